@@ -1,0 +1,1 @@
+"""Music that follows a video: video in, multi-instrument score out."""

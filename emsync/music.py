@@ -1,0 +1,214 @@
+"""A piece of music in seconds, and what can be measured on it.
+
+Shapes: N notes, K bars, M boundary chords.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from functools import reduce
+from typing import Self, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+from symusic import Note, Tempo, TimeSignature, Track
+from symusic import Score as new_score
+from symusic.core import ScoreTick
+
+Score: TypeAlias = ScoreTick  # symusic's score in ticks: what MIDI files hold
+Seconds: TypeAlias = NDArray[np.float64]
+
+CLASSES = ("drums", "bass", "guitar", "piano", "strings")
+DRUMS, BASS, GUITAR, PIANO, STRINGS = range(5)
+PROGRAMS = (0, 33, 25, 0, 48)  # General MIDI program of each class; drums are a channel, not one
+LOWEST, HIGHEST = 21, 108  # MIDI pitches, the keys of a piano
+
+VELOCITY, ACCENT = 80, 120  # velocity is not modelled; a boundary chord is accented
+
+CHORD_SIZE = 3  # notes of one instrument that begin together
+CHORD_BEATS = 2.0  # beats each of them lasts at least
+
+
+@dataclass(frozen=True, eq=False)
+class Piece:
+    """Notes as columns, sorted by onset, and the structure above them; all times in seconds."""
+
+    classes: NDArray[np.uint8]  # (N,) index into CLASSES
+    pitches: NDArray[np.uint8]  # (N,) MIDI pitch
+    onsets: Seconds  # (N,) ascending
+    offsets: Seconds  # (N,) later than the onset
+    downbeats: Seconds  # (K,) ascending
+    chords: Seconds  # (M,) ascending; times of the chords that mark a musical boundary
+    labels: Mapping[str, float] = field(default_factory=dict)  # such as "valence", if known
+
+    def __post_init__(self) -> None:
+        lengths = {len(c) for c in (self.classes, self.pitches, self.onsets, self.offsets)}
+        if len(lengths) != 1:
+            raise ValueError(f"the columns of a piece differ in length: {sorted(lengths)}")
+
+    def __len__(self) -> int:
+        return len(self.onsets)
+
+    @property
+    def duration(self) -> float:
+        """The end of the last note, in seconds."""
+        return float(self.offsets.max(initial=0.0))
+
+    @property
+    def instruments(self) -> list[str]:
+        """The names of the classes that play."""
+        return [CLASSES[c] for c in np.unique(self.classes)]
+
+    @classmethod
+    def of(
+        cls,
+        notes: NDArray[np.float64],
+        downbeats: Seconds | None = None,
+        chords: Seconds | None = None,
+        labels: Mapping[str, float] | None = None,
+    ) -> Self:
+        """Build a piece from (N, 4) rows of class, pitch, onset, offset in any order."""
+        rows = np.asarray(notes, np.float64).reshape(-1, 4)
+        rows = rows[np.lexsort((rows[:, 1], rows[:, 0], rows[:, 2]))]
+        return cls(
+            classes=rows[:, 0].astype(np.uint8),
+            pitches=rows[:, 1].astype(np.uint8),
+            onsets=rows[:, 2],
+            offsets=rows[:, 3],
+            downbeats=np.sort(np.asarray([] if downbeats is None else downbeats, np.float64)),
+            chords=np.sort(np.asarray([] if chords is None else chords, np.float64)),
+            labels=dict(labels or {}),
+        )
+
+    def until(self, end: float) -> Self:
+        """Return the piece up to ``end`` seconds; notes sounding there stop there."""
+        keep = self.onsets < end
+        return replace(
+            self,
+            classes=self.classes[keep],
+            pitches=self.pitches[keep],
+            onsets=self.onsets[keep],
+            offsets=np.minimum(self.offsets[keep], end),
+            downbeats=self.downbeats[self.downbeats < end],
+            chords=self.chords[self.chords < end],
+        )
+
+
+def velocities(piece: Piece, reach: float = 0.004) -> NDArray[np.uint8]:
+    """Return the (N,) velocities: guitar and piano notes on a boundary chord are accented."""
+    harmonic = (piece.classes == GUITAR) | (piece.classes == PIANO)
+    nearest = np.searchsorted(piece.chords, piece.onsets - reach)
+    padded = np.append(piece.chords, np.inf)
+    on_chord = np.abs(padded[nearest] - piece.onsets) <= reach
+    return np.where(harmonic & on_chord, ACCENT, VELOCITY).astype(np.uint8)
+
+
+def program_class(program: int, is_drum: bool) -> int | None:
+    """Return the class of a General MIDI program by the rule of LPD-5, or None if it is dropped.
+
+    >>> [program_class(p, False) for p in (0, 25, 33, 48, 80, 97, 104, 127)]
+    [3, 2, 1, 4, 4, None, 4, None]
+    """
+    if is_drum:
+        return DRUMS
+    if program < 8:
+        return PIANO
+    if 24 <= program < 32:
+        return GUITAR
+    if 32 <= program < 40:
+        return BASS
+    if program < 96 or 104 <= program < 112:
+        return STRINGS
+    return None
+
+
+def long_chords(
+    classes: NDArray[np.uint8],
+    onsets: NDArray[np.float64],
+    beats: NDArray[np.float64],
+) -> NDArray[np.float64]:
+    """Return the distinct onsets, ascending, at which a long guitar or piano chord begins.
+
+    ``beats`` is the (N,) length of each note in beats. SPEC: at least three notes of one such
+    instrument begin together and last at least two beats each.
+    """
+    starts = []
+    for instrument in (GUITAR, PIANO):
+        long = (classes == instrument) & (beats >= CHORD_BEATS)
+        times, count = np.unique(onsets[long], return_counts=True)
+        starts.append(times[count >= CHORD_SIZE])
+    return reduce(np.union1d, starts)
+
+
+def to_score(piece: Piece) -> Score:
+    """Return ``piece`` as a symusic score of one-millisecond ticks (120 BPM, 500 ticks a beat).
+
+    The grid says nothing about the bars; ``emsync.midi`` writes the file a musician opens.
+    """
+    score = new_score(500)
+    score.tempos.append(Tempo(0, 120.0))
+    score.time_signatures.append(TimeSignature(0, 4, 4))
+    starts = np.round(piece.onsets * 1000).astype(np.int32)
+    lengths = np.round(piece.offsets * 1000).astype(np.int32) - starts
+    loudness = velocities(piece)
+    for c in np.unique(piece.classes):
+        mine = piece.classes == c
+        track = Track(name=CLASSES[c], program=PROGRAMS[c], is_drum=bool(c == DRUMS))
+        track.notes = Note.from_numpy(
+            starts[mine],
+            np.maximum(lengths[mine], 1),
+            piece.pitches[mine].astype(np.int8),
+            loudness[mine].astype(np.int8),
+        )
+        score.tracks.append(track)
+    return score
+
+
+def from_score(score: Score, labels: Mapping[str, float] | None = None) -> Piece:
+    """Return ``score`` as a piece: LPD-5's classes, bars from its time signatures, long chords.
+
+    Programs that LPD-5 drops and pitches outside LOWEST..HIGHEST are left out.
+    """
+    tpq = score.ticks_per_quarter
+    seconds = score.to("second")
+    columns: list[NDArray[np.float64]] = []
+    beats: list[NDArray[np.float64]] = []
+    for track, timed in zip(score.tracks, seconds.tracks, strict=True):
+        instrument = program_class(track.program, track.is_drum)
+        if instrument is None or not track.notes:
+            continue
+        rows, ticks = timed.notes.numpy(), track.notes.numpy()
+        start = rows["time"].astype(np.float64)
+        pitch = rows["pitch"].astype(np.float64)
+        inside = (pitch >= LOWEST) & (pitch <= HIGHEST)
+        table = np.stack([np.full_like(start, instrument), pitch, start, start + rows["duration"]])
+        columns.append(table.T[inside])
+        beats.append((ticks["duration"] / tpq)[inside])
+    notes = np.concatenate(columns) if columns else np.zeros((0, 4))
+    lengths = np.concatenate(beats) if beats else np.zeros(0)
+    chords = long_chords(notes[:, 0].astype(np.uint8), np.round(notes[:, 2], 3), lengths)
+    return Piece.of(notes, _downbeats(score), chords, labels)
+
+
+def _downbeats(score: Score) -> Seconds:
+    """Return the bar lines of ``score`` in seconds, by its time signatures (4/4 where silent)."""
+    tpq, end = score.ticks_per_quarter, score.end()
+    signatures = sorted((s.time, s.numerator, s.denominator) for s in score.time_signatures)
+    if not signatures or signatures[0][0] > 0:
+        signatures.insert(0, (0, 4, 4))
+    stops = [s[0] for s in signatures[1:]] + [end + 1]
+    ticks = [
+        tick
+        for (start, top, bottom), stop in zip(signatures, stops, strict=True)
+        for tick in range(start, stop, max(1, tpq * 4 * top // bottom))
+    ]
+    grid = new_score(tpq)
+    grid.tempos = score.tempos.copy()
+    bars = Track()
+    bars.notes = Note.from_numpy(
+        np.asarray(ticks, np.int32),
+        np.ones(len(ticks), np.int32),
+        np.full(len(ticks), 60, np.int8),
+        np.full(len(ticks), 80, np.int8),
+    )
+    grid.tracks.append(bars)
+    return np.asarray(grid.to("second").tracks[0].notes.numpy()["time"], np.float64)
