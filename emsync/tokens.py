@@ -1,0 +1,59 @@
+"""What a tokenizer has to offer."""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import ClassVar, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from emsync.music import Piece, Seconds
+
+Ids: TypeAlias = NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class Timeline:
+    """Where each token of a sequence stands in musical time."""
+
+    times: Seconds  # (T,) seconds of music that are settled once token i is read
+    marks: NDArray[np.bool_]  # (T,) token i marks a musical boundary
+
+
+@dataclass(frozen=True)
+class Tokenizer(ABC):
+    """Music as integers and back; the fields are its settings."""
+
+    name: ClassVar[str]  # the entry point's name, and the key in checkpoints
+    summary: ClassVar[str] = ""  # one line for ``emsync plugins``
+
+    @property
+    @abstractmethod
+    def vocab_size(self) -> int: ...
+
+    @property
+    @abstractmethod
+    def durations(self) -> Seconds:
+        """(V,) seconds that pass when each token is read."""
+
+    @property
+    @abstractmethod
+    def mark(self) -> int | None:
+        """The token that marks a musical boundary, or None if the scheme has none."""
+
+    @abstractmethod
+    def header(self, classes: int) -> Ids:
+        """Return the tokens that stand before a piece of ``classes`` instrument classes."""
+
+    @abstractmethod
+    def encode(self, piece: Piece) -> Ids:
+        """Return the (T,) tokens of ``piece``, header first."""
+
+    @abstractmethod
+    def decode(self, ids: Ids) -> Piece:
+        """Return the music of (T,) tokens; no note is lost, whatever the tokens."""
+
+    def timeline(self, ids: Ids) -> Timeline:
+        """Return the (T,) times and boundary marks of ``ids``."""
+        marks = np.zeros(len(ids), np.bool_) if self.mark is None else np.equal(ids, self.mark)
+        return Timeline(np.cumsum(self.durations[ids]), marks)
