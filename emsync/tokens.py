@@ -41,6 +41,11 @@ class Tokenizer(ABC):
     def mark(self) -> int | None:
         """The token that marks a musical boundary, or None if the scheme has none."""
 
+    @property
+    def bar(self) -> int | None:
+        """The token that begins a bar, or None if the scheme has none."""
+        return None
+
     @abstractmethod
     def header(self, classes: int) -> Ids:
         """Return the tokens that stand before a piece of ``classes`` instrument classes."""
@@ -52,6 +57,10 @@ class Tokenizer(ABC):
     @abstractmethod
     def decode(self, ids: Ids) -> Piece:
         """Return the music of (T,) tokens; no note is lost, whatever the tokens."""
+
+    def transpose(self, ids: Ids, semitones: int) -> Ids:
+        """Return ``ids`` with every pitch but the drums' moved; a scheme may leave them as is."""
+        return ids
 
     def timeline(self, ids: Ids) -> Timeline:
         """Return the (T,) times and boundary marks of ``ids``."""

@@ -1,0 +1,130 @@
+"""A trained model with the tokenizer and conditioners it was trained with, on disk and off."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Self
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+
+from emsync import plugins
+from emsync.analysis import Analysis
+from emsync.conditioning import Conditioner, Floats
+from emsync.errors import AssetError
+from emsync.model import EventTransformer, ModelConfig
+from emsync.output import whole
+from emsync.tokens import Tokenizer
+
+DEFAULT = "emsync-small"
+
+
+@dataclass(frozen=True, eq=False)
+class Composer:
+    """Everything that turns what a video asks into tokens."""
+
+    model: EventTransformer
+    tokenizer: Tokenizer
+    sampling: Mapping[str, Any] = field(default_factory=dict)  # defaults measured for this model
+
+    def targets(self, video: Analysis) -> dict[str, Floats]:
+        """Return what each conditioner asks of the music for ``video``."""
+        return {c.name: c.from_video(video) for c in self.model.conditioners}
+
+    def save_pretrained(self, folder: Path, dtype: torch.dtype | None = None) -> None:
+        """Write ``config.json`` and ``model.safetensors`` to ``folder``, in ``dtype`` if given."""
+        config = {
+            "tokenizer": describe(self.tokenizer),
+            "conditioners": [describe(c) for c in self.model.conditioners],
+            "model": asdict(self.model.config),
+            "sampling": dict(self.sampling),
+        }
+        weights = {k: v.detach().to(dtype or v.dtype) for k, v in self.model.state_dict().items()}
+        folder.mkdir(parents=True, exist_ok=True)
+        with whole(folder / "model.safetensors") as partial:
+            save_file({k: v.contiguous() for k, v in weights.items()}, partial)
+        with whole(folder / "config.json") as partial:
+            partial.write_text(json.dumps(config, indent=2) + "\n")
+
+    @classmethod
+    def from_pretrained(cls, name: str | Path) -> Self:
+        """Read what ``save_pretrained`` wrote: a folder, or the name of a shipped checkpoint.
+
+        Weights in bfloat16 are widened to float32. Raises AssetError when anything is missing or
+        does not fit.
+        """
+        folder = find_checkpoint(name)
+        config = read_config(folder)
+        try:
+            tokenizer = _build(plugins.TOKENIZERS, config["tokenizer"], Tokenizer)
+            conditioners = [
+                _build(plugins.CONDITIONERS, one, Conditioner) for one in config["conditioners"]
+            ]
+            model = EventTransformer(ModelConfig(**config["model"]), conditioners)
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            raise AssetError(f"{str(folder / 'config.json')!r} is not sound: {error}") from error
+        if model.config.vocab_size != tokenizer.vocab_size:
+            raise AssetError(
+                f"checkpoint {str(folder)!r} has {model.config.vocab_size} tokens, its tokenizer "
+                f"{tokenizer.name} {tokenizer.vocab_size}"
+            )
+        load_weights(model, folder / "model.safetensors")
+        return cls(model.eval(), tokenizer, config.get("sampling", {}))
+
+
+def load_weights(model: EventTransformer, path: Path) -> None:
+    """Fill ``model`` with the weights at ``path``; AssetError names what is missing or misshapen."""
+    try:
+        weights = {k: v.float() for k, v in load_file(path).items()}
+        model.load_state_dict(weights)
+    except FileNotFoundError as error:
+        raise AssetError(f"checkpoint {str(path.parent)!r} has no weights ({path.name})") from error
+    except (OSError, SafetensorError) as error:
+        raise AssetError(f"cannot read the weights {str(path)!r}: {error}") from error
+    except RuntimeError as error:
+        reason = str(error).splitlines()[1].strip()
+        raise AssetError(f"the weights {str(path)!r} do not fit config.json: {reason}") from error
+
+
+def checkpoints_folder() -> Path:
+    """Return where the shipped checkpoints are: in the wheel, or beside the package in a checkout."""
+    inside = Path(__file__).parent / "checkpoints"
+    return inside if inside.is_dir() else Path(__file__).parents[1] / "checkpoints"
+
+
+def checkpoint_names() -> list[str]:
+    """Return the names of the shipped checkpoints."""
+    return sorted(path.parent.name for path in checkpoints_folder().glob("*/config.json"))
+
+
+def find_checkpoint(name: str | Path) -> Path:
+    """Return the folder of a shipped checkpoint, or the folder named itself."""
+    for folder in (checkpoints_folder() / name, Path(name)):
+        if (folder / "config.json").is_file():
+            return folder
+    raise AssetError(
+        f"no checkpoint {str(name)!r}: it is neither a folder with a config.json nor one of "
+        f"{', '.join(checkpoint_names()) or 'none'}"
+    )
+
+
+def read_config(folder: Path) -> dict[str, Any]:
+    """Return the settings of the checkpoint in ``folder``."""
+    try:
+        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise AssetError(f"cannot read {str(folder / 'config.json')!r}: {error}") from error
+    if not isinstance(config, dict):
+        raise AssetError(f"{str(folder / 'config.json')!r} holds no JSON object")
+    return config
+
+
+def describe(plugin: Tokenizer | Conditioner) -> dict[str, Any]:
+    """Return the name and settings that build ``plugin`` again."""
+    return {"name": plugin.name, "settings": asdict(plugin)}
+
+
+def _build(group: str, entry: Mapping[str, Any], kind: type[plugins.Plugin]) -> plugins.Plugin:
+    return plugins.load(group, entry["name"], kind)(**entry["settings"])

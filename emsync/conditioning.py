@@ -1,0 +1,78 @@
+"""Conditions: what a video asks of the music.
+
+A conditioner turns a training piece, or a video, into the same small array (its target),
+and shows that target to the model token by token (its features). Training and generation
+run the same object, so what the model learned to read is what it is given.
+
+Times are in seconds. Targets and features are float32, and NaN means "not asked for".
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import ClassVar, Literal, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from emsync.analysis import Analysis
+from emsync.music import Piece
+from emsync.tokens import Timeline
+
+Floats: TypeAlias = NDArray[np.float32]
+Place: TypeAlias = Literal["prefix", "position"]
+
+
+class Cursor:
+    """Answers one row of features at a time, as tokens arrive.
+
+    This one recomputes everything at each token, which is right for every conditioner; a
+    conditioner may return a faster one from ``cursor``. The law: its rows equal ``features``.
+    """
+
+    def __init__(self, conditioner: "Conditioner", target: Floats) -> None:
+        self.conditioner, self.target = conditioner, target
+        self.times: list[float] = []
+        self.marks: list[bool] = []
+
+    def row(self, time: float, mark: bool) -> Sequence[float]:
+        """Return the (channels,) row beside a token that settles ``time`` seconds."""
+        self.times.append(time)
+        self.marks.append(mark)
+        timeline = Timeline(np.asarray(self.times), np.asarray(self.marks))
+        row: list[float] = self.conditioner.features(self.target, timeline)[-1].tolist()
+        return row
+
+
+@dataclass(frozen=True)
+class Conditioner(ABC):
+    """One thing a video can ask of the music; the fields are its settings."""
+
+    name: ClassVar[str]  # the entry point's name, and the key in checkpoints
+    summary: ClassVar[str] = ""  # one line for ``emsync plugins``
+    place: ClassVar[Place]  # before the tokens, or beside each one
+    channels: ClassVar[int]  # the length of one row of features
+
+    @abstractmethod
+    def from_music(self, piece: Piece) -> Floats:
+        """Return the target that this training piece meets."""
+
+    @abstractmethod
+    def from_video(self, video: Analysis) -> Floats:
+        """Return the target that this video asks for, in the form of ``from_music``."""
+
+    @abstractmethod
+    def features(self, target: Floats, timeline: Timeline) -> Floats:
+        """Return (P, channels) rows for a prefix, (T, channels) rows for positions.
+
+        Pure, and causal: row i of a position may depend on tokens 0..i only, since at generation
+        there are no others.
+        """
+
+    def unasked(self, target: Floats) -> Floats:
+        """Return a target of which nothing is asked, shaped as ``target`` where that matters."""
+        return np.full_like(target, np.nan) if len(target) else np.array([np.nan], np.float32)
+
+    def cursor(self, target: Floats) -> Cursor:
+        """Return what answers ``features`` one row at a time."""
+        return Cursor(self, target)

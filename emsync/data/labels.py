@@ -1,0 +1,151 @@
+"""How songs feel: valence from people and their tags, arousal from the notes.
+
+A song's valence is the Deezer annotation where there is one, else a ridge regression from the
+Last.fm mood tags fitted on the songs that have both, else NaN. Arousal is the note density per
+instrument (Sulun, Viana & Davies, section 4.1). Both end in [-1, 1] after outliers beyond 1.5
+interquartile ranges are set aside.
+"""
+
+import csv
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from emsync.errors import InputError
+from emsync.music import Piece
+
+Floats: TypeAlias = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What an index says of one song."""
+
+    path: str  # relative to the folder of the corpus
+    group: str  # songs of one group are versions of one another and are never split
+    rank: int = 0  # 0 is the copy to keep
+    valence: float = np.nan  # as annotated, any scale
+    moods: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True)
+class Scale:
+    """A linear map of a measured range to [-1, 1]."""
+
+    low: float
+    high: float
+
+    def __call__(self, value: float) -> float:
+        """Return ``value`` in [-1, 1]; what lies beyond the range is clipped to it."""
+        return float(np.clip(2 * (value - self.low) / (self.high - self.low) - 1, -1, 1))
+
+    @classmethod
+    def of(cls, values: Sequence[float]) -> "Scale":
+        """Return the range of ``values`` without those beyond 1.5 interquartile ranges."""
+        known = np.asarray(values, np.float64)
+        known = known[np.isfinite(known)]
+        if not len(known):
+            return cls(0.0, 1.0)
+        first, third = np.quantile(known, [0.25, 0.75])
+        reach = 1.5 * (third - first)
+        inside = known[(known >= first - reach) & (known <= third + reach)]
+        low, high = float(inside.min()), float(inside.max())
+        return cls(low, high if high > low else low + 1.0)
+
+
+def density(piece: Piece) -> float:
+    """Return the notes a second of each instrument that plays, averaged over them."""
+    playing = len(np.unique(piece.classes))
+    return len(piece) / piece.duration / playing if playing and piece.duration else 0.0
+
+
+def read_index(path: Path) -> dict[str, Facts]:
+    """Return the facts of an index of Lakh Pianoroll by path (see ``lpd_index.csv``)."""
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            return {
+                row["path"]: Facts(
+                    path=row["path"],
+                    group=row["dup_group"],
+                    rank=int(row["dup_rank"]),
+                    valence=float(row["deezer_valence"] or "nan"),
+                    moods=frozenset(filter(None, row["lastfm_moods"].split(";"))),
+                )
+                for row in csv.DictReader(file)
+            }
+    except OSError as error:
+        raise InputError(f"cannot read {str(path)!r}: {error.strerror}") from error
+    except (KeyError, ValueError) as error:
+        raise InputError(f"{str(path)!r} is not an index of songs: {error}") from error
+
+
+@dataclass(frozen=True, eq=False)
+class MoodModel:
+    """Valence from mood tags, by ridge regression."""
+
+    moods: tuple[str, ...]  # (M,)
+    weights: Floats  # (M + 1,) the last one is the intercept
+
+    @classmethod
+    def fit(cls, songs: Iterable[Facts], ridge: float = 10.0, least: int = 10) -> "MoodModel":
+        """Fit on the songs that have both a valence and tags used ``least`` times there."""
+        both = [s for s in songs if s.moods and np.isfinite(s.valence)]
+        counts = Counter(mood for s in both for mood in s.moods)
+        moods = tuple(sorted(mood for mood, count in counts.items() if count >= least))
+        x = _design(both, moods)
+        y = np.array([s.valence for s in both])
+        penalty = ridge * np.eye(x.shape[1])
+        penalty[-1, -1] = 0.0  # the intercept is free
+        weights = np.linalg.lstsq(x.T @ x + penalty, x.T @ y, rcond=None)[0]
+        return cls(moods, weights)
+
+    def predict(self, songs: Sequence[Facts]) -> Floats:
+        """Return the (N,) valences; NaN for a song without a known tag."""
+        x = _design(songs, self.moods)
+        return np.where(x[:, :-1].any(axis=1), x @ self.weights, np.nan)
+
+
+def _design(songs: Sequence[Facts], moods: Sequence[str]) -> Floats:
+    rows = [[*(mood in s.moods for mood in moods), True] for s in songs]
+    return np.asarray(rows, np.float64).reshape(-1, len(moods) + 1)
+
+
+def cross_validate(songs: Iterable[Facts], folds: int = 5) -> tuple[float, int]:
+    """Return the correlation of held-out predictions with the annotations, and the songs used.
+
+    Folds are made of groups, so that no song is predicted from another version of itself.
+    """
+    both = [s for s in songs if s.moods and np.isfinite(s.valence)]
+    groups = sorted({s.group for s in both})
+    fold = {group: i % folds for i, group in enumerate(groups)}
+    guessed, true = [], []
+    for k in range(folds):
+        model = MoodModel.fit([s for s in both if fold[s.group] != k])
+        held = [s for s in both if fold[s.group] == k]
+        guessed.append(model.predict(held))
+        true.append([s.valence for s in held])
+    guess, truth = np.concatenate(guessed), np.concatenate(true)
+    known = np.isfinite(guess)
+    return float(np.corrcoef(guess[known], truth[known])[0, 1]), int(known.sum())
+
+
+def valences(songs: Mapping[str, Facts]) -> dict[str, tuple[float, str]]:
+    """Return (valence in [-1, 1], origin) by path, for the songs that have one.
+
+    Annotated and predicted values are scaled together, since the model predicts annotations.
+    """
+    model = MoodModel.fit(songs.values())
+    everyone = list(songs.values())
+    guessed = model.predict(everyone)
+    raw = {
+        s.path: (s.valence, "deezer") if np.isfinite(s.valence) else (float(g), "moods")
+        for s, g in zip(everyone, guessed, strict=True)
+        if np.isfinite(s.valence) or np.isfinite(g)
+    }
+    scale = Scale.of([value for value, _ in raw.values()])
+    return {path: (scale(value), origin) for path, (value, origin) in raw.items()}

@@ -1,0 +1,448 @@
+"""Train an event transformer on a store: settings, one visible loop, and the way back into it.
+
+The loop runs on Accelerate, from two cores to many GPUs:
+
+    emsync train small.toml
+    accelerate launch --num_processes 8 -m emsync train base.toml
+"""
+
+import csv
+import hashlib
+import json
+import math
+import signal
+import time
+import tomllib
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass, field, fields, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+
+from emsync import plugins
+from emsync.composer import Composer, load_weights
+from emsync.conditioning import Conditioner
+from emsync.data.crops import Cropping, crop
+from emsync.data.store import Song, Store
+from emsync.errors import EmsyncError, InputError, UsageError
+from emsync.model import EventTransformer, ModelConfig
+from emsync.output import whole
+
+
+Batch = dict[str, Tensor]  # "ids" (B, T + 1), and (B, rows, channels) for each conditioner
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """The settings of one training run, as its TOML file has them."""
+
+    store: str  # folder that ``emsync prepare`` wrote
+    out: str  # folder for checkpoints and metrics
+    conditioners: tuple[str, ...] = ("valence_arousal", "boundaries", "onset_density")
+    model: Mapping[str, Any] = field(default_factory=dict)  # of ModelConfig; less vocab_size
+    cropping: Mapping[str, Any] = field(default_factory=dict)  # of Cropping
+    start_from: str = ""  # a checkpoint whose weights to begin with, with a fresh warm-up
+    # the budget: the first that runs out ends the run; 0 is no limit
+    steps: int = 0
+    tokens: int = 0
+    minutes: float = 0.0
+    batch: int = 64  # crops in a step, over all processes
+    accumulate: int = 1  # a step is read in so many parts
+    optimizer: str = "muon"  # or "adam"
+    rate: float = 0.004  # of the matrices in the blocks under Muon; of everything under Adam
+    rate_adam: float = 0.0015  # under Muon, of everything else
+    weight_decay: float = 0.01
+    warm_up: float = 0.02  # share of the budget
+    decay: float = 0.4  # share of the budget at its end in which the rate falls to zero
+    clip: float = 1.0  # of the gradient norm
+    chord_weight: float = 10.0  # of the loss on the boundary mark
+    labelled_weight: float = 2.0  # how much more often a song with a valence is drawn
+    validation: float = 0.05  # share of the duplicate groups never trained on
+    validation_crops: int = 64
+    validate_every: int = 250  # steps
+    save_minutes: float = 5.0
+    bf16: bool = True
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if not (self.steps or self.tokens or self.minutes):
+            raise UsageError("a training run needs a budget: set steps, tokens or minutes")
+        if self.optimizer not in ("muon", "adam"):
+            raise UsageError(f"optimizer {self.optimizer!r} is neither 'muon' nor 'adam'")
+        if self.batch % self.accumulate:
+            raise UsageError(f"batch {self.batch} is not a multiple of accumulate {self.accumulate}")
+
+    @classmethod
+    def load(cls, path: Path) -> "TrainConfig":
+        """Read a TOML file; UsageError names a key that is not a setting."""
+        try:
+            settings = tomllib.loads(path.read_text(encoding="utf-8"))
+        except OSError as error:
+            raise InputError(f"cannot read {str(path)!r}: {error.strerror}") from error
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            raise InputError(f"{str(path)!r} is not TOML: {error}") from error
+        for table, kind in (("", cls), ("model", ModelConfig), ("cropping", Cropping)):
+            known = {f.name for f in fields(kind)}
+            for key in settings.get(table, {}) if table else settings:
+                if key not in known:
+                    place = f"[{table}] " if table else ""
+                    raise UsageError(
+                        f"{str(path)!r}: {place}{key!r} is no setting; there are {sorted(known)}"
+                    )
+        try:
+            if "conditioners" in settings:
+                settings["conditioners"] = tuple(settings["conditioners"])
+            return cls(**settings)
+        except TypeError as error:
+            raise UsageError(f"{str(path)!r}: {error}") from error
+
+
+class Crops(Dataset[Batch]):
+    """Crop number i of a run: the same for the same seed, whoever asks for it."""
+
+    def __init__(
+        self,
+        store: Store,
+        songs: list[Song],
+        conditioners: tuple[Conditioner, ...],
+        context: int,
+        cropping: Cropping,
+        labelled_weight: float,
+        seed: int,
+    ) -> None:
+        self.store, self.songs, self.conditioners = store, songs, conditioners
+        self.context, self.cropping, self.seed = context, cropping, seed
+        weights = [1.0 if song.valence is None else labelled_weight for song in songs]
+        self.edges = np.cumsum(weights) / np.sum(weights)
+
+    def __len__(self) -> int:
+        return 2**62  # as many as the budget allows
+
+    def song(self, i: int) -> Song:
+        """Return the song that crop ``i`` is cut from."""
+        return self.songs[int(np.searchsorted(self.edges, self._rng(i).random(), "right"))]
+
+    def __getitem__(self, i: int) -> Batch:
+        rng = self._rng(i)
+        song = self.songs[int(np.searchsorted(self.edges, rng.random(), "right"))]
+        labels = {} if song.valence is None else {"valence": song.valence}
+        example = crop(
+            self.store.ids(song), self.store.tokenizer, self.conditioners, self.context, rng,
+            self.cropping, labels, self.store.arousal,
+        )  # fmt: skip
+        rows = {name: torch.from_numpy(value) for name, value in example.features.items()}
+        return {"ids": torch.from_numpy(example.ids), **rows}
+
+    def _rng(self, i: int) -> np.random.Generator:
+        return np.random.default_rng([self.seed, i])
+
+
+def is_held_out(group: str, share: float) -> bool:
+    """Return whether a duplicate group belongs to the ``share`` that is never trained on.
+
+    It depends on the group's name alone, so that every store and every run agree.
+    """
+    return int.from_bytes(hashlib.sha256(group.encode()).digest()[:4]) < share * 2**32
+
+
+def split(store: Store, share: float) -> tuple[list[Song], list[Song]]:
+    """Return the songs to train on and those held out, one copy of each (rank 0)."""
+    keep = [song for song in store.songs if song.rank == 0]
+    held = [song for song in keep if is_held_out(song.group, share)]
+    return [song for song in keep if not is_held_out(song.group, share)], held
+
+
+def loss_of(
+    model: torch.nn.Module, batch: Batch, weight: Tensor, pad: int = 0
+) -> tuple[Tensor, Tensor]:
+    """Return the summed weighted cross-entropy and the summed weight; padding has none."""
+    ids = batch["ids"]
+    logits = model(ids[:, :-1], {k: v for k, v in batch.items() if k != "ids"})
+    answers = ids[:, 1:].flatten()
+    weights = weight[answers] * (answers != pad)
+    losses = F.cross_entropy(logits.flatten(0, 1).float(), answers, reduction="none")
+    return (losses * weights).sum(), weights.sum()
+
+
+def optimizers(model: EventTransformer, config: TrainConfig) -> list[torch.optim.Optimizer]:
+    """Return Adam for everything, or Muon for the matrices in the blocks and Adam for the rest."""
+    if config.optimizer == "adam":
+        return [torch.optim.Adam(model.parameters(), lr=config.rate, betas=(0.9, 0.98), eps=1e-9)]
+    matrices = [
+        p for name, p in model.named_parameters()
+        if name.startswith("blocks.") and p.ndim == 2 and not name.endswith("distance")
+    ]  # fmt: skip
+    inside = {id(p) for p in matrices}
+    rest = [p for p in model.parameters() if id(p) not in inside]
+    return [
+        torch.optim.Muon(
+            matrices, lr=config.rate, weight_decay=config.weight_decay,
+            adjust_lr_fn="match_rms_adamw",
+        ),
+        torch.optim.AdamW(rest, lr=config.rate_adam, betas=(0.9, 0.95), weight_decay=0.0),
+    ]  # fmt: skip
+
+
+def rate_at(progress: float, warm_up: float, decay: float) -> float:
+    """Return the factor of the learning rate at ``progress`` in [0, 1] of the budget.
+
+    It rises over ``warm_up``, stays at one, and falls to zero over the last ``decay``.
+
+    >>> [rate_at(p, 0.1, 0.5) for p in (0.05, 0.3, 0.75, 1.0)]
+    [0.5, 1.0, 0.5, 0.0]
+    """
+    up = progress / warm_up if warm_up else 1.0
+    down = (1.0 - progress) / decay if decay else 1.0
+    return max(0.0, min(1.0, up, down))
+
+
+@dataclass
+class Progress:
+    """How far a run has come."""
+
+    step: int = 0
+    seconds: float = 0.0
+    tokens: int = 0
+
+    def share(self, config: TrainConfig) -> float:
+        """Return the share of the budget that is spent."""
+        spent = [(self.step, config.steps), (self.tokens, config.tokens)]
+        spent.append((self.seconds, config.minutes * 60))  # type: ignore[arg-type]
+        return max(done / limit for done, limit in spent if limit)
+
+
+def train(
+    config: TrainConfig, report: Callable[[Progress, dict[str, float]], None] | None = None
+) -> Composer:
+    """Train until the budget is spent, going on from ``config.out`` if it holds a run.
+
+    Writes ``model.safetensors``, ``config.json``, ``train.json``, ``metrics.csv`` and TensorBoard
+    events there. SIGINT and SIGTERM save and stop. Raises EmsyncError when the loss is not a number.
+    """
+    from accelerate import Accelerator
+    from accelerate.utils import set_seed
+
+    accelerator = Accelerator(mixed_precision="bf16" if config.bf16 else "no")
+    set_seed(config.seed)
+    store = Store.open(Path(config.store))
+    conditioners = tuple(
+        plugins.load(plugins.CONDITIONERS, name, Conditioner)() for name in config.conditioners
+    )
+    shape = ModelConfig(vocab_size=store.tokenizer.vocab_size, **config.model)
+    model = EventTransformer(shape, conditioners)
+    if config.start_from:
+        load_weights(model, Path(config.start_from) / "model.safetensors")
+    composer = Composer(model, store.tokenizer)
+    optims = optimizers(model, config)
+    out = Path(config.out)
+    progress = restore(out, model, optims) or Progress()
+
+    songs, held = split(store, config.validation)
+    if not songs:
+        raise InputError(f"the store {config.store!r} has no song to train on")
+    cropping = Cropping(**config.cropping)
+    crops = Crops(
+        store, songs, conditioners, shape.context, cropping, config.labelled_weight, config.seed
+    )
+    weight = torch.ones(shape.vocab_size)
+    if store.tokenizer.mark is not None:
+        weight[store.tokenizer.mark] = config.chord_weight
+    weight = weight.to(accelerator.device)
+    network = accelerator.prepare(model)
+    optims = [accelerator.prepare(optim) for optim in optims]
+    base_rates = [[group["lr"] for group in optim.param_groups] for optim in optims]
+    stop = _stop_on_signals()
+    log = _Log(out, progress.step) if accelerator.is_main_process else None
+    part = config.batch // config.accumulate
+    started = time.monotonic() - progress.seconds
+    saved = time.monotonic()
+
+    batches = _batches(crops, progress.step * config.accumulate, part, accelerator)
+    while progress.share(config) < 1.0 and not stop:
+        factor = rate_at(progress.share(config), config.warm_up, config.decay)
+        for optim, rates in zip(optims, base_rates, strict=True):
+            for group, rate in zip(optim.param_groups, rates, strict=True):
+                group["lr"] = rate * factor
+        parts = [next(batches) for _ in range(config.accumulate)]
+        total = sum(weight[p["ids"][:, 1:]].mul(p["ids"][:, 1:] != 0).sum() for p in parts)
+        total = accelerator.reduce(total, "sum")  # type: ignore[arg-type]
+        loss = torch.zeros((), device=accelerator.device)
+        for each in parts:
+            with accelerator.autocast():
+                summed, _ = loss_of(network, each, weight)
+            # DDP averages the gradients; the sum over processes is the loss of the whole batch
+            accelerator.backward(summed / total * accelerator.num_processes)
+            loss += accelerator.reduce(summed.detach(), "sum") / total
+        norm = accelerator.clip_grad_norm_(network.parameters(), config.clip)
+        if not math.isfinite(loss.item()):
+            raise EmsyncError(_not_a_number(crops, progress.step, config.batch, loss.item()))
+        for optim in optims:
+            optim.step()
+            optim.zero_grad()
+        progress.step += 1
+        progress.tokens += config.batch * shape.context
+        progress.seconds = _agreed(time.monotonic() - started, accelerator)
+        row = {"loss": loss.item(), "norm": float(norm), "rate": factor}
+        last = progress.share(config) >= 1.0
+        if held and (progress.step % config.validate_every == 0 or last):
+            row["validation"] = validate(model, store, held, config, accelerator.device)
+        if log is not None:
+            log.write(progress, row)
+            if report is not None:
+                report(progress, row)
+            if stop or last or time.monotonic() - saved > config.save_minutes * 60:
+                save(out, composer, optims, progress, config)
+                saved = time.monotonic()
+    if log is not None:
+        save(out, composer, optims, progress, config)
+        log.close()
+    accelerator.end_training()
+    return Composer(model.eval(), store.tokenizer)
+
+
+@torch.no_grad()
+def validate(
+    model: EventTransformer, store: Store, held: list[Song], config: TrainConfig, device: Any
+) -> float:
+    """Return the nats per token of held-out crops without conditions, unweighted."""
+    drop = {name: 1.0 for name in ("valence", "arousal", *config.conditioners)}
+    plain = replace(Cropping.plain(), drop=drop)
+    crops = Crops(store, held, model.conditioners, model.config.context, plain, 1.0, seed=1)
+    weight = torch.ones(model.config.vocab_size, device=device)
+    model.eval()
+    total, count = 0.0, 0.0
+    for first in range(0, config.validation_crops, 8):
+        batch = _collate([crops[i] for i in range(first, min(first + 8, config.validation_crops))])
+        with torch.autocast(torch.device(device).type, torch.bfloat16, enabled=config.bf16):
+            loss, tokens = loss_of(model, {k: v.to(device) for k, v in batch.items()}, weight)
+        total, count = total + loss.item(), count + tokens.item()
+    model.train()
+    return total / count
+
+
+def save(
+    out: Path,
+    composer: Composer,
+    optims: list[torch.optim.Optimizer],
+    progress: Progress,
+    config: TrainConfig,
+) -> None:
+    """Write the checkpoint and what exact resuming needs beside it."""
+    composer.save_pretrained(out)
+    state = {
+        f"{o}.{p}.{key}": torch.as_tensor(value).contiguous()
+        for o, optim in enumerate(optims)
+        for p, values in optim.state_dict()["state"].items()
+        for key, value in values.items()
+    }
+    with whole(out / "optimizer.safetensors") as partial:
+        save_file(state, partial)
+    with whole(out / "train.json") as partial:
+        text = json.dumps({"progress": asdict(progress), "config": asdict(config)}, indent=2)
+        partial.write_text(text + "\n")
+
+
+def restore(
+    out: Path, model: EventTransformer, optims: list[torch.optim.Optimizer]
+) -> Progress | None:
+    """Bring back what ``save`` wrote to ``out``; None if it holds no run."""
+    if not (out / "train.json").is_file():
+        return None
+    load_weights(model, out / "model.safetensors")
+    flat = load_file(out / "optimizer.safetensors")
+    for o, optim in enumerate(optims):
+        state: dict[int, dict[str, Tensor]] = {}
+        for name, value in flat.items():
+            which, parameter, key = name.split(".", 2)
+            if int(which) == o:
+                state.setdefault(int(parameter), {})[key] = value
+        optim.load_state_dict({"state": state, "param_groups": optim.state_dict()["param_groups"]})
+    return Progress(**json.loads((out / "train.json").read_text())["progress"])
+
+
+def _batches(crops: Crops, first: int, size: int, accelerator: Any) -> Iterator[Batch]:
+    """Yield this process's share of the batches from number ``first`` on."""
+    if size % accelerator.num_processes:
+        raise UsageError(f"{size} crops cannot be shared by {accelerator.num_processes} processes")
+    share = size // accelerator.num_processes
+    begin = accelerator.process_index * share
+
+    def rows() -> Iterator[list[int]]:
+        number = first
+        while True:
+            yield list(range(number * size + begin, number * size + begin + share))
+            number += 1
+
+    workers = 4 if accelerator.device.type == "cuda" else 0
+    loader: DataLoader[Batch] = DataLoader(
+        crops, batch_sampler=rows(), num_workers=workers, collate_fn=_collate  # type: ignore[arg-type]
+    )
+    for batch in loader:
+        yield {k: v.to(accelerator.device, non_blocking=True) for k, v in batch.items()}
+
+
+def _collate(rows: list[Batch]) -> Batch:
+    return {key: torch.stack([row[key] for row in rows]) for key in rows[0]}
+
+
+def _agreed(seconds: float, accelerator: Any) -> float:
+    """Return the first process's clock, so that all processes stop at the same step."""
+    value = torch.tensor([seconds], dtype=torch.float64, device=accelerator.device)
+    if accelerator.num_processes > 1:
+        torch.distributed.broadcast(value, 0)
+    return float(value.item())
+
+
+def _not_a_number(crops: Crops, step: int, batch: int, loss: float) -> str:
+    songs = sorted({crops.song(i).path for i in range(step * batch, (step + 1) * batch)})
+    return f"the loss is {loss} at step {step + 1}; its songs: {', '.join(songs)}"
+
+
+def _stop_on_signals() -> list[int]:
+    """Return a list that fills when SIGINT or SIGTERM arrives; a second one stops at once."""
+    caught: list[int] = []
+
+    def handle(number: int, frame: object) -> None:
+        caught.append(number)
+        signal.signal(number, signal.SIG_DFL)
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, handle)
+    return caught
+
+
+class _Log:
+    """Metrics as CSV and as TensorBoard events, going on after ``step``."""
+
+    COLUMNS = ("step", "tokens", "seconds", "loss", "norm", "rate", "validation")
+
+    def __init__(self, out: Path, step: int) -> None:
+        from torch.utils.tensorboard import SummaryWriter
+
+        out.mkdir(parents=True, exist_ok=True)
+        path = out / "metrics.csv"
+        rows: list[dict[str, str]] = []
+        if step and path.exists():  # what ran after the last save is run again
+            with path.open(newline="") as file:
+                rows = [row for row in csv.DictReader(file) if int(row["step"]) <= step]
+        self.file = path.open("w", newline="")
+        self.table = csv.DictWriter(self.file, self.COLUMNS)
+        self.table.writeheader()
+        self.table.writerows(rows)
+        self.board = SummaryWriter(str(out / "tensorboard"), purge_step=step + 1)
+
+    def write(self, progress: Progress, row: dict[str, float]) -> None:
+        self.table.writerow({**asdict(progress), **row})
+        self.file.flush()
+        for name, value in row.items():
+            self.board.add_scalar(name, value, progress.step)
+
+    def close(self) -> None:
+        self.file.close()
+        self.board.close()

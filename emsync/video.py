@@ -1,0 +1,508 @@
+"""A video as facts, and as what one look at its frames tells: cuts, motion, colour, a film strip.
+
+``open_video`` reads no more than the packets' timestamps and one frame; ``watch`` decodes every
+frame once, and everything about the pictures that anyone asks for comes from that pass. Memory
+does not grow with the pictures: a few numbers stay of each frame. Times are seconds from the
+first frame, by presentation timestamps, so a variable frame rate is safe.
+
+Shapes: F frames, P pairs of frames between which motion was measured.
+"""
+
+import math
+import os
+import stat
+from array import array
+from bisect import bisect, insort
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from emsync.errors import InputError
+
+if TYPE_CHECKING:
+    from av.container import InputContainer
+    from av.video.frame import VideoFrame
+    from av.video.stream import VideoStream
+
+Seconds: TypeAlias = NDArray[np.float64]
+Picture: TypeAlias = NDArray[np.uint8]  # (height, width, 3)
+
+GAP = 4.0  # seconds between two cuts that the music is asked to answer
+MARGIN = 0.5  # seconds at either end in which no cut can be answered: the music begins and ends
+
+LOOK = 160 * 90  # pixels of the reduced picture on which everything is measured
+GLANCE = (32, 18)  # pixels of the still smaller one that tells scenes apart
+STRIP, STRIP_HEIGHT = 12, 144  # pictures in the film strip, and their height in pixels
+
+PAIR = 1 / 30 - 0.001  # seconds between the two frames of a motion measurement, at least
+HELD = 0.2  # seconds; a frame shown for longer is a still picture, not a moment of a movement
+
+# A cut is proposed by PySceneDetect's adaptive detector, set to propose freely, and confirmed by
+# two laws that flashes, camera shake, text and the noisy hue of near-black do not meet. Chosen on
+# contact sheets of real clips: explosions, fireworks, stop-motion, films, fades.
+RATIO, CONTENT = 1.5, 15.0  # of the detector: score against its neighbours' mean; least score
+APART, NEAR = 6.0, 0.125  # levels of 255 by which the step exceeds any other within NEAR seconds
+LASTING, LATER = 0.6, 0.25  # share of the step that is still there LATER seconds on
+FULL = 128.0  # levels of 255: a step this large, or larger, has strength 1
+
+
+@dataclass(frozen=True)
+class Cut:
+    """A place where the picture changes to another scene."""
+
+    time: float  # seconds: the presentation time of the first frame of the new scene
+    strength: float = 1.0  # in [0, 1]; how much the picture changes
+    kept: bool = True  # whether the music is asked to answer it
+    reason: str = ""  # why it was dropped, or where it comes from
+    frame: int | None = None  # index of that first frame, where the video was read
+
+
+@dataclass(frozen=True)
+class Curve:
+    """A value over time, in even steps."""
+
+    step: float  # seconds between two values; value i holds from i * step on
+    values: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Video:
+    """A video file: what its music must fit."""
+
+    path: Path
+    duration: float  # seconds the picture lasts, whatever the sound or the container says
+    fps: Fraction  # frames a second, on average
+    width: int  # pixels as displayed: turned upright, made square
+    height: int
+    rotation: int  # degrees counter-clockwise that turn the stored picture upright: 0, 90, 180, 270
+    has_audio: bool
+    frames: int
+
+
+@dataclass(frozen=True, eq=False)
+class Still:
+    """One picture of the film strip."""
+
+    time: float  # seconds
+    pixels: Picture  # RGB, upright
+
+
+@dataclass(frozen=True, eq=False)
+class Footage:
+    """What one pass over the frames of a video saw."""
+
+    video: Video  # with the duration, rate and number of the frames that could be decoded
+    times: Seconds  # (F,) presentation times, ascending from 0
+    brightness: NDArray[np.float64]  # (F,) mean luma, in [0, 1]
+    saturation: NDArray[np.float64]  # (F,) mean HSV saturation weighted by value, in [0, 1]
+    colourfulness: NDArray[np.float64]  # (F,) Hasler & Süsstrunk 2003: 0 grey, 0.4 vivid
+    motion_times: Seconds  # (P,) the middle of each pair
+    motion: NDArray[np.float64]  # (P,) mean optical flow, in picture heights a second
+    cuts: tuple[Cut, ...]  # all that were found, none thinned
+    strip: tuple[Still, ...]  # at most STRIP, evenly spread
+
+    def curve(self, times: Seconds, values: NDArray[np.float64], step: float) -> Curve:
+        """Return ``values`` at ``times`` averaged over even steps of the whole video.
+
+        A step without a measurement takes the value between its neighbours.
+        """
+        n = max(1, math.ceil(self.video.duration / step - 1e-9))
+        if not len(times):
+            return Curve(step, (0.0,) * n)
+        bins = np.minimum((times / step).astype(np.int64), n - 1)
+        count = np.bincount(bins, minlength=n)
+        mean = np.bincount(bins, values, minlength=n) / np.maximum(count, 1)
+        known = np.flatnonzero(count)
+        filled = np.interp(np.arange(n), known, mean[known])
+        return Curve(step, tuple(float(v) for v in np.round(filled, 4)))
+
+
+def open_video(path: Path) -> Video:
+    """Read the facts of the video at ``path`` from its packets, decoding only the first frame.
+
+    InputError says why, when the file holds no moving picture.
+    """
+    with _opened(path) as (container, stream):
+        base = Fraction(stream.time_base or 1)
+        first: VideoFrame | None = None
+        starts, ends, count = math.inf, -math.inf, 0
+        for packet in _packets(container, stream):
+            if first is None:
+                first = next(iter(_decoded(packet)), None)
+            if packet.size and not packet.is_discard:
+                count += 1
+                if packet.pts is not None:
+                    starts = min(starts, packet.pts)
+                    ends = max(ends, packet.pts + (packet.duration or 0))
+        if first is None:
+            raise _nothing_decodes(path)
+        _refuse_picture(path, container, count)
+        declared = stream.average_rate or stream.guessed_rate
+        span = float((ends - starts) * base) if ends > starts else 0.0
+        duration = span or count / float(declared or 25)  # a raw stream has no timestamps
+        return Video(
+            path,
+            duration,
+            _rate(declared, count, duration),
+            *_displayed(first, stream),
+            has_audio=bool(container.streams.audio),
+            frames=count,
+        )
+
+
+def watch(video: Video, progress: Callable[[float], None] | None = None) -> Footage:
+    """Decode ``video`` once and measure cuts, motion and colours on reduced frames.
+
+    ``progress`` is called now and then with the share that is done, in [0, 1].
+    """
+    import cv2
+
+    aspect = video.width / video.height
+    sideways = video.rotation % 180 == 90
+    height = max(8, round(math.sqrt(LOOK / aspect)))
+    width = max(8, round(math.sqrt(LOOK * aspect)))
+    size = (height, width) if sideways else (width, height)  # of the picture as it is stored
+    strip_size = _strip_size(video, aspect, sideways)
+
+    times = array("d")
+    colours = (array("d"), array("d"), array("d"))  # brightness, saturation, colourfulness
+    pairs, speeds = array("d"), array("d")  # start and end of each pair, in turn; its motion
+    strip: list[Still] = []
+    scenes = _Scenes(video.fps)
+    flow = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
+    last: tuple[float, Any] | None = None  # the time and the luma of the last frame of a pair
+    end, reported = 0.0, 0.0
+
+    for time, length, frame in _frames(video):
+        picture = _pixels(frame, size, "bgr24")
+        grey = cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY)
+        times.append(time)
+        for values, value in zip(colours, _colours(picture, grey), strict=True):
+            values.append(value)
+        scenes.see(time, picture)
+        if last is None or time - last[0] >= PAIR:
+            if last is not None:
+                moved = cv2.magnitude(*cv2.split(flow.calc(last[1], grey, None)))
+                speeds.append(float(cv2.mean(moved)[0]) / height / (time - last[0]))
+                pairs.extend((last[0], time))
+            last = (time, grey)
+        if len(strip) < STRIP and time >= (len(strip) + 0.5) / STRIP * video.duration:
+            upright = np.rot90(_pixels(frame, strip_size, "rgb24"), video.rotation // 90)
+            strip.append(Still(time, np.ascontiguousarray(upright)))
+        end = time + length
+        if progress and video.duration and (share := min(1.0, end / video.duration)) > reported:
+            progress(share)
+            reported = share + 0.01
+    if not times:
+        raise _nothing_decodes(video.path)
+    if len(times) == 1:
+        raise _only_a_picture(video.path)
+    cuts = scenes.cuts()
+    spans = np.asarray(pairs, np.float64).reshape(-1, 2)
+    middles, motion = _within_scenes(spans, np.asarray(speeds, np.float64), cuts)
+    brightness, saturation, colourfulness = (np.asarray(c, np.float64) for c in colours)
+    return Footage(
+        video=replace(
+            video, duration=end, fps=_rate(video.fps, len(times), end), frames=len(times)
+        ),
+        times=np.asarray(times, np.float64),
+        brightness=brightness,
+        saturation=saturation,
+        colourfulness=colourfulness,
+        motion_times=middles,
+        motion=motion,
+        cuts=cuts,
+        strip=tuple(strip),
+    )
+
+
+def thin(cuts: Iterable[Cut], duration: float = math.inf, gap: float = GAP) -> tuple[Cut, ...]:
+    """Drop the cuts too near either end, and each that is within ``gap`` s of a stronger kept one.
+
+    Returns all cuts in order of time, the dropped ones with their reason. Cuts that come dropped
+    stay so. Of two equally strong ones the earlier is kept.
+
+    >>> [c.kept for c in thin([Cut(2.0, 0.5), Cut(5.0, 0.9), Cut(9.0, 0.4)])]
+    [False, True, True]
+    """
+    result: list[Cut] = []
+    kept: list[float] = []
+    for cut in sorted(cuts, key=lambda c: (-c.strength, c.time)):
+        if cut.kept and (reason := _dropped(cut.time, kept, duration, gap)):
+            cut = replace(cut, kept=False, reason=reason)
+        elif cut.kept:
+            insort(kept, cut.time)
+        result.append(cut)
+    return tuple(sorted(result, key=lambda c: c.time))
+
+
+def _dropped(time: float, kept: Sequence[float], duration: float, gap: float) -> str:
+    """Return why a cut at ``time`` is not kept beside the ``kept`` ones, or nothing."""
+    if time < MARGIN:
+        return f"within {MARGIN:g} s of the start"
+    if time > duration - MARGIN:
+        return f"within {MARGIN:g} s of the end"
+    i = bisect(kept, time)
+    nearest = min(kept[max(i - 1, 0) : i + 1], key=lambda k: abs(k - time), default=-math.inf)
+    if abs(nearest - time) < gap:
+        return f"within {gap:g} s of the stronger cut at {nearest:.2f} s"
+    return ""
+
+
+class _Scenes:
+    """Tell where scenes change, frame by frame."""
+
+    def __init__(self, fps: Fraction) -> None:
+        from scenedetect.detectors import AdaptiveDetector
+
+        self.fps = fps
+        self.detector = AdaptiveDetector(
+            adaptive_threshold=RATIO, min_content_val=CONTENT, min_scene_len=0
+        )
+        self.times = array("d")  # (F,) seconds
+        self.steps = array("d")  # (F,) levels of 255 by which a frame differs from the one before
+        self.glances: deque[NDArray[np.float32]] = deque(maxlen=4)  # the detector lags by two
+        self.previous: Picture | None = None
+        self.waiting: list[tuple[int, NDArray[np.float32]]] = []  # a cut's frame, the glance before
+        self.found: list[int] = []  # frames where another scene begins, and lasts
+
+    def see(self, time: float, picture: Picture) -> None:
+        """Take the next frame in."""
+        import cv2
+
+        glance = cv2.resize(picture, GLANCE, interpolation=cv2.INTER_AREA).astype(np.float32)
+        last = self.glances[-1] if self.glances else glance
+        if self.previous is not None and time - self.times[-1] > HELD:
+            # The detector's window counts frames: a held picture counts as several.
+            for share in (0.25, 0.5, 0.75):
+                self._detect(self.times[-1] * (1 - share) + time * share, self.previous)
+        self.times.append(time)
+        self.steps.append(float(np.abs(glance - last).mean()))
+        self.glances.append(glance)
+        self.previous = picture
+        self._detect(time, picture)
+        self._settle(glance, time - LATER)
+
+    def cuts(self) -> tuple[Cut, ...]:
+        """Return the cuts, after the last frame."""
+        if self.previous is not None:
+            for later in (1, 2):  # the detector waits for two frames after a cut
+                self._detect(self.times[-1] + later / float(self.fps), self.previous)
+            self._settle(self.glances[-1], math.inf)
+        times, steps = np.asarray(self.times), np.asarray(self.steps)
+        return tuple(
+            Cut(float(times[i]), round(min(1.0, steps[i] / FULL), 3), frame=i)
+            for i in sorted(self.found)
+            if _stands_out(i, times, steps)
+        )
+
+    def _detect(self, time: float, picture: Picture) -> None:
+        from scenedetect import FrameTimecode
+        from scenedetect.common import Timecode
+
+        code = Timecode(round(time * 1_000_000), Fraction(1, 1_000_000))
+        for proposed in self.detector.process_frame(FrameTimecode(code, self.fps), picture):
+            # A held picture has no change of its own, so a proposal is always at a frame's time.
+            i = bisect(self.times, proposed.seconds + 1e-6) - 1
+            age = len(self.times) - i  # of the frame: 1 is the newest
+            if i > 0 and age < len(self.glances):
+                self.waiting.append((i, self.glances[-age - 1]))
+
+    def _settle(self, glance: NDArray[np.float32], until: float) -> None:
+        """Decide on the cuts before ``until``: ``glance`` is the picture some time later."""
+        for i, before in [w for w in self.waiting if self.times[w[0]] <= until]:
+            if np.abs(glance - before).mean() >= LASTING * self.steps[i]:
+                self.found.append(i)
+        self.waiting = [w for w in self.waiting if self.times[w[0]] > until]
+
+
+def _stands_out(i: int, times: Seconds, steps: NDArray[np.float64]) -> bool:
+    """Tell whether the step into frame ``i`` is larger than all others around it."""
+    low, high = np.searchsorted(times, (times[i] - NEAR, times[i] + NEAR))
+    others = np.concatenate([steps[low:i], steps[i + 1 : high]])
+    return bool(steps[i] - others.max(initial=0.0) >= APART)
+
+
+def _colours(picture: Picture, grey: Picture) -> tuple[float, float, float]:
+    """Return brightness, saturation and colourfulness of a BGR picture.
+
+    Saturation is HSV's, weighted by value, so that noise in black does not count as colour.
+    Colourfulness is the M of Hasler & Süsstrunk 2003 on levels in [0, 1].
+    """
+    import cv2
+
+    blue, green, red = cv2.split(picture)
+    top = cv2.mean(cv2.max(cv2.max(blue, green), red))[0]
+    bottom = cv2.mean(cv2.min(cv2.min(blue, green), red))[0]
+    opponent = (
+        cv2.subtract(red, green, dtype=cv2.CV_32F),
+        cv2.addWeighted(
+            cv2.addWeighted(red, 0.5, green, 0.5, 0.0, dtype=cv2.CV_32F),
+            1.0,
+            blue.astype(np.float32),
+            -1.0,
+            0.0,
+        ),
+    )
+    means, spreads = zip(*(cv2.meanStdDev(o) for o in opponent), strict=True)
+    vivid = math.hypot(*(float(s[0, 0]) for s in spreads))
+    vivid += 0.3 * math.hypot(*(float(m[0, 0]) for m in means))
+    return cv2.mean(grey)[0] / 255, (top - bottom) / max(top, 1.0), vivid / 255
+
+
+def _within_scenes(
+    spans: NDArray[np.float64], speeds: NDArray[np.float64], cuts: Sequence[Cut]
+) -> tuple[Seconds, NDArray[np.float64]]:
+    """Return the middles and the motion of the (P, 2) pairs that no cut divides."""
+    times = np.asarray([cut.time for cut in cuts], np.float64)
+    before, until = (np.searchsorted(times, edge, side="right") for edge in spans.T)
+    whole = before == until
+    return spans[whole].mean(axis=1), speeds[whole]
+
+
+def _pixels(frame: "VideoFrame", size: tuple[int, int], layout: str) -> Picture:
+    """Return ``frame`` scaled to ``size`` (width, height) by averaging areas."""
+    width, height = size
+    scaled = frame.reformat(width=width, height=height, format=layout, interpolation="AREA")
+    return scaled.to_ndarray().astype(np.uint8, copy=False)
+
+
+def _strip_size(video: Video, aspect: float, sideways: bool) -> tuple[int, int]:
+    """Return the size as stored of a picture that is STRIP_HEIGHT high when it is upright."""
+    height = min(STRIP_HEIGHT, video.height)
+    width = max(1, round(height * aspect))
+    return (height, width) if sideways else (width, height)
+
+
+def _displayed(frame: "VideoFrame", stream: "VideoStream") -> tuple[int, int, int]:
+    """Return width, height and rotation: the picture with square pixels, turned upright."""
+    shape = Fraction(stream.sample_aspect_ratio or 1) or Fraction(1)
+    width, height = max(1, round(frame.width * shape)), frame.height
+    rotation = round(frame.rotation / 90) * 90 % 360
+    return (height, width, rotation) if rotation % 180 else (width, height, rotation)
+
+
+def _rate(declared: Fraction | None, frames: int, duration: float) -> Fraction:
+    """Return the average frame rate: the declared one where the frames bear it out."""
+    measured = frames / duration
+    if declared and abs(float(declared) / measured - 1) < max(0.01, 1.5 / frames):
+        return Fraction(declared)
+    return Fraction(measured).limit_denominator(1001)
+
+
+def _frames(video: Video) -> Iterator[tuple[float, float, "VideoFrame"]]:
+    """Yield each frame with its time and length in seconds, times ascending from 0."""
+    with _opened(video.path) as (container, stream):
+        base = Fraction(stream.time_base or 1)
+        start: int | None = None
+        last, usual = -math.inf, 1 / float(video.fps)
+        for packet in _packets(container, stream):
+            for frame in _decoded(packet):
+                if start is None:
+                    start = frame.pts or 0
+                time = last + usual if frame.pts is None else float((frame.pts - start) * base)
+                if time <= last:  # a broken timestamp: the frame is shown after the last one
+                    time = last + usual
+                time = max(time, 0.0)
+                yield time, float(frame.duration * base) or usual, frame
+                last = time
+
+
+def _packets(container: "InputContainer", stream: "VideoStream") -> Iterator[Any]:
+    """Yield the packets of ``stream`` up to the file's end, or to where it is broken."""
+    import av
+
+    packets = container.demux(stream)
+    while True:
+        try:
+            packet = next(packets, None)
+        except av.FFmpegError:
+            return  # what was readable is the video; open_video and watch refuse nothing at all
+        if packet is None:
+            return
+        yield packet
+
+
+def _decoded(packet: Any) -> list["VideoFrame"]:
+    """Return the frames that ``packet`` completes; a damaged one costs only its own, as in a player."""
+    import av
+
+    try:
+        frames: list[VideoFrame] = packet.decode()
+    except av.FFmpegError:
+        return []
+    return frames
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[tuple["InputContainer", "VideoStream"]]:
+    """Open ``path`` as a file, never as a protocol, and find the moving picture in it."""
+    import av
+
+    with _file(path) as file:
+        try:
+            # The name stays hidden and no protocol is allowed: neither the name nor what the
+            # file says (a playlist) can make FFmpeg open anything else.
+            container = av.open(file, mode="r", container_options={"protocol_whitelist": ","})
+        except (av.FFmpegError, OSError) as error:
+            raise InputError(
+                f"cannot read {str(path)!r} as a video: no known format, empty or incomplete"
+            ) from error
+        with container:
+            yield container, _moving_picture(path, container)
+
+
+def _moving_picture(path: Path, container: "InputContainer") -> "VideoStream":
+    """Return the largest video stream that is not the picture on a record's sleeve."""
+    from av.stream import Disposition
+
+    streams = [s for s in container.streams.video if not s.disposition & Disposition.attached_pic]
+    if not streams:
+        what = "holds sound but no video" if container.streams.audio else "holds no video"
+        raise InputError(f"{str(path)!r} {what}; emsync needs a moving picture")
+    stream = max(streams, key=lambda s: (s.width or 0) * (s.height or 0) if s.codec_context else -1)
+    if stream.codec_context is None:
+        raise InputError(f"{str(path)!r} holds a video that no installed decoder reads")
+    stream.thread_type = "AUTO"
+    return stream
+
+
+@contextmanager
+def _file(path: Path) -> Iterator[Any]:
+    """Open an ordinary file for reading; InputError says why it cannot be."""
+    try:
+        mode = os.stat(path).st_mode
+        if stat.S_ISDIR(mode):
+            raise InputError(f"{str(path)!r} is a folder, not a video file")
+        if not stat.S_ISREG(mode):
+            raise InputError(f"{str(path)!r} is not an ordinary file; copy the video into one")
+        descriptor = os.open(path, os.O_RDONLY)
+    except FileNotFoundError as error:
+        raise InputError(f"there is no file {str(path)!r}") from error
+    except (OSError, ValueError) as error:  # a name with a null byte is a ValueError
+        reason = getattr(error, "strerror", None) or str(error)
+        raise InputError(f"cannot read {str(path)!r}: {reason}") from error
+    with open(descriptor, "rb") as file:
+        yield file
+
+
+def _refuse_picture(path: Path, container: "InputContainer", packets: int) -> None:
+    """Refuse a file that shows one picture, or whose format is an image's."""
+    name = container.format.name
+    if packets == 1 or name.endswith("_pipe") or name == "image2":
+        raise _only_a_picture(path)
+
+
+def _only_a_picture(path: Path) -> InputError:
+    return InputError(f"{str(path)!r} is a picture, not a video: it holds a single frame")
+
+
+def _nothing_decodes(path: Path) -> InputError:
+    return InputError(f"{str(path)!r} holds no frame that can be decoded; is the file complete?")

@@ -1,0 +1,142 @@
+"""Notes on and off, time shifts, bars and boundary chords: the paper's events.
+
+Times are rounded on an absolute grid of 8 ms, so that no error grows along the piece.
+At one instant stand OFFs, BAR, CHORD, then ONs by instrument and pitch.
+"""
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from emsync.music import LOWEST, Piece, Seconds
+from emsync.tokens import Ids, Tokenizer
+from emsync_tokenizers import vocabulary as v
+
+_OFF, _BAR, _CHORD, _ON = range(4)  # the order at one instant
+
+
+@dataclass(frozen=True)
+class Events(Tokenizer):
+    """EMSYNC's 1,011 events on a grid of 8 ms."""
+
+    name: ClassVar[str] = "events"
+    summary: ClassVar[str] = "EMSYNC's 1,011 events: five instruments, 8 ms shifts, BAR, CHORD"
+
+    @property
+    def vocab_size(self) -> int:
+        return v.SIZE
+
+    @cached_property
+    def durations(self) -> Seconds:
+        return v.durations()
+
+    @property
+    def mark(self) -> int:
+        return v.CHORD
+
+    @property
+    def bar(self) -> int:
+        return v.BAR
+
+    def header(self, classes: int) -> Ids:
+        return np.array([v.FEWER if classes <= v.FEW else v.MORE, v.START], np.int64)
+
+    def encode(self, piece: Piece) -> Ids:
+        body = events(on_grid(piece))
+        return np.concatenate([self.header(len(np.unique(piece.classes))), body])
+
+    def decode(self, ids: Ids) -> Piece:
+        return piece_of(np.asarray(ids, np.int64))
+
+    def transpose(self, ids: Ids, semitones: int) -> Ids:
+        """Return ``ids`` moved by ``semitones``; a pitch that would leave the keys moves an octave."""
+        pitched = ids >= v.NOTE + 2 * v.KEYS  # the drums come first
+        key = (ids - v.NOTE) % v.KEYS
+        moved = key + semitones
+        moved = np.where(moved < 0, moved + 12, np.where(moved >= v.KEYS, moved - 12, moved))
+        return np.where(pitched, ids + moved - key, ids)
+
+
+def on_grid(piece: Piece) -> Piece:
+    """Return ``piece`` as the tokens can say it: rounded times, and no key struck while it sounds.
+
+    A note lasts at least one step. A key struck again ends the note that sounds; of two notes that
+    begin together on one key the longer stays. Times are multiples of 8 ms.
+    """
+    start = _steps(piece.onsets)
+    stop = np.maximum(_steps(piece.offsets), start + 1)
+    key = piece.classes.astype(np.int64) * 128 + piece.pitches
+    order = np.lexsort((stop, start, key))
+    start, stop, key = start[order], stop[order], key[order]
+    same_key = key[1:] == key[:-1]
+    keep = np.append(~(same_key & (start[1:] == start[:-1])), True)[: len(key)]
+    start, stop, key = start[keep], stop[keep], key[keep]
+    following = np.where(key[1:] == key[:-1], start[1:], np.iinfo(np.int64).max)
+    stop = np.minimum(stop, np.append(following, np.iinfo(np.int64).max)[: len(stop)])
+    rows = np.stack([key // 128, key % 128, start / v.STEPS_PER_SECOND, stop / v.STEPS_PER_SECOND])
+    return replace(
+        Piece.of(rows.T),
+        downbeats=np.unique(_steps(piece.downbeats)) / v.STEPS_PER_SECOND,
+        chords=np.unique(_steps(piece.chords)) / v.STEPS_PER_SECOND,
+        labels=piece.labels,
+    )
+
+
+def events(piece: Piece) -> Ids:
+    """Return the tokens of a piece on the grid, without a header."""
+    key = piece.classes.astype(np.int64) * 2 * v.KEYS + piece.pitches - LOWEST
+    n, bars, chords = len(piece), len(piece.downbeats), len(piece.chords)
+    steps = _steps(
+        np.concatenate([piece.offsets, piece.downbeats, piece.chords, piece.onsets])
+    )
+    ranks = np.repeat([_OFF, _BAR, _CHORD, _ON], [n, bars, chords, n])
+    tokens = np.concatenate(
+        [v.NOTE + v.KEYS + key, np.full(bars, v.BAR), np.full(chords, v.CHORD), v.NOTE + key]
+    )
+    order = np.lexsort((tokens, ranks, steps))
+    return _with_shifts(steps[order], tokens[order])
+
+
+def _with_shifts(steps: NDArray[np.int64], tokens: Ids) -> Ids:
+    """Put the TIMESHIFTs between tokens that stand at ascending ``steps``."""
+    waits = np.diff(steps, prepend=0)
+    full, rest = np.divmod(waits, v.LONGEST)
+    many = full + (rest > 0)  # shifts before each token
+    ends = np.cumsum(many + 1)  # one past each token's place
+    out = np.full(int(ends[-1]) if len(ends) else 0, v.SHIFT + v.LONGEST - 1, np.int64)
+    out[ends - 1] = tokens
+    out[(ends - 2)[rest > 0]] = v.SHIFT + rest[rest > 0] - 1
+    return out
+
+
+def piece_of(ids: Ids) -> Piece:
+    """Return the music of any tokens: each ON ends at the next ON or OFF of its key, or the end.
+
+    An OFF without an ON is passed over. A note cut short within its own instant lasts one step.
+    """
+    waits = np.where((ids >= v.SHIFT) & (ids < v.NOTE), ids - v.SHIFT + 1, 0)
+    steps = np.cumsum(waits)
+    note = np.flatnonzero(ids >= v.NOTE)
+    instrument, place = np.divmod(ids[note] - v.NOTE, 2 * v.KEYS)
+    begins, pitch = place < v.KEYS, place % v.KEYS + LOWEST
+    order = np.lexsort((note, instrument * 128 + pitch))  # by key, in time
+    instrument, pitch, begins = instrument[order], pitch[order], begins[order]
+    start = steps[note][order]
+    same = (instrument[1:] == instrument[:-1]) & (pitch[1:] == pitch[:-1])
+    end = int(steps[-1]) if len(steps) else 0
+    stop = np.append(np.where(same, start[1:], end), end)[: len(start)]
+    stop = np.maximum(stop, start + 1)
+    rows = np.stack([instrument, pitch, start / v.STEPS_PER_SECOND, stop / v.STEPS_PER_SECOND])
+    seconds = steps / v.STEPS_PER_SECOND
+    return Piece.of(
+        rows.T[begins],
+        downbeats=np.unique(seconds[ids == v.BAR]),
+        chords=np.unique(seconds[ids == v.CHORD]),
+    )
+
+
+def _steps(seconds: Seconds) -> NDArray[np.int64]:
+    return np.round(seconds * v.STEPS_PER_SECOND).astype(np.int64)
