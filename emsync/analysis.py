@@ -6,33 +6,33 @@
 
 import json
 import math
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field, fields, replace
+from fractions import Fraction
 from pathlib import Path
 from typing import Any, Self
 
+from emsync.affect import (
+    EMOTIONS,
+    ColourMotion,
+    Estimator,
+    categorise,
+    check_affect,
+    mixture_mean,
+    normalise,
+)
 from emsync.errors import InputError
+from emsync.output import whole
+from emsync.video import Curve, Cut, Footage, open_video, thin, watch
+
+__all__ = ["FORMAT", "Analysis", "Curve", "Cut", "analyze"]
 
 FORMAT = 1  # raised when a field changes its meaning
+MOTION_STEP = 0.1  # seconds between two values of the motion curve
 
-
-@dataclass(frozen=True)
-class Cut:
-    """A place where the picture changes to another scene."""
-
-    time: float  # seconds: the presentation time of the first frame of the new scene
-    strength: float = 1.0  # in [0, 1]; how much the picture changes
-    kept: bool = True  # whether the music is asked to answer it
-    reason: str = ""  # why it was dropped, or where it comes from
-    frame: int | None = None  # index of that first frame, where the video was read
-
-
-@dataclass(frozen=True)
-class Curve:
-    """A value over time, in even steps."""
-
-    step: float  # seconds between two values; value i holds from i * step on
-    values: tuple[float, ...]
+LARGEST = 64 * 2**20  # bytes of an analysis file; hours of video need a hundredth of it
+MOST_CUTS = 100_000
+ROUNDING = 0.01  # by which probabilities rounded by hand may miss 1
 
 
 @dataclass(frozen=True)
@@ -49,76 +49,245 @@ class Analysis:
     valence_curve: Curve | None = None  # the estimator's view over time, for the picture
     arousal_curve: Curve | None = None
     source: str = ""  # the name of the video file
-    estimator: str = ""  # the plug-in that felt the emotion
+    estimator: str = ""  # the plug-in that felt the emotion; empty where a person gave it
 
     @property
     def kept(self) -> list[Cut]:
         """The cuts that the music is asked to answer."""
         return [cut for cut in self.cuts if cut.kept]
 
+    @classmethod
+    def of(cls, footage: Footage, estimator: Estimator | None = None) -> Self:
+        """Return what ``footage`` asks of its music; cuts are thinned, the feeling is estimated."""
+        estimator = estimator or ColourMotion()
+        video, feeling = footage.video, estimator.estimate(footage)
+        return cls(
+            duration=video.duration,
+            fps=str(video.fps),
+            cuts=thin(footage.cuts, video.duration),
+            motion=footage.curve(footage.motion_times, footage.motion, MOTION_STEP),
+            valence=feeling.valence,
+            arousal=feeling.arousal,
+            emotion=feeling.emotion,
+            valence_curve=feeling.valence_curve,
+            arousal_curve=feeling.arousal_curve,
+            source=video.path.name,
+            estimator=estimator.name,
+        )
+
+    def with_feeling(
+        self,
+        emotion: Mapping[str, float] | None = None,
+        valence: float | None = None,
+        arousal: float | None = None,
+    ) -> Self:
+        """Return the analysis with the feeling a person asks for in place of the estimated one.
+
+        ``emotion`` (weights) sets valence and arousal by the mixture's mean; ``valence`` and
+        ``arousal`` have the last word. Without ``emotion`` the probabilities follow the point.
+        What was estimated over time no longer holds for the value that is replaced.
+        """
+        if emotion is None and valence is None and arousal is None:
+            return self
+        point = self if emotion is None else mixture_mean(emotion)
+        v = point.valence if valence is None else check_affect("valence", valence)
+        a = point.arousal if arousal is None else check_affect("arousal", arousal)
+        if emotion is not None:
+            probabilities = normalise(emotion)
+        else:
+            probabilities = {} if math.isnan(v + a) else categorise(v, a)
+        return replace(
+            self,
+            valence=v,
+            arousal=a,
+            emotion=probabilities,
+            valence_curve=self.valence_curve if v == self.valence else None,
+            arousal_curve=self.arousal_curve if a == self.arousal else None,
+            estimator="",
+        )
+
     def to_json(self) -> dict[str, Any]:
         """Return plain values for ``json.dumps``; NaN becomes null."""
         return {"format": FORMAT, **_nulls(asdict(self))}
 
-    @classmethod
-    def from_json(cls, data: Mapping[str, Any], name: str = "analysis") -> Self:
-        """Build an analysis from what ``to_json`` returned; InputError says which value is off."""
-        try:
-            if data.get("format", FORMAT) != FORMAT:
-                raise ValueError(f"its format is {data['format']}, this emsync reads {FORMAT}")
-            curves = {
-                key: Curve(float(data[key]["step"]), tuple(map(float, data[key]["values"])))
-                for key in ("motion", "valence_curve", "arousal_curve")
-                if data.get(key) is not None
-            }
-            cuts = tuple(
-                sorted((Cut(**cut) for cut in data.get("cuts", ())), key=lambda c: c.time)
-            )
-            analysis = cls(
-                duration=float(data["duration"]),
-                fps=str(data.get("fps", "0")),
-                cuts=cuts,
-                valence=_number(data.get("valence")),
-                arousal=_number(data.get("arousal")),
-                emotion={str(k): float(v) for k, v in (data.get("emotion") or {}).items()},
-                source=str(data.get("source", "")),
-                estimator=str(data.get("estimator", "")),
-                **curves,
-            )
-            analysis._check()
-        except KeyError as error:
-            raise InputError(f"{name}: the key {error} is missing") from error
-        except (AttributeError, TypeError, ValueError) as error:
-            raise InputError(f"{name}: {error}") from error
-        return analysis
+    def save(self, path: Path) -> None:
+        """Write the JSON file ``path``, whole or not at all: a line for each cut and each curve."""
+        rows = {key: json.dumps(value, allow_nan=False) for key, value in self.to_json().items()}
+        if self.cuts:
+            cuts = ",\n  ".join(json.dumps(asdict(cut), allow_nan=False) for cut in self.cuts)
+            rows["cuts"] = f"[\n  {cuts}\n ]"
+        text = ",\n".join(f' "{key}": {row}' for key, row in rows.items())
+        with whole(path) as partial:
+            partial.write_text(f"{{\n{text}\n}}\n", encoding="utf-8")
 
     @classmethod
     def load(cls, path: Path) -> Self:
         """Read the JSON file at ``path``."""
         try:
+            if (size := path.stat().st_size) > LARGEST:
+                raise InputError(f"{str(path)!r} is no analysis: {size} bytes are too many")
             data = json.loads(path.read_text(encoding="utf-8"))
         except OSError as error:
             raise InputError(f"cannot read {str(path)!r}: {error.strerror}") from error
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise InputError(f"{str(path)!r} is not JSON: {error}") from error
         if not isinstance(data, dict):
             raise InputError(f"{str(path)!r} is not an analysis: it holds no JSON object")
         return cls.from_json(data, str(path))
 
-    def _check(self) -> None:
-        if not (math.isfinite(self.duration) and self.duration > 0):
-            raise ValueError(f"duration is {self.duration}, not a positive number of seconds")
-        for name in ("valence", "arousal"):
-            value = getattr(self, name)
-            if not (math.isnan(value) or -1 <= value <= 1):
-                raise ValueError(f"{name} is {value}, outside -1 to 1")
-        for cut in self.cuts:
-            if not 0 <= cut.time <= self.duration:
-                raise ValueError(f"a cut at {cut.time} s is outside the {self.duration} s of video")
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any], name: str = "analysis") -> Self:
+        """Build an analysis from what ``to_json`` returned; InputError says which value is off."""
+        try:
+            if (format := data.get("format", FORMAT)) != FORMAT:
+                raise _Off(f"its format is {_shown(format)}; this emsync reads {FORMAT}")
+            if "duration" not in data:
+                raise _Off("the key 'duration' is missing; it is the length in seconds")
+            duration = _real(data["duration"], "duration")
+            if duration <= 0:
+                raise _Off(f"duration is {duration}; it must be more than 0 seconds")
+            listed = _list(data.get("cuts", []), "cuts", MOST_CUTS)
+            cuts = [_cut(cut, f"cuts[{i}]", duration) for i, cut in enumerate(listed)]
+            return cls(
+                duration=duration,
+                fps=_rate(data.get("fps", "0")),
+                cuts=tuple(sorted(cuts, key=lambda c: c.time)),
+                motion=_curve(data, "motion", duration, 0.0, math.inf),
+                valence=_feeling(data, "valence"),
+                arousal=_feeling(data, "arousal"),
+                emotion=_probabilities(data.get("emotion")),
+                valence_curve=_curve(data, "valence_curve", duration, -1.0, 1.0),
+                arousal_curve=_curve(data, "arousal_curve", duration, -1.0, 1.0),
+                source=_text(data.get("source", ""), "source"),
+                estimator=_text(data.get("estimator", ""), "estimator"),
+            )
+        except _Off as error:
+            raise InputError(f"{name}: {error}") from error
 
 
-def _number(value: Any) -> float:
-    return math.nan if value is None else float(value)
+def analyze(
+    path: Path,
+    estimator: Estimator | None = None,
+    progress: Callable[[float], None] | None = None,
+) -> Analysis:
+    """Watch the video at ``path`` once and return what it asks of its music."""
+    return Analysis.of(watch(open_video(path), progress), estimator)
+
+
+class _Off(ValueError):
+    """A value in an analysis file that cannot be."""
+
+
+def _shown(value: Any) -> str:
+    """Return ``value`` as the file has it, cut short."""
+    text = json.dumps(value, default=repr)
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+def _real(value: Any, key: str, low: float = -math.inf, high: float = math.inf) -> float:
+    """Return a finite number from ``low`` to ``high``; true, "1" and 1e999 are none."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise _Off(f"{key} is {_shown(value)}, not a number")
+    try:
+        number = float(value)
+    except OverflowError:
+        number = math.inf
+    if not math.isfinite(number):
+        raise _Off(f"{key} is {number}, not a finite number")
+    if not low <= number <= high:
+        raise _Off(f"{key} is {number:g}, outside {low:g} to {high:g}")
+    return number
+
+
+def _text(value: Any, key: str) -> str:
+    if not isinstance(value, str):
+        raise _Off(f"{key} is {_shown(value)}, not text in quotes")
+    return value
+
+
+def _list(value: Any, key: str, most: int) -> list[Any]:
+    if not isinstance(value, list):
+        raise _Off(f"{key} is {_shown(value)}, not a list")
+    if len(value) > most:
+        raise _Off(f"{key} has {len(value)} entries; {most} are the most that fit")
+    return value
+
+
+def _mapping(value: Any, key: str) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise _Off(f"{key} is {_shown(value)}, not an object in braces")
+    return value
+
+
+def _cut(value: Any, key: str, duration: float) -> Cut:
+    known = [f.name for f in fields(Cut)]
+    given = _mapping(value, key)
+    if unknown := sorted(set(given) - set(known)):
+        raise _Off(f"{key} has the unknown key {unknown[0]!r}; there are {', '.join(known)}")
+    if "time" not in given:
+        raise _Off(f"{key} has no 'time'; it is where the new scene begins, in seconds")
+    time = _real(given["time"], f"{key}.time")
+    if not 0 <= time <= duration:
+        raise _Off(f"{key}.time is {time:g}, outside the {duration:g} s of video")
+    kept, frame = given.get("kept", True), given.get("frame")
+    if not isinstance(kept, bool):
+        raise _Off(f"{key}.kept is {_shown(kept)}; it must be true or false, without quotes")
+    if frame is not None and (isinstance(frame, bool) or not isinstance(frame, int) or frame < 0):
+        raise _Off(f"{key}.frame is {_shown(frame)}, not a whole number from 0 on, or null")
+    return Cut(
+        time=time,
+        strength=_real(given.get("strength", 1.0), f"{key}.strength", 0.0, 1.0),
+        kept=kept,
+        reason=_text(given.get("reason", ""), f"{key}.reason"),
+        frame=frame,
+    )
+
+
+def _curve(
+    data: Mapping[str, Any], key: str, duration: float, low: float, high: float
+) -> Curve | None:
+    if data.get(key) is None:
+        return None
+    given = _mapping(data[key], key)
+    for part in ("step", "values"):
+        if part not in given:
+            raise _Off(f"{key} has no {part!r}; a curve is a step in seconds and its values")
+    step = _real(given["step"], f"{key}.step")
+    if step <= 0:
+        raise _Off(f"{key}.step is {step:g}; it must be more than 0 seconds")
+    values = _list(given["values"], f"{key}.values", int(min(duration / step, 1e9)) + 2)
+    return Curve(
+        step, tuple(_real(v, f"{key}.values[{i}]", low, high) for i, v in enumerate(values))
+    )
+
+
+def _feeling(data: Mapping[str, Any], key: str) -> float:
+    value = data.get(key)
+    return math.nan if value is None else _real(value, key, -1.0, 1.0)
+
+
+def _probabilities(value: Any) -> dict[str, float]:
+    """Return the probabilities of emotions, or none."""
+    given = _mapping(value, "emotion") if value is not None else {}
+    if unknown := sorted(set(given) - set(EMOTIONS)):
+        raise _Off(f"emotion has the unknown key {unknown[0]!r}; there are {', '.join(EMOTIONS)}")
+    probabilities = {k: _real(v, f"emotion.{k}", 0.0, 1.0) for k, v in given.items()}
+    total = sum(probabilities.values())
+    if probabilities and abs(total - 1) > ROUNDING:
+        raise _Off(f"emotion sums to {total:g}; its probabilities must sum to 1")
+    return probabilities
+
+
+def _rate(value: Any) -> str:
+    """Return the frame rate as it was given, once it is a fraction of 0 or more."""
+    text = str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+    try:
+        rate = Fraction(_text(text, "fps")) if len(str(text)) < 40 else Fraction(-1)
+    except (ValueError, ZeroDivisionError):
+        rate = Fraction(-1)
+    if rate < 0:
+        raise _Off(f'fps is {_shown(value)}, not a fraction such as "25" or "30000/1001"')
+    return str(text)
 
 
 def _nulls(value: Any) -> Any:

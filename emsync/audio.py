@@ -97,11 +97,12 @@ def synthesize(score: Score | Path, soundfont: Path | None = None, rate: int = R
     parts = [_part(track) for track in timed.tracks if track.notes]
     end = max((float(part.ends.max()) for part in parts), default=0.0)
     out = np.zeros((round((end + TAIL) * rate), 2), np.float32)
-    library = _fluidsynth()
-    if library is None:
-        _play_symusic(parts, font, rate, out)
-    else:
-        _play_fluidsynth(library, parts, font, rate, out)
+    if parts:  # FluidSynth's silence is a faint offset, ours is none
+        library = _fluidsynth()
+        if library is None:
+            _play_symusic(parts, font, rate, out)
+        else:
+            _play_fluidsynth(library, parts, font, rate, out)
     return Audio(out, rate)
 
 
@@ -456,6 +457,8 @@ def mux(
         try:
             _write_film(video_path, course, sound, part, progress or (lambda seconds: None))
         except av.FFmpegError as error:
+            if isinstance(error, OSError):  # of the disk: told by whole
+                raise
             raise EmsyncError(
                 f"cannot copy the pictures of {str(video_path)!r} into {str(output)!r}: "
                 f"{error.strerror}; try .mkv"
@@ -527,9 +530,9 @@ def _write_film(
 
     kind = _container(path)
     with (
-        path.open("wb") as file,  # a Python file: FFmpeg takes "concat:x.mp4" for a protocol
         _open_film(video_path) as film,
-        av.open(file, "w", format=kind.format, options={"fflags": "bitexact"}) as out,
+        # "file:", or FFmpeg takes a name such as concat:x.mp4 for a protocol
+        av.open(f"file:{path}", "w", format=kind.format, options={"fflags": "bitexact"}) as out,
     ):
         pictures = _pictures(film, video_path)
         copy = _copy_stream(out, pictures)
@@ -587,7 +590,7 @@ def _film_sound(video_path: Path, start: Fraction, rate: int) -> Audio | None:
                     follows = first + len(samples)
         except av.FFmpegError as error:
             raise InputError(
-                f"the sound of {str(video_path)!r} is damaged ({error.strerror}); replace it instead"
+                f"the sound of {str(video_path)!r} is damaged: {error.strerror}; replace it"
             ) from error
     out = np.zeros((max((first + len(p) for first, p in pieces), default=0), 2), np.float32)
     for first, samples in pieces:
@@ -646,7 +649,7 @@ def _open_film(path: Path) -> Iterator["InputContainer"]:
     with file:
         try:
             film = av.open(file, options={"fflags": "+genpts"}, io_open=refuse)
-        except av.FFmpegError as error:
+        except (av.FFmpegError, OSError) as error:
             raise InputError(f"{str(path)!r} is not a film that can be read") from error
         with film:
             yield cast("InputContainer", film)
@@ -659,7 +662,7 @@ def _pictures(film: "InputContainer", path: Path) -> "VideoStream":
     streams = [s for s in film.streams.video if not s.disposition & Disposition.attached_pic]
     if not streams:
         raise InputError(f"{str(path)!r} holds no moving pictures")
-    return streams[0]
+    return max(streams, key=lambda s: bool(s.disposition & Disposition.default))
 
 
 def _packets(film: "InputContainer", pictures: "VideoStream") -> Iterator["Packet[Any]"]:

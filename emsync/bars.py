@@ -88,14 +88,11 @@ def find_bars(piece: Piece, end: float) -> Bars:
     far_enough = np.diff(piece.downbeats, prepend=-np.inf) >= SHORTEST_BAR
     downbeats = piece.downbeats[far_enough]
     merged = len(piece.downbeats) - len(downbeats)
-    if len(downbeats) < 2:
-        beat = _pulse(piece.onsets)
-        return Bars(
-            beats := _until(np.zeros(1), beat, end),
-            np.arange(0, len(beats) - 1, 4),
-            False,
-            f"the music has no bars; its beats are a steady {60 / beat:.0f} BPM",
-        )
+    if len(downbeats) < 2 or not len(piece):
+        pulse = _pulse(piece.onsets)
+        steady = _until(np.zeros(1), pulse, end, 4)
+        note = f"the music has no bars; its beats are a steady {60 / pulse:.0f} BPM"
+        return Bars(steady, np.arange(0, len(steady) - 1, 4), regular=False, note=note)
     lengths = np.diff(downbeats)
     usual = _running_median(lengths)
     metre = _metre(downbeats, piece.onsets)
@@ -119,7 +116,7 @@ def find_bars(piece: Piece, end: float) -> Bars:
         lines.append(_divide(at, count, metre))
     known = np.concatenate([*beats, downbeats[-1:]])
     known[0] = 0.0
-    extended = _until(known, lengths[-1] / counts[-1], end)
+    extended = _until(known, lengths[-1] / counts[-1], end, metre)
     tail = np.arange(len(known) - 1, len(extended) - 1, metre)
     return Bars(
         extended,
@@ -163,7 +160,7 @@ def tempo_map(
     return Grid(tempi, lines)
 
 
-def nearest(sorted_times: Seconds, times: Seconds) -> Beats:
+def nearest(sorted_times: Seconds, times: Seconds | float) -> Beats:
     """Return the index of the nearest of (N,) ``sorted_times``, N > 0, to each of ``times``."""
     right = np.clip(np.searchsorted(sorted_times, times), 1, max(1, len(sorted_times) - 1))
     right = np.minimum(right, len(sorted_times) - 1)
@@ -172,10 +169,10 @@ def nearest(sorted_times: Seconds, times: Seconds) -> Beats:
     return np.where(closer, left, right)
 
 
-def _until(beats: Seconds, beat: float, end: float) -> Seconds:
-    """Return ``beats`` continued by steps of ``beat`` seconds to at least ``end``."""
-    steps = max(1, int(np.ceil((end - beats[-1]) / beat)) + 1)
-    return np.concatenate([beats, beats[-1] + beat * np.arange(1, steps + 1)])
+def _until(beats: Seconds, beat: float, end: float, metre: int) -> Seconds:
+    """Return ``beats`` continued by whole bars of ``beat`` seconds a beat to at least ``end``."""
+    bars = max(1, int(np.ceil((end - beats[-1]) / (beat * metre))))
+    return np.concatenate([beats, beats[-1] + beat * np.arange(1, bars * metre + 1)])
 
 
 def _divide(at: int, count: int, metre: int, short_first: bool = False) -> Beats:
@@ -196,7 +193,8 @@ def _metre(downbeats: Seconds, onsets: Seconds) -> int:
         inner = np.arange(1, count) / count
         places = (downbeats[:-1, None] + lengths[:, None] * inner).ravel()
         likely = LIKELY[0] <= usual / count <= LIKELY[1]
-        return METRES[count] * (0.1 + _sounding(onsets, places).mean()) * (1.0 if likely else 0.01)
+        heard = float(_sounding(onsets, places).mean())
+        return METRES[count] * (0.1 + heard) * (1.0 if likely else 0.01)
 
     return max(METRES, key=belief)
 

@@ -5,7 +5,6 @@ music is written: dynamic programming chooses for each cut the event that answer
 the chosen events time is stretched evenly. Shapes: N notes, E events, J joints, C cuts.
 """
 
-from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
@@ -15,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emsync.analysis import Cut
-from emsync.bars import Bars, Grid, find_bars, nearest, tempo_map
 from emsync.bars import NEAR as ON_BEAT
+from emsync.bars import Bars, Grid, find_bars, nearest, tempo_map
 from emsync.errors import UsageError
 from emsync.music import Piece, Seconds
 from emsync.timecode import Timecode
@@ -61,9 +60,9 @@ class TimeMap:
     video: Seconds  # (J,) seconds, ascending from 0
 
     @property
-    def slopes(self) -> NDArray[np.float64]:
+    def slopes(self) -> Seconds:
         """The (J - 1,) seconds of video in which a second of music passes."""
-        return np.diff(self.video) / np.diff(self.music)
+        return np.asarray(np.diff(self.video) / np.diff(self.music), np.float64)
 
     def apply(self, times: Seconds) -> Seconds:
         """Return the video times of music ``times``; beyond the end the last slope goes on."""
@@ -99,7 +98,9 @@ class Fitted:
         """The reports on the cuts that the music was asked to answer."""
         return [report for report in self.cuts if report.cut.kept]
 
-    def to_json(self, rate: Fraction | None = None, start: Timecode | None = None) -> dict[str, Any]:
+    def to_json(
+        self, rate: Fraction | None = None, start: Timecode | None = None
+    ) -> dict[str, Any]:
         """Return plain values: what hit each cut, how far off, and the tempo that took.
 
         ``rate`` is the video's frames a second, ``start`` the timecode of its first frame.
@@ -119,6 +120,14 @@ class Events:
 
     times: Seconds  # (E,) ascending, after 0
     kinds: NDArray[np.intp]  # (E,) index into KINDS
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Which event answers which cut, and the time map that brings them together."""
+
+    hits: dict[float, int]  # time of a cut to the index of the event that answers it
+    joints: tuple[tuple[float, float], ...]  # music and video seconds, from (0, 0) to the last hit
 
 
 def fit(
@@ -143,14 +152,17 @@ def fit(
     events = find_events(piece, bars, sync)
     kept = [cut for cut in cuts if cut.kept and 0 < cut.time < duration]
     if sync == "off" or max_tempo_change == 0:
-        chosen: dict[Cut, int] = {}
+        plan = Plan({}, ((0.0, 0.0),))
     else:
-        chosen = choose(events, kept, max_tempo_change)
-    time_map = _map(events, chosen, duration)
+        plan = choose(events, kept, max_tempo_change)
+    time_map = _map(plan, duration)
     grid = _grid(bars, time_map, duration)
     frame = float(1 / rate) if rate else 0.04
     reports = tuple(
-        _report(cut, events, chosen.get(cut), time_map, grid, sync, frame) for cut in cuts
+        _report(
+            cut, events, plan.hits.get(cut.time) if cut.kept else None, time_map, grid, sync, frame
+        )
+        for cut in cuts
     )
     fitted = time_map.bend(piece).until(duration)
     return Fitted(fitted, duration, time_map, grid, reports, sync, bars.regular, bars.note)
@@ -179,66 +191,123 @@ def worth(kind: int, cut: Cut) -> float:
     return WORTH[kind] * (FLAT + (1 - FLAT) * cut.strength)
 
 
-def choose(events: Events, cuts: Sequence[Cut], max_tempo_change: float) -> dict[Cut, int]:
-    """Return for each cut that can be hit the index of the event that does, best in sum.
+def choose(events: Events, cuts: Sequence[Cut], max_tempo_change: float) -> Plan:
+    """Return the hits that are best in sum, and the time map that makes them.
 
     The sum is of the hits' worth less the bending of the segments between them. The logarithm s
-    of a segment's slope lies within +-limit and differs from its predecessor's by at most limit,
-    with limit = log(1 + max_tempo_change), so tempo and its inverse both stay within bounds.
-    Dynamic programming over segments, cut by cut: the best way into an event with a given s is
-    found among those sorted by s, as a prefix (s < 0) or suffix (s >= 0) maximum.
+    of a slope lies within +-limit and differs from its predecessor's by at most limit, with
+    limit = log(1 + max_tempo_change), so that tempo and its inverse both stay within bounds. From
+    hit to hit the tempo is even, or it rests (s = 0) in one half and bends in the other: a rest
+    may follow and precede any tempo. Dynamic programming over the ways into each event; the best
+    of them that the next slope may follow is a prefix (s < 0) or suffix (s >= 0) maximum of the
+    ways sorted by slope.
     """
     limit = float(np.log1p(max_tempo_change))
-    cuts = sorted(set(cuts), key=lambda cut: cut.time)
-    music, video, gain, owner = [0.0], [0.0], [0.0], [-1]  # node 0: both times begin together
-    for c, cut in enumerate(cuts):
+    nodes = [(0.0, 0.0, 0.0)]  # music time, video time, worth; both times begin together
+    for cut in sorted(set(cuts), key=lambda cut: cut.time):
         first, last = np.searchsorted(events.times, [cut.time - REACH, cut.time + REACH])
         for e in range(int(first), int(last)):
-            music.append(float(events.times[e]))
-            video.append(cut.time)
-            gain.append(worth(int(events.kinds[e]), cut))
-            owner.append(c)
-    m, v, g = np.array(music), np.array(video), np.array(gain)
-    answerable = sorted({time for time in video[1:]})
+            nodes.append((float(events.times[e]), cut.time, worth(int(events.kinds[e]), cut)))
+    music, video, gains = np.array(nodes).T
 
-    ways: list[list[tuple[float, float, int, int]]] = [[] for _ in music]  # s, sum, node, its way
-    best, end = (0.0, (0, -1)), len(music)
-    for a in range(end):
-        if a and not ways[a]:
+    ways: list[list[_Way]] = [[] for _ in nodes]
+    ways[0].append(_Way(0, 0.0, 0.0, (), None))
+    best = ways[0][0]
+    for a, ending in enumerate(ways):
+        if not ending:
             continue
-        ways[a].sort(key=lambda way: way[0])
-        slopes = np.array([way[0] for way in ways[a]])
-        sums = np.array([way[1] for way in ways[a]])
-        if a and sums.max() > best[0]:
-            best = (float(sums.max()), (a, int(sums.argmax())))
-        first = bisect_left(video, video[a] + 1e-9, lo=a)
-        if first == end:
-            continue
-        # far enough for the next few cuts that can be answered, however far they are
-        soon = answerable[min(bisect_left(answerable, video[first]) + 7, len(answerable) - 1)]
-        stop = bisect_left(video, max(soon, video[a] + MEMORY) + 1e-9)
-        nodes = np.arange(first, stop)
-        nodes = nodes[m[nodes] > m[a]]
-        s = np.log((v[nodes] - v[a]) / (m[nodes] - m[a]))
-        nodes, s = nodes[np.abs(s) <= limit + 1e-12], s[np.abs(s) <= limit + 1e-12]
-        into, before = _best_before(slopes, sums, s, limit) if a else (np.zeros(len(s)), -1 + 0 * s)
-        totals = into + g[nodes] - BENDING * (s / limit) ** 2
-        for b, slope, total, way in zip(nodes, s, totals, before, strict=True):
-            if np.isfinite(total):
-                ways[b].append((float(slope), float(total), a, int(way)))
+        ending.sort(key=lambda way: way.slope)
+        slopes, sums = np.array([(way.slope, way.sum) for way in ending]).T
+        best = max(best, ending[int(sums.argmax())], key=lambda way: way.sum)
+        ahead = _ahead(video, a)
+        ahead = ahead[music[ahead] > music[a]]
+        for segment in _segments(music[a], video[a], music[ahead], video[ahead], events.times):
+            fits = np.maximum(abs(segment.enter), abs(segment.leave)) <= limit + 1e-12
+            enter = segment.enter[fits] if a else np.zeros(fits.sum())  # nothing comes before
+            sums_before, which = _best_before(slopes, sums, enter, limit)
+            totals = sums_before + gains[ahead[fits]] - BENDING * segment.bend[fits] / limit**2
+            for i, total, way in zip(np.flatnonzero(fits).tolist(), totals, which, strict=True):
+                if np.isfinite(total):
+                    b = int(ahead[i])
+                    ways[b].append(
+                        _Way(b, float(segment.leave[i]), float(total), segment.at(i), ending[way])
+                    )
+    path = [best]
+    while path[-1].previous is not None:
+        path.append(path[-1].previous)
+    joints = [(0.0, 0.0)]
+    hits: dict[float, int] = {}
+    for way in path[-2::-1]:
+        hits[float(video[way.node])] = int(np.searchsorted(events.times, music[way.node]))
+        joints += [*way.rest, (float(music[way.node]), float(video[way.node]))]
+    return Plan(hits, tuple(joints))
 
-    chosen = {}
-    node, way = best[1]
-    while node:
-        event = int(np.searchsorted(events.times, music[node]))
-        chosen[cuts[owner[node]]] = event
-        _, _, node, way = ways[node][way]
-    return chosen
+
+@dataclass(frozen=True)
+class _Way:
+    """The best way into an event, of those that arrive with one slope."""
+
+    node: int
+    slope: float  # logarithm of the slope it arrives with
+    sum: float  # worth so far
+    rest: tuple[tuple[float, float], ...]  # the joint (music, video) within its last segment
+    previous: "_Way | None"
+
+
+@dataclass(frozen=True, eq=False)
+class _Segments:
+    """Segments of one shape from one event to n others; slopes as logarithms."""
+
+    enter: Seconds  # (n,) slope at the start; NaN where the shape is not possible
+    leave: Seconds  # (n,) slope at the end
+    bend: Seconds  # (n,) mean square of the slope
+    joints: NDArray[np.float64] | None = None  # (n, 2) music and video time of the joint within
+
+    def at(self, i: int) -> tuple[tuple[float, float], ...]:
+        if self.joints is None:
+            return ()
+        return ((float(self.joints[i, 0]), float(self.joints[i, 1])),)
+
+
+def _segments(
+    music: float, video: float, to_music: Seconds, to_video: Seconds, events: Seconds
+) -> list[_Segments]:
+    """Return the segments to each of the (n,) later points: even, rest first, rest last.
+
+    Tempo changes between a rest and a bend stand on an event, the nearest to the middle.
+    """
+    if not len(to_music):
+        return []
+    span, time = to_music - music, to_video - video
+    even = np.log(time / span)
+    joint = events[nearest(events, music + span / 2)]
+    before, after = joint - music, to_music - joint
+    possible = (before > 0) & (after > 0)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        late = np.where(possible, np.log((time - before) / after), np.nan)
+        early = np.where(possible, np.log((time - after) / before), np.nan)
+    zero = np.zeros(len(span))
+    return [
+        _Segments(even, even, even**2),
+        _Segments(zero, late, late**2 * after / span, np.stack([joint, video + before], axis=1)),
+        _Segments(early, zero, early**2 * before / span, np.stack([joint, to_video - after], 1)),
+    ]
+
+
+def _ahead(video: Seconds, a: int) -> NDArray[np.intp]:
+    """Return the nodes that a segment from node ``a`` may lead to.
+
+    Their cuts are the next eight that can be answered, and all within a number of seconds.
+    """
+    first = int(np.searchsorted(video, video[a], side="right"))
+    eighth = np.unique(video[first:])[:8]
+    far = max(video[a] + MEMORY, eighth[-1] if len(eighth) else 0.0)
+    return np.arange(first, np.searchsorted(video, far, side="right"))
 
 
 def _best_before(
     slopes: NDArray[np.float64], sums: NDArray[np.float64], s: NDArray[np.float64], limit: float
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+) -> tuple[NDArray[np.float64], NDArray[np.intp]]:
     """Return for each of ``s`` the best of ``sums`` whose slope is within ``limit``, and which.
 
     ``slopes`` ascend and lie within +-limit, so those within reach are all up to one, or all from
@@ -261,13 +330,10 @@ def _running_argmax(values: NDArray[np.float64]) -> NDArray[np.intp]:
     return np.maximum.accumulate(np.where(fresh, np.arange(len(values)), 0))
 
 
-def _map(events: Events, chosen: dict[Cut, int], duration: float) -> TimeMap:
-    """Return the time map through the ``chosen`` hits; after the last, music runs as written."""
-    music = [0.0, *sorted(float(events.times[e]) for e in chosen.values())]
-    video = [0.0, *sorted(cut.time for cut in chosen)]
-    return TimeMap(
-        np.array([*music, music[-1] + duration - video[-1]]), np.array([*video, duration])
-    )
+def _map(plan: Plan, duration: float) -> TimeMap:
+    """Return the time map of ``plan``; after its last hit the music runs as written."""
+    music, video = np.array(plan.joints).T
+    return TimeMap(np.append(music, music[-1] + duration - video[-1]), np.append(video, duration))
 
 
 def _grid(bars: Bars, time_map: TimeMap, duration: float) -> Grid:
@@ -282,13 +348,14 @@ def _grid(bars: Bars, time_map: TimeMap, duration: float) -> Grid:
         else:  # the tempo changes within a beat: both ends of that beat count
             after = int(np.searchsorted(bars.beats, music))
             posts += [after - 1, after]
-    last = int(np.searchsorted(beats, duration + 0.1)) + 1  # the grid ends after the video does
-    inside = bars.lines[bars.lines < last - 1]
+    # the grid ends with the bar in which the video does
+    ends = np.append(bars.lines[1:], len(beats) - 1)
+    last = int(ends[np.searchsorted(beats[ends], duration)])
     return tempo_map(
-        beats[:last],
-        inside,
-        [i for i in exact if i < last],
-        [i for i in posts if i < last],
+        beats[: last + 1],
+        bars.lines[bars.lines < last],
+        [i for i in exact if i <= last],
+        [i for i in posts if i <= last],
     )
 
 
@@ -308,11 +375,14 @@ def _report(
     before = _hit(cut, events, int(nearest(events.times, cut.time)), plain, None)
     fitted = time_map.apply(events.times)
     found = _hit(cut, events, int(nearest(fitted, cut.time)), time_map, grid)
+    hit: Hit | None
     if answer is not None:
         hit = _hit(cut, events, answer, time_map, grid)
     else:
         hit = found if cut.kept and (sync == "off" or abs(found.error_ms) <= frame * 1e3) else None
-    segment = int(np.clip(np.searchsorted(time_map.video, cut.time) - 1, 0, len(time_map.slopes) - 1))
+    segment = int(
+        np.clip(np.searchsorted(time_map.video, cut.time) - 1, 0, len(time_map.slopes) - 1)
+    )
     return CutReport(cut, hit, found, before, float(1 / time_map.slopes[segment] - 1))
 
 

@@ -1,13 +1,17 @@
 """What a tokenizer has to offer."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar, TypeAlias
+from typing import TYPE_CHECKING, ClassVar, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from emsync.music import Piece, Seconds
+
+if TYPE_CHECKING:
+    from transformers.generation.logits_process import LogitsProcessor
 
 Ids: TypeAlias = NDArray[np.int64]
 
@@ -57,6 +61,15 @@ class Tokenizer(ABC):
     @abstractmethod
     def decode(self, ids: Ids) -> Piece:
         """Return the music of (T,) tokens; no note is lost, whatever the tokens."""
+
+    @property
+    def never(self) -> Sequence[int]:
+        """The tokens that are never sampled, such as padding."""
+        return ()
+
+    def rules(self) -> Mapping[str, Callable[[], "LogitsProcessor"]]:
+        """Return the rules of musical grammar by name; each call makes a filter for one batch."""
+        return {}
 
     def transpose(self, ids: Ids, semitones: int) -> Ids:
         """Return ``ids`` with every pitch but the drums' moved; a scheme may leave them as is."""

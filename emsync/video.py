@@ -45,10 +45,12 @@ PAIR = 1 / 30 - 0.001  # seconds between the two frames of a motion measurement,
 HELD = 0.2  # seconds; a frame shown for longer is a still picture, not a moment of a movement
 
 # A cut is proposed by PySceneDetect's adaptive detector, set to propose freely, and confirmed by
-# two laws that flashes, camera shake, text and the noisy hue of near-black do not meet. Chosen on
-# contact sheets of real clips: explosions, fireworks, stop-motion, films, fades.
+# two laws that flashes, scrolling, text and the noisy hue of near-black do not meet: the step
+# between two frames stands out among its neighbours, and the picture does not come back. Chosen
+# on contact sheets of real clips: explosions, fireworks, stop-motion, film, fades.
 RATIO, CONTENT = 1.5, 15.0  # of the detector: score against its neighbours' mean; least score
-APART, NEAR = 6.0, 0.125  # levels of 255 by which the step exceeds any other within NEAR seconds
+NEAR = 0.13  # seconds: three frames of film
+APART, ABOVE = 6.0, 1.9  # levels of 255 above the largest step NEAR; multiple of their mean
 LASTING, LATER = 0.6, 0.25  # share of the step that is still there LATER seconds on
 FULL = 128.0  # levels of 255: a step this large, or larger, has strength 1
 
@@ -84,6 +86,7 @@ class Video:
     rotation: int  # degrees counter-clockwise that turn the stored picture upright: 0, 90, 180, 270
     has_audio: bool
     frames: int
+    stream: int  # index of the picture among the file's streams, for who copies it
 
 
 @dataclass(frozen=True, eq=False)
@@ -154,6 +157,7 @@ def open_video(path: Path) -> Video:
             *_displayed(first, stream),
             has_audio=bool(container.streams.audio),
             frames=count,
+            stream=stream.index,
         )
 
 
@@ -176,13 +180,13 @@ def watch(video: Video, progress: Callable[[float], None] | None = None) -> Foot
     pairs, speeds = array("d"), array("d")  # start and end of each pair, in turn; its motion
     strip: list[Still] = []
     scenes = _Scenes(video.fps)
-    flow = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
+    flow: Any = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
     last: tuple[float, Any] | None = None  # the time and the luma of the last frame of a pair
     end, reported = 0.0, 0.0
 
     for time, length, frame in _frames(video):
         picture = _pixels(frame, size, "bgr24")
-        grey = cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY)
+        grey: Any = cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY)
         times.append(time)
         for values, value in zip(colours, _colours(picture, grey), strict=True):
             values.append(value)
@@ -324,10 +328,11 @@ class _Scenes:
 
 
 def _stands_out(i: int, times: Seconds, steps: NDArray[np.float64]) -> bool:
-    """Tell whether the step into frame ``i`` is larger than all others around it."""
+    """Tell whether the step into frame ``i`` is clearly larger than all others around it."""
     low, high = np.searchsorted(times, (times[i] - NEAR, times[i] + NEAR))
-    others = np.concatenate([steps[low:i], steps[i + 1 : high]])
-    return bool(steps[i] - others.max(initial=0.0) >= APART)
+    others = np.concatenate([steps[low:i], steps[i + 1 : high], [0.0]])
+    mean = others.sum() / max(1, len(others) - 1)
+    return bool(steps[i] >= max(others.max() + APART, ABOVE * mean))
 
 
 def _colours(picture: Picture, grey: Picture) -> tuple[float, float, float]:
@@ -431,7 +436,7 @@ def _packets(container: "InputContainer", stream: "VideoStream") -> Iterator[Any
 
 
 def _decoded(packet: Any) -> list["VideoFrame"]:
-    """Return the frames that ``packet`` completes; a damaged one costs only its own, as in a player."""
+    """Return the frames that ``packet`` completes; a damaged one costs its own, as in a player."""
     import av
 
     try:
@@ -460,14 +465,14 @@ def _opened(path: Path) -> Iterator[tuple["InputContainer", "VideoStream"]]:
 
 
 def _moving_picture(path: Path, container: "InputContainer") -> "VideoStream":
-    """Return the largest video stream that is not the picture on a record's sleeve."""
+    """Return the video stream that a player shows; the picture on a record's sleeve is none."""
     from av.stream import Disposition
 
     streams = [s for s in container.streams.video if not s.disposition & Disposition.attached_pic]
     if not streams:
-        what = "holds sound but no video" if container.streams.audio else "holds no video"
-        raise InputError(f"{str(path)!r} {what}; emsync needs a moving picture")
-    stream = max(streams, key=lambda s: (s.width or 0) * (s.height or 0) if s.codec_context else -1)
+        what = "sound but no video" if container.streams.audio else "no video"
+        raise InputError(f"{str(path)!r} holds {what}; emsync needs a moving picture")
+    stream = max(streams, key=lambda s: bool(s.disposition & Disposition.default))
     if stream.codec_context is None:
         raise InputError(f"{str(path)!r} holds a video that no installed decoder reads")
     stream.thread_type = "AUTO"

@@ -4,9 +4,10 @@ Times are rounded on an absolute grid of 8 ms, so that no error grows along the 
 At one instant stand OFFs, BAR, CHORD, then ONs by instrument and pitch.
 """
 
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +15,9 @@ from numpy.typing import NDArray
 from emsync.music import LOWEST, Piece, Seconds
 from emsync.tokens import Ids, Tokenizer
 from emsync_tokenizers import vocabulary as v
+
+if TYPE_CHECKING:
+    from emsync_tokenizers.grammar import Rule
 
 _OFF, _BAR, _CHORD, _ON = range(4)  # the order at one instant
 
@@ -50,6 +54,15 @@ class Events(Tokenizer):
 
     def decode(self, ids: Ids) -> Piece:
         return piece_of(np.asarray(ids, np.int64))
+
+    @property
+    def never(self) -> Sequence[int]:
+        return (v.PAD, v.START, v.FEWER, v.MORE)
+
+    def rules(self) -> Mapping[str, "Callable[[], Rule]"]:
+        from emsync_tokenizers.grammar import RULES  # transformers loads only where music is drawn
+
+        return RULES
 
     def transpose(self, ids: Ids, semitones: int) -> Ids:
         """Return ``ids`` moved by ``semitones``; a pitch that would leave the keys moves an octave."""

@@ -1,0 +1,35 @@
+"""What several tests share: real material where there is any, and a small piece."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from emsync.music import PIANO, Piece
+
+
+def shared_folder() -> Path:
+    """Return where real clips and songs are, whether or not they are there."""
+    return Path(os.environ.get("EMSYNC_SHARED", Path(__file__).parents[2] / "shared"))
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The folder of real clips and songs; the test is skipped where there is none."""
+    folder = shared_folder()
+    if not (folder / "clips").is_dir():
+        pytest.skip("no real clips and songs here; EMSYNC_SHARED can name their folder")
+    return folder
+
+
+@pytest.fixture
+def piece() -> Piece:
+    """Eight bars of piano at 120 BPM: a walking line, and a held triad every second bar."""
+    line = [(PIANO, 72 + beat % 7, beat * 0.5, beat * 0.5 + 0.25) for beat in range(32)]
+    triads = [(PIANO, p, at, at + 1.0) for at in (0.0, 4.0, 8.0, 12.0) for p in (48, 52, 55)]
+    return Piece.of(
+        np.array(line + triads),
+        downbeats=np.arange(0, 16, 2.0),
+        chords=np.array([0.0, 4.0, 8.0, 12.0]),
+    )

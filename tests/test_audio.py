@@ -1,0 +1,672 @@
+"""Laws of synthesis, of finished sound, and of putting sound into a film."""
+
+import os
+import resource
+import subprocess
+import sys
+import textwrap
+import wave
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from symusic.core import ControlChangeTick, NoteTick, ScoreTick, TempoTick, TrackTick
+
+from emsync import audio
+from emsync.audio import Audio, check_mux, duck, finish, fit, mix, mux, synthesize, write_wav
+from emsync.errors import AssetError, EmsyncError, InputError, UsageError
+
+RATE = 44100
+SHARED = Path(os.environ.get("EMSYNC_SHARED", Path(__file__).parents[2] / "shared"))
+CLIPS = [  # one for each kind of container and pictures
+    SHARED / "clips" / name
+    for name in (
+        "moviepy_sintel_2s.mp4",
+        "nasa_13013.mp4",
+        "fingers.mov",
+        "mdn_flower.webm",
+        "lego_small.ogv",
+        "transit_sun.mkv",
+        "city_cc0.mpg",
+        "fireworks.3gp",
+    )
+    if (SHARED / "clips" / name).is_file()
+]
+HAS_FLUIDSYNTH = audio.synthesizer_name() == "FluidSynth"
+
+
+@pytest.fixture(
+    params=[
+        "symusic",
+        pytest.param(
+            "FluidSynth", marks=pytest.mark.skipif(not HAS_FLUIDSYNTH, reason="no libfluidsynth")
+        ),
+    ]
+)
+def synthesizer(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Each synthesizer in turn."""
+    if request.param == "symusic":
+        monkeypatch.setattr(audio, "_fluidsynth", lambda: None)
+    return str(request.param)
+
+
+def score_of(
+    *notes: tuple[int, int, int, int],
+    program: int = 0,
+    drums: bool = False,
+    tempos: tuple[tuple[int, float], ...] = ((0, 120.0),),
+    controls: tuple[tuple[int, int, int], ...] = (),
+) -> ScoreTick:
+    """Return a score of one track at 480 ticks a beat; notes are start, length, pitch, velocity."""
+    score = ScoreTick(480)
+    for tempo in tempos:
+        score.tempos.append(TempoTick(*tempo))
+    track = TrackTick("test", program, drums)
+    for note in notes:
+        track.notes.append(NoteTick(*note))
+    for control in controls:
+        track.controls.append(ControlChangeTick(*control))
+    score.tracks.append(track)
+    return score
+
+
+def rises(sound: Audio, quiet: float = 0.03) -> list[float]:
+    """Return the times at which sound begins after at least 50 ms below ``quiet`` of the peak."""
+    level = np.abs(sound.samples).max(axis=1)
+    loud = np.flatnonzero(level > quiet * level.max())
+    first = np.concatenate([[True], np.diff(loud) > 0.05 * sound.rate])
+    return [float(t) for t in loud[first] / sound.rate]
+
+
+def rms(sound: Audio) -> float:
+    return float(np.sqrt(np.mean(sound.samples.astype(np.float64) ** 2)))
+
+
+HITS = [0, 480, 1440, 1680, 2400, 3000]  # ticks
+CURVE = ((0, 120.0), (480, 60.0), (1440, 97.3), (2400, 200.0))  # tempo changes between the hits
+
+
+def test_every_onset_sounds_within_10_ms_of_the_score_through_tempo_changes(
+    synthesizer: str,
+) -> None:
+    score = score_of(*[(tick, 30, 37, 100) for tick in HITS], drums=True, tempos=CURVE)
+    # 480 ticks at 120 beats a minute, 960 at 60, 240 and 720 at 97.3, 600 at 200
+    onsets = np.cumsum([0, 1 / 2, 2, 30 / 97.3, 90 / 97.3, 75 / 200])
+    assert rises(synthesize(score)) == pytest.approx(onsets, abs=0.010)
+
+
+@pytest.mark.skipif(not HAS_FLUIDSYNTH, reason="no libfluidsynth")
+def test_both_synthesizers_agree_on_the_onsets(monkeypatch: pytest.MonkeyPatch) -> None:
+    score = score_of(*[(tick, 60, 37, 90) for tick in HITS], drums=True, tempos=CURVE)
+    ours = rises(synthesize(score))
+    monkeypatch.setattr(audio, "_fluidsynth", lambda: None)
+    assert rises(synthesize(score)) == pytest.approx(ours, abs=0.005)
+
+
+def test_a_stronger_stroke_is_louder_and_no_controller_is_lost(synthesizer: str) -> None:
+    def loudness(velocity: int = 100, **controls: int) -> float:
+        numbers = {"volume": 7, "expression": 11}
+        changes = tuple((0, numbers[name], value) for name, value in controls.items())
+        return rms(synthesize(score_of((0, 480, 60, velocity), controls=changes)))
+
+    assert loudness(120) > 1.5 * loudness(80) > 2 * loudness(40)
+    assert loudness(volume=50) == pytest.approx(loudness() / 4, rel=0.1)  # (50 / 100) squared
+    assert loudness(expression=0) < 1e-3 * loudness()
+
+
+def test_a_fade_ramp_in_the_score_is_heard(synthesizer: str) -> None:
+    ramp = tuple((i * 96, 11, 127 - i * 6) for i in range(21))
+    faded = synthesize(score_of((0, 1920, 60, 100), program=48, controls=ramp))
+    early, late = (
+        Audio(faded.samples[a : a + RATE // 2], RATE) for a in (RATE // 4, 3 * RATE // 2)
+    )
+    assert rms(late) < 0.2 * rms(early)
+
+
+def test_pan_moves_the_sound_to_its_side(synthesizer: str) -> None:
+    for value, side in ((0, 0), (127, 1)):
+        sound = synthesize(score_of((0, 480, 45, 100), program=25, controls=((0, 10, value),)))
+        energy = (sound.samples.astype(np.float64) ** 2).sum(axis=0)
+        assert energy[side] > 10 * energy[1 - side]
+
+
+def test_drums_play_the_drum_kit_and_ring_past_their_note(synthesizer: str) -> None:
+    crash = synthesize(score_of((0, 10, 49, 100), drums=True))
+    later = crash.samples[RATE // 2 : RATE]
+    assert np.abs(later).max() > 0.03 * np.abs(crash.samples).max()
+    piano = synthesize(score_of((0, 10, 49, 100)))
+    assert np.abs(piano.samples[RATE:]).max() < 0.03 * np.abs(piano.samples).max()
+
+
+def test_a_note_does_not_outlive_its_end(synthesizer: str) -> None:
+    sound = synthesize(score_of((0, 480, 60, 100), (240, 240, 60, 100), program=48))
+    assert np.abs(sound.samples[2 * RATE :]).max() < 0.02 * np.abs(sound.samples).max()
+
+
+def test_more_tracks_than_midi_has_channels_all_sound(synthesizer: str) -> None:
+    score = ScoreTick(480)
+    score.tempos.append(TempoTick(0, 120.0))
+    for i in range(20):
+        track = TrackTick(f"{i}", 0, False)
+        track.notes.append(NoteTick(480 * i, 60, 60, 100))
+        score.tracks.append(track)
+    assert len(rises(synthesize(score), quiet=0.2)) == 20
+
+
+def test_silence_stays_silence(synthesizer: str) -> None:
+    nothing = synthesize(ScoreTick(480))
+    assert nothing.duration == audio.TAIL and not nothing.samples.any()
+    assert not finish(nothing, 3.0).samples.any()
+
+
+def test_the_same_score_gives_the_same_samples(synthesizer: str) -> None:
+    score = score_of((0, 480, 60, 100), (240, 480, 64, 80))
+    assert np.array_equal(synthesize(score).samples, synthesize(score).samples)
+
+
+def test_a_midi_file_sounds_like_its_score(tmp_path: Path) -> None:
+    score = score_of((0, 480, 60, 100), (480, 480, 64, 100), tempos=((0, 120.0), (480, 90.0)))
+    score.dump_midi(str(tmp_path / "-score.mid"))
+    assert np.allclose(
+        synthesize(tmp_path / "-score.mid").samples, synthesize(score).samples, atol=1e-3
+    )
+
+
+@pytest.mark.parametrize(
+    "data", [b"", b"MThd", b"hello, I am a text", b"MThd\0\0\0\6\0\1\0\1\1\xe0MTrk\0\0\xff\xff\x90"]
+)
+def test_what_is_no_score_is_refused(data: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "score.mid"
+    path.write_bytes(data)
+    with pytest.raises(InputError, match="score.mid' is (not a|a broken) MIDI file"):
+        synthesize(path)
+    with pytest.raises(InputError, match="No such file"):
+        synthesize(tmp_path / "missing.mid")
+
+
+FONT = audio.default_soundfont()
+
+
+@pytest.mark.parametrize(
+    ("data", "complaint"),
+    [
+        (b"", "is not a sound font"),
+        (b"once upon a time" * 99, "is not a sound font"),
+        (b"RIFF\x04\0\0\0WAVE", "is not a sound font"),
+        (b"RIFF\x04\0\0\0sfbk", "is cut off or broken"),
+        (FONT.read_bytes()[:10], "is not a sound font"),
+        (FONT.read_bytes()[:5000], "is cut off or broken"),
+        (FONT.read_bytes()[:-9], "is cut off or broken"),
+    ],
+)
+def test_what_is_no_sound_font_is_refused(
+    data: bytes, complaint: str, synthesizer: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "mine.sf2"
+    path.write_bytes(data)
+    with pytest.raises(AssetError, match=f"mine.sf2' {complaint}"):
+        synthesize(score_of((0, 480, 60, 100)), path)
+
+
+def test_a_sound_font_that_is_missing_or_a_folder_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(AssetError, match="missing.sf2': No such file"):
+        synthesize(ScoreTick(480), tmp_path / "missing.sf2")
+    with pytest.raises(AssetError, match="Is a directory"):
+        synthesize(ScoreTick(480), tmp_path)
+
+
+def test_without_libfluidsynth_symusic_plays_and_nothing_is_printed() -> None:
+    code = """
+        import sys
+        sys.modules["fluidsynth"] = None  # its import fails, as where the library is missing
+        from symusic.core import NoteTick, ScoreTick, TrackTick
+        from emsync.audio import synthesize, synthesizer_name
+        assert synthesizer_name() == "symusic"
+        score = ScoreTick(480)
+        score.tracks.append(TrackTick("t", 0, False))
+        score.tracks[0].notes.append(NoteTick(0, 480, 60, 100))
+        assert synthesize(score).samples.any()
+    """
+    assert run_python(code) == ""
+
+
+@pytest.mark.skipif(not HAS_FLUIDSYNTH, reason="no libfluidsynth")
+def test_fluidsynth_prints_nothing() -> None:
+    code = """
+        from symusic.core import NoteTick, ScoreTick, TrackTick
+        from emsync.audio import synthesize
+        score = ScoreTick(480)
+        score.tracks.append(TrackTick("t", 127, True))
+        score.tracks[0].notes.append(NoteTick(0, 480, 60, 100))
+        assert synthesize(score).samples.any()
+    """
+    assert run_python(code) == ""
+
+
+def run_python(code: str) -> str:
+    """Run ``code`` in a fresh interpreter and return all that it prints."""
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(code)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+    )
+    assert done.returncode == 0, done.stdout
+    return done.stdout
+
+
+# --- finished sound -------------------------------------------------------------------------------
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    length=st.integers(0, 4000),
+    duration=st.floats(0.001, 5),
+    fade=st.floats(0, 4),
+    seed=st.integers(0, 9),
+)
+def test_finish_gives_the_exact_length_peak_and_fade(
+    length: int, duration: float, fade: float, seed: int
+) -> None:
+    rate = 1000
+    noise = np.random.default_rng(seed).uniform(-3, 3, (length, 2)).astype(np.float32)
+    done = finish(Audio(noise, rate), duration, fade)
+    assert len(done.samples) == round(duration * rate)
+    if np.abs(done.samples).max(initial=0):
+        assert np.abs(done.samples).max() == pytest.approx(10 ** (-3 / 20), rel=1e-5)
+    faded = round(min(fade, duration / 2) * rate)
+    steady = len(done.samples) - faded
+    untouched = fit(Audio(noise, rate), duration).samples
+    scale = np.abs(done.samples[:steady]).max(initial=0) / (
+        np.abs(untouched[:steady]).max(initial=0) or 1
+    )
+    if scale:
+        assert np.allclose(done.samples[:steady], untouched[:steady] * scale, rtol=1e-4)
+    if faded > 1:
+        assert np.allclose(done.samples[-1], 0, atol=1e-6)
+
+
+def test_the_fade_takes_three_seconds_and_only_falls() -> None:
+    done = finish(Audio(np.ones((8 * RATE, 2), np.float32), RATE), 10 - 2)
+    level = done.samples[:, 0]
+    assert np.all(level[: 5 * RATE] == level[0]) and np.all(np.diff(level[5 * RATE :]) <= 0)
+    assert level[round(6.5 * RATE)] == pytest.approx(level[0] / 2, rel=0.01)
+
+
+def test_finish_leaves_its_argument_alone() -> None:
+    sound = Audio(np.ones((100, 2), np.float32), 100)
+    finish(sound, 1.0)
+    assert np.all(sound.samples == 1)
+
+
+def test_sound_that_is_not_stereo_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"\(N, 2\), not \(5,\)"):
+        Audio(np.zeros(5, np.float32), RATE)
+
+
+def test_a_wav_file_holds_the_samples_to_16_bits_and_twice_the_same_bytes(tmp_path: Path) -> None:
+    noise = np.random.default_rng(1).uniform(-1, 1, (999, 2)).astype(np.float32)
+    one, two = tmp_path / "one.wav", tmp_path / "concat:two.wav"
+    write_wav(Audio(noise, 22050), one)
+    write_wav(Audio(noise, 22050), two)
+    assert one.read_bytes() == two.read_bytes()
+    with wave.open(str(one)) as file:
+        assert file.getparams()[:4] == (2, 2, 22050, 999)
+        read = np.frombuffer(file.readframes(999), "<i2").reshape(-1, 2) / 32767
+    assert np.abs(read - noise).max() < 0.51 / 32767
+
+
+def test_the_music_gives_way_smoothly_where_the_film_is_loud() -> None:
+    music = Audio(np.full((12 * RATE, 2), 0.5, np.float32), RATE)
+    film = np.zeros((10 * RATE, 2), np.float32)
+    film[4 * RATE : 7 * RATE] = 0.2 * np.sin(np.arange(3 * RATE) * 0.05)[:, None]
+    level = 20 * np.log10(duck(music, Audio(film, RATE)).samples[:, 0] / 0.5)
+    at = {t: level[round(t * RATE)] for t in (0.0, 3.5, 4.05, 6.9, 9.9, 11.9)}
+    assert at[0.0] == at[3.5] == 0  # far from the film's sound: untouched
+    assert at[4.05] < -9 and at[6.9] == pytest.approx(-12, abs=0.1)
+    assert at[9.9] > -0.2 and at[11.9] > -0.01  # the film ends before the music
+    assert np.abs(np.diff(level)).max() < 12 / (0.02 * RATE)  # never a click
+
+
+def test_the_music_stays_down_between_two_words() -> None:
+    music = Audio(np.full((4 * RATE, 2), 0.5, np.float32), RATE)
+    words = np.zeros((4 * RATE, 2), np.float32)
+    for start in np.arange(1, 3, 0.5):
+        words[round(start * RATE) : round((start + 0.25) * RATE)] = 0.1
+    level = 20 * np.log10(duck(music, Audio(words, RATE)).samples[:, 0] / 0.5)
+    assert level[round(1.4 * RATE) : round(2.9 * RATE)].max() < -11
+
+
+def test_under_a_silent_film_the_music_is_as_it_was() -> None:
+    music = Audio(np.random.default_rng(0).uniform(-1, 1, (999, 2)).astype(np.float32), RATE)
+    for length in (0, 10, 5000):
+        silent = Audio(np.zeros((length, 2), np.float32), RATE)
+        assert np.array_equal(duck(music, silent).samples, music.samples)
+        assert np.array_equal(mix(music, silent).samples, music.samples)
+    empty = Audio(np.zeros((0, 2), np.float32), RATE)
+    assert len(duck(empty, music).samples) == 0
+
+
+def test_a_mix_is_the_sum_and_never_clips() -> None:
+    low, high = (Audio(np.full((10, 2), v, np.float32), RATE) for v in (0.2, 0.9))
+    assert np.allclose(mix(low, low).samples, 0.4)
+    assert np.allclose(mix(low, high).samples, 1.0)
+    with pytest.raises(ValueError, match="44100 and 8000"):
+        mix(low, Audio(low.samples, 8000))
+
+
+# --- sound into a film ----------------------------------------------------------------------------
+
+
+def draw_film(
+    path: Path,
+    codec: str = "libx264",
+    shown: tuple[int, ...] = tuple(range(0, 3000, 40)),  # milliseconds
+    rotation: int = 0,
+    pixel: Fraction | None = None,
+    sound: tuple[str, int, float, float] | None = None,  # layout, rate, start and length in seconds
+) -> Path:
+    """Write a small film, its sound a steady tone, and return its path."""
+    options = {"bf": "2"} if codec == "libx264" else {}
+    with path.open("wb") as file, av.open(file, "w", format=FORMATS[path.suffix]) as out:
+        video: Any = out.add_stream(codec, rate=25, width=64, height=48, options=options)
+        video.time_base = video.codec_context.time_base = Fraction(1, 1000)
+        if pixel:
+            video.codec_context.sample_aspect_ratio = pixel
+        if rotation:
+            video.set_display_rotation(rotation)
+        track: Any = None
+        if sound:
+            layout, rate, start, length = sound
+            name = "libopus" if path.suffix == ".webm" else "aac"
+            track = out.add_stream(name, rate=rate, layout=layout)
+            channels = len(av.AudioLayout(layout).channels)
+            tone = 0.25 * np.sin(np.arange(round(length * rate)) * 2 * np.pi * 440 / rate)
+            block = np.tile(tone.astype(np.float32), (channels, 1))
+            piece: Any = av.AudioFrame.from_ndarray(block, format="fltp", layout=layout)
+            piece.sample_rate, piece.time_base = rate, Fraction(1, rate)
+            piece.pts = round(start * rate)
+        for i, time in enumerate(shown):
+            pixels = np.full((48, 64, 3), (i * 37) % 256, np.uint8)
+            pixels[i % 48] = 255 - pixels[0, 0, 0]
+            frame = av.VideoFrame.from_ndarray(pixels, format="rgb24")
+            frame.pts, frame.time_base = time, Fraction(1, 1000)
+            out.mux(video.encode(frame))
+        out.mux(video.encode(None))
+        if track is not None:
+            out.mux(track.encode(piece))
+            out.mux(track.encode(None))
+    return path
+
+
+FORMATS = {".mp4": "mp4", ".mov": "mov", ".mkv": "matroska", ".webm": "webm", ".ts": "mpegts"}
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[Any]:
+    with path.open("rb") as file, av.open(file) as film:
+        yield film
+
+
+def pictures(path: Path) -> tuple[list[bytes], list[float]]:
+    """Return the bytes of every picture, and when each is shown, in the order of the file."""
+    with opened(path) as film:
+        packets = [p for p in film.demux(film.streams.video[0]) if p.size]
+        return [bytes(p) for p in packets], [float(p.pts * p.time_base) for p in packets]
+
+
+def decoded(path: Path) -> list[bytes]:
+    """Return the pixels of every picture."""
+    with opened(path) as film:
+        return [frame.to_ndarray().tobytes() for frame in film.decode(video=0)]
+
+
+def heard(path: Path) -> tuple[float, Audio]:
+    """Return when the sound of a film begins, in seconds, and the sound."""
+    with opened(path) as film:
+        stream = film.streams.audio[0]
+        frames = list(film.decode(stream))
+        samples = np.concatenate([f.to_ndarray() for f in frames], axis=1).T
+        return float(frames[0].pts * frames[0].time_base), Audio(samples, stream.rate)
+
+
+def tone(seconds: float, level: float = 0.1) -> Audio:
+    wave_ = level * np.sin(np.arange(round(seconds * RATE)) * 2 * np.pi * 1000 / RATE)
+    return Audio(np.repeat(wave_.astype(np.float32)[:, None], 2, axis=1), RATE)
+
+
+def strength(sound: Audio, hertz: float, start: float, end: float) -> float:
+    """Return the amplitude of a sine of ``hertz`` in ``sound`` between two times."""
+    a, b = round(start * sound.rate), round(end * sound.rate)
+    phase = np.exp(-2j * np.pi * hertz * np.arange(a, b) / sound.rate)
+    return float(np.abs(sound.samples[a:b].mean(axis=1) @ phase) * 2 / (b - a))
+
+
+def check_copy(source: Path, output: Path) -> None:
+    """Check that the pictures are the same bytes at the same distances, with sound as long."""
+    before, shown_before = pictures(source)
+    after, shown_after = pictures(output)
+    if source.suffix == ".ts":  # the same pictures, between other marks
+        assert decoded(output) == decoded(source)
+    else:
+        assert after == before
+    shift = min(shown_before)
+    assert np.allclose(shown_after, np.subtract(shown_before, shift), atol=0.0011)  # .mkv: 1 ms
+    begin, sound = heard(output)
+    course = audio._course(output)
+    assert begin == pytest.approx(float(course.start * course.base), abs=0.001)
+    assert sound.duration == pytest.approx(course.duration, abs=0.025)
+
+
+@pytest.mark.parametrize("clip", CLIPS, ids=lambda clip: clip.name)
+def test_real_pictures_are_copied_bit_for_bit_or_refused_with_a_way_out(
+    clip: Path, tmp_path: Path
+) -> None:
+    taken = []
+    for suffix in (".mp4", ".mkv", ".webm"):
+        output = tmp_path / f"out{suffix}"
+        try:
+            mux(clip, tone(60), output, "mix")
+        except UsageError as error:
+            assert "cannot hold; choose ." in str(error) and not list(tmp_path.glob(f"*{suffix}"))
+        else:
+            check_copy(clip, output)
+            taken.append(suffix)
+    assert ".mkv" in taken
+
+
+VARIABLE = tuple(np.cumsum([33, 33, 100, 10, 50, 40, 700] * 5).tolist())
+
+
+@pytest.mark.parametrize("target", [".mp4", ".mov", ".mkv"])
+@pytest.mark.parametrize(
+    "film",
+    [
+        dict(name="plain.mp4"),
+        dict(name="late.mp4", shown=tuple(range(1000, 4000, 40))),
+        dict(name="broadcast.ts"),
+        dict(name="variable.mp4", shown=VARIABLE),
+        dict(name="variable.mkv", shown=VARIABLE),
+        dict(name="one.mkv", shown=(0,)),
+        dict(name="sounding.mkv", sound=("stereo", 44100, 0.0, 9.0)),
+    ],
+    ids=lambda film: film["name"],
+)
+def test_pictures_keep_their_bytes_and_distances(
+    film: dict[str, Any], target: str, tmp_path: Path
+) -> None:
+    settings = {key: value for key, value in film.items() if key != "name"}
+    source = draw_film(tmp_path / film["name"], **settings)
+    output = tmp_path / f"out{target}"
+    mux(source, tone(30), output, "mix")
+    check_copy(source, output)
+
+
+@pytest.mark.parametrize("target", [".mp4", ".mov", ".mkv"])
+def test_rotation_is_kept(target: str, tmp_path: Path) -> None:
+    source = draw_film(tmp_path / "portrait.mp4", rotation=90)
+    mux(source, tone(3), tmp_path / f"out{target}")
+    for path in (source, tmp_path / f"out{target}"):
+        with opened(path) as film:
+            assert next(film.decode(video=0)).rotation == 90
+
+
+def test_the_shape_of_a_pixel_is_kept(tmp_path: Path) -> None:
+    source = draw_film(tmp_path / "wide.mp4", pixel=Fraction(4, 3))
+    for target in (".mp4", ".mov", ".mkv"):
+        mux(source, tone(3), tmp_path / f"out{target}")
+        with opened(tmp_path / f"out{target}") as film:
+            assert film.streams.video[0].sample_aspect_ratio == Fraction(4, 3)
+
+
+def test_webm_takes_vp9_with_opus(tmp_path: Path) -> None:
+    source = draw_film(tmp_path / "clip.webm", "libvpx-vp9", sound=("stereo", 48000, 0.0, 3.0))
+    mux(source, tone(3), tmp_path / "out.webm", "mix")
+    check_copy(source, tmp_path / "out.webm")
+    _, sound = heard(tmp_path / "out.webm")
+    assert strength(sound, 440, 0.5, 2.5) == pytest.approx(0.25, rel=0.1)
+    assert strength(sound, 1000, 0.5, 2.5) == pytest.approx(0.1, rel=0.1)
+
+
+@pytest.mark.parametrize(
+    ("layout", "rate"), [("mono", 8000), ("mono", 44100), ("stereo", 48000), ("5.1", 48000)]
+)
+def test_the_films_own_sound_is_replaced_kept_or_kept_above_the_music(
+    layout: str, rate: int, tmp_path: Path
+) -> None:
+    source = draw_film(tmp_path / "film.mkv", sound=(layout, rate, 0.0, 3.0))
+    own, music = {}, {}
+    for keep in ("replace", "mix", "duck"):
+        output = tmp_path / f"{keep}.mkv"
+        mux(source, tone(3), output, keep)  # type: ignore[arg-type]
+        _, sound = heard(output)
+        own[keep], music[keep] = (strength(sound, f, 0.5, 2.5) for f in (440, 1000))
+    assert own["replace"] < 1e-3 and music["replace"] == pytest.approx(0.1, rel=0.05)
+    ratio = own["mix"] / music["mix"]  # of 5.1, six equal channels are lowered together
+    assert ratio == pytest.approx(6.04 if layout == "5.1" else 2.5, rel=0.05)
+    assert own["duck"] / music["duck"] == pytest.approx(ratio * 10 ** (12 / 20), rel=0.1)
+
+
+@pytest.mark.parametrize(("start", "length"), [(1.0, 0.5), (0.0, 1.0), (2.5, 4.0)])
+def test_the_films_own_sound_stays_in_its_place(
+    start: float, length: float, tmp_path: Path
+) -> None:
+    source = draw_film(tmp_path / "film.mkv", sound=("stereo", 44100, start, length))
+    mux(source, tone(3, level=0), tmp_path / "out.mp4", "mix")
+    _, sound = heard(tmp_path / "out.mp4")
+    level = np.abs(sound.samples[: 3 * RATE]).max(axis=1) > 0.1
+    assert np.argmax(level) / RATE == pytest.approx(start, abs=0.03)
+    assert level.nonzero()[0][-1] / RATE == pytest.approx(min(start + length, 3), abs=0.03)
+
+
+def test_a_film_that_begins_late_has_its_sound_moved_with_it(tmp_path: Path) -> None:
+    shown = tuple(range(1000, 4000, 40))
+    source = draw_film(tmp_path / "film.mkv", shown=shown, sound=("stereo", 44100, 2.0, 1.0))
+    mux(source, tone(3, level=0), tmp_path / "out.mkv", "mix")
+    _, sound = heard(tmp_path / "out.mkv")
+    assert np.argmax(np.abs(sound.samples[:, 0]) > 0.1) / RATE == pytest.approx(1.0, abs=0.03)
+
+
+def test_a_silent_film_is_given_the_music_whatever_is_to_be_kept(tmp_path: Path) -> None:
+    source = draw_film(tmp_path / "silent.mp4")
+    for keep in ("replace", "mix", "duck"):
+        mux(source, tone(3), tmp_path / f"{keep}.mp4", keep)  # type: ignore[arg-type]
+    files = {(tmp_path / f"{keep}.mp4").read_bytes() for keep in ("replace", "mix", "duck")}
+    assert len(files) == 1
+
+
+def test_the_same_film_and_music_give_the_same_bytes(tmp_path: Path) -> None:
+    source = draw_film(tmp_path / "film.mp4")
+    for suffix in (".mp4", ".mkv"):
+        for name in "ab":
+            mux(source, tone(3), tmp_path / f"{name}{suffix}")
+        assert (tmp_path / f"a{suffix}").read_bytes() == (tmp_path / f"b{suffix}").read_bytes()
+
+
+def test_progress_rises_to_the_end(tmp_path: Path) -> None:
+    seconds: list[float] = []
+    mux(draw_film(tmp_path / "film.mp4"), tone(3), tmp_path / "out.mp4", progress=seconds.append)
+    assert seconds == sorted(seconds) and seconds[-1] > 2.8
+
+
+@pytest.mark.parametrize(
+    "name", ["concat:a.mp4", "http:a.mp4", "-x.mp4", 'it\'s "a" film.mp4', "a|b;c.mp4", "%d.mp4"]
+)
+def test_a_name_is_a_file_name_and_nothing_else(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    draw_film(Path(name))
+    mux(Path(name), tone(3), Path("out " + name))
+    check_copy(Path(name), Path("out " + name))
+    assert len(os.listdir()) == 2
+
+
+def test_a_playlist_does_not_lead_to_another_file(tmp_path: Path) -> None:
+    draw_film(tmp_path / "secret.ts")
+    playlist = tmp_path / "list.m3u8"
+    playlist.write_text(
+        "#EXTM3U\n#EXT-X-TARGETDURATION:10\n#EXTINF:10,\nsecret.ts\n#EXT-X-ENDLIST\n"
+    )
+    with pytest.raises(InputError, match="points at another file|not a film"):
+        mux(playlist, tone(3), tmp_path / "out.mp4")
+
+
+@pytest.mark.parametrize("data", [b"", b"just words\n" * 50, b"\0" * 4096])
+def test_what_is_no_film_is_refused(data: bytes, tmp_path: Path) -> None:
+    (tmp_path / "film.mp4").write_bytes(data)
+    with pytest.raises(InputError, match="film.mp4' is not a film"):
+        mux(tmp_path / "film.mp4", tone(1), tmp_path / "out.mp4")
+    with pytest.raises(InputError, match="No such file"):
+        mux(tmp_path / "missing.mp4", tone(1), tmp_path / "out.mp4")
+    with pytest.raises(InputError, match="Is a directory"):
+        mux(tmp_path, tone(1), tmp_path / "out.mp4")
+    assert not (tmp_path / "out.mp4").exists()
+
+
+def test_a_sound_file_is_no_film(tmp_path: Path) -> None:
+    write_wav(tone(1), tmp_path / "sound.wav")
+    with pytest.raises(InputError, match="sound.wav' holds no moving pictures"):
+        mux(tmp_path / "sound.wav", tone(1), tmp_path / "out.mp4")
+
+
+def test_what_cannot_be_is_refused_before_any_work(tmp_path: Path) -> None:
+    source = draw_film(tmp_path / "film.mp4")
+    with pytest.raises(UsageError, match="'out.avi'; end its name with one of .mp4, .mov"):
+        check_mux(source, tmp_path / "out.avi")
+    with pytest.raises(UsageError, match="has h264 pictures, which .webm cannot hold; choose .mp4"):
+        check_mux(source, tmp_path / "out.webm")
+    with pytest.raises(UsageError, match="is the film itself"):
+        check_mux(source, tmp_path / "film.mp4")
+    with pytest.raises(UsageError, match="'loud' .*; choose of replace, mix, duck"):
+        check_mux(source, tmp_path / "out.mp4", "loud")  # type: ignore[arg-type]
+
+
+@contextmanager
+def full_disk(size: int) -> Iterator[None]:
+    """Let no file grow beyond ``size`` bytes."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv", ".wav"])
+def test_a_full_disk_leaves_the_previous_file_and_nothing_else(suffix: str, tmp_path: Path) -> None:
+    source = draw_film(tmp_path / "film.mp4")
+    output = tmp_path / f"out{suffix}"
+    output.write_bytes(b"before")
+    write: dict[str, Callable[[], None]] = {".wav": lambda: write_wav(tone(3), output)}
+    with full_disk(5000), pytest.raises(EmsyncError, match="cannot write .*File too large"):
+        write.get(suffix, lambda: mux(source, tone(3), output))()
+    assert output.read_bytes() == b"before" and len(list(tmp_path.iterdir())) == 2

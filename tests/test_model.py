@@ -1,0 +1,178 @@
+"""The network, against slow and obvious versions of itself."""
+
+import itertools
+import math
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from emsync.errors import UsageError
+from emsync.model import QUERIES, Cache, EventTransformer, ModelConfig, RelativeAttention, skew
+from emsync.sampling import Reader, window
+from emsync_conditioners.boundaries import Boundaries
+from emsync_conditioners.onset_density import OnsetDensity
+from emsync_conditioners.valence_arousal import ValenceArousal
+
+CONDITIONERS = (ValenceArousal(), Boundaries(), OnsetDensity())
+CONTEXT = 24
+
+
+def network(context: int = CONTEXT, conditioners: tuple = CONDITIONERS) -> EventTransformer:  # type: ignore[type-arg]
+    """Return a small network whose every weight matters (none is left at zero)."""
+    torch.manual_seed(0)
+    config = ModelConfig(50, width=32, depth=2, heads=4, context=context, position_channels=16)
+    model = EventTransformer(config, conditioners).eval()
+    with torch.no_grad():
+        for weight in model.parameters():
+            weight.copy_(torch.randn_like(weight) * 0.3)
+    return model
+
+
+def inputs(tokens: int, batch: int = 2, holes: float = 0.3) -> tuple[Tensor, dict[str, Tensor]]:
+    """Return random tokens and features with NaN in a share of the rows."""
+    chance = torch.Generator().manual_seed(tokens)
+    ids = torch.randint(0, 50, (batch, tokens), generator=chance)
+    features = {
+        c.name: torch.rand(batch, 2 if c.place == "prefix" else tokens, c.channels, generator=chance)
+        for c in CONDITIONERS
+    }
+    for rows in features.values():
+        rows[torch.rand(rows.shape[:2], generator=chance) < holes] = torch.nan
+    return ids, features
+
+
+def part(features: dict[str, Tensor], rows: slice) -> dict[str, Tensor]:
+    return {k: v if k == "valence_arousal" else v[:, rows] for k, v in features.items()}
+
+
+@pytest.mark.parametrize(("queries", "length"), [(5, 5), (3, 7), (1, 6)])
+def test_skew_puts_each_distance_beside_its_key(queries: int, length: int) -> None:
+    q, distance = torch.randn(queries, 3), torch.randn(length, 3)  # distance[length - 1 - d] is for d
+    fast = skew(q @ distance.T)
+    for i, j in itertools.product(range(queries), range(length)):
+        far = length - queries + i - j
+        if far >= 0:
+            torch.testing.assert_close(fast[i, j], q[i] @ distance[length - 1 - far])
+
+
+@pytest.mark.parametrize("tokens", [1, 2, 7, QUERIES + 5])
+def test_relative_attention_is_a_double_loop(tokens: int) -> None:
+    torch.manual_seed(tokens)
+    config = ModelConfig(10, width=8, depth=1, heads=2, context=tokens, position_channels=4)
+    layer = RelativeAttention(config, tokens + 3).eval()
+    torch.nn.init.normal_(layer.distance)
+    x = torch.randn(1, tokens, 8)
+    q, k, v = layer.qkv(x).view(tokens, 3, 2, 4).unbind(1)  # (T, H, K)
+    rows = []
+    for i in range(tokens):
+        heads = []
+        for h in range(2):
+            scores = torch.stack(
+                [
+                    q[i, h] @ (k[j, h] + layer.distance[len(layer.distance) - 1 - (i - j)])
+                    for j in range(i + 1)
+                ]
+            )
+            weights = (scores / math.sqrt(4)).softmax(0)
+            heads.append(sum(weights[j] * v[j, h] for j in range(i + 1)))
+        rows.append(torch.cat(heads))  # type: ignore[arg-type]
+    expected = layer.out(torch.stack(rows))[None]
+    torch.testing.assert_close(layer(x, 0, None), expected, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("holes", [0.0, 0.4, 1.0])
+def test_logits_with_the_cache_equal_logits_without_for_every_prefix(holes: float) -> None:
+    model = network()
+    ids, features = inputs(CONTEXT, holes=holes)
+    with torch.no_grad():
+        whole = model(ids, features)
+        for first in range(1, CONTEXT):
+            cache = Cache(model, len(ids))
+            head = model(ids[:, :first], part(features, slice(0, first)), cache)
+            tail = model(ids[:, first:], part(features, slice(first, None)), cache)
+            torch.testing.assert_close(torch.cat([head, tail], 1), whole, rtol=1e-4, atol=1e-4)
+
+
+def test_reading_token_by_token_equals_rereading_the_window_when_the_context_is_full() -> None:
+    model = network()
+    ids, features = inputs(5 * CONTEXT)
+    reader = Reader(model, {"valence_arousal": features["valence_arousal"]}, len(ids))
+    with torch.no_grad():
+        for t in range(ids.shape[1]):
+            beside = {k: v[:, t] for k, v in features.items() if k != "valence_arousal"}
+            logits = reader.read(ids[:, t], beside)
+            seen = torch.from_numpy(window(t + 1, CONTEXT))
+            rows = {
+                k: v if k == "valence_arousal" else v[:, seen] for k, v in features.items()
+            }
+            plain = model(ids[:, seen], rows)[:, -1]
+            torch.testing.assert_close(logits, plain, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("context", [8, 9, 24])
+def test_the_window_keeps_the_first_token_and_an_unbroken_newest_part(context: int) -> None:
+    for read in range(1, 10 * context):
+        seen = window(read, context)
+        assert seen[0] == 0 and seen[-1] == read - 1
+        assert len(seen) <= context
+        assert (np.diff(seen[1:]) == 1).all()
+        assert len(seen) >= min(read, context // 2 + 1)
+
+
+def test_no_token_sees_a_later_one() -> None:
+    model = network()
+    ids, features = inputs(CONTEXT)
+    other, changed = ids.clone(), {k: v.clone() for k, v in features.items()}
+    other[:, 15:] = 0
+    for name in ("boundaries", "onset_density"):
+        changed[name][:, 15:] = 0.5
+    with torch.no_grad():
+        torch.testing.assert_close(model(ids, features)[:, :15], model(other, changed)[:, :15])
+
+
+def test_a_missing_value_is_a_learned_vector_whatever_stands_beside_it() -> None:
+    model = network()
+    ids, features = inputs(4, holes=0.0)
+    rows = features["boundaries"]
+    rows[:, 2] = torch.tensor([torch.nan, 0.1])
+    with torch.no_grad():
+        one = model(ids, features)
+        rows[:, 2] = torch.tensor([0.9, torch.nan])
+        torch.testing.assert_close(model(ids, features), one)
+
+
+def test_every_condition_changes_the_answer() -> None:
+    model = network()
+    ids, features = inputs(6, holes=0.0)
+    with torch.no_grad():
+        before = model(ids, features)
+        for name in features:
+            changed = {**features, name: features[name] + 0.3}
+            assert (model(ids, changed) - before).abs().max() > 1e-3, name
+
+
+def test_the_shape_of_the_paper_has_37_million_parameters() -> None:
+    with torch.device("meta"):
+        model = EventTransformer.__new__(EventTransformer)
+        EventTransformer.__init__(model, ModelConfig(1011), CONDITIONERS[:2])
+    assert sum(p.numel() for p in model.parameters()) / 1e6 == pytest.approx(37, abs=1)
+
+
+def test_more_tokens_than_the_context_are_refused() -> None:
+    ids, features = inputs(CONTEXT + 1)
+    with pytest.raises(ValueError, match=f"do not fit a context of {CONTEXT + 2}"):
+        network()(ids, features)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"width": 30}, "width 30 is not a multiple of heads 4"),
+        ({"position_channels": 64}, "position_channels 64 is not between"),
+    ],
+)
+def test_an_impossible_shape_is_refused(settings: dict[str, int], message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        ModelConfig(10, **{"width": 32, "heads": 4, "position_channels": 16, **settings})

@@ -1,0 +1,119 @@
+"""Algorithm 1, on a small untrained network."""
+
+import numpy as np
+import pytest
+import torch
+
+from emsync.errors import EmsyncError, UsageError
+from emsync.model import EventTransformer, ModelConfig
+from emsync.sampling import Sampling, draw, sample
+from emsync.tokens import Ids
+from emsync_conditioners.boundaries import Boundaries
+from emsync_conditioners.onset_density import OnsetDensity
+from emsync_conditioners.valence_arousal import ValenceArousal
+from emsync_tokenizers import vocabulary as v
+from emsync_tokenizers.events import Events
+
+TARGETS = {
+    "valence_arousal": np.array([0.5, np.nan], np.float32),
+    "boundaries": np.array([1.0, 5.0], np.float32),
+    "onset_density": np.array([4.0, np.nan], np.float32),
+}
+
+
+@pytest.fixture(scope="module")
+def model() -> EventTransformer:
+    torch.manual_seed(0)
+    config = ModelConfig(
+        v.SIZE, width=32, depth=1, heads=2, context=48, position_channels=16, dropout=0.0
+    )
+    model = EventTransformer(config, (ValenceArousal(), Boundaries(), OnsetDensity())).eval()
+    with torch.no_grad():  # an untrained network would rarely wait
+        model.head.bias[v.SHIFT : v.NOTE] += 2.0
+    return model
+
+
+def one(model: EventTransformer, seed: int = 0, seconds: float = 2.0, **settings: object) -> Ids:
+    (ids,) = sample(model, Events(), [TARGETS], [seconds], [seed], Sampling(**settings))  # type: ignore[arg-type]
+    return ids
+
+
+def test_a_piece_ends_with_the_token_that_reaches_the_end(model: EventTransformer) -> None:
+    times = Events().timeline(one(model, seconds=7.3)).times
+    assert times[-2] < 7.3 <= times[-1]
+
+
+def test_the_same_seed_gives_the_same_piece_and_another_seed_another(
+    model: EventTransformer,
+) -> None:
+    assert np.array_equal(one(model, seed=3), one(model, seed=3))
+    assert not np.array_equal(one(model, seed=3), one(model, seed=4))
+
+
+def test_pieces_side_by_side_each_reach_their_own_end(model: EventTransformer) -> None:
+    ends = [1.0, 4.0, 2.5]
+    pieces = sample(model, Events(), [TARGETS] * 3, ends, [0, 1, 2])
+    for ids, end in zip(pieces, ends, strict=True):
+        times = Events().timeline(ids).times
+        assert times[-2] < end <= times[-1]
+
+
+def test_a_piece_drawn_alone_is_the_piece_drawn_in_a_batch(model: EventTransformer) -> None:
+    pieces = sample(model, Events(), [TARGETS] * 3, [2.0] * 3, [5, 6, 7])
+    for seed, ids in zip((5, 6, 7), pieces, strict=True):
+        assert np.array_equal(ids, one(model, seed=seed))
+
+
+@pytest.mark.parametrize(("instruments", "token"), [("fewer", v.FEWER), ("more", v.MORE)])
+def test_the_first_token_tells_the_instruments(
+    model: EventTransformer, instruments: str, token: int
+) -> None:
+    ids = one(model, instruments=instruments)
+    assert ids[:2].tolist() == [token, v.START]
+    assert not np.isin(ids[2:], Events().never).any()
+
+
+def test_the_likeliest_token_is_always_drawn_with_top_k_of_one(model: EventTransformer) -> None:
+    assert np.array_equal(one(model, seed=1, top_k=1), one(model, seed=2, top_k=1))
+
+
+def test_a_rule_can_be_switched_off_and_an_unknown_one_is_refused(
+    model: EventTransformer,
+) -> None:
+    assert not np.array_equal(one(model), one(model, rules_off=("sounding", "order")))
+    with pytest.raises(UsageError, match="no rule 'harmony'; events has sounding, polyphony, order"):
+        one(model, rules_off=("harmony",))
+
+
+def test_draws_follow_the_probabilities_and_never_fall_on_what_is_excluded() -> None:
+    wanted = torch.tensor([0.5, 0.0, 0.3, 0.2, 0.0])
+    chance = torch.Generator().manual_seed(0)
+    scores = wanted.log()[None].expand(4000, -1)
+    counts = torch.bincount(draw(scores, [chance] * 4000), minlength=5) / 4000
+    assert counts[1] == counts[4] == 0
+    assert (counts - wanted).abs().max() < 0.03
+
+
+def test_music_that_stands_still_is_an_error_with_a_way_out(model: EventTransformer) -> None:
+    with torch.no_grad():
+        model.head.bias[v.SHIFT : v.NOTE] -= 200.0
+    try:
+        with pytest.raises(EmsyncError, match="stands still: 457 tokens reach only"):
+            one(model, seconds=0.5, rules_off=("order", "sounding", "polyphony"))
+    finally:
+        with torch.no_grad():
+            model.head.bias[v.SHIFT : v.NOTE] += 200.0
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"temperature": 0.0}, "temperature is 0.0; it must be above 0"),
+        ({"temperature": float("nan")}, "temperature is nan"),
+        ({"top_p": 1.5}, "top-p is 1.5"),
+        ({"top_k": -1}, "top-k is -1"),
+    ],
+)
+def test_impossible_settings_are_refused(settings: dict[str, float], message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        Sampling(**settings)  # type: ignore[arg-type]
