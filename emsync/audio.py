@@ -19,7 +19,7 @@ from symusic.core import NoteTick, ScoreSecond, ScoreTick, TempoTick, TrackTick
 
 from emsync.errors import AssetError, EmsyncError, InputError, UsageError
 from emsync.music import Score
-from emsync.output import whole
+from emsync.output import check_target, whole
 
 if TYPE_CHECKING:
     from av.audio.stream import AudioStream
@@ -32,6 +32,7 @@ KeepAudio: TypeAlias = Literal["replace", "mix", "duck"]
 
 RATE = 44100  # samples per second
 PEAK = 10 ** (-3 / 20)  # SPEC 7: -3 dB below full scale
+SILENCE = 2**-16  # a peak below this is no sound: half a step of 16 bits, not to be made loud
 FADE = 3.0  # seconds; SPEC 7
 TAIL = 2.0  # seconds kept after the last note, for what still rings
 
@@ -335,7 +336,9 @@ def finish(audio: Audio, duration: float, fade: float = FADE) -> Audio:
         ramp = np.cos(np.linspace(0, np.pi / 2, faded)) ** 2
         samples[-faded:] *= ramp[:, None].astype(np.float32)
     peak = float(np.abs(samples).max(initial=0.0))
-    return Audio(samples * np.float32(PEAK / peak), audio.rate) if peak else fitted
+    if peak < SILENCE:
+        return fitted
+    return Audio(samples * np.float32(PEAK / peak), audio.rate)
 
 
 def write_wav(audio: Audio, path: Path) -> None:
@@ -410,18 +413,25 @@ BIT_RATE = 192_000  # bits per second of the encoded sound
 def check_mux(video_path: Path, output: Path, keep_audio: KeepAudio = "replace") -> None:
     """Refuse, before any work is done for it, a film that ``mux`` could not write.
 
-    Raises UsageError for an unknown suffix, for pictures that the container cannot hold, and for
-    the film itself as the output.
+    Raises UsageError for an unknown suffix, for pictures that the container cannot hold or not
+    hide (before the beginning that an edit list sets), and for the film itself as the output.
     """
     if keep_audio not in get_args(KeepAudio):
         known = ", ".join(get_args(KeepAudio))
         raise UsageError(f"{keep_audio!r} says nothing about the film's sound; choose of {known}")
     kind = _container(output)
+    check_target(output)
     if output.exists() and video_path.exists() and output.samefile(video_path):
         raise UsageError(f"{str(output)!r} is the film itself; choose another name")
     with _open_film(video_path) as film:
         pictures = _pictures(film, video_path)
         if _holds(kind, pictures):
+            first = next(_packets(film, pictures), None)
+            if first is not None and first.is_discard and kind.format in ("matroska", "webm"):
+                raise UsageError(
+                    f"{str(video_path)!r} hides pictures before its first, which {output.suffix} "
+                    "cannot; choose .mp4 or .mov"
+                )
             return
         fitting = " or ".join(s for s, other in CONTAINERS.items() if _holds(other, pictures))
         codec = pictures.codec_context.codec.canonical_name
@@ -442,7 +452,9 @@ def mux(
 
     The sound is fitted to the pictures and encoded as AAC, in .webm as Opus. ``keep_audio`` says
     what becomes of the film's own sound: "replace" drops it, "mix" adds the music to it, "duck"
-    adds it and lowers the music under it. ``progress`` is told the seconds written.
+    adds it and lowers the music under it. Subtitles and further streams are left out.
+    ``progress`` is told the seconds written. Pixels that are not square stay so in .mp4 and .mov;
+    in .mkv and .webm only where the codec says so itself, as H.264 does and VP9 does not.
     """
     import av
 
@@ -461,7 +473,7 @@ def mux(
                 raise
             raise EmsyncError(
                 f"cannot copy the pictures of {str(video_path)!r} into {str(output)!r}: "
-                f"{error.strerror}; try .mkv"
+                f"{error.strerror}"
             ) from error
 
 
@@ -471,7 +483,7 @@ class _Course(NamedTuple):
     base: Fraction  # seconds in one unit of the times below
     start: int  # when the first picture is shown
     end: int  # when the last picture ends
-    decoded: list[int]  # (packets) when each is decoded
+    decoded: list[int]  # (packets) when each is decoded, up to the last that is seen
 
     @property
     def duration(self) -> float:
@@ -486,6 +498,7 @@ def _course(video_path: Path) -> _Course:
         shown: list[int] = []
         decoded: list[int | None] = []
         visible: list[tuple[int, int]] = []  # when shown, for how long
+        seen = 0  # packets up to the last visible one
         for packet in _packets(film, pictures):
             if packet.pts is None:
                 raise InputError(
@@ -493,8 +506,9 @@ def _course(video_path: Path) -> _Course:
                 )
             shown.append(packet.pts)
             decoded.append(packet.dts)
-            if not packet.is_discard:  # it lies before the beginning that an edit list sets
+            if not packet.is_discard:  # as an edit list may say
                 visible.append((packet.pts, packet.duration or 0))
+                seen = len(shown)
         base = pictures.time_base
     if not visible or base is None:
         raise InputError(f"{str(video_path)!r} holds no picture")
@@ -502,8 +516,8 @@ def _course(video_path: Path) -> _Course:
     last, length = visible[-1]
     if not length and len(visible) > 1:  # a container without durations: as the step before
         length = last - visible[-2][0]
-    known = [time for time in decoded if time is not None]
-    complete = known if len(known) == len(shown) else _decoding_times(shown)
+    known = [time for time in decoded[:seen] if time is not None]
+    complete = known if len(known) == seen else _decoding_times(shown[:seen])
     return _Course(base, visible[0][0], last + length, complete)
 
 
@@ -513,7 +527,7 @@ def _decoding_times(shown: list[int]) -> list[int]:
     Matroska stores when a picture is shown, not when it is decoded.
 
     >>> _decoding_times([0, 30, 10, 20, 40])
-    [-20, -10, 0, 10, 20]
+    [-10, 0, 10, 20, 30]
     """
     order = sorted(shown)
     rank = {time: i for i, time in enumerate(order)}
@@ -552,7 +566,7 @@ def _write_film(
                 out.mux(track.encode(frame))
 
         packets = _packets(film, pictures)
-        for packet, decoded in zip(packets, course.decoded, strict=True):
+        for decoded, packet in zip(course.decoded, packets, strict=False):
             packet.pts = cast(int, packet.pts) - course.start
             packet.dts = decoded - course.start
             packet.stream = copy

@@ -20,7 +20,7 @@ LIKELY = 0.3, 1.2  # seconds a beat does last, as a rule: 200 to 50 BPM
 SHORTEST_BAR = 0.4  # seconds; a bar line sooner than that after another is no bar line
 NEAR = 0.025  # seconds; an onset this close to a beat sounds on it
 SAME_LENGTH = 0.1  # share of a bar by which its length may differ from its neighbours'
-JITTER = 0.004  # seconds; times on an 8 ms grid are off by half a step
+JITTER = 0.005  # seconds; times on an 8 ms grid are off by half a step, and a little for rounding
 
 Beats = NDArray[np.intp]
 
@@ -116,7 +116,7 @@ def find_bars(piece: Piece, end: float) -> Bars:
         lines.append(_divide(at, count, metre))
     known = np.concatenate([*beats, downbeats[-1:]])
     known[0] = 0.0
-    extended = _until(known, lengths[-1] / counts[-1], end, metre)
+    extended = _until(known, beat[-1], end, metre)
     tail = np.arange(len(known) - 1, len(extended) - 1, metre)
     return Bars(
         extended,

@@ -13,7 +13,7 @@ from safetensors.torch import load_file, save_file
 from emsync import plugins
 from emsync.analysis import Analysis
 from emsync.conditioning import Conditioner, Floats
-from emsync.errors import AssetError
+from emsync.errors import AssetError, UsageError
 from emsync.model import EventTransformer, ModelConfig
 from emsync.output import whole
 from emsync.tokens import Tokenizer
@@ -28,6 +28,17 @@ class Composer:
     model: EventTransformer
     tokenizer: Tokenizer
     sampling: Mapping[str, Any] = field(default_factory=dict)  # defaults measured for this model
+
+    def to(self, device: str) -> Self:
+        """Move the model to "cpu", "cuda", or with "auto" to a GPU if there is one."""
+        if device == "auto":
+            device = "cuda" if torch.cuda.is_available() else "cpu"
+        try:
+            self.model.to(torch.device(device))
+        except (AssertionError, RuntimeError) as error:
+            reason = str(error).splitlines()[0]
+            raise UsageError(f"device {device!r} cannot be used: {reason}; try 'cpu'") from error
+        return self
 
     def targets(self, video: Analysis) -> dict[str, Floats]:
         """Return what each conditioner asks of the music for ``video``."""

@@ -62,12 +62,12 @@ class TimeMap:
     @property
     def slopes(self) -> Seconds:
         """The (J - 1,) seconds of video in which a second of music passes."""
-        return np.asarray(np.diff(self.video) / np.diff(self.music), np.float64)
+        return np.diff(self.video) / np.diff(self.music)
 
     def apply(self, times: Seconds) -> Seconds:
         """Return the video times of music ``times``; beyond the end the last slope goes on."""
-        beyond = np.maximum(0.0, np.asarray(times) - self.music[-1]) * self.slopes[-1]
-        return np.interp(times, self.music, self.video) + beyond
+        beyond: Seconds = np.maximum(0.0, times - self.music[-1]) * self.slopes[-1]
+        return beyond + np.interp(times, self.music, self.video)
 
     def bend(self, piece: Piece) -> Piece:
         """Return ``piece`` in video time."""

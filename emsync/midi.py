@@ -12,12 +12,13 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
 import mido
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from emsync.bars import TICKS, Grid
 from emsync.errors import InputError, UsageError
@@ -342,6 +343,7 @@ _ORIGIN = re.compile(
 )
 _MARKER = re.compile(r"CUT \d+ (\S+)")
 _SCENE = re.compile(r"SCENE \d+ on a (\w+)")
+_KEY = re.compile(rb"(\xff\x59\x02)(?![\xf9-\xff\x00-\x07][\x00\x01])..", re.DOTALL)
 _DRUMS = re.compile(r"drum|percussion|\b(kit|perc)\b", re.IGNORECASE)
 _TONAL = re.compile(r"piano|guitar|bass|strings|violin|organ|flute", re.IGNORECASE)
 
@@ -394,16 +396,17 @@ def read_midi(path: Path) -> Piece:
     Programs without a class and pitches beyond the keys of a piano are left out.
     """
     contents = _read(path)
-    rows, beats = [], []
-    for note in contents.notes:
-        instrument = program_class(note.program, note.channel == CHANNELS[DRUMS])
-        if instrument is None or note.stop is None or not LOWEST <= note.pitch <= HIGHEST:
-            continue
-        start, stop = contents.seconds([note.start, note.stop])
-        rows.append((instrument, note.pitch, start, stop))
-        beats.append((note.stop - note.start) / contents.resolution)
-    notes = np.array(rows, np.float64).reshape(-1, 4)
-    chords = long_chords(notes[:, 0].astype(np.uint8), np.round(notes[:, 2], 3), np.array(beats))
+    kept = [
+        (instrument, note.pitch, note.start, note.stop)
+        for note in contents.notes
+        if note.stop is not None
+        and LOWEST <= note.pitch <= HIGHEST
+        and (instrument := program_class(note.program, note.channel == CHANNELS[DRUMS])) is not None
+    ]
+    notes = np.array(kept, np.float64).reshape(-1, 4)
+    beats = (notes[:, 3] - notes[:, 2]) / contents.resolution
+    notes[:, 2:] = contents.seconds(notes[:, 2:])
+    chords = long_chords(notes[:, 0].astype(np.uint8), np.round(notes[:, 2], 3), beats)
     return Piece.of(notes, contents.seconds(contents.bar_lines()), chords)
 
 
@@ -444,7 +447,7 @@ class _Contents:
     tracks: list[list[tuple[int, Message]]]  # each with its events in order
     notes: list[_Note]
     strays: int  # note-offs that end nothing
-    clipped: bool  # whether data bytes above 127 were met
+    damage: tuple[str, ...]  # what had to be mended to read it
 
     def events(self, *kinds: str) -> list[tuple[int, int, Message]]:
         """Return tick, track and message of the events of ``kinds``, by tick."""
@@ -456,15 +459,21 @@ class _Contents:
         ]
         return sorted(found, key=lambda event: event[0])
 
-    def seconds(self, ticks: Sequence[int]) -> Seconds:
-        """Return the times of ``ticks`` by the file's tempo map (120 BPM until it says so)."""
-        tempi = {0: 500_000} | {tick: m.tempo for tick, _, m in self.events("set_tempo")}
-        starts = np.array(list(tempi), np.float64)
-        speeds = np.array(list(tempi.values())) / 1e6 / self.resolution  # seconds a tick
+    @cached_property
+    def tempi(self) -> NDArray[np.float64]:
+        """The (3, T) ticks, seconds and seconds a tick of each tempo (120 BPM until it says so)."""
+        given = {0: 500_000} | {tick: m.tempo for tick, _, m in self.events("set_tempo")}
+        starts = np.array(list(given), np.float64)
+        speeds = np.array(list(given.values())) / 1e6 / self.resolution
         reached = np.concatenate([[0.0], np.cumsum(np.diff(starts) * speeds[:-1])])
+        return np.stack([starts, reached, speeds])
+
+    def seconds(self, ticks: ArrayLike) -> Seconds:
+        """Return the times of ``ticks`` by the file's tempo map."""
         at = np.asarray(ticks, np.float64)
+        starts, reached, speeds = self.tempi
         which = np.searchsorted(starts, at, side="right") - 1
-        return reached[which] + (at - starts[which]) * speeds[which]
+        return np.asarray(reached[which] + (at - starts[which]) * speeds[which], np.float64)
 
     def at(self, tick: int) -> str:
         """Return ``tick`` in words."""
@@ -528,7 +537,7 @@ def _read(path: Path) -> _Contents:
         raise InputError(f"{str(path)!r} is larger than {LARGEST} bytes; no score is")
     if data[:4] != b"MThd":
         raise InputError(f"{str(path)!r} is not a MIDI file: it does not begin with 'MThd'")
-    file, clipped = _parse(data, path)
+    file, damage = _parse(data, path)
     if file.ticks_per_beat <= 0:
         raise InputError(f"{str(path)!r} counts SMPTE frames instead of beats; export it in beats")
     tracks = []
@@ -538,25 +547,29 @@ def _read(path: Path) -> _Contents:
             raise InputError(f"{str(path)!r} is damaged: a track of it lasts {ticks[-1]:.0f} ticks")
         tracks.append(list(zip(ticks.astype(np.int64).tolist(), messages, strict=True)))
     notes, strays = _match(tracks)
-    return _Contents(file.type, file.ticks_per_beat, tracks, notes, strays, clipped)
+    return _Contents(file.type, file.ticks_per_beat, tracks, notes, strays, damage)
 
 
-def _parse(data: bytes, path: Path) -> tuple[mido.MidiFile, bool]:
-    """Return the file, and whether bytes out of range had to be clipped to read it."""
+def _parse(data: bytes, path: Path) -> tuple[mido.MidiFile, tuple[str, ...]]:
+    """Return the file, and in words the common faults that had to be mended to read it."""
     # mido meets damage with whatever breaks first inside it
-    damage: tuple[type[Exception], ...] = (
+    damaged = (
         *(OSError, EOFError, ValueError, LookupError, TypeError, AttributeError, ArithmeticError),
         mido.KeySignatureError,
     )
-    try:
-        return mido.MidiFile(file=io.BytesIO(data), clip=False), False
-    except damage:
-        pass  # data bytes above 127 are a common fault, and leave the rest readable
-    try:
-        return mido.MidiFile(file=io.BytesIO(data), clip=True), True
-    except damage as error:
-        reason = str(error) or "it ends too early"
-        raise InputError(f"{str(path)!r} is a damaged MIDI file: {reason}") from error
+    keys = _KEY.sub(lambda match: match[1] + b"\0\0", data)
+    trials = (
+        (data, False, ()),
+        (keys, False, ("a key signature that does not exist",)),
+        (keys, True, ("a data byte above 127, which MIDI does not have",)),
+    )
+    reason = ""
+    for mended, clip, words in trials:
+        try:
+            return mido.MidiFile(file=io.BytesIO(mended), clip=clip), words
+        except damaged as error:
+            reason = str(error) or "it ends too early"
+    raise InputError(f"{str(path)!r} is a damaged MIDI file: {reason}")
 
 
 def _match(tracks: list[list[tuple[int, Message]]]) -> tuple[list[_Note], int]:
@@ -603,8 +616,8 @@ def _check_form(contents: _Contents) -> Iterator[Finding]:
         yield _error(f"the file is of format {contents.format}, not 1: its tracks are not apart")
     if contents.resolution != TICKS:
         yield _remark(f"a quarter is {contents.resolution} ticks, not {TICKS}")
-    if contents.clipped:
-        yield _error("the file holds data bytes above 127, which MIDI does not have")
+    for damage in contents.damage:
+        yield _error(f"the file holds {damage}")
     if not contents.tracks:
         yield _error("the file holds no track")
         return

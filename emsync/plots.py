@@ -1,5 +1,6 @@
 """Pictures of an analysis, on paper a composer would pin to the wall."""
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -60,7 +61,7 @@ def plot_analysis(analysis: Analysis, strip: Sequence[Still], path: Path) -> Non
         FigureCanvasAgg(figure)
         across = {"left": LEFT, "right": RIGHT}
         upper = figure.add_gridspec(
-            3, 1, height_ratios=[1.15, 0.95, 1.25], top=0.9, bottom=0.5, hspace=0.16, **across
+            3, 1, height_ratios=[1.3, 0.85, 1.2], top=0.9, bottom=0.5, hspace=0.32, **across
         )
         lower = figure.add_gridspec(
             1, 3, width_ratios=[1.75, 1.05, 0.62], top=0.405, bottom=0.06, wspace=0.17, **across
@@ -173,7 +174,7 @@ def _over_time(axes: "Axes", analysis: Analysis) -> None:
             times, values = _points(curve, analysis.duration)
             axes.plot(times, values, color=colour, lw=2.2)
         axes.axhline(value, color=colour, lw=1, ls=(0, (4, 3)), alpha=0.8)
-        shown = f"{value:+.2f}" if value == value else "not known"
+        shown = "not known" if math.isnan(value) else f"{value:+.2f}".replace("-", "−")
         axes.plot([], [], color=colour, lw=2.2, label=f"{name} {shown}")
     for cut in analysis.kept:
         axes.axvline(cut.time, color=CUT, lw=0.8, alpha=0.3)
@@ -184,7 +185,7 @@ def _over_time(axes: "Axes", analysis: Analysis) -> None:
     axes.legend(
         loc="lower right", bbox_to_anchor=(1.0, 1.0), ncols=2, frameon=False, borderaxespad=0.2
     )
-    _label(axes, "feeling over time", above=True)
+    _label(axes, "feeling over time")
 
 
 def _plane(axes: "Axes", analysis: Analysis) -> None:
@@ -223,7 +224,7 @@ def _plane(axes: "Axes", analysis: Analysis) -> None:
     axes.set_xticks([-1, 0, 1], labels=["−1", "valence", "+1"])
     axes.set_yticks([-1, 0, 1], labels=["−1", "arousal", "+1"])
     axes.tick_params(axis="y", labelrotation=90)
-    _label(axes, "as a point", above=True)
+    _label(axes, "as a point")
 
 
 def _emotions(axes: "Axes", analysis: Analysis) -> None:
@@ -236,7 +237,7 @@ def _emotions(axes: "Axes", analysis: Analysis) -> None:
     axes.set_xlim(0, max([0.5, *shares]) * 1.2)
     axes.set_xticks([])
     axes.tick_params(axis="y", labelcolor=INK)
-    _label(axes, "as emotions", above=True)
+    _label(axes, "as emotions")
 
 
 def _points(curve: Curve, duration: float) -> tuple[Any, Any]:
@@ -245,19 +246,9 @@ def _points(curve: Curve, duration: float) -> tuple[Any, Any]:
     return np.minimum(times, duration), np.asarray(curve.values)
 
 
-def _label(axes: "Axes", text: str, above: bool = False) -> None:
-    """Name a drawing in its upper left corner."""
-    height = 1.02 if above else 0.98
-    axes.text(
-        0.0 if above else 0.004,
-        height,
-        text,
-        transform=axes.transAxes,
-        va="bottom" if above else "top",
-        size=10,
-        weight="bold",
-        zorder=6,
-    )
+def _label(axes: "Axes", text: str) -> None:
+    """Name a drawing above its left corner."""
+    axes.text(0, 1.02, text, transform=axes.transAxes, va="bottom", size=10, weight="bold")
 
 
 def _clock(seconds: float, _: float | None = None) -> str:

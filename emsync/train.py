@@ -118,7 +118,7 @@ class Crops(Dataset[Batch]):
     ) -> None:
         self.store, self.songs, self.conditioners = store, songs, conditioners
         self.context, self.cropping, self.seed = context, cropping, seed
-        weights = [1.0 if song.valence is None else labelled_weight for song in songs]
+        weights = [labelled_weight if labels_of(song) else 1.0 for song in songs]
         self.edges = np.cumsum(weights) / np.sum(weights)
 
     def __len__(self) -> int:
@@ -131,16 +131,21 @@ class Crops(Dataset[Batch]):
     def __getitem__(self, i: int) -> Batch:
         rng = self._rng(i)
         song = self.songs[int(np.searchsorted(self.edges, rng.random(), "right"))]
-        labels = {} if song.valence is None else {"valence": song.valence}
         example = crop(
             self.store.ids(song), self.store.tokenizer, self.conditioners, self.context, rng,
-            self.cropping, labels, self.store.arousal,
+            self.cropping, labels_of(song), self.store.arousal,
         )  # fmt: skip
         rows = {name: torch.from_numpy(value) for name, value in example.features.items()}
         return {"ids": torch.from_numpy(example.ids), **rows}
 
     def _rng(self, i: int) -> np.random.Generator:
         return np.random.default_rng([self.seed, i])
+
+
+def labels_of(song: Song) -> dict[str, float]:
+    """Return what ``song`` is labelled with; the crops know their arousal where it is not."""
+    labels = {"valence": song.valence, "arousal": song.arousal}
+    return {name: value for name, value in labels.items() if value is not None}
 
 
 def is_held_out(group: str, share: float) -> bool:

@@ -38,20 +38,24 @@ GAP = 4.0  # seconds between two cuts that the music is asked to answer
 MARGIN = 0.5  # seconds at either end in which no cut can be answered: the music begins and ends
 
 LOOK = 160 * 90  # pixels of the reduced picture on which everything is measured
+SHORTEST = 48  # pixels of its sides at least, or optical flow has nothing to stand on
 GLANCE = (32, 18)  # pixels of the still smaller one that tells scenes apart
 STRIP, STRIP_HEIGHT = 12, 144  # pictures in the film strip, and their height in pixels
 
 PAIR = 1 / 30 - 0.001  # seconds between the two frames of a motion measurement, at least
+PLAIN = 6.0  # levels of 255; a picture of less contrast (SD) holds nothing that could be followed
 HELD = 0.2  # seconds; a frame shown for longer is a still picture, not a moment of a movement
 
 # A cut is proposed by PySceneDetect's adaptive detector, set to propose freely, and confirmed by
-# two laws that flashes, scrolling, text and the noisy hue of near-black do not meet: the step
-# between two frames stands out among its neighbours, and the picture does not come back. Chosen
-# on contact sheets of real clips: explosions, fireworks, stop-motion, film, fades.
-RATIO, CONTENT = 1.5, 15.0  # of the detector: score against its neighbours' mean; least score
+# three laws on the step between two frames. It stands out among the steps around it, as camera
+# shake does not. The picture afterwards neither comes back, as after a flash, nor goes on as far
+# again, as in a fade. It is another picture, not the same one with a title on it. Chosen on contact
+# sheets of real clips: explosions, fireworks, stop-motion, film, fades; also without their colours.
+RATIO, CONTENT = 1.5, 5.0  # of the detector: score against its neighbours' mean; least score
 NEAR = 0.13  # seconds: three frames of film
 APART, ABOVE = 6.0, 1.9  # levels of 255 above the largest step NEAR; multiple of their mean
-LASTING, LATER = 0.6, 0.25  # share of the step that is still there LATER seconds on
+LATER, LASTING = 0.25, (0.6, 2.0)  # seconds afterwards; the change by then, in steps
+OTHER = 0.5  # the least step, in standard deviations of the two pictures
 FULL = 128.0  # levels of 255: a step this large, or larger, has strength 1
 
 
@@ -170,8 +174,8 @@ def watch(video: Video, progress: Callable[[float], None] | None = None) -> Foot
 
     aspect = video.width / video.height
     sideways = video.rotation % 180 == 90
-    height = max(8, round(math.sqrt(LOOK / aspect)))
-    width = max(8, round(math.sqrt(LOOK * aspect)))
+    height = max(SHORTEST, round(math.sqrt(LOOK / aspect)))
+    width = max(SHORTEST, round(math.sqrt(LOOK * aspect)))
     size = (height, width) if sideways else (width, height)  # of the picture as it is stored
     strip_size = _strip_size(video, aspect, sideways)
 
@@ -182,9 +186,9 @@ def watch(video: Video, progress: Callable[[float], None] | None = None) -> Foot
     scenes = _Scenes(video.fps)
     flow: Any = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
     last: tuple[float, Any] | None = None  # the time and the luma of the last frame of a pair
-    end, reported = 0.0, 0.0
+    end, reported = 0.0, 0.0  # seconds; share
 
-    for time, length, frame in _frames(video):
+    for time, end, frame in _frames(video):
         picture = _pixels(frame, size, "bgr24")
         grey: Any = cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY)
         times.append(time)
@@ -193,14 +197,12 @@ def watch(video: Video, progress: Callable[[float], None] | None = None) -> Foot
         scenes.see(time, picture)
         if last is None or time - last[0] >= PAIR:
             if last is not None:
-                moved = cv2.magnitude(*cv2.split(flow.calc(last[1], grey, None)))
-                speeds.append(float(cv2.mean(moved)[0]) / height / (time - last[0]))
+                speeds.append(_moved(flow, last[1], grey) / (time - last[0]))
                 pairs.extend((last[0], time))
             last = (time, grey)
         if len(strip) < STRIP and time >= (len(strip) + 0.5) / STRIP * video.duration:
             upright = np.rot90(_pixels(frame, strip_size, "rgb24"), video.rotation // 90)
             strip.append(Still(time, np.ascontiguousarray(upright)))
-        end = time + length
         if progress and video.duration and (share := min(1.0, end / video.duration)) > reported:
             progress(share)
             reported = share + 0.01
@@ -322,7 +324,9 @@ class _Scenes:
     def _settle(self, glance: NDArray[np.float32], until: float) -> None:
         """Decide on the cuts before ``until``: ``glance`` is the picture some time later."""
         for i, before in [w for w in self.waiting if self.times[w[0]] <= until]:
-            if np.abs(glance - before).mean() >= LASTING * self.steps[i]:
+            step, change = self.steps[i], float(np.abs(glance - before).mean())
+            contrast = float(before.std() + glance.std()) / 2
+            if LASTING[0] * step <= change <= LASTING[1] * step and step >= OTHER * contrast:
                 self.found.append(i)
         self.waiting = [w for w in self.waiting if self.times[w[0]] > until]
 
@@ -360,6 +364,16 @@ def _colours(picture: Picture, grey: Picture) -> tuple[float, float, float]:
     vivid = math.hypot(*(float(s[0, 0]) for s in spreads))
     vivid += 0.3 * math.hypot(*(float(m[0, 0]) for m in means))
     return cv2.mean(grey)[0] / 255, (top - bottom) / max(top, 1.0), vivid / 255
+
+
+def _moved(flow: Any, before: Any, after: Any) -> float:
+    """Return how far the picture moves on average, in picture heights."""
+    import cv2
+
+    if cv2.meanStdDev(after)[1][0, 0] < PLAIN:  # such as a fade from black
+        return 0.0
+    x, y = cv2.split(flow.calc(before, after, None))
+    return float(cv2.mean(cv2.magnitude(x, y))[0]) / len(after)
 
 
 def _within_scenes(
@@ -403,21 +417,20 @@ def _rate(declared: Fraction | None, frames: int, duration: float) -> Fraction:
 
 
 def _frames(video: Video) -> Iterator[tuple[float, float, "VideoFrame"]]:
-    """Yield each frame with its time and length in seconds, times ascending from 0."""
+    """Yield each frame with the seconds between which it is shown, ascending from 0."""
     with _opened(video.path) as (container, stream):
         base = Fraction(stream.time_base or 1)
+        usual = max(1, round(1 / (video.fps * base)))  # ticks of a frame that does not tell
         start: int | None = None
-        last, usual = -math.inf, 1 / float(video.fps)
+        now = -usual
         for packet in _packets(container, stream):
             for frame in _decoded(packet):
+                pts = frame.pts
                 if start is None:
-                    start = frame.pts or 0
-                time = last + usual if frame.pts is None else float((frame.pts - start) * base)
-                if time <= last:  # a broken timestamp: the frame is shown after the last one
-                    time = last + usual
-                time = max(time, 0.0)
-                yield time, float(frame.duration * base) or usual, frame
-                last = time
+                    start = pts or 0
+                # A missing or broken timestamp: the frame is shown after the last one.
+                now = pts - start if pts is not None and pts - start > now else now + usual
+                yield float(now * base), float((now + (frame.duration or usual)) * base), frame
 
 
 def _packets(container: "InputContainer", stream: "VideoStream") -> Iterator[Any]:

@@ -27,6 +27,7 @@ class Boundaries(Conditioner):
 
     horizon: float = 8.0  # seconds; boundaries further away all look the same
     tolerance: float = 1.0  # seconds; a mark this close answers a boundary
+    grace: float = 0.006  # seconds; a boundary waits for music that its grid makes late by half a step
 
     def from_music(self, piece: Piece) -> Floats:
         return piece.chords.astype(np.float32)
@@ -49,11 +50,11 @@ class Boundaries(Conditioner):
         ends come in the order of the boundaries, so one search finds the first that is open.
         """
         times = timeline.times
-        passed = np.searchsorted(times, target, side="right")  # (N,) first token beyond it
+        passed = np.searchsorted(times, target + self.grace, side="right")  # (N,) first beyond it
         answered = _first_mark(target, times, np.flatnonzero(timeline.marks), self.tolerance)
         shut = np.minimum(passed, answered)  # (N,) ascending; open for tokens before this one
         nearest = np.searchsorted(shut, np.arange(len(times)), side="right")  # (T,)
-        return np.append(target, np.inf)[nearest] - times
+        return np.maximum(np.append(target, np.inf)[nearest] - times, 0.0)
 
     def _rows(self, waits: Seconds) -> Floats:
         """Return the (T, 2) rows: the offset over the horizon, and one that is sharp near zero."""
@@ -83,8 +84,12 @@ class _Countdown(Cursor):
     def row(self, time: float, mark: bool) -> Sequence[float]:
         if not self.asked:
             return [np.nan] * self.boundaries.channels
-        reach = self.boundaries.tolerance
-        self.open = [t for t in self.open if t >= time and not (mark and abs(t - time) < reach)]
-        wait = self.open[0] - time if self.open else np.inf
+        grace, reach = self.boundaries.grace, self.boundaries.tolerance
+        self.open = [
+            t
+            for t in self.open
+            if t + grace >= time and not (mark and t - reach < time < t + reach)
+        ]
+        wait = max(self.open[0] - time, 0.0) if self.open else np.inf
         row: list[float] = self.boundaries._rows(np.array([wait]))[0].tolist()
         return row

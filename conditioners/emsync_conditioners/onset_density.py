@@ -40,7 +40,8 @@ class OnsetDensity(Conditioner):
         return np.full(int(np.ceil(video.duration / self.window)), np.nan, np.float32)
 
     def features(self, target: Floats, timeline: Timeline) -> Floats:
-        now = (timeline.times // self.window).astype(np.intp)  # (T,) index of the current window
+        # (T,) index of the current window; a sum of waits may end a hair below its edge
+        now = np.floor(timeline.times / self.window + 1e-6).astype(np.intp)
         inside = now < len(target)
         rows = np.full((len(now), 1), np.nan, np.float32)  # nothing is asked after the end
         rows[inside, 0] = np.minimum(target[now[inside]] / self.most, 1)

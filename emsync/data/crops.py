@@ -44,22 +44,26 @@ def crop(
     cropping: Cropping,
     labels: Mapping[str, float],
     arousal: Scale,
+    start: int | None = None,
     pad: int = 0,
 ) -> Example:
     """Cut ``context`` tokens from a whole song, after its first token, which tells the instruments.
 
-    The arousal is that of the crop: it is what the model will hear beside the label.
+    They begin with token ``start``, or where chance falls. Where no label says the arousal, it is
+    that of the crop: what the model will hear beside the label.
     """
     if tokenizer.mark is not None and cropping.unmarked:
         marks = ids == tokenizer.mark
         ids = ids[~(marks & (rng.random(len(ids)) < cropping.unmarked))]
-    start = _start(ids, tokenizer, context, rng, cropping)
+    if start is None:
+        start = _start(ids, tokenizer, context, rng, cropping)
     window = np.append(0, np.arange(start, min(start + context, len(ids))))  # the first token stays
     inputs = window[:context]
     timeline = tokenizer.timeline(ids)
     piece = tokenizer.decode(ids)
     heard = density_between(piece, timeline.times[start], timeline.times[window[-1]])
-    known = {**labels, "arousal": arousal(heard)}
+    known = dict(labels)
+    known.setdefault("arousal", arousal(heard))
     asked = {k: v for k, v in known.items() if rng.random() >= cropping.drop.get(k, 0.0)}
     piece = replace(piece, labels=asked)
     features = {}

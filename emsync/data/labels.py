@@ -3,7 +3,7 @@
 A song's valence is the Deezer annotation where there is one, else a ridge regression from the
 Last.fm mood tags fitted on the songs that have both, else NaN. Arousal is the note density per
 instrument (Sulun, Viana & Davies, section 4.1). Both end in [-1, 1] after outliers beyond 1.5
-interquartile ranges are set aside.
+interquartile ranges are set aside. A CSV of one's own replaces all of it.
 """
 
 import csv
@@ -31,6 +31,17 @@ class Facts:
     rank: int = 0  # 0 is the copy to keep
     valence: float = np.nan  # as annotated, any scale
     moods: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True)
+class Labels:
+    """What the trainer is told of one song."""
+
+    group: str
+    rank: int = 0
+    valence: float | None = None  # in [-1, 1]
+    arousal: float | None = None  # in [-1, 1]; None where the notes shall tell
+    origin: str = ""  # of the labels: "deezer", "moods" or "csv"
 
 
 @dataclass(frozen=True)
@@ -64,24 +75,62 @@ def density(piece: Piece) -> float:
     return len(piece) / piece.duration / playing if playing and piece.duration else 0.0
 
 
+def read_labels(path: Path) -> dict[str, Labels]:
+    """Return the labels by song of an index of Lakh Pianoroll, or of a CSV of one's own.
+
+    One's own has the columns path, valence and arousal, the latter two in [-1, 1] or empty, and
+    may have a group.
+    """
+    try:
+        rows = _rows(path)
+        if rows and "dup_group" not in rows[0]:
+            return {row["path"]: _own(row) for row in rows}
+    except (KeyError, ValueError) as error:
+        raise InputError(f"{str(path)!r} is not a table of labels: {error}") from error
+    facts = read_index(path)
+    felt = valences(facts)
+    labels = {}
+    for name, song in facts.items():
+        valence, origin = felt.get(name, (None, ""))
+        labels[name] = Labels(song.group, song.rank, valence, origin=origin)
+    return labels
+
+
 def read_index(path: Path) -> dict[str, Facts]:
     """Return the facts of an index of Lakh Pianoroll by path (see ``lpd_index.csv``)."""
     try:
-        with path.open(newline="", encoding="utf-8") as file:
-            return {
-                row["path"]: Facts(
-                    path=row["path"],
-                    group=row["dup_group"],
-                    rank=int(row["dup_rank"]),
-                    valence=float(row["deezer_valence"] or "nan"),
-                    moods=frozenset(filter(None, row["lastfm_moods"].split(";"))),
-                )
-                for row in csv.DictReader(file)
-            }
+        return {
+            row["path"]: Facts(
+                path=row["path"],
+                group=row["dup_group"],
+                rank=int(row["dup_rank"]),
+                valence=float(row["deezer_valence"] or "nan"),
+                moods=frozenset(filter(None, row["lastfm_moods"].split(";"))),
+            )
+            for row in _rows(path)
+        }
+    except (KeyError, TypeError, ValueError) as error:
+        raise InputError(f"{str(path)!r} is not an index of songs: {error}") from error
+
+
+def _rows(path: Path) -> list[dict[str, str]]:
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            return list(csv.DictReader(file, restval=""))
     except OSError as error:
         raise InputError(f"cannot read {str(path)!r}: {error.strerror}") from error
-    except (KeyError, ValueError) as error:
-        raise InputError(f"{str(path)!r} is not an index of songs: {error}") from error
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise InputError(f"{str(path)!r} is not a CSV: {error}") from error
+
+
+def _own(row: Mapping[str, str]) -> Labels:
+    asked: dict[str, float | None] = {}
+    for name in ("valence", "arousal"):
+        value = float(row[name]) if row[name].strip() else None
+        if value is not None and not -1 <= value <= 1:
+            raise ValueError(f"the {name} of {row['path']!r} is {value}, not in [-1, 1] or empty")
+        asked[name] = value
+    return Labels(row.get("group") or row["path"], 0, asked["valence"], asked["arousal"], "csv")
 
 
 @dataclass(frozen=True, eq=False)

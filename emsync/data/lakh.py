@@ -1,16 +1,17 @@
 """Read the .npz files of Lakh Pianoroll (Dong et al. 2018) into pieces.
 
 Both layouts of pypianoroll are read: 0.x (``beat_resolution``, uint8 velocities, a tempo for each
-step) and 1.x (``resolution``, booleans, tempo and downbeat as columns). A file is a zip of plain
-arrays; nothing in it is ever unpickled.
+step) and 1.x (``resolution``, booleans, tempo and downbeat as columns, or left out). A file is a
+zip of plain arrays: nothing in it is ever unpickled, or unpacked beyond the size it declares.
 """
 
 import json
+import re
 import zipfile
 import zlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,9 +19,18 @@ from numpy.typing import NDArray
 from emsync.errors import InputError
 from emsync.music import HIGHEST, LOWEST, Piece, long_chords, program_class
 
-LONGEST = 4_000_000  # time steps in one file; LPD's longest songs have a fortieth of them
+LARGEST = 32 * 2**20  # bytes of a file, packed and unpacked; LPD's largest song unpacks to 2 MiB
+MOST_STEPS = 4_000_000  # of one song; LPD's longest songs have a fortieth of them
+MOST_SECONDS = 7200.0  # of one song: what plays for longer than two hours is no song
 BEATS = 4  # in a bar: LPD-cleansed holds songs in 4/4 only, and marks just their first downbeat
-LARGEST = 256 * 2**20  # bytes of one array: more is no song
+TEMPO = 120.0  # beats a minute where a file has none, as in MIDI
+
+Arrays: TypeAlias = Callable[[str], NDArray[Any] | None]  # by name; None where there is none
+
+_HEADER = re.compile(
+    rb"\{'descr': '([<|][bui][1248]|<f[248])', 'fortran_order': (?:True|False), "
+    rb"'shape': \((\d{1,9})L?,(?: (\d{1,9})L?,?)?\), \}\s*"
+)
 
 
 def read_lakh(path: Path, labels: Mapping[str, float] | None = None) -> Piece:
@@ -29,42 +39,74 @@ def read_lakh(path: Path, labels: Mapping[str, float] | None = None) -> Piece:
     Raises InputError, with the reason, for what is not a sound Lakh Pianoroll file.
     """
     try:
+        if path.stat().st_size > LARGEST:
+            raise ValueError(f"it has more than {LARGEST} bytes")
         with zipfile.ZipFile(path) as archive:
-            for member in archive.infolist():
-                if member.file_size > LARGEST:
-                    raise ValueError(f"{member.filename} unpacks to {member.file_size} bytes")
-            info = json.loads(archive.read("info.json"))
-        with np.load(path, allow_pickle=False) as arrays:
-            return _piece(arrays, info, labels)
+            if sum(member.file_size for member in archive.infolist()) > LARGEST:
+                raise ValueError(f"it unpacks to more than {LARGEST} bytes")
+            members = set(archive.namelist())
+
+            def array(name: str) -> NDArray[Any] | None:
+                file = f"{name}.npy"
+                return _array(_unpack(archive, file), name) if file in members else None
+
+            return _piece(array, json.loads(_unpack(archive, "info.json")), labels)
     except OSError as error:
         raise InputError(f"cannot read {str(path)!r}: {error.strerror or error}") from error
+    except KeyError as error:
+        raise InputError(f"{str(path)!r} is not a Lakh Pianoroll file: no {error}") from error
     except (
-        AttributeError, EOFError, KeyError, RuntimeError, TypeError, ValueError,
-        NotImplementedError, zipfile.BadZipFile, zlib.error,
+        ArithmeticError, AttributeError, EOFError, RuntimeError, TypeError, ValueError,
+        zipfile.BadZipFile, zlib.error,
     ) as error:  # fmt: skip
         raise InputError(f"{str(path)!r} is not a Lakh Pianoroll file: {error}") from error
 
 
-def _piece(
-    arrays: Mapping[str, NDArray[Any]], info: Mapping[str, Any], labels: Mapping[str, float] | None
-) -> Piece:
+def _unpack(archive: zipfile.ZipFile, name: str) -> bytes:
+    """Return one file of ``archive``; it is unpacked no further than the size it declares."""
+    member = archive.getinfo(name)
+    if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        raise ValueError(f"{name} is packed in a way that NumPy does not write")
+    with archive.open(member) as file:
+        return file.read(member.file_size)
+
+
+def _array(data: bytes, name: str) -> NDArray[Any]:
+    """Return the numbers of a .npy file, flat; only headers of plain numbers are understood.
+
+    Several times faster than ``numpy.load``, which evaluates each header as a Python literal.
+    """
+    end = 10 + int.from_bytes(data[8:10], "little")
+    header = _HEADER.fullmatch(data, 10, end)
+    if data[:7] != b"\x93NUMPY\x01" or header is None:
+        raise ValueError(f"{name} is not a plain array of numbers")
+    array = np.frombuffer(data, header[1].decode(), offset=end)
+    if len(array) != int(header[2]) * int(header[3] or 1):
+        raise ValueError(f"{name} has {len(array)} numbers, its header says otherwise")
+    return array
+
+
+def _piece(array: Arrays, info: Mapping[str, Any], labels: Mapping[str, float] | None) -> Piece:
     resolution = int(info.get("beat_resolution") or info["resolution"])
     if not 1 <= resolution <= 960:
         raise ValueError(f"its resolution is {resolution} steps a beat")
-    rows = [
-        _notes(arrays, int(key), instrument)
-        for key, track in info.items()
-        if key.isdigit()
-        and (instrument := program_class(int(track["program"]), bool(track["is_drum"]))) is not None
-    ]
-    notes = np.concatenate(rows) if rows else np.zeros((0, 4), np.int64)
+    rows = [np.zeros((0, 4), np.int64)]
+    for track in range(len(info)):
+        if (told := info.get(str(track))) is not None:
+            program = int(told["program"])
+            if not 0 <= program < 128:
+                raise ValueError(f"track {track} has program {program}")
+            instrument = program_class(program, bool(told["is_drum"]))
+            if instrument is not None:
+                rows.append(_notes(array, track, instrument))
+    notes = np.concatenate(rows)
     if not len(notes):
         raise ValueError("it has no notes of the five classes")
-    bars = np.flatnonzero(arrays["downbeat"])
-    length = int(max(notes[:, 3].max(), bars.max(initial=0))) + 1
-    if len(bars) == 1:
-        bars = np.arange(bars[0] % (BEATS * resolution), length, BEATS * resolution)
-    clock = _clock(arrays["tempo"], resolution, length)
+    downbeat, tempo = array("downbeat"), array("tempo")
+    marked = np.zeros(1, np.int64) if downbeat is None else np.flatnonzero(downbeat)
+    length = int(max(notes[:, 3].max(), marked.max(initial=0))) + 1
+    bars = _bars(marked, BEATS * resolution, length)
+    clock = _clock(np.array([TEMPO]) if tempo is None else tempo, resolution, length)
     first = notes[:, 2].min()
     zero = clock[bars[bars <= first].max(initial=0)]  # silence before the first bar is dropped
     chords = long_chords(
@@ -79,20 +121,24 @@ def _piece(
     return Piece.of(table, downbeats[downbeats >= 0], clock[chords] - zero, labels)
 
 
-def _notes(arrays: Mapping[str, NDArray[Any]], track: int, instrument: int) -> NDArray[np.int64]:
+def _notes(array: Arrays, track: int, instrument: int) -> NDArray[np.int64]:
     """Return (N, 4) rows of class, pitch, first step, step after the last one.
 
     A note is a run of steps of one velocity in a column of the sparse pianoroll; LPD itself has
     merged equal notes without a gap.
     """
     stem = f"pianoroll_{track}_csc"
-    values, steps, columns = (arrays[f"{stem}_{k}"] for k in ("data", "indices", "indptr"))
-    shape = tuple(map(int, arrays[f"{stem}_shape"]))
+    parts = [array(f"{stem}_{part}") for part in ("data", "indices", "indptr", "shape")]
+    if any(part is None for part in parts):
+        raise ValueError(f"track {track} has no whole pianoroll")
+    values, steps, columns, shape = (np.asarray(part) for part in parts)
     if not len(steps):
         return np.zeros((0, 4), np.int64)
+    if any(part.dtype.kind not in "iu" for part in (steps, columns, shape)):
+        raise ValueError(f"track {track} has steps that are no integers")
+    if len(shape) != 2 or not 0 < shape[0] <= MOST_STEPS or shape[1] != 128:
+        raise ValueError(f"track {track} has a pianoroll of shape {tuple(map(int, shape))}")
     counts = np.diff(columns.astype(np.int64))
-    if len(shape) != 2 or not 0 < shape[0] <= LONGEST or shape[1] != 128:
-        raise ValueError(f"track {track} has a pianoroll of shape {shape}")
     if len(counts) != 128 or (counts < 0).any() or counts.sum() != len(steps):
         raise ValueError(f"track {track} has columns that do not add up")
     if len(values) != len(steps) or steps.min() < 0 or steps.max() >= shape[0]:
@@ -113,11 +159,28 @@ def _notes(arrays: Mapping[str, NDArray[Any]], track: int, instrument: int) -> N
     )
 
 
+def _bars(marked: NDArray[np.int64], bar: int, length: int) -> NDArray[np.int64]:
+    """Return the steps of all downbeats up to ``length``, of which the file has marked some.
+
+    pypianoroll marks none after the last time signature: bars go on as the last two marks have it,
+    or every ``bar`` steps where there is but one.
+    """
+    if not len(marked):
+        return marked
+    if len(marked) == 1:
+        return np.arange(marked[0] % bar, length, bar)
+    last = marked[-1] - marked[-2]
+    return np.append(marked, np.arange(marked[-1] + last, length, last))
+
+
 def _clock(tempo: NDArray[Any], resolution: int, length: int) -> NDArray[np.float64]:
     """Return the (length + 1,) times of the steps in seconds; the last tempo goes on."""
-    beats_a_minute = np.asarray(tempo, np.float64).reshape(-1)
-    if not len(beats_a_minute) or not (np.isfinite(beats_a_minute) & (beats_a_minute > 0)).all():
-        raise ValueError("its tempo is not a positive number everywhere")
-    missing = max(0, length - len(beats_a_minute))
-    beats_a_minute = np.append(beats_a_minute[:length], np.repeat(beats_a_minute[-1], missing))
-    return np.concatenate([[0.0], np.cumsum(60.0 / beats_a_minute / resolution)])
+    beats_a_minute = tempo.astype(np.float64)[:length]
+    if not len(beats_a_minute) or not (np.isfinite(beats_a_minute) & (beats_a_minute >= 1)).all():
+        raise ValueError("its tempo is not a number of at least one beat a minute everywhere")
+    missing = length - len(beats_a_minute)
+    beats_a_minute = np.append(beats_a_minute, np.repeat(beats_a_minute[-1], missing))
+    clock = np.concatenate([[0.0], np.cumsum(60.0 / beats_a_minute / resolution)])
+    if clock[-1] > MOST_SECONDS:
+        raise ValueError(f"it lasts {clock[-1]:.0f} s; a song has at most {MOST_SECONDS:.0f}")
+    return clock

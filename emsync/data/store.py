@@ -1,35 +1,51 @@
 """A corpus as one file of tokens and one line of facts for each song.
 
-    STORE/tokens.bin    uint16 tokens, song after song
-    STORE/songs.jsonl   where each song lies and what is known of it, one JSON object a line
-    STORE/store.json    the tokenizer and the scales of the labels; written last
+    STORE/tokens.bin      uint16 tokens, song after song; they say where the BARs and CHORDs are
+    STORE/songs.jsonl     where each song lies and what is known of it, one JSON object a line
+    STORE/skipped.jsonl   [path, reason] of what is no song
+    STORE/store.json      the tokenizer and the labels; once finished, the scale of the arousal
 
-A song counts once its line is written, so a killed run goes on where it stopped.
+A song counts once its line is written, after its tokens: a killed run goes on where it stopped.
 """
 
+import hashlib
 import json
+import multiprocessing
 import os
+import signal
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict, dataclass
-from functools import partial
-from multiprocessing import get_context
+from itertools import islice
 from pathlib import Path
-from typing import Self
+from typing import Any, Self, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from emsync import plugins
-from emsync.data.labels import Facts, Scale, density, read_index, valences
+from emsync.data.labels import Labels, Scale, density, read_labels
 from emsync.data.lakh import read_lakh
-from emsync.errors import InputError, UsageError
-from emsync.music import Piece, from_score
+from emsync.data.midis import read_midi
+from emsync.errors import EmsyncError, InputError, UsageError
+from emsync.music import Piece
+from emsync.output import whole
 from emsync.tokens import Tokenizer
 
-READERS: Mapping[str, str] = {".npz": "lakh", ".mid": "midi", ".midi": "midi"}
+READERS: Mapping[str, Callable[[Path], Piece]] = {
+    ".npz": read_lakh,
+    ".mid": read_midi,
+    ".midi": read_midi,
+}
+CHUNK = 8  # songs that a worker reads at once
+AHEAD = 32  # chunks for each worker that are read before their songs are written
+
+Named: TypeAlias = tuple[str, Path]  # a song's name in the store, and its file
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Song:
     """One song of a store."""
 
@@ -43,6 +59,7 @@ class Song:
     density: float = 0.0  # notes a second of each instrument
     valence: float | None = None  # in [-1, 1]
     origin: str = ""  # where the valence comes from
+    arousal: float | None = None  # in [-1, 1] if labelled; else it comes from the density
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,22 +73,32 @@ class Store:
 
     @classmethod
     def open(cls, folder: Path) -> Self:
-        """Open what ``prepare`` wrote; InputError when it is missing or unfinished."""
+        """Open what ``prepare`` wrote; InputError when it is missing, unfinished or broken."""
         try:
             head = json.loads((folder / "store.json").read_text())
-            lines = (folder / "songs.jsonl").read_text().splitlines()
+            if "arousal" not in head:
+                raise InputError(f"{str(folder)!r} is half done; run `emsync prepare` to its end")
+            with (folder / "songs.jsonl").open() as lines:
+                songs = [Song(**json.loads(line)) for line in lines]
+            if not songs:
+                raise InputError(f"the store {str(folder)!r} has no songs")
+            tokens = np.memmap(folder / "tokens.bin", np.uint16, "r")
+            kind = plugins.load(plugins.TOKENIZERS, head["tokenizer"]["name"], Tokenizer)
+            tokenizer = kind(**head["tokenizer"]["settings"])
+            arousal = Scale(**head["arousal"])
         except OSError as error:
             raise InputError(
-                f"{str(folder)!r} is not a finished store ({error.strerror}: {error.filename}); "
-                "run `emsync prepare` to its end"
+                f"{str(folder)!r} is not a store ({error.strerror}: {error.filename}); "
+                "make one with `emsync prepare`"
             ) from error
-        kind = plugins.load(plugins.TOKENIZERS, head["tokenizer"]["name"], Tokenizer)
-        return cls(
-            tokens=np.memmap(folder / "tokens.bin", np.uint16, "r"),
-            songs=[Song(**json.loads(line)) for line in lines],
-            tokenizer=kind(**head["tokenizer"]["settings"]),
-            arousal=Scale(**head["arousal"]),
-        )
+        except (KeyError, TypeError, ValueError) as error:
+            raise InputError(f"the store {str(folder)!r} is not sound: {error}") from error
+        if len(tokens) < _end(songs):
+            raise InputError(
+                f"the store {str(folder)!r} has {len(tokens)} tokens of {_end(songs)}; "
+                "run `emsync prepare` again"
+            )
+        return cls(tokens, songs, tokenizer, arousal)
 
     def ids(self, song: Song) -> NDArray[np.int64]:
         """Return the tokens of one song, header first."""
@@ -89,17 +116,10 @@ class Outcome:
 
 def read_song(path: Path) -> Piece:
     """Return the music of a Lakh Pianoroll or MIDI file."""
-    if path.suffix.lower() == ".npz":
-        return read_lakh(path)
-    from symusic import Score
-
-    try:
-        return from_score(Score(path))
-    except (RuntimeError, ValueError) as error:
-        raise InputError(f"{str(path)!r} is not a MIDI file: {error}") from error
+    return READERS[path.suffix.lower()](path)
 
 
-def find_songs(sources: Sequence[Path]) -> list[tuple[str, Path]]:
+def find_songs(sources: Sequence[Path]) -> list[Named]:
     """Return (name, path) of the songs in files and folders, in the order of their names."""
     found: dict[str, Path] = {}
     for source in sources:
@@ -107,9 +127,11 @@ def find_songs(sources: Sequence[Path]) -> list[tuple[str, Path]]:
             raise InputError(f"cannot read {str(source)!r}: there is no such file or folder")
         files = source.rglob("*") if source.is_dir() else [source]
         for path in files:
-            if path.suffix.lower() in READERS:
-                name = path.relative_to(source).as_posix() if source.is_dir() else path.name
-                found.setdefault(name, path)
+            if path.suffix.lower() not in READERS:
+                continue
+            name = path.relative_to(source).as_posix() if source.is_dir() else path.name
+            if found.setdefault(name, path) != path:
+                raise UsageError(f"two songs are called {name!r}: {found[name]} and {path}")
     return sorted(found.items())
 
 
@@ -117,24 +139,69 @@ def prepare(
     sources: Sequence[Path],
     out: Path,
     tokenizer: Tokenizer,
-    index: Path | None = None,
+    labels: Path | None = None,
     workers: int | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Outcome:
     """Tokenize every song of ``sources`` into the store ``out``; go on where a killed run stopped.
 
-    ``index`` names duplicate groups and valences (see ``labels.read_index``). ``progress`` is
+    ``labels`` names duplicate groups and valences (see ``labels.read_labels``). ``progress`` is
     called with the songs done and all of them.
     """
-    facts = read_index(index) if index else {}
-    felt = valences(facts) if facts else {}
+    if tokenizer.vocab_size > np.iinfo(np.uint16).max:
+        raise UsageError(f"{tokenizer.name} has {tokenizer.vocab_size} tokens; a store holds uint16")
     songs = find_songs(sources)
     if not songs:
         raise InputError(f"no .npz, .mid or .midi file in {[str(s) for s in sources]}")
-    out.mkdir(parents=True, exist_ok=True)
-    done, skipped, end = _resume(out, tokenizer)
-    todo = [(name, path) for name, path in songs if name not in done and name not in skipped]
-    densities = [song.density for song in done.values()]
+    known = read_labels(labels) if labels else {}
+    head = {
+        "tokenizer": {"name": tokenizer.name, "settings": asdict(tokenizer)},
+        "labels": hashlib.sha256(labels.read_bytes()).hexdigest() if labels else "",
+    }
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        _begin(out, head)
+        return _fill(out, songs, tokenizer, known, workers or os.cpu_count() or 1, progress, head)
+    except OSError as error:
+        raise EmsyncError(
+            f"cannot write the store {str(out)!r}: {error.strerror}; what is written stays good, "
+            "run the same command again once there is room"
+        ) from error
+
+
+def _begin(out: Path, head: dict[str, Any]) -> None:
+    """Mark the store as half done, or refuse one that was made in another way."""
+    if (out / "store.json").exists():
+        try:
+            was = dict(json.loads((out / "store.json").read_text()))
+        except (TypeError, ValueError) as error:
+            raise InputError(f"{str(out / 'store.json')!r} is not of a store: {error}") from error
+        for key, what in (("tokenizer", "another tokenizer"), ("labels", "other labels")):
+            if was.get(key) != head[key]:
+                raise UsageError(f"the store {str(out)!r} has {what}; prepare into a new folder")
+    _write(out, head)
+
+
+def _write(out: Path, head: Mapping[str, Any]) -> None:
+    with whole(out / "store.json") as partial:
+        partial.write_text(json.dumps(head, indent=2) + "\n")
+
+
+def _fill(
+    out: Path,
+    songs: Sequence[Named],
+    tokenizer: Tokenizer,
+    known: Mapping[str, Labels],
+    workers: int,
+    progress: Callable[[int, int], None] | None,
+    head: Mapping[str, Any],
+) -> Outcome:
+    """Append the songs that are not in the store yet, then finish it."""
+    done, skipped = _resume(out)
+    end, densities = _end(done), [song.density for song in done]
+    seen = {song.path for song in done} | set(skipped)
+    todo = [named for named in songs if named[0] not in seen]
+    del done, seen
     with (
         (out / "tokens.bin").open("ab") as tokens,
         (out / "songs.jsonl").open("a") as lines,
@@ -143,28 +210,59 @@ def prepare(
         for count, (name, result) in enumerate(_tokenize(todo, tokenizer, workers), 1):
             if isinstance(result, str):
                 refusals.write(json.dumps([name, result]) + "\n")
+                refusals.flush()
                 skipped[name] = result
             else:
-                known = facts.get(name, Facts(name, name))
-                valence, origin = felt.get(name, (None, ""))
+                label = known.get(name, Labels(group=name))
                 song = Song(
-                    name, end, len(result.ids), result.seconds, result.classes,
-                    known.group, known.rank, result.density, valence, origin,
+                    name, end, len(result.ids), result.seconds, result.classes, label.group,
+                    label.rank, result.density, label.valence, label.origin, label.arousal,
                 )  # fmt: skip
-                result.ids.tofile(tokens)
-                tokens.flush()
+                tokens.write(result.ids.tobytes())
+                tokens.flush()  # before the line that says they are there
                 lines.write(json.dumps(asdict(song)) + "\n")
+                lines.flush()
                 end += song.length
                 densities.append(song.density)
-                done[name] = song
             if progress is not None:
                 progress(len(songs) - len(todo) + count, len(songs))
-    head = {
-        "tokenizer": {"name": tokenizer.name, "settings": asdict(tokenizer)},
-        "arousal": asdict(Scale.of(densities)),
-    }
-    (out / "store.json").write_text(json.dumps(head, indent=2) + "\n")
-    return Outcome(len(done), end, sorted(skipped.items()))
+    _write(out, {**head, "arousal": asdict(Scale.of(densities))})
+    return Outcome(len(densities), end, sorted(skipped.items()))
+
+
+def _resume(out: Path) -> tuple[list[Song], dict[str, str]]:
+    """Return the songs and refusals already written, and cut off what a kill left half done."""
+    (out / "tokens.bin").touch()
+    room = (out / "tokens.bin").stat().st_size // 2
+    songs = _rows(out / "songs.jsonl", lambda row: Song(**row))
+    kept = [song for song in songs if song.start + song.length <= room]
+    if len(kept) < len(songs):  # a machine that went down may have kept the line and lost tokens
+        with whole(out / "songs.jsonl") as partial:
+            partial.write_text("".join(json.dumps(asdict(song)) + "\n" for song in kept))
+    os.truncate(out / "tokens.bin", _end(kept) * 2)
+    return kept, dict(_rows(out / "skipped.jsonl", tuple))
+
+
+def _rows(path: Path, build: Callable[[Any], Any]) -> list[Any]:
+    """Return what the whole lines of a JSONL file say, and cut off a last one that is not whole."""
+    path.touch()
+    rows, good = [], 0
+    with path.open("rb") as lines:
+        for line in lines:
+            if not line.endswith(b"\n"):
+                break
+            try:
+                rows.append(build(json.loads(line)))
+            except (TypeError, ValueError) as error:
+                raise InputError(f"{str(path)!r} is not of a store: {error}") from error
+            good += len(line)
+    os.truncate(path, good)
+    return rows
+
+
+def _end(songs: Sequence[Song]) -> int:
+    """Return the number of tokens of ``songs``, which lie one after another."""
+    return songs[-1].start + songs[-1].length if songs else 0
 
 
 @dataclass(frozen=True, eq=False)
@@ -176,45 +274,73 @@ class _Tokens:
 
 
 def _tokenize(
-    songs: Sequence[tuple[str, Path]], tokenizer: Tokenizer, workers: int | None
+    songs: Sequence[Named], tokenizer: Tokenizer, workers: int
 ) -> Iterator[tuple[str, _Tokens | str]]:
-    """Yield (name, tokens or the reason to skip the song) in order."""
-    work = partial(_tokenize_one, tokenizer)
-    with get_context("spawn").Pool(workers or os.cpu_count()) as pool:
-        results = pool.imap(work, [path for _, path in songs], chunksize=8)
-        yield from zip((name for name, _ in songs), results, strict=True)
+    """Yield (name, tokens or the reason to skip the song) in order, reading some songs ahead.
+
+    A song on which its process dies is skipped too: native code reads MIDI, and may crash on it.
+    """
+    chunks = (songs[i : i + CHUNK] for i in range(0, len(songs), CHUNK))
+    pool, alone = _pool(workers), _pool(1)
+    try:
+        while wave := list(islice(chunks, workers * AHEAD)):
+            results = [_submit(pool, tokenizer, [path for _, path in chunk]) for chunk in wave]
+            for chunk, result in zip(wave, results, strict=True):
+                if not isinstance(result.exception(), BrokenProcessPool):
+                    yield from zip((name for name, _ in chunk), result.result(), strict=True)
+                    continue
+                for name, path in chunk:
+                    single = _submit(alone, tokenizer, [path])
+                    if isinstance(single.exception(), BrokenProcessPool):
+                        alone = _pool(1)
+                        yield name, f"{str(path)!r} crashes its reader"
+                    else:
+                        yield name, single.result()[0]
+            if any(isinstance(result.exception(), BrokenProcessPool) for result in results):
+                pool = _pool(workers)
+    finally:
+        pool.shutdown(cancel_futures=True)
+        alone.shutdown(cancel_futures=True)
+
+
+def _submit(
+    pool: ProcessPoolExecutor, tokenizer: Tokenizer, paths: Sequence[Path]
+) -> "Future[list[_Tokens | str]]":
+    try:
+        return pool.submit(_tokenize_all, tokenizer, paths)
+    except BrokenProcessPool as error:
+        broken: Future[list[_Tokens | str]] = Future()
+        broken.set_exception(error)
+        return broken
+
+
+def _tokenize_all(tokenizer: Tokenizer, paths: Sequence[Path]) -> list[_Tokens | str]:
+    return [_tokenize_one(tokenizer, path) for path in paths]
 
 
 def _tokenize_one(tokenizer: Tokenizer, path: Path) -> _Tokens | str:
     try:
         piece = read_song(path)
-        ids = tokenizer.encode(piece)
     except InputError as error:
         return str(error)
-    if not len(piece):
-        return "it has no notes of the five classes"
     bits = sum(1 << int(c) for c in np.unique(piece.classes))
-    return _Tokens(ids.astype(np.uint16), round(piece.duration, 3), bits, round(density(piece), 5))
+    ids = tokenizer.encode(piece).astype(np.uint16)
+    return _Tokens(ids, round(piece.duration, 3), bits, round(density(piece), 5))
 
 
-def _resume(out: Path, tokenizer: Tokenizer) -> tuple[dict[str, Song], dict[str, str], int]:
-    """Return the songs and refusals already written, and cut off what a kill left half done."""
-    if tokenizer.vocab_size > np.iinfo(np.uint16).max:
-        raise UsageError(f"{tokenizer.name} has {tokenizer.vocab_size} tokens; a store holds uint16")
-    songs = [Song(**row) for row in _lines(out / "songs.jsonl")]
-    skipped = {name: reason for name, reason in _lines(out / "skipped.jsonl")}
-    end = songs[-1].start + songs[-1].length if songs else 0
-    if songs:
-        os.truncate(out / "tokens.bin", end * 2)
-    return {song.path: song for song in songs}, skipped, end
+def _pool(workers: int) -> ProcessPoolExecutor:
+    spawn = multiprocessing.get_context("spawn")
+    return ProcessPoolExecutor(workers, mp_context=spawn, initializer=_follow_parent)
 
 
-def _lines(path: Path) -> list:  # type: ignore[type-arg]
-    """Return the whole lines of a JSONL file, and cut off a last one that is not whole."""
-    if not path.exists():
-        return []
-    text = path.read_text()
-    whole = text[: text.rfind("\n") + 1]
-    if whole != text:
-        path.write_text(whole)
-    return [json.loads(line) for line in whole.splitlines()]
+def _follow_parent() -> None:
+    """Leave Ctrl-C to the parent of this worker, and end when the parent is gone."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+
+    def wait() -> None:
+        parent.join()
+        os._exit(1)
+
+    threading.Thread(target=wait, daemon=True).start()

@@ -65,22 +65,30 @@ class Events(Tokenizer):
         return RULES
 
     def transpose(self, ids: Ids, semitones: int) -> Ids:
-        """Return ``ids`` moved by ``semitones``; a pitch that would leave the keys moves an octave."""
+        """Return ``ids`` moved by ``semitones``; a pitch beyond the keys moves by octaves."""
         pitched = ids >= v.NOTE + 2 * v.KEYS  # the drums come first
         key = (ids - v.NOTE) % v.KEYS
-        moved = key + semitones
-        moved = np.where(moved < 0, moved + 12, np.where(moved >= v.KEYS, moved - 12, moved))
-        return np.where(pitched, ids + moved - key, ids)
+        return np.where(pitched, ids + fold(key + semitones) - key, ids)
 
 
-def on_grid(piece: Piece) -> Piece:
+def fold(keys: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return ``keys``, counted from the lowest, each brought onto the keyboard by octaves.
+
+    >>> fold(np.array([-1, 5, 88, 101])).tolist()
+    [11, 5, 76, 77]
+    """
+    top = v.KEYS - 1
+    return np.where(keys < 0, keys % 12, np.where(keys > top, top - (top - keys) % 12, keys))
+
+
+def on_grid(piece: Piece, rate: int = v.STEPS_PER_SECOND) -> Piece:
     """Return ``piece`` as the tokens can say it: rounded times, and no key struck while it sounds.
 
     A note lasts at least one step. A key struck again ends the note that sounds; of two notes that
-    begin together on one key the longer stays. Times are multiples of 8 ms.
+    begin together on one key the longer stays. There are ``rate`` steps a second.
     """
-    start = _steps(piece.onsets)
-    stop = np.maximum(_steps(piece.offsets), start + 1)
+    start = _steps(piece.onsets, rate)
+    stop = np.maximum(_steps(piece.offsets, rate), start + 1)
     key = piece.classes.astype(np.int64) * 128 + piece.pitches
     order = np.lexsort((stop, start, key))
     start, stop, key = start[order], stop[order], key[order]
@@ -89,11 +97,11 @@ def on_grid(piece: Piece) -> Piece:
     start, stop, key = start[keep], stop[keep], key[keep]
     following = np.where(key[1:] == key[:-1], start[1:], np.iinfo(np.int64).max)
     stop = np.minimum(stop, np.append(following, np.iinfo(np.int64).max)[: len(stop)])
-    rows = np.stack([key // 128, key % 128, start / v.STEPS_PER_SECOND, stop / v.STEPS_PER_SECOND])
+    rows = np.stack([key // 128, key % 128, start / rate, stop / rate])
     return replace(
         Piece.of(rows.T),
-        downbeats=np.unique(_steps(piece.downbeats)) / v.STEPS_PER_SECOND,
-        chords=np.unique(_steps(piece.chords)) / v.STEPS_PER_SECOND,
+        downbeats=np.unique(_steps(piece.downbeats, rate)) / rate,
+        chords=np.unique(_steps(piece.chords, rate)) / rate,
         labels=piece.labels,
     )
 
@@ -151,5 +159,5 @@ def piece_of(ids: Ids) -> Piece:
     )
 
 
-def _steps(seconds: Seconds) -> NDArray[np.int64]:
-    return np.round(seconds * v.STEPS_PER_SECOND).astype(np.int64)
+def _steps(seconds: Seconds, rate: int = v.STEPS_PER_SECOND) -> NDArray[np.int64]:
+    return np.round(seconds * rate).astype(np.int64)

@@ -1,13 +1,18 @@
-"""What no piece of events can contain, as filters of the next token's logits.
+"""What no piece can contain, as filters of the next token's logits.
 
-Each rule is one of transformers' logits processors for the events vocabulary, made anew for each
-batch; it reads every token once, as it comes.
+Each rule is one of transformers' logits processors, made anew for each batch. It reads every token
+once, as it comes, and keeps one mask up to date, so a rule costs microseconds a token.
+
+Shapes: B pieces drawn side by side, T tokens read so far, V vocabulary.
 """
 
-from abc import abstractmethod
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from functools import cache
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from transformers.generation.logits_process import LogitsProcessor
 
@@ -18,105 +23,104 @@ from emsync_tokenizers import vocabulary as v
 VOICES = {"drums": 8, "bass": 2, "guitar": 6, "piano": 10, "strings": 12}
 
 
-class Rule(LogitsProcessor):  # type: ignore[misc]
-    """Set the logits of impossible tokens to minus infinity."""
+class Rule(LogitsProcessor, ABC):  # type: ignore[misc]
+    """Set the logits of impossible tokens to minus infinity; for scores on the CPU."""
 
-    def __init__(self) -> None:
+    def __init__(self, vocab_size: int = v.SIZE) -> None:
+        self.vocab_size = vocab_size
         self.seen = 0  # tokens read
+        self.mask = np.zeros((0, vocab_size), np.bool_)  # (B, V) what cannot come next
 
     def __call__(self, input_ids: Tensor, scores: Tensor) -> Tensor:
         """Return (B, V) scores after (B, T) tokens, of which those not read before are read."""
-        for column in range(self.seen, input_ids.shape[1]):
-            self.read(input_ids[:, column])
+        if not len(self.mask):
+            self.mask = np.zeros((len(input_ids), self.vocab_size), np.bool_)
+            self.begin()
+        for ids in input_ids[:, self.seen :].T.tolist():
+            self.read(ids)
         self.seen = input_ids.shape[1]
-        return scores.masked_fill(self.impossible(len(input_ids)), -torch.inf)
+        return scores.masked_fill(torch.from_numpy(self.mask), -torch.inf)
+
+    def begin(self) -> None:  # noqa: B027  (most rules forbid nothing yet)
+        """Forbid what cannot come first."""
 
     @abstractmethod
-    def read(self, ids: Tensor) -> None:
-        """Take in the (B,) tokens that came."""
-
-    @abstractmethod
-    def impossible(self, batch: int) -> Tensor:
-        """Return the (B, V) mask of tokens that cannot come next."""
+    def read(self, ids: Sequence[int]) -> None:
+        """Take in the B tokens that came, and bring the mask up to date."""
 
 
-class _Sounding(Rule):
-    """A rule that knows which notes sound."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.notes: Tensor | None = None  # (B, 5, 88) bool
-
-    def read(self, ids: Tensor) -> None:
-        notes = self._notes(len(ids))
-        for row, token in enumerate(ids.tolist()):
-            if token >= v.NOTE:
-                instrument, place = divmod(token - v.NOTE, 2 * v.KEYS)
-                notes[row, instrument, place % v.KEYS] = place < v.KEYS
-
-    def _notes(self, batch: int) -> Tensor:
-        if self.notes is None:
-            self.notes = torch.zeros(batch, len(CLASSES), v.KEYS, dtype=torch.bool)
-        return self.notes
-
-
-class Sounding(_Sounding):
+class Sounding(Rule):
     """No OFF for a note that does not sound."""
 
-    def impossible(self, batch: int) -> Tensor:
-        mask = torch.zeros(batch, v.SIZE, dtype=torch.bool)
-        silent = ~self._notes(batch)
-        mask[:, v.NOTE :].view(batch, len(CLASSES), 2, v.KEYS)[:, :, 1] = silent
-        return mask
+    def begin(self) -> None:
+        _notes(self.mask)[:, :, 1] = True  # nothing sounds
+
+    def read(self, ids: Sequence[int]) -> None:
+        for row, token in enumerate(ids):
+            if token >= v.NOTE:
+                instrument, place = divmod(token - v.NOTE, 2 * v.KEYS)
+                begins = place < v.KEYS
+                self.mask[row, token + v.KEYS if begins else token] = not begins
 
 
-class Polyphony(_Sounding):
+class Polyphony(Rule):
     """No more notes at once than an instrument has voices."""
 
-    def impossible(self, batch: int) -> Tensor:
-        mask = torch.zeros(batch, v.SIZE, dtype=torch.bool)
-        most = torch.tensor([VOICES[name] for name in CLASSES])
-        full = self._notes(batch).sum(-1) >= most  # (B, 5)
-        mask[:, v.NOTE :].view(batch, len(CLASSES), 2, v.KEYS)[:, :, 0] = full[:, :, None]
-        return mask
+    def begin(self) -> None:
+        shape = (len(self.mask), len(CLASSES))
+        self.sounding = np.zeros((*shape, v.KEYS), np.bool_)
+        self.count = np.zeros(shape, np.int64)
+
+    def read(self, ids: Sequence[int]) -> None:
+        for row, token in enumerate(ids):
+            if token >= v.NOTE:
+                instrument, place = divmod(token - v.NOTE, 2 * v.KEYS)
+                begins, key = place < v.KEYS, place % v.KEYS
+                if self.sounding[row, instrument, key] != begins:
+                    self.sounding[row, instrument, key] = begins
+                    self.count[row, instrument] += 1 if begins else -1
+                    full = self.count[row, instrument] >= VOICES[CLASSES[instrument]]
+                    _notes(self.mask)[row, instrument, 0] = full
 
 
-class Order(Rule):
+class Succession(Rule):
+    """A token may come only after certain others; ``forbidden`` is (V, V), by the one before."""
+
+    def __init__(self, forbidden: NDArray[np.bool_]) -> None:
+        super().__init__(len(forbidden))
+        self.forbidden = forbidden
+
+    def read(self, ids: Sequence[int]) -> None:
+        self.mask = self.forbidden[ids]
+
+
+class Order(Succession):
     """At one instant OFFs, BAR, CHORD, then ONs, each once and upwards; then time moves on.
 
     So no run without a TIMESHIFT is endless. Only a whole second may be followed by another shift.
     """
 
     def __init__(self) -> None:
-        super().__init__()
-        self.last: Tensor | None = None  # (B,) place of the last token in the order; -1 after a shift
-        self.moved: Tensor | None = None  # (B,) the last token was a shift of less than a second
-
-    def read(self, ids: Tensor) -> None:
-        shift = (ids >= v.SHIFT) & (ids < v.NOTE)
-        header = (ids < v.SHIFT) & (ids != v.BAR) & (ids != v.CHORD)
-        self.last = torch.where(shift | header, -1, _places()[ids])
-        self.moved = shift & (ids < v.NOTE - 1)
-
-    def impossible(self, batch: int) -> Tensor:
-        if self.last is None or self.moved is None:
-            return torch.zeros(batch, v.SIZE, dtype=torch.bool)
-        mask = _places() <= self.last[:, None]
-        mask[:, v.SHIFT : v.NOTE] = self.moved[:, None]
-        return mask
+        super().__init__(_out_of_order())
 
 
 @cache
-def _places() -> Tensor:
-    """Return the (V,) place of each token in the order of one instant; shifts have none."""
-    token = torch.arange(v.SIZE)
-    place = torch.full((v.SIZE,), 10**6)
+def _out_of_order() -> NDArray[np.bool_]:
+    """Return (V, V): whether the second token cannot follow the first."""
+    token = np.arange(v.SIZE)
+    instant = np.isin(token, (v.BAR, v.CHORD)) | (token >= v.NOTE)  # what stands at one instant
     on = (token >= v.NOTE) & ((token - v.NOTE) % (2 * v.KEYS) < v.KEYS)
-    off = (token >= v.NOTE) & ~on
-    place[off] = token[off]
-    place[v.BAR], place[v.CHORD] = v.SIZE, v.SIZE + 1
-    place[on] = token[on] + v.SIZE + 2
-    return place
+    rank = np.select([token == v.BAR, token == v.CHORD, on], [1, 2, 3], 0)
+    place = rank * v.SIZE + token
+    backwards = instant[:, None] & instant & (place <= place[:, None])
+    shift = (token >= v.SHIFT) & (token < v.NOTE)
+    again = (shift & (token < v.NOTE - 1))[:, None] & shift
+    return backwards | again
+
+
+def _notes(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Return the (B, 5, 2, 88) view of the notes in a (B, V) mask: instrument, ON or OFF, key."""
+    return mask[:, v.NOTE :].reshape(len(mask), len(CLASSES), 2, v.KEYS)
 
 
 RULES: dict[str, type[Rule]] = {"sounding": Sounding, "polyphony": Polyphony, "order": Order}

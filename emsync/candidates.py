@@ -1,0 +1,79 @@
+"""Which of several pieces to keep: a stated score, each part from 0 to 1.
+
+    score = 0.5 hits + 0.2 ending + 0.2 density + 0.1 variety
+
+- hits: the kept cuts that are answered, each by its strength; a chord counts 1, a downbeat 0.85, a
+  beat 0.6. One without cuts.
+- ending: the notes of the last chord, up to six, over six, if it rings to the end.
+- density: how near the notes a second of each instrument are to what the arousal asks for.
+- variety: no collapse: the pitch classes heard, up to seven, over seven, times the share of
+  one-second windows with an onset.
+"""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from emsync.analysis import Analysis
+from emsync.hits import Fitted
+from emsync.music import DRUMS, Piece
+
+WEIGHTS = {"hits": 0.5, "ending": 0.2, "density": 0.2, "variety": 0.1}
+WORTH = {"chord": 1.0, "downbeat": 0.85, "beat": 0.6}
+CALM, BUSY = 0.5, 10.0  # notes a second of each instrument at arousal -1 and 1
+
+
+@dataclass(frozen=True, eq=False)
+class Candidate:
+    """One piece fitted to the video, and how good it is."""
+
+    fitted: Fitted
+    seed: int
+    tokens: int
+    parts: dict[str, float]  # from 0 to 1, by the names of WEIGHTS
+
+    @property
+    def score(self) -> float:
+        """The weighted sum of the parts, from 0 to 1."""
+        return round(sum(WEIGHTS[name] * value for name, value in self.parts.items()), 4)
+
+
+def judge(fitted: Fitted, asked: Analysis, seed: int, tokens: int) -> Candidate:
+    """Return the candidate with its parts measured."""
+    parts = {
+        "hits": _hits(fitted),
+        "ending": _ending(fitted.piece, fitted.duration),
+        "density": _density(fitted.piece, fitted.duration, asked.arousal),
+        "variety": _variety(fitted.piece, fitted.duration),
+    }
+    return Candidate(fitted, seed, tokens, {k: round(v, 4) for k, v in parts.items()})
+
+
+def _hits(fitted: Fitted) -> float:
+    asked = sum(report.cut.strength for report in fitted.kept)
+    if not asked:
+        return 1.0
+    worth = sum(r.cut.strength * WORTH[r.hit.kind] for r in fitted.kept if r.hit is not None)
+    return worth / asked
+
+
+def _ending(piece: Piece, duration: float) -> float:
+    ringing = (piece.classes != DRUMS) & (piece.offsets >= duration - 0.05)
+    return min(6, int(ringing.sum())) / 6
+
+
+def _density(piece: Piece, duration: float, arousal: float) -> float:
+    if math.isnan(arousal):
+        return 1.0
+    wanted = math.log(CALM) + (arousal + 1) / 2 * math.log(BUSY / CALM)
+    playing = max(1, len(np.unique(piece.classes)))
+    heard = math.log(max(len(piece), 1) / duration / playing)
+    return max(0.0, 1.0 - abs(heard - wanted) / math.log(BUSY / CALM))
+
+
+def _variety(piece: Piece, duration: float) -> float:
+    tonal = piece.pitches[piece.classes != DRUMS] % 12
+    windows = max(1, int(duration))
+    busy = len(np.unique(np.minimum(piece.onsets.astype(int), windows - 1)))
+    return min(7, len(np.unique(tonal))) / 7 * busy / windows

@@ -1,0 +1,334 @@
+"""The command line: each subcommand is a thin call of one library function.
+
+Progress and messages go to stderr, results to stdout; with --json stdout has one JSON object.
+"""
+
+import json
+import signal
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+import emsync
+from emsync.errors import EmsyncError, UsageError
+
+app = typer.Typer(
+    name="emsync",
+    help="Music that follows a video: its mood, its cuts, its last frame.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+evaluate_app = typer.Typer(help="Measure a model or its music.", no_args_is_help=True)
+app.add_typer(evaluate_app, name="evaluate")
+
+INTERRUPTED = 130
+BadCommandLine: Any = typer.BadParameter.__mro__[2]  # click's exception, vendored or not
+
+VideoPath = Annotated[Path, typer.Argument(metavar="VIDEO", help="the video file")]
+Json = Annotated[bool, typer.Option("--json", help="print one JSON object, and nothing else")]
+Checkpoint = Annotated[str, typer.Option(help="a shipped checkpoint's name, or a folder")]
+SoundFont = Annotated[Path | None, typer.Option(help="an .sf2 file to play with")]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; return the exit code (see ``emsync.errors``)."""
+    signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        code = app(args=list(sys.argv[1:] if arguments is None else arguments), standalone_mode=False)
+    except EmsyncError as error:
+        print(f"emsync: {error}", file=sys.stderr)
+        return error.exit_code
+    except BadCommandLine as error:
+        if message := error.format_message():  # none where the help was printed instead
+            print(f"emsync: {message} (see --help)", file=sys.stderr)
+        return UsageError.exit_code
+    except (KeyboardInterrupt, typer.Abort):
+        print("emsync: interrupted; nothing was written", file=sys.stderr)
+        return INTERRUPTED
+    except BrokenPipeError:
+        sys.stderr.close()  # the reader of stdout has gone; say nothing more
+        return 1
+    except MemoryError:
+        print("emsync: out of memory; try a shorter video or fewer candidates", file=sys.stderr)
+        return EmsyncError.exit_code
+    except OSError as error:
+        name = f" {error.filename!r}" if error.filename else ""
+        print(f"emsync: {error.strerror or error}{name}", file=sys.stderr)
+        return EmsyncError.exit_code
+    return int(code or 0)
+
+
+def _interrupt(number: int, frame: object) -> None:
+    raise KeyboardInterrupt
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        print(f"emsync {emsync.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _top(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="tell the version")
+    ] = False,
+) -> None:
+    pass
+
+
+@contextmanager
+def _progress() -> Iterator[Callable[[str, float], None]]:
+    """Yield what shows the share done of each stage as a bar on stderr."""
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.percentage:3.0f} %"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bars:
+        tasks: dict[str, Any] = {}
+
+        def show(stage: str, share: float) -> None:
+            if stage not in tasks:
+                tasks[stage] = bars.add_task(stage, total=1.0)
+            bars.update(tasks[stage], completed=min(1.0, max(0.0, share)))
+
+        yield show
+
+
+def _print(report: dict[str, Any], as_json: bool, words: str) -> None:
+    """Print the report as JSON, or the words for a person."""
+    print(json.dumps(report, allow_nan=False) if as_json else words)
+
+
+@app.command()
+def generate(
+    video: VideoPath,
+    out: Annotated[Path | None, typer.Option(help="the score [default: VIDEO's name, .mid]")] = None,
+    video_out: Annotated[Path | None, typer.Option("--video", help="the video with music")] = None,
+    audio_out: Annotated[Path | None, typer.Option("--audio", help="the music as a WAV")] = None,
+    seed: Annotated[int, typer.Option(min=0, help="another number, another piece")] = 0,
+    candidates: Annotated[int, typer.Option(help="draw so many pieces and keep the best")] = 1,
+    keep_all: Annotated[bool, typer.Option(help="write all candidates, ranked: OUT.1.mid …")] = False,
+    emotion: Annotated[
+        str | None, typer.Option(help="such as joy, or joy=0.7,sadness=0.3")
+    ] = None,
+    valence: Annotated[float | None, typer.Option(help="from -1 to 1")] = None,
+    arousal: Annotated[float | None, typer.Option(help="from -1 to 1")] = None,
+    cuts: Annotated[str, typer.Option(help="auto, none, or a file of cuts")] = "auto",
+    analysis: Annotated[Path | None, typer.Option(help="what `emsync analyze` wrote")] = None,
+    sync: Annotated[str, typer.Option(help="what may hit a cut: chord, downbeat, beat, off")] = "beat",
+    max_tempo_change: Annotated[float, typer.Option(help="to hit the cuts; 0.06 is 6 %")] = 0.06,
+    ending: Annotated[str, typer.Option(help="cadence, fade, or cut")] = "cadence",
+    start_timecode: Annotated[str, typer.Option(help="of the first frame: 01:00:00:00")] = "",
+    instruments: Annotated[
+        str | None, typer.Option(help="fewer (one or two), or more (three to five)")
+    ] = None,
+    temperature: Annotated[float | None, typer.Option(help="higher is bolder")] = None,
+    top_p: Annotated[float | None, typer.Option(help="share of likely tokens to choose among")] = None,
+    top_k: Annotated[int | None, typer.Option(help="number of likely tokens to choose among")] = None,
+    rules_off: Annotated[
+        str, typer.Option(help="rules of grammar to lift: sounding,polyphony,order")
+    ] = "",
+    keep_audio: Annotated[
+        str, typer.Option(help="the film's own sound: replace, mix, or duck (music under it)")
+    ] = "replace",
+    soundfont: SoundFont = None,
+    checkpoint: Checkpoint = "emsync-small",
+    device: Annotated[str, typer.Option(help="cpu, cuda, or auto")] = "auto",
+    as_json: Json = False,
+) -> None:
+    """Compose a score for VIDEO."""
+    from emsync import generate as path
+    from emsync.affect import parse_emotion
+
+    wishes = path.Wishes(
+        analysis=analysis, cuts=cuts, emotion=parse_emotion(emotion) if emotion is not None else None,
+        valence=valence, arousal=arousal, sync=sync, max_tempo_change=max_tempo_change,  # type: ignore[arg-type]
+        ending=ending, start_timecode=start_timecode, seed=seed, candidates=candidates,  # type: ignore[arg-type]
+    )  # fmt: skip
+    given = {
+        "instruments": instruments, "temperature": temperature, "top_p": top_p, "top_k": top_k,
+        "rules_off": tuple(filter(None, rules_off.split(","))) or None,
+    }  # fmt: skip
+    outputs = path.Outputs(
+        out or Path(video.name).with_suffix(".mid"), video_out, audio_out,
+        keep_all, soundfont, keep_audio,  # type: ignore[arg-type]
+    )  # fmt: skip
+    with _progress() as show:
+        report = path.generate(
+            video, outputs, wishes, checkpoint=checkpoint, device=device, progress=show,
+            sampling={key: value for key, value in given.items() if value is not None},
+        )  # fmt: skip
+    _print(report, as_json, _told(report))
+
+
+def _told(report: dict[str, Any]) -> str:
+    """Return the report in a few lines."""
+    kept = [cut for cut in report["cuts"] if cut["kept"]]
+    hits = [cut for cut in kept if cut["hit"]]
+    lines = [
+        f"{report['score']}: {report['duration']:.2f} s, {report['notes']} notes, "
+        f"{', '.join(report['instruments'])}; seed {report['seed']}",
+        f"{len(hits)} of {len(kept)} cuts hit"
+        + "".join(f"\n  {c['time']:8.3f} s  {_hit_told(c)}" for c in kept),
+    ]
+    lines += [f"{report[kind]}" for kind in ("audio", "video") if report[kind]]
+    lines.append(f"{report['timings']['total']:.1f} s")
+    return "\n".join(lines)
+
+
+def _hit_told(cut: dict[str, Any]) -> str:
+    hit = cut["hit"]
+    return f"{hit['kind']} at {hit['position']}, {hit['error_ms']:+.1f} ms" if hit else "missed"
+
+
+@app.command()
+def analyze(
+    video: VideoPath,
+    out: Annotated[Path | None, typer.Option(help="analysis.json, to edit and to reuse")] = None,
+    plot: Annotated[Path | None, typer.Option(help="a picture of it all (.png)")] = None,
+    save: Annotated[
+        str, typer.Option(help="cut lists to write beside: csv,edl,otio,json")
+    ] = "",
+    as_json: Json = False,
+) -> None:
+    """Find the cuts, motion and emotion of VIDEO."""
+    from emsync.generate import analyze as look
+
+    with _progress() as show:
+        seen, written = look(video, out, plot, tuple(filter(None, save.split(","))), show)
+    kept = len(seen.kept)
+    words = "\n".join(
+        [
+            f"{seen.duration:.2f} s, {len(seen.cuts)} cuts, {kept} kept; "
+            f"valence {seen.valence:+.2f}, arousal {seen.arousal:+.2f}",
+            *(f"  {c.time:8.3f} s  {c.strength:.2f}  {c.reason or 'kept'}" for c in seen.cuts),
+            *map(str, written),
+        ]
+    )
+    _print(seen.to_json(), as_json, words)
+
+
+@app.command()
+def render(
+    score: Annotated[Path, typer.Argument(metavar="SCORE", help="a MIDI file")],
+    out: Annotated[Path, typer.Option(help="the WAV file to write")],
+    duration: Annotated[float | None, typer.Option(help="seconds [default: the score's]")] = None,
+    fade: Annotated[float, typer.Option(help="seconds of fade-out at the end")] = 3.0,
+    soundfont: SoundFont = None,
+    as_json: Json = False,
+) -> None:
+    """Play SCORE into a WAV file."""
+    from emsync.generate import render as play
+
+    with _progress() as show:
+        show("Playing", 0.0)
+        report = play(score, out, duration, fade, soundfont)
+    _print(report, as_json, f"{report['audio']}: {report['duration']:.2f} s, {report['synthesizer']}")
+
+
+@app.command()
+def check(
+    score: Annotated[Path, typer.Argument(metavar="SCORE", help="a MIDI file")], as_json: Json = False
+) -> int:
+    """Say in plain words what would trouble a musician who opens SCORE; exit 1 if it is broken."""
+    from emsync.midi import check as look
+
+    report = look(score)
+    _print(report.to_json(), as_json, str(report))
+    return 0 if report.ok else 1
+
+
+@app.command()
+def demo(
+    out: Annotated[Path, typer.Option(help="the folder to write to")] = Path("emsync-demo"),
+    seed: Annotated[int, typer.Option(min=0)] = 0,
+    as_json: Json = False,
+) -> None:
+    """Draw a clip of five scenes and compose for it."""
+    from emsync.generate import demonstrate
+
+    with _progress() as show:
+        report = demonstrate(out, seed, show)
+    _print(report, as_json, _told(report))
+
+
+@app.command()
+def plugins(as_json: Json = False) -> None:
+    """List the conditioners, tokenizers, estimators and checkpoints that are installed."""
+    from emsync import listing
+
+    found = listing.everything()
+    lines = []
+    for kind, entries in found.items():
+        lines += [f"{kind}:", *(f"  {name:<18} {summary}" for name, summary in entries.items())]
+    _print(found, as_json, "\n".join(lines))
+
+
+@app.command()
+def prepare(
+    sources: Annotated[list[Path], typer.Argument(metavar="SOURCE...", help="folders and files")],
+    out: Annotated[Path, typer.Option(help="the folder of the token store")],
+    index: Annotated[Path | None, typer.Option(help="lpd_index.csv: groups and valences")] = None,
+    tokenizer: Annotated[str, typer.Option(help="its plug-in's name")] = "events",
+    workers: Annotated[int | None, typer.Option(help="processes [default: all cores]")] = None,
+    as_json: Json = False,
+) -> None:
+    """Turn Lakh Pianoroll or MIDI files into a store to train on."""
+    from emsync import plugins as door
+    from emsync.data.store import prepare as fill
+    from emsync.tokens import Tokenizer
+
+    scheme = door.load(door.TOKENIZERS, tokenizer, Tokenizer)()
+    with _progress() as show:
+        outcome = fill(sources, out, scheme, index=index, workers=workers,
+                       progress=lambda done, of: show("Preparing", done / of))  # fmt: skip
+    report = {"store": str(out), "songs": outcome.songs, "tokens": outcome.tokens,
+              "skipped": [{"path": p, "reason": r} for p, r in outcome.skipped]}  # fmt: skip
+    words = f"{out}: {outcome.songs} songs, {outcome.tokens} tokens, {len(outcome.skipped)} skipped"
+    _print(report, as_json, "\n".join([words, *(f"  {p}: {r}" for p, r in outcome.skipped)]))
+
+
+@app.command()
+def train(
+    config: Annotated[Path, typer.Argument(metavar="CONFIG.toml", help="the settings of the run")],
+) -> None:
+    """Train a model on a store; run it again to go on where it stopped."""
+    from emsync.train import TrainConfig
+    from emsync.train import train as run
+
+    settings = TrainConfig.load(config)
+    with _progress() as show:
+
+        def tell(progress: Any, row: dict[str, float]) -> None:
+            show(f"Training, loss {row['loss']:.3f}", progress.share(settings))
+
+        run(settings, tell)
+
+
+@evaluate_app.command()
+def likelihood(
+    corpus: Annotated[Path, typer.Argument(metavar="LPD_DIR", help="songs in .npz or MIDI")],
+    checkpoint: Checkpoint = "emsync-small",
+    index: Annotated[Path | None, typer.Option(help="lpd_index.csv: duplicate groups")] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="measure so many songs")] = None,
+    as_json: Json = False,
+) -> None:
+    """Measure the nats per token of songs that the model was not trained on."""
+    from emsync.likelihood import evaluate
+
+    with _progress() as show:
+        report = evaluate(corpus, checkpoint, index=index, limit=limit,
+                          progress=lambda share: show("Reading", share))  # fmt: skip
+    words = f"{report['nats_per_token']:.3f} nats a token, {report['bits_per_second']:.1f} bits a second"
+    _print(report, as_json, f"{words}, on {report['songs']} songs, {report['tokens']} tokens")

@@ -1,0 +1,76 @@
+"""The piece ends, it is not cut off: a last chord that rings into the end of the video."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Literal
+
+import numpy as np
+
+from emsync.music import BASS, DRUMS, PIANO, Piece
+from emsync.video import Cut
+
+Ending = Literal["cadence", "fade", "cut"]
+
+RING = 3.0  # seconds the last chord sounds, at most
+SHARE = 0.2  # of a short video
+REACH = 1.5  # seconds around the asked time in which a last chord is looked for
+GRIP = 0.03  # seconds; what begins this close to the chord belongs to it
+
+
+def last_chord(duration: float, cuts: Sequence[Cut]) -> float:
+    """Return when the last chord begins: on a cut near the end, or a ring before it."""
+    ring = min(RING, SHARE * duration)
+    near = [c.time for c in cuts if c.kept and ring / 2 <= duration - c.time <= 1.5 * ring]
+    return near[-1] if near else duration - ring
+
+
+def cadence(piece: Piece, asked: float, duration: float) -> tuple[Piece, float]:
+    """Return ``piece`` ending on a chord near ``asked`` that rings to ``duration``, and its time.
+
+    The chord is the boundary chord there, else the downbeat, else the onset with most notes. What
+    begins later is left out; what sounds in it rings to the end. Where fewer than three pitch
+    classes sound, the tonic triad of the piece joins them, so that there is a chord to end on.
+    """
+    at = _best_moment(piece, asked)
+    held = (piece.onsets <= at + GRIP) & (piece.offsets > at + GRIP) & (piece.classes != DRUMS)
+    stays = piece.onsets <= at + GRIP
+    offsets = np.where(held, duration, np.minimum(piece.offsets, duration))
+    rows = np.stack([piece.classes, piece.pitches, piece.onsets, offsets], axis=1)[stays]
+    if len(np.unique(piece.pitches[held] % 12)) < 3:
+        rows = np.concatenate([rows, _tonic_triad(piece, rows, at, duration)])
+    ended = Piece.of(rows, piece.downbeats, piece.chords[piece.chords <= at + GRIP], piece.labels)
+    return replace(ended, chords=np.union1d(ended.chords, [at])), at
+
+
+def _best_moment(piece: Piece, asked: float) -> float:
+    """Return the moment near ``asked`` that ends the piece best; ``asked`` itself in silence."""
+    onsets, sizes = np.unique(piece.onsets, return_counts=True)
+    sounding = onsets[np.abs(onsets - asked) <= REACH]
+    for marks in (piece.chords, piece.downbeats):
+        near = marks[np.abs(marks - asked) <= REACH]
+        if len(near):
+            mark = near[np.argmin(np.abs(near - asked))]
+            if len(sounding) and np.abs(sounding - mark).min() <= GRIP:
+                return float(sounding[np.argmin(np.abs(sounding - mark))])
+    if not len(sounding):
+        return asked
+    fullest = sizes[np.searchsorted(onsets, sounding)] - np.abs(sounding - asked)
+    return float(sounding[np.argmax(fullest)])
+
+
+def _tonic_triad(piece: Piece, rows: np.ndarray, at: float, duration: float) -> np.ndarray:  # type: ignore[type-arg]
+    """Return the rows of the tonic triad on the piano and its root in the bass, where not taken."""
+    tonal = piece.classes != DRUMS
+    lengths = (piece.offsets - piece.onsets)[tonal]
+    sounding = np.bincount(piece.pitches[tonal] % 12, lengths, minlength=12)
+    triads = {
+        (tonic, third): sounding[tonic] * 1.5 + sounding[(tonic + third) % 12] + sounding[(tonic + 7) % 12]
+        for tonic in range(12)
+        for third in (3, 4)
+    }
+    tonic, third = max(triads, key=lambda triad: triads[triad])
+    chord = [(BASS, 36 + tonic), *((PIANO, 60 + tonic % 12 + step) for step in (0, third, 7))]
+    taken = {(int(c), int(p)) for c, p, _, end in rows if end >= at}
+    return np.array(
+        [(c, p, at, duration) for c, p in chord if (c, p) not in taken], np.float64
+    ).reshape(-1, 4)

@@ -1,0 +1,341 @@
+"""A video in, music that fits it out: the whole of emsync in one function."""
+
+import math
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import asdict, dataclass, field, replace
+from fractions import Fraction
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+from emsync import audio
+from emsync.analysis import Analysis
+from emsync.candidates import Candidate, judge
+from emsync.composer import DEFAULT, Composer
+from emsync.cuts import read_cuts, write_cuts
+from emsync.ending import Ending, cadence, last_chord
+from emsync.errors import UsageError
+from emsync.hits import Fitted, Sync, fit
+from emsync.midi import Text, write_midi
+from emsync.output import check_target, whole
+from emsync.plots import plot_analysis
+from emsync.sampling import Sampling, sample
+from emsync.timecode import Timecode
+from emsync.video import Cut, open_video, watch
+
+Progress = Callable[[str, float], None]  # the stage, and the share of it that is done
+
+ENDING = "the last chord"  # the reason of the boundary that the ending adds
+MARGIN = 1.0  # seconds of music beyond what the fastest tempo can use
+
+
+@dataclass(frozen=True)
+class Wishes:
+    """What a person asks of the music, beyond what the video asks."""
+
+    analysis: Path | None = None  # read instead of watching the video
+    cuts: str = "auto"  # found in the video; "none"; or a file of cuts
+    emotion: Mapping[str, float] | None = None
+    valence: float | None = None
+    arousal: float | None = None
+    sync: Sync = "beat"
+    max_tempo_change: float = 0.06
+    ending: Ending = "cadence"
+    start_timecode: str = ""  # of the first frame, such as 01:00:00:00
+    seed: int = 0
+    candidates: int = 1  # drawn side by side; the best is kept
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.candidates <= 64:
+            raise UsageError(f"{self.candidates} candidates cannot be drawn; choose from 1 to 64")
+        for name, kind in (("sync", Sync), ("ending", Ending)):
+            if getattr(self, name) not in get_args(kind):
+                known = ", ".join(get_args(kind))
+                raise UsageError(f"{name} is {getattr(self, name)!r}; choose of {known}")
+
+
+@dataclass(frozen=True)
+class Outputs:
+    """What to write, and how it sounds."""
+
+    score: Path
+    video: Path | None = None
+    audio: Path | None = None
+    keep_all: bool = False  # write every candidate, ranked, as score.1.mid and so on
+    soundfont: Path | None = None
+    keep_audio: Literal["replace", "mix", "duck"] = "replace"
+
+
+@dataclass
+class Stopwatch:
+    """Seconds spent in each stage."""
+
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    @contextmanager
+    def __call__(self, stage: str) -> Iterator[None]:
+        start = time.perf_counter()
+        try:
+            yield
+        finally:
+            spent = time.perf_counter() - start
+            self.seconds[stage] = self.seconds.get(stage, 0.0) + spent
+
+
+def generate(
+    source: Path,
+    outputs: Outputs,
+    wishes: Wishes = Wishes(),
+    *,
+    checkpoint: str | Path = DEFAULT,
+    device: str = "cpu",
+    sampling: Mapping[str, Any] | None = None,
+    progress: Progress = lambda stage, share: None,
+) -> dict[str, Any]:
+    """Compose for the video at ``source``, write ``outputs``, and return the report.
+
+    ``sampling`` has the settings of ``Sampling`` that differ from the checkpoint's own. Outputs
+    appear together or not at all. Raises EmsyncError and its kinds.
+    """
+    clock = Stopwatch()
+    began = time.perf_counter()
+    _check(source, outputs)
+    with clock("load"):
+        composer = Composer.from_pretrained(checkpoint).to(device)
+        choice = Sampling(**{**composer.sampling, **(sampling or {})})
+    with clock("analyze"):
+        video = see(source, wishes, lambda share: progress("Watching", share))
+    with clock("compose"):
+        best, *others = compose(composer, video, wishes, choice, progress)
+    with ExitStack() as together:
+        score = together.enter_context(whole(outputs.score))
+        with clock("write"):
+            write_midi(score, best.fitted, **titles(video, wishes))
+            if outputs.keep_all:
+                for rank, candidate in enumerate((best, *others), 1):
+                    name = outputs.score.with_name(f"{outputs.score.stem}.{rank}.mid")
+                    write_midi(
+                        together.enter_context(whole(name)), candidate.fitted,
+                        **titles(video, wishes),
+                    )  # fmt: skip
+        if outputs.audio or outputs.video:
+            with clock("render"):
+                progress("Playing", 0.0)
+                sound = audio.synthesize(score, outputs.soundfont)
+                sound = audio.finish(sound, video.duration, fade=0.0)  # the score fades itself
+                progress("Playing", 1.0)
+        if outputs.audio:
+            audio.write_wav(sound, together.enter_context(whole(outputs.audio)))
+        if outputs.video:
+            film = together.enter_context(whole(outputs.video))
+            with clock("mux"):
+                audio.mux(
+                    source, sound, film, outputs.keep_audio,
+                    lambda seconds: progress("Writing the film", seconds / video.duration),
+                )  # fmt: skip
+    timings = {**clock.seconds, "total": time.perf_counter() - began}
+    return {
+        "score": str(outputs.score),
+        "video": str(outputs.video) if outputs.video else None,
+        "audio": str(outputs.audio) if outputs.audio else None,
+        "checkpoint": str(checkpoint),
+        "sampling": asdict(choice),
+        **describe(best, video, wishes),
+        "candidates": [{"seed": c.seed, "score": c.score, **c.parts} for c in (best, *others)],
+        "timings": {stage: round(seconds, 3) for stage, seconds in timings.items()},
+    }
+
+
+def see(
+    source: Path, wishes: Wishes, progress: Callable[[float], None] | None = None
+) -> Analysis:
+    """Return what the video asks of its music, with a person's wishes in its place."""
+    if wishes.analysis is not None:
+        video = Analysis.load(wishes.analysis)
+    else:
+        facts = open_video(source)
+        ahead = progress or (lambda share: None)
+        video = Analysis.of(watch(facts, lambda s: ahead(min(1.0, s / max(facts.duration, 0.1)))))
+    if wishes.cuts == "none":
+        video = replace(video, cuts=())
+    elif wishes.cuts != "auto":
+        rate = Fraction(video.fps) or None
+        video = replace(video, cuts=tuple(read_cuts(Path(wishes.cuts), rate, video.duration)))
+    return video.with_feeling(wishes.emotion, wishes.valence, wishes.arousal)
+
+
+def analyze(
+    source: Path,
+    out: Path | None = None,
+    plot: Path | None = None,
+    lists: Sequence[str] = (),
+    progress: Progress = lambda stage, share: None,
+) -> tuple[Analysis, list[Path]]:
+    """Watch ``source``; write the analysis, its picture and cut lists; return it and the files.
+
+    ``lists`` are suffixes such as "csv" and "edl"; the lists are named after ``out`` or the video.
+    """
+    beside = (out or Path(source.name)).with_suffix("")
+    targets = [path for path in (out, plot) if path is not None]
+    targets += [beside.with_name(f"{beside.name}.cuts.{suffix}") for suffix in lists]
+    for path in targets:
+        check_target(path)
+    facts = open_video(source)
+    footage = watch(
+        facts, lambda s: progress("Watching", min(1.0, s / max(facts.duration, 0.1)))
+    )
+    video = Analysis.of(footage)
+    with ExitStack() as together:
+        files = [together.enter_context(whole(path)) for path in targets]
+        if out is not None:
+            video.save(files[targets.index(out)])
+        if plot is not None:
+            plot_analysis(video, footage.strip, files[targets.index(plot)])
+        for file in files[len(targets) - len(lists) :]:
+            write_cuts(file, video)
+    return video, targets
+
+
+def render(
+    score: Path, out: Path, duration: float | None, fade: float, soundfont: Path | None
+) -> dict[str, Any]:
+    """Play a MIDI file into a WAV file; return what was written."""
+    check_target(out)
+    sound = audio.synthesize(score, soundfont)
+    length = sound.duration if duration is None else duration
+    if not (math.isfinite(length) and length > 0):
+        raise UsageError(f"a duration of {length} s cannot be; choose a positive number of seconds")
+    if not (math.isfinite(fade) and fade >= 0):
+        raise UsageError(f"a fade of {fade} s cannot be; choose 0 or more seconds")
+    audio.write_wav(audio.finish(sound, length, fade), out)
+    return {"audio": str(out), "duration": length, "synthesizer": audio.synthesizer_name()}
+
+
+def demonstrate(folder: Path, seed: int, progress: Progress) -> dict[str, Any]:
+    """Draw the project's own clip into ``folder`` and compose for it; return the report."""
+    from emsync.demo import draw_clip
+
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(f"cannot make the folder {str(folder)!r}: {error.strerror}") from error
+    clip = folder / "clip.mp4"
+    progress("Drawing", 0.0)
+    draw_clip(clip)
+    progress("Drawing", 1.0)
+    outputs = Outputs(folder / "score.mid", folder / "clip-with-music.mp4")
+    return generate(clip, outputs, Wishes(seed=seed), device="auto", progress=progress)
+
+
+def compose(
+    composer: Composer,
+    video: Analysis,
+    wishes: Wishes,
+    sampling: Sampling,
+    progress: Progress = lambda stage, share: None,
+) -> list[Candidate]:
+    """Draw ``wishes.candidates`` pieces for ``video``, fit them to it, and return them best first."""
+    aim = last_chord(video.duration, video.cuts) if wishes.ending == "cadence" else None
+    asked = video if aim is None else with_ending(video, aim)
+    rate = Fraction(video.fps) or None
+    length = video.duration * (1 + wishes.max_tempo_change) + MARGIN
+    seeds = range(wishes.seed, wishes.seed + wishes.candidates)
+    pieces = sample(
+        composer.model,
+        composer.tokenizer,
+        [composer.targets(asked)] * len(seeds),
+        [length] * len(seeds),
+        seeds,
+        sampling,
+        lambda seconds: progress("Composing", seconds / length),
+    )
+    candidates = []
+    for seed, ids in zip(seeds, pieces, strict=True):
+        piece = composer.tokenizer.decode(ids)
+        fitted = fit(
+            piece, asked.cuts, video.duration, wishes.sync, wishes.max_tempo_change, rate
+        )
+        if aim is not None:
+            fitted = finish(fitted, aim)
+        candidates.append(judge(fitted, asked, seed, len(ids)))
+    return sorted(candidates, key=lambda c: -c.score)
+
+
+def with_ending(video: Analysis, aim: float) -> Analysis:
+    """Return ``video`` with the last chord as one more boundary that the music sees coming."""
+    if any(cut.kept and abs(cut.time - aim) < 1e-6 for cut in video.cuts):
+        return video
+    ending = Cut(aim, reason=ENDING)
+    return replace(video, cuts=tuple(sorted((*video.cuts, ending), key=lambda cut: cut.time)))
+
+
+def finish(fitted: Fitted, aim: float) -> Fitted:
+    """Return ``fitted`` with its last chord near ``aim`` ringing into the end of the video."""
+    ended, _ = cadence(fitted.piece, aim, fitted.duration)
+    return replace(fitted, piece=ended)
+
+
+def fade_of(wishes: Wishes, duration: float) -> float:
+    """Return the seconds over which the music fades out at its end."""
+    if wishes.ending == "cadence":
+        return duration - last_chord(duration, ())
+    return min(audio.FADE, duration / 2) if wishes.ending == "fade" else 0.0
+
+
+def titles(video: Analysis, wishes: Wishes) -> dict[str, Any]:
+    """Return what the file says in words: its title, where its timecode starts, the emotion."""
+    rate = Fraction(video.fps) or None
+    feeling = ", ".join(f"{k} {p:.0%}" for k, p in sorted(video.emotion.items()) if p >= 0.05)
+    words = f"valence {video.valence:+.2f}, arousal {video.arousal:+.2f}"
+    start = None
+    if wishes.start_timecode:
+        if rate is None:
+            raise UsageError("a start timecode needs the video's frame rate, which is unknown")
+        start = Timecode.parse(wishes.start_timecode, rate)
+    return {
+        "title": Path(video.source).stem or "emsync",
+        "rate": rate,
+        "start": start,
+        "texts": [Text(0.0, f"Emotion: {words}" + (f" ({feeling})" if feeling else ""))],
+        "fade": fade_of(wishes, video.duration),
+    }
+
+
+def describe(best: Candidate, video: Analysis, wishes: Wishes) -> dict[str, Any]:
+    """Return what was composed, as plain values: the feeling, the cuts and what answers them."""
+    start = titles(video, wishes)["start"]
+    facts = best.fitted.to_json(Fraction(video.fps) or None, start)
+    chord = last_chord(video.duration, video.cuts) if wishes.ending == "cadence" else None
+    piece = best.fitted.piece
+    return {
+        **facts,
+        "cuts": [cut for cut in facts["cuts"] if cut["reason"] != ENDING],
+        "ending": {"kind": wishes.ending, "chord": chord},
+        "duration": video.duration,
+        "valence": _null(video.valence),
+        "arousal": _null(video.arousal),
+        "emotion": dict(video.emotion),
+        "seed": best.seed,
+        "tokens": best.tokens,
+        "notes": len(piece),
+        "instruments": piece.instruments,
+        "score_parts": best.parts,
+    }
+
+
+def _check(source: Path, outputs: Outputs) -> None:
+    """Refuse what cannot be written before any work is done for it."""
+    targets = [p for p in (outputs.score, outputs.video, outputs.audio) if p is not None]
+    for path in targets:
+        check_target(path)
+        if path.exists() and source.exists() and path.samefile(source):
+            raise UsageError(f"{str(path)!r} is the video itself; choose another name")
+    if len({path.absolute() for path in targets}) < len(targets):
+        raise UsageError(f"two outputs have the same name: {', '.join(map(str, targets))}")
+    if outputs.video is not None:
+        audio.check_mux(source, outputs.video, outputs.keep_audio)
+
+
+def _null(value: float) -> float | None:
+    return None if math.isnan(value) else value

@@ -1,0 +1,255 @@
+"""The laws that every plug-in keeps, for its author to test it by.
+
+    from emsync.testing import check_conditioner, check_tokenizer
+
+Each check raises AssertionError with a sentence that says which law is broken, and where.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, is_dataclass
+
+import numpy as np
+
+from emsync.analysis import Analysis, Cut, Curve
+from emsync.conditioning import Conditioner, Floats
+from emsync.music import BASS, CLASSES, DRUMS, PIANO, Piece
+from emsync.tokens import Ids, Timeline, Tokenizer
+
+CLOSE = 0.05  # seconds; the most that a tokenizer's grid may move a boundary chord
+
+
+def example_piece() -> Piece:
+    """Return eight bars at 120 BPM: drums, bass, a piano's line, and a held triad every two bars."""
+    beats = np.arange(0.0, 16.0, 0.5)
+    notes = [(DRUMS, 36 + 2 * (i % 2), t, t + 0.1) for i, t in enumerate(beats)]
+    notes += [(BASS, 36 + i % 5, t, t + 0.9) for i, t in enumerate(beats[::2])]
+    notes += [(PIANO, 72 + i % 7, t, t + 0.3) for i, t in enumerate(beats + 0.25)]
+    notes += [(PIANO, p, t, t + 1.5) for t in beats[::8] for p in (48, 52, 55)]
+    labels = {"valence": 0.5, "arousal": -0.25}
+    return Piece.of(np.array(notes, np.float64), beats[::4], beats[::8], labels)
+
+
+def example_video() -> Analysis:
+    """Return twenty seconds of video with three cuts, one of which is not to be answered."""
+    return Analysis(
+        duration=20.0,
+        fps="25",
+        cuts=(Cut(time=4.04), Cut(time=6.0, kept=False), Cut(time=12.52)),
+        motion=Curve(step=0.1, values=tuple(np.abs(np.sin(np.arange(200) / 10)).tolist())),
+        valence=0.5,
+        arousal=-0.25,
+    )
+
+
+def check_conditioner(conditioner: Conditioner, target: Floats, timeline: Timeline) -> None:
+    """Raise AssertionError if ``conditioner`` breaks a law, on this target or on one of its own.
+
+    It also asks for the targets of a small piece and of a small video, and for nothing.
+    """
+    _check_settings(conditioner)
+    targets = {
+        "the given target": target,
+        "from_music": conditioner.from_music(example_piece()),
+        "from_video": conditioner.from_video(example_video()),
+        "from_video of a video without cuts": conditioner.from_video(Analysis(8.0, "24")),
+    }
+    for origin, asked in targets.items():
+        _check_features(conditioner, asked, timeline, origin)
+        nothing = conditioner.unasked(asked)
+        rows = _check_features(conditioner, nothing, timeline, f"unasked of {origin}")
+        _require(
+            bool(np.isnan(rows).any(axis=1).all()),
+            f"unasked of {origin} still asks: a row of its features is without NaN",
+        )
+
+
+def _check_features(
+    conditioner: Conditioner, target: Floats, timeline: Timeline, origin: str
+) -> Floats:
+    """Check what ``conditioner`` shows of ``target``, and return it."""
+    _require(
+        isinstance(target, np.ndarray) and target.dtype == np.float32,
+        f"{origin} is not a float32 array but {getattr(target, 'dtype', type(target))}",
+    )
+    length, prefix = len(timeline.times), conditioner.place == "prefix"
+    before = target.copy()
+    rows = conditioner.features(target, timeline)
+    _require(rows.dtype == np.float32, f"features of {origin} are {rows.dtype}, not float32")
+    _require(
+        rows.ndim == 2 and rows.shape[1] == conditioner.channels,
+        f"features of {origin} have the shape {rows.shape}, not (rows, {conditioner.channels})",
+    )
+    if prefix:
+        _require(
+            len(rows) <= conditioner.channels,
+            f"a prefix has {len(rows)} rows; the network has room for {conditioner.channels}",
+        )
+    else:
+        _require(len(rows) == length, f"there are {len(rows)} rows beside {length} tokens")
+    _require(not np.isinf(rows).any(), f"features of {origin} are infinite somewhere")
+    _require(
+        np.array_equal(target, before, equal_nan=True)
+        and np.array_equal(conditioner.features(target, timeline), rows, equal_nan=True),
+        f"features are not pure: a second look at {origin} differs from the first",
+    )
+    for end in range(length):
+        early = conditioner.features(target, _start(timeline, end))
+        late = rows if prefix else rows[:end]
+        _require(
+            np.array_equal(early, late, equal_nan=True),
+            f"features of {origin} are not causal: the first {end} rows change with later tokens",
+        )
+    if not prefix:
+        cursor = conditioner.cursor(target)
+        for i, (time, mark) in enumerate(zip(timeline.times, timeline.marks, strict=True)):
+            row = np.asarray(cursor.row(float(time), bool(mark)), np.float32)
+            _require(
+                np.array_equal(row, rows[i], equal_nan=True),
+                f"row {i} of the cursor on {origin} is {row}, of the features {rows[i]}",
+            )
+    return rows
+
+
+def _start(timeline: Timeline, end: int) -> Timeline:
+    return Timeline(timeline.times[:end], timeline.marks[:end])
+
+
+def check_tokenizer(tokenizer: Tokenizer, piece: Piece) -> None:
+    """Raise AssertionError if ``tokenizer`` breaks a law on ``piece``.
+
+    The piece should be one that players can play: the rules of grammar have to accept it.
+    """
+    _check_settings(tokenizer)
+    size = tokenizer.vocab_size
+    seconds = tokenizer.durations
+    _require(
+        seconds.shape == (size,) and bool((np.isfinite(seconds) & (seconds >= 0)).all()),
+        f"durations are not {size} finite numbers from 0 on",
+    )
+    special = {*tokenizer.never, *(t for t in (tokenizer.mark, tokenizer.bar) if t is not None)}
+    _require(special <= set(range(size)), f"never, mark or bar is outside the {size} tokens")
+
+    ids = tokenizer.encode(piece)
+    _check_range(tokenizer, ids, "encode")
+    header = tokenizer.header(len(np.unique(piece.classes)))
+    _require(
+        np.array_equal(ids[: len(header)], header),
+        f"the tokens begin with {ids[: len(header)].tolist()}, the header is {header.tolist()}",
+    )
+    sung = ids[len(header) :]
+    _require(
+        not np.isin(sung, np.asarray(tokenizer.never, np.int64)).any(),
+        "a token that is never sampled stands in a piece, after its header",
+    )
+    _check_timeline(tokenizer, ids, piece)
+    _check_decode(tokenizer, ids)
+    _check_transpose(tokenizer, ids)
+    _check_rules(tokenizer, ids, len(header))
+
+
+def _check_range(tokenizer: Tokenizer, ids: Ids, origin: str) -> None:
+    _require(ids.ndim == 1 and ids.dtype == np.int64, f"{origin} returns no row of int64")
+    _require(
+        bool(((ids >= 0) & (ids < tokenizer.vocab_size)).all()),
+        f"{origin} returns a token outside 0 to {tokenizer.vocab_size - 1}",
+    )
+
+
+def _check_timeline(tokenizer: Tokenizer, ids: Ids, piece: Piece) -> None:
+    timeline = tokenizer.timeline(ids)
+    _require(
+        len(timeline.times) == len(timeline.marks) == len(ids),
+        f"the timeline of {len(ids)} tokens has {len(timeline.times)} times",
+    )
+    _require(bool((np.diff(timeline.times) >= 0).all()), "the times of the timeline fall")
+    if tokenizer.mark is not None:
+        marked = timeline.times[timeline.marks]
+        _require(
+            len(marked) == len(piece.chords) and np.allclose(marked, piece.chords, 0, CLOSE),
+            f"the marks are at {marked.tolist()} s, the chords at {piece.chords.tolist()} s",
+        )
+
+
+def _check_decode(tokenizer: Tokenizer, ids: Ids) -> None:
+    """Check that no tokens break ``decode``: all, the first ones, or any at all."""
+    whole = tokenizer.decode(ids)
+    _require(
+        np.array_equal(tokenizer.encode(whole), ids),
+        "encode(decode(ids)) is not ids: something is lost on the way",
+    )
+    notes = 0
+    for end in np.linspace(0, len(ids), 30, dtype=np.int64):
+        start = tokenizer.decode(ids[:end])
+        _check_closed(start, f"the first {end} tokens")
+        _require(len(start) >= notes, f"the first {end} tokens have fewer notes than fewer tokens")
+        notes = len(start)
+    chance = np.random.default_rng(0)
+    for length in (1, 10, 1000):
+        noise = chance.integers(0, tokenizer.vocab_size, length)
+        _check_closed(tokenizer.decode(noise), f"{length} random tokens")
+
+
+def _check_closed(piece: Piece, origin: str) -> None:
+    _require(
+        bool((piece.offsets > piece.onsets).all()),
+        f"decode leaves a note without an end in {origin}",
+    )
+
+
+def _check_transpose(tokenizer: Tokenizer, ids: Ids) -> None:
+    before, there = tokenizer.decode(ids), tokenizer.timeline(ids)
+    drums = before.classes == DRUMS
+    for semitones in (-3, 0, 3):
+        moved = tokenizer.transpose(ids, semitones)
+        _check_range(tokenizer, moved, "transpose")
+        after, here = tokenizer.decode(moved), tokenizer.timeline(moved)
+        _require(
+            np.array_equal(there.times, here.times) and np.array_equal(there.marks, here.marks),
+            f"transposition by {semitones} moves times or marks",
+        )
+        same = after.classes == DRUMS
+        _require(
+            np.array_equal(before.pitches[drums], after.pitches[same])
+            and np.array_equal(before.onsets[drums], after.onsets[same]),
+            f"transposition by {semitones} moves {CLASSES[DRUMS]}",
+        )
+        _require(
+            semitones != 0 or np.array_equal(moved, ids), "transposition by 0 changes the tokens"
+        )
+
+
+def _check_rules(tokenizer: Tokenizer, ids: Ids, header: int) -> None:
+    for name in tokenizer.rules():
+        refused = refusals(tokenizer, name, ids, header)
+        _require(
+            not len(refused),
+            f"the rule {name!r} forbids token {ids[refused[0]] if len(refused) else None} "
+            f"at {refused[:1]}, which a real piece has there",
+        )
+
+
+def refusals(tokenizer: Tokenizer, rule: str, ids: Ids, start: int = 0) -> Sequence[int]:
+    """Return the indices, from ``start`` on, of the tokens that ``rule`` forbids after the others."""
+    import torch
+
+    forbid = tokenizer.rules()[rule]()
+    row, scores = torch.from_numpy(ids)[None], torch.zeros(1, tokenizer.vocab_size)
+    return [
+        i for i in range(start, len(ids)) if torch.isinf(forbid(row[:, :i], scores)[0, ids[i]])
+    ]
+
+
+def _check_settings(plugin: Conditioner | Tokenizer) -> None:
+    kind = type(plugin)
+    _require(
+        is_dataclass(kind) and "__dataclass_fields__" in vars(kind),
+        f"{kind.__name__} is not a dataclass, so its settings are not known",
+    )
+    settings = json.loads(json.dumps(asdict(plugin)))
+    _require(kind(**settings) == plugin, f"the settings {settings} do not survive JSON")
+
+
+def _require(law: bool, sentence: str) -> None:
+    if not law:
+        raise AssertionError(sentence)

@@ -1,0 +1,177 @@
+"""Entry points are the only door for plug-ins: for emsync's own, and for anyone's."""
+
+import sys
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from emsync import plugins
+from emsync.composer import Composer
+from emsync.conditioning import Conditioner
+from emsync.data.crops import Cropping, crop
+from emsync.data.labels import Scale
+from emsync.errors import AssetError
+from emsync.model import EventTransformer, ModelConfig
+from emsync.sampling import Sampling, sample
+from emsync.testing import check_conditioner, example_piece, example_video
+from emsync.tokens import Tokenizer
+from emsync_conditioners.boundaries import Boundaries
+from emsync_tokenizers import vocabulary as v
+from emsync_tokenizers.events import Events
+
+EXAMPLE = Path(__file__).parent / "third_party" / "emsync-ending"
+
+
+def install(package: Path, site: Path, name: str | None = None) -> None:
+    """Put ``package`` into the folder ``site`` with the metadata an installer makes of it."""
+    project = tomllib.loads((package / "pyproject.toml").read_text())["project"]
+    for module in package.glob("*.py"):
+        (site / module.name).write_text(module.read_text())
+    name = name or project["name"]
+    info = site / f"{name.replace('-', '_')}-{project['version']}.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text(
+        f"Metadata-Version: 2.1\nName: {name}\nVersion: {project['version']}\n"
+    )
+    lines = []
+    for group, points in project["entry-points"].items():
+        lines += [f"[{group}]", *(f"{key} = {value}" for key, value in points.items())]
+    (info / "entry_points.txt").write_text("\n".join(lines) + "\n")
+
+
+@pytest.fixture
+def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty folder that packages can be installed into."""
+    monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
+    monkeypatch.delitem(sys.modules, "emsync_ending", raising=False)
+    return tmp_path
+
+
+@pytest.fixture
+def ending(site: Path) -> Conditioner:
+    """The conditioner of the example package, found as a user's program would find it."""
+    assert "ending" not in plugins.names(plugins.CONDITIONERS)
+    install(EXAMPLE, site)
+    assert "ending" in plugins.names(plugins.CONDITIONERS)
+    return plugins.load(plugins.CONDITIONERS, "ending", Conditioner)()  # type: ignore[type-abstract]
+
+
+def small(conditioner: Conditioner) -> EventTransformer:
+    torch.manual_seed(0)
+    config = ModelConfig(
+        v.SIZE, width=32, depth=1, heads=2, context=64, position_channels=16, dropout=0.0
+    )
+    model = EventTransformer(config, (conditioner, Boundaries())).eval()
+    with torch.no_grad():  # an untrained network would rarely wait
+        model.head.bias[v.SHIFT : v.NOTE] += 4.0
+    return model
+
+
+def test_the_plug_ins_of_emsync_come_through_the_door() -> None:
+    assert plugins.names(plugins.CONDITIONERS) == ["boundaries", "onset_density", "valence_arousal"]
+    assert plugins.names(plugins.TOKENIZERS) == ["events", "tsd"]
+    assert "colour_motion" in plugins.names(plugins.ESTIMATORS)
+
+
+@pytest.mark.parametrize(
+    ("group", "kind"),
+    [(plugins.CONDITIONERS, Conditioner), (plugins.TOKENIZERS, Tokenizer)],
+)
+def test_a_plug_in_bears_its_entry_point_s_name_and_says_what_it_does(
+    group: str, kind: type[Conditioner] | type[Tokenizer]
+) -> None:
+    for name in plugins.names(group):
+        plugin = plugins.load(group, name, kind)
+        assert plugin.name == name
+        assert 0 < len(plugin.summary) < 80
+
+
+def test_a_third_party_conditioner_keeps_the_laws(ending: Conditioner) -> None:
+    tokenizer = Events()
+    timeline = tokenizer.timeline(tokenizer.encode(example_piece()))
+    check_conditioner(ending, np.array([12.0], np.float32), timeline)
+
+
+def test_a_third_party_conditioner_trains(ending: Conditioner) -> None:
+    tokenizer = Events()
+    model = small(ending)
+    rng, plain = np.random.default_rng(0), Cropping.plain()
+    ids = tokenizer.encode(example_piece())
+    example = crop(ids, tokenizer, model.conditioners, 64, rng, plain, {}, Scale.of([1.0, 2.0]))
+    features = {name: torch.from_numpy(rows)[None] for name, rows in example.features.items()}
+    logits = model(torch.from_numpy(example.ids[:-1])[None], features)
+    loss = torch.nn.functional.cross_entropy(logits[0], torch.from_numpy(example.ids[1:]))
+    loss.backward()
+    weights = list(model.conditions.encoders["ending"].parameters())
+    assert all(w.grad is not None and w.grad.abs().sum() > 0 for w in weights)
+
+
+def test_a_third_party_conditioner_steers_the_sampler(ending: Conditioner) -> None:
+    def drawn(end: float) -> list[int]:
+        targets = {"ending": np.array([end], np.float32), "boundaries": Boundaries().from_video(
+            example_video()
+        )}  # fmt: skip
+        (ids,) = sample(model, Events(), [targets], [1.0], [0], Sampling())
+        return ids.tolist()
+
+    model = small(ending)
+    with torch.no_grad():
+        for p in model.conditions.parameters():
+            p.mul_(30)
+    assert drawn(1.0) == drawn(1.0)
+    assert drawn(1.0) != drawn(100.0)
+
+
+def test_a_checkpoint_with_a_third_party_conditioner_loads_while_its_package_is_there(
+    ending: Conditioner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Composer(small(ending), Events()).save_pretrained(tmp_path / "checkpoint")
+    again = Composer.from_pretrained(tmp_path / "checkpoint")
+    assert again.model.conditioners == (ending, Boundaries())
+    assert again.targets(example_video())["ending"].tolist() == [20.0]
+    monkeypatch.setattr(sys, "path", [p for p in sys.path if p != str(tmp_path)])
+    with pytest.raises(AssetError, match="no plug-in 'ending'"):
+        Composer.from_pretrained(tmp_path / "checkpoint")
+
+
+def test_a_name_offered_by_two_packages_is_refused(site: Path) -> None:
+    install(EXAMPLE, site)
+    entry = (site / "emsync_ending-1.0.dist-info" / "entry_points.txt").read_text()
+    install(EXAMPLE, site, name="another-ending")
+    other = site / "another_ending-1.0.dist-info" / "entry_points.txt"
+    other.write_text(entry.replace("emsync_ending:", "another_ending:"))
+    with pytest.raises(AssetError, match="offered twice.*remove one"):
+        plugins.load(plugins.CONDITIONERS, "ending", Conditioner)  # type: ignore[type-abstract]
+
+
+def test_an_unknown_name_is_refused_with_those_that_are_known() -> None:
+    with pytest.raises(AssetError, match="no plug-in 'boundary'.*there is boundaries, onset"):
+        plugins.load(plugins.CONDITIONERS, "boundary", Conditioner)  # type: ignore[type-abstract]
+
+
+def test_a_plug_in_of_another_kind_is_refused() -> None:
+    with pytest.raises(AssetError, match="is not a Tokenizer"):
+        plugins.load(plugins.CONDITIONERS, "boundaries", Tokenizer)  # type: ignore[type-abstract]
+
+
+def test_a_class_that_is_no_dataclass_fails_the_check(ending: Conditioner) -> None:
+    class Bare(type(ending)):  # type: ignore[misc]
+        pass
+
+    with pytest.raises(AssertionError, match="Bare is not a dataclass"):
+        check_conditioner(Bare(), np.array([1.0], np.float32), Events().timeline(np.arange(6)))
+
+
+def test_a_conditioner_that_looks_ahead_fails_the_check(ending: Conditioner) -> None:
+    @dataclass(frozen=True)
+    class Peeking(type(ending)):  # type: ignore[misc]
+        def features(self, target, timeline):  # type: ignore[no-untyped-def]
+            return super().features(target, timeline)[::-1].copy()
+
+    timeline = Events().timeline(Events().encode(example_piece()))
+    with pytest.raises(AssertionError, match="not causal"):
+        check_conditioner(Peeking(), np.array([5.0], np.float32), timeline)
