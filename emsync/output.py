@@ -24,15 +24,23 @@ def check_target(path: Path) -> None:
         raise UsageError(f"cannot write {str(path)!r}: the folder is not writable")
 
 
+_open: dict[Path, Path] = {}  # partial files being written, and what they will be called
+
+
 @contextmanager
 def whole(path: Path) -> Iterator[Path]:
     """Yield a path to write to; rename it to ``path`` on success, remove it on failure.
 
     The partial file has the suffix of ``path``, since writers choose the format by it. A target
-    that cannot be written raises EmsyncError, and the previous ``path`` stays untouched.
+    that cannot be written raises EmsyncError, and the previous ``path`` stays untouched. A writer
+    that is given a partial file of another ``whole`` writes to it: outputs can appear together.
     """
+    if path in _open:
+        yield path
+        return
     check_target(path)
     partial = path.with_name(f".{path.stem[:64]}.{secrets.token_hex(4)}.part{path.suffix}")
+    _open[partial] = path
     try:
         yield partial
         os.replace(partial, path)
@@ -41,4 +49,5 @@ def whole(path: Path) -> Iterator[Path]:
             raise
         raise EmsyncError(f"cannot write {str(path)!r}: {error.strerror}") from error
     finally:
+        del _open[partial]
         partial.unlink(missing_ok=True)

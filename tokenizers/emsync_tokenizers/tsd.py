@@ -61,8 +61,10 @@ class Tsd(Tokenizer):
 
     def decode(self, ids: Ids) -> Piece:
         """Return the music of (T,) tokens; what TSD calls a note is a Pitch and its Duration."""
+        from miditok import TokSequence
+
         times = self.timeline(ids).times
-        notes = from_score(_scheme().decode(np.asarray(ids, np.int64).tolist()))
+        notes = from_score(_scheme().decode(TokSequence(ids=ids.tolist())))
         piece = replace(notes, downbeats=times[ids == self.bar], chords=times[ids == self.mark])
         return on_grid(piece, STEPS_PER_SECOND)
 

@@ -1,0 +1,348 @@
+"""The command line: what it prints, what it returns, and what it leaves alone when it fails."""
+
+import json
+import os
+import resource
+import subprocess
+import sys
+from collections.abc import Callable
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from emsync import __version__
+from emsync.cli import main
+from emsync.composer import Composer
+from emsync.model import EventTransformer, ModelConfig
+from emsync_conditioners.boundaries import Boundaries
+from emsync_conditioners.onset_density import OnsetDensity
+from emsync_conditioners.valence_arousal import ValenceArousal
+from emsync_tokenizers import vocabulary as v
+from emsync_tokenizers.events import Events
+
+OLD = b"the score of yesterday"
+
+
+def draw_video(path: Path, frames: int = 60, size: tuple[int, int] = (64, 48)) -> None:
+    """Write a film of 25 frames a second with one hard cut in its middle."""
+    import av
+
+    width, height = size
+    with av.open(str(path.absolute()), "w", format="mp4") as film:
+        stream = film.add_stream("libx264", rate=Fraction(25))
+        stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
+        for i in range(frames):
+            picture = np.full((height, width, 3), 30 if i < frames // 2 else 220, np.uint8)
+            picture[:, (i * 2) % width] = (200, 40, 90)
+            film.mux(stream.encode(av.VideoFrame.from_ndarray(picture, "rgb24")))
+        film.mux(stream.encode(None))
+
+
+@pytest.fixture(scope="session")
+def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A checkpoint of an untrained network."""
+    torch.manual_seed(0)
+    config = ModelConfig(v.SIZE, width=32, depth=1, heads=2, context=64, position_channels=16)
+    model = EventTransformer(config, (ValenceArousal(), Boundaries(), OnsetDensity()))
+    with torch.no_grad():
+        model.head.bias[v.SHIFT : v.NOTE] += 2.0
+    folder = tmp_path_factory.mktemp("checkpoint")
+    Composer(model, Events()).save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("clip") / "clip.mp4"
+    draw_video(path)
+    return path
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty working folder with yesterday's score in it."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "out.mid").write_bytes(OLD)
+    return tmp_path
+
+
+Run = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str]) -> Run:
+    def call(*arguments: object) -> tuple[int, str, str]:
+        code = main([str(a) for a in arguments])
+        out, err = capsys.readouterr()
+        return code, out, err
+
+    return call
+
+
+def refused(
+    result: tuple[int, str, str], here: Path, code: int, *words: str, left: set[str] | None = None
+) -> None:
+    """Check that a run failed in one sentence and left the folder as it was."""
+    got, out, err = result
+    assert got == code, err
+    message = [line for line in err.splitlines() if line.startswith("emsync: ")]
+    assert len(message) == 1 and "Traceback" not in err, err
+    for word in words:
+        assert word in message[0]
+    assert out == ""
+    assert (here / "out.mid").read_bytes() == OLD
+    assert {p.name for p in here.iterdir()} == {"out.mid"} | (left or set())
+
+
+def test_tells_its_version(run: Run) -> None:
+    assert run("--version") == (0, f"emsync {__version__}\n", "")
+
+
+def test_help_imports_no_torch() -> None:
+    code = (
+        "import sys; from emsync.cli import main; main(['--help']); "
+        "sys.exit('torch' in sys.modules or 'numpy' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True).returncode == 0
+
+
+def test_lists_every_plug_in_with_what_it_does(run: Run) -> None:
+    code, out, _ = run("plugins", "--json")
+    found = json.loads(out)
+    assert code == 0
+    assert {"boundaries", "onset_density", "valence_arousal"} <= set(found["conditioners"])
+    assert {"events", "tsd"} <= set(found["tokenizers"])
+    assert "colour_motion" in found["estimators"]
+    assert all(summary for kind in found.values() for summary in kind.values())
+
+
+def test_generate_writes_all_outputs_and_reports_them(
+    run: Run, here: Path, clip: Path, small: Path
+) -> None:
+    code, out, err = run(
+        "generate", clip, "--checkpoint", small, "--out", "out.mid", "--video", "film.mp4",
+        "--audio", "music.wav", "--seed", 3, "--candidates", 2, "--keep-all", "--json",
+    )  # fmt: skip
+    assert code == 0, err
+    report = json.loads(out)
+    assert report["duration"] == pytest.approx(2.4, abs=1e-6)
+    assert report["seed"] in (3, 4) and report["tokens"] > 0
+    assert [c["seed"] for c in report["candidates"]] in ([3, 4], [4, 3])
+    assert {p.name for p in here.iterdir()} == {
+        "out.mid", "out.1.mid", "out.2.mid", "film.mp4", "music.wav",
+    }  # fmt: skip
+    assert (here / "out.mid").read_bytes() == (here / "out.1.mid").read_bytes()
+    for cut in report["cuts"]:
+        assert {"time", "kept", "reason", "hit"} <= set(cut)
+    stages = {k: s for k, s in report["timings"].items() if k != "total"}
+    assert sum(stages.values()) == pytest.approx(report["timings"]["total"], rel=0.05, abs=0.05)
+
+
+def test_the_same_seed_gives_the_same_bytes(run: Run, here: Path, clip: Path, small: Path) -> None:
+    for name in ("one.mid", "two.mid"):
+        assert run("generate", clip, "--checkpoint", small, "--out", name)[0] == 0
+    assert (here / "one.mid").read_bytes() == (here / "two.mid").read_bytes()
+
+
+def test_an_analysis_can_be_edited_and_used_again(
+    run: Run, here: Path, clip: Path, small: Path
+) -> None:
+    assert run("analyze", clip, "--out", "a.json", "--plot", "a.png", "--save", "csv,edl")[0] == 0
+    assert {"a.json", "a.png", "a.cuts.csv", "a.cuts.edl"} <= {p.name for p in here.iterdir()}
+    analysis = json.loads((here / "a.json").read_text())
+    analysis["cuts"] = [{"time": 0.8}]
+    (here / "a.json").write_text(json.dumps(analysis))
+    code, out, _ = run(
+        "generate", clip, "--checkpoint", small, "--analysis", "a.json", "--json", "--out", "o.mid"
+    )
+    assert code == 0
+    assert [cut["time"] for cut in json.loads(out)["cuts"]] == [0.8]
+
+
+def test_render_and_check_take_what_generate_wrote(
+    run: Run, here: Path, clip: Path, small: Path
+) -> None:
+    assert run("generate", clip, "--checkpoint", small, "--out", "s.mid")[0] == 0
+    code, out, _ = run("check", "s.mid", "--json")
+    assert code == 0 and json.loads(out)["ok"] is True
+    code, out, _ = run("render", "s.mid", "--out", "s.wav", "--duration", 2, "--json")
+    assert code == 0 and json.loads(out)["duration"] == 2.0
+    assert (here / "s.wav").stat().st_size == 44 + 4 * 2 * 44100
+
+
+@pytest.mark.parametrize("kind", ["empty", "text", "truncated", "sound", "picture"])
+def test_what_is_no_video_is_refused(
+    kind: str, run: Run, here: Path, clip: Path, small: Path
+) -> None:
+    source = here / "in.mp4"
+    if kind == "empty":
+        source.touch()
+    elif kind == "text":
+        source.write_text("dear diary\n" * 50)
+    elif kind == "truncated":
+        source.write_bytes(clip.read_bytes()[:700])
+    elif kind == "sound":
+        from emsync.audio import Audio, write_wav
+
+        source = here / "in.wav"
+        write_wav(Audio(np.zeros((4410, 2), np.float32), 44100), source)
+    else:
+        from matplotlib.image import imsave
+
+        source = here / "in.png"
+        imsave(source, np.zeros((8, 8, 3)))
+    result = run("generate", source, "--checkpoint", small, "--out", "out.mid")
+    refused(result, here, 3, source.name, left={source.name})
+
+
+@pytest.mark.parametrize("name", ["missing.mp4", "concat:a|b.mp4", "http:x.mp4", "it's \"it\".mp4"])
+def test_a_missing_video_is_refused_and_a_name_is_never_a_protocol(
+    name: str, run: Run, here: Path, small: Path
+) -> None:
+    refused(run("generate", name, "--checkpoint", small, "--out", "out.mid"), here, 3, "there is no file")
+
+
+@pytest.mark.parametrize("name", ["-x.mp4", "concat:a.mp4", "it's \"it\"; $(touch y).mp4"])
+def test_an_odd_name_is_a_file_name_like_any_other(
+    name: str, run: Run, here: Path, clip: Path, small: Path
+) -> None:
+    (here / name).write_bytes(clip.read_bytes())
+    code, out, err = run(
+        "generate", "--checkpoint", small, "--out", "o.mid", "--video", f"with {name}", "--", name
+    )
+    assert code == 0, err
+    assert {p.name for p in here.iterdir()} == {"out.mid", "o.mid", name, f"with {name}"}
+
+
+def test_a_folder_is_no_video_and_no_target(run: Run, here: Path, clip: Path, small: Path) -> None:
+    (here / "folder").mkdir()
+    result = run("generate", "folder", "--checkpoint", small, "--out", "out.mid")
+    refused(result, here, 3, "folder", left={"folder"})
+    result = run("generate", clip, "--checkpoint", small, "--out", "folder")
+    refused(result, here, 2, "it is a folder", left={"folder"})
+    result = run("generate", clip, "--checkpoint", small, "--out", "nowhere/out.mid")
+    refused(result, here, 2, "there is no folder", left={"folder"})
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+def test_an_unwritable_target_is_refused(run: Run, here: Path, clip: Path, small: Path) -> None:
+    (here / "shut").mkdir(mode=0o500)
+    result = run("generate", clip, "--checkpoint", small, "--out", "shut/out.mid")
+    refused(result, here, 2, "not writable", left={"shut"})
+
+
+def test_a_full_disk_leaves_nothing_behind(here: Path, clip: Path, small: Path) -> None:
+    code = "import sys, signal; signal.signal(signal.SIGXFSZ, signal.SIG_IGN); " \
+        "from emsync.cli import main; sys.exit(main(sys.argv[1:]))"  # fmt: skip
+    result = subprocess.run(
+        [sys.executable, "-c", code, "generate", str(clip), "--checkpoint", str(small),
+         "--out", "out.mid", "--audio", "music.wav"],
+        capture_output=True, text=True,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000)),
+    )  # fmt: skip
+    refused((result.returncode, result.stdout, result.stderr), here, 1, "music.wav")
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--emotion", "bliss"], ["'bliss'", "joy"]),
+        (["--emotion", ""], ["emotion"]),
+        (["--emotion", "joy=-1"], ["-1"]),
+        (["--valence", "nan"], ["valence", "nan"]),
+        (["--arousal", "1.5"], ["arousal", "1.5"]),
+        (["--temperature", "0"], ["temperature"]),
+        (["--sync", "bar"], ["'bar'", "downbeat"]),
+        (["--ending", "bang"], ["'bang'", "cadence"]),
+        (["--candidates", "0"], ["0 candidates"]),
+        (["--keep-audio", "louder", "--video", "f.mp4"], ["'louder'", "duck"]),
+        (["--video", "film.avi"], [".avi", ".mp4"]),
+        (["--instruments", "many"], ["'many'"]),
+        (["--device", "abacus"], ["'abacus'", "cpu"]),
+        (["--rules-off", "joy"], ["'joy'", "order"]),
+        (["--max-tempo-change", "2"], ["2"]),
+        (["--start-timecode", "noon"], ["noon"]),
+        (["--audio", "out.mid"], ["same name"]),
+    ],
+)
+def test_an_impossible_wish_is_a_usage_error(
+    options: list[str], words: list[str], run: Run, here: Path, clip: Path, small: Path
+) -> None:
+    result = run("generate", clip, "--checkpoint", small, "--out", "out.mid", *options)
+    refused(result, here, 2, *words)
+
+
+def test_the_video_itself_is_no_target(run: Run, here: Path, clip: Path, small: Path) -> None:
+    film = here / "clip.mp4"
+    film.write_bytes(clip.read_bytes())
+    for option in ("--out", "--video"):
+        result = run("generate", film, "--checkpoint", small, option, film)
+        refused(result, here, 2, "itself", left={"clip.mp4"})
+    assert film.read_bytes() == clip.read_bytes()
+
+
+@pytest.mark.parametrize("fault", ["missing", "no weights", "wrong shape", "not weights", "config"])
+def test_a_broken_checkpoint_is_refused(
+    fault: str, run: Run, here: Path, clip: Path, small: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    folder = tmp_path_factory.mktemp("broken")
+    for path in small.iterdir():
+        (folder / path.name).write_bytes(path.read_bytes())
+    weights = folder / "model.safetensors"
+    if fault == "missing":
+        folder = folder / "nowhere"
+    elif fault == "no weights":
+        weights.unlink()
+    elif fault == "wrong shape":
+        save_file({**load_file(weights), "head.bias": torch.zeros(7)}, weights)
+    elif fault == "not weights":
+        weights.write_bytes(b"\x00" * 64)
+    else:
+        (folder / "config.json").write_text('{"tokenizer": 3}')
+    result = run("generate", clip, "--checkpoint", folder, "--out", "out.mid")
+    refused(result, here, 4, folder.name)
+
+
+def test_a_sound_font_that_is_none_is_refused(
+    run: Run, here: Path, clip: Path, small: Path
+) -> None:
+    (here / "font.sf2").write_text("not a font")
+    result = run(
+        "generate", clip, "--checkpoint", small, "--out", "out.mid", "--audio", "a.wav",
+        "--soundfont", "font.sf2",
+    )  # fmt: skip
+    refused(result, here, 4, "font.sf2", left={"font.sf2"})
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("", ["no cuts"]),
+        ("2.0\n1.0\n", ["line 2"]),
+        ("1.0\n99\n", ["line 2"]),
+        ("soon\n", ["line 1"]),
+    ],
+)
+def test_a_bad_list_of_cuts_names_its_line(
+    text: str, words: list[str], run: Run, here: Path, clip: Path, small: Path
+) -> None:
+    (here / "cuts.txt").write_text(text)
+    result = run("generate", clip, "--checkpoint", small, "--out", "out.mid", "--cuts", "cuts.txt")
+    refused(result, here, 3, "cuts.txt", *words, left={"cuts.txt"})
+
+
+def test_an_interrupt_leaves_nothing_behind(
+    run: Run, here: Path, clip: Path, small: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("emsync.audio.synthesize", interrupt)
+    result = run(
+        "generate", clip, "--checkpoint", small, "--out", "out.mid", "--audio", "music.wav"
+    )
+    refused(result, here, 130, "interrupted")

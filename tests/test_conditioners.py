@@ -1,0 +1,180 @@
+"""Conditioners: the same rows in training and in generation, and what those rows say."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from emsync import plugins
+from emsync.analysis import Analysis, Cut
+from emsync.conditioning import Conditioner, Cursor, Floats
+from emsync.music import Piece
+from emsync.testing import check_conditioner, example_piece
+from emsync.tokens import Timeline
+from emsync_conditioners.boundaries import Boundaries
+from emsync_conditioners.onset_density import OnsetDensity
+from emsync_conditioners.valence_arousal import ValenceArousal
+from emsync_tokenizers.events import Events
+
+settings.register_profile("calm", deadline=None)  # a busy machine breaks no law
+settings.load_profile("calm")
+
+NAN = np.nan
+EXP = np.exp(-8.0)  # the second row far from any boundary
+
+
+def floats(*values: float) -> Floats:
+    return np.array(values, np.float32)
+
+
+def timeline(*tokens: tuple[float, bool]) -> Timeline:
+    """Return the timeline of tokens that each stand at a time and mark a boundary or not."""
+    return Timeline(np.array([t for t, _ in tokens]), np.array([m for _, m in tokens], np.bool_))
+
+
+@st.composite
+def timelines(draw: st.DrawFn) -> Timeline:
+    """Times on the grid of 8 ms or anywhere, not falling, with a mark here and there."""
+    waits = draw(st.lists(st.sampled_from([0, 0, 1, 3, 60, 125, 700]) | st.integers(0, 500), max_size=40))
+    marks = draw(st.lists(st.booleans(), min_size=len(waits), max_size=len(waits)))
+    return Timeline(np.cumsum(np.array(waits, np.float64) / 125), np.array(marks, np.bool_))
+
+
+cuts = st.lists(st.floats(0, 40, width=32) | st.integers(0, 40 * 125).map(lambda n: n / 125), max_size=8)
+
+
+def slow_waits(conditioner: Boundaries, target: Floats, music: Timeline) -> list[float]:
+    """Return the wait beside each token by SPEC 5's words: an (N, T) table of open boundaries."""
+    times, marks = music.times, music.marks
+    table = np.zeros((len(target), len(times)))
+    for n, boundary in enumerate(target.astype(float)):
+        answered = False
+        for t, (now, mark) in enumerate(zip(times, marks, strict=True)):
+            if mark and boundary - conditioner.tolerance < now < boundary + conditioner.tolerance:
+                answered = True
+            future = boundary + conditioner.grace >= now
+            table[n, t] = NAN if answered or not future else max(boundary - now, 0.0)
+    return [min(np.append(column[~np.isnan(column)], np.inf)) for column in table.T]
+
+
+@pytest.mark.parametrize(
+    ("name", "target"),
+    [
+        ("boundaries", floats(1.0, 4.5, 4.6, 30.0)),
+        ("boundaries", floats()),
+        ("boundaries", floats(NAN)),
+        ("onset_density", floats(2.0, NAN, 40.0, 0.0)),
+        ("onset_density", floats()),
+        ("valence_arousal", floats(0.3, NAN)),
+        ("valence_arousal", floats(-1.0, 1.0)),
+    ],
+)
+def test_every_conditioner_keeps_the_laws(name: str, target: Floats) -> None:
+    conditioner = plugins.load(plugins.CONDITIONERS, name, Conditioner)()  # type: ignore[type-abstract]
+    check_conditioner(conditioner, target, Events().timeline(Events().encode(example_piece())))
+
+
+@given(cuts, timelines())
+def test_boundaries_equal_a_table_of_every_boundary_at_every_token(
+    target: list[float], music: Timeline
+) -> None:
+    conditioner = Boundaries()
+    rows = conditioner.features(floats(*target), music)
+    waits = np.minimum(slow_waits(conditioner, floats(*sorted(target)), music), 8.0)
+    assert np.array_equal(rows[:, 0], (waits / 8).astype(np.float32))
+    assert rows[:, 1] == pytest.approx(np.exp(-waits), rel=1e-6)
+
+
+@given(cuts, timelines())
+def test_the_countdown_equals_the_features(target: list[float], music: Timeline) -> None:
+    conditioner = Boundaries()
+    cursor = conditioner.cursor(floats(*target))
+    rows = [cursor.row(t, m) for t, m in zip(music.times.tolist(), music.marks.tolist(), strict=True)]
+    expected = conditioner.features(floats(*target), music)
+    assert np.array_equal(np.array(rows, np.float32).reshape(-1, 2), expected)
+
+
+def test_boundaries_count_down_and_look_past_an_answered_one() -> None:
+    music = timeline((0.0, False), (1.0, False), (1.5, True), (2.0, False), (5.0, False))
+    rows = Boundaries().features(floats(2.0, 6.0), music)
+    assert (rows[:, 0] * 8).tolist() == pytest.approx([2.0, 1.0, 4.5, 4.0, 1.0])
+
+
+def test_a_mark_answers_every_boundary_within_a_second_and_no_other() -> None:
+    rows = Boundaries().features(floats(1.1, 2.9, 3.1), timeline((2.0, True)))
+    assert rows[0, 0] * 8 == pytest.approx(1.1, abs=1e-6)
+
+
+def test_a_boundary_that_passes_unanswered_is_dropped() -> None:
+    rows = Boundaries().features(floats(2.0, 5.0), timeline((1.9, False), (2.1, False)))
+    assert (rows[:, 0] * 8).tolist() == pytest.approx([0.1, 2.9], abs=1e-6)
+
+
+def test_nothing_ahead_looks_like_a_boundary_beyond_the_horizon() -> None:
+    for target in (floats(), floats(100.0), floats(1.0)):
+        rows = Boundaries().features(target, timeline((5.0, False)))
+        assert rows.tolist() == [pytest.approx([1.0, EXP])]
+
+
+def test_the_token_that_reaches_a_chord_of_real_music_sees_it_now(piece: Piece) -> None:
+    # the chord's time comes as float32 and the token's as a sum, yet neither may pass the other
+    late = Piece.of(
+        np.stack([piece.classes, piece.pitches, piece.onsets + 557.304, piece.offsets + 557.304], 1),
+        chords=piece.chords + 557.304,
+    )
+    ids = Events().encode(late)
+    music = Events().timeline(ids)
+    rows = Boundaries().features(Boundaries().from_music(Events().decode(ids)), music)
+    reached = np.flatnonzero(music.marks) - 1
+    assert len(reached) == 4
+    assert (rows[reached, 0] * 8).tolist() == pytest.approx([0.0] * 4, abs=1e-3)
+
+
+def test_boundaries_of_a_video_are_the_cuts_that_are_kept() -> None:
+    video = Analysis(20.0, "25", cuts=(Cut(time=3.0), Cut(time=5.0, kept=False), Cut(time=9.0)))
+    assert Boundaries().from_video(video).tolist() == [3.0, 9.0]
+
+
+def test_valence_and_arousal_are_a_row_each_and_one_may_be_missing() -> None:
+    conditioner, nothing = ValenceArousal(), timeline()
+    assert conditioner.features(floats(0.5, -0.25), nothing).tolist() == [[0.5, 0.0], [0.0, -0.25]]
+    rows = conditioner.features(floats(NAN, -3.0), nothing)
+    assert np.isnan(rows[0, 0]) and rows[1].tolist() == [0.0, -1.0]
+
+
+def test_valence_and_arousal_come_from_labels_and_from_the_video() -> None:
+    conditioner = ValenceArousal()
+    assert conditioner.from_music(example_piece()).tolist() == [0.5, -0.25]
+    unlabelled = conditioner.from_music(Piece.of(np.zeros((0, 4))))
+    assert np.isnan(unlabelled).all()
+    video = conditioner.from_video(Analysis(5.0, "25", valence=0.1))
+    assert video[0] == np.float32(0.1) and np.isnan(video[1])
+
+
+def test_onset_density_shows_the_window_that_the_time_is_in() -> None:
+    music = timeline((0.0, False), (0.99, False), (1.0, False), (2.5, False), (9.0, False))
+    rows = OnsetDensity().features(floats(4.0, 32.0, NAN), music)[:, 0]
+    assert rows[:3].tolist() == [0.25, 0.25, 1.0]
+    assert np.isnan(rows[3:]).all()
+
+
+def test_onset_density_counts_the_onsets_of_each_second() -> None:
+    onsets = np.array([0.0, 0.0, 0.5, 1.0, 2.25, 2.5, 2.75])
+    piece = Piece.of(np.stack([np.full(7, 3), 60 + np.arange(7), onsets, onsets + 0.1], axis=1))
+    assert OnsetDensity().from_music(piece)[:3].tolist() == [2.0, 1.0, 3.0]
+
+
+def test_a_sum_of_waits_that_falls_short_of_a_second_is_in_that_second() -> None:
+    short = np.cumsum(np.full(125, 0.008))[-1]
+    assert short != 1.0
+    rows = OnsetDensity().features(floats(4.0, 8.0), timeline((float(short), False)))
+    assert rows[0, 0] == 0.5
+
+
+def test_a_conditioner_without_a_cursor_of_its_own_gets_one_that_is_right() -> None:
+    conditioner, target = Boundaries(), floats(1.0, 4.0)
+    music = Events().timeline(Events().encode(example_piece()))
+    cursor = Cursor(conditioner, target)
+    pairs = zip(music.times.tolist(), music.marks.tolist(), strict=True)
+    rows = np.array([cursor.row(t, m) for t, m in pairs], np.float32)
+    assert np.array_equal(rows, conditioner.features(target, music))
