@@ -280,14 +280,14 @@ def _probabilities(value: Any) -> dict[str, float]:
 
 def _rate(value: Any) -> str:
     """Return the frame rate as it was given, once it is a fraction of 0 or more."""
-    text = str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+    text = str(value) if type(value) in (str, int) else ""
     try:
-        rate = Fraction(_text(text, "fps")) if len(str(text)) < 40 else Fraction(-1)
+        rate = Fraction(text) if len(text) < 40 else Fraction(-1)
     except (ValueError, ZeroDivisionError):
         rate = Fraction(-1)
     if rate < 0:
         raise _Off(f'fps is {_shown(value)}, not a fraction such as "25" or "30000/1001"')
-    return str(text)
+    return text
 
 
 def _nulls(value: Any) -> Any:

@@ -48,8 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             print(f"emsync: {message} (see --help)", file=sys.stderr)
         return UsageError.exit_code
     except (KeyboardInterrupt, typer.Abort):
-        print("emsync: interrupted; nothing was written", file=sys.stderr)
-        return INTERRUPTED
+        code = INTERRUPTED
     except BrokenPipeError:
         sys.stderr.close()  # the reader of stdout has gone; say nothing more
         return 1
@@ -60,6 +59,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         name = f" {error.filename!r}" if error.filename else ""
         print(f"emsync: {error.strerror or error}{name}", file=sys.stderr)
         return EmsyncError.exit_code
+    if code == INTERRUPTED:  # typer, too, turns an interrupt into this code
+        print("emsync: interrupted; nothing was written", file=sys.stderr)
     return int(code or 0)
 
 
@@ -245,7 +246,10 @@ def check(
     from emsync.midi import check as look
 
     report = look(score)
-    _print(report.to_json(), as_json, str(report))
+    verdict = "keeps the contract" if report.ok else "breaks the contract"
+    lines = [f"{score}: {verdict}", *(f"  error: {text}" for text in report.errors)]
+    lines += [f"  remark: {text}" for text in report.warnings]
+    _print(report.to_json(), as_json, "\n".join(lines))
     return 0 if report.ok else 1
 
 

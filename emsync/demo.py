@@ -328,7 +328,7 @@ def _below(
 def _bolt(seed: int, x: float) -> Points:
     """Return the jagged line of a lightning near the column ``x``."""
     steps = np.random.default_rng(50 + seed).normal(0, 9, 18)
-    return np.stack([x + np.cumsum(steps), np.linspace(40, 290, 18)], axis=1)
+    return np.stack([x + np.cumsum(steps), np.linspace(-6, 290, 18)], axis=1)
 
 
 def _tree(lean: float) -> dict[int, list[Points]]:

@@ -15,6 +15,7 @@ from emsync.tokens import Ids, Tokenizer
 from emsync_tokenizers import vocabulary as v
 from emsync_tokenizers.events import Events
 from emsync_tokenizers.grammar import RULES, VOICES, Polyphony
+from emsync_tokenizers.miditok_tsd import MarkedTSD
 from emsync_tokenizers.tsd import Tsd
 
 CORPUS = Path(os.environ.get("EMSYNC_SHARED", Path(__file__).parents[2] / "shared")) / "corpus"
@@ -24,14 +25,16 @@ def drawn(tokenizer: Tokenizer, batch: int, length: int, without: str = "") -> I
     """Return (B, T) tokens drawn evenly from those that the rules allow."""
     chance = torch.Generator().manual_seed(0)
     rules = [make() for name, make in tokenizer.rules().items() if name != without]
-    ids = torch.from_numpy(tokenizer.header(5)).expand(batch, -1)
-    while ids.shape[1] < length:
+    header = torch.from_numpy(tokenizer.header(5))
+    ids = header.new_zeros(batch, length)
+    ids[:, : len(header)] = header
+    for t in range(len(header), length):
         scores = torch.zeros(batch, tokenizer.vocab_size)
         scores[:, list(tokenizer.never)] = -torch.inf
         for rule in rules:
-            scores = rule(ids, scores)
+            scores = rule(ids[:, :t], scores)
         assert torch.isfinite(scores).any(dim=1).all(), "a dead end: no token may follow"
-        ids = torch.cat([ids, torch.multinomial(scores.softmax(-1), 1, generator=chance)], dim=1)
+        ids[:, t] = torch.multinomial(scores.softmax(-1), 1, generator=chance)[:, 0]
     return ids.numpy()
 
 
@@ -47,7 +50,7 @@ def is_shift(token: int) -> bool:
 
 @pytest.fixture(scope="module")
 def nonsense() -> Ids:
-    return drawn(Events(), batch=4, length=1500)
+    return drawn(Events(), batch=3, length=900)
 
 
 def test_no_off_is_drawn_for_a_note_that_does_not_sound(nonsense: Ids) -> None:
@@ -108,7 +111,7 @@ def test_what_is_drawn_under_the_rules_is_what_its_music_is_encoded_as(nonsense:
 
 @pytest.mark.parametrize("name", sorted(RULES))
 def test_each_rule_forbids_something_that_the_others_allow(name: str) -> None:
-    free = drawn(Events(), 1, 600, without=name)[0]
+    free = drawn(Events(), 1, 400, without=name)[0]
     assert refusals(Events(), name, free, 2)
 
 
@@ -145,7 +148,7 @@ def test_the_rules_forbid_no_real_song_but_where_it_has_more_notes_than_voices(
     assert len(paths) > 10
     crowded = total = 0
     for path in paths:
-        ids = Events().encode(read_song(path))[:4000]
+        ids = Events().encode(read_song(path))[:2000]
         assert refusals(Events(), "sounding", ids, 2) == []
         assert refusals(Events(), "order", ids, 2) == []
         refused = refusals(Events(), "polyphony", ids, 2)
@@ -155,17 +158,13 @@ def test_the_rules_forbid_no_real_song_but_where_it_has_more_notes_than_voices(
     assert crowded < 0.05 * total
 
 
-def test_tsd_s_succession_accepts_real_songs_and_what_is_drawn_under_it_has_no_error(
-    shared: Path,
-) -> None:
+def test_tsd_s_succession_forbids_no_real_song(shared: Path) -> None:
     for path in sorted((CORPUS / "multitrack").rglob("*.mid"))[::40]:
         assert refusals(Tsd(), "succession", Tsd().encode(from_score(Score(path)))) == []
 
 
 def test_tsd_s_notes_drawn_under_its_rule_are_whole() -> None:
-    ids = drawn(Tsd(), 1, 1000)[0]
-    from emsync_tokenizers.miditok_tsd import MarkedTSD
-
+    ids = drawn(Tsd(), 1, 500)[0]
     names = [MarkedTSD()[int(i)].split("_")[0] for i in ids]
     for kind, after in zip(names, names[1:], strict=False):
         assert not kind.startswith("Pitch") or after == "Duration"

@@ -164,7 +164,9 @@ def test_four_readers_hear_the_same_notes_tempi_and_end(score: Path) -> None:
     assert np.abs(heard - onsets).max() < 1e-4
     assert muse.resolution == TICKS and len(muse.tempos) == changes
 
-    quarters = [float(n.offset) for n in stream.flatten().notes for _ in getattr(n, "notes", [n])]
+    # music21 writes a note across a bar line as two, tied
+    begun = [n for n in stream.flatten().notes if n.tie is None or n.tie.type == "start"]
+    quarters = [float(n.offset) for n in begun for _ in getattr(n, "notes", [n])]
     heard = np.sort(starts(np.round(np.array(quarters) * TICKS)))
     assert len(heard) == len(onsets) and np.abs(heard - onsets).max() < 1e-4
 

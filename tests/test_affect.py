@@ -1,0 +1,231 @@
+import math
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from emsync.affect import (
+    EMOTIONS,
+    RUSSELL_MEHRABIAN,
+    STEP,
+    ColourMotion,
+    Distance,
+    Estimator,
+    Feeling,
+    categorise,
+    draw,
+    gaussians,
+    mixture_mean,
+    parse_emotion,
+    shot_rhythm,
+)
+from emsync.errors import UsageError
+from emsync.video import Cut, Footage, Video
+
+settings.register_profile("calm", deadline=None)  # a busy machine breaks no law
+settings.load_profile("calm")
+
+DISTANCES: tuple[Distance, ...] = ("likelihood", "mahalanobis", "euclidean")
+weights = st.dictionaries(st.sampled_from(EMOTIONS), st.floats(0.01, 10), min_size=1)
+scales = st.floats(0.05, 1.0)
+unit = st.floats(-1, 1)
+
+
+def test_the_table_is_that_of_the_paper() -> None:
+    assert len(EMOTIONS) == 6
+    joy, sadness = RUSSELL_MEHRABIAN["joy"], RUSSELL_MEHRABIAN["sadness"]
+    assert (joy.valence, joy.valence_sd, joy.arousal, joy.arousal_sd) == (0.76, 0.22, 0.48, 0.26)
+    assert (sadness.arousal, sadness.arousal_sd) == (-0.27, 0.34)
+
+
+@given(scales)
+def test_one_coefficient_scales_means_and_widths_to_the_largest_mean(scale: float) -> None:
+    scaled = gaussians(scale)
+    assert max(max(abs(g.valence), abs(g.arousal)) for g in scaled.values()) == pytest.approx(scale)
+    for name, g in RUSSELL_MEHRABIAN.items():
+        s = scaled[name]
+        ratios = [s.valence / g.valence, s.valence_sd / g.valence_sd,
+                  s.arousal / g.arousal, s.arousal_sd / g.arousal_sd]  # fmt: skip
+        assert ratios == pytest.approx([scale / 0.76] * 4)
+
+
+@given(weights, scales)
+def test_the_mean_is_the_weighted_mean_of_the_emotions(p: dict[str, float], scale: float) -> None:
+    mean, total = mixture_mean(p, scale), sum(p.values())
+    g = gaussians(scale)
+    assert mean.valence == pytest.approx(sum(w * g[n].valence for n, w in p.items()) / total)
+    assert mean.arousal == pytest.approx(sum(w * g[n].arousal for n, w in p.items()) / total)
+    assert abs(mean.valence) <= scale + 1e-9 and abs(mean.arousal) <= scale + 1e-9
+
+
+def test_draws_spread_around_the_mean_as_the_mixture_does() -> None:
+    rng, p = np.random.default_rng(0), {"joy": 0.7, "sadness": 0.3}
+    points = [draw(p, rng, 0.4) for _ in range(4000)]  # at this scale none is clipped
+    valence = np.asarray([point.valence for point in points])
+    mean = mixture_mean(p, 0.4)
+    assert valence.mean() == pytest.approx(mean.valence, abs=0.02)
+    assert np.mean([point.arousal for point in points]) == pytest.approx(mean.arousal, abs=0.02)
+    assert np.mean(valence > 0) == pytest.approx(0.7, abs=0.03)
+
+
+@given(weights, st.integers(0, 2**32 - 1))
+def test_a_draw_is_on_the_plane_and_follows_its_seed(p: dict[str, float], seed: int) -> None:
+    point = draw(p, np.random.default_rng(seed))
+    assert -1 <= point.valence <= 1 and -1 <= point.arousal <= 1
+    assert point == draw(p, np.random.default_rng(seed))
+
+
+@given(unit, unit, st.sampled_from(DISTANCES), scales)
+def test_the_inverse_gives_probabilities(v: float, a: float, d: Distance, scale: float) -> None:
+    p = categorise(v, a, d, scale)
+    assert tuple(p) == EMOTIONS
+    assert sum(p.values()) == pytest.approx(1) and min(p.values()) >= 0
+
+
+@pytest.mark.parametrize("distance", DISTANCES)
+@pytest.mark.parametrize("emotion", EMOTIONS)
+def test_the_inverse_of_an_emotions_mean_is_that_emotion(emotion: str, distance: Distance) -> None:
+    mean = mixture_mean({emotion: 1.0})
+    p = categorise(mean.valence, mean.arousal, distance)
+    assert max(p, key=lambda name: p[name]) == emotion
+
+
+def test_the_likelihood_is_that_of_gaussians() -> None:
+    v, a = 0.1, 0.2
+    density = {
+        n: math.exp(-(((v - g.valence) / g.valence_sd) ** 2) / 2) / g.valence_sd
+        * math.exp(-(((a - g.arousal) / g.arousal_sd) ** 2) / 2) / g.arousal_sd
+        for n, g in gaussians().items()
+    }  # fmt: skip
+    total = sum(density.values())
+    assert categorise(v, a) == pytest.approx({n: d / total for n, d in density.items()})
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("joy", {"joy": 1.0}),
+        (" Joy ", {"joy": 1.0}),
+        ("joy=0.7,sadness=0.3", {"joy": 0.7, "sadness": 0.3}),
+        ("fear=3, anger=1", {"fear": 0.75, "anger": 0.25}),
+        ("joy,surprise", {"joy": 0.5, "surprise": 0.5}),
+    ],
+)
+def test_emotions_are_read_as_probabilities(text: str, expected: dict[str, float]) -> None:
+    assert {k: v for k, v in parse_emotion(text).items() if v} == pytest.approx(expected)
+    assert tuple(parse_emotion(text)) == EMOTIONS
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("boredom", "unknown emotion 'boredom'; there are anger, disgust, fear, joy, sadness, sur"),
+        ("", "unknown emotion ''; there are anger"),
+        ("joy,", "unknown emotion ''"),
+        ("joy=", "the weight of 'joy' is '', which is no number"),
+        ("joy=much", "the weight of 'joy' is 'much', which is no number"),
+        ("joy=-1", "the weight of joy is -1.0; it must be 0 or more"),
+        ("joy=nan", "the weight of joy is nan"),
+        ("joy=inf", "the weight of joy is inf"),
+        ("joy=0", "the emotions weigh 0 in all; give one of them"),
+        ("joy=1e308,fear=1e308", "the emotions weigh inf in all"),
+        ("joy=1,joy=2", "the emotion 'joy' is given twice"),
+    ],
+)
+def test_what_is_no_emotion_is_refused_with_a_sentence(text: str, sentence: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        parse_emotion(text)
+    assert sentence in str(caught.value)
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, -1.01, 1.5])
+def test_a_point_off_the_plane_is_refused(value: float) -> None:
+    with pytest.raises(UsageError, match=f"valence is {value}; it must be from -1 to 1"):
+        categorise(value, 0.0)
+    with pytest.raises(UsageError, match=f"arousal is {value}; it must be from -1 to 1"):
+        categorise(0.0, value)
+
+
+@pytest.mark.parametrize("scale", [0.0, -0.8, 1.1, math.nan])
+def test_a_scale_off_the_plane_is_refused(scale: float) -> None:
+    with pytest.raises(UsageError, match="the scale of emotions is"):
+        mixture_mean({"joy": 1.0}, scale)
+
+
+def footage(
+    brightness: float = 0.4,
+    saturation: float = 0.3,
+    motion: float = 0.05,
+    shot: float = 20.0,
+    seconds: float = 20.0,
+) -> Footage:
+    """Return even footage, cut every ``shot`` seconds."""
+    times = np.arange(0, seconds, 0.04)
+    video = Video(Path("a.mp4"), seconds, Fraction(25), 160, 90, 0, False, len(times), 0)
+    return Footage(
+        video=video,
+        times=times,
+        brightness=np.full(len(times), brightness),
+        saturation=np.full(len(times), saturation),
+        colourfulness=np.full(len(times), saturation / 2),
+        motion_times=times[1:] - 0.02,
+        motion=np.full(len(times) - 1, motion),
+        cuts=tuple(Cut(float(t)) for t in np.arange(shot, seconds, shot)),
+        strip=(),
+    )
+
+
+def felt(**given: float) -> Feeling:
+    return ColourMotion().estimate(footage(**given))
+
+
+def test_brightness_pleases_and_calms() -> None:
+    assert felt(brightness=0.7).valence > felt(brightness=0.3).valence + 0.3
+    assert felt(brightness=0.7).arousal < felt(brightness=0.3).arousal
+
+
+def test_colour_pleases_and_excites() -> None:
+    assert felt(saturation=0.8).valence > felt(saturation=0.1).valence
+    assert felt(saturation=0.8).arousal > felt(saturation=0.1).arousal
+
+
+def test_motion_and_cutting_excite_and_leave_valence_alone() -> None:
+    assert felt(motion=1.0).arousal > felt(motion=0.05).arousal > felt(motion=0.0).arousal
+    assert felt(shot=1.0).arousal > felt(shot=4.0).arousal > felt(shot=20.0).arousal
+    assert felt(motion=1.0, shot=1.0).valence == felt().valence
+
+
+@given(st.floats(0, 1), st.floats(0, 1), st.floats(0, 50), st.floats(0.1, 30), st.floats(0.05, 40))
+def test_any_footage_is_felt_on_the_plane(
+    brightness: float, saturation: float, motion: float, shot: float, seconds: float
+) -> None:
+    feeling = felt(
+        brightness=brightness, saturation=saturation, motion=motion, shot=shot, seconds=seconds
+    )
+    windows = max(1, math.ceil(seconds / STEP - 1e-9))
+    for curve, value in (
+        (feeling.valence_curve, feeling.valence),
+        (feeling.arousal_curve, feeling.arousal),
+    ):
+        assert len(curve.values) == windows
+        assert all(-1 <= v <= 1 for v in curve.values)
+        assert value == pytest.approx(np.mean(curve.values), abs=1e-3)
+    assert feeling.emotion == categorise(feeling.valence, feeling.arousal)
+
+
+def test_the_rhythm_of_a_shot_follows_its_length() -> None:
+    rhythm = shot_rhythm((Cut(10.0), Cut(11.0), Cut(15.0)), 16.0, 32, shot=5.0)
+    assert rhythm[0] == rhythm[19] == pytest.approx(math.exp(-2))
+    assert rhythm[20] == rhythm[21] == pytest.approx(math.exp(-1 / 5))
+    assert rhythm[22] == rhythm[29] == pytest.approx(math.exp(-4 / 5))
+    assert rhythm[31] == pytest.approx(math.exp(-2))  # cut off by the end: not a short shot
+
+
+def test_the_first_estimator_is_found_by_its_door() -> None:
+    assert issubclass(ColourMotion, Estimator)
+    assert ColourMotion.name == "colour_motion" and ColourMotion.summary
+    with pytest.raises(TypeError):
+        Estimator()  # type: ignore[abstract]

@@ -1,0 +1,111 @@
+"""Labels: where they come from, and how they are scaled."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from emsync.data.labels import (
+    Facts,
+    MoodModel,
+    Scale,
+    cross_validate,
+    density,
+    read_index,
+    read_labels,
+    valences,
+)
+from emsync.errors import InputError
+from emsync.music import BASS, PIANO, Piece
+
+HEAD = "path,dup_group,dup_rank,deezer_valence,lastfm_moods\n"
+
+
+def songs(count: int = 200, noise: float = 0.3) -> list[Facts]:
+    """Songs whose valence is the balance of their tags; every tenth has no valence."""
+    rng = np.random.default_rng(0)
+    found = []
+    for i in range(count):
+        moods = [m for m in ("happy", "sad", "calm") if rng.random() < 0.5] or ["happy"]
+        valence = ("happy" in moods) - ("sad" in moods) + noise * rng.normal()
+        known = np.nan if i % 10 == 0 else valence
+        found.append(Facts(f"{i}.npz", str(i // 2), i % 2, known, frozenset(moods)))
+    return found
+
+
+def test_a_scale_sets_outliers_aside_and_clips_them() -> None:
+    scale = Scale.of([1.0, 2.0, 3.0, 4.0, 5.0, 1000.0, np.nan])
+    assert (scale.low, scale.high) == (1.0, 5.0)
+    assert [scale(v) for v in (1, 3, 5, 1000, -1000)] == [-1, 0, 1, 1, -1]
+
+
+def test_a_scale_of_nothing_or_of_one_value_is_still_a_scale() -> None:
+    for values in ([], [np.nan], [3.0], [3.0, 3.0]):
+        assert np.isfinite(Scale.of(values)(3.0))
+
+
+def test_density_is_notes_a_second_of_each_instrument_that_plays() -> None:
+    rows = [(PIANO, 60, t, t + 0.5) for t in range(8)] + [(BASS, 40, t, t + 1.0) for t in range(4)]
+    assert density(Piece.of(np.array(rows))) == pytest.approx(12 / 7.5 / 2)
+    assert density(Piece.of(np.zeros((0, 4)))) == 0.0
+
+
+def test_tags_predict_the_valence_of_songs_they_were_not_fitted_on() -> None:
+    correlation, used = cross_validate(songs())
+    assert correlation > 0.85 and used == 180
+    assert MoodModel.fit(songs()).predict([Facts("x", "x", moods=frozenset(["sad"]))])[0] < -0.5
+    assert np.isnan(MoodModel.fit(songs()).predict([Facts("x", "x")])[0])
+
+
+def test_an_annotation_wins_over_tags_and_each_label_keeps_its_origin() -> None:
+    known = {s.path: s for s in [*songs(), Facts("bare.npz", "b")]}
+    felt = valences(known)
+    assert {path: origin for path, (_, origin) in felt.items()} == {
+        s.path: "moods" if np.isnan(s.valence) else "deezer" for s in songs()
+    }
+    values = [value for value, _ in felt.values()]
+    assert min(values) == -1 and max(values) == 1
+
+
+def test_an_index_without_annotations_labels_nothing(tmp_path: Path) -> None:
+    (tmp_path / "index.csv").write_text(HEAD + "a.npz,0,0,,happy;party\nb.npz,0,1,,\n")
+    labels = read_labels(tmp_path / "index.csv")
+    assert [label.valence for label in labels.values()] == [None, None]
+    assert (labels["b.npz"].group, labels["b.npz"].rank) == ("0", 1)
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("path,valence\na.npz,0.5\n", "'arousal'"),
+        ("song,valence,arousal\na.npz,0.5,0\n", "'path'"),
+        ("path,valence,arousal\na.npz,1.5,0\n", "the valence of 'a.npz' is 1.5, not in"),
+        ("path,valence,arousal\na.npz,0,nan\n", "the arousal of 'a.npz' is nan, not in"),
+        ("path,valence,arousal\na.npz,happy,0\n", "could not convert"),
+        (HEAD + "a.npz,0,first,,\n", "invalid literal"),
+        ("path,dup_group,dup_rank\na.npz,0,0\n", "'deezer_valence'"),
+    ],
+)
+def test_a_table_that_is_none_is_refused_with_the_reason(
+    text: str, reason: str, tmp_path: Path
+) -> None:
+    (tmp_path / "labels.csv").write_text(text)
+    with pytest.raises(InputError, match=reason):
+        read_labels(tmp_path / "labels.csv")
+
+
+def test_what_cannot_be_read_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="No such file"):
+        read_labels(tmp_path / "none.csv")
+    (tmp_path / "labels.csv").write_bytes(b"path,valence,arousal\n\xff\xfe\x00")
+    with pytest.raises(InputError, match="is not a CSV"):
+        read_labels(tmp_path / "labels.csv")
+
+
+def test_the_tags_of_lakh_pianoroll_predict_deezer_s_valence(shared: Path) -> None:
+    facts = read_index(shared / "corpus" / "lpd_index.csv")
+    correlation, used = cross_validate(facts.values())
+    assert correlation > 0.75 and used > 1100
+    labels = read_labels(shared / "corpus" / "lpd_index.csv")
+    assert len(labels) == 12594
+    assert sum(label.valence is not None for label in labels.values()) > 5000

@@ -1,0 +1,256 @@
+"""The store: what a kill, a full disk or a bad song leave behind."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from emsync.data.store import Store, find_songs, prepare, read_song
+from emsync.errors import EmsyncError, InputError, UsageError
+from emsync.music import PIANO, Piece, to_score
+from emsync_tokenizers.events import Events
+
+SONGS = 24
+CODE = """
+import sys
+from pathlib import Path
+from emsync.data.store import prepare
+from emsync_tokenizers.events import Events
+if __name__ == "__main__":
+    def progress(done, songs):
+        print(done, flush=True)
+    prepare([Path(sys.argv[1])], Path(sys.argv[2]), Events(), workers=1, progress=progress)
+"""
+
+
+def song(number: int, notes: int = 40) -> Piece:
+    """Return a scale that no other song has."""
+    rows = [(PIANO, 50 + (i * number) % 40, i * 0.25, i * 0.25 + 0.2) for i in range(notes)]
+    return Piece.of(np.array(rows), downbeats=np.arange(0, notes / 4, 2.0))
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of MIDI files, and one that is none."""
+    folder = tmp_path_factory.mktemp("corpus")
+    (folder / "deep").mkdir()
+    for i in range(1, SONGS + 1):
+        to_score(song(i)).dump_midi(folder / "deep" / f"{i:02}.mid")
+    (folder / "deep" / "07b.mid").write_bytes(b"MThd no more")
+    (folder / "notes.txt").write_text("not music")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def whole(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The store of an uninterrupted run."""
+    out = tmp_path_factory.mktemp("whole") / "store"
+    outcome = prepare([corpus], out, Events(), workers=1)
+    assert outcome.songs == SONGS
+    assert [name for name, _ in outcome.skipped] == ["deep/07b.mid"]
+    return out
+
+
+def content(out: Path) -> tuple[bytes, ...]:
+    names = ("tokens.bin", "songs.jsonl", "skipped.jsonl", "store.json")
+    return tuple((out / name).read_bytes() for name in names)
+
+
+def copy(whole: Path, out: Path) -> Path:
+    out.mkdir()
+    for path in whole.iterdir():
+        (out / path.name).write_bytes(path.read_bytes())
+    return out
+
+
+def test_a_store_gives_every_song_back(whole: Path, corpus: Path) -> None:
+    store = Store.open(whole)
+    assert [s.path for s in store.songs] == [f"deep/{i:02}.mid" for i in range(1, SONGS + 1)]
+    for entry in store.songs:
+        assert np.array_equal(store.ids(entry), Events().encode(read_song(corpus / entry.path)))
+    assert isinstance(store.tokens, np.memmap)
+    assert store.songs[0].group == "deep/01.mid" and store.songs[0].classes == 1 << PIANO
+
+
+def test_the_number_of_workers_changes_nothing(whole: Path, corpus: Path, tmp_path: Path) -> None:
+    seen: list[tuple[int, int]] = []
+    prepare([corpus], tmp_path / "s", Events(), workers=3, progress=lambda *n: seen.append(n))
+    assert content(tmp_path / "s") == content(whole)
+    assert seen == [(i, SONGS + 1) for i in range(1, SONGS + 2)]
+
+
+def test_a_second_run_does_nothing_twice(whole: Path, corpus: Path, tmp_path: Path) -> None:
+    out = copy(whole, tmp_path / "s")
+    outcome = prepare([corpus], out, Events(), workers=1)
+    assert outcome.songs == SONGS and content(out) == content(whole)
+
+
+@pytest.mark.parametrize("tokens", [-1, -7, 0, 13, None])
+@pytest.mark.parametrize("lines", [-1, -40, 0, None])
+def test_a_store_cut_anywhere_is_mended(
+    tokens: int | None, lines: int | None, whole: Path, corpus: Path, tmp_path: Path
+) -> None:
+    """``tokens`` and ``lines`` say how many bytes of the files a kill left; less from the end."""
+    out = copy(whole, tmp_path / "s")
+    for name, left in (("tokens.bin", tokens), ("songs.jsonl", lines)):
+        data = (out / name).read_bytes()
+        (out / name).write_bytes(data[:left])
+    (out / "store.json").unlink()
+    prepare([corpus], out, Events(), workers=1)
+    assert content(out) == content(whole)
+
+
+def test_a_killed_run_goes_on_where_it_stopped(whole: Path, corpus: Path, tmp_path: Path) -> None:
+    (tmp_path / "run.py").write_text(CODE)
+    out = tmp_path / "s"
+    for kill, at in ((signal.SIGKILL, 9), (signal.SIGINT, 17)):
+        run = subprocess.Popen(
+            [sys.executable, tmp_path / "run.py", corpus, out],
+            stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+        )  # fmt: skip
+        assert run.stdout is not None
+        for line in run.stdout:
+            if int(line) == at:
+                run.send_signal(kill)
+                break
+        run.communicate()
+        assert run.returncode != 0
+        with pytest.raises(InputError, match="half done"):
+            Store.open(out)
+    before = len((out / "songs.jsonl").read_text().splitlines())
+    assert before >= 15
+    outcome = prepare([corpus], out, Events(), workers=1)
+    assert outcome.songs == SONGS and content(out) == content(whole)
+
+
+def test_workers_end_with_a_killed_parent(corpus: Path, tmp_path: Path) -> None:
+    (tmp_path / "run.py").write_text(CODE)
+    run = subprocess.Popen(
+        [sys.executable, tmp_path / "run.py", corpus, tmp_path / "s"],
+        stdout=subprocess.PIPE, start_new_session=True,
+    )  # fmt: skip
+    assert run.stdout is not None
+    run.stdout.readline()
+    run.kill()
+    run.communicate()
+    for _ in range(100):
+        try:
+            os.killpg(run.pid, 0)  # asks only whether any process of the session is left
+        except ProcessLookupError:
+            return
+        time.sleep(0.1)
+    os.killpg(run.pid, signal.SIGKILL)
+    pytest.fail("workers outlived their parent")
+
+
+def test_a_song_that_kills_its_reader_is_skipped(corpus: Path, tmp_path: Path) -> None:
+    code = CODE.replace(
+        "from emsync_tokenizers.events import Events",
+        "import os\n"
+        "from emsync_tokenizers.events import Events as Real\n"
+        "class Events(Real):\n"
+        "    def encode(self, piece):\n"
+        "        if piece.pitches[1] == 50 + 5: os._exit(1)\n"
+        "        return super().encode(piece)",
+    )
+    (tmp_path / "run.py").write_text(code)
+    subprocess.run([sys.executable, tmp_path / "run.py", corpus, tmp_path / "s"], check=True)
+    store = Store.open(tmp_path / "s")
+    assert len(store.songs) == SONGS - 1
+    skipped = [json.loads(line) for line in (tmp_path / "s" / "skipped.jsonl").open()]
+    assert [name for name, _ in skipped] == ["deep/05.mid", "deep/07b.mid"]
+    assert "crashes its reader" in skipped[0][1]
+
+
+def test_no_room_is_said_and_what_is_written_stays_good(
+    whole: Path, corpus: Path, tmp_path: Path
+) -> None:
+    code = "import resource\nresource.setrlimit(resource.RLIMIT_FSIZE, (2000, 2000))" + CODE
+    (tmp_path / "run.py").write_text(code)
+    run = subprocess.run(
+        [sys.executable, tmp_path / "run.py", corpus, tmp_path / "s"],
+        capture_output=True, text=True,
+    )  # fmt: skip
+    assert "EmsyncError: cannot write the store" in run.stderr
+    assert "File too large" in run.stderr
+    prepare([corpus], tmp_path / "s", Events(), workers=1)
+    assert content(tmp_path / "s") == content(whole)
+
+
+def test_a_store_made_otherwise_is_refused(whole: Path, corpus: Path, tmp_path: Path) -> None:
+    out = copy(whole, tmp_path / "s")
+    labels = tmp_path / "labels.csv"
+    labels.write_text("path,valence,arousal\ndeep/01.mid,0.5,-0.25\n")
+    with pytest.raises(UsageError, match="has other labels"):
+        prepare([corpus], out, Events(), labels)
+    head = json.loads((out / "store.json").read_text())
+    head["tokenizer"]["name"] = "tsd"
+    (out / "store.json").write_text(json.dumps(head))
+    with pytest.raises(UsageError, match="has another tokenizer"):
+        prepare([corpus], out, Events())
+
+
+def test_labels_of_one_s_own_reach_the_songs_with_their_origin(
+    corpus: Path, tmp_path: Path
+) -> None:
+    labels = tmp_path / "labels.csv"
+    labels.write_text(
+        "path,valence,arousal,group\ndeep/01.mid,0.5,-0.25,a\ndeep/02.mid,,0.75,a\n"
+    )
+    prepare([corpus], tmp_path / "s", Events(), labels, workers=1)
+    first, second, third = Store.open(tmp_path / "s").songs[:3]
+    assert (first.valence, first.arousal, first.origin, first.group) == (0.5, -0.25, "csv", "a")
+    assert (second.valence, second.arousal, second.origin) == (None, 0.75, "csv")
+    assert (third.valence, third.arousal, third.origin) == (None, None, "")
+
+
+def test_a_store_that_is_none_is_refused_with_the_reason(whole: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="is not a store"):
+        Store.open(tmp_path)
+    out = copy(whole, tmp_path / "s")
+    os.truncate(out / "tokens.bin", 100)
+    with pytest.raises(InputError, match="has 50 tokens of"):
+        Store.open(out)
+    (out / "songs.jsonl").write_text('{"path": 1}\n')
+    with pytest.raises(InputError, match="is not sound"):
+        Store.open(out)
+    (out / "songs.jsonl").write_text("")
+    with pytest.raises(InputError, match="has no songs"):
+        Store.open(out)
+
+
+def test_sources_without_songs_or_with_two_of_a_name_are_refused(
+    corpus: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(InputError, match="no such file"):
+        find_songs([tmp_path / "none"])
+    with pytest.raises(InputError, match="no .npz, .mid or .midi"):
+        prepare([tmp_path], tmp_path / "s", Events())
+    (tmp_path / "01.mid").write_bytes((corpus / "deep" / "01.mid").read_bytes())
+    with pytest.raises(UsageError, match="two songs are called '01.mid'"):
+        find_songs([corpus / "deep", tmp_path / "01.mid"])
+
+
+def test_memory_does_not_grow_with_the_corpus(corpus: Path, tmp_path: Path) -> None:
+    code = CODE.replace(
+        "print(done, flush=True)",
+        "print(*[resource.getrusage(resource.RUSAGE_SELF).ru_maxrss] * (done in (99, songs)))",
+    ).replace("import sys", "import resource, sys")
+    (tmp_path / "run.py").write_text(code)
+    many = tmp_path / "many"
+    many.mkdir()
+    data = (corpus / "deep" / "11.mid").read_bytes()
+    for i in range(600):
+        (many / f"{i}.mid").write_bytes(data)
+    run = subprocess.run(
+        [sys.executable, tmp_path / "run.py", many, tmp_path / "s"],
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    early, late = map(int, run.stdout.split())
+    assert late - early < 8 * 1024  # KiB
