@@ -57,6 +57,11 @@ class Grid:
         """The (K,) beats of each bar."""
         return np.diff(np.append(self.lines, len(self.tempi)))
 
+    @property
+    def changes(self) -> Beats:
+        """The beats at which the tempo changes; first 0."""
+        return np.flatnonzero(np.diff(self.tempi, prepend=-1))
+
     def ticks(self, times: NDArray[np.float64]) -> NDArray[np.int64]:
         """Return the ticks nearest to ``times`` in seconds, which lie within the grid."""
         micro = np.asarray(times, np.float64) * 1e6

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from emsync.analysis import Cut
 from emsync.bars import NEAR as ON_BEAT
-from emsync.bars import Bars, Grid, find_bars, nearest, tempo_map
+from emsync.bars import TICKS, Bars, Grid, find_bars, nearest, tempo_map
 from emsync.errors import UsageError
 from emsync.music import Piece, Seconds
 from emsync.timecode import Timecode
@@ -111,6 +111,15 @@ class Fitted:
             "note": self.note,
             "cuts": [_row(report, rate, start) for report in self.cuts],
             "time_map": {"music": self.map.music.tolist(), "video": self.map.video.tolist()},
+            "tempo_map": [
+                {
+                    "time": float(self.grid.starts[beat] / 1e6),
+                    "position": self.grid.position(beat * TICKS),
+                    "bpm": float(60e6 / self.grid.tempi[beat]),
+                }
+                for beat in self.grid.changes.tolist()
+                if self.grid.starts[beat] < self.duration * 1e6
+            ],
         }
 
 
@@ -326,7 +335,7 @@ def _best_before(
 def _running_argmax(values: NDArray[np.float64]) -> NDArray[np.intp]:
     """Return for each place the index of the largest of ``values`` up to it."""
     top = np.maximum.accumulate(values)
-    fresh = np.r_[True, values[1:] > top[:-1]]
+    fresh = np.concatenate([[True], values[1:] > top[:-1]])
     return np.maximum.accumulate(np.where(fresh, np.arange(len(values)), 0))
 
 

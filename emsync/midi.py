@@ -186,7 +186,7 @@ def _smpte(start: Timecode) -> Message:
     """Return ``start`` as an offset, which MIDI counts at 24, 25, 29.97 (drop) or 30 frames."""
     hours, minutes, seconds, frames = start.fields
     count = max(1, round(start.rate))
-    base = next((b for b in (24, 25, 30) if count % b == 0 or b % count == 0), 30)
+    base = next((b for b in (30, 25, 24) if count % b == 0 or b % count == 0), 30)
     frame, hundredths = divmod(frames * base * 100 // count, 100)
     return _meta(
         "smpte_offset",
@@ -201,10 +201,9 @@ def _smpte(start: Timecode) -> Message:
 
 def _tempi(grid: Grid, end: int) -> list[Event]:
     """Return the tempo events before tick ``end``, one where the tempo changes."""
-    changes = np.flatnonzero(np.diff(grid.tempi, prepend=-1))
     return [
         (int(beat) * TICKS, FIRST, _meta("set_tempo", tempo=int(grid.tempi[beat])))
-        for beat in changes
+        for beat in grid.changes
         if beat * TICKS < end
     ]
 
@@ -237,16 +236,16 @@ def _words(
     for number, report in enumerate(fitted.cuts, 1):
         name = f"CUT {number:02d} {_timecode(report.cut.time, rate, start)}"
         yield at(report.cut.time), FIRST, _meta("marker", text=name)
+    frame_ms = 1e3 * (0.04 if rate is None else float(1 / rate))
     for number, report in enumerate(fitted.kept, 2):
-        yield (
-            at(report.cut.time),
-            FIRST,
-            _meta("text", text=f"SCENE {number:02d} {_answer(report)}"),
-        )
+        words = f"SCENE {number:02d} {_answer(report, frame_ms)}"
+        yield at(report.cut.time), FIRST, _meta("text", text=words)
 
 
-def _answer(report: CutReport) -> str:
-    return "(missed)" if report.hit is None else f"on a {report.hit.kind}"
+def _answer(report: CutReport, frame_ms: float) -> str:
+    """Return in words what begins on the frame of a cut."""
+    hit = report.hit
+    return f"on a {hit.kind}" if hit and abs(hit.error_ms) <= frame_ms else "(missed)"
 
 
 def _timecode(time: float, rate: Fraction | None, start: Timecode | None) -> str:

@@ -10,18 +10,23 @@ import csv
 import hashlib
 import json
 import math
+import os
+import shutil
 import signal
 import time
 import tomllib
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, fields, replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
 import torch
 import torch.nn.functional as F
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
@@ -32,8 +37,6 @@ from emsync.data.crops import Cropping, crop
 from emsync.data.store import Song, Store
 from emsync.errors import EmsyncError, InputError, UsageError
 from emsync.model import EventTransformer, ModelConfig
-from emsync.output import whole
-
 
 Batch = dict[str, Tensor]  # "ids" (B, T + 1), and (B, rows, channels) for each conditioner
 
@@ -75,8 +78,12 @@ class TrainConfig:
             raise UsageError("a training run needs a budget: set steps, tokens or minutes")
         if self.optimizer not in ("muon", "adam"):
             raise UsageError(f"optimizer {self.optimizer!r} is neither 'muon' nor 'adam'")
-        if self.batch % self.accumulate:
+        if self.batch < 1 or self.accumulate < 1 or self.batch % self.accumulate:
             raise UsageError(f"batch {self.batch} is not a multiple of accumulate {self.accumulate}")
+        droppable = {"valence", "arousal", *self.conditioners}
+        for name in self.cropping.get("drop", {}):
+            if name not in droppable:
+                raise UsageError(f"[cropping.drop] {name!r} is none of {sorted(droppable)}")
 
     @classmethod
     def load(cls, path: Path) -> "TrainConfig":
@@ -89,7 +96,10 @@ class TrainConfig:
             raise InputError(f"{str(path)!r} is not TOML: {error}") from error
         for table, kind in (("", cls), ("model", ModelConfig), ("cropping", Cropping)):
             known = {f.name for f in fields(kind)}
-            for key in settings.get(table, {}) if table else settings:
+            section = settings.get(table, {}) if table else settings
+            if not isinstance(section, dict):
+                raise UsageError(f"{str(path)!r}: {table!r} is a table, [{table}]")
+            for key in section:
                 if key not in known:
                     place = f"[{table}] " if table else ""
                     raise UsageError(
@@ -99,7 +109,7 @@ class TrainConfig:
             if "conditioners" in settings:
                 settings["conditioners"] = tuple(settings["conditioners"])
             return cls(**settings)
-        except TypeError as error:
+        except (AttributeError, TypeError) as error:
             raise UsageError(f"{str(path)!r}: {error}") from error
 
 
@@ -154,6 +164,17 @@ def is_held_out(group: str, share: float) -> bool:
     It depends on the group's name alone, so that every store and every run agree.
     """
     return int.from_bytes(hashlib.sha256(group.encode()).digest()[:4]) < share * 2**32
+
+
+def song_key(path: str) -> int:
+    """Return the 32-bit key of a song: of its file's name, wherever its folder lies."""
+    return int.from_bytes(hashlib.sha256(PurePosixPath(path).stem.encode()).digest()[:4])
+
+
+def trained_keys(store: Store, share: float) -> NDArray[np.uint32]:
+    """Return the keys of all songs whose group is trained on, versions that are not drawn too."""
+    keys = {song_key(song.path) for song in store.songs if not is_held_out(song.group, share)}
+    return np.array(sorted(keys), np.uint32)
 
 
 def split(store: Store, share: float) -> tuple[list[Song], list[Song]]:
@@ -227,8 +248,9 @@ def train(
 ) -> Composer:
     """Train until the budget is spent, going on from ``config.out`` if it holds a run.
 
-    Writes ``model.safetensors``, ``config.json``, ``train.json``, ``metrics.csv`` and TensorBoard
-    events there. SIGINT and SIGTERM save and stop. Raises EmsyncError when the loss is not a number.
+    Writes ``model.safetensors``, ``config.json``, ``train.json``, ``metrics.csv``, TensorBoard
+    events and ``trained.npy`` (``trained_keys``) there. SIGINT and SIGTERM save and stop. Raises
+    EmsyncError when the loss is not a number.
     """
     from accelerate import Accelerator
     from accelerate.utils import set_seed
@@ -236,6 +258,9 @@ def train(
     accelerator = Accelerator(mixed_precision="bf16" if config.bf16 else "no")
     set_seed(config.seed)
     store = Store.open(Path(config.store))
+    songs, held = split(store, config.validation)
+    if not songs:
+        raise InputError(f"the store {config.store!r} has no song to train on")
     conditioners = tuple(
         plugins.load(plugins.CONDITIONERS, name, Conditioner)() for name in config.conditioners
     )
@@ -246,15 +271,12 @@ def train(
     composer = Composer(model, store.tokenizer)
     optims = optimizers(model, config)
     out = Path(config.out)
-    progress = restore(out, model, optims) or Progress()
+    progress = restore(out, model, optims, config) or Progress()
 
-    songs, held = split(store, config.validation)
-    if not songs:
-        raise InputError(f"the store {config.store!r} has no song to train on")
-    cropping = Cropping(**config.cropping)
     crops = Crops(
-        store, songs, conditioners, shape.context, cropping, config.labelled_weight, config.seed
-    )
+        store, songs, conditioners, shape.context, Cropping(**config.cropping),
+        config.labelled_weight, config.seed,
+    )  # fmt: skip
     weight = torch.ones(shape.vocab_size)
     if store.tokenizer.mark is not None:
         weight[store.tokenizer.mark] = config.chord_weight
@@ -262,51 +284,55 @@ def train(
     network = accelerator.prepare(model)
     optims = [accelerator.prepare(optim) for optim in optims]
     base_rates = [[group["lr"] for group in optim.param_groups] for optim in optims]
-    stop = _stop_on_signals()
     log = _Log(out, progress.step) if accelerator.is_main_process else None
-    part = config.batch // config.accumulate
-    started = time.monotonic() - progress.seconds
-    saved = time.monotonic()
-
-    batches = _batches(crops, progress.step * config.accumulate, part, accelerator)
-    while progress.share(config) < 1.0 and not stop:
-        factor = rate_at(progress.share(config), config.warm_up, config.decay)
-        for optim, rates in zip(optims, base_rates, strict=True):
-            for group, rate in zip(optim.param_groups, rates, strict=True):
-                group["lr"] = rate * factor
-        parts = [next(batches) for _ in range(config.accumulate)]
-        total = sum(weight[p["ids"][:, 1:]].mul(p["ids"][:, 1:] != 0).sum() for p in parts)
-        total = accelerator.reduce(total, "sum")  # type: ignore[arg-type]
-        loss = torch.zeros((), device=accelerator.device)
-        for each in parts:
-            with accelerator.autocast():
-                summed, _ = loss_of(network, each, weight)
-            # DDP averages the gradients; the sum over processes is the loss of the whole batch
-            accelerator.backward(summed / total * accelerator.num_processes)
-            loss += accelerator.reduce(summed.detach(), "sum") / total
-        norm = accelerator.clip_grad_norm_(network.parameters(), config.clip)
-        if not math.isfinite(loss.item()):
-            raise EmsyncError(_not_a_number(crops, progress.step, config.batch, loss.item()))
-        for optim in optims:
-            optim.step()
-            optim.zero_grad()
-        progress.step += 1
-        progress.tokens += config.batch * shape.context
-        progress.seconds = _agreed(time.monotonic() - started, accelerator)
-        row = {"loss": loss.item(), "norm": float(norm), "rate": factor}
-        last = progress.share(config) >= 1.0
-        if held and (progress.step % config.validate_every == 0 or last):
-            row["validation"] = validate(model, store, held, config, accelerator.device)
-        if log is not None:
-            log.write(progress, row)
-            if report is not None:
-                report(progress, row)
-            if stop or last or time.monotonic() - saved > config.save_minutes * 60:
-                save(out, composer, optims, progress, config)
-                saved = time.monotonic()
     if log is not None:
-        save(out, composer, optims, progress, config)
-        log.close()
+        np.save(out / "trained.npy", trained_keys(store, config.validation))
+    batches = _batches(crops, progress.step * config.accumulate, config, accelerator)
+    started, saved = time.monotonic() - progress.seconds, time.monotonic()
+
+    with _signals() as caught:
+        stop = False
+        while progress.share(config) < 1.0 and not stop:
+            torch.manual_seed(_dropout_seed(config.seed, progress.step, accelerator.process_index))
+            factor = rate_at(progress.share(config), config.warm_up, config.decay)
+            for optim, rates in zip(optims, base_rates, strict=True):
+                for group, rate in zip(optim.param_groups, rates, strict=True):
+                    group["lr"] = rate * factor
+            parts = [next(batches) for _ in range(config.accumulate)]
+            total = sum(weight[p["ids"][:, 1:]].mul(p["ids"][:, 1:] != 0).sum() for p in parts)
+            total = accelerator.reduce(total, "sum")  # type: ignore[arg-type]
+            loss = torch.zeros((), device=accelerator.device)
+            for part in parts:
+                with accelerator.autocast():
+                    summed, _ = loss_of(network, part, weight)
+                # DDP averages the gradients; their sum is that of the whole batch
+                accelerator.backward(summed / total * accelerator.num_processes)
+                loss += accelerator.reduce(summed.detach(), "sum") / total
+            norm = accelerator.clip_grad_norm_(network.parameters(), config.clip)
+            if not math.isfinite(loss.item()):
+                raise EmsyncError(_not_a_number(crops, progress.step, config.batch, loss.item()))
+            for optim in optims:
+                optim.step()
+                optim.zero_grad()
+            progress.step += 1
+            progress.tokens += config.batch * shape.context
+            progress.seconds, stop = _agreed(
+                time.monotonic() - started, bool(caught), accelerator
+            )
+            row = {"loss": loss.item(), "norm": float(norm), "rate": factor}
+            last = progress.share(config) >= 1.0
+            if held and (progress.step % config.validate_every == 0 or last):
+                row["validation"] = validate(model, store, held, config, accelerator.device)
+            if log is not None:
+                log.write(progress, row)
+                if report is not None:
+                    report(progress, row)
+                if time.monotonic() - saved > config.save_minutes * 60:
+                    save(out, composer, optims, progress, config)
+                    saved = time.monotonic()
+        if log is not None:
+            save(out, composer, optims, progress, config)
+            log.close()
     accelerator.end_training()
     return Composer(model.eval(), store.tokenizer)
 
@@ -338,27 +364,47 @@ def save(
     progress: Progress,
     config: TrainConfig,
 ) -> None:
-    """Write the checkpoint and what exact resuming needs beside it."""
-    composer.save_pretrained(out)
+    """Write the checkpoint and what exact resuming needs beside it, all of it or nothing."""
     state = {
         f"{o}.{p}.{key}": torch.as_tensor(value).contiguous()
         for o, optim in enumerate(optims)
         for p, values in optim.state_dict()["state"].items()
         for key, value in values.items()
     }
-    with whole(out / "optimizer.safetensors") as partial:
-        save_file(state, partial)
-    with whole(out / "train.json") as partial:
-        text = json.dumps({"progress": asdict(progress), "config": asdict(config)}, indent=2)
-        partial.write_text(text + "\n")
+    text = json.dumps({"progress": asdict(progress), "config": asdict(config)}, indent=2)
+    saving = out / "saving"
+    try:
+        shutil.rmtree(saving, ignore_errors=True)
+        composer.save_pretrained(saving)
+        save_file(state, saving / "optimizer.safetensors")
+        (saving / "train.json").write_text(text + "\n")
+        os.replace(saving, out / "saved")  # from here on it counts, wherever a kill falls
+        _settle(out)
+    except (OSError, SafetensorError) as error:
+        raise EmsyncError(f"cannot save to {str(out)!r}: {error}; the last save is good") from error
+
+
+def _settle(out: Path) -> None:
+    """Move a whole save to its place; a kill may have left that half done."""
+    if (out / "saved").is_dir():
+        for path in (out / "saved").iterdir():
+            os.replace(path, out / path.name)
+        (out / "saved").rmdir()
 
 
 def restore(
-    out: Path, model: EventTransformer, optims: list[torch.optim.Optimizer]
+    out: Path, model: EventTransformer, optims: list[torch.optim.Optimizer], config: TrainConfig
 ) -> Progress | None:
     """Bring back what ``save`` wrote to ``out``; None if it holds no run."""
+    _settle(out)
     if not (out / "train.json").is_file():
         return None
+    was = json.loads((out / "train.json").read_text())
+    if was["config"]["optimizer"] != config.optimizer:
+        raise UsageError(
+            f"the run in {config.out!r} began with {was['config']['optimizer']!r}, not "
+            f"{config.optimizer!r}; name another folder, and this one in start_from"
+        )
     load_weights(model, out / "model.safetensors")
     flat = load_file(out / "optimizer.safetensors")
     for o, optim in enumerate(optims):
@@ -368,11 +414,12 @@ def restore(
             if int(which) == o:
                 state.setdefault(int(parameter), {})[key] = value
         optim.load_state_dict({"state": state, "param_groups": optim.state_dict()["param_groups"]})
-    return Progress(**json.loads((out / "train.json").read_text())["progress"])
+    return Progress(**was["progress"])
 
 
-def _batches(crops: Crops, first: int, size: int, accelerator: Any) -> Iterator[Batch]:
-    """Yield this process's share of the batches from number ``first`` on."""
+def _batches(crops: Crops, first: int, config: TrainConfig, accelerator: Any) -> Iterator[Batch]:
+    """Yield this process's share of the parts of the batches, from part ``first`` on."""
+    size = config.batch // config.accumulate
     if size % accelerator.num_processes:
         raise UsageError(f"{size} crops cannot be shared by {accelerator.num_processes} processes")
     share = size // accelerator.num_processes
@@ -384,7 +431,7 @@ def _batches(crops: Crops, first: int, size: int, accelerator: Any) -> Iterator[
             yield list(range(number * size + begin, number * size + begin + share))
             number += 1
 
-    workers = 4 if accelerator.device.type == "cuda" else 0
+    workers = min(12, os.cpu_count() or 1) if accelerator.device.type == "cuda" else 0
     loader: DataLoader[Batch] = DataLoader(
         crops, batch_sampler=rows(), num_workers=workers, collate_fn=_collate  # type: ignore[arg-type]
     )
@@ -396,12 +443,18 @@ def _collate(rows: list[Batch]) -> Batch:
     return {key: torch.stack([row[key] for row in rows]) for key in rows[0]}
 
 
-def _agreed(seconds: float, accelerator: Any) -> float:
-    """Return the first process's clock, so that all processes stop at the same step."""
-    value = torch.tensor([seconds], dtype=torch.float64, device=accelerator.device)
-    if accelerator.num_processes > 1:
-        torch.distributed.broadcast(value, 0)
-    return float(value.item())
+def _dropout_seed(seed: int, step: int, process: int) -> int:
+    """Return a seed of this step's own, so that a resumed run drops what it would have dropped."""
+    return int(np.random.default_rng([seed, step, process]).integers(2**63))
+
+
+def _agreed(seconds: float, stop: bool, accelerator: Any) -> tuple[float, bool]:
+    """Return the first process's clock, and whether any is told to stop: all stop at one step."""
+    if accelerator.num_processes == 1:
+        return seconds, stop
+    told = [seconds if accelerator.is_main_process else 0.0, float(stop)]
+    total = accelerator.reduce(torch.tensor(told, dtype=torch.float64, device=accelerator.device))
+    return float(total[0]), bool(total[1])
 
 
 def _not_a_number(crops: Crops, step: int, batch: int, loss: float) -> str:
@@ -409,17 +462,23 @@ def _not_a_number(crops: Crops, step: int, batch: int, loss: float) -> str:
     return f"the loss is {loss} at step {step + 1}; its songs: {', '.join(songs)}"
 
 
-def _stop_on_signals() -> list[int]:
-    """Return a list that fills when SIGINT or SIGTERM arrives; a second one stops at once."""
+@contextmanager
+def _signals() -> Iterator[list[int]]:
+    """Yield a list that fills when SIGINT or SIGTERM arrives; a second one stops at once."""
     caught: list[int] = []
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
 
     def handle(number: int, frame: object) -> None:
         caught.append(number)
-        signal.signal(number, signal.SIG_DFL)
+        signal.signal(number, before[signal.Signals(number)])
 
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in before:
         signal.signal(number, handle)
-    return caught
+    try:
+        yield caught
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 class _Log:

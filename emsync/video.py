@@ -29,6 +29,7 @@ from emsync.errors import InputError
 if TYPE_CHECKING:
     from av.container import InputContainer
     from av.video.frame import VideoFrame
+    from av.video.reformatter import VideoReformatter
     from av.video.stream import VideoStream
 
 Seconds: TypeAlias = NDArray[np.float64]
@@ -171,6 +172,7 @@ def watch(video: Video, progress: Callable[[float], None] | None = None) -> Foot
     ``progress`` is called now and then with the share that is done, in [0, 1].
     """
     import cv2
+    from av.video.reformatter import VideoReformatter
 
     aspect = video.width / video.height
     sideways = video.rotation % 180 == 90
@@ -184,12 +186,13 @@ def watch(video: Video, progress: Callable[[float], None] | None = None) -> Foot
     pairs, speeds = array("d"), array("d")  # start and end of each pair, in turn; its motion
     strip: list[Still] = []
     scenes = _Scenes(video.fps)
+    scaler, strip_scaler = VideoReformatter(), VideoReformatter()  # kept: costly to set up
     flow: Any = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
     last: tuple[float, Any] | None = None  # the time and the luma of the last frame of a pair
     end, reported = 0.0, 0.0  # seconds; share
 
     for time, end, frame in _frames(video):
-        picture = _pixels(frame, size, "bgr24")
+        picture = _pixels(scaler, frame, size, "bgr24")
         grey: Any = cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY)
         times.append(time)
         for values, value in zip(colours, _colours(picture, grey), strict=True):
@@ -201,7 +204,8 @@ def watch(video: Video, progress: Callable[[float], None] | None = None) -> Foot
                 pairs.extend((last[0], time))
             last = (time, grey)
         if len(strip) < STRIP and time >= (len(strip) + 0.5) / STRIP * video.duration:
-            upright = np.rot90(_pixels(frame, strip_size, "rgb24"), video.rotation // 90)
+            stored = _pixels(strip_scaler, frame, strip_size, "rgb24")
+            upright = np.rot90(stored, video.rotation // 90)
             strip.append(Still(time, np.ascontiguousarray(upright)))
         if progress and video.duration and (share := min(1.0, end / video.duration)) > reported:
             progress(share)
@@ -386,10 +390,13 @@ def _within_scenes(
     return spans[whole].mean(axis=1), speeds[whole]
 
 
-def _pixels(frame: "VideoFrame", size: tuple[int, int], layout: str) -> Picture:
+def _pixels(
+    scaler: "VideoReformatter", frame: "VideoFrame", size: tuple[int, int], layout: str
+) -> Picture:
     """Return ``frame`` scaled to ``size`` (width, height) by averaging areas."""
     width, height = size
-    scaled = frame.reformat(width=width, height=height, format=layout, interpolation="AREA")
+    # One thread: to start more for so small a picture takes longer than to scale it.
+    scaled = scaler.reformat(frame, width, height, layout, interpolation="AREA", threads=1)
     return scaled.to_ndarray().astype(np.uint8, copy=False)
 
 

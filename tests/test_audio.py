@@ -41,7 +41,6 @@ CLIPS = [  # one for each kind of container and pictures
     for name in (
         "moviepy_sintel_2s.mp4",
         "nasa_13013.mp4",
-        "fingers.mov",
         "mdn_flower.webm",
         "lego_small.ogv",
         "city_cc0.mpg",

@@ -1,6 +1,7 @@
 """The file keeps its contract, any reader hears the same, and the check names what is broken."""
 
 import random
+import re
 import warnings
 from collections.abc import Callable
 from fractions import Fraction
@@ -17,13 +18,15 @@ from emsync import midi
 from emsync.analysis import Cut
 from emsync.bars import TICKS
 from emsync.errors import InputError, UsageError
-from emsync.hits import Fitted, fit
+from emsync.hits import Fitted, Sync, fit
 from emsync.midi import Text, check, read_midi, to_midi, write_midi
 from emsync.music import BASS, CLASSES, DRUMS, GUITAR, PIANO, STRINGS, Piece
 from emsync.timecode import NTSC, Timecode
 
 RATE = Fraction(25)
-fresh = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+fresh = settings(
+    suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=25
+)
 
 
 def band(seed: int, bpm: float = 104.0, length: float = 60.0) -> Piece:
@@ -100,13 +103,10 @@ def test_notes_read_back_within_two_milliseconds_and_the_contract_holds(
     assert report.facts["duration"] == pytest.approx(duration, abs=1.3 / TICKS)
 
 
-@settings(max_examples=5, deadline=None)
-@given(bpm=st.floats(50, 200))
-def test_rounding_does_not_add_up_over_ten_minutes(
-    tmp_path_factory: pytest.TempPathFactory, bpm: float
-) -> None:
-    fitted = fitted_band(3, 600.0, bpm=bpm, length=620.0)
-    path = tmp_path_factory.mktemp("long") / "score.mid"
+@pytest.mark.parametrize("bpm", [63.7, 141.3])
+def test_rounding_does_not_add_up_over_ten_minutes(tmp_path: Path, bpm: float) -> None:
+    fitted = fitted_band(3, 600.0, bpm=bpm, length=640.0)
+    path = tmp_path / "score.mid"
     write_midi(path, fitted)
     rows, wanted = columns(read_midi(path)), columns(fitted.piece)
     assert np.abs(rows[:, 2:] - wanted[:, 2:]).max() <= 2e-3
@@ -132,6 +132,14 @@ def test_whatever_the_bars_the_contract_holds(onsets: list[float], lines: list[f
             elif message.type == "note_off":
                 sounding.remove(message.note)
         assert not sounding
+
+
+@pytest.mark.parametrize("sync", ["chord", "downbeat", "beat", "off"])
+def test_the_contract_holds_at_every_level_of_sync(tmp_path: Path, sync: Sync) -> None:
+    for seed in range(3):
+        fitted = fit(band(seed), cuts_in(seed, 50.0), 50.0, sync)
+        write_midi(tmp_path / "score.mid", fitted)
+        assert check(tmp_path / "score.mid").ok
 
 
 def test_the_same_music_gives_the_same_bytes(tmp_path: Path) -> None:
@@ -165,8 +173,12 @@ def test_four_readers_hear_the_same_notes_tempi_and_end(score: Path) -> None:
     assert muse.resolution == TICKS and len(muse.tempos) == changes
 
     # music21 writes a note across a bar line as two, tied
-    begun = [n for n in stream.flatten().notes if n.tie is None or n.tie.type == "start"]
-    quarters = [float(n.offset) for n in begun for _ in getattr(n, "notes", [n])]
+    quarters = [
+        float(sound.offset)
+        for sound in stream.flatten().notes
+        for note in getattr(sound, "notes", [sound])
+        if note.tie is None or note.tie.type == "start"
+    ]
     heard = np.sort(starts(np.round(np.array(quarters) * TICKS)))
     assert len(heard) == len(onsets) and np.abs(heard - onsets).max() < 1e-4
 
@@ -368,21 +380,14 @@ def test_what_is_broken_is_named(
     score: Path, change: Callable[[mido.MidiFile], None], words: str
 ) -> None:
     assert check(score).ok
-    import re
-
     errors = spoil(score, change)
     assert any(re.search(words, error) for error in errors), errors
 
 
 def test_a_missing_end_of_track_is_named(score: Path) -> None:
     data = score.read_bytes()
-    head, tail = data[:-4], data[-4:]
-    assert tail == b"\x00\xff\x2f\x00" or tail[-3:] == b"\xff\x2f\x00"
-    at = data.rindex(b"MTrk")
-    size = int.from_bytes(data[at + 4 : at + 8], "big")
-    cut = len(data) - data.rindex(b"\xff\x2f\x00") + 1
-    spoilt = head[:at] + b"MTrk" + (size - cut).to_bytes(4, "big") + data[at + 8 : len(data) - cut]
-    score.write_bytes(spoilt)
+    assert data.endswith(b"\xff\x2f\x00")
+    score.write_bytes(data[:-3] + b"\xff\x01\x00")  # an empty text in its place
     assert any("has no end-of-track" in error for error in check(score).errors)
 
 
@@ -390,7 +395,7 @@ def test_the_duration_can_be_asked_for(score: Path) -> None:
     assert any("the video at 49.000 s" in error for error in check(score, 49.0).errors)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(seed=st.integers(0, 10**9), cut=st.floats(0, 1))
 def test_damage_is_a_sentence_never_a_traceback(
     tmp_path_factory: pytest.TempPathFactory, seed: int, cut: float

@@ -163,7 +163,8 @@ def test_a_song_that_kills_its_reader_is_skipped(corpus: Path, tmp_path: Path) -
     subprocess.run([sys.executable, tmp_path / "run.py", corpus, tmp_path / "s"], check=True)
     store = Store.open(tmp_path / "s")
     assert len(store.songs) == SONGS - 1
-    skipped = [json.loads(line) for line in (tmp_path / "s" / "skipped.jsonl").open()]
+    lines = (tmp_path / "s" / "skipped.jsonl").read_text().splitlines()
+    skipped = [json.loads(line) for line in lines]
     assert [name for name, _ in skipped] == ["deep/05.mid", "deep/07b.mid"]
     assert "crashes its reader" in skipped[0][1]
 
