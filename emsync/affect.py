@@ -85,7 +85,7 @@ def normalise(weights: Mapping[str, float]) -> dict[str, float]:
 def mixture_mean(probabilities: Mapping[str, float], scale: float = SCALE) -> Affect:
     """Return the mean of the mixture of the six Gaussians.
 
-    >>> mixture_mean({"joy": 1.0}).valence
+    >>> round(mixture_mean({"joy": 1.0}).valence, 3)
     0.8
     """
     p, g = normalise(probabilities), gaussians(scale)

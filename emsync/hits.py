@@ -27,6 +27,7 @@ FLAT = 0.5  # the share of a hit's worth that does not depend on the strength of
 BENDING = 0.1  # worth lost by a segment at the largest tempo change; grows with its square
 REACH = 2.0  # seconds; an event further than this from a cut was meant for another moment
 MEMORY = 20.0  # seconds; a segment is as long as this only if there are no cuts to answer within
+MOMENT = 1e-3  # seconds; a shorter segment has no tempo to speak of
 LARGEST = 0.25  # the largest tempo change that can be asked for
 
 
@@ -229,7 +230,7 @@ def choose(events: Events, cuts: Sequence[Cut], max_tempo_change: float) -> Plan
         slopes, sums = np.array([(way.slope, way.sum) for way in ending]).T
         best = max(best, ending[int(sums.argmax())], key=lambda way: way.sum)
         ahead = _ahead(video, a)
-        ahead = ahead[music[ahead] > music[a]]
+        ahead = ahead[music[ahead] >= music[a] + MOMENT]
         for segment in _segments(music[a], video[a], music[ahead], video[ahead], events.times):
             fits = np.maximum(abs(segment.enter), abs(segment.leave)) <= limit + 1e-12
             enter = segment.enter[fits] if a else np.zeros(fits.sum())  # nothing comes before
@@ -290,11 +291,12 @@ def _segments(
     span, time = to_music - music, to_video - video
     even = np.log(time / span)
     joint = events[nearest(events, music + span / 2)]
-    before, after = joint - music, to_music - joint
-    possible = (before > 0) & (after > 0)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        late = np.where(possible, np.log((time - before) / after), np.nan)
-        early = np.where(possible, np.log((time - after) / before), np.nan)
+    possible = np.minimum(joint - music, to_music - joint) >= MOMENT
+    before = np.where(possible, joint - music, np.nan)
+    after = span - before
+    with np.errstate(invalid="ignore"):  # a bend backwards is none
+        late = np.log((time - before) / after)
+        early = np.log((time - after) / before)
     zero = np.zeros(len(span))
     return [
         _Segments(even, even, even**2),

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,7 +27,7 @@ EMOTION_COLOURS = {
     "surprise": "#d8739b",
 }
 NAMES = {  # where the plane has room for each: valence, arousal
-    "anger": (-0.2, 0.78),
+    "anger": (-0.47, 0.63),
     "disgust": (-0.34, 0.04),
     "fear": (-0.72, 1.02),
     "joy": (0.8, 0.505),
@@ -86,11 +87,12 @@ def plot_analysis(analysis: Analysis, strip: Sequence[Still], path: Path) -> Non
 def _title(figure: Any, analysis: Analysis) -> None:
     kept, dropped = len(analysis.kept), len(analysis.cuts) - len(analysis.kept)
     figure.text(LEFT, 0.955, analysis.source or "analysis", size=17, weight="bold")
-    facts = [
-        f"{analysis.duration:.2f} s",
-        f"{analysis.fps} frames a second",
-        f"{kept} cut{'s' * (kept != 1)} to answer" + (f", {dropped} dropped" if dropped else ""),
-    ]
+    facts = [f"{analysis.duration:.2f} s"]
+    if rate := Fraction(analysis.fps):
+        facts.append(f"{float(rate):.5g} frames a second")
+    facts.append(
+        f"{kept} cut{'s' * (kept != 1)} to answer" + f", {dropped} dropped" * bool(dropped)
+    )
     figure.text(LEFT, 0.925, "  ·  ".join(facts), size=10.5, color=FAINT)
 
 

@@ -11,7 +11,7 @@ from dataclasses import asdict, is_dataclass
 
 import numpy as np
 
-from emsync.analysis import Analysis, Cut, Curve
+from emsync.analysis import Analysis, Curve, Cut
 from emsync.conditioning import Conditioner, Floats
 from emsync.music import BASS, CLASSES, DRUMS, PIANO, Piece
 from emsync.tokens import Ids, Timeline, Tokenizer
@@ -20,7 +20,7 @@ CLOSE = 0.05  # seconds; the most that a tokenizer's grid may move a boundary ch
 
 
 def example_piece() -> Piece:
-    """Return eight bars at 120 BPM: drums, bass, a piano's line, and a held triad every two bars."""
+    """Return eight bars at 120 BPM: drums, bass, a piano's line, a held triad every two bars."""
     beats = np.arange(0.0, 16.0, 0.5)
     notes = [(DRUMS, 36 + 2 * (i % 2), t, t + 0.1) for i, t in enumerate(beats)]
     notes += [(BASS, 36 + i % 5, t, t + 0.9) for i, t in enumerate(beats[::2])]
@@ -230,14 +230,12 @@ def _check_rules(tokenizer: Tokenizer, ids: Ids, header: int) -> None:
 
 
 def refusals(tokenizer: Tokenizer, rule: str, ids: Ids, start: int = 0) -> Sequence[int]:
-    """Return the indices, from ``start`` on, of the tokens that ``rule`` forbids after the others."""
+    """Return the indices, from ``start`` on, of the tokens that ``rule`` forbids where they stand."""
     import torch
 
     forbid = tokenizer.rules()[rule]()
     row, scores = torch.from_numpy(ids)[None], torch.zeros(1, tokenizer.vocab_size)
-    return [
-        i for i in range(start, len(ids)) if torch.isinf(forbid(row[:, :i], scores)[0, ids[i]])
-    ]
+    return [i for i in range(start, len(ids)) if torch.isinf(forbid(row[:, :i], scores)[0, ids[i]])]
 
 
 def _check_settings(plugin: Conditioner | Tokenizer) -> None:

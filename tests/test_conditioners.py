@@ -35,12 +35,14 @@ def timeline(*tokens: tuple[float, bool]) -> Timeline:
 @st.composite
 def timelines(draw: st.DrawFn) -> Timeline:
     """Times on the grid of 8 ms or anywhere, not falling, with a mark here and there."""
-    waits = draw(st.lists(st.sampled_from([0, 0, 1, 3, 60, 125, 700]) | st.integers(0, 500), max_size=40))
+    steps = st.sampled_from([0, 0, 1, 3, 60, 125, 700]) | st.integers(0, 500)
+    waits = draw(st.lists(steps, max_size=40))
     marks = draw(st.lists(st.booleans(), min_size=len(waits), max_size=len(waits)))
     return Timeline(np.cumsum(np.array(waits, np.float64) / 125), np.array(marks, np.bool_))
 
 
-cuts = st.lists(st.floats(0, 40, width=32) | st.integers(0, 40 * 125).map(lambda n: n / 125), max_size=8)
+on_the_grid = st.integers(0, 40 * 125).map(lambda n: n / 125)
+cuts = st.lists(st.floats(0, 40, width=32) | on_the_grid, max_size=8)
 
 
 def slow_waits(conditioner: Boundaries, target: Floats, music: Timeline) -> list[float]:
@@ -89,7 +91,8 @@ def test_boundaries_equal_a_table_of_every_boundary_at_every_token(
 def test_the_countdown_equals_the_features(target: list[float], music: Timeline) -> None:
     conditioner = Boundaries()
     cursor = conditioner.cursor(floats(*target))
-    rows = [cursor.row(t, m) for t, m in zip(music.times.tolist(), music.marks.tolist(), strict=True)]
+    pairs = zip(music.times.tolist(), music.marks.tolist(), strict=True)
+    rows = [cursor.row(t, m) for t, m in pairs]
     expected = conditioner.features(floats(*target), music)
     assert np.array_equal(np.array(rows, np.float32).reshape(-1, 2), expected)
 
@@ -118,10 +121,9 @@ def test_nothing_ahead_looks_like_a_boundary_beyond_the_horizon() -> None:
 
 def test_the_token_that_reaches_a_chord_of_real_music_sees_it_now(piece: Piece) -> None:
     # the chord's time comes as float32 and the token's as a sum, yet neither may pass the other
-    late = Piece.of(
-        np.stack([piece.classes, piece.pitches, piece.onsets + 557.304, piece.offsets + 557.304], 1),
-        chords=piece.chords + 557.304,
-    )
+    begin = 557.304
+    columns = [piece.classes, piece.pitches, piece.onsets + begin, piece.offsets + begin]
+    late = Piece.of(np.stack(columns, axis=1), chords=piece.chords + begin)
     ids = Events().encode(late)
     music = Events().timeline(ids)
     rows = Boundaries().features(Boundaries().from_music(Events().decode(ids)), music)

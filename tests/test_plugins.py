@@ -112,9 +112,8 @@ def test_a_third_party_conditioner_trains(ending: Conditioner) -> None:
 
 def test_a_third_party_conditioner_steers_the_sampler(ending: Conditioner) -> None:
     def drawn(end: float) -> list[int]:
-        targets = {"ending": np.array([end], np.float32), "boundaries": Boundaries().from_video(
-            example_video()
-        )}  # fmt: skip
+        cuts = Boundaries().from_video(example_video())
+        targets = {"ending": np.array([end], np.float32), "boundaries": cuts}
         (ids,) = sample(model, Events(), [targets], [1.0], [0], Sampling())
         return ids.tolist()
 

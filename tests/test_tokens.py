@@ -168,8 +168,9 @@ def test_no_note_is_moved_by_more_than_half_a_step_wherever_it_is(piece: Piece) 
 
 def test_an_error_does_not_grow_over_ten_minutes() -> None:
     onsets = np.arange(0, 600, 60 / 133 / 3)  # triplets at 133 BPM, never on the grid of 8 ms
-    table = np.stack([np.full_like(onsets, PIANO), 60 + np.arange(len(onsets)) % 7, onsets, onsets + 0.1])
-    ids = Events().encode(Piece.of(table.T))
+    pitches = 60 + np.arange(len(onsets)) % 7
+    table = np.stack([np.full_like(onsets, PIANO), pitches, onsets, onsets + 0.1], axis=1)
+    ids = Events().encode(Piece.of(table))
     decoded = Events().decode(ids)
     error = decoded.onsets - onsets
     assert np.abs(error).max() <= HALF_STEP + 1e-9
@@ -329,8 +330,8 @@ def test_miditok_reads_real_files_without_a_wrong_succession(
 
 
 def test_miditok_counts_a_wrong_succession(miditok: EventsMidiTok) -> None:
-    wrong = ["Instruments_More", "START_None", "PianoOn_60", "PianoOff_60", "TimeShift_8", "START_None"]
-    assert miditok.tokens_errors(wrong) == pytest.approx(2 / 6)
+    wrong = ["START_None", "PianoOn_60", "PianoOff_60", "TimeShift_8", "START_None"]
+    assert miditok.tokens_errors(wrong) == pytest.approx(2 / 5)
 
 
 def test_miditok_saves_the_tokenizer_and_loads_an_equal_one(
@@ -342,9 +343,7 @@ def test_miditok_saves_the_tokenizer_and_loads_an_equal_one(
     assert EventsMidiTok.from_pretrained(tmp_path / "folder") == miditok
 
 
-def test_miditok_s_byte_pairs_can_be_learned_saved_and_undone(
-    tmp_path: Path, piece: Piece
-) -> None:
+def test_miditok_s_byte_pairs_can_be_learned_saved_and_undone(tmp_path: Path, piece: Piece) -> None:
     to_score(piece).dump_midi(tmp_path / "piece.mid")
     tokenizer = EventsMidiTok()
     tokenizer.train(vocab_size=v.SIZE + 20, files_paths=[tmp_path / "piece.mid"])
@@ -414,4 +413,5 @@ def test_a_lakh_file_and_its_tokens_agree_on_the_boundary_chords(shared: Path) -
     song = read_lakh(path)
     timeline = Events().timeline(Events().encode(song))
     marked = timeline.times[timeline.marks]
-    assert np.abs(marked[:, None] - song.chords).min(axis=1, initial=np.inf).max(initial=0) <= 0.0041
+    assert len(marked) == len(song.chords)
+    assert np.abs(marked - song.chords).max(initial=0) <= HALF_STEP + 1e-9

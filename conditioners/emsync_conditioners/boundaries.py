@@ -27,7 +27,7 @@ class Boundaries(Conditioner):
 
     horizon: float = 8.0  # seconds; boundaries further away all look the same
     tolerance: float = 1.0  # seconds; a mark this close answers a boundary
-    grace: float = 0.006  # seconds; a boundary waits for music that its grid makes late by half a step
+    grace: float = 0.006  # seconds; music on a grid may come to a boundary this late
 
     def from_music(self, piece: Piece) -> Floats:
         return piece.chords.astype(np.float32)

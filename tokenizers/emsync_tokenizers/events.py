@@ -110,9 +110,7 @@ def events(piece: Piece) -> Ids:
     """Return the tokens of a piece on the grid, without a header."""
     key = piece.classes.astype(np.int64) * 2 * v.KEYS + piece.pitches - LOWEST
     n, bars, chords = len(piece), len(piece.downbeats), len(piece.chords)
-    steps = _steps(
-        np.concatenate([piece.offsets, piece.downbeats, piece.chords, piece.onsets])
-    )
+    steps = _steps(np.concatenate([piece.offsets, piece.downbeats, piece.chords, piece.onsets]))
     ranks = np.repeat([_OFF, _BAR, _CHORD, _ON], [n, bars, chords, n])
     tokens = np.concatenate(
         [v.NOTE + v.KEYS + key, np.full(bars, v.BAR), np.full(chords, v.CHORD), v.NOTE + key]

@@ -23,7 +23,7 @@ from emsync_tokenizers import vocabulary as v
 VOICES = {"drums": 8, "bass": 2, "guitar": 6, "piano": 10, "strings": 12}
 
 
-class Rule(LogitsProcessor, ABC):  # type: ignore[misc]
+class Rule(LogitsProcessor, ABC):
     """Set the logits of impossible tokens to minus infinity; for scores on the CPU."""
 
     def __init__(self, vocab_size: int = v.SIZE) -> None:

@@ -1,9 +1,12 @@
 """EMSYNC's 1,011 events for users of MidiTok: the same tokens in a ``MusicTokenizer``.
 
+It is used, trained, saved and loaded as any of MidiTok's own:
+
     tokenizer = EventsMidiTok()
     tokens = tokenizer(Score("song.mid"))
     tokenizer.decode(tokens).dump_midi("again.mid")
     tokenizer.save("tokenizer.json")
+    EventsMidiTok(params="tokenizer.json") == tokenizer
 """
 
 from collections.abc import Mapping, Sequence

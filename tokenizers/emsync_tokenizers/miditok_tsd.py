@@ -4,7 +4,7 @@ from pathlib import Path
 
 from miditok import TSD, TokenizerConfig
 from miditok.classes import Event
-from symusic import TextMeta
+from symusic.core import TextMetaTick
 
 from emsync.music import HIGHEST, LOWEST, Piece, Score, to_score
 from emsync_tokenizers.miditok_events import PLAYERS
@@ -50,5 +50,5 @@ def marked_score(piece: Piece) -> Score:
         for text, times in zip(MARKS, (piece.downbeats, piece.chords), strict=True)
         for time in times
     ):
-        score.markers.append(TextMeta(time, text))
+        score.markers.append(TextMetaTick(time, text))
     return score

@@ -1,0 +1,150 @@
+"""Does the music do what is asked of it: asked-for against measured, over a sweep.
+
+Conventions: each check draws ``count`` pieces of ``seconds`` with one condition asked at random and
+all others left open, and compares with what is measured on the notes. Correlations are Spearman's,
+with a 95 % confidence interval by Fisher's transformation.
+
+Checks: arousal with the notes a second of each instrument, onset density with the onsets a second,
+boundaries with the boundary chords within a tolerance; for chance the asked times are those of
+another piece.
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from emsync.composer import Composer
+from emsync.conditioning import Floats
+from emsync.data.labels import density
+from emsync.errors import UsageError
+from emsync.music import Piece, Seconds
+from emsync.sampling import Sampling, sample
+
+GAP = 4.0  # seconds between two boundaries asked for, as between thinned cuts
+MOST = 12.0  # onsets a second asked for at most
+
+Draw = Callable[[str, Sequence[Floats]], list[Piece]]  # the condition asked, one target a piece
+
+
+@dataclass(frozen=True)
+class Correlation:
+    """Spearman's rho and its 95 % confidence interval."""
+
+    rho: float
+    low: float
+    high: float
+    n: int
+
+
+def spearman(x: Sequence[float], y: Sequence[float]) -> Correlation:
+    """Return the rank correlation of two sequences of one length; NaN for a constant one.
+
+    >>> spearman([1, 2, 3, 4, 5], [2, 4, 6, 8, 9]).rho
+    1.0
+    """
+    if len(x) != len(y) or len(x) < 4:
+        raise UsageError(f"a correlation needs four pairs or more, not {len(x)} and {len(y)} values")
+    a, b = _ranks(x), _ranks(y)
+    if not a.std() or not b.std():
+        return Correlation(math.nan, math.nan, math.nan, len(x))
+    rho = float(np.clip(np.corrcoef(a, b)[0, 1], -1, 1))
+    reach = 1.96 / math.sqrt(len(x) - 3)
+    centre = math.atanh(np.clip(rho, -1 + 1e-12, 1 - 1e-12))
+    return Correlation(
+        round(rho, 12), math.tanh(centre - reach), math.tanh(centre + reach), len(x)
+    )
+
+
+def _ranks(values: Sequence[float]) -> NDArray[np.float64]:
+    """Return the ranks of ``values``; equal ones share the mean of theirs."""
+    array = np.asarray(values, np.float64)
+    _, place, counts = np.unique(array, return_inverse=True, return_counts=True)
+    last = np.cumsum(counts)
+    return (last - (counts - 1) / 2)[place]
+
+
+def answered(asked: Seconds, chords: Seconds, tolerance: float = 1.0) -> int:
+    """Return how many ``asked`` times have a chord within ``tolerance`` seconds.
+
+    >>> answered(np.array([4.0, 9.0]), np.array([4.7, 20.0]))
+    1
+    """
+    if not len(chords):
+        return 0
+    return int((np.abs(asked[:, None] - chords[None, :]).min(axis=1) <= tolerance).sum())
+
+
+def drawer(composer: Composer, seconds: float, sampling: Sampling, seed: int = 0) -> Draw:
+    """Return what draws pieces with one condition asked and the others open."""
+    nothing = {
+        "valence_arousal": np.full(2, np.nan, np.float32),
+    }
+
+    def draw(name: str, asked: Sequence[Floats]) -> list[Piece]:
+        known = [c.name for c in composer.model.conditioners]
+        if name not in known:
+            raise UsageError(f"the model has no condition {name!r}; it has {', '.join(known)}")
+        open_ = {n: nothing.get(n, np.array([np.nan], np.float32)) for n in known}
+        ids = sample(
+            composer.model,
+            composer.tokenizer,
+            [{**open_, name: target} for target in asked],
+            [seconds] * len(asked),
+            list(range(seed, seed + len(asked))),
+            sampling,
+        )
+        return [composer.tokenizer.decode(row).until(seconds) for row in ids]
+
+    return draw
+
+
+def arousal(draw: Draw, count: int, rng: np.random.Generator) -> Correlation:
+    """Return how the density per instrument follows the arousal asked."""
+    asked = rng.uniform(-1, 1, count)
+    pieces = draw("valence_arousal", [np.array([np.nan, a], np.float32) for a in asked])
+    return spearman(asked.tolist(), [density(p) for p in pieces])
+
+
+def valence(
+    draw: Draw, count: int, rng: np.random.Generator, mood: Callable[[Piece], float]
+) -> Correlation:
+    """Return how ``mood``, a model of how pleasant a piece is, follows the valence asked."""
+    asked = rng.uniform(-1, 1, count)
+    pieces = draw("valence_arousal", [np.array([v, np.nan], np.float32) for v in asked])
+    return spearman(asked.tolist(), [mood(p) for p in pieces])
+
+
+def onset_density(
+    draw: Draw, count: int, seconds: float, rng: np.random.Generator
+) -> Correlation:
+    """Return how the onsets a second follow those asked, each piece asked for one density."""
+    asked = rng.uniform(1, MOST, count)
+    windows = math.ceil(seconds)
+    pieces = draw("onset_density", [np.full(windows, a, np.float32) for a in asked])
+    return spearman(asked.tolist(), [len(np.unique(p.onsets)) / seconds for p in pieces])
+
+
+def boundaries(
+    draw: Draw, count: int, seconds: float, rng: np.random.Generator, tolerance: float = 1.0
+) -> dict[str, Any]:
+    """Return the share of asked times answered by a boundary chord, and the same by chance."""
+    asked = [_times(seconds, rng) for _ in range(count)]
+    pieces = draw("boundaries", [times.astype(np.float32) for times in asked])
+    total = sum(map(len, asked))
+    hits = sum(answered(t, p.chords, tolerance) for t, p in zip(asked, pieces, strict=True))
+    moved = asked[1:] + asked[:1]  # each piece against the times asked of another
+    chance = sum(answered(t, p.chords, tolerance) for t, p in zip(moved, pieces, strict=True))
+    return {"answered": hits / total, "chance": chance / total, "asked": total}
+
+
+def _times(seconds: float, rng: np.random.Generator) -> Seconds:
+    """Return random times, each at least GAP after the one before, from two seconds on."""
+    times, now = [], 2.0 + rng.exponential(2.0)
+    while now < seconds - 1.0:
+        times.append(now)
+        now += GAP + rng.exponential(2.0)
+    return np.asarray(times or [seconds / 2])

@@ -1,0 +1,167 @@
+"""Mood: how pleasant music sounds, by its notes alone.
+
+A ridge regression from features of the notes to the valence of songs of Lakh Pianoroll whose
+recordings people annotated (Deezer) or tagged (Last.fm); ``scripts/fit_mood.py`` makes its weights
+and says how well it agrees with people on music it never saw. It judges what a model composed.
+
+Conventions
+-----------
+Pitched means all but the drums. A frame is a quarter of a second in which something pitched sounds.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from emsync.errors import InputError
+from emsync.music import CLASSES, DRUMS, Piece
+
+Floats: TypeAlias = NDArray[np.float64]
+
+FRAME = 0.25  # seconds
+WEIGHTS = Path(__file__).with_name("mood.json")
+
+# Krumhansl & Kessler 1982: how well each pitch class fits a major and a minor key
+MAJOR = np.array([6.35, 2.23, 3.48, 2.33, 4.38, 4.09, 2.52, 5.19, 2.39, 3.66, 2.29, 2.88])
+MINOR = np.array([6.33, 2.68, 3.52, 5.38, 2.60, 3.53, 2.54, 4.75, 3.98, 2.69, 3.34, 3.17])
+
+
+@dataclass(frozen=True)
+class Features:
+    """What the mood model sees of a piece."""
+
+    major: float  # best correlation with a major key, less the best with a minor one
+    clarity: float  # the better of the two
+    thirds: float  # frames with a major third above the bass less those with a minor one, in [-1, 1]
+    seconds: float  # share of frames with two pitch classes a semitone apart
+    tritones: float  # share of frames with two of them a tritone apart
+    colours: float  # pitch classes that sound together, mean over the frames
+    onsets: float  # log2 of distinct onsets a second
+    density: float  # log2 of notes a second of each instrument
+    tempo: float  # log2 of bars a minute
+    register: float  # mean pitch, in octaves
+    spread: float  # standard deviation of the pitch, in octaves
+    length: float  # mean log2 of the seconds of a note
+    drums: float  # share of the notes
+    bass: float
+    guitar: float
+    piano: float
+    instruments: float  # classes that play
+
+
+def features(piece: Piece) -> Features:
+    """Measure a piece; InputError when nothing pitched sounds in it."""
+    pitched = piece.classes != DRUMS
+    if not pitched.any():
+        raise InputError("the piece has no pitched notes, so it has no mood to measure")
+    pitch = piece.pitches[pitched].astype(np.int64)
+    length = (piece.offsets - piece.onsets)[pitched]
+    weight = np.bincount(pitch % 12, np.minimum(length, 2.0), 12)
+    fits = [
+        max(float(np.corrcoef(np.roll(key, shift), weight)[0, 1]) for shift in range(12))
+        for key in (MAJOR, MINOR)
+    ]
+    sounding, bass = _frames(piece, pitched)
+    above = np.take_along_axis(sounding, (bass[:, None] + np.array([3, 4])) % 12, axis=1)
+    shares = np.bincount(piece.classes, minlength=len(CLASSES)) / len(piece)
+    classes = len(np.unique(piece.classes))
+    bars = float(np.median(np.diff(piece.downbeats))) if len(piece.downbeats) > 1 else 2.0
+    return Features(
+        major=fits[0] - fits[1],
+        clarity=max(fits),
+        thirds=float(above[:, 1].mean() - above[:, 0].mean()),
+        seconds=_together(sounding, 1),
+        tritones=_together(sounding, 6),
+        colours=float(sounding.sum(1).mean()),
+        onsets=float(np.log2(len(np.unique(piece.onsets)) / piece.duration)),
+        density=float(np.log2(len(piece) / piece.duration / classes)),
+        tempo=float(np.log2(60 / bars)),
+        register=float(pitch.mean() / 12),
+        spread=float(pitch.std() / 12),
+        length=float(np.log2(length).mean()),
+        drums=float(shares[0]),
+        bass=float(shares[1]),
+        guitar=float(shares[2]),
+        piano=float(shares[3]),
+        instruments=float(classes),
+    )
+
+
+def major_third_share(piece: Piece) -> float:
+    """Return, of the frames with a third above the bass, the share in which it is a major one."""
+    sounding, bass = _frames(piece, piece.classes != DRUMS)
+    minor, major = np.take_along_axis(
+        sounding, (bass[:, None] + np.array([3, 4])) % 12, axis=1
+    ).sum(0)
+    return float(major / (minor + major)) if minor + major else float("nan")
+
+
+def _frames(piece: Piece, pitched: NDArray[np.bool_]) -> tuple[NDArray[np.bool_], Floats]:
+    """Return the (F, 12) pitch classes that sound in each frame, and the (F,) lowest pitch."""
+    first = np.floor(piece.onsets[pitched] / FRAME).astype(np.int64)
+    last = np.maximum(np.ceil(piece.offsets[pitched] / FRAME).astype(np.int64), first + 1)
+    pitch = piece.pitches[pitched].astype(np.int64)
+    edges = np.zeros((int(last.max(initial=0)) + 1, 128), np.int64)
+    np.add.at(edges, (first, pitch), 1)
+    np.add.at(edges, (last, pitch), -1)
+    roll = np.cumsum(edges, axis=0) > 0
+    roll = roll[roll.any(axis=1)]
+    classes = np.stack([roll[:, c::12].any(axis=1) for c in range(12)], axis=1)
+    return classes, roll.argmax(axis=1)
+
+
+def _together(sounding: NDArray[np.bool_], semitones: int) -> float:
+    """Return the share of frames in which two pitch classes stand ``semitones`` apart."""
+    return float((sounding & np.roll(sounding, semitones, axis=1)).any(axis=1).mean())
+
+
+@dataclass(frozen=True, eq=False)
+class MoodModel:
+    """Valence from features, by ridge regression on standardised ones."""
+
+    names: Sequence[str]  # (K,) of the features
+    means: Floats  # (K,)
+    scales: Floats  # (K,) standard deviations
+    weights: Floats  # (K,)
+    intercept: float
+
+    @classmethod
+    def fit(cls, rows: Sequence[Features], valences: Sequence[float], ridge: float = 30.0) -> "MoodModel":
+        """Fit on the features of songs and their valences."""
+        x, y = _table(rows), np.asarray(valences, np.float64)
+        means, scales = x.mean(0), np.maximum(x.std(0), 1e-9)
+        z = (x - means) / scales
+        weights = np.linalg.solve(z.T @ z + ridge * np.eye(z.shape[1]), z.T @ (y - y.mean()))
+        return cls(tuple(asdict(rows[0])), means, scales, weights, float(y.mean()))
+
+    @classmethod
+    def load(cls, path: Path = WEIGHTS) -> "MoodModel":
+        """Read what ``save`` wrote; by default the weights that come with emsync."""
+        told = json.loads(path.read_text())
+        lists = {k: np.array(told[k]) for k in ("means", "scales", "weights")}
+        return cls(tuple(told["names"]), intercept=told["intercept"], **lists)
+
+    def save(self, path: Path, facts: Mapping[str, object]) -> None:
+        """Write the weights, with ``facts`` about them, as JSON."""
+        lists = {k: np.round(getattr(self, k), 6).tolist() for k in ("means", "scales", "weights")}
+        told = {"names": list(self.names), **lists, "intercept": self.intercept, "facts": facts}
+        path.write_text(json.dumps(told, indent=1) + "\n")
+
+    def predict(self, rows: Sequence[Features]) -> Floats:
+        """Return the (N,) valences."""
+        z = (_table(rows) - self.means) / self.scales
+        return z @ self.weights + self.intercept
+
+
+def valence(piece: Piece, model: MoodModel | None = None) -> float:
+    """Return how pleasant a piece sounds, on the scale of the labels, about [-1, 1]."""
+    return float((model or MoodModel.load()).predict([features(piece)])[0])
+
+
+def _table(rows: Sequence[Features]) -> Floats:
+    return np.array([list(asdict(row).values()) for row in rows], np.float64)

@@ -1,0 +1,81 @@
+"""Compare generated music with held-out songs of a store, over settings of the sampler.
+
+    python scripts/compare.py STORE CHECKPOINT [--pieces 16] [--seconds 30] [--temperature 1.0 ...]
+                              [--top-p 0.95 ...]
+
+prints one JSON object: for each setting the statistics of ``emsync.metrics.quality`` beside those of
+as many excerpts of songs that were never trained on, and their mean overlapped area.
+"""
+
+import argparse
+import itertools
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from emsync.composer import Composer
+from emsync.data.store import Store
+from emsync.metrics.quality import compare
+from emsync.music import Piece
+from emsync.sampling import Sampling, sample
+from emsync.train import split
+
+
+def excerpts(store: Store, count: int, seconds: float) -> list[Piece]:
+    """Return the ``seconds`` from a bar line near the middle of ``count`` held-out songs."""
+    _, held = split(store, 0.05)
+    chosen = [song for song in held if song.seconds > 2 * seconds][:count]
+    pieces = []
+    for song in chosen:
+        piece = store.tokenizer.decode(store.ids(song))
+        bars = piece.downbeats[piece.downbeats >= piece.duration / 3]
+        begin = float(bars[0]) if len(bars) else piece.duration / 3
+        keep = (piece.onsets >= begin) & (piece.onsets < begin + seconds)
+        rows = np.stack([piece.classes, piece.pitches, piece.onsets, piece.offsets], axis=1)[keep]
+        rows[:, 2:] = np.minimum(rows[:, 2:] - begin, seconds)
+        downbeats = piece.downbeats - begin
+        inside = (downbeats >= 0) & (downbeats < seconds)
+        pieces.append(Piece.of(rows, downbeats[inside]))
+    return pieces
+
+
+def generated(composer: Composer, count: int, seconds: float, sampling: Sampling) -> list[Piece]:
+    """Return ``count`` pieces, their valence and arousal spread evenly over the plane."""
+    plane = np.random.default_rng(0).uniform(-0.7, 0.7, (count, 2)).astype(np.float32)
+    nothing = np.array([np.nan], np.float32)
+    targets = [
+        {c.name: point if c.name == "valence_arousal" else nothing for c in composer.model.conditioners}
+        for point in plane
+    ]
+    ids = sample(
+        composer.model, composer.tokenizer, targets, [seconds] * count, list(range(count)), sampling
+    )
+    return [composer.tokenizer.decode(row).until(seconds) for row in ids]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("store", type=Path)
+    parser.add_argument("checkpoint")
+    parser.add_argument("--pieces", type=int, default=16)
+    parser.add_argument("--seconds", type=float, default=30.0)
+    parser.add_argument("--temperature", type=float, nargs="+", default=[1.0])
+    parser.add_argument("--top-p", type=float, nargs="+", default=[0.95])
+    args = parser.parse_args()
+    composer = Composer.from_pretrained(args.checkpoint)
+    real = excerpts(Store.open(args.store), args.pieces, args.seconds)
+    results = []
+    for temperature, top_p in itertools.product(args.temperature, args.top_p):
+        sampling = replace(Sampling(), temperature=temperature, top_p=top_p)
+        table = compare(generated(composer, args.pieces, args.seconds, sampling), real)
+        overlap = float(np.nanmean([row["overlap"] for row in table.values()]))
+        results.append(
+            {"temperature": temperature, "top_p": top_p, "overlap": overlap, "statistics": table}
+        )
+    print(json.dumps({"pieces": args.pieces, "seconds": args.seconds, "settings": results}, indent=1))
+
+
+if __name__ == "__main__":
+    main()
