@@ -294,7 +294,7 @@ def _segments(
     possible = np.minimum(joint - music, to_music - joint) >= MOMENT
     before = np.where(possible, joint - music, np.nan)
     after = span - before
-    with np.errstate(invalid="ignore"):  # a bend backwards is none
+    with np.errstate(invalid="ignore", divide="ignore"):  # a bend backwards is none
         late = np.log((time - before) / after)
         early = np.log((time - after) / before)
     zero = np.zeros(len(span))

@@ -18,6 +18,7 @@ from emsync.music import BASS, DRUMS, PIANO, Piece
 from emsync.timecode import Timecode
 
 RATE = Fraction(25)
+some = settings(max_examples=40, deadline=None)
 
 
 @st.composite
@@ -54,6 +55,7 @@ def cut_lists(draw: st.DrawFn, duration: float, gap: float = 4.0) -> list[Cut]:
 levels = st.sampled_from(["chord", "downbeat", "beat"])
 
 
+@some
 @given(bands(), cut_lists(55.0), levels, st.floats(0.005, 0.1))
 def test_time_rises_and_tempo_and_its_jumps_stay_within_the_limit(
     piece: Piece, cuts: list[Cut], sync: Sync, change: float
@@ -68,6 +70,7 @@ def test_time_rises_and_tempo_and_its_jumps_stay_within_the_limit(
     assert (fitted.map.music[0], fitted.map.video[0], fitted.map.video[-1]) == (0, 0, 55.0)
 
 
+@some
 @given(bands(), cut_lists(55.0), levels)
 def test_a_note_begins_on_each_hit_cut_and_a_bar_line_stays_a_bar_line(
     piece: Piece, cuts: list[Cut], sync: Sync
@@ -84,6 +87,7 @@ def test_a_note_begins_on_each_hit_cut_and_a_bar_line_stays_a_bar_line(
             assert report.hit.position.endswith("|1|000")
 
 
+@some
 @given(bands(), cut_lists(55.0), levels)
 def test_fitting_is_worth_no_less_than_leaving_time_alone(
     piece: Piece, cuts: list[Cut], sync: Sync
@@ -102,6 +106,7 @@ def test_fitting_is_worth_no_less_than_leaving_time_alone(
     assert bent >= plain - hits.BENDING * (len(cuts) + 1)
 
 
+@some
 @given(bands(), cut_lists(55.0), levels)
 def test_what_is_fitted_already_needs_no_bending(piece: Piece, cuts: list[Cut], sync: Sync) -> None:
     once = fit(piece, cuts, 55.0, sync, rate=RATE)
@@ -187,6 +192,7 @@ def test_the_choice_equals_the_best_of_all_plans(
     assert score(plan, events, cuts, change) == pytest.approx(best, abs=1e-9)
 
 
+@some
 @given(bands(), cut_lists(55.0))
 def test_off_leaves_time_alone_and_names_the_nearest_event(piece: Piece, cuts: list[Cut]) -> None:
     fitted = fit(piece, cuts, 55.0, "off")

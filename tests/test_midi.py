@@ -397,7 +397,7 @@ def test_the_duration_can_be_asked_for(score: Path) -> None:
     assert any("the video at 49.000 s" in error for error in check(score, 49.0).errors)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(seed=st.integers(0, 10**9), cut=st.floats(0, 1))
 def test_damage_is_a_sentence_never_a_traceback(
     tmp_path_factory: pytest.TempPathFactory, seed: int, cut: float

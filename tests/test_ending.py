@@ -1,0 +1,63 @@
+"""Endings: every piece has a last chord that rings to the end."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from emsync.candidates import WEIGHTS, judge
+from emsync.ending import RING, cadence, last_chord
+from emsync.hits import fit
+from emsync.music import DRUMS, PIANO, Piece
+from emsync.video import Cut
+
+notes = st.lists(
+    st.tuples(
+        st.integers(0, 4), st.integers(21, 108), st.floats(0, 19), st.floats(0.05, 3)
+    ).map(lambda n: (n[0], n[1], n[2], n[2] + n[3])),
+    max_size=40,
+)
+
+
+@given(notes, st.lists(st.floats(0, 19), max_size=4))
+def test_the_last_chord_has_three_pitch_classes_and_rings_to_the_end(
+    rows: list[tuple[int, int, float, float]], chords: list[float]
+) -> None:
+    piece = Piece.of(np.array(rows, np.float64), chords=np.array(chords))
+    ended, at = cadence(piece, 17.0, 20.0)
+    held = (ended.offsets == 20.0) & (ended.classes != DRUMS)
+    assert len(np.unique(ended.pitches[held] % 12)) >= 3
+    assert abs(at - 17.0) <= 1.5
+    assert ended.onsets.max() <= at + 0.03 and ended.offsets.max() <= 20.0
+    assert (ended.offsets > ended.onsets).all()
+    before = piece.onsets < at - 1e-9
+    assert (ended.onsets < at - 1e-9).sum() == before.sum(), "notes before the chord all stay"
+
+
+def test_a_boundary_chord_ends_the_piece_before_a_downbeat_and_a_downbeat_before_a_beat() -> None:
+    rows = [(PIANO, p, t, t + 0.4) for t in (16.2, 16.6, 17.1, 17.8) for p in (60, 64, 67)]
+    piece = Piece.of(np.array(rows), downbeats=np.array([16.6]), chords=np.array([17.8]))
+    assert cadence(piece, 17.0, 20.0)[1] == 17.8
+    plain = Piece.of(np.array(rows), downbeats=np.array([16.6]))
+    assert cadence(plain, 17.0, 20.0)[1] == 16.6
+
+
+def test_the_last_chord_falls_on_a_cut_near_the_end_or_a_ring_before_it() -> None:
+    assert last_chord(60.0, ()) == 60.0 - RING
+    assert last_chord(60.0, [Cut(57.5)]) == 57.5
+    assert last_chord(60.0, [Cut(57.5, kept=False), Cut(30.0)]) == 60.0 - RING
+    assert last_chord(2.0, ()) == pytest.approx(1.6), "a short film has a short ring"
+
+
+def test_the_score_of_a_candidate_is_the_stated_sum() -> None:
+    from emsync.analysis import Analysis
+
+    rows = [(PIANO, p, t, t + 0.4) for t in np.arange(0, 20, 0.5) for p in (60, 64, 67)]
+    piece = Piece.of(np.array(rows), downbeats=np.arange(0, 20, 2.0), chords=np.array([8.0]))
+    video = Analysis(duration=20.0, fps="25", cuts=(Cut(8.1), Cut(8.9, kept=False)), arousal=0.2)
+    good = judge(fit(piece, video.cuts, 20.0), video, 1, 100)
+    assert set(good.parts) == set(WEIGHTS)
+    assert good.score == pytest.approx(sum(WEIGHTS[k] * v for k, v in good.parts.items()), abs=1e-3)
+    assert good.parts["hits"] == 1.0
+    silent = judge(fit(Piece.of(np.zeros((0, 4))), video.cuts, 20.0), video, 2, 100)
+    assert silent.score < good.score

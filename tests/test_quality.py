@@ -1,0 +1,68 @@
+"""Symbolic statistics: hand-computed values, and real songs."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from emsync.data.store import read_song
+from emsync.metrics import quality
+from emsync.music import DRUMS, PIANO, Piece
+
+
+def bars(count: int, notes: list[tuple[int, int, float]], length: float = 2.0) -> Piece:
+    """Return ``count`` bars of the same notes (class, pitch, sixteenth), each a sixteenth long."""
+    step = length / 16
+    rows = [
+        (c, p, length * b + s * step, length * b + (s + 1) * step)
+        for b in range(count)
+        for c, p, s in notes
+    ]
+    return Piece.of(np.array(rows), downbeats=np.arange(count) * length)
+
+
+def test_beats_follow_the_bars_and_go_on_evenly_around_them() -> None:
+    piece = Piece.of(np.array([(PIANO, 60, 0.0, 9.0)]), downbeats=np.array([1.0, 3.0, 6.0]))
+    beats = quality.beat_positions(piece, np.array([0.0, 1.0, 2.0, 3.0, 4.5, 6.0, 7.5]))
+    assert (beats - beats[1]).tolist() == [-2.0, 0.0, 2.0, 4.0, 6.0, 8.0, 10.0]
+
+
+def test_a_loop_has_one_distinct_bar_and_stands_on_the_grid() -> None:
+    loop = bars(8, [(PIANO, 60, 0), (PIANO, 64, 4), (DRUMS, 36, 8)])
+    measured = quality.measure(loop)
+    assert measured["distinct_bars"] == 1 / 8
+    assert measured["bar_regularity"] == measured["on_grid"] == 1.0
+    assert measured["notes_per_second"] == pytest.approx(24 / loop.duration)
+    assert measured["instruments"] == 2
+    assert measured["density_per_instrument"] == pytest.approx(12 / loop.duration)
+
+
+def test_a_piece_off_the_beat_is_told_from_one_on_it() -> None:
+    chance = np.random.default_rng(0)
+    rows = [(PIANO, 60, t, t + 0.1) for t in np.sort(chance.uniform(0, 16, 200))]
+    piece = Piece.of(np.array(rows), downbeats=np.cumsum(chance.uniform(0.5, 3.0, 8)))
+    assert quality.on_grid(piece) < 0.4
+    assert quality.bar_regularity(piece.downbeats) < 0.3
+
+
+def test_what_a_piece_does_not_have_is_nan_not_zero() -> None:
+    measured = quality.measure(Piece.of(np.array([(PIANO, 60, 0.0, 1.0)])))
+    assert np.isnan(measured["drum_pattern_consistency"])
+    assert np.isnan(measured["bar_regularity"]) and np.isnan(measured["on_grid"])
+
+
+def test_overlapped_area_is_one_for_the_same_and_zero_for_strangers() -> None:
+    values = [0.1, 0.4, 0.5, 0.9, float("nan")]
+    assert quality.overlapped_area(values, values) == pytest.approx(1.0)
+    assert quality.overlapped_area([0.0, 0.1], [0.9, 1.0]) == 0.0
+    assert quality.overlapped_area([1.0, 1.0], [1.0]) == 1.0
+    assert np.isnan(quality.overlapped_area([], [1.0]))
+
+
+def test_real_songs_compared_with_themselves_overlap_wholly(shared: Path) -> None:
+    songs = sorted((shared / "corpus" / "lpd-samples" / "lpd_cleansed").rglob("*.npz"))[:2]
+    assert len(songs) == 2
+    pieces = [read_song(path).until(30.0) for path in songs]
+    for name, row in quality.compare(pieces, pieces).items():
+        assert row["overlap"] == pytest.approx(1.0) or np.isnan(row["overlap"]), name
+        assert row["mean"] == row["reference_mean"] or np.isnan(row["mean"]), name
