@@ -154,9 +154,7 @@ def see(
     if wishes.analysis is not None:
         video = Analysis.load(wishes.analysis)
     else:
-        facts = open_video(source)
-        ahead = progress or (lambda share: None)
-        video = Analysis.of(watch(facts, lambda s: ahead(min(1.0, s / max(facts.duration, 0.1)))))
+        video = Analysis.of(watch(open_video(source), progress))
     if wishes.cuts == "none":
         video = replace(video, cuts=())
     elif wishes.cuts != "auto":
@@ -181,10 +179,7 @@ def analyze(
     targets += [beside.with_name(f"{beside.name}.cuts.{suffix}") for suffix in lists]
     for path in targets:
         check_target(path)
-    facts = open_video(source)
-    footage = watch(
-        facts, lambda s: progress("Watching", min(1.0, s / max(facts.duration, 0.1)))
-    )
+    footage = watch(open_video(source), lambda share: progress("Watching", share))
     video = Analysis.of(footage)
     with ExitStack() as together:
         files = [together.enter_context(whole(path)) for path in targets]

@@ -105,7 +105,8 @@ def to_midi(
         raise UsageError(f"the start {start} counts {start.rate} frames a second, the video {rate}")
     grid, end = fitted.grid, int(fitted.grid.ticks(np.array([fitted.duration]))[0])
     tempi = _tempi(grid, end)
-    tracks = {c: _notes(fitted, c, end) for c in np.unique(fitted.piece.classes).tolist()}
+    notes = {c: _notes(fitted, c, end) for c in range(len(CLASSES))}
+    tracks = {c: events for c, events in notes.items() if events}
     for track, c in zip(tracks.values(), tracks, strict=True):
         track += _fade(fitted, CHANNELS[c], fade, end)
     latest = max((tick for track in tracks.values() for tick, _, _ in track), default=0)
@@ -274,8 +275,9 @@ def _setup(c: int) -> list[Event]:
 def _notes(fitted: Fitted, c: int, end: int) -> list[Event]:
     """Return the notes of class ``c`` up to tick ``end``; a pitch struck again is re-struck."""
     piece, grid, channel = fitted.piece, fitted.grid, CHANNELS[c]
-    mine = piece.classes == c
-    starts = np.minimum(grid.ticks(piece.onsets[mine]), end - 1).tolist()
+    # what begins on the last tick or after it would not sound
+    mine = (piece.classes == c) & (grid.ticks(piece.onsets) < end)
+    starts = grid.ticks(piece.onsets[mine]).tolist()
     stops = grid.ticks(piece.offsets[mine]).tolist()
     pitches, loudness = piece.pitches[mine].tolist(), velocities(piece)[mine].tolist()
     struck: dict[int, dict[int, tuple[int, int]]] = defaultdict(dict)  # pitch: start: stop, vel.

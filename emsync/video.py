@@ -25,6 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emsync.errors import InputError
+from emsync.fades import fades
 
 if TYPE_CHECKING:
     from av.container import InputContainer
@@ -41,6 +42,7 @@ MARGIN = 0.5  # seconds at either end in which no cut can be answered: the music
 LOOK = 160 * 90  # pixels of the reduced picture on which everything is measured
 SHORTEST = 48  # pixels of its sides at least, or optical flow has nothing to stand on
 GLANCE = (32, 18)  # pixels of the still smaller one that tells scenes apart
+FADE_REACH = 0.2  # seconds around a fade in which a cut belongs to it
 STRIP, STRIP_HEIGHT = 12, 144  # pictures in the film strip, and their height in pixels
 
 PAIR = 1 / 30 - 0.001  # seconds between the two frames of a motion measurement, at least
@@ -215,22 +217,49 @@ def watch(video: Video, progress: Callable[[float], None] | None = None) -> Foot
     if len(times) == 1:
         raise _only_a_picture(video.path)
     cuts = scenes.cuts()
+    brightness, saturation, colourfulness = (np.asarray(c, np.float64) for c in colours)
+    shown = np.asarray(times, np.float64)
     spans = np.asarray(pairs, np.float64).reshape(-1, 2)
     middles, motion = _within_scenes(spans, np.asarray(speeds, np.float64), cuts)
-    brightness, saturation, colourfulness = (np.asarray(c, np.float64) for c in colours)
     return Footage(
         video=replace(
             video, duration=end, fps=_rate(video.fps, len(times), end), frames=len(times)
         ),
-        times=np.asarray(times, np.float64),
+        times=shown,
         brightness=brightness,
         saturation=saturation,
         colourfulness=colourfulness,
         motion_times=middles,
         motion=motion,
-        cuts=cuts,
+        cuts=with_fades(cuts, shown, brightness),
         strip=tuple(strip),
     )
+
+
+def with_fades(
+    cuts: Iterable[Cut], times: Seconds, brightness: NDArray[np.float64]
+) -> tuple[Cut, ...]:
+    """Return ``cuts`` and the fades through black or white, each one boundary at its middle.
+
+    Cuts found within a fade belong to it. Its strength is the light that goes and comes, doubled.
+    """
+    rows = fades(times, brightness)
+    own = [
+        cut
+        for cut in cuts
+        if not any(start - FADE_REACH <= cut.time <= end + FADE_REACH for start, _, end in rows)
+    ]
+    for start, middle, end in rows:
+        around = brightness[(times >= start - 1.0) & (times <= end + 1.0)]
+        own.append(
+            Cut(
+                middle,
+                round(min(1.0, 2 * float(np.ptp(around))), 3),
+                reason="a fade",
+                frame=int(np.searchsorted(times, middle)),
+            )
+        )
+    return tuple(sorted(own, key=lambda cut: cut.time))
 
 
 def thin(cuts: Iterable[Cut], duration: float = math.inf, gap: float = GAP) -> tuple[Cut, ...]:

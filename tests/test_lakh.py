@@ -327,10 +327,11 @@ def test_onsets_stand_where_the_format_rounded_the_source_midi_to(stem: str, sha
     piece = read_lakh(next((samples / "lpd_cleansed").rglob(f"{stem}.npz")))
     first = midi.tick_to_time(int(min(min(ticks) for ticks in source.values())))
     shift = max(bar for bar in midi.get_downbeats() if bar <= first + 1e-6)
-    late = []  # ticks from our onset to the source's
+    explained = []
     for kind, pitch, onset in zip(piece.classes, piece.pitches, piece.onsets, strict=True):
         grid = round(midi.time_to_tick(onset + shift) / step) * step
         assert abs(midi.tick_to_time(grid) - shift - onset) < 0.001
-        late.append(min(np.subtract(source[kind, pitch], grid), key=abs))
-    assert np.abs(late).max() <= step
-    assert np.mean((np.array(late) >= -1) & (np.array(late) < step)) > 0.99  # the rest overlap
+        late = np.subtract(source[kind, pitch], grid)
+        assert np.abs(late).min() <= step
+        explained.append(((late >= -1) & (late < step)).any())
+    assert np.mean(explained) > 0.99  # the rest is struck where the same key still sounds

@@ -95,6 +95,8 @@ def test_notes_read_back_within_two_milliseconds_and_the_contract_holds(
     path = tmp_path / "score.mid"
     write_midi(path, fitted, rate=RATE, fade=fade)
     wanted = columns(fitted.piece)
+    ticks = fitted.grid.ticks  # what begins with the end does not sound
+    wanted = wanted[ticks(wanted[:, 2]) < ticks(np.array([duration]))]
     for rows in (columns(read_midi(path)), others(path)):
         assert np.array_equal(rows[:, :2], wanted[:, :2])
         assert np.abs(rows[:, 2:] - wanted[:, 2:]).max() <= 2e-3

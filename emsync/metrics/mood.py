@@ -60,7 +60,7 @@ def features(piece: Piece) -> Features:
     if not pitched.any():
         raise InputError("the piece has no pitched notes, so it has no mood to measure")
     pitch = piece.pitches[pitched].astype(np.int64)
-    length = (piece.offsets - piece.onsets)[pitched]
+    length = np.maximum((piece.offsets - piece.onsets)[pitched], 0.008)
     weight = np.bincount(pitch % 12, np.minimum(length, 2.0), 12)
     fits = [
         max(float(np.corrcoef(np.roll(key, shift), weight)[0, 1]) for shift in range(12))

@@ -1,0 +1,126 @@
+"""Crops: what a training example holds."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import pytest
+
+from emsync.data.crops import Cropping, Example, crop, density_between
+from emsync.data.labels import Scale
+from emsync.music import BASS, PIANO, Piece
+from emsync_conditioners.boundaries import Boundaries
+from emsync_conditioners.onset_density import OnsetDensity
+from emsync_conditioners.valence_arousal import ValenceArousal
+from emsync_tokenizers import vocabulary as v
+from emsync_tokenizers.events import Events
+
+CONTEXT = 64
+TOKENIZER, CONDITIONERS = Events(), (ValenceArousal(), Boundaries(), OnsetDensity())
+
+
+def song(seconds: int = 60) -> Piece:
+    """Two instruments, a bar every two seconds, a boundary every six; busier towards the end."""
+    line = [(PIANO, 60 + i % 12, t, t + 0.2) for i, t in enumerate(np.arange(0, seconds, 0.5))]
+    late = [(BASS, 40 + i % 12, t, t + 0.1) for i, t in enumerate(np.arange(30, seconds, 0.25))]
+    return Piece.of(
+        np.array(line + late),
+        downbeats=np.arange(0, seconds, 2.0),
+        chords=np.arange(0, seconds, 6.0),
+    )
+
+
+IDS = TOKENIZER.encode(song())
+
+
+def cut(seed: int, cropping: Cropping, labels: Mapping[str, float] | None = None,
+        start: int | None = None) -> Example:  # fmt: skip
+    rng = np.random.default_rng(seed)
+    return crop(
+        IDS, TOKENIZER, CONDITIONERS, CONTEXT, rng, cropping, labels or {}, Scale(0.0, 4.0), start
+    )
+
+
+def test_a_crop_is_the_first_token_and_then_a_stretch_of_the_song() -> None:
+    for seed in range(30):
+        ids = cut(seed, Cropping.plain()).ids
+        assert len(ids) == CONTEXT + 1 and ids[0] == IDS[0]
+        assert any(np.array_equal(ids[1:], IDS[i : i + CONTEXT]) for i in range(1, len(IDS)))
+
+
+def test_crops_begin_at_the_start_and_at_bars_as_often_as_asked() -> None:
+    kinds = [cut(s, Cropping(0.2, 0.5, 0, 0.0)).ids[1] for s in range(600)]
+    assert np.mean(np.equal(kinds, v.START)) == pytest.approx(0.2, abs=0.05)
+    assert np.mean(np.equal(kinds, v.BAR)) > 0.5
+
+
+def test_features_are_those_of_the_whole_song_beside_the_same_tokens() -> None:
+    piece, timeline = TOKENIZER.decode(IDS), TOKENIZER.timeline(IDS)
+    example = cut(0, Cropping.plain(), start=200)
+    window = np.append(0, np.arange(200, 200 + CONTEXT - 1))
+    for c in (Boundaries(), OnsetDensity()):
+        rows = c.features(c.from_music(piece), timeline)
+        assert np.array_equal(example.features[c.name], rows[window])
+
+
+def test_a_short_song_is_padded_and_its_features_ask_for_nothing_there() -> None:
+    rng = np.random.default_rng(0)
+    ids = TOKENIZER.encode(song(4))
+    context = len(ids) + 20
+    example = crop(
+        ids, TOKENIZER, CONDITIONERS, context, rng, Cropping.plain(), {}, Scale(0.0, 4.0)
+    )
+    assert np.array_equal(example.ids[: len(ids)], ids) and not example.ids[len(ids) :].any()
+    assert np.isnan(example.features["boundaries"][len(ids) :]).all()
+    assert not np.isnan(example.features["boundaries"][: len(ids)]).any()
+
+
+def test_the_arousal_is_that_of_the_crop_unless_a_label_says_it() -> None:
+    calm, busy = (cut(0, Cropping.plain(), start=s) for s in (10, len(IDS) - CONTEXT))
+    assert calm.features["valence_arousal"][1, 1] < busy.features["valence_arousal"][1, 1]
+    told = cut(0, Cropping.plain(), {"valence": 0.5, "arousal": -0.25}, start=10)
+    assert np.array_equal(told.features["valence_arousal"], [[0.5, 0], [0, -0.25]])
+
+
+def test_dropped_labels_and_conditions_become_nan_as_often_as_asked() -> None:
+    how = Cropping(drop={"valence": 0.3, "boundaries": 0.6})
+    examples = [cut(s, how, {"valence": 0.5}) for s in range(400)]
+    valence = [np.isnan(e.features["valence_arousal"][0]).any() for e in examples]
+    arousal = [np.isnan(e.features["valence_arousal"][1]).any() for e in examples]
+    boundaries = [np.isnan(e.features["boundaries"]).all() for e in examples]
+    assert np.mean(valence) == pytest.approx(0.3, abs=0.07)
+    assert np.mean(boundaries) == pytest.approx(0.6, abs=0.07)
+    assert not any(arousal)
+
+
+def test_a_chord_is_removed_together_with_its_boundary() -> None:
+    example = cut(0, Cropping(0.0, 0.0, 0, 1.0), start=1)
+    assert not (example.ids == v.CHORD).any()
+    assert (example.features["boundaries"][:, 0] == 1).all()  # none within the horizon
+    kept = np.mean([(cut(s, Cropping(1.0, 0.0, 0, 0.2)).ids == v.CHORD).sum() for s in range(200)])
+    whole = (cut(0, Cropping.plain(), start=1).ids == v.CHORD).sum()
+    assert kept / whole == pytest.approx(0.8, abs=0.1)
+
+
+def test_transposition_moves_the_pitches_and_nothing_else() -> None:
+    seen = set()
+    for seed in range(60):
+        ids = cut(seed, Cropping(0.0, 0.0, 3, 0.0), start=1).ids
+        moved = ids - np.append(IDS[0], IDS[1 : CONTEXT + 1])
+        notes = ids >= v.NOTE
+        assert not moved[~notes].any() and len(set(moved[notes])) == 1
+        seen.add(int(moved[notes][0]))
+    assert seen == set(range(-3, 4))
+
+
+def test_the_same_seed_gives_the_same_crop() -> None:
+    how = Cropping(drop={"arousal": 0.5})
+    for seed in range(20):
+        a, b = cut(seed, how, {"valence": 0.1}), cut(seed, how, {"valence": 0.1})
+        assert np.array_equal(a.ids, b.ids)
+        assert all(np.array_equal(a.features[k], b.features[k], True) for k in a.features)
+
+
+def test_density_counts_the_instruments_that_play_between() -> None:
+    assert density_between(song(), 0.0, 29.0) == pytest.approx(59 / 29)
+    assert density_between(song(), 40.0, 50.0) == pytest.approx((21 + 41) / 10 / 2)
+    assert density_between(song(), 99.0, 99.0) == 0.0
