@@ -268,7 +268,8 @@ def with_ending(video: Analysis, aim: float) -> Analysis:
 def finish(fitted: Fitted, aim: float) -> Fitted:
     """Return ``fitted`` with its last chord near ``aim`` ringing into the end of the video."""
     ended, _ = cadence(fitted.piece, aim, fitted.duration)
-    return replace(fitted, piece=ended)
+    cuts = tuple(report for report in fitted.cuts if report.cut.reason != ENDING)
+    return replace(fitted, piece=ended, cuts=cuts)
 
 
 def fade_of(wishes: Wishes, duration: float) -> float:
@@ -305,7 +306,6 @@ def describe(best: Candidate, video: Analysis, wishes: Wishes) -> dict[str, Any]
     piece = best.fitted.piece
     return {
         **facts,
-        "cuts": [cut for cut in facts["cuts"] if cut["reason"] != ENDING],
         "ending": {"kind": wishes.ending, "chord": chord},
         "duration": video.duration,
         "valence": _null(video.valence),

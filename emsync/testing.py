@@ -230,7 +230,7 @@ def _check_rules(tokenizer: Tokenizer, ids: Ids, header: int) -> None:
 
 
 def refusals(tokenizer: Tokenizer, rule: str, ids: Ids, start: int = 0) -> Sequence[int]:
-    """Return the indices, from ``start`` on, of the tokens that ``rule`` forbids where they stand."""
+    """Return the indices, from ``start`` on, of the tokens that ``rule`` forbids where they are."""
     import torch
 
     forbid = tokenizer.rules()[rule]()

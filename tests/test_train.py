@@ -1,0 +1,304 @@
+"""Training: exact resuming, the same losses however the work is shared, and what is drawn."""
+
+import csv
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from emsync.composer import Composer
+from emsync.data.crops import Cropping
+from emsync.data.store import Store, prepare
+from emsync.errors import EmsyncError, InputError, UsageError
+from emsync.music import PIANO, Piece, to_score
+from emsync.train import (
+    Crops,
+    TrainConfig,
+    is_held_out,
+    optimizers,
+    rate_at,
+    restore,
+    save,
+    song_key,
+    split,
+    train,
+    trained_keys,
+)
+from emsync_tokenizers.events import Events
+
+pytestmark = pytest.mark.filterwarnings(
+    "ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::UserWarning"
+)  # torch, accelerate and tensorboard warn of one another
+
+MODEL = {"width": 32, "depth": 2, "heads": 2, "context": 48, "position_channels": 16}
+CODE = """
+import sys
+from pathlib import Path
+import torch
+torch.set_num_threads(1)
+from emsync.train import TrainConfig, train
+if __name__ == "__main__":
+    def report(progress, row):
+        print(progress.step, flush=True)
+    train(TrainConfig.load(Path(sys.argv[1])), report)
+"""
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Twenty songs, every fourth of them with a valence; song 2n and 2n + 1 are one group."""
+    folder = tmp_path_factory.mktemp("corpus")
+    rows = ["path,valence,arousal,group"]
+    for i in range(20):
+        notes = [(PIANO, 50 + (i * n) % 30, n * 0.25, n * 0.25 + 0.2) for n in range(80)]
+        to_score(Piece.of(np.array(notes))).dump_midi(folder / f"{i}.mid")
+        rows.append(f"{i}.mid,{'0.5' if i % 4 == 0 else ''},,{i // 2}")
+    (folder / "labels.csv").write_text("\n".join(rows) + "\n")
+    out = tmp_path_factory.mktemp("store")
+    prepare([folder], out, Events(), folder / "labels.csv", workers=1)
+    return out
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> Any:
+    """Sums in one order, so that losses can be compared to the last bit."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+def settings(store: Path, out: Path, **changes: Any) -> TrainConfig:
+    base = TrainConfig(
+        store=str(store), out=str(out), model=MODEL, steps=8, batch=4, validation=0.2,
+        validation_crops=4, validate_every=4, bf16=False, rate=0.01,
+        cropping={"drop": {"valence": 0.2, "boundaries": 0.5}},
+    )  # fmt: skip
+    return replace(base, **changes)
+
+
+def rows(out: Path) -> list[dict[str, str]]:
+    with (out / "metrics.csv").open(newline="") as file:
+        return [{k: v for k, v in row.items() if k != "seconds"} for row in csv.DictReader(file)]
+
+
+def test_a_resumed_run_has_the_losses_of_an_uninterrupted_one(store: Path, tmp_path: Path) -> None:
+    for optimizer in ("muon", "adam"):
+        whole = settings(store, tmp_path / f"{optimizer}-whole", optimizer=optimizer, decay=0.0)
+        parts = replace(whole, out=str(tmp_path / f"{optimizer}-parts"))
+        train(whole)
+        for steps in (3, 5, 8):
+            train(replace(parts, steps=steps, warm_up=0.02 * 8 / steps))
+        a, b = rows(Path(whole.out)), rows(Path(parts.out))
+        for row in a + b:  # a run validates at its end
+            if row["step"] in ("3", "5"):
+                row["validation"] = ""
+        assert a == b
+        assert a[0]["loss"] != a[1]["loss"] and a[7]["validation"]
+
+
+def test_training_learns(store: Path, tmp_path: Path) -> None:
+    train(settings(store, tmp_path, steps=40))
+    losses = [float(row["loss"]) for row in rows(tmp_path)]
+    assert np.mean(losses[-5:]) < np.mean(losses[:5]) - 0.5
+    assert Composer.from_pretrained(tmp_path).model.config.width == 32
+    assert list((tmp_path / "tensorboard").iterdir())
+
+
+def toml(path: Path, config: TrainConfig) -> Path:
+    values = {k: v for k, v in vars(config).items() if k not in ("model", "cropping")}
+    lines = [f"{k} = {json.dumps(v)}" for k, v in values.items()]
+    lines += ["[model]", *(f"{k} = {v}" for k, v in config.model.items())]
+    lines += ["[cropping.drop]", *(f"{k} = {v}" for k, v in config.cropping["drop"].items())]
+    path.write_text("\n".join(lines) + "\n")
+    return path
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_saves_and_stops_and_the_run_goes_on(
+    number: int, store: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "run.py").write_text(CODE)
+    config = settings(store, tmp_path / "out", steps=100_000, validate_every=10**6)
+    path = toml(tmp_path / "run.toml", config)
+    assert TrainConfig.load(path) == config
+    run = subprocess.Popen(
+        [sys.executable, tmp_path / "run.py", path], stdout=subprocess.PIPE, text=True
+    )
+    assert run.stdout is not None
+    for line in run.stdout:
+        if int(line) == 3:
+            run.send_signal(number)
+            break
+    run.communicate()
+    assert run.returncode == 0
+    done = json.loads((tmp_path / "out" / "train.json").read_text())["progress"]["step"]
+    assert 3 <= done < 100
+    train(replace(config, steps=done + 1, validation=0.0))
+    assert [int(row["step"]) for row in rows(tmp_path / "out")] == list(range(1, done + 2))
+
+
+def test_a_save_that_was_killed_half_way_counts_whole_or_not_at_all(
+    store: Path, tmp_path: Path
+) -> None:
+    config = settings(store, tmp_path / "out", steps=2)
+    composer = train(config)
+    out, optims = tmp_path / "out", optimizers(composer.model, config)
+    before = restore(out, composer.model, optims, config)
+    assert before is not None and before.step == 2
+    (out / "saving").mkdir()  # killed while writing
+    (out / "saving" / "model.safetensors").write_bytes(b"half")
+    assert restore(out, composer.model, optims, config) == before
+    before.step = 7
+    save(out, composer, optims, before, config)
+    (out / "saved").mkdir()  # killed while moving: some files are in place
+    os.replace(out / "train.json", out / "saved" / "train.json")
+    again = restore(out, composer.model, optims, config)
+    assert again is not None and again.step == 7
+    assert not (out / "saved").exists() and not (out / "saving").exists()
+
+
+def test_a_loss_that_is_no_number_names_the_step_and_the_songs(
+    store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = settings(store, tmp_path / "out", steps=3)
+    train(config)
+    model = (tmp_path / "out" / "model.safetensors").read_bytes()
+    composer = Composer.from_pretrained(tmp_path / "out")
+    with torch.no_grad():
+        composer.model.head.bias[:] = torch.nan
+    composer.save_pretrained(tmp_path / "bad")
+    again = replace(config, out=str(tmp_path / "new"), start_from=str(tmp_path / "bad"))
+    with pytest.raises(EmsyncError, match=r"the loss is nan at step 1; its songs: .*\d+\.mid"):
+        train(again)
+    assert not (tmp_path / "new" / "model.safetensors").exists()
+    assert (tmp_path / "out" / "model.safetensors").read_bytes() == model
+
+
+def test_a_run_may_begin_with_other_weights(store: Path, tmp_path: Path) -> None:
+    train(settings(store, tmp_path / "a", steps=20))
+    train(settings(store, tmp_path / "b", steps=1, start_from=str(tmp_path / "a")))
+    first, last = rows(tmp_path / "b")[0], rows(tmp_path / "a")[0]
+    assert float(first["loss"]) < float(last["loss"]) - 0.3
+
+
+def test_parts_of_a_batch_add_up_to_the_batch(store: Path, tmp_path: Path) -> None:
+    still = {"model": {**MODEL, "dropout": 0.0}}
+    train(settings(store, tmp_path / "one", **still))
+    train(settings(store, tmp_path / "four", accumulate=4, **still))
+    for a, b in zip(rows(tmp_path / "one"), rows(tmp_path / "four"), strict=True):
+        assert float(a["loss"]) == pytest.approx(float(b["loss"]), rel=1e-3)
+        assert float(a["norm"]) == pytest.approx(float(b["norm"]), rel=1e-2)
+
+
+def test_two_processes_have_the_losses_of_one(store: Path, tmp_path: Path) -> None:
+    still = {"model": {**MODEL, "dropout": 0.0}, "steps": 4}
+    train(settings(store, tmp_path / "one", **still))
+    (tmp_path / "run.py").write_text(CODE)
+    path = toml(tmp_path / "run.toml", settings(store, tmp_path / "two", **still))
+    with socket.socket() as free:
+        free.bind(("localhost", 0))
+        port = free.getsockname()[1]
+    subprocess.run(
+        [sys.executable, "-m", "accelerate.commands.launch", "--cpu", "--num_processes", "2",
+         "--num_machines", "1", "--mixed_precision", "no", "--dynamo_backend", "no",
+         "--num_cpu_threads_per_process", "1", "--main_process_port", str(port),
+         tmp_path / "run.py", path],
+        check=True, capture_output=True,
+    )  # fmt: skip
+    for a, b in zip(rows(tmp_path / "one"), rows(tmp_path / "two"), strict=True):
+        assert float(a["loss"]) == pytest.approx(float(b["loss"]), rel=1e-4)
+        assert float(a["norm"]) == pytest.approx(float(b["norm"]), rel=1e-3)
+
+
+def crops_of(store: Path, weight: float = 2.0) -> tuple[Store, Crops]:
+    opened = Store.open(store)
+    songs, _ = split(opened, 0.2)
+    return opened, Crops(opened, songs, (), 48, Cropping(), weight, seed=0)
+
+
+def test_a_labelled_song_is_drawn_twice_as_often(store: Path) -> None:
+    _, crops = crops_of(store)
+    drawn = Counter(crops.song(i) for i in range(4000))
+    labelled = [n for song, n in drawn.items() if song.valence is not None]
+    other = [n for song, n in drawn.items() if song.valence is None]
+    assert len(drawn) == len(crops.songs) and labelled and other
+    assert np.mean(labelled) / np.mean(other) == pytest.approx(2.0, rel=0.1)
+
+
+def test_groups_that_are_held_out_are_never_drawn(store: Path) -> None:
+    opened, crops = crops_of(store)
+    songs, held = split(opened, 0.2)
+    assert held and len(songs) + len(held) == len(opened.songs)
+    assert not {s.group for s in songs} & {s.group for s in held}
+    assert all(not is_held_out(crops.song(i).group, 0.2) for i in range(500))
+    keys = trained_keys(opened, 0.2)
+    assert set(keys) == {song_key(s.path) for s in songs}
+
+
+def test_the_split_depends_on_the_group_s_name_alone_and_has_the_share_asked_for() -> None:
+    held = [is_held_out(str(i), 0.05) for i in range(20_000)]
+    assert np.mean(held) == pytest.approx(0.05, abs=0.005)
+    assert held[:40] == [is_held_out(str(i), 0.05) for i in range(40)]
+    assert [i for i in range(60) if is_held_out(str(i), 0.05)] == [
+        i for i in range(60) if is_held_out(str(i), 0.5) and is_held_out(str(i), 0.05)
+    ]
+
+
+def test_a_crop_is_the_same_whoever_asks(store: Path) -> None:
+    (_, one), (_, two) = crops_of(store), crops_of(store)
+    for i in (0, 5, 10**9):
+        assert torch.equal(one[i]["ids"], two[i]["ids"])
+        assert one.song(i) == two.song(i)
+
+
+def test_the_rate_rises_stays_and_falls() -> None:
+    rates = [rate_at(p, 0.1, 0.4) for p in np.linspace(0, 1, 101)]
+    assert rates[0] == 0 and rates[-1] == 0 and max(rates) == 1
+    assert np.diff(rates)[:10].min() > 0 > np.diff(rates)[61:].max()
+    assert rate_at(0.0, 0.0, 0.0) == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "error", "reason"),
+    [
+        ("stepz = 1", UsageError, "'stepz' is no setting; there are .*'steps'"),
+        ("[model]\nwidht = 1", UsageError, r"\[model\] 'widht' is no setting"),
+        ("[cropping]\ntranspos = 1", UsageError, r"\[cropping\] 'transpos' is no setting"),
+        ("steps = 1\n[cropping.drop]\nvalense = 0.2", UsageError, "'valense' is none of"),
+        ("steps = 1\nmodel = 3", UsageError, "'model' is a table"),
+        ("", UsageError, "set steps, tokens or minutes"),
+        ("steps = 1\noptimizer = 'sgd'", UsageError, "'sgd' is neither 'muon' nor 'adam'"),
+        ("steps = 1\nbatch = 6\naccumulate = 4", UsageError, "6 is not a multiple of accumulate 4"),
+        ("steps = 1\naccumulate = 0", UsageError, "not a multiple of accumulate 0"),
+        ("steps = 'many'\nbatch = 'x'", UsageError, "run.toml"),
+        ("steps = ", InputError, "is not TOML"),
+    ],
+)
+def test_settings_that_cannot_be_are_refused_by_name(
+    text: str, error: type[Exception], reason: str, tmp_path: Path
+) -> None:
+    (tmp_path / "run.toml").write_text('store = "s"\nout = "o"\n' + text)
+    with pytest.raises(error, match=reason):
+        TrainConfig.load(tmp_path / "run.toml")
+
+
+def test_a_run_cannot_change_its_optimizer(store: Path, tmp_path: Path) -> None:
+    train(settings(store, tmp_path, steps=1))
+    with pytest.raises(UsageError, match="began with 'muon', not 'adam'"):
+        train(settings(store, tmp_path, steps=2, optimizer="adam"))
+
+
+def test_a_store_without_songs_to_train_on_is_refused(store: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no song to train on"):
+        train(settings(store, tmp_path, validation=1.0))
