@@ -58,7 +58,7 @@ def _best_moment(piece: Piece, asked: float) -> float:
     return float(sounding[np.argmax(fullest)])
 
 
-def _tonic_triad(piece: Piece, rows: np.ndarray, at: float, duration: float) -> np.ndarray:  # type: ignore[type-arg]
+def _tonic_triad(piece: Piece, rows: np.ndarray, at: float, duration: float) -> np.ndarray:
     """Return the rows of the tonic triad on the piano and its root in the bass, where not taken."""
     tonal = piece.classes != DRUMS
     lengths = (piece.offsets - piece.onsets)[tonal]

@@ -127,7 +127,7 @@ def skew(rows: Tensor) -> Tensor:
     Query i stands at position L - N + i. Huang et al. 2018, section 3.4.1, for any L >= N.
     """
     n, length = rows.shape[-2:]
-    return F.pad(rows, (1, 0)).flatten(-2)[..., n:].unflatten(-1, (n, length))
+    return F.pad(rows, (1, 0)).flatten(-2)[..., n:].view(*rows.shape[:-2], n, length)
 
 
 def _future(n: int, length: int, device: torch.device) -> Tensor:
@@ -186,9 +186,9 @@ class EventTransformer(nn.Module):
                 nn.init.normal_(module.weight, std=0.02)
             if isinstance(module, nn.Linear):
                 nn.init.zeros_(module.bias)
-        for block in self.blocks:  # the residual stream begins as the embedding alone
-            nn.init.zeros_(block.attention.out.weight)
-            nn.init.zeros_(block.mlp[2].weight)
+        for name, weight in self.blocks.named_parameters():
+            if name.endswith(("attention.out.weight", "mlp.2.weight")):
+                nn.init.zeros_(weight)  # the residual stream begins as the embedding alone
 
     def forward(
         self, ids: Tensor, features: Mapping[str, Tensor], cache: Cache | None = None

@@ -6,13 +6,19 @@ Shapes: N notes, K bars, M boundary chords.
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import reduce
-from typing import Self, TypeAlias
+from typing import Self, TypeAlias, cast
 
 import numpy as np
 from numpy.typing import NDArray
-from symusic import Note, Tempo, TimeSignature, Track
-from symusic import Score as new_score
-from symusic.core import ScoreTick
+from symusic import Note
+from symusic.core import (
+    NoteTickList,
+    ScoreSecond,
+    ScoreTick,
+    TempoTick,
+    TimeSignatureTick,
+    TrackTick,
+)
 
 Score: TypeAlias = ScoreTick  # symusic's score in ticks: what MIDI files hold
 Seconds: TypeAlias = NDArray[np.float64]
@@ -144,21 +150,22 @@ def to_score(piece: Piece) -> Score:
 
     The grid says nothing about the bars; ``emsync.midi`` writes the file a musician opens.
     """
-    score = new_score(500)
-    score.tempos.append(Tempo(0, 120.0))
-    score.time_signatures.append(TimeSignature(0, 4, 4))
+    score = ScoreTick(500)
+    score.tempos.append(TempoTick(0, 120.0))
+    score.time_signatures.append(TimeSignatureTick(0, 4, 4))
     starts = np.round(piece.onsets * 1000).astype(np.int32)
     lengths = np.round(piece.offsets * 1000).astype(np.int32) - starts
     loudness = velocities(piece)
     for c in np.unique(piece.classes):
         mine = piece.classes == c
-        track = Track(name=CLASSES[c], program=PROGRAMS[c], is_drum=bool(c == DRUMS))
-        track.notes = Note.from_numpy(
+        track = TrackTick(name=CLASSES[c], program=PROGRAMS[c], is_drum=bool(c == DRUMS))
+        notes = Note.from_numpy(
             starts[mine],
             np.maximum(lengths[mine], 1),
             piece.pitches[mine].astype(np.int8),
             loudness[mine].astype(np.int8),
         )
+        track.notes = cast(NoteTickList, notes)
         score.tracks.append(track)
     return score
 
@@ -169,7 +176,7 @@ def from_score(score: Score, labels: Mapping[str, float] | None = None) -> Piece
     Programs that LPD-5 drops and pitches outside LOWEST..HIGHEST are left out.
     """
     tpq = score.ticks_per_quarter
-    seconds = score.to("second")
+    seconds = cast(ScoreSecond, score.to("second"))  # symusic's stubs say ``object``
     columns: list[NDArray[np.float64]] = []
     beats: list[NDArray[np.float64]] = []
     for track, timed in zip(score.tracks, seconds.tracks, strict=True):
@@ -201,14 +208,14 @@ def _downbeats(score: Score) -> Seconds:
         for (start, top, bottom), stop in zip(signatures, stops, strict=True)
         for tick in range(start, stop, max(1, tpq * 4 * top // bottom))
     ]
-    grid = new_score(tpq)
-    grid.tempos = score.tempos.copy()
-    bars = Track()
-    bars.notes = Note.from_numpy(
-        np.asarray(ticks, np.int32),
-        np.ones(len(ticks), np.int32),
-        np.full(len(ticks), 60, np.int8),
-        np.full(len(ticks), 80, np.int8),
-    )
-    grid.tracks.append(bars)
-    return np.asarray(grid.to("second").tracks[0].notes.numpy()["time"], np.float64)
+    return _seconds(score, np.asarray(ticks, np.float64))
+
+
+def _seconds(score: Score, ticks: NDArray[np.float64]) -> Seconds:
+    """Return the times of ``ticks`` by the tempo map of ``score`` (120 BPM where silent)."""
+    tempo = {0: 500_000, **{t.time: t.mspq for t in score.tempos}}  # microseconds a quarter
+    at = np.array(sorted(tempo), np.float64)
+    pace = np.array([tempo[int(t)] for t in at]) / 1e6 / score.ticks_per_quarter
+    begin = np.concatenate([[0.0], np.cumsum(np.diff(at) * pace[:-1])])
+    i = np.searchsorted(at, ticks, side="right") - 1
+    return begin[i] + (ticks - at[i]) * pace[i]

@@ -250,11 +250,7 @@ def _fill(
             _attributes(measure, staves, fifths, length // STEP, first=count == 1)
             size = length
         if number == 1:
-            for step, direction in bar.words:
-                offset = Element("offset")
-                offset.text = str(step - bar.start)
-                direction.insert(1, offset)  # after what it shows, before how it sounds
-                measure.append(direction)
+            _say(measure, bar)
         written = 0
         for s, staff in enumerate(staves):
             for v, voice in enumerate(staff.voices):
@@ -267,6 +263,18 @@ def _fill(
                 _voice(measure, place, inside, bar, rests=not v)
                 written += 1
     SubElement(SubElement(measure, "barline", location="right"), "bar-style").text = "light-heavy"
+
+
+def _say(measure: Element, bar: Bar) -> None:
+    """Write the words of a bar, each where it belongs (some programs do not read offsets)."""
+    now = bar.start
+    for step, direction in sorted(bar.words, key=lambda word: word[0]):
+        if step > now:
+            _move(measure, "forward", step - now)
+        measure.append(direction)
+        now = step
+    if now > bar.start:
+        _move(measure, "backup", now - bar.start)
 
 
 def _attributes(
@@ -385,9 +393,8 @@ def _note(
     SubElement(note, "duration").text = str(length)
     for tie in ties:
         SubElement(note, "tie", type=tie)
-    if pitch is not None:
-        sound = pitch if place.instrument == DRUMS else 0
-        SubElement(note, "instrument", id=f"{place.part}-I{sound}")
+    if pitch is not None and place.instrument == DRUMS:
+        SubElement(note, "instrument", id=f"{place.part}-I{pitch}")
     SubElement(note, "voice").text = str(place.voice)
     if not full:
         kind, dots = VALUES[length]

@@ -73,8 +73,9 @@ class Reader:
         self.ids.append(ids)
         for name, row in rows.items():
             self.rows[name].append(row)
-        seen = window(len(self.ids), self.model.config.context)
-        fresh = len(self.ids) == 1 or len(seen) < len(window(len(self.ids) - 1, self.model.config.context))
+        context = self.model.config.context
+        seen = window(len(self.ids), context)
+        fresh = len(self.ids) == 1 or len(seen) <= len(window(len(self.ids) - 1, context))
         if fresh:
             self.cache.length = 0
         columns = seen if fresh else seen[-1:]
@@ -120,14 +121,12 @@ def sample(
     most = int(max(durations) * sampling.tokens_per_second) + 256  # a slow start is no standstill
     drawn = torch.empty(batch, most + len(header), dtype=torch.long)
     ends = np.full(batch, -1)
-    now = torch.tensor(header)[:, None].expand(-1, batch)  # header tokens first, then the drawn ones
+    logits = torch.empty(batch, tokenizer.vocab_size)
     for t in range(most + len(header)):
         if t < len(header):
-            ids = now[t]
+            ids = torch.full((batch,), int(header[t]))
         else:
-            scores = logits.float().cpu()
-            scores = processors(drawn[:, :t], scores)
-            ids = draw(scores, chances)
+            ids = draw(processors(drawn[:, :t], logits.float().cpu()), chances)
         drawn[:, t] = ids
         picked = ids.tolist()
         times += seconds[picked]

@@ -293,7 +293,6 @@ def train(
     with _signals() as caught:
         stop = False
         while progress.share(config) < 1.0 and not stop:
-            torch.manual_seed(_dropout_seed(config.seed, progress.step, accelerator.process_index))
             factor = rate_at(progress.share(config), config.warm_up, config.decay)
             for optim, rates in zip(optims, base_rates, strict=True):
                 for group, rate in zip(optim.param_groups, rates, strict=True):
@@ -302,6 +301,7 @@ def train(
             total = sum(weight[p["ids"][:, 1:]].mul(p["ids"][:, 1:] != 0).sum() for p in parts)
             total = accelerator.reduce(total, "sum")  # type: ignore[arg-type]
             loss = torch.zeros((), device=accelerator.device)
+            torch.manual_seed(_dropout_seed(config.seed, progress.step, accelerator.process_index))
             for part in parts:
                 with accelerator.autocast():
                     summed, _ = loss_of(network, part, weight)

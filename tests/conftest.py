@@ -5,8 +5,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import settings
 
 from emsync.music import PIANO, Piece
+
+settings.register_profile("calm", deadline=None)  # a busy machine breaks no law
+settings.load_profile("calm")
 
 
 def shared_folder() -> Path:

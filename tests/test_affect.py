@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from emsync.affect import (
@@ -24,9 +24,6 @@ from emsync.affect import (
 )
 from emsync.errors import UsageError
 from emsync.video import Cut, Footage, Video
-
-settings.register_profile("calm", deadline=None)  # a busy machine breaks no law
-settings.load_profile("calm")
 
 DISTANCES: tuple[Distance, ...] = ("likelihood", "mahalanobis", "euclidean")
 weights = st.dictionaries(st.sampled_from(EMOTIONS), st.floats(0.01, 10), min_size=1)

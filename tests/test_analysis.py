@@ -8,7 +8,7 @@ from typing import Any
 import av
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from emsync.affect import EMOTIONS, categorise, mixture_mean
@@ -16,9 +16,6 @@ from emsync.analysis import Analysis, Curve, Cut, analyze
 from emsync.errors import EmsyncError, InputError, UsageError
 from emsync.plots import plot_analysis
 from emsync.video import Still
-
-settings.register_profile("calm", deadline=None)  # a busy machine breaks no law
-settings.load_profile("calm")
 
 WHOLE = Analysis(
     duration=10.0,

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from emsync import plugins
@@ -15,9 +15,6 @@ from emsync_conditioners.boundaries import Boundaries
 from emsync_conditioners.onset_density import OnsetDensity
 from emsync_conditioners.valence_arousal import ValenceArousal
 from emsync_tokenizers.events import Events
-
-settings.register_profile("calm", deadline=None)  # a busy machine breaks no law
-settings.load_profile("calm")
 
 NAN = np.nan
 EXP = np.exp(-8.0)  # the second row far from any boundary

@@ -11,7 +11,7 @@ from emsync.video import Cut, with_fades
 TIMES = np.arange(0, 20, 0.04)
 
 
-def film(black: float, length: float, slope: float, light: float = 0.5) -> np.ndarray:  # type: ignore[type-arg]
+def film(black: float, length: float, slope: float, light: float = 0.5) -> np.ndarray:
     """Return the brightness of a film that is black for ``length`` seconds from ``black`` on."""
     away = np.maximum(black - TIMES, TIMES - (black + length))
     return light * np.clip(away / slope, 0, 1)

@@ -135,8 +135,8 @@ def test_a_rule_leaves_the_scores_it_is_given_as_they_are() -> None:
 
 def test_a_full_instrument_may_end_a_note_and_then_begin_another() -> None:
     rule, scores = Polyphony(), torch.zeros(1, v.SIZE)
-    ids = torch.tensor([[v.on(1, 40), v.on(1, 45), v.off(1, 40)]])
-    assert torch.isinf(rule(ids[:, :2], scores)[0, v.on(1, 21) : v.on(1, 108) + 1]).all()
+    ids = torch.tensor([[v.on(1, 40), v.on(1, 45), v.on(1, 52), v.off(1, 40)]])
+    assert torch.isinf(rule(ids[:, :3], scores)[0, v.on(1, 21) : v.on(1, 108) + 1]).all()
     assert torch.isfinite(rule(ids, scores)).all()
 
 

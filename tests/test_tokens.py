@@ -27,9 +27,6 @@ from emsync_tokenizers.tsd import Tsd
 CORPUS = Path(os.environ.get("EMSYNC_SHARED", Path(__file__).parents[2] / "shared")) / "corpus"
 HALF_STEP = v.STEP / 2
 
-settings.register_profile("calm", deadline=None)  # a busy machine breaks no law
-settings.load_profile("calm")
-
 
 def real_files() -> list[Path]:
     """Return a few dozen real songs of all kinds, or none where there are none."""

@@ -12,15 +12,12 @@ import av
 import cv2
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from emsync.errors import InputError
 from emsync.video import GAP, MARGIN, STRIP, Cut, Footage, Video, open_video, thin, watch
-
-settings.register_profile("calm", deadline=None)  # a busy machine breaks no law
-settings.load_profile("calm")
 
 Pixels = NDArray[np.uint8]
 

@@ -101,7 +101,7 @@ def _start(
     return int(rng.integers(1, last))
 
 
-def _pad(rows: np.ndarray, length: int, value: float) -> np.ndarray:  # type: ignore[type-arg]
+def _pad(rows: np.ndarray, length: int, value: float) -> np.ndarray:
     """Return ``rows`` lengthened to ``length`` with ``value``."""
     widths = [(0, length - len(rows))] + [(0, 0)] * (rows.ndim - 1)
     return np.pad(rows, widths, constant_values=value)
