@@ -32,6 +32,7 @@ MOTION_STEP = 0.1  # seconds between two values of the motion curve
 
 LARGEST = 64 * 2**20  # bytes of an analysis file; hours of video need a hundredth of it
 MOST_CUTS = 100_000
+SLOWEST, FASTEST = 30.0, 300.0  # beats a minute
 ROUNDING = 0.01  # by which probabilities rounded by hand may miss 1
 
 
@@ -45,6 +46,7 @@ class Analysis:
     motion: Curve | None = None  # mean optical flow, in picture heights a second
     valence: float = math.nan  # in [-1, 1]; NaN when not known
     arousal: float = math.nan  # in [-1, 1]
+    tempo: float = math.nan  # beats a minute asked of the music; NaN leaves it to the composer
     emotion: Mapping[str, float] = field(default_factory=dict)  # probabilities, summing to 1
     valence_curve: Curve | None = None  # the estimator's view over time, for the picture
     arousal_curve: Curve | None = None
@@ -155,6 +157,7 @@ class Analysis:
                 motion=_curve(data, "motion", duration, 0.0, math.inf),
                 valence=_feeling(data, "valence"),
                 arousal=_feeling(data, "arousal"),
+                tempo=_tempo(data),
                 emotion=_probabilities(data.get("emotion")),
                 valence_curve=_curve(data, "valence_curve", duration, -1.0, 1.0),
                 arousal_curve=_curve(data, "arousal_curve", duration, -1.0, 1.0),
@@ -264,6 +267,11 @@ def _curve(
 def _feeling(data: Mapping[str, Any], key: str) -> float:
     value = data.get(key)
     return math.nan if value is None else _real(value, key, -1.0, 1.0)
+
+
+def _tempo(data: Mapping[str, Any]) -> float:
+    value = data.get("tempo")
+    return math.nan if value is None else _real(value, "tempo", SLOWEST, FASTEST)
 
 
 def _probabilities(value: Any) -> dict[str, float]:

@@ -117,6 +117,9 @@ def generate(
     out: Annotated[Path | None, typer.Option(help="the score [default: VIDEO's name, .mid]")] = None,
     video_out: Annotated[Path | None, typer.Option("--video", help="the video with music")] = None,
     audio_out: Annotated[Path | None, typer.Option("--audio", help="the music as a WAV")] = None,
+    bundle: Annotated[
+        Path | None, typer.Option(help="a folder: score, stems, markers, notation, report")
+    ] = None,
     seed: Annotated[int, typer.Option(min=0, help="another number, another piece")] = 0,
     candidates: Annotated[int, typer.Option(help="draw so many pieces and keep the best")] = 1,
     keep_all: Annotated[bool, typer.Option(help="write all candidates, ranked: OUT.1.mid …")] = False,
@@ -162,8 +165,8 @@ def generate(
         "rules_off": tuple(filter(None, rules_off.split(","))) or None,
     }  # fmt: skip
     outputs = path.Outputs(
-        out or Path(video.name).with_suffix(".mid"), video_out, audio_out,
-        keep_all, soundfont, keep_audio,  # type: ignore[arg-type]
+        out or (None if bundle else Path(video.name).with_suffix(".mid")), video_out, audio_out,
+        keep_all, soundfont, keep_audio, bundle,  # type: ignore[arg-type]
     )  # fmt: skip
     with _progress() as show:
         report = path.generate(
@@ -183,7 +186,7 @@ def _told(report: dict[str, Any]) -> str:
         f"{len(hits)} of {len(kept)} cuts hit"
         + "".join(f"\n  {c['time']:8.3f} s  {_hit_told(c)}" for c in kept),
     ]
-    lines += [f"{report[kind]}" for kind in ("audio", "video") if report[kind]]
+    lines += [f"{report[kind]}" for kind in ("audio", "video", "bundle") if report[kind]]
     lines.append(f"{report['timings']['total']:.1f} s")
     return "\n".join(lines)
 

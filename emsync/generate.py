@@ -11,6 +11,7 @@ from typing import Any, Literal, get_args
 
 from emsync import audio
 from emsync.analysis import Analysis
+from emsync.bundle import check_bundle, play_stems, whole_folder, write_bundle
 from emsync.candidates import Candidate, judge
 from emsync.composer import DEFAULT, Composer
 from emsync.cuts import read_cuts, write_cuts
@@ -20,9 +21,10 @@ from emsync.hits import Fitted, Sync, fit
 from emsync.midi import Text, write_midi
 from emsync.output import check_target, whole
 from emsync.plots import plot_analysis
+from emsync.report import Story
 from emsync.sampling import Sampling, sample
 from emsync.timecode import Timecode
-from emsync.video import Cut, open_video, watch
+from emsync.video import Cut, Footage, open_video, watch
 
 Progress = Callable[[str, float], None]  # the stage, and the share of it that is done
 
@@ -59,12 +61,13 @@ class Wishes:
 class Outputs:
     """What to write, and how it sounds."""
 
-    score: Path
+    score: Path | None = None  # where there is a bundle, it can be the only one to hold the score
     video: Path | None = None
     audio: Path | None = None
     keep_all: bool = False  # write every candidate, ranked, as score.1.mid and so on
     soundfont: Path | None = None
     keep_audio: Literal["replace", "mix", "duck"] = "replace"
+    bundle: Path | None = None  # a folder with all that a composer needs; see ``emsync.bundle``
 
 
 @dataclass
@@ -105,25 +108,35 @@ def generate(
         composer = Composer.from_pretrained(checkpoint).to(device)
         choice = Sampling(**{**composer.sampling, **(sampling or {})})
     with clock("analyze"):
-        video = see(source, wishes, lambda share: progress("Watching", share))
+        footage = look(source, wishes, lambda share: progress("Watching", share))
+        video = wished(footage, wishes)
     with clock("compose"):
         best, *others = compose(composer, video, wishes, choice, progress)
     with ExitStack() as together:
-        score = together.enter_context(whole(outputs.score))
+        place = outputs.score
+        if outputs.bundle:
+            folder = together.enter_context(whole_folder(outputs.bundle))
+            place = place or folder / "score.mid"
+        assert place is not None  # _check has refused it
+        score = together.enter_context(whole(place))
         with clock("write"):
             write_midi(score, best.fitted, **titles(video, wishes))
             if outputs.keep_all:
                 for rank, candidate in enumerate((best, *others), 1):
-                    name = outputs.score.with_name(f"{outputs.score.stem}.{rank}.mid")
+                    name = place.with_name(f"{place.stem}.{rank}.mid")
                     write_midi(
                         together.enter_context(whole(name)), candidate.fitted,
                         **titles(video, wishes),
                     )  # fmt: skip
-        if outputs.audio or outputs.video:
+        if outputs.audio or outputs.video or outputs.bundle:
             with clock("render"):
                 progress("Playing", 0.0)
-                sound = audio.synthesize(score, outputs.soundfont)
-                sound = audio.finish(sound, video.duration, fade=0.0)  # the score fades itself
+                if outputs.bundle:
+                    stems = play_stems(score, video.duration, outputs.soundfont)
+                    sound = stems.mix
+                else:
+                    sound = audio.synthesize(score, outputs.soundfont)
+                    sound = audio.finish(sound, video.duration, fade=0.0)  # the score fades itself
                 progress("Playing", 1.0)
         if outputs.audio:
             audio.write_wav(sound, together.enter_context(whole(outputs.audio)))
@@ -134,15 +147,28 @@ def generate(
                     source, sound, film, outputs.keep_audio,
                     lambda seconds: progress("Writing the film", seconds / video.duration),
                 )  # fmt: skip
+        facts = {
+            "checkpoint": str(checkpoint),
+            "sampling": asdict(choice),
+            "settings": {**asdict(wishes), "analysis": _name(wishes.analysis)},
+            **describe(best, video, wishes),
+            "candidates": [{"seed": c.seed, "score": c.score, **c.parts} for c in (best, *others)],
+        }
+        if outputs.bundle:
+            story = Story(video, footage.strip if footage else (), best.fitted, facts)
+            with clock("bundle"):
+                write_bundle(
+                    folder, source, score, story, stems, outputs.keep_audio,
+                    titles(video, wishes)["start"],
+                    lambda seconds: progress("Writing the preview", seconds / video.duration),
+                )  # fmt: skip
     timings = {**clock.seconds, "total": time.perf_counter() - began}
     return {
-        "score": str(outputs.score),
-        "video": str(outputs.video) if outputs.video else None,
-        "audio": str(outputs.audio) if outputs.audio else None,
-        "checkpoint": str(checkpoint),
-        "sampling": asdict(choice),
-        **describe(best, video, wishes),
-        "candidates": [{"seed": c.seed, "score": c.score, **c.parts} for c in (best, *others)],
+        "score": str(outputs.score or (outputs.bundle or Path()) / "score.mid"),
+        "video": _name(outputs.video),
+        "audio": _name(outputs.audio),
+        "bundle": _name(outputs.bundle),
+        **facts,
         "timings": {stage: round(seconds, 3) for stage, seconds in timings.items()},
     }
 
@@ -151,10 +177,23 @@ def see(
     source: Path, wishes: Wishes, progress: Callable[[float], None] | None = None
 ) -> Analysis:
     """Return what the video asks of its music, with a person's wishes in its place."""
-    if wishes.analysis is not None:
-        video = Analysis.load(wishes.analysis)
+    return wished(look(source, wishes, progress), wishes)
+
+
+def look(
+    source: Path, wishes: Wishes, progress: Callable[[float], None] | None = None
+) -> Footage | None:
+    """Watch the video, unless a person gives its analysis."""
+    return watch(open_video(source), progress) if wishes.analysis is None else None
+
+
+def wished(footage: Footage | None, wishes: Wishes) -> Analysis:
+    """Return what ``footage`` asks of its music, with a person's wishes in its place."""
+    if footage is not None:
+        video = Analysis.of(footage)
     else:
-        video = Analysis.of(watch(open_video(source), progress))
+        assert wishes.analysis is not None  # or the video was watched
+        video = Analysis.load(wishes.analysis)
     if wishes.cuts == "none":
         video = replace(video, cuts=())
     elif wishes.cuts != "auto":
@@ -330,6 +369,17 @@ def _check(source: Path, outputs: Outputs) -> None:
         raise UsageError(f"two outputs have the same name: {', '.join(map(str, targets))}")
     if outputs.video is not None:
         audio.check_mux(source, outputs.video, outputs.keep_audio)
+    if outputs.bundle is not None:
+        check_bundle(outputs.bundle, source, outputs.keep_audio)
+        for path in targets:
+            if path.resolve().is_relative_to(outputs.bundle.resolve()):
+                raise UsageError(f"{str(path)!r} is in the bundle; choose a name beside it")
+    elif outputs.score is None:
+        raise UsageError("nothing would be written; name a score or a bundle")
+
+
+def _name(path: Path | None) -> str | None:
+    return None if path is None else str(path)
 
 
 def _null(value: float) -> float | None:

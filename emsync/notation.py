@@ -1,9 +1,9 @@
 """The score on staves: MusicXML that a notation program shows in readable bars.
 
-Notes are rounded to sixteenths of the fitted grid, at most two voices a staff. When the music needs
-more, the note that has sounded longest stops early; no note is left out. Time is counted in STEPs of
-a quarter note. The format is MusicXML 4.0 partwise, without a date, so the same music gives the same
-bytes.
+Notes are rounded to sixteenths of the fitted grid, at most two voices a staff. When the music
+needs more, the note that has sounded longest stops early; no note is left out. Times are counted
+in steps of a sixteenth. The format is MusicXML 4.0, partwise and without a date, so the same music
+gives the same bytes.
 """
 
 from collections.abc import Iterator, Sequence
@@ -51,7 +51,8 @@ KIT = {  # General MIDI drum: line or space, and notehead
     44: ("D4", "x"),  # hi-hat by foot
     **{pitch: ("F5", "x") for pitch in (51, 53, 59)},  # ride
     **{pitch: ("A5", "x") for pitch in (49, 52, 55, 57)},  # crash
-    **{41: ("G4", ""), 43: ("A4", ""), 45: ("B4", ""), 47: ("D5", ""), 48: ("E5", ""), 50: ("F5", "")},
+    **{41: ("G4", ""), 43: ("A4", ""), 45: ("B4", "")},  # toms, from the lowest up
+    **{47: ("D5", ""), 48: ("E5", ""), 50: ("F5", "")},
 }
 OTHER = ("B4", "diamond")
 
@@ -83,11 +84,16 @@ class Bar:
 
 
 def write_musicxml(
-    path: Path, fitted: Fitted, title: str = "emsync", rate: Fraction | None = None
+    path: Path,
+    fitted: Fitted,
+    title: str = "emsync",
+    rate: Fraction | None = None,
+    start: Timecode | None = None,
 ) -> None:
     """Write ``fitted`` to ``path`` as MusicXML, whole or not at all.
 
-    Each kept cut is a rehearsal mark; ``rate``, the video's frames a second, gives its timecode.
+    Each kept cut is a rehearsal mark with its timecode; ``rate`` is the video's frames a second,
+    ``start`` the timecode of its first frame.
     """
     root = Element("score-partwise", version="4.0")
     SubElement(SubElement(root, "work"), "work-title").text = title
@@ -95,11 +101,12 @@ def write_musicxml(
     SubElement(encoding, "software").text = "emsync"
     listed = SubElement(root, "part-list")
     bars = _bars(fitted)
-    for word in _words(fitted, rate):
+    for word in _words(fitted, rate, start):
         bar = next(bar for bar in reversed(bars) if bar.start <= word[0])
         bar.words.append(word)
     fifths = FIFTHS.get(key(fitted.piece) or "C", 0)
-    for number, c in enumerate(np.unique(fitted.piece.classes).tolist(), 1):
+    playing = np.unique(fitted.piece.classes).tolist() or [PIANO]  # silence is a part, too
+    for number, c in enumerate(playing, 1):
         _list_part(listed, number, c, fitted)
         part = SubElement(root, "part", id=f"P{number}")
         _fill(part, number, c, _staves(fitted, c), bars, fifths)
@@ -135,6 +142,14 @@ def spell(pitch: int, fifths: int) -> tuple[str, int, int]:
     return step, alter, (pitch - alter) // 12 - 1
 
 
+def timecode(time: float, rate: Fraction | None, start: Timecode | None = None) -> str:
+    """Return ``time`` as a timecode that begins at ``start``; in seconds where there is no rate."""
+    if rate is None:
+        return f"{time:.3f} s"
+    at = Timecode.at(time, rate, None if start is None else start.drop)
+    return str(at if start is None else start + at.frame)
+
+
 def _bars(fitted: Fitted) -> list[Bar]:
     """Return the bars up to the one in which the video ends."""
     grid = fitted.grid
@@ -147,7 +162,9 @@ def _bars(fitted: Fitted) -> list[Bar]:
     ]
 
 
-def _words(fitted: Fitted, rate: Fraction | None) -> Iterator[tuple[int, Element]]:
+def _words(
+    fitted: Fitted, rate: Fraction | None, start: Timecode | None
+) -> Iterator[tuple[int, Element]]:
     """Yield the tempo where its whole number changes, and a mark where each kept cut is."""
     grid, shown = fitted.grid, 0
     for beat in grid.changes.tolist():
@@ -169,8 +186,7 @@ def _words(fitted: Fitted, rate: Fraction | None) -> Iterator[tuple[int, Element
         time = report.cut.time
         direction = Element("direction", placement="above")
         mark = SubElement(SubElement(direction, "direction-type"), "rehearsal")
-        where = f"{time:.2f} s" if rate is None else str(Timecode.at(time, rate))
-        mark.text = f"{number}  {where}"
+        mark.text = f"{number}  {timecode(time, rate, start)}"
         yield round(int(grid.ticks(np.array([time]))[0]) * STEP / TICKS), direction
 
 
@@ -313,9 +329,7 @@ class _Place:
     staves: int
 
 
-def _voice(
-    measure: Element, place: _Place, chords: Sequence[Chord], bar: Bar, rests: bool
-) -> None:
+def _voice(measure: Element, place: _Place, chords: Sequence[Chord], bar: Bar, rests: bool) -> None:
     """Write one voice of one bar; the silence of a second voice is not printed."""
     now = bar.start
 

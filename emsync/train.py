@@ -24,9 +24,9 @@ from typing import Any
 import numpy as np
 import torch
 import torch.nn.functional as F
+from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
-from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
@@ -79,7 +79,9 @@ class TrainConfig:
         if self.optimizer not in ("muon", "adam"):
             raise UsageError(f"optimizer {self.optimizer!r} is neither 'muon' nor 'adam'")
         if self.batch < 1 or self.accumulate < 1 or self.batch % self.accumulate:
-            raise UsageError(f"batch {self.batch} is not a multiple of accumulate {self.accumulate}")
+            raise UsageError(
+                f"batch {self.batch} is not a multiple of accumulate {self.accumulate}"
+            )
         droppable = {"valence", "arousal", *self.conditioners}
         for name in self.cropping.get("drop", {}):
             if name not in droppable:
@@ -299,7 +301,7 @@ def train(
                     group["lr"] = rate * factor
             parts = [next(batches) for _ in range(config.accumulate)]
             total = sum(weight[p["ids"][:, 1:]].mul(p["ids"][:, 1:] != 0).sum() for p in parts)
-            total = accelerator.reduce(total, "sum")  # type: ignore[arg-type]
+            total = accelerator.reduce(total, "sum")
             loss = torch.zeros((), device=accelerator.device)
             torch.manual_seed(_dropout_seed(config.seed, progress.step, accelerator.process_index))
             for part in parts:
@@ -316,9 +318,7 @@ def train(
                 optim.zero_grad()
             progress.step += 1
             progress.tokens += config.batch * shape.context
-            progress.seconds, stop = _agreed(
-                time.monotonic() - started, bool(caught), accelerator
-            )
+            progress.seconds, stop = _agreed(time.monotonic() - started, bool(caught), accelerator)
             row = {"loss": loss.item(), "norm": float(norm), "rate": factor}
             last = progress.share(config) >= 1.0
             if held and (progress.step % config.validate_every == 0 or last):
@@ -433,7 +433,10 @@ def _batches(crops: Crops, first: int, config: TrainConfig, accelerator: Any) ->
 
     workers = min(12, os.cpu_count() or 1) if accelerator.device.type == "cuda" else 0
     loader: DataLoader[Batch] = DataLoader(
-        crops, batch_sampler=rows(), num_workers=workers, collate_fn=_collate  # type: ignore[arg-type]
+        crops,
+        batch_sampler=rows(),
+        num_workers=workers,
+        collate_fn=_collate,
     )
     for batch in loader:
         yield {k: v.to(accelerator.device, non_blocking=True) for k, v in batch.items()}

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from emsync.data.store import Store, find_songs, prepare, read_song
-from emsync.errors import EmsyncError, InputError, UsageError
+from emsync.errors import InputError, UsageError
 from emsync.music import PIANO, Piece, to_score
 from emsync_tokenizers.events import Events
 
@@ -201,9 +201,7 @@ def test_labels_of_one_s_own_reach_the_songs_with_their_origin(
     corpus: Path, tmp_path: Path
 ) -> None:
     labels = tmp_path / "labels.csv"
-    labels.write_text(
-        "path,valence,arousal,group\ndeep/01.mid,0.5,-0.25,a\ndeep/02.mid,,0.75,a\n"
-    )
+    labels.write_text("path,valence,arousal,group\ndeep/01.mid,0.5,-0.25,a\ndeep/02.mid,,0.75,a\n")
     prepare([corpus], tmp_path / "s", Events(), labels, workers=1)
     first, second, third = Store.open(tmp_path / "s").songs[:3]
     assert (first.valence, first.arousal, first.origin, first.group) == (0.5, -0.25, "csv", "a")

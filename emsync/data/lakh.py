@@ -33,9 +33,12 @@ _HEADER = re.compile(
 )
 
 
-def read_lakh(path: Path, labels: Mapping[str, float] | None = None) -> Piece:
+def read_lakh(
+    path: Path, labels: Mapping[str, float] | None = None, tempo: float | None = None
+) -> Piece:
     """Return the song at ``path``, from the downbeat at or before its first note on.
 
+    With a ``tempo`` in beats a minute the whole song is brought to it; without, it keeps its own.
     Raises InputError, with the reason, for what is not a sound Lakh Pianoroll file.
     """
     try:
@@ -50,7 +53,7 @@ def read_lakh(path: Path, labels: Mapping[str, float] | None = None) -> Piece:
                 file = f"{name}.npy"
                 return _array(_unpack(archive, file), name) if file in members else None
 
-            return _piece(array, json.loads(_unpack(archive, "info.json")), labels)
+            return _piece(array, json.loads(_unpack(archive, "info.json")), labels, tempo)
     except OSError as error:
         raise InputError(f"cannot read {str(path)!r}: {error.strerror or error}") from error
     except KeyError as error:
@@ -86,7 +89,12 @@ def _array(data: bytes, name: str) -> NDArray[Any]:
     return array
 
 
-def _piece(array: Arrays, info: Mapping[str, Any], labels: Mapping[str, float] | None) -> Piece:
+def _piece(
+    array: Arrays,
+    info: Mapping[str, Any],
+    labels: Mapping[str, float] | None,
+    asked: float | None,
+) -> Piece:
     resolution = int(info.get("beat_resolution") or info["resolution"])
     if not 1 <= resolution <= 960:
         raise ValueError(f"its resolution is {resolution} steps a beat")
@@ -102,7 +110,8 @@ def _piece(array: Arrays, info: Mapping[str, Any], labels: Mapping[str, float] |
     notes = np.concatenate(rows)
     if not len(notes):
         raise ValueError("it has no notes of the five classes")
-    downbeat, tempo = array("downbeat"), array("tempo")
+    downbeat = array("downbeat")
+    tempo = array("tempo") if asked is None else np.array([asked])
     marked = np.zeros(1, np.int64) if downbeat is None else np.flatnonzero(downbeat)
     length = int(max(notes[:, 3].max(), marked.max(initial=0))) + 1
     bars = _bars(marked, BEATS * resolution, length)
@@ -138,7 +147,8 @@ def _notes(array: Arrays, track: int, instrument: int) -> NDArray[np.int64]:
         raise ValueError(f"track {track} has steps that are no integers")
     if len(shape) != 2 or not 0 < shape[0] <= MOST_STEPS or shape[1] != 128:
         raise ValueError(f"track {track} has a pianoroll of shape {tuple(map(int, shape))}")
-    counts = np.diff(columns.astype(np.int64))
+    ends = columns.astype(np.int64)
+    counts = ends[1:] - ends[:-1]
     if len(counts) != 128 or (counts < 0).any() or counts.sum() != len(steps):
         raise ValueError(f"track {track} has columns that do not add up")
     if len(values) != len(steps) or steps.min() < 0 or steps.max() >= shape[0]:

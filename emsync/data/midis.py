@@ -3,11 +3,11 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from symusic import Score
+from symusic.core import ScoreTick
 
 from emsync.data.lakh import LARGEST, MOST_SECONDS
 from emsync.errors import InputError
-from emsync.music import Piece, from_score
+from emsync.music import Piece, Score, from_score
 
 MOST_BARS = 20_000  # of one song: two hours at 300 beats a minute have 9,000
 
@@ -22,16 +22,20 @@ def read_midi(path: Path, labels: Mapping[str, float] | None = None) -> Piece:
             raise ValueError(f"it has more than {LARGEST} bytes")
         content = path.read_bytes()
         _check_events(content)
-        score = Score.from_midi(content)
+        score = ScoreTick.from_midi(content)
         _check_grid(score)
         piece = from_score(score, labels)
+        if not len(piece):
+            raise ValueError("it has no notes of the five classes")
+        if piece.duration > MOST_SECONDS:
+            raise ValueError(
+                f"it lasts {piece.duration:.0f} s; a song has at most {MOST_SECONDS:.0f}"
+            )
+        return piece
     except OSError as error:
         raise InputError(f"cannot read {str(path)!r}: {error.strerror or error}") from error
     except (IndexError, RuntimeError, ValueError) as error:
         raise InputError(f"{str(path)!r} is no song in MIDI: {error}") from error
-    if not len(piece):
-        raise InputError(f"{str(path)!r} is no song in MIDI: it has no notes of the five classes")
-    return piece
 
 
 def _check_events(content: bytes) -> None:
@@ -97,6 +101,3 @@ def _check_grid(score: Score) -> None:
         raise ValueError(f"it has more than {MOST_BARS} bars")
     if any(not 1 <= t.qpm <= 1e6 for t in score.tempos):
         raise ValueError("its tempo is not a number of at least one beat a minute everywhere")
-    seconds = score.to("second").end()
-    if seconds > MOST_SECONDS:
-        raise ValueError(f"it lasts {seconds:.0f} s; a song has at most {MOST_SECONDS:.0f}")

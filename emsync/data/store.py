@@ -149,7 +149,7 @@ def prepare(
     called with the songs done and all of them.
     """
     if tokenizer.vocab_size > np.iinfo(np.uint16).max:
-        raise UsageError(f"{tokenizer.name} has {tokenizer.vocab_size} tokens; a store holds uint16")
+        raise UsageError(f"{tokenizer.name} has {tokenizer.vocab_size} tokens; it holds uint16")
     songs = find_songs(sources)
     if not songs:
         raise InputError(f"no .npz, .mid or .midi file in {[str(s) for s in sources]}")

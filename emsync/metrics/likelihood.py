@@ -13,6 +13,7 @@ nats_per_token     mean negative log-likelihood
 bits_per_second    the same over the seconds of music
 """
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -54,7 +55,7 @@ class Likelihood:
         """Return the means."""
         return {
             "nats_per_token": self.nats / self.tokens,
-            "bits_per_second": self.nats / np.log(2) / self.seconds,
+            "bits_per_second": self.nats / math.log(2) / self.seconds,
             "tokens": self.tokens,
             "songs": self.songs,
         }

@@ -37,8 +37,8 @@ class Features:
 
     major: float  # best correlation with a major key, less the best with a minor one
     clarity: float  # the better of the two
-    thirds: float  # frames with a major third above the bass less those with a minor one, in [-1, 1]
-    seconds: float  # share of frames with two pitch classes a semitone apart
+    thirds: float  # share of frames with a major third above the bass, less that with a minor one
+    clashes: float  # share of frames with two pitch classes a semitone apart
     tritones: float  # share of frames with two of them a tritone apart
     colours: float  # pitch classes that sound together, mean over the frames
     onsets: float  # log2 of distinct onsets a second
@@ -75,7 +75,7 @@ def features(piece: Piece) -> Features:
         major=fits[0] - fits[1],
         clarity=max(fits),
         thirds=float(above[:, 1].mean() - above[:, 0].mean()),
-        seconds=_together(sounding, 1),
+        clashes=_together(sounding, 1),
         tritones=_together(sounding, 6),
         colours=float(sounding.sum(1).mean()),
         onsets=float(np.log2(len(np.unique(piece.onsets)) / piece.duration)),
@@ -131,10 +131,12 @@ class MoodModel:
     intercept: float
 
     @classmethod
-    def fit(cls, rows: Sequence[Features], valences: Sequence[float], ridge: float = 30.0) -> "MoodModel":
+    def fit(
+        cls, rows: Sequence[Features], valences: Sequence[float], ridge: float = 30.0
+    ) -> "MoodModel":
         """Fit on the features of songs and their valences."""
         x, y = _table(rows), np.asarray(valences, np.float64)
-        means, scales = x.mean(0), np.maximum(x.std(0), 1e-9)
+        means, scales = x.mean(0), np.where(x.std(0) > 1e-6, x.std(0), 1.0)
         z = (x - means) / scales
         weights = np.linalg.solve(z.T @ z + ridge * np.eye(z.shape[1]), z.T @ (y - y.mean()))
         return cls(tuple(asdict(rows[0])), means, scales, weights, float(y.mean()))

@@ -1,0 +1,63 @@
+"""Where in the bar each token stands: the clock that keeps the beat."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from emsync.analysis import Analysis
+from emsync.conditioning import Conditioner, Cursor, Floats, Place
+from emsync.music import Piece, Seconds
+from emsync.tokens import Timeline
+
+CYCLES = (1, 2, 4, 8, 16)  # a bar: from the bar itself to its sixteenths
+
+
+@dataclass(frozen=True)
+class Metre(Conditioner):
+    """The phase of the bar beside each token, as sine and cosine of several cycles a bar.
+
+    Targets are the (K,) downbeats in seconds; the bars before and after them go on evenly. Fewer
+    than two, or NaN, ask for no metre.
+    """
+
+    name: ClassVar[str] = "metre"
+    summary: ClassVar[str] = "where in the bar the music is, so that it keeps the beat"
+    place: ClassVar[Place] = "position"
+    channels: ClassVar[int] = 2 * len(CYCLES)
+
+    beats: int = 4  # in a bar of the grid that a video asks for
+
+    def from_music(self, piece: Piece) -> Floats:
+        return piece.downbeats.astype(np.float32)
+
+    def from_video(self, video: Analysis) -> Floats:
+        if np.isnan(video.tempo):
+            return np.array([np.nan], np.float32)
+        bar = self.beats * 60 / video.tempo
+        return np.arange(0, video.duration + 2 * bar, bar).astype(np.float32)
+
+    def features(self, target: Floats, timeline: Timeline) -> Floats:
+        if len(target) < 2 or np.isnan(target).any():
+            return np.full((len(timeline.times), self.channels), np.nan, np.float32)
+        turns = 2 * np.pi * np.outer(_bars(target.astype(np.float64), timeline.times), CYCLES)
+        return np.concatenate([np.sin(turns), np.cos(turns)], axis=1).astype(np.float32)
+
+    def cursor(self, target: Floats) -> Cursor:
+        return _Phase(self, target)
+
+
+class _Phase(Cursor):
+    """The row of one moment: it depends on its own time alone."""
+
+    def row(self, time: float, mark: bool) -> Sequence[float]:
+        now = Timeline(np.array([time]), np.array([mark]))
+        row: list[float] = self.conditioner.features(self.target, now)[0].tolist()
+        return row
+
+
+def _bars(downbeats: Seconds, times: Seconds) -> Seconds:
+    """Return (T,) times in bars; outside of the downbeats the first and last bar repeat."""
+    i = np.clip(np.searchsorted(downbeats, times, side="right") - 1, 0, len(downbeats) - 2)
+    return i + (times - downbeats[i]) / (downbeats[i + 1] - downbeats[i])

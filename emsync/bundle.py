@@ -1,0 +1,232 @@
+"""A folder with all that a composer needs to go on: score, stems, markers, cuts, notation, report.
+
+The folder appears whole or not at all. An earlier bundle is replaced at the end; a folder that
+holds anything else is never touched.
+"""
+
+import csv
+import json
+import platform
+import secrets
+import shutil
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from fractions import Fraction
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import emsync
+from emsync import audio
+from emsync.analysis import Analysis
+from emsync.audio import Audio, KeepAudio
+from emsync.cuts import write_cuts
+from emsync.errors import EmsyncError, UsageError
+from emsync.music import Score
+from emsync.notation import timecode, write_musicxml
+from emsync.output import check_target
+from emsync.report import Story, write_html, write_png
+from emsync.timecode import Timecode
+
+FILES = (
+    "score*.mid",  # with every candidate there are more than one
+    "score.json",
+    "score.musicxml",
+    "markers.csv",
+    "cuts.edl",
+    "cuts.json",
+    "stems/*.wav",
+    "mix.wav",
+    "preview.mp4",
+    "preview.webm",
+    "preview.mkv",
+    "report.html",
+    "report.png",
+)
+MARKS = ("score.json", "report.html")  # a folder without these is no bundle
+PREVIEWS = (".mp4", ".webm", ".mkv")  # the first that can hold the film's pictures
+LIBRARIES = ("av", "matplotlib", "mido", "numpy", "scenedetect-headless", "symusic", "torch")
+
+
+@dataclass(frozen=True, eq=False)
+class Stems:
+    """The sound of each instrument at one common level: their sum is the mix."""
+
+    parts: Mapping[str, Audio]  # by the name of the instrument, all equally long
+    mix: Audio
+
+
+def play_stems(score: Path, duration: float, soundfont: Path | None = None) -> Stems:
+    """Play each track of a MIDI file alone, for exactly ``duration`` seconds.
+
+    One gain brings the peak of the mix to -3 dB; it is less where a stem would clip otherwise.
+    """
+    together = Score.from_midi(score.read_bytes())
+    parts: dict[str, Audio] = {}
+    for track in together.tracks:
+        if track.notes:
+            alone = together.copy()
+            alone.tracks = type(together.tracks)([track])
+            parts[track.name.lower()] = audio.fit(audio.synthesize(alone, soundfont), duration)
+    total = audio.fit(Audio(np.zeros((0, 2), np.float32), audio.RATE), duration).samples
+    for part in parts.values():
+        total += part.samples
+    peak = _peak(total)
+    if peak < audio.SILENCE:
+        return Stems(parts, Audio(total, audio.RATE))
+    loudest = max(_peak(part.samples) for part in parts.values())
+    gain = np.float32(min(audio.PEAK / peak, 1 / loudest))
+    quiet = {name: Audio(part.samples * gain, part.rate) for name, part in parts.items()}
+    return Stems(quiet, Audio(total * gain, audio.RATE))
+
+
+def check_bundle(folder: Path, source: Path, keep_audio: KeepAudio = "replace") -> None:
+    """Refuse a folder that cannot become a bundle, before any work is done for it.
+
+    Raises UsageError where it holds something else, where it cannot be written, or where no
+    preview can hold the pictures of ``source``.
+    """
+    folder = folder.resolve()
+    if folder.is_dir():
+        ours = {path for pattern in FILES for path in folder.glob(pattern)} | {folder / "stems"}
+        found = set(folder.rglob("*"))
+        foreign = sorted(found - ours)
+        if not foreign and found and not all((folder / mark).is_file() for mark in MARKS):
+            foreign = sorted(found)
+        if foreign:
+            raise UsageError(
+                f"{str(folder)!r} holds {foreign[0].name!r}, which is of no earlier bundle; "
+                "choose a new folder"
+            )
+        if source.resolve().is_relative_to(folder):
+            raise UsageError(f"the video is in {str(folder)!r}, which will be replaced; move it")
+    elif folder.exists():
+        raise UsageError(f"{str(folder)!r} is a file; choose a new folder")
+    check_target(folder.with_name(f"{folder.name}.part"))
+    preview_suffix(folder, source, keep_audio)
+
+
+@contextmanager
+def whole_folder(folder: Path) -> Iterator[Path]:
+    """Yield a new folder to fill; it takes the place of ``folder`` on success, or is removed.
+
+    What was in ``folder`` stays until then; see ``check_bundle``.
+    """
+    folder = folder.resolve()
+    mark = secrets.token_hex(4)
+    partial = folder.with_name(f".{folder.name[:64]}.{mark}.part")
+    old = folder.with_name(f".{folder.name[:64]}.{mark}.old")
+    try:
+        partial.mkdir()
+        yield partial
+        if folder.exists():
+            folder.rename(old)
+        try:
+            partial.rename(folder)
+        except OSError:
+            if old.exists():
+                old.rename(folder)
+            raise
+    except OSError as error:
+        if error.errno is None:
+            raise
+        raise EmsyncError(f"cannot write {str(folder)!r}: {error.strerror}") from error
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+        shutil.rmtree(old, ignore_errors=True)
+
+
+def preview_suffix(folder: Path, source: Path, keep_audio: KeepAudio = "replace") -> str:
+    """Return the suffix of the first kind of film that can hold the pictures of ``source``."""
+    refusals = []
+    for suffix in PREVIEWS:
+        try:
+            audio.check_mux(source, folder.with_name(f".{folder.name}.preview{suffix}"), keep_audio)
+            return suffix
+        except UsageError as error:
+            refusals.append(error)
+    raise refusals[0]
+
+
+def write_bundle(
+    folder: Path,
+    source: Path,
+    score: Path,
+    story: Story,
+    stems: Stems,
+    keep_audio: KeepAudio = "replace",
+    start: Timecode | None = None,
+    progress: Callable[[float], None] | None = None,
+) -> None:
+    """Fill ``folder`` for the video at ``source`` and its music, the MIDI file ``score``.
+
+    A score that is in the folder stays. ``start`` is the timecode of the first frame; ``progress``
+    is told the seconds of the preview that are written.
+    """
+    video, rate = story.video, Fraction(story.video.fps) or None
+    if score.parent != folder:
+        shutil.copyfile(score, folder / "score.mid")
+    preview = folder / f"preview{preview_suffix(folder, source, keep_audio)}"
+    audio.mux(source, stems.mix, preview, keep_audio, progress)
+    names = {"score": "score.mid", "audio": "mix.wav", "video": preview.name}
+    _write_json(folder / "score.json", {**story.facts, **names})
+    _write_markers(folder / "markers.csv", video, rate, start)
+    write_cuts(folder / ("cuts.edl" if rate else "cuts.json"), video)  # frames need a rate
+    title = Path(video.source).stem or "emsync"
+    write_musicxml(folder / "score.musicxml", story.fitted, title, rate, start)
+    (folder / "stems").mkdir()
+    for name, part in stems.parts.items():
+        audio.write_wav(part, folder / "stems" / f"{name}.wav")
+    audio.write_wav(stems.mix, folder / "mix.wav")
+    write_html(folder / "report.html", story)
+    write_png(folder / "report.png", story)
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of what the music depends on."""
+    return {
+        "emsync": emsync.__version__,
+        "python": platform.python_version(),
+        **{name: version(name) for name in LIBRARIES},
+        "synthesizer": audio.synthesizer_name(),
+    }
+
+
+def _write_json(path: Path, facts: Mapping[str, Any]) -> None:
+    """Write what was composed, and with which versions."""
+    text = json.dumps({"versions": versions(), **facts}, indent=1, allow_nan=False)
+    path.write_text(text + "\n", encoding="utf-8")
+
+
+def _write_markers(
+    path: Path, video: Analysis, rate: Fraction | None, start: Timecode | None
+) -> None:
+    """Write a marker on each kept cut and a region for each scene, as REAPER lists them."""
+    times = [cut.time for cut in video.kept]
+    edges = [0.0, *times, video.duration]
+    with path.open("w", newline="", encoding="utf-8") as file:
+        table = csv.writer(file, lineterminator="\n")
+        table.writerow(["#", "Name", "Start", "End", "Length"])
+        for number, time in enumerate(times, 1):
+            name = f"CUT {number:02d} {timecode(time, rate, start)}"
+            table.writerow([f"M{number}", name, _clock(time), "", ""])
+        for number, (begin, end) in enumerate(zip(edges, edges[1:], strict=False), 1):
+            row = [f"R{number}", f"SCENE {number:02d}"]
+            table.writerow([*row, *map(_clock, (begin, end, end - begin))])
+
+
+def _clock(seconds: float) -> str:
+    """Return minutes, seconds and thousandths, as on REAPER's ruler.
+
+    >>> _clock(83.0416)
+    '1:23.042'
+    """
+    minutes, rest = divmod(round(seconds * 1000), 60_000)
+    return f"{minutes}:{rest // 1000:02d}.{rest % 1000:03d}"
+
+
+def _peak(samples: Any) -> float:
+    return float(np.abs(samples).max(initial=0.0))

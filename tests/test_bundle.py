@@ -1,0 +1,275 @@
+"""The bundle: everything in it tells of the same music, and it appears whole or not at all."""
+
+import csv
+import json
+import wave
+from collections.abc import Callable
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from emsync import audio, bundle
+from emsync.analysis import Analysis
+from emsync.bundle import check_bundle, play_stems, whole_folder
+from emsync.cli import main
+from emsync.composer import Composer
+from emsync.cuts import read_cuts
+from emsync.errors import EmsyncError, UsageError
+from emsync.generate import Outputs, Wishes, generate
+from emsync.hits import fit
+from emsync.midi import check, read_midi, write_midi
+from emsync.model import EventTransformer, ModelConfig
+from emsync.music import BASS, DRUMS, PIANO, Piece
+from emsync.video import Cut
+from emsync_conditioners.boundaries import Boundaries
+from emsync_conditioners.onset_density import OnsetDensity
+from emsync_conditioners.valence_arousal import ValenceArousal
+from emsync_tokenizers import vocabulary as v
+from emsync_tokenizers.events import Events
+
+DURATION = 4.0  # seconds
+CONTENTS = {
+    *("score.mid", "score.json", "score.musicxml", "markers.csv", "cuts.edl"),
+    *("stems", "mix.wav", "preview.mp4", "report.html", "report.png"),
+}
+
+
+def draw_film(path: Path, codec: str = "libx264") -> None:
+    """Write four seconds at 10 frames a second with one hard cut in their middle."""
+    import av
+
+    with av.open(str(path), "w") as film:
+        stream = film.add_stream(codec, rate=Fraction(10))
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        for i in range(40):
+            picture = np.full((48, 64, 3), 30 if i < 20 else 220, np.uint8)
+            picture[:, (i * 2) % 64] = (200, 40, 90)
+            film.mux(stream.encode(av.VideoFrame.from_ndarray(picture, "rgb24")))
+        film.mux(stream.encode(None))
+
+
+@pytest.fixture(scope="module")
+def film(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("film") / "clip.mp4"
+    draw_film(path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A checkpoint of an untrained network."""
+    torch.manual_seed(0)
+    config = ModelConfig(v.SIZE, width=32, depth=1, heads=2, context=64, position_channels=16)
+    model = EventTransformer(config, (ValenceArousal(), Boundaries(), OnsetDensity()))
+    with torch.no_grad():
+        model.head.bias[v.SHIFT : v.NOTE] += 2.0
+    folder = tmp_path_factory.mktemp("checkpoint")
+    Composer(model, Events()).save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def made(film: Path, checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A bundle that the command line wrote, with nothing else asked for."""
+    folder = tmp_path_factory.mktemp("made") / "bundle"
+    wanted = ("--bundle", folder, "--checkpoint", checkpoint, "--start-timecode", "01:00:00:00")
+    assert main(["generate", *map(str, (film, *wanted)), "--device", "cpu", "--json"]) == 0
+    assert list(folder.parent.iterdir()) == [folder]
+    return folder
+
+
+def samples(path: Path) -> Any:
+    """Return the (N, 2) samples of a WAV file."""
+    with wave.open(str(path)) as file:
+        assert (file.getnchannels(), file.getsampwidth(), file.getframerate()) == (2, 2, 44100)
+        data = file.readframes(file.getnframes())
+    return np.frombuffer(data, "<i2").reshape(-1, 2).astype(int)
+
+
+def test_a_bundle_holds_what_the_contract_lists(made: Path) -> None:
+    assert {path.name for path in made.iterdir()} == CONTENTS
+    assert all(path.stat().st_size for path in made.rglob("*"))
+
+
+def test_stems_are_as_long_as_the_film_and_sum_to_the_mix(made: Path) -> None:
+    stems = [samples(path) for path in (made / "stems").iterdir()]
+    mix = samples(made / "mix.wav")
+    assert {len(stem) for stem in stems} == {len(mix)} == {round(DURATION * 44100)}
+    assert abs(sum(stems) - mix).max() <= 0.5 * (len(stems) + 1)  # each is rounded to 16 bits
+    assert abs(mix).max() == round(audio.PEAK * 32767)
+
+
+def test_stems_are_the_instruments_of_the_score(made: Path) -> None:
+    playing = read_midi(made / "score.mid").instruments
+    assert {path.stem for path in (made / "stems").iterdir()} == set(playing)
+
+
+def test_the_facts_tell_of_the_score(made: Path) -> None:
+    facts = json.loads((made / "score.json").read_text())
+    score = read_midi(made / "score.mid")
+    assert check(made / "score.mid").ok
+    assert facts["instruments"] == score.instruments and facts["notes"] >= len(score) > 0
+    assert facts["seed"] == 0 and facts["settings"]["start_timecode"] == "01:00:00:00"
+    assert {"emsync", "torch", "symusic", "synthesizer"} <= set(facts["versions"])
+    assert facts["tempo_map"] and facts["time_map"] and "timings" not in facts
+    for file in ("score", "audio", "video"):
+        assert (made / facts[file]).is_file()
+    (cut,) = [cut for cut in facts["cuts"] if cut["kept"]]
+    assert cut["timecode"] == "01:00:02:00"
+    assert cut["timecode"] in (made / "report.html").read_text()
+    assert cut["timecode"] in (made / "score.musicxml").read_text()
+
+
+def test_markers_and_cuts_stand_where_the_film_is_cut(made: Path) -> None:
+    rows = list(csv.reader((made / "markers.csv").read_text().splitlines()))
+    assert rows == [
+        ["#", "Name", "Start", "End", "Length"],
+        ["M1", "CUT 01 01:00:02:00", "0:02.000", "", ""],
+        ["R1", "SCENE 01", "0:00.000", "0:02.000", "0:02.000"],
+        ["R2", "SCENE 02", "0:02.000", "0:04.000", "0:02.000"],
+    ]
+    (cut,) = read_cuts(made / "cuts.edl", Fraction(10), DURATION)
+    assert cut.time == 2.0
+
+
+def test_a_bundle_goes_together_with_other_outputs_and_replaces_an_earlier_one(
+    made: Path, film: Path, checkpoint: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "bundle"
+    outputs = Outputs(tmp_path / "a.mid", audio=tmp_path / "a.wav", bundle=folder)
+    wishes = Wishes(start_timecode="01:00:00:00")
+    report = generate(film, outputs, wishes, checkpoint=checkpoint)
+    assert report["bundle"] == str(folder)
+    assert {path.name for path in tmp_path.iterdir()} == {"a.mid", "a.wav", "bundle"}
+    assert (folder / "score.mid").read_bytes() == (tmp_path / "a.mid").read_bytes()
+    assert (folder / "mix.wav").read_bytes() == (tmp_path / "a.wav").read_bytes()
+    same = CONTENTS - {"stems", "score.json"}  # which names the checkpoint
+    for name in same:
+        assert (folder / name).read_bytes() == (made / name).read_bytes(), name
+    generate(
+        film, Outputs(bundle=folder, keep_all=True), Wishes(candidates=2, cuts="none"),
+        checkpoint=checkpoint,
+    )  # fmt: skip
+    again = {path.name for path in folder.iterdir()}
+    assert again == CONTENTS | {"score.1.mid", "score.2.mid"}
+    assert "CUT" not in (folder / "markers.csv").read_text()
+    check_bundle(folder, film)  # it could be replaced once more
+    assert {path.name for path in tmp_path.iterdir()} == {"a.mid", "a.wav", "bundle"}
+
+
+def test_a_failure_leaves_the_earlier_bundle_and_nothing_else(
+    film: Path, checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "bundle"
+    folder.mkdir()
+    for name in ("score.json", "report.html"):
+        (folder / name).write_text("yesterday")
+
+    def fail(*_: object) -> None:
+        raise EmsyncError("no ink")
+
+    monkeypatch.setattr(bundle, "write_png", fail)
+    outputs = Outputs(tmp_path / "a.mid", tmp_path / "a.mp4", bundle=folder)
+    with pytest.raises(EmsyncError, match="no ink"):
+        generate(film, outputs, checkpoint=checkpoint)
+    assert list(tmp_path.iterdir()) == [folder]
+    assert {p.name: p.read_text() for p in folder.iterdir()} == {
+        "score.json": "yesterday",
+        "report.html": "yesterday",
+    }
+
+
+def test_without_footage_there_is_no_film_strip_and_the_report_says_so(
+    film: Path, checkpoint: Path, tmp_path: Path
+) -> None:
+    given = tmp_path / "analysis.json"
+    Analysis(DURATION, "10", (Cut(2.0),), source="clip.mp4").save(given)
+    outputs = Outputs(bundle=tmp_path / "bundle")
+    generate(film, outputs, Wishes(analysis=given), checkpoint=checkpoint)
+    page = (tmp_path / "bundle" / "report.html").read_text()
+    assert "there is no film strip" in page and "data:image" not in page
+
+
+@pytest.mark.parametrize(
+    ("prepare", "words"),
+    [
+        (lambda f: (f / "notes.txt").write_text("mine"), "'notes.txt', which is of no earlier"),
+        (lambda f: (f / "score.mid").write_text("mine"), "'score.mid', which is of no earlier"),
+        (lambda f: (f / "takes").mkdir(), "'takes', which is of no earlier"),
+        (lambda f: (f.rmdir(), f.write_text("mine")), "is a file"),
+    ],
+)
+def test_a_folder_with_anything_else_in_it_is_refused(
+    prepare: Callable[[Path], object], words: str, film: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "mine"
+    folder.mkdir()
+    prepare(folder)
+    before = sorted(tmp_path.rglob("*"))
+    with pytest.raises(UsageError, match=words):
+        generate(film, Outputs(bundle=folder))
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_what_could_not_be_kept_is_refused(film: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "bundle"
+    folder.mkdir()
+    with pytest.raises(UsageError, match="is in the bundle"):
+        generate(film, Outputs(folder / "score.mid", bundle=folder))
+    with pytest.raises(UsageError, match="name a score or a bundle"):
+        generate(film, Outputs())
+    with pytest.raises(UsageError, match="make it first"):
+        check_bundle(tmp_path / "missing" / "bundle", film)
+    for name in ("score.json", "report.html"):
+        (folder / name).write_text("{}")
+    inside = folder / "preview.mp4"
+    inside.write_bytes(film.read_bytes())
+    with pytest.raises(UsageError, match="the video is in"):
+        check_bundle(folder, inside)
+
+
+@pytest.mark.parametrize(("codec", "suffix"), [("libvpx", ".webm"), ("libx264", ".mp4")])
+def test_the_preview_is_a_film_that_can_hold_the_pictures(
+    codec: str, suffix: str, tmp_path: Path
+) -> None:
+    draw_film(tmp_path / "film.mkv", codec)
+    assert bundle.preview_suffix(tmp_path / "bundle", tmp_path / "film.mkv") == suffix
+
+
+def test_a_folder_that_failed_is_gone_and_a_whole_one_takes_the_place(tmp_path: Path) -> None:
+    folder = tmp_path / "bundle"
+    for words in ("first", "second"):
+        with whole_folder(folder) as partial:
+            (partial / "a").write_text(words)
+            assert not folder.exists() or (folder / "a").read_text() == "first"
+    assert (folder / "a").read_text() == "second"
+    with pytest.raises(EmsyncError, match="cannot write"), whole_folder(folder):
+        raise OSError(28, "No space left on device")
+    assert [p.name for p in tmp_path.iterdir()] == ["bundle"]
+    assert (folder / "a").read_text() == "second"
+
+
+def test_one_gain_for_all_and_no_stem_clips(tmp_path: Path) -> None:
+    rows = [(DRUMS, 36, t / 4, t / 4 + 0.1) for t in range(8)]
+    rows += [(BASS, 40, 0.0, 1.0), (PIANO, 60, 0.5, 1.5), (PIANO, 64, 0.5, 1.5)]
+    fitted = fit(Piece.of(np.array(rows), downbeats=np.array([0.0, 2.0])), [], 2.0)
+    write_midi(tmp_path / "a.mid", fitted)
+    stems = play_stems(tmp_path / "a.mid", 2.0)
+    together = audio.finish(audio.synthesize(tmp_path / "a.mid"), 2.0, fade=0.0)
+    assert set(stems.parts) == {"drums", "bass", "piano"}
+    assert all(part.samples.any() for part in stems.parts.values())
+    total = sum(part.samples for part in stems.parts.values())
+    assert np.abs(total - stems.mix.samples).max() < 1e-6
+    assert max(np.abs(part.samples).max() for part in stems.parts.values()) <= 1
+    # the tracks played at once sound the same but for the synthesizer's shared reverberation
+    assert np.abs(together.samples - stems.mix.samples).max() < 0.02
+
+
+def test_silence_makes_a_bundle_of_no_stems(tmp_path: Path) -> None:
+    write_midi(tmp_path / "a.mid", fit(Piece.of(np.zeros((0, 4))), [], 2.0))
+    stems = play_stems(tmp_path / "a.mid", 2.0)
+    assert not stems.parts and not stems.mix.samples.any() and stems.mix.duration == 2.0

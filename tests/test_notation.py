@@ -1,0 +1,129 @@
+"""MusicXML, read back by music21, which knows nothing of how we wrote it."""
+
+import warnings
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from emsync.bars import TICKS
+from emsync.hits import Fitted, fit
+from emsync.midi import CHANNELS
+from emsync.music import BASS, CLASSES, DRUMS, GUITAR, PIANO, STRINGS, Piece
+from emsync.notation import STEP, spell, steps, write_musicxml
+from emsync.video import Cut
+
+
+@pytest.fixture
+def band() -> Piece:
+    """Five instruments for eight bars of three beats, with held, repeated and crossing notes."""
+    rng = np.random.default_rng(3)
+    ranges = {DRUMS: (36, 50), BASS: (30, 45), GUITAR: (45, 70), PIANO: (40, 85), STRINGS: (50, 90)}
+    rows = [
+        (c, rng.integers(*ranges[c]), start := rng.integers(0, 96) * 0.125, start + length)
+        for c in ranges
+        for length in rng.choice([0.1, 0.25, 0.5, 1.7, 3.0], 40)
+    ]
+    return Piece.of(np.array(rows, np.float64), downbeats=np.arange(0, 13, 1.5))
+
+
+def read(path: Path) -> Any:
+    from music21 import converter
+
+    with warnings.catch_warnings():
+        # music21 has no instrument for some drums of General MIDI
+        warnings.filterwarnings("ignore", message=".*does not map to a valid instrument")
+        return converter.parse(path, forceSource=True)
+
+
+def written(score: Any) -> dict[str, set[tuple[int, int]]]:
+    """Return the step and MIDI pitch of each note that is struck, by instrument."""
+    found: dict[str, set[tuple[int, int]]] = {}
+    for part in score.parts:
+        for note in part.flatten().notes:
+            for one in note.notes if hasattr(note, "notes") else [note]:
+                if one.tie is None or one.tie.type == "start":
+                    pitch = one.pitch.midi if hasattr(one, "pitch") else one.displayPitch().midi
+                    found.setdefault(part.partName, set()).add((round(note.offset * STEP), pitch))
+    return found
+
+
+def bars_of(fitted: Fitted) -> int:
+    end = fitted.grid.ticks(np.array([fitted.duration]))[0]
+    return int((fitted.grid.lines * TICKS < end).sum())
+
+
+def test_music21_reads_the_same_bars_parts_and_pitches(band: Piece, tmp_path: Path) -> None:
+    fitted = fit(band, [Cut(4.6)], 12.0)
+    write_musicxml(tmp_path / "score.musicxml", fitted, "Two hands", Fraction(25))
+    score = read(tmp_path / "score.musicxml")
+    assert score.metadata.title == "Two hands"
+    names = [part.partName for part in score.parts]
+    assert sorted(set(names)) == sorted(name.capitalize() for name in CLASSES)
+    assert names.count("Piano") == 2 and len(names) == 6  # two hands
+    assert {len(part.getElementsByClass("Measure")) for part in score.parts} == {bars_of(fitted)}
+    found = written(score)
+    for c in (BASS, GUITAR, PIANO, STRINGS):
+        asked = {(start, pitch) for start, _, pitch in steps(fitted, c)}
+        assert found[CLASSES[c].capitalize()] == asked
+    struck = {start for start, _, _ in steps(fitted, DRUMS)}
+    assert {start for start, _ in found["Drums"]} == struck
+
+
+def test_every_bar_is_full_in_its_metre(band: Piece, tmp_path: Path) -> None:
+    fitted = fit(band, [], 12.0)
+    write_musicxml(tmp_path / "score.musicxml", fitted)
+    for part in read(tmp_path / "score.musicxml").parts:
+        for size, bar in zip(fitted.grid.sizes, part.getElementsByClass("Measure"), strict=False):
+            assert bar.timeSignature is None or bar.timeSignature.numerator == size
+            assert bar.duration.quarterLength == size
+
+
+def test_tempo_and_cuts_are_written_where_they_are(band: Piece, tmp_path: Path) -> None:
+    fitted = fit(band, [Cut(4.6)], 12.0)
+    write_musicxml(tmp_path / "score.musicxml", fitted, rate=Fraction(25))
+    part = read(tmp_path / "score.musicxml").parts[0].flatten()
+    first = part.getElementsByClass("MetronomeMark").first()
+    assert first.offset == 0 and first.number == round(60e6 / fitted.grid.tempi[0])
+    (mark,) = part.getElementsByClass("RehearsalMark")
+    assert mark.content == "1  00:00:04:15"
+    beats = fitted.grid.ticks(np.array([4.6]))[0] / TICKS
+    assert abs(mark.offset - beats) <= 0.5 / STEP + 1e-9
+
+
+def test_drums_are_on_their_channel_and_sound_their_own_notes(band: Piece, tmp_path: Path) -> None:
+    from xml.etree import ElementTree
+
+    write_musicxml(tmp_path / "score.musicxml", fit(band, [], 12.0))
+    drums = ElementTree.parse(tmp_path / "score.musicxml").find(".//score-part[@id='P1']")
+    assert drums is not None
+    sounds = {int(e.text or 0) - 1 for e in drums.iter("midi-unpitched")}
+    assert sounds == set(band.pitches[band.classes == DRUMS].tolist())
+    assert {e.text for e in drums.iter("midi-channel")} == {str(CHANNELS[DRUMS] + 1)}
+
+
+def test_the_same_music_gives_the_same_bytes(band: Piece, tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        write_musicxml(tmp_path / f"{name}.musicxml", fit(band, [Cut(4.6)], 12.0))
+    a, b = ((tmp_path / f"{name}.musicxml").read_bytes() for name in ("a", "b"))
+    assert a == b
+
+
+@settings(max_examples=200, deadline=None)
+@given(pitch=st.integers(21, 108), fifths=st.integers(-6, 6))
+def test_a_spelt_pitch_sounds_the_same(pitch: int, fifths: int) -> None:
+    step, alter, octave = spell(pitch, fifths)
+    natural = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}[step]
+    assert 12 * (octave + 1) + natural + alter == pitch
+
+
+def test_the_scale_of_a_key_is_spelt_with_its_signature() -> None:
+    for fifths in range(-6, 7):
+        tonic = 60 + 7 * fifths % 12
+        scale = [spell(tonic + i, fifths) for i in (0, 2, 4, 5, 7, 9, 11)]
+        assert len({step for step, _, _ in scale}) == 7
+        assert sum(alter for _, alter, _ in scale) == fifths
