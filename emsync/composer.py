@@ -27,6 +27,7 @@ class Composer:
 
     model: EventTransformer
     tokenizer: Tokenizer
+    tempo: float | None = None  # beats a minute of all music it was trained on; None: any
     sampling: Mapping[str, Any] = field(default_factory=dict)  # defaults measured for this model
 
     def to(self, device: str) -> Self:
@@ -50,6 +51,7 @@ class Composer:
             "tokenizer": describe(self.tokenizer),
             "conditioners": [describe(c) for c in self.model.conditioners],
             "model": asdict(self.model.config),
+            "tempo": self.tempo,
             "sampling": dict(self.sampling),
         }
         weights = {k: v.detach().to(dtype or v.dtype) for k, v in self.model.state_dict().items()}
@@ -74,6 +76,7 @@ class Composer:
                 _build(plugins.CONDITIONERS, one, Conditioner) for one in config["conditioners"]
             ]
             model = EventTransformer(ModelConfig(**config["model"]), conditioners)
+            tempo = None if config.get("tempo") is None else float(config["tempo"])
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise AssetError(f"{str(folder / 'config.json')!r} is not sound: {error}") from error
         if model.config.vocab_size != tokenizer.vocab_size:
@@ -82,7 +85,7 @@ class Composer:
                 f"{tokenizer.name} {tokenizer.vocab_size}"
             )
         load_weights(model, folder / "model.safetensors")
-        return cls(model.eval(), tokenizer, config.get("sampling", {}))
+        return cls(model.eval(), tokenizer, tempo, config.get("sampling", {}))
 
 
 def load_weights(model: EventTransformer, path: Path) -> None:

@@ -52,6 +52,7 @@ class Conditioner(ABC):
     summary: ClassVar[str] = ""  # one line for ``emsync plugins``
     place: ClassVar[Place]  # before the tokens, or beside each one
     channels: ClassVar[int]  # the length of one row of features
+    clock: ClassVar[bool] = False  # the music's own time, told also where nothing is asked
 
     @abstractmethod
     def from_music(self, piece: Piece) -> Floats:

@@ -294,6 +294,7 @@ def _roll(axes: "Axes", story: Story) -> None:
     octaves = [pitch for pitch in range(low, high + 1) if pitch % 12 == 0]
     axes.set_yticks(octaves, labels=[f"C{pitch // 12 - 1}" for pitch in octaves])
     axes.grid(axis="y", color=GRID, lw=0.8)
+    axes.set_axisbelow(True)
     _bar_lines(axes, story.fitted)
     for c in np.unique(piece.classes[piece.classes != DRUMS]).tolist():
         mine = piece.classes == c

@@ -270,7 +270,7 @@ def train(
     model = EventTransformer(shape, conditioners)
     if config.start_from:
         load_weights(model, Path(config.start_from) / "model.safetensors")
-    composer = Composer(model, store.tokenizer)
+    composer = Composer(model, store.tokenizer, store.tempo)
     optims = optimizers(model, config)
     out = Path(config.out)
     progress = restore(out, model, optims, config) or Progress()
@@ -334,7 +334,7 @@ def train(
             save(out, composer, optims, progress, config)
             log.close()
     accelerator.end_training()
-    return Composer(model.eval(), store.tokenizer)
+    return Composer(model.eval(), store.tokenizer, store.tempo)
 
 
 @torch.no_grad()
@@ -342,7 +342,8 @@ def validate(
     model: EventTransformer, store: Store, held: list[Song], config: TrainConfig, device: Any
 ) -> float:
     """Return the nats per token of held-out crops without conditions, unweighted."""
-    drop = {name: 1.0 for name in ("valence", "arousal", *config.conditioners)}
+    drop = {c.name: 1.0 for c in model.conditioners if not c.clock}
+    drop |= {"valence": 1.0, "arousal": 1.0}
     plain = replace(Cropping.plain(), drop=drop)
     crops = Crops(store, held, model.conditioners, model.config.context, plain, 1.0, seed=1)
     weight = torch.ones(model.config.vocab_size, device=device)

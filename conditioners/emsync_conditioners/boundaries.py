@@ -33,7 +33,7 @@ class Boundaries(Conditioner):
         return piece.chords.astype(np.float32)
 
     def from_video(self, video: Analysis) -> Floats:
-        return np.asarray([cut.time for cut in video.kept], np.float32)
+        return np.asarray([cut.time for cut in video.kept] or [np.nan], np.float32)
 
     def features(self, target: Floats, timeline: Timeline) -> Floats:
         if np.isnan(target).any():

@@ -26,6 +26,7 @@ class Metre(Conditioner):
     summary: ClassVar[str] = "where in the bar the music is, so that it keeps the beat"
     place: ClassVar[Place] = "position"
     channels: ClassVar[int] = 2 * len(CYCLES)
+    clock: ClassVar[bool] = True
 
     beats: int = 4  # in a bar of the grid that a video asks for
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from symusic.core import ScoreTick
+from symusic.core import ScoreTick, TempoTick, TempoTickList
 
 from emsync.data.lakh import LARGEST, MOST_SECONDS
 from emsync.errors import InputError
@@ -12,9 +12,12 @@ from emsync.music import Piece, Score, from_score
 MOST_BARS = 20_000  # of one song: two hours at 300 beats a minute have 9,000
 
 
-def read_midi(path: Path, labels: Mapping[str, float] | None = None) -> Piece:
+def read_midi(
+    path: Path, labels: Mapping[str, float] | None = None, tempo: float | None = None
+) -> Piece:
     """Return the song at ``path``, from its start.
 
+    With a ``tempo`` in beats a minute the whole song is brought to it; without, it keeps its own.
     Raises InputError, with the reason, for what is not MIDI or not a song.
     """
     try:
@@ -24,6 +27,8 @@ def read_midi(path: Path, labels: Mapping[str, float] | None = None) -> Piece:
         _check_events(content)
         score = ScoreTick.from_midi(content)
         _check_grid(score)
+        if tempo is not None:
+            score.tempos = TempoTickList([TempoTick(0, tempo)])
         piece = from_score(score, labels)
         if not len(piece):
             raise ValueError("it has no notes of the five classes")

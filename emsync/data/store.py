@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict, dataclass
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any, Self, TypeAlias
@@ -26,6 +27,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emsync import plugins
+from emsync.analysis import FASTEST, SLOWEST
 from emsync.data.labels import Labels, Scale, density, read_labels
 from emsync.data.lakh import read_lakh
 from emsync.data.midis import read_midi
@@ -34,7 +36,7 @@ from emsync.music import Piece
 from emsync.output import whole
 from emsync.tokens import Tokenizer
 
-READERS: Mapping[str, Callable[[Path], Piece]] = {
+READERS: Mapping[str, Callable[..., Piece]] = {
     ".npz": read_lakh,
     ".mid": read_midi,
     ".midi": read_midi,
@@ -70,6 +72,7 @@ class Store:
     songs: Sequence[Song]
     tokenizer: Tokenizer
     arousal: Scale  # of ``density``
+    tempo: float | None = None  # beats a minute that all songs were brought to; None: their own
 
     @classmethod
     def open(cls, folder: Path) -> Self:
@@ -86,6 +89,7 @@ class Store:
             kind = plugins.load(plugins.TOKENIZERS, head["tokenizer"]["name"], Tokenizer)
             tokenizer = kind(**head["tokenizer"]["settings"])
             arousal = Scale(**head["arousal"])
+            tempo = head.get("tempo")
         except OSError as error:
             raise InputError(
                 f"{str(folder)!r} is not a store ({error.strerror}: {error.filename}); "
@@ -98,7 +102,7 @@ class Store:
                 f"the store {str(folder)!r} has {len(tokens)} tokens of {_end(songs)}; "
                 "run `emsync prepare` again"
             )
-        return cls(tokens, songs, tokenizer, arousal)
+        return cls(tokens, songs, tokenizer, arousal, tempo)
 
     def ids(self, song: Song) -> NDArray[np.int64]:
         """Return the tokens of one song, header first."""
@@ -114,9 +118,9 @@ class Outcome:
     skipped: Sequence[tuple[str, str]]  # path and reason
 
 
-def read_song(path: Path) -> Piece:
-    """Return the music of a Lakh Pianoroll or MIDI file."""
-    return READERS[path.suffix.lower()](path)
+def read_song(path: Path, tempo: float | None = None) -> Piece:
+    """Return the music of a Lakh Pianoroll or MIDI file, brought to ``tempo`` if there is one."""
+    return READERS[path.suffix.lower()](path, tempo=tempo)
 
 
 def find_songs(sources: Sequence[Path]) -> list[Named]:
@@ -140,14 +144,18 @@ def prepare(
     out: Path,
     tokenizer: Tokenizer,
     labels: Path | None = None,
+    tempo: float | None = None,
     workers: int | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Outcome:
     """Tokenize every song of ``sources`` into the store ``out``; go on where a killed run stopped.
 
-    ``labels`` names duplicate groups and valences (see ``labels.read_labels``). ``progress`` is
-    called with the songs done and all of them.
+    ``labels`` names duplicate groups and valences (see ``labels.read_labels``). All songs are
+    brought to ``tempo`` if there is one: a bar is then as long in every song, which a small model
+    learns in a fraction of the time. ``progress`` is called with the songs done and all of them.
     """
+    if tempo is not None and not SLOWEST <= tempo <= FASTEST:
+        raise UsageError(f"a tempo of {tempo:g} is outside {SLOWEST:g} to {FASTEST:g} beats a minute")
     if tokenizer.vocab_size > np.iinfo(np.uint16).max:
         raise UsageError(f"{tokenizer.name} has {tokenizer.vocab_size} tokens; it holds uint16")
     songs = find_songs(sources)
@@ -156,12 +164,14 @@ def prepare(
     known = read_labels(labels) if labels else {}
     head = {
         "tokenizer": {"name": tokenizer.name, "settings": asdict(tokenizer)},
+        "tempo": tempo,
         "labels": hashlib.sha256(labels.read_bytes()).hexdigest() if labels else "",
     }
     try:
         out.mkdir(parents=True, exist_ok=True)
         _begin(out, head)
-        return _fill(out, songs, tokenizer, known, workers or os.cpu_count() or 1, progress, head)
+        read = partial(_tokenize_all, tokenizer, tempo)
+        return _fill(out, songs, read, known, workers or os.cpu_count() or 1, progress, head)
     except OSError as error:
         raise EmsyncError(
             f"cannot write the store {str(out)!r}: {error.strerror}; what is written stays good, "
@@ -176,7 +186,11 @@ def _begin(out: Path, head: dict[str, Any]) -> None:
             was = dict(json.loads((out / "store.json").read_text()))
         except (TypeError, ValueError) as error:
             raise InputError(f"{str(out / 'store.json')!r} is not of a store: {error}") from error
-        for key, what in (("tokenizer", "another tokenizer"), ("labels", "other labels")):
+        for key, what in (
+            ("tokenizer", "another tokenizer"),
+            ("labels", "other labels"),
+            ("tempo", "another tempo"),
+        ):
             if was.get(key) != head[key]:
                 raise UsageError(f"the store {str(out)!r} has {what}; prepare into a new folder")
     _write(out, head)
@@ -190,7 +204,7 @@ def _write(out: Path, head: Mapping[str, Any]) -> None:
 def _fill(
     out: Path,
     songs: Sequence[Named],
-    tokenizer: Tokenizer,
+    read: "Read",
     known: Mapping[str, Labels],
     workers: int,
     progress: Callable[[int, int], None] | None,
@@ -207,7 +221,7 @@ def _fill(
         (out / "songs.jsonl").open("a") as lines,
         (out / "skipped.jsonl").open("a") as refusals,
     ):
-        for count, (name, result) in enumerate(_tokenize(todo, tokenizer, workers), 1):
+        for count, (name, result) in enumerate(_tokenize(todo, read, workers), 1):
             if isinstance(result, str):
                 refusals.write(json.dumps([name, result]) + "\n")
                 refusals.flush()
@@ -273,8 +287,11 @@ class _Tokens:
     density: float
 
 
+Read: TypeAlias = Callable[[Sequence[Path]], list[_Tokens | str]]  # runs in a worker
+
+
 def _tokenize(
-    songs: Sequence[Named], tokenizer: Tokenizer, workers: int
+    songs: Sequence[Named], read: "Read", workers: int
 ) -> Iterator[tuple[str, _Tokens | str]]:
     """Yield (name, tokens or the reason to skip the song) in order, reading some songs ahead.
 
@@ -284,13 +301,13 @@ def _tokenize(
     pool, alone = _pool(workers), _pool(1)
     try:
         while wave := list(islice(chunks, workers * AHEAD)):
-            results = [_submit(pool, tokenizer, [path for _, path in chunk]) for chunk in wave]
+            results = [_submit(pool, read, [path for _, path in chunk]) for chunk in wave]
             for chunk, result in zip(wave, results, strict=True):
                 if not isinstance(result.exception(), BrokenProcessPool):
                     yield from zip((name for name, _ in chunk), result.result(), strict=True)
                     continue
                 for name, path in chunk:
-                    single = _submit(alone, tokenizer, [path])
+                    single = _submit(alone, read, [path])
                     if isinstance(single.exception(), BrokenProcessPool):
                         alone = _pool(1)
                         yield name, f"{str(path)!r} crashes its reader"
@@ -304,23 +321,25 @@ def _tokenize(
 
 
 def _submit(
-    pool: ProcessPoolExecutor, tokenizer: Tokenizer, paths: Sequence[Path]
+    pool: ProcessPoolExecutor, read: "Read", paths: Sequence[Path]
 ) -> "Future[list[_Tokens | str]]":
     try:
-        return pool.submit(_tokenize_all, tokenizer, paths)
+        return pool.submit(read, paths)
     except BrokenProcessPool as error:
         broken: Future[list[_Tokens | str]] = Future()
         broken.set_exception(error)
         return broken
 
 
-def _tokenize_all(tokenizer: Tokenizer, paths: Sequence[Path]) -> list[_Tokens | str]:
-    return [_tokenize_one(tokenizer, path) for path in paths]
+def _tokenize_all(
+    tokenizer: Tokenizer, tempo: float | None, paths: Sequence[Path]
+) -> list[_Tokens | str]:
+    return [_tokenize_one(tokenizer, tempo, path) for path in paths]
 
 
-def _tokenize_one(tokenizer: Tokenizer, path: Path) -> _Tokens | str:
+def _tokenize_one(tokenizer: Tokenizer, tempo: float | None, path: Path) -> _Tokens | str:
     try:
-        piece = read_song(path)
+        piece = read_song(path, tempo)
     except InputError as error:
         return str(error)
     bits = sum(1 << int(c) for c in np.unique(piece.classes))

@@ -93,7 +93,7 @@ def evaluate(
     total, skipped = Likelihood(), []
     for count, (name, path) in enumerate(songs, 1):
         try:
-            piece = read_song(path)
+            piece = read_song(path, composer.tempo)
         except InputError:
             skipped.append(name)
         else:
@@ -105,7 +105,10 @@ def evaluate(
         raise InputError("no song is left that the model was not trained on")
     context = composer.model.config.context
     told = "told the music's own boundaries and densities" if asked else "nothing asked"
-    variant = f"{told}; windows of {context} tokens that overlap by half"
+    tempo = f"; songs brought to {composer.tempo:g} BPM" if composer.tempo else ""
+    clocks = [c.name for c in composer.model.conditioners if c.clock and not asked]
+    told += f" but the {' and '.join(clocks)}" if clocks else ""
+    variant = f"{told}; windows of {context} tokens that overlap by half{tempo}"
     return {**total.summary(), "skipped": skipped, "variant": variant}
 
 
@@ -143,7 +146,7 @@ def _batches(
     """Yield inputs, and the (B, context) mask of the answers that count."""
     model, tokenizer = composer.model, composer.tokenizer
     context = model.config.context
-    silent = ["arousal"] if asked else ["arousal", *(c.name for c in model.conditioners)]
+    silent = [c.name for c in model.conditioners if not (asked or c.clock)] + ["arousal"]
     how = replace(Cropping.plain(), drop=dict.fromkeys(silent, 1.0))
     cuts = windows(len(ids), context)
     rng = np.random.default_rng(0)  # decides nothing: what is dropped always is
