@@ -130,6 +130,9 @@ def generate(
     arousal: Annotated[float | None, typer.Option(help="from -1 to 1")] = None,
     cuts: Annotated[str, typer.Option(help="auto, none, or a file of cuts")] = "auto",
     analysis: Annotated[Path | None, typer.Option(help="what `emsync analyze` wrote")] = None,
+    tempo: Annotated[
+        float | None, typer.Option(help="beats a minute [default: by the arousal and the cuts]")
+    ] = None,
     sync: Annotated[str, typer.Option(help="what may hit a cut: chord, downbeat, beat, off")] = "beat",
     max_tempo_change: Annotated[float, typer.Option(help="to hit the cuts; 0.06 is 6 %")] = 0.06,
     ending: Annotated[str, typer.Option(help="cadence, fade, or cut")] = "cadence",
@@ -157,7 +160,7 @@ def generate(
 
     wishes = path.Wishes(
         analysis=analysis, cuts=cuts, emotion=parse_emotion(emotion) if emotion is not None else None,
-        valence=valence, arousal=arousal, sync=sync, max_tempo_change=max_tempo_change,  # type: ignore[arg-type]
+        valence=valence, arousal=arousal, tempo=tempo, sync=sync, max_tempo_change=max_tempo_change,  # type: ignore[arg-type]
         ending=ending, start_timecode=start_timecode, seed=seed, candidates=candidates,  # type: ignore[arg-type]
     )  # fmt: skip
     given = {

@@ -1,6 +1,7 @@
 """A trained model with the tokenizer and conditioners it was trained with, on disk and off."""
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -44,6 +45,10 @@ class Composer:
     def targets(self, video: Analysis) -> dict[str, Floats]:
         """Return what each conditioner asks of the music for ``video``."""
         return {c.name: c.from_video(video) for c in self.model.conditioners}
+
+    def unasked(self, seconds: float) -> dict[str, Floats]:
+        """Return targets of which nothing is asked but the music's own time."""
+        return self.targets(Analysis(seconds, "0", tempo=self.tempo or math.nan))
 
     def save_pretrained(self, folder: Path, dtype: torch.dtype | None = None) -> None:
         """Write ``config.json`` and ``model.safetensors`` to ``folder``, in ``dtype`` if given."""

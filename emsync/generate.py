@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from emsync import audio
-from emsync.analysis import Analysis
+from emsync.analysis import FASTEST, SLOWEST, Analysis
 from emsync.bundle import check_bundle, play_stems, whole_folder, write_bundle
 from emsync.candidates import Candidate, judge
 from emsync.composer import DEFAULT, Composer
@@ -23,6 +23,7 @@ from emsync.output import check_target, whole
 from emsync.plots import plot_analysis
 from emsync.report import Story
 from emsync.sampling import Sampling, sample
+from emsync.tempo import at_tempo, tempo_of
 from emsync.timecode import Timecode
 from emsync.video import Cut, Footage, open_video, watch
 
@@ -41,6 +42,7 @@ class Wishes:
     emotion: Mapping[str, float] | None = None
     valence: float | None = None
     arousal: float | None = None
+    tempo: float | None = None  # beats a minute; None follows the arousal and the cuts
     sync: Sync = "beat"
     max_tempo_change: float = 0.06
     ending: Ending = "cadence"
@@ -51,6 +53,10 @@ class Wishes:
     def __post_init__(self) -> None:
         if not 1 <= self.candidates <= 64:
             raise UsageError(f"{self.candidates} candidates cannot be drawn; choose from 1 to 64")
+        if self.tempo is not None and not SLOWEST <= self.tempo <= FASTEST:
+            raise UsageError(
+                f"a tempo of {self.tempo:g} is outside {SLOWEST:g} to {FASTEST:g} beats a minute"
+            )
         for name, kind in (("sync", Sync), ("ending", Ending)):
             if getattr(self, name) not in get_args(kind):
                 known = ", ".join(get_args(kind))
@@ -275,10 +281,15 @@ def compose(
     rate = Fraction(video.fps) or None
     length = video.duration * (1 + wishes.max_tempo_change) + MARGIN
     seeds = range(wishes.seed, wishes.seed + wishes.candidates)
+    inner, slower = asked, 1.0
+    if composer.tempo is not None:
+        tempo = tempo_of(asked, wishes.tempo)
+        inner, slower = at_tempo(asked, composer.tempo, tempo), composer.tempo / tempo
+        length /= slower
     pieces = sample(
         composer.model,
         composer.tokenizer,
-        [composer.targets(asked)] * len(seeds),
+        [composer.targets(inner)] * len(seeds),
         [length] * len(seeds),
         seeds,
         sampling,
@@ -286,7 +297,7 @@ def compose(
     )
     candidates = []
     for seed, ids in zip(seeds, pieces, strict=True):
-        piece = composer.tokenizer.decode(ids)
+        piece = composer.tokenizer.decode(ids).stretched(slower)
         fitted = fit(
             piece, asked.cuts, video.duration, wishes.sync, wishes.max_tempo_change, rate
         )

@@ -85,6 +85,16 @@ class Piece:
             labels=dict(labels or {}),
         )
 
+    def stretched(self, factor: float) -> Self:
+        """Return the piece ``factor`` times as long."""
+        return replace(
+            self,
+            onsets=self.onsets * factor,
+            offsets=self.offsets * factor,
+            downbeats=self.downbeats * factor,
+            chords=self.chords * factor,
+        )
+
     def until(self, end: float) -> Self:
         """Return the piece up to ``end`` seconds; notes sounding there stop there."""
         keep = self.onsets < end

@@ -16,7 +16,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 
 from emsync.composer import Composer
@@ -77,18 +76,12 @@ def decoding(model: EventTransformer) -> dict[str, Any]:
 
 def composing(composer: Composer, lengths: tuple[float, ...]) -> list[dict[str, float]]:
     """Return the cost of pieces of several lengths, everything in sampling included."""
-    nothing = {"valence_arousal": np.full(2, np.nan, np.float32)}
-    targets = {
-        c.name: nothing.get(c.name, np.array([np.nan], np.float32))
-        for c in composer.model.conditioners
-    }
     rows = []
     for seconds in lengths:
         start = time.perf_counter()
         settings = Sampling(**composer.sampling)
-        (ids,) = sample(
-            composer.model, composer.tokenizer, [targets], [seconds], [0], settings
-        )
+        targets = composer.unasked(seconds)
+        (ids,) = sample(composer.model, composer.tokenizer, [targets], [seconds], [0], settings)
         spent = time.perf_counter() - start
         rows.append(
             {

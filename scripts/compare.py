@@ -44,11 +44,7 @@ def excerpts(store: Store, count: int, seconds: float) -> list[Piece]:
 def generated(composer: Composer, count: int, seconds: float, sampling: Sampling) -> list[Piece]:
     """Return ``count`` pieces, their valence and arousal spread evenly over the plane."""
     plane = np.random.default_rng(0).uniform(-0.7, 0.7, (count, 2)).astype(np.float32)
-    nothing = np.array([np.nan], np.float32)
-    targets = [
-        {c.name: point if c.name == "valence_arousal" else nothing for c in composer.model.conditioners}
-        for point in plane
-    ]
+    targets = [{**composer.unasked(seconds), "valence_arousal": point} for point in plane]
     ids = sample(
         composer.model, composer.tokenizer, targets, [seconds] * count, list(range(count)), sampling
     )

@@ -80,19 +80,15 @@ def answered(asked: Seconds, chords: Seconds, tolerance: float = 1.0) -> int:
 
 def drawer(composer: Composer, seconds: float, sampling: Sampling, seed: int = 0) -> Draw:
     """Return what draws pieces with one condition asked and the others open."""
-    nothing = {
-        "valence_arousal": np.full(2, np.nan, np.float32),
-    }
+    unasked = composer.unasked(seconds)
 
     def draw(name: str, asked: Sequence[Floats]) -> list[Piece]:
-        known = [c.name for c in composer.model.conditioners]
-        if name not in known:
-            raise UsageError(f"the model has no condition {name!r}; it has {', '.join(known)}")
-        open_ = {n: nothing.get(n, np.array([np.nan], np.float32)) for n in known}
+        if name not in unasked:
+            raise UsageError(f"the model has no condition {name!r}; it has {', '.join(unasked)}")
         ids = sample(
             composer.model,
             composer.tokenizer,
-            [{**open_, name: target} for target in asked],
+            [{**unasked, name: target} for target in asked],
             [seconds] * len(asked),
             list(range(seed, seed + len(asked))),
             sampling,

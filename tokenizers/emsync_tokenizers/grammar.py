@@ -16,11 +16,18 @@ from numpy.typing import NDArray
 from torch import Tensor
 from transformers.generation.logits_process import LogitsProcessor
 
-from emsync.music import CLASSES
+from emsync.music import CLASSES, LOWEST
 from emsync_tokenizers import vocabulary as v
 
 # notes of one class at once, two players' included; in Lakh songs one ON in a thousand is beyond
 VOICES = {"drums": 8, "bass": 3, "guitar": 8, "piano": 10, "strings": 12}
+
+# seconds: in Lakh songs one note in a thousand is longer
+LONGEST = {"drums": 0.25, "bass": 4.0, "guitar": 4.0, "piano": 5.0, "strings": 8.5}
+NEVER = 2**40  # a step after all others
+
+_LONGEST = np.array([round(LONGEST[name] * v.STEPS_PER_SECOND) for name in CLASSES])[:, None]
+_OFFS = np.array([[v.off(c, LOWEST + k) for k in range(v.KEYS)] for c in range(len(CLASSES))])
 
 
 class Rule(LogitsProcessor, ABC):
@@ -83,6 +90,33 @@ class Polyphony(Rule):
                     _notes(self.mask)[row, instrument, 0] = full
 
 
+class Length(Rule):
+    """A note that is longer than real ones ends before time moves on.
+
+    It is asked to end at the beginning of an instant, where OFFs have their place.
+    """
+
+    def begin(self) -> None:
+        self.now = np.zeros(len(self.mask), np.int64)  # (B,) steps
+        self.since = np.full((len(self.mask), len(CLASSES), v.KEYS), NEVER)  # (B, 5, 88) steps
+
+    def read(self, ids: Sequence[int]) -> None:
+        for row, token in enumerate(ids):
+            ended = v.SIZE  # OFFs up to this one cannot come any more at this instant
+            if v.SHIFT <= token < v.NOTE:
+                self.now[row] += token - v.SHIFT + 1
+                ended = -1
+            elif token >= v.NOTE:
+                instrument, place = divmod(token - v.NOTE, 2 * v.KEYS)
+                begins = place < v.KEYS
+                self.since[row, instrument, place % v.KEYS] = self.now[row] if begins else NEVER
+                ended = v.SIZE if begins else token
+            overdue = _OFFS[self.now[row] - self.since[row] >= _LONGEST]
+            overdue = overdue[overdue > ended]
+            self.mask[row] = len(overdue) > 0
+            self.mask[row, overdue[:1]] = False  # the lowest first, so that all can follow
+
+
 class Succession(Rule):
     """A token may come only after certain others; ``forbidden`` is (V, V), by the one before."""
 
@@ -123,4 +157,9 @@ def _notes(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
     return mask[:, v.NOTE :].reshape(len(mask), len(CLASSES), 2, v.KEYS)
 
 
-RULES: dict[str, type[Rule]] = {"sounding": Sounding, "polyphony": Polyphony, "order": Order}
+RULES: dict[str, type[Rule]] = {
+    "sounding": Sounding,
+    "polyphony": Polyphony,
+    "length": Length,
+    "order": Order,
+}
