@@ -39,7 +39,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; return the exit code (see ``emsync.errors``)."""
     signal.signal(signal.SIGTERM, _interrupt)
     try:
-        code = app(args=list(sys.argv[1:] if arguments is None else arguments), standalone_mode=False)
+        code = app(
+            args=list(sys.argv[1:] if arguments is None else arguments), standalone_mode=False
+        )
     except EmsyncError as error:
         print(f"emsync: {error}", file=sys.stderr)
         return error.exit_code
@@ -114,7 +116,9 @@ def _print(report: dict[str, Any], as_json: bool, words: str) -> None:
 @app.command()
 def generate(
     video: VideoPath,
-    out: Annotated[Path | None, typer.Option(help="the score [default: VIDEO's name, .mid]")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="the score [default: VIDEO's name, .mid]")
+    ] = None,
     video_out: Annotated[Path | None, typer.Option("--video", help="the video with music")] = None,
     audio_out: Annotated[Path | None, typer.Option("--audio", help="the music as a WAV")] = None,
     bundle: Annotated[
@@ -122,10 +126,10 @@ def generate(
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="another number, another piece")] = 0,
     candidates: Annotated[int, typer.Option(help="draw so many pieces and keep the best")] = 1,
-    keep_all: Annotated[bool, typer.Option(help="write all candidates, ranked: OUT.1.mid …")] = False,
-    emotion: Annotated[
-        str | None, typer.Option(help="such as joy, or joy=0.7,sadness=0.3")
-    ] = None,
+    keep_all: Annotated[
+        bool, typer.Option(help="write all candidates, ranked: OUT.1.mid …")
+    ] = False,
+    emotion: Annotated[str | None, typer.Option(help="such as joy, or joy=0.7,sadness=0.3")] = None,
     valence: Annotated[float | None, typer.Option(help="from -1 to 1")] = None,
     arousal: Annotated[float | None, typer.Option(help="from -1 to 1")] = None,
     cuts: Annotated[str, typer.Option(help="auto, none, or a file of cuts")] = "auto",
@@ -133,7 +137,9 @@ def generate(
     tempo: Annotated[
         float | None, typer.Option(help="beats a minute [default: by the arousal and the cuts]")
     ] = None,
-    sync: Annotated[str, typer.Option(help="what may hit a cut: chord, downbeat, beat, off")] = "beat",
+    sync: Annotated[
+        str, typer.Option(help="what may hit a cut: chord, downbeat, beat, off")
+    ] = "beat",
     max_tempo_change: Annotated[float, typer.Option(help="to hit the cuts; 0.06 is 6 %")] = 0.06,
     ending: Annotated[str, typer.Option(help="cadence, fade, or cut")] = "cadence",
     start_timecode: Annotated[str, typer.Option(help="of the first frame: 01:00:00:00")] = "",
@@ -141,8 +147,12 @@ def generate(
         str | None, typer.Option(help="fewer (one or two), or more (three to five)")
     ] = None,
     temperature: Annotated[float | None, typer.Option(help="higher is bolder")] = None,
-    top_p: Annotated[float | None, typer.Option(help="share of likely tokens to choose among")] = None,
-    top_k: Annotated[int | None, typer.Option(help="number of likely tokens to choose among")] = None,
+    top_p: Annotated[
+        float | None, typer.Option(help="share of likely tokens to choose among")
+    ] = None,
+    top_k: Annotated[
+        int | None, typer.Option(help="number of likely tokens to choose among")
+    ] = None,
     rules_off: Annotated[
         str, typer.Option(help="rules of grammar to lift: sounding,polyphony,order")
     ] = "",
@@ -159,7 +169,8 @@ def generate(
     from emsync.affect import parse_emotion
 
     wishes = path.Wishes(
-        analysis=analysis, cuts=cuts, emotion=parse_emotion(emotion) if emotion is not None else None,
+        analysis=analysis, cuts=cuts,
+        emotion=None if emotion is None else parse_emotion(emotion),
         valence=valence, arousal=arousal, tempo=tempo, sync=sync, max_tempo_change=max_tempo_change,  # type: ignore[arg-type]
         ending=ending, start_timecode=start_timecode, seed=seed, candidates=candidates,  # type: ignore[arg-type]
     )  # fmt: skip
@@ -204,9 +215,7 @@ def analyze(
     video: VideoPath,
     out: Annotated[Path | None, typer.Option(help="analysis.json, to edit and to reuse")] = None,
     plot: Annotated[Path | None, typer.Option(help="a picture of it all (.png)")] = None,
-    save: Annotated[
-        str, typer.Option(help="cut lists to write beside: csv,edl,otio,json")
-    ] = "",
+    save: Annotated[str, typer.Option(help="cut lists to write beside: csv,edl,otio,json")] = "",
     as_json: Json = False,
 ) -> None:
     """Find the cuts, motion and emotion of VIDEO."""
@@ -241,12 +250,15 @@ def render(
     with _progress() as show:
         show("Playing", 0.0)
         report = play(score, out, duration, fade, soundfont)
-    _print(report, as_json, f"{report['audio']}: {report['duration']:.2f} s, {report['synthesizer']}")
+    _print(
+        report, as_json, f"{report['audio']}: {report['duration']:.2f} s, {report['synthesizer']}"
+    )
 
 
 @app.command()
 def check(
-    score: Annotated[Path, typer.Argument(metavar="SCORE", help="a MIDI file")], as_json: Json = False
+    score: Annotated[Path, typer.Argument(metavar="SCORE", help="a MIDI file")],
+    as_json: Json = False,
 ) -> int:
     """Say in plain words what would trouble a musician who opens SCORE; exit 1 if it is broken."""
     from emsync.midi import check as look
@@ -289,7 +301,12 @@ def plugins(as_json: Json = False) -> None:
 def prepare(
     sources: Annotated[list[Path], typer.Argument(metavar="SOURCE...", help="folders and files")],
     out: Annotated[Path, typer.Option(help="the folder of the token store")],
-    index: Annotated[Path | None, typer.Option(help="lpd_index.csv: groups and valences")] = None,
+    labels: Annotated[
+        Path | None, typer.Option(help="lpd_index.csv, or your own path,valence,arousal")
+    ] = None,
+    tempo: Annotated[
+        float | None, typer.Option(help="bring all songs to so many beats a minute")
+    ] = None,
     tokenizer: Annotated[str, typer.Option(help="its plug-in's name")] = "events",
     workers: Annotated[int | None, typer.Option(help="processes [default: all cores]")] = None,
     as_json: Json = False,
@@ -301,7 +318,7 @@ def prepare(
 
     scheme = door.load(door.TOKENIZERS, tokenizer, Tokenizer)()
     with _progress() as show:
-        outcome = fill(sources, out, scheme, index=index, workers=workers,
+        outcome = fill(sources, out, scheme, labels=labels, tempo=tempo, workers=workers,
                        progress=lambda done, of: show("Preparing", done / of))  # fmt: skip
     report = {"store": str(out), "songs": outcome.songs, "tokens": outcome.tokens,
               "skipped": [{"path": p, "reason": r} for p, r in outcome.skipped]}  # fmt: skip
@@ -330,15 +347,19 @@ def train(
 def likelihood(
     corpus: Annotated[Path, typer.Argument(metavar="LPD_DIR", help="songs in .npz or MIDI")],
     checkpoint: Checkpoint = "emsync-small",
-    index: Annotated[Path | None, typer.Option(help="lpd_index.csv: duplicate groups")] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="measure so many songs")] = None,
     as_json: Json = False,
 ) -> None:
     """Measure the nats per token of songs that the model was not trained on."""
-    from emsync.likelihood import evaluate
+    from emsync.composer import Composer, find_checkpoint
+    from emsync.metrics.likelihood import evaluate, untrained
 
+    songs = untrained([corpus], find_checkpoint(checkpoint), limit)
+    composer = Composer.from_pretrained(checkpoint)
     with _progress() as show:
-        report = evaluate(corpus, checkpoint, index=index, limit=limit,
-                          progress=lambda share: show("Reading", share))  # fmt: skip
-    words = f"{report['nats_per_token']:.3f} nats a token, {report['bits_per_second']:.1f} bits a second"
+        report = evaluate(composer, songs, progress=lambda done, of: show("Reading", done / of))
+    words = (
+        f"{report['nats_per_token']:.3f} nats a token, "
+        f"{report['bits_per_second']:.1f} bits a second"
+    )
     _print(report, as_json, f"{words}, on {report['songs']} songs, {report['tokens']} tokens")

@@ -94,7 +94,7 @@ class Composer:
 
 
 def load_weights(model: EventTransformer, path: Path) -> None:
-    """Fill ``model`` with the weights at ``path``; AssetError names what is missing or misshapen."""
+    """Fill ``model`` with the weights at ``path``; AssetError names what does not fit."""
     try:
         weights = {k: v.float() for k, v in load_file(path).items()}
         model.load_state_dict(weights)
@@ -108,7 +108,7 @@ def load_weights(model: EventTransformer, path: Path) -> None:
 
 
 def checkpoints_folder() -> Path:
-    """Return where the shipped checkpoints are: in the wheel, or beside the package in a checkout."""
+    """Return where the shipped checkpoints are: in the wheel, or beside it in a checkout."""
     inside = Path(__file__).parent / "checkpoints"
     return inside if inside.is_dir() else Path(__file__).parents[1] / "checkpoints"
 

@@ -8,7 +8,7 @@ Times are in seconds. Targets and features are float32, and NaN means "not asked
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Literal, TypeAlias
 

@@ -64,7 +64,9 @@ def _tonic_triad(piece: Piece, rows: np.ndarray, at: float, duration: float) -> 
     lengths = (piece.offsets - piece.onsets)[tonal]
     sounding = np.bincount(piece.pitches[tonal] % 12, lengths, minlength=12)
     triads = {
-        (tonic, third): sounding[tonic] * 1.5 + sounding[(tonic + third) % 12] + sounding[(tonic + 7) % 12]
+        (tonic, third): sounding[tonic] * 1.5
+        + sounding[(tonic + third) % 12]
+        + sounding[(tonic + 7) % 12]
         for tonic in range(12)
         for third in (3, 4)
     }

@@ -179,9 +179,7 @@ def generate(
     }
 
 
-def see(
-    source: Path, wishes: Wishes, progress: Callable[[float], None] | None = None
-) -> Analysis:
+def see(source: Path, wishes: Wishes, progress: Callable[[float], None] | None = None) -> Analysis:
     """Return what the video asks of its music, with a person's wishes in its place."""
     return wished(look(source, wishes, progress), wishes)
 
@@ -275,7 +273,7 @@ def compose(
     sampling: Sampling,
     progress: Progress = lambda stage, share: None,
 ) -> list[Candidate]:
-    """Draw ``wishes.candidates`` pieces for ``video``, fit them to it, and return them best first."""
+    """Draw ``wishes.candidates`` pieces, fit them to ``video``, and return them best first."""
     aim = last_chord(video.duration, video.cuts) if wishes.ending == "cadence" else None
     asked = video if aim is None else with_ending(video, aim)
     rate = Fraction(video.fps) or None
@@ -298,9 +296,7 @@ def compose(
     candidates = []
     for seed, ids in zip(seeds, pieces, strict=True):
         piece = composer.tokenizer.decode(ids).stretched(slower)
-        fitted = fit(
-            piece, asked.cuts, video.duration, wishes.sync, wishes.max_tempo_change, rate
-        )
+        fitted = fit(piece, asked.cuts, video.duration, wishes.sync, wishes.max_tempo_change, rate)
         if aim is not None:
             fitted = finish(fitted, aim)
         candidates.append(judge(fitted, asked, seed, len(ids)))

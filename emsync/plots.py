@@ -37,6 +37,18 @@ NAMES = {  # where the plane has room for each: valence, arousal
 WIDTH, HEIGHT, DOTS = 13.0, 8.4, 120  # inches and dots an inch: 1560 x 1008 pixels
 LEFT, RIGHT = 0.062, 0.985  # edges of the drawing, as shares of the width
 
+STYLE: Any = {  # matplotlib's settings for every picture
+    "font.family": "DejaVu Sans",  # comes with matplotlib
+    "font.size": 9.5,
+    "text.color": INK,
+    "axes.labelcolor": FAINT,
+    "xtick.color": FAINT,
+    "ytick.color": FAINT,
+    "xtick.major.size": 0,
+    "ytick.major.size": 0,
+    "text.parse_math": False,  # a file name may hold dollar signs
+}
+
 
 def plot_analysis(analysis: Analysis, strip: Sequence[Still], path: Path) -> None:
     """Draw the film strip, cuts, motion and feeling of ``analysis`` into the PNG ``path``."""
@@ -44,20 +56,7 @@ def plot_analysis(analysis: Analysis, strip: Sequence[Still], path: Path) -> Non
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    style: Any = {
-        "font.family": "DejaVu Sans",  # comes with matplotlib
-        "font.size": 9.5,
-        "text.color": INK,
-        "axes.edgecolor": GRID,
-        "axes.labelcolor": FAINT,
-        "axes.facecolor": PAPER,
-        "xtick.color": FAINT,
-        "ytick.color": FAINT,
-        "xtick.major.size": 0,
-        "ytick.major.size": 0,
-        "text.parse_math": False,  # a file name may hold dollar signs
-    }
-    with rc_context(style):
+    with rc_context({**STYLE, "axes.edgecolor": GRID, "axes.facecolor": PAPER}):
         figure = Figure(figsize=(WIDTH, HEIGHT), dpi=DOTS, facecolor=PAPER)
         FigureCanvasAgg(figure)
         across = {"left": LEFT, "right": RIGHT}
@@ -72,10 +71,10 @@ def plot_analysis(analysis: Analysis, strip: Sequence[Still], path: Path) -> Non
         _title(figure, analysis)
         _film(film, strip)
         _cuts(cuts, analysis)
-        _motion(motion, analysis)
-        _over_time(over_time, analysis)
-        _plane(plane, analysis)
-        _emotions(bars, analysis)
+        draw_motion(motion, analysis)
+        draw_feeling(over_time, analysis)
+        draw_plane(plane, analysis)
+        draw_emotions(bars, analysis)
         for axes in figure.axes:
             axes.spines[:].set_visible(False)
         for axes in (cuts, motion, over_time):
@@ -107,7 +106,7 @@ def _film(axes: "Axes", strip: Sequence[Still]) -> None:
     ratio = box.width * WIDTH / (box.height * HEIGHT)  # of the row
     cell = 1 / len(strip)
     for i, still in enumerate(strip):
-        pixels = _cropped(still.pixels, cell * ratio)
+        pixels = cropped(still.pixels, cell * ratio)
         left = i * cell + 0.0008
         axes.imshow(
             pixels,
@@ -118,7 +117,7 @@ def _film(axes: "Axes", strip: Sequence[Still]) -> None:
     axes.set_xlim(0, 1)
 
 
-def _cropped(pixels: Any, ratio: float) -> Any:
+def cropped(pixels: Any, ratio: float) -> Any:
     """Return the middle of a picture, cut to a width of ``ratio`` heights."""
     height, width = pixels.shape[:2]
     if width > height * ratio:
@@ -145,10 +144,10 @@ def _cuts(axes: "Axes", analysis: Analysis) -> None:
     axes.set_ylim(-0.02, 1.12)
     axes.set_yticks([0, 1], labels=["0", "1"])
     axes.set_xticklabels([])
-    _label(axes, "cuts by strength" if analysis.cuts else "no cuts")
+    label(axes, "cuts by strength" if analysis.cuts else "no cuts")
 
 
-def _motion(axes: "Axes", analysis: Analysis) -> None:
+def draw_motion(axes: "Axes", analysis: Analysis) -> None:
     if analysis.motion:
         times, values = _points(analysis.motion, analysis.duration)
         axes.fill_between(times, values, color=MOTION, alpha=0.22, lw=0)
@@ -161,11 +160,11 @@ def _motion(axes: "Axes", analysis: Analysis) -> None:
     axes.locator_params(axis="y", nbins=3)
     axes.grid(axis="y", color=GRID, lw=0.8)
     axes.set_axisbelow(True)
-    axes.xaxis.set_major_formatter(_clock)
-    _label(axes, "motion, picture heights a second")
+    axes.xaxis.set_major_formatter(clock)
+    label(axes, "motion, picture heights a second")
 
 
-def _over_time(axes: "Axes", analysis: Analysis) -> None:
+def draw_feeling(axes: "Axes", analysis: Analysis) -> None:
     """Draw valence and arousal over time, by their curves or as the constants they are."""
     axes.axhline(0, color="#c5ccd4", lw=1)
     for name, curve, value, colour in (
@@ -183,14 +182,14 @@ def _over_time(axes: "Axes", analysis: Analysis) -> None:
     axes.set_ylim(-1.02, 1.02)
     axes.set_yticks([-1, -0.5, 0, 0.5, 1], labels=["−1", "", "0", "", "+1"])
     axes.grid(axis="y", color=GRID, lw=0.8)
-    axes.xaxis.set_major_formatter(_clock)
+    axes.xaxis.set_major_formatter(clock)
     axes.legend(
         loc="lower right", bbox_to_anchor=(1.0, 1.0), ncols=2, frameon=False, borderaxespad=0.2
     )
-    _label(axes, "feeling over time")
+    label(axes, "feeling over time")
 
 
-def _plane(axes: "Axes", analysis: Analysis) -> None:
+def draw_plane(axes: "Axes", analysis: Analysis) -> None:
     """Draw the six Gaussians at one standard deviation, the path of the clip, and its point."""
     from matplotlib.patches import Ellipse
     from matplotlib.patheffects import withStroke
@@ -226,10 +225,10 @@ def _plane(axes: "Axes", analysis: Analysis) -> None:
     axes.set_xticks([-1, 0, 1], labels=["−1", "valence", "+1"])
     axes.set_yticks([-1, 0, 1], labels=["−1", "arousal", "+1"])
     axes.tick_params(axis="y", labelrotation=90)
-    _label(axes, "as a point")
+    label(axes, "as a point")
 
 
-def _emotions(axes: "Axes", analysis: Analysis) -> None:
+def draw_emotions(axes: "Axes", analysis: Analysis) -> None:
     """Draw the probabilities of the six emotions as bars."""
     names = sorted(EMOTION_COLOURS, key=lambda name: analysis.emotion.get(name, 0.0))
     shares = [analysis.emotion.get(name, 0.0) for name in names]
@@ -239,7 +238,7 @@ def _emotions(axes: "Axes", analysis: Analysis) -> None:
     axes.set_xlim(0, max([0.5, *shares]) * 1.2)
     axes.set_xticks([])
     axes.tick_params(axis="y", labelcolor=INK)
-    _label(axes, "as emotions")
+    label(axes, "as emotions")
 
 
 def _points(curve: Curve, duration: float) -> tuple[Any, Any]:
@@ -248,15 +247,15 @@ def _points(curve: Curve, duration: float) -> tuple[Any, Any]:
     return np.minimum(times, duration), np.asarray(curve.values)
 
 
-def _label(axes: "Axes", text: str) -> None:
+def label(axes: "Axes", text: str) -> None:
     """Name a drawing above its left corner."""
     axes.text(0, 1.02, text, transform=axes.transAxes, va="bottom", size=10, weight="bold")
 
 
-def _clock(seconds: float, _: float | None = None) -> str:
+def clock(seconds: float, _: float | None = None) -> str:
     """Return a time as minutes and seconds.
 
-    >>> _clock(75.5), _clock(7.0)
+    >>> clock(75.5), clock(7.0)
     ('1:15.5', '0:07')
     """
     minutes, rest = divmod(seconds, 60)

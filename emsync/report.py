@@ -244,9 +244,9 @@ def _draw(page: _Page, story: Story) -> None:
         film = page.row(0.9)
         _film(film, story.strip, 0.9)
     motion = page.row(0.65)
-    plots._motion(motion, video)
+    plots.draw_motion(motion, video)
     feeling = page.row(0.95)
-    plots._over_time(feeling, video)
+    plots.draw_feeling(feeling, video)
     drums = bool((fitted.piece.classes == DRUMS).any())
     roll = page.row(ROLL - 0.65 * drums, 0.05 if drums else GAP)
     _roll(roll, story)
@@ -262,20 +262,20 @@ def _draw(page: _Page, story: Story) -> None:
         if axes is not tempo:
             axes.set_xticks([])
     tempo.locator_params(axis="x", nbins=10, integer=True, steps=[1, 2, 5, 10])
-    tempo.xaxis.set_major_formatter(plots._clock)
+    tempo.xaxis.set_major_formatter(plots.clock)
     _flags(page, story, top, page.down - 0.75)
     side = page.down
     page.down += BOTTOM
     _before_and_after(page.box(2.55, side, (LEFT, 0.44)), story)
-    plots._plane(page.box(2.65, side - 0.05, (0.50, 0.76)), video)
-    plots._emotions(page.box(2.55, side, (0.855, RIGHT)), video)
+    plots.draw_plane(page.box(2.65, side - 0.05, (0.50, 0.76)), video)
+    plots.draw_emotions(page.box(2.55, side, (0.855, RIGHT)), video)
 
 
 def _film(axes: "Axes", strip: Sequence[Still], height: float) -> None:
     """Lay the pictures side by side, each as wide as its share of the time."""
     axes.set_axis_off()
     ratio = (RIGHT - LEFT) * WIDTH / len(strip) / height
-    pixels = [plots._cropped(still.pixels, ratio) for still in strip]
+    pixels = [plots.cropped(still.pixels, ratio) for still in strip]
     low = min(len(picture) for picture in pixels)
     narrow = min(picture.shape[1] for picture in pixels)
     seam = np.full((low, 2, 3), 255, np.uint8)
@@ -299,7 +299,7 @@ def _roll(axes: "Axes", story: Story) -> None:
     for c in np.unique(piece.classes[piece.classes != DRUMS]).tolist():
         mine = piece.classes == c
         _notes(axes, story, c, piece.pitches[mine].astype(float), max(0.86, (high - low) / 52))
-    plots._label(axes, "notes")
+    plots.label(axes, "notes")
     _legend(axes, story)
 
 
@@ -365,7 +365,7 @@ def _tempo(axes: "Axes", fitted: Fitted) -> None:
             str(number), (time, 1), xycoords=axes.get_xaxis_transform(), xytext=(0, 4),
             textcoords="offset points", ha="center", size=8, color=FAINT,
         )  # fmt: skip
-    plots._label(axes, "tempo, in bars")
+    plots.label(axes, "tempo, in bars")
 
 
 def _flags(page: _Page, story: Story, top: float, bottom: float) -> None:
@@ -428,7 +428,7 @@ def _before_and_after(axes: "Axes", story: Story) -> None:
         loc="lower right", bbox_to_anchor=(1.0, 1.0), ncols=2, frameon=False, borderaxespad=0.1,
         handletextpad=0.2, columnspacing=1.2,
     )  # fmt: skip
-    plots._label(axes, f"{unit} off, cut by cut" if kept else "no cut to answer")
+    plots.label(axes, f"{unit} off, cut by cut" if kept else "no cut to answer")
 
 
 def _table(page: _Page, table: Sequence[tuple[list[str], bool]], lines: Sequence[str]) -> None:
@@ -462,19 +462,7 @@ def _figure(height: float) -> "Figure":
 
 def _style() -> Any:
     """Return matplotlib's settings: as in the other pictures, and SVG that is always the same."""
-    return {
-        "font.family": "DejaVu Sans",  # comes with matplotlib
-        "font.size": 9.5,
-        "text.color": INK,
-        "axes.labelcolor": FAINT,
-        "xtick.color": FAINT,
-        "ytick.color": FAINT,
-        "xtick.major.size": 0,
-        "ytick.major.size": 0,
-        "text.parse_math": False,
-        "svg.fonttype": "none",
-        "svg.hashsalt": "emsync",
-    }
+    return {**plots.STYLE, "svg.fonttype": "none", "svg.hashsalt": "emsync"}
 
 
 # --- the page for a browser -----------------------------------------------------------------------

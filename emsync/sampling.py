@@ -66,7 +66,9 @@ class Reader:
         self.model, self.prefix = model, prefix  # {name: (B, P, channels)}
         self.cache = Cache(model, batch)
         self.ids: list[Tensor] = []  # T of (B,)
-        self.rows: dict[str, list[Tensor]] = {c.name: [] for c in model.beside}  # T of (B, channels)
+        self.rows: dict[str, list[Tensor]] = {
+            c.name: [] for c in model.beside
+        }  # T of (B, channels)
 
     def read(self, ids: Tensor, rows: Mapping[str, Tensor]) -> Tensor:
         """Read (B,) tokens and the {name: (B, channels)} rows beside them; return (B, V) logits."""
@@ -135,10 +137,7 @@ def sample(
             return [drawn[b, :end].numpy() for b, end in enumerate(ends)]
         rows = {
             c.name: torch.tensor(
-                [
-                    cursors[b][c.name].row(float(times[b]), picked[b] == mark)
-                    for b in range(batch)
-                ],
+                [cursors[b][c.name].row(float(times[b]), picked[b] == mark) for b in range(batch)],
                 dtype=torch.float32,
                 device=device,
             )

@@ -20,7 +20,7 @@ DOWNBEAT = 0.35  # what an unreached downbeat weighs beside an unreached beat
 
 
 def tempo_of(video: Analysis, asked: float | None = None) -> float:
-    """Return the beats a minute for ``video``: ``asked``, else the analysis's, else the arousal's."""
+    """Return the beats a minute: ``asked``, else those of the analysis, else by its arousal."""
     if asked is not None:
         return asked
     if not math.isnan(video.tempo):

@@ -3,8 +3,8 @@
     python scripts/compare.py STORE CHECKPOINT [--pieces 16] [--seconds 30] [--temperature 1.0 ...]
                               [--top-p 0.95 ...]
 
-prints one JSON object: for each setting the statistics of ``emsync.metrics.quality`` beside those of
-as many excerpts of songs that were never trained on, and their mean overlapped area.
+prints one JSON object: for each setting the statistics of ``emsync.metrics.quality`` beside those
+of as many excerpts of songs that were never trained on, and their mean overlapped area.
 """
 
 import argparse
@@ -52,7 +52,9 @@ def generated(composer: Composer, count: int, seconds: float, sampling: Sampling
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
     parser.add_argument("store", type=Path)
     parser.add_argument("checkpoint")
     parser.add_argument("--pieces", type=int, default=16)
@@ -70,7 +72,9 @@ def main() -> None:
         results.append(
             {"temperature": temperature, "top_p": top_p, "overlap": overlap, "statistics": table}
         )
-    print(json.dumps({"pieces": args.pieces, "seconds": args.seconds, "settings": results}, indent=1))
+    print(
+        json.dumps({"pieces": args.pieces, "seconds": args.seconds, "settings": results}, indent=1)
+    )
 
 
 if __name__ == "__main__":

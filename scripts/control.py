@@ -1,6 +1,6 @@
 """Ask for random conditions and measure whether the music meets them; prints one JSON object.
 
-    python scripts/control.py CHECKPOINT [--pieces 60] [--seconds 20]
+python scripts/control.py CHECKPOINT [--pieces 60] [--seconds 20]
 """
 
 import argparse

@@ -15,7 +15,9 @@ def main(metrics: str, out: str) -> None:
     millions = np.array([float(row["tokens"]) for row in rows]) / 1e6
     loss = np.array([float(row["loss"]) for row in rows])
     rate = np.array([float(row["rate"]) for row in rows])
-    held = [(m, float(r["validation"])) for m, r in zip(millions, rows, strict=True) if r["validation"]]
+    held = [
+        (m, float(r["validation"])) for m, r in zip(millions, rows, strict=True) if r["validation"]
+    ]
     smooth = np.convolve(loss, np.ones(SMOOTH) / SMOOTH, mode="valid")
 
     figure = Figure(figsize=(8, 4), layout="constrained")

@@ -34,7 +34,12 @@ SUFFIXES = {".3gp", ".mkv", ".mov", ".mp4", ".mpg", ".ogv", ".webm"}
 def chords(composer: Composer, video: Analysis, seed: int, sampling: Sampling) -> np.ndarray:  # type: ignore[type-arg]
     """Return the times of the boundary chords, before any fitting."""
     (ids,) = sample(
-        composer.model, composer.tokenizer, [composer.targets(video)], [video.duration], [seed], sampling
+        composer.model,
+        composer.tokenizer,
+        [composer.targets(video)],
+        [video.duration],
+        [seed],
+        sampling,
     )
     return composer.tokenizer.decode(ids).chords
 
@@ -115,8 +120,8 @@ def main() -> None:
                 r = rows[-1]
                 print(
                     f"| {clip.name} | {seed} | {r['duration']:.3f} | {r['score_duration']:.3f} | "
-                    f"{r['notes']} | {len(r['instruments'])} | {r['cuts']} | {r['hits']} | {found} | "
-                    f"{'ok' if report.ok else '; '.join(report.errors)} |",
+                    f"{r['notes']} | {len(r['instruments'])} | {r['cuts']} | {r['hits']} | "
+                    f"{found} | {'ok' if report.ok else '; '.join(report.errors)} |",
                     flush=True,
                 )
     summary = {

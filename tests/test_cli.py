@@ -199,14 +199,19 @@ def test_what_is_no_video_is_refused(
     refused(result, here, 3, source.name, left={source.name})
 
 
-@pytest.mark.parametrize("name", ["missing.mp4", "concat:a|b.mp4", "http:x.mp4", "it's \"it\".mp4"])
+@pytest.mark.parametrize("name", ["missing.mp4", "concat:a|b.mp4", "http:x.mp4", 'it\'s "it".mp4'])
 def test_a_missing_video_is_refused_and_a_name_is_never_a_protocol(
     name: str, run: Run, here: Path, small: Path
 ) -> None:
-    refused(run("generate", name, "--checkpoint", small, "--out", "out.mid"), here, 3, "there is no file")
+    refused(
+        run("generate", name, "--checkpoint", small, "--out", "out.mid"),
+        here,
+        3,
+        "there is no file",
+    )
 
 
-@pytest.mark.parametrize("name", ["-x.mp4", "concat:a.mp4", "it's \"it\"; $(touch y).mp4"])
+@pytest.mark.parametrize("name", ["-x.mp4", "concat:a.mp4", 'it\'s "it"; $(touch y).mp4'])
 def test_an_odd_name_is_a_file_name_like_any_other(
     name: str, run: Run, here: Path, clip: Path, small: Path
 ) -> None:
@@ -287,7 +292,12 @@ def test_the_video_itself_is_no_target(run: Run, here: Path, clip: Path, small: 
 
 @pytest.mark.parametrize("fault", ["missing", "no weights", "wrong shape", "not weights", "config"])
 def test_a_broken_checkpoint_is_refused(
-    fault: str, run: Run, here: Path, clip: Path, small: Path, tmp_path_factory: pytest.TempPathFactory
+    fault: str,
+    run: Run,
+    here: Path,
+    clip: Path,
+    small: Path,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> None:
     folder = tmp_path_factory.mktemp("broken")
     for path in small.iterdir():

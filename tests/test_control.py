@@ -59,9 +59,7 @@ def test_a_deaf_composer_does_not() -> None:
 
 
 def _slow_ranks(values: Sequence[float]) -> list[float]:
-    return [
-        sum(v < x for v in values) + (sum(v == x for v in values) + 1) / 2 for x in values
-    ]
+    return [sum(v < x for v in values) + (sum(v == x for v in values) + 1) / 2 for x in values]
 
 
 @given(st.lists(st.tuples(st.integers(0, 6), st.integers(0, 6)), min_size=4, max_size=12))

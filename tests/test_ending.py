@@ -12,9 +12,9 @@ from emsync.music import DRUMS, PIANO, Piece
 from emsync.video import Cut
 
 notes = st.lists(
-    st.tuples(
-        st.integers(0, 4), st.integers(21, 108), st.floats(0, 19), st.floats(0.05, 3)
-    ).map(lambda n: (n[0], n[1], n[2], n[2] + n[3])),
+    st.tuples(st.integers(0, 4), st.integers(21, 108), st.floats(0, 19), st.floats(0.05, 3)).map(
+        lambda n: (n[0], n[1], n[2], n[2] + n[3])
+    ),
     max_size=40,
 )
 

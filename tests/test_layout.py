@@ -19,7 +19,9 @@ def test_the_tokenizers_folder_is_no_package_and_hides_no_other() -> None:
 def test_the_changelog_tells_of_the_version() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     assert project["version"] == emsync.__version__
-    assert re.search(rf"^## {re.escape(emsync.__version__)}\b", (ROOT / "CHANGELOG.md").read_text(), re.M)
+    assert re.search(
+        rf"^## {re.escape(emsync.__version__)}\b", (ROOT / "CHANGELOG.md").read_text(), re.M
+    )
 
 
 def test_the_core_imports_no_plug_in() -> None:

@@ -35,7 +35,9 @@ def inputs(tokens: int, batch: int = 2, holes: float = 0.3) -> tuple[Tensor, dic
     chance = torch.Generator().manual_seed(tokens)
     ids = torch.randint(0, 50, (batch, tokens), generator=chance)
     features = {
-        c.name: torch.rand(batch, 2 if c.place == "prefix" else tokens, c.channels, generator=chance)
+        c.name: torch.rand(
+            batch, 2 if c.place == "prefix" else tokens, c.channels, generator=chance
+        )
         for c in CONDITIONERS
     }
     for rows in features.values():
@@ -49,7 +51,10 @@ def part(features: dict[str, Tensor], rows: slice) -> dict[str, Tensor]:
 
 @pytest.mark.parametrize(("queries", "length"), [(5, 5), (3, 7), (1, 6)])
 def test_skew_puts_each_distance_beside_its_key(queries: int, length: int) -> None:
-    q, distance = torch.randn(queries, 3), torch.randn(length, 3)  # distance[length - 1 - d] is for d
+    q, distance = (
+        torch.randn(queries, 3),
+        torch.randn(length, 3),
+    )  # distance[length - 1 - d] is for d
     fast = skew(q @ distance.T)
     for i, j in itertools.product(range(queries), range(length)):
         far = length - queries + i - j
@@ -104,9 +109,7 @@ def test_reading_token_by_token_equals_rereading_the_window_when_the_context_is_
             beside = {k: v[:, t] for k, v in features.items() if k != "valence_arousal"}
             logits = reader.read(ids[:, t], beside)
             seen = torch.from_numpy(window(t + 1, CONTEXT))
-            rows = {
-                k: v if k == "valence_arousal" else v[:, seen] for k, v in features.items()
-            }
+            rows = {k: v if k == "valence_arousal" else v[:, seen] for k, v in features.items()}
             plain = model(ids[:, seen], rows)[:, -1]
             torch.testing.assert_close(logits, plain, rtol=1e-4, atol=1e-4)
 

@@ -155,7 +155,9 @@ def prepare(
     learns in a fraction of the time. ``progress`` is called with the songs done and all of them.
     """
     if tempo is not None and not SLOWEST <= tempo <= FASTEST:
-        raise UsageError(f"a tempo of {tempo:g} is outside {SLOWEST:g} to {FASTEST:g} beats a minute")
+        raise UsageError(
+            f"a tempo of {tempo:g} is outside {SLOWEST:g} to {FASTEST:g} beats a minute"
+        )
     if tokenizer.vocab_size > np.iinfo(np.uint16).max:
         raise UsageError(f"{tokenizer.name} has {tokenizer.vocab_size} tokens; it holds uint16")
     songs = find_songs(sources)

@@ -47,16 +47,16 @@ def spearman(x: Sequence[float], y: Sequence[float]) -> Correlation:
     1.0
     """
     if len(x) != len(y) or len(x) < 4:
-        raise UsageError(f"a correlation needs four pairs or more, not {len(x)} and {len(y)} values")
+        raise UsageError(
+            f"a correlation needs four pairs or more, not {len(x)} and {len(y)} values"
+        )
     a, b = _ranks(x), _ranks(y)
     if not a.std() or not b.std():
         return Correlation(math.nan, math.nan, math.nan, len(x))
     rho = float(np.clip(np.corrcoef(a, b)[0, 1], -1, 1))
     reach = 1.96 / math.sqrt(len(x) - 3)
     centre = math.atanh(np.clip(rho, -1 + 1e-12, 1 - 1e-12))
-    return Correlation(
-        round(rho, 12), math.tanh(centre - reach), math.tanh(centre + reach), len(x)
-    )
+    return Correlation(round(rho, 12), math.tanh(centre - reach), math.tanh(centre + reach), len(x))
 
 
 def _ranks(values: Sequence[float]) -> NDArray[np.float64]:
@@ -114,9 +114,7 @@ def valence(
     return spearman(asked.tolist(), [mood(p) for p in pieces])
 
 
-def onset_density(
-    draw: Draw, count: int, seconds: float, rng: np.random.Generator
-) -> Correlation:
+def onset_density(draw: Draw, count: int, seconds: float, rng: np.random.Generator) -> Correlation:
     """Return how the onsets a second follow those asked, each piece asked for one density."""
     asked = rng.uniform(1, MOST, count)
     windows = math.ceil(seconds)

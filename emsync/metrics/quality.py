@@ -22,7 +22,7 @@ BINS = 20  # of the histograms that are overlapped
 
 
 def beat_positions(piece: Piece, times: Seconds) -> NDArray[np.float64]:
-    """Return ``times`` in beats, by the bars of ``piece``; before and after them bars go on evenly."""
+    """Return ``times`` in beats, by the bars of ``piece``, which go on evenly around it."""
     bars = piece.downbeats
     if len(bars) < 2:
         return np.asarray(times, np.float64) * 2.0
@@ -30,7 +30,11 @@ def beat_positions(piece: Piece, times: Seconds) -> NDArray[np.float64]:
     before = int(np.ceil(max(0.0, bars[0] / first)))
     after = int(np.ceil(max(0.0, (piece.duration - bars[-1]) / last))) + 1
     grid = np.concatenate(
-        [bars[0] - first * np.arange(before, 0, -1), bars, bars[-1] + last * np.arange(1, after + 1)]
+        [
+            bars[0] - first * np.arange(before, 0, -1),
+            bars,
+            bars[-1] + last * np.arange(1, after + 1),
+        ]
     )
     return np.interp(times, grid, np.arange(len(grid)) * float(BEATS))
 
@@ -103,7 +107,9 @@ def distinct_bars(piece: Piece) -> float:
     """Return the share of bars whose notes (class, pitch, sixteenth) are like no earlier bar's."""
     sixteenth = np.round(beat_positions(piece, piece.onsets) * 4).astype(int)
     bars: dict[int, set[tuple[int, int, int]]] = {}
-    for c, p, s in zip(piece.classes.tolist(), piece.pitches.tolist(), sixteenth.tolist(), strict=True):
+    for c, p, s in zip(
+        piece.classes.tolist(), piece.pitches.tolist(), sixteenth.tolist(), strict=True
+    ):
         bars.setdefault(s // 16, set()).add((c, p, s % 16))
     if not bars:
         return float("nan")
