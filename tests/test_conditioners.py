@@ -12,6 +12,7 @@ from emsync.music import Piece
 from emsync.testing import check_conditioner, example_piece
 from emsync.tokens import Timeline
 from emsync_conditioners.boundaries import Boundaries
+from emsync_conditioners.metre import CYCLES, Metre
 from emsync_conditioners.onset_density import OnsetDensity
 from emsync_conditioners.valence_arousal import ValenceArousal
 from emsync_tokenizers.events import Events
@@ -177,3 +178,28 @@ def test_a_conditioner_without_a_cursor_of_its_own_gets_one_that_is_right() -> N
     pairs = zip(music.times.tolist(), music.marks.tolist(), strict=True)
     rows = np.array([cursor.row(t, m) for t, m in pairs], np.float32)
     assert np.array_equal(rows, conditioner.features(target, music))
+
+
+def test_the_metre_turns_once_a_bar_and_goes_on_evenly_outside_of_the_bars() -> None:
+    metre, times = Metre(), np.array([0.0, 2.0, 3.0, 4.0, 7.0, 10.0, 13.0])
+    rows = metre.features(np.array([2.0, 4.0, 7.0], np.float32), Timeline(times, times < 0))
+    bars = np.array([-1.0, 0.0, 0.5, 1.0, 2.0, 3.0, 4.0])
+    for i, cycles in enumerate(CYCLES):
+        np.testing.assert_allclose(rows[:, i], np.sin(2 * np.pi * cycles * bars), atol=1e-4)
+        np.testing.assert_allclose(
+            rows[:, len(CYCLES) + i], np.cos(2 * np.pi * cycles * bars), atol=1e-4
+        )
+
+
+def test_a_video_asks_for_bars_of_the_tempo_and_for_none_without() -> None:
+    assert np.isnan(Metre().from_video(Analysis(10.0, "25"))).all()
+    bars = Metre().from_video(Analysis(10.0, "25", tempo=120.0))
+    np.testing.assert_allclose(np.diff(bars), 2.0)
+    assert bars[0] == 0 and bars[-1] >= 10.0
+
+
+def test_only_the_clock_is_told_where_nothing_is_asked() -> None:
+    names = ("boundaries", "metre", "onset_density", "valence_arousal")
+    load = plugins.load
+    clocks = {name for name in names if load(plugins.CONDITIONERS, name, Conditioner).clock}
+    assert clocks == {"metre"}

@@ -14,7 +14,7 @@ from emsync.testing import example_piece, refusals
 from emsync.tokens import Ids, Tokenizer
 from emsync_tokenizers import vocabulary as v
 from emsync_tokenizers.events import Events
-from emsync_tokenizers.grammar import RULES, VOICES, Polyphony
+from emsync_tokenizers.grammar import LONGEST, RULES, VOICES, Polyphony
 from emsync_tokenizers.miditok_tsd import MarkedTSD
 from emsync_tokenizers.tsd import Tsd
 
@@ -64,9 +64,9 @@ def test_no_off_is_drawn_for_a_note_that_does_not_sound(nonsense: Ids) -> None:
                 sounding.remove((instrument, key))
 
 
-def test_no_instrument_has_more_notes_at_once_than_voices(nonsense: Ids) -> None:
+def test_no_instrument_has_more_notes_at_once_than_voices() -> None:
     most = dict.fromkeys(range(len(CLASSES)), 0)
-    for row in nonsense.tolist():
+    for row in drawn(Events(), batch=3, length=900, without="length").tolist():
         sounding: dict[int, set[int]] = {c: set() for c in range(len(CLASSES))}
         for token in (t for t in row if t >= v.NOTE):
             instrument, key, begins = parts(token)
@@ -169,3 +169,12 @@ def test_tsd_s_notes_drawn_under_its_rule_are_whole() -> None:
     for kind, after in zip(names, names[1:], strict=False):
         assert not kind.startswith("Pitch") or after == "Duration"
         assert kind != "Program" or after.startswith("Pitch")
+
+
+def test_no_note_is_much_longer_than_real_ones_whatever_is_drawn(nonsense: Ids) -> None:
+    for row in nonsense:
+        piece = Events().decode(row)
+        for c, name in enumerate(CLASSES):
+            lengths = (piece.offsets - piece.onsets)[piece.classes == c]
+            # the last shift may go beyond by up to a second
+            assert 0 < lengths.max() <= LONGEST[name] + 1.0
