@@ -71,6 +71,10 @@ class Tokenizer(ABC):
         """Return the rules of musical grammar by name; each call makes a filter for one batch."""
         return {}
 
+    def at_tempo(self, tempo: float) -> "Tokenizer":
+        """Return the scheme for music all of one ``tempo``; it may make no use of it."""
+        return self
+
     def transpose(self, ids: Ids, semitones: int) -> Ids:
         """Return ``ids`` with every pitch but the drums' moved; a scheme may leave them as is."""
         return ids

@@ -178,3 +178,27 @@ def test_no_note_is_much_longer_than_real_ones_whatever_is_drawn(nonsense: Ids) 
             lengths = (piece.offsets - piece.onsets)[piece.classes == c]
             # the last shift may go beyond by up to a second
             assert 0 < lengths.max() <= LONGEST[name] + 1.0
+
+
+def test_bars_of_one_length_are_never_passed_over_and_notes_begin_on_their_grid() -> None:
+    bar = 256
+    for row in drawn(Events(bar_steps=bar), batch=3, length=1500):
+        times = np.round(Events().timeline(row).times * v.STEPS_PER_SECOND).astype(int)
+        bars = times[row == v.BAR]
+        assert (np.diff(bars) == bar).all() and bars[0] == 0 and len(bars) > 3
+        begins = (row >= v.NOTE) & ((row - v.NOTE) % (2 * v.KEYS) < v.KEYS)
+        within = times[begins | (row == v.CHORD)] % (bar // 4)
+        assert set(within.tolist()) <= {0, 16, 21, 32, 43, 48}
+
+
+def test_the_metre_forbids_no_song_of_one_tempo_but_notes_between_its_sixteenths(
+    shared: Path,
+) -> None:
+    for path in sorted((shared / "corpus/lpd-samples/lpd_cleansed").rglob("*.npz"))[:3]:
+        tokenizer = Events(bar_steps=256)
+        ids = tokenizer.encode(read_song(path, 60 * 125 / 64))[:3000]
+        refused = refusals(tokenizer, "metre", ids, start=2)
+        steps = np.round(tokenizer.timeline(ids).times * v.STEPS_PER_SECOND).astype(int) % 64
+        for i in refused:
+            assert ids[i] != v.BAR
+            assert steps[i] not in (0, 16, 21, 32, 43, 48), (i, ids[i])

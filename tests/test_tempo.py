@@ -13,6 +13,7 @@ from emsync.data.store import read_song
 from emsync.music import Piece
 from emsync.tempo import MIDDLE, TUNING, at_tempo, tempo_of, tuned
 from emsync.video import Cut
+from emsync_tokenizers.events import Events
 from emsync_tokenizers.vocabulary import STEPS_PER_SECOND
 
 ONE_TEMPO = 60 * STEPS_PER_SECOND / 64  # beats a minute at which a sixteenth is sixteen steps
@@ -60,6 +61,11 @@ def test_music_for_the_video_at_the_composer_s_tempo_fits_it_when_stretched(
     np.testing.assert_allclose(heard.chords, np.sort([cut.time for cut in found]), atol=1e-9)
     np.testing.assert_allclose(heard.downbeats, [60.0])
     assert inner.tempo == own
+
+
+def test_a_scheme_of_one_tempo_knows_its_bars_where_they_are_whole_steps() -> None:
+    assert Events().at_tempo(ONE_TEMPO) == Events(bar_steps=256)
+    assert Events().at_tempo(113.0) == Events()
 
 
 def test_a_song_brought_to_one_tempo_has_bars_of_one_length_and_the_same_notes(

@@ -160,6 +160,8 @@ def prepare(
         )
     if tokenizer.vocab_size > np.iinfo(np.uint16).max:
         raise UsageError(f"{tokenizer.name} has {tokenizer.vocab_size} tokens; it holds uint16")
+    if tempo is not None:
+        tokenizer = tokenizer.at_tempo(tempo)
     songs = find_songs(sources)
     if not songs:
         raise InputError(f"no .npz, .mid or .midi file in {[str(s) for s in sources]}")

@@ -6,7 +6,7 @@ At one instant stand OFFs, BAR, CHORD, then ONs by instrument and pitch.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
@@ -28,6 +28,8 @@ class Events(Tokenizer):
 
     name: ClassVar[str] = "events"
     summary: ClassVar[str] = "EMSYNC's 1,011 events: five instruments, 8 ms shifts, BAR, CHORD"
+
+    bar_steps: int = 0  # of every bar, where all music has one tempo; 0 where bars differ
 
     @property
     def vocab_size(self) -> int:
@@ -60,9 +62,14 @@ class Events(Tokenizer):
         return (v.PAD, v.START, v.FEWER, v.MORE)
 
     def rules(self) -> Mapping[str, "Callable[[], Rule]"]:
-        from emsync_tokenizers.grammar import RULES  # transformers loads only where music is drawn
+        from emsync_tokenizers.grammar import RULES, Metre  # transformers loads only to draw music
 
-        return RULES
+        return {**RULES, "metre": partial(Metre, self.bar_steps)} if self.bar_steps else RULES
+
+    def at_tempo(self, tempo: float) -> "Events":
+        """Return the scheme with the rule of the metre, if a bar of 4/4 is whole steps long."""
+        steps = 240 / tempo * v.STEPS_PER_SECOND
+        return replace(self, bar_steps=round(steps)) if abs(steps - round(steps)) < 1e-6 else self
 
     def transpose(self, ids: Ids, semitones: int) -> Ids:
         """Return ``ids`` moved by ``semitones``; a pitch beyond the keys moves by octaves."""

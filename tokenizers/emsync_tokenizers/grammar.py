@@ -24,6 +24,9 @@ VOICES = {"drums": 8, "bass": 3, "guitar": 8, "piano": 10, "strings": 12}
 
 # seconds: in Lakh songs one note in a thousand is longer
 LONGEST = {"drums": 0.25, "bass": 4.0, "guitar": 4.0, "piano": 5.0, "strings": 8.5}
+BEATS = 4  # in a bar of one length
+PER_BEAT = 24  # moments of Lakh Pianoroll
+STARTS = (0, 6, 8, 12, 16, 18)  # of those, where notes begin: sixteenths and triplets
 NEVER = 2**40  # a step after all others
 
 _LONGEST = np.array([round(LONGEST[name] * v.STEPS_PER_SECOND) for name in CLASSES])[:, None]
@@ -115,6 +118,64 @@ class Length(Rule):
             overdue = overdue[overdue > ended]
             self.mask[row] = len(overdue) > 0
             self.mask[row, overdue[:1]] = False  # the lowest first, so that all can follow
+
+
+class Metre(Rule):
+    """Bars of one length: a BAR on each line, none passed over, and every moment on their grid.
+
+    Moments are the 24 to a beat of Lakh Pianoroll; notes begin on sixteenths and triplets.
+    """
+
+    def __init__(self, bar: int) -> None:
+        super().__init__()
+        self.bar = bar  # steps
+        self.silent, self.busy = _in_bar(bar, STARTS), _in_bar(bar, range(PER_BEAT))
+
+    def begin(self) -> None:
+        self.step = np.zeros(len(self.mask), np.int64)  # (B,) steps since the bar line
+        self.barred = np.zeros(len(self.mask), np.bool_)  # (B,) the BAR of this line has come
+        self.sounding: list[set[int]] = [set() for _ in self.mask]  # ON tokens
+        self.read([v.START] * len(self.mask))
+
+    def read(self, ids: Sequence[int]) -> None:
+        for row, token in enumerate(ids):
+            if v.SHIFT <= token < v.NOTE:
+                self.step[row] = (self.step[row] + token - v.SHIFT + 1) % self.bar
+                self.barred[row] = False
+            elif token == v.BAR:
+                self.barred[row] = True
+            elif token >= v.NOTE:
+                begins = (token - v.NOTE) % (2 * v.KEYS) < v.KEYS
+                (self.sounding[row].add if begins else self.sounding[row].discard)(
+                    token if begins else token - v.KEYS
+                )
+            # where nothing sounds and nothing may begin, nothing could be said
+            self.mask[row] = (self.busy if self.sounding[row] else self.silent)[self.step[row]]
+            if self.step[row] == 0 and not self.barred[row]:  # only OFFs come before the BAR
+                self.mask[row] = True
+                self.mask[row, v.BAR] = False
+                _notes(self.mask[row : row + 1])[0, :, 1] = False
+
+
+@cache
+def _in_bar(bar: int, moments: Sequence[int]) -> NDArray[np.bool_]:
+    """Return (bar, V): what cannot come at each step, if time may move to ``moments`` of a beat."""
+
+    def steps(places: Sequence[int]) -> NDArray[np.int64]:
+        beats = np.arange(BEATS)[:, None] + np.array(places) / PER_BEAT
+        return np.round(beats * bar / BEATS).astype(np.int64) % bar
+
+    mask = np.zeros((bar, v.SIZE), np.bool_)
+    waits = np.arange(1, v.LONGEST + 1)
+    for step in range(bar):
+        to = step + waits
+        off_grid = ~np.isin(to % bar, steps(moments)) & (waits < v.LONGEST)
+        mask[step, v.SHIFT : v.NOTE] = off_grid | (to > bar)
+        mask[step, v.BAR] = step > 0
+        if step not in steps(STARTS):
+            mask[step, v.CHORD] = True
+            _notes(mask[step : step + 1])[0, :, 0] = True
+    return mask
 
 
 class Succession(Rule):
