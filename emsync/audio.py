@@ -20,6 +20,7 @@ from symusic.core import NoteTick, ScoreSecond, ScoreTick, TempoTick, TrackTick
 from emsync.errors import AssetError, EmsyncError, InputError, UsageError
 from emsync.music import Score
 from emsync.output import check_target, whole
+from emsync.smf import parse
 
 if TYPE_CHECKING:
     from av.audio.stream import AudioStream
@@ -150,7 +151,7 @@ def _read_score(path: Path) -> Score:
     if not data.startswith(b"MThd"):
         raise InputError(f"{str(path)!r} is not a MIDI file; give a .mid")
     try:
-        return ScoreTick.from_midi(data)
+        return parse(data)
     except (RuntimeError, ValueError, IndexError) as error:
         raise InputError(f"{str(path)!r} is a broken MIDI file: {error}") from error
 
