@@ -187,8 +187,9 @@ def see(source: Path, wishes: Wishes, progress: Callable[[float], None] | None =
 def look(
     source: Path, wishes: Wishes, progress: Callable[[float], None] | None = None
 ) -> Footage | None:
-    """Watch the video, unless a person gives its analysis."""
-    return watch(open_video(source), progress) if wishes.analysis is None else None
+    """Watch the video; if a person gives its analysis, only make sure that it is one."""
+    video = open_video(source)
+    return watch(video, progress) if wishes.analysis is None else None
 
 
 def wished(footage: Footage | None, wishes: Wishes) -> Analysis:

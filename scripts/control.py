@@ -29,6 +29,7 @@ def main() -> None:
         "pieces": args.pieces,
         "seconds": args.seconds,
         "arousal": asdict(control.arousal(draw, args.pieces, rng)),
+        "valence": {k: asdict(v) for k, v in control.valence(draw, args.pieces, rng).items()},
         "onset_density": asdict(control.onset_density(draw, args.pieces, args.seconds, rng)),
         "boundaries": control.boundaries(draw, args.pieces, args.seconds, rng),
     }

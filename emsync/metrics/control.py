@@ -4,7 +4,8 @@ Conventions: each check draws ``count`` pieces of ``seconds`` with one condition
 all others left open, and compares with what is measured on the notes. Correlations are Spearman's,
 with a 95 % confidence interval by Fisher's transformation.
 
-Checks: arousal with the notes a second of each instrument, onset density with the onsets a second,
+Checks: arousal with the notes a second of each instrument, valence with the mood model and with the
+share of major thirds above the bass, onset density with the onsets a second,
 boundaries with the boundary chords within a tolerance; for chance the asked times are those of
 another piece.
 """
@@ -21,6 +22,8 @@ from emsync.composer import Composer
 from emsync.conditioning import Floats
 from emsync.data.labels import density
 from emsync.errors import UsageError
+from emsync.metrics import mood
+from emsync.metrics.mood import major_third_share
 from emsync.music import Piece, Seconds
 from emsync.sampling import Sampling, sample
 
@@ -105,13 +108,19 @@ def arousal(draw: Draw, count: int, rng: np.random.Generator) -> Correlation:
     return spearman(asked.tolist(), [density(p) for p in pieces])
 
 
-def valence(
-    draw: Draw, count: int, rng: np.random.Generator, mood: Callable[[Piece], float]
-) -> Correlation:
-    """Return how ``mood``, a model of how pleasant a piece is, follows the valence asked."""
+def valence(draw: Draw, count: int, rng: np.random.Generator) -> dict[str, Correlation]:
+    """Return how the mood model and the share of major thirds follow the valence asked.
+
+    Pieces in which nothing pitched sounds have no mood and are left out; ``n`` says how many stay.
+    """
     asked = rng.uniform(-1, 1, count)
     pieces = draw("valence_arousal", [np.array([v, np.nan], np.float32) for v in asked])
-    return spearman(asked.tolist(), [mood(p) for p in pieces])
+    pitched = [(v, p) for v, p in zip(asked.tolist(), pieces, strict=True) if (p.classes > 0).any()]
+    thirds = [(v, share) for v, p in pitched if np.isfinite(share := major_third_share(p))]
+    return {
+        "mood_model": spearman([v for v, _ in pitched], [mood.valence(p) for _, p in pitched]),
+        "major_thirds": spearman([v for v, _ in thirds], [share for _, share in thirds]),
+    }
 
 
 def onset_density(draw: Draw, count: int, seconds: float, rng: np.random.Generator) -> Correlation:
