@@ -22,8 +22,8 @@ from emsync_tokenizers import vocabulary as v
 # notes of one class at once, two players' included; in Lakh songs one ON in a thousand is beyond
 VOICES = {"drums": 8, "bass": 3, "guitar": 8, "piano": 10, "strings": 12}
 
-# seconds: in Lakh songs one note in a thousand is longer
-LONGEST = {"drums": 0.25, "bass": 4.0, "guitar": 4.0, "piano": 5.0, "strings": 8.5}
+# seconds: in Lakh songs one note in two hundred is longer
+LONGEST = {"drums": 0.25, "bass": 3.0, "guitar": 3.0, "piano": 4.0, "strings": 6.0}
 BEATS = 4  # in a bar of one length
 PER_BEAT = 24  # moments of Lakh Pianoroll
 STARTS = (0, 6, 8, 12, 16, 18)  # of those, where notes begin: sixteenths and triplets
