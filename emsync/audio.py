@@ -245,6 +245,8 @@ def _play_fluidsynth(
                 write(synth.synth, to - at, base, 2 * at, 2, base, 2 * at + 1, 2)
 
         for sample, _, action in sorted(events, key=lambda event: event[:2]):
+            if sample >= len(out):  # a controller long after the last note: there is no room for it
+                break
             advance(sample)
             at = max(at, sample)
             action()

@@ -139,6 +139,13 @@ def test_a_fade_ramp_in_the_score_is_heard(synthesizer: str) -> None:
     assert rms(late) < 0.2 * rms(early)
 
 
+def test_a_controller_long_after_the_last_note_changes_nothing(synthesizer: str) -> None:
+    late = synthesize(score_of((0, 480, 60, 100), controls=((480 * 400, 7, 0),)))
+    plain = synthesize(score_of((0, 480, 60, 100)))
+    assert len(late.samples) == len(plain.samples)
+    np.testing.assert_array_equal(late.samples, plain.samples)
+
+
 def test_pan_moves_the_sound_to_its_side(synthesizer: str) -> None:
     for value, side in ((0, 0), (127, 1)):
         sound = synthesize(score_of((0, 480, 45, 100), program=25, controls=((0, 10, value),)))
