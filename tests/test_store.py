@@ -18,13 +18,15 @@ from emsync_tokenizers.events import Events
 
 SONGS = 24
 CODE = """
-import sys
+import sys, time
 from pathlib import Path
 from emsync.data.store import prepare
 from emsync_tokenizers.events import Events
 if __name__ == "__main__":
     def progress(done, songs):
         print(done, flush=True)
+        if sys.argv[3:] == [str(done)]:
+            time.sleep(60)  # until the signal comes
     prepare([Path(sys.argv[1])], Path(sys.argv[2]), Events(), workers=1, progress=progress)
 """
 
@@ -111,7 +113,7 @@ def test_a_killed_run_goes_on_where_it_stopped(whole: Path, corpus: Path, tmp_pa
     out = tmp_path / "s"
     for kill, at in ((signal.SIGKILL, 9), (signal.SIGINT, 17)):
         run = subprocess.Popen(
-            [sys.executable, tmp_path / "run.py", corpus, out],
+            [sys.executable, tmp_path / "run.py", corpus, out, str(at)],
             stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
         )  # fmt: skip
         assert run.stdout is not None
