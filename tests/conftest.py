@@ -5,9 +5,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import settings
 
+from emsync.composer import Composer
+from emsync.model import EventTransformer, ModelConfig
 from emsync.music import PIANO, Piece
+from emsync_conditioners.boundaries import Boundaries
+from emsync_conditioners.onset_density import OnsetDensity
+from emsync_conditioners.valence_arousal import ValenceArousal
+from emsync_tokenizers import vocabulary as v
+from emsync_tokenizers.events import Events
 
 settings.register_profile("calm", deadline=None)  # a busy machine breaks no law
 settings.load_profile("calm")
@@ -37,3 +45,16 @@ def piece() -> Piece:
         downbeats=np.arange(0, 16, 2.0),
         chords=np.array([0.0, 4.0, 8.0, 12.0]),
     )
+
+
+@pytest.fixture(scope="session")
+def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A checkpoint of an untrained network."""
+    torch.manual_seed(0)
+    config = ModelConfig(v.SIZE, width=32, depth=1, heads=2, context=64, position_channels=16)
+    model = EventTransformer(config, (ValenceArousal(), Boundaries(), OnsetDensity()))
+    with torch.no_grad():
+        model.head.bias[v.SHIFT : v.NOTE] += 2.0
+    folder = tmp_path_factory.mktemp("checkpoint")
+    Composer(model, Events()).save_pretrained(folder)
+    return folder

@@ -10,26 +10,18 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
 
 from emsync import audio, bundle
 from emsync.analysis import Analysis
 from emsync.bundle import check_bundle, play_stems, whole_folder
 from emsync.cli import main
-from emsync.composer import Composer
 from emsync.cuts import read_cuts
 from emsync.errors import EmsyncError, UsageError
 from emsync.generate import Outputs, Wishes, generate
 from emsync.hits import fit
 from emsync.midi import check, read_midi, write_midi
-from emsync.model import EventTransformer, ModelConfig
 from emsync.music import BASS, DRUMS, PIANO, Piece
 from emsync.video import Cut
-from emsync_conditioners.boundaries import Boundaries
-from emsync_conditioners.onset_density import OnsetDensity
-from emsync_conditioners.valence_arousal import ValenceArousal
-from emsync_tokenizers import vocabulary as v
-from emsync_tokenizers.events import Events
 
 DURATION = 4.0  # seconds
 CONTENTS = {
@@ -60,23 +52,10 @@ def film(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A checkpoint of an untrained network."""
-    torch.manual_seed(0)
-    config = ModelConfig(v.SIZE, width=32, depth=1, heads=2, context=64, position_channels=16)
-    model = EventTransformer(config, (ValenceArousal(), Boundaries(), OnsetDensity()))
-    with torch.no_grad():
-        model.head.bias[v.SHIFT : v.NOTE] += 2.0
-    folder = tmp_path_factory.mktemp("checkpoint")
-    Composer(model, Events()).save_pretrained(folder)
-    return folder
-
-
-@pytest.fixture(scope="module")
-def made(film: Path, checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def made(film: Path, small: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A bundle that the command line wrote, with nothing else asked for."""
     folder = tmp_path_factory.mktemp("made") / "bundle"
-    wanted = ("--bundle", folder, "--checkpoint", checkpoint, "--start-timecode", "01:00:00:00")
+    wanted = ("--bundle", folder, "--checkpoint", small, "--start-timecode", "01:00:00:00")
     assert main(["generate", *map(str, (film, *wanted)), "--device", "cpu", "--json"]) == 0
     assert list(folder.parent.iterdir()) == [folder]
     return folder
@@ -137,12 +116,12 @@ def test_markers_and_cuts_stand_where_the_film_is_cut(made: Path) -> None:
 
 
 def test_a_bundle_goes_together_with_other_outputs_and_replaces_an_earlier_one(
-    made: Path, film: Path, checkpoint: Path, tmp_path: Path
+    made: Path, film: Path, small: Path, tmp_path: Path
 ) -> None:
     folder = tmp_path / "bundle"
     outputs = Outputs(tmp_path / "a.mid", audio=tmp_path / "a.wav", bundle=folder)
     wishes = Wishes(start_timecode="01:00:00:00")
-    report = generate(film, outputs, wishes, checkpoint=checkpoint)
+    report = generate(film, outputs, wishes, checkpoint=small)
     assert report["bundle"] == str(folder)
     assert {path.name for path in tmp_path.iterdir()} == {"a.mid", "a.wav", "bundle"}
     assert (folder / "score.mid").read_bytes() == (tmp_path / "a.mid").read_bytes()
@@ -152,7 +131,7 @@ def test_a_bundle_goes_together_with_other_outputs_and_replaces_an_earlier_one(
         assert (folder / name).read_bytes() == (made / name).read_bytes(), name
     generate(
         film, Outputs(bundle=folder, keep_all=True), Wishes(candidates=2, cuts="none"),
-        checkpoint=checkpoint,
+        checkpoint=small,
     )  # fmt: skip
     again = {path.name for path in folder.iterdir()}
     assert again == CONTENTS | {"score.1.mid", "score.2.mid"}
@@ -162,7 +141,7 @@ def test_a_bundle_goes_together_with_other_outputs_and_replaces_an_earlier_one(
 
 
 def test_a_failure_leaves_the_earlier_bundle_and_nothing_else(
-    film: Path, checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    film: Path, small: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = tmp_path / "bundle"
     folder.mkdir()
@@ -175,7 +154,7 @@ def test_a_failure_leaves_the_earlier_bundle_and_nothing_else(
     monkeypatch.setattr(bundle, "write_png", fail)
     outputs = Outputs(tmp_path / "a.mid", tmp_path / "a.mp4", bundle=folder)
     with pytest.raises(EmsyncError, match="no ink"):
-        generate(film, outputs, checkpoint=checkpoint)
+        generate(film, outputs, checkpoint=small)
     assert list(tmp_path.iterdir()) == [folder]
     assert {p.name: p.read_text() for p in folder.iterdir()} == {
         "score.json": "yesterday",
@@ -184,12 +163,12 @@ def test_a_failure_leaves_the_earlier_bundle_and_nothing_else(
 
 
 def test_without_footage_there_is_no_film_strip_and_the_report_says_so(
-    film: Path, checkpoint: Path, tmp_path: Path
+    film: Path, small: Path, tmp_path: Path
 ) -> None:
     given = tmp_path / "analysis.json"
     Analysis(DURATION, "10", (Cut(2.0),), source="clip.mp4").save(given)
     outputs = Outputs(bundle=tmp_path / "bundle")
-    generate(film, outputs, Wishes(analysis=given), checkpoint=checkpoint)
+    generate(film, outputs, Wishes(analysis=given), checkpoint=small)
     page = (tmp_path / "bundle" / "report.html").read_text()
     assert "there is no film strip" in page and "data:image" not in page
 

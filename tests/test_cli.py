@@ -16,13 +16,6 @@ from safetensors.torch import load_file, save_file
 
 from emsync import __version__
 from emsync.cli import main
-from emsync.composer import Composer
-from emsync.model import EventTransformer, ModelConfig
-from emsync_conditioners.boundaries import Boundaries
-from emsync_conditioners.onset_density import OnsetDensity
-from emsync_conditioners.valence_arousal import ValenceArousal
-from emsync_tokenizers import vocabulary as v
-from emsync_tokenizers.events import Events
 
 OLD = b"the score of yesterday"
 
@@ -40,19 +33,6 @@ def draw_video(path: Path, frames: int = 60, size: tuple[int, int] = (64, 48)) -
             picture[:, (i * 2) % width] = (200, 40, 90)
             film.mux(stream.encode(av.VideoFrame.from_ndarray(picture, "rgb24")))
         film.mux(stream.encode(None))
-
-
-@pytest.fixture(scope="session")
-def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A checkpoint of an untrained network."""
-    torch.manual_seed(0)
-    config = ModelConfig(v.SIZE, width=32, depth=1, heads=2, context=64, position_channels=16)
-    model = EventTransformer(config, (ValenceArousal(), Boundaries(), OnsetDensity()))
-    with torch.no_grad():
-        model.head.bias[v.SHIFT : v.NOTE] += 2.0
-    folder = tmp_path_factory.mktemp("checkpoint")
-    Composer(model, Events()).save_pretrained(folder)
-    return folder
 
 
 @pytest.fixture(scope="session")
