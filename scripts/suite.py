@@ -26,13 +26,19 @@ from emsync.generate import Wishes, compose, see, titles
 from emsync.hits import CutReport
 from emsync.metrics.control import answered
 from emsync.midi import check, write_midi
+from emsync.music import Seconds
 from emsync.sampling import Sampling, sample
+from emsync.tempo import at_tempo, tempo_of
 
 SUFFIXES = {".3gp", ".mkv", ".mov", ".mp4", ".mpg", ".ogv", ".webm"}
 
 
-def chords(composer: Composer, video: Analysis, seed: int, sampling: Sampling) -> np.ndarray:  # type: ignore[type-arg]
-    """Return the times of the boundary chords, before any fitting."""
+def chords(composer: Composer, video: Analysis, seed: int, sampling: Sampling) -> Seconds:
+    """Return the times of the boundary chords in the video's time, before any fitting."""
+    slower = 1.0
+    if composer.tempo is not None:
+        tempo = tempo_of(video)
+        video, slower = at_tempo(video, composer.tempo, tempo), composer.tempo / tempo
     (ids,) = sample(
         composer.model,
         composer.tokenizer,
@@ -41,7 +47,7 @@ def chords(composer: Composer, video: Analysis, seed: int, sampling: Sampling) -
         [seed],
         sampling,
     )
-    return composer.tokenizer.decode(ids).chords
+    return composer.tokenizer.decode(ids).stretched(slower).chords
 
 
 def within(reports: Sequence[CutReport], rate: Fraction) -> dict[str, int]:
