@@ -18,11 +18,12 @@ from emsync_tokenizers.events import Events
 
 SONGS = 24
 CODE = """
-import sys, time
+import signal, sys, time
 from pathlib import Path
 from emsync.data.store import prepare
 from emsync_tokenizers.events import Events
 if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job ignores it
     def progress(done, songs):
         print(done, flush=True)
         if sys.argv[3:] == [str(done)]:
