@@ -3,7 +3,7 @@
 import io
 import wave
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from ctypes import c_int, c_void_p
 from dataclasses import dataclass
 from fractions import Fraction
@@ -187,7 +187,8 @@ def _check_soundfont(path: Path) -> None:
 def _fluidsynth() -> ModuleType | None:
     """Return pyfluidsynth, or None where libfluidsynth is not installed."""
     try:
-        import fluidsynth
+        with redirect_stdout(io.StringIO()):  # it prints where it was found if $CI is set
+            import fluidsynth
     except ImportError:
         return None
     log_to = fluidsynth.cfunc(

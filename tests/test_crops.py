@@ -9,6 +9,7 @@ from emsync.data.crops import Cropping, Example, crop, density_between
 from emsync.data.labels import Scale
 from emsync.music import BASS, PIANO, Piece
 from emsync_conditioners.boundaries import Boundaries
+from emsync_conditioners.metre import Metre
 from emsync_conditioners.onset_density import OnsetDensity
 from emsync_conditioners.valence_arousal import ValenceArousal
 from emsync_tokenizers import vocabulary as v
@@ -124,3 +125,37 @@ def test_density_counts_the_instruments_that_play_between() -> None:
     assert density_between(song(), 0.0, 29.0) == pytest.approx(59 / 29)
     assert density_between(song(), 40.0, 50.0) == pytest.approx((21 + 41) / 10 / 2)
     assert density_between(song(), 99.0, 99.0) == 0.0
+
+
+def test_now_and_then_nothing_is_asked_but_the_time_of_the_music() -> None:
+    metre = Metre()
+    examples = [
+        crop(IDS, TOKENIZER, (*CONDITIONERS, metre), CONTEXT, np.random.default_rng(seed),
+             Cropping(unasked=0.4), {"valence": 0.5}, Scale(0.0, 4.0))
+        for seed in range(300)
+    ]  # fmt: skip
+    open_rows = [
+        all(np.isnan(e.features[c.name]).any(-1).all() for c in CONDITIONERS) for e in examples
+    ]
+    asked_rows = [not np.isnan(e.features["onset_density"]).any() for e in examples]
+    assert np.mean(open_rows) == pytest.approx(0.4, abs=0.08)
+    assert np.mean(open_rows) + np.mean(asked_rows) == 1
+    assert not any(np.isnan(e.features[metre.name]).any() for e in examples)
+
+
+def test_boundaries_are_asked_off_the_beat_by_no_more_than_told() -> None:
+    plain, moved = (
+        [cut(s, Cropping(0.0, 0.0, 0, 0.0, moved=most), start=1) for s in range(40)]
+        for most in (0.0, 0.25)
+    )
+    offsets = [e.features["boundaries"][:, 0] * 8 for e in moved]
+    waits = [e.features["boundaries"][:, 0] * 8 for e in plain]
+    shifts = np.array([a[0] - b[0] for a, b in zip(offsets, waits, strict=True)])
+    assert np.abs(shifts).max() <= 0.25 + 1e-5
+    assert all(np.array_equal(a.ids, b.ids) for a, b in zip(plain, moved, strict=True))
+    assert shifts.std() > 0.05
+
+
+def test_the_last_token_of_a_song_is_reached() -> None:
+    ends = [np.array_equal(cut(s, Cropping.plain()).ids[1:], IDS[-CONTEXT:]) for s in range(3000)]
+    assert any(ends)

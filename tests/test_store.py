@@ -18,7 +18,7 @@ from emsync_tokenizers.events import Events
 
 SONGS = 24
 CODE = """
-import signal, sys, time
+import resource, signal, sys, time
 from pathlib import Path
 from emsync.data.store import prepare
 from emsync_tokenizers.events import Events
@@ -243,7 +243,7 @@ def test_memory_does_not_grow_with_the_corpus(corpus: Path, tmp_path: Path) -> N
     code = CODE.replace(
         "print(done, flush=True)",
         "print(*[resource.getrusage(resource.RUSAGE_SELF).ru_maxrss] * (done in (99, songs)))",
-    ).replace("import sys", "import resource, sys")
+    )
     (tmp_path / "run.py").write_text(code)
     many = tmp_path / "many"
     many.mkdir()

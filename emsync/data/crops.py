@@ -7,7 +7,7 @@ import numpy as np
 
 from emsync.conditioning import Conditioner, Floats
 from emsync.data.labels import Scale
-from emsync.music import Piece
+from emsync.music import Piece, Seconds
 from emsync.tokens import Ids, Tokenizer
 
 
@@ -19,7 +19,9 @@ class Cropping:
     from_bar: float = 0.5  # probability of a crop from a bar line
     transpose: int = 3  # semitones up or down at most
     unmarked: float = 0.2  # share of the CHORDs removed, with their boundary: chords come unasked
+    moved: float = 0.0  # seconds at most from a CHORD to where its boundary is asked
     drop: Mapping[str, float] = field(default_factory=dict)  # label or conditioner -> probability
+    unasked: float = 0.0  # probability that nothing is asked but the music's own time
 
     @classmethod
     def plain(cls) -> "Cropping":
@@ -64,12 +66,14 @@ def crop(
     heard = density_between(piece, timeline.times[start], timeline.times[window[-1]])
     known = dict(labels)
     known.setdefault("arousal", arousal(heard))
-    asked = {k: v for k, v in known.items() if rng.random() >= cropping.drop.get(k, 0.0)}
-    piece = replace(piece, labels=asked)
+    silent = rng.random() < cropping.unasked
+    drop = {name: rng.random() < share for name, share in cropping.drop.items()}
+    asked = {k: v for k, v in known.items() if not (silent or drop.get(k))}
+    piece = replace(piece, labels=asked, chords=_moved(piece.chords, cropping.moved, rng))
     features = {}
     for c in conditioners:
         target = c.from_music(piece)
-        if rng.random() < cropping.drop.get(c.name, 0.0):
+        if drop.get(c.name) or (silent and not c.clock):
             target = c.unasked(target)
         rows = c.features(target, timeline)
         features[c.name] = _pad(rows[inputs], context, np.nan) if c.place == "position" else rows
@@ -86,6 +90,11 @@ def density_between(piece: Piece, start: float, end: float) -> float:
     return float(inside.sum() / max(end - start, 1.0) / max(playing, 1))
 
 
+def _moved(times: Seconds, most: float, rng: np.random.Generator) -> Seconds:
+    """Return ``times``, each up to ``most`` seconds off: a film's cuts keep no beat either."""
+    return np.maximum(times + rng.uniform(-most, most, len(times)), 0.0) if most else times
+
+
 def _start(
     ids: Ids, tokenizer: Tokenizer, context: int, rng: np.random.Generator, cropping: Cropping
 ) -> int:
@@ -98,7 +107,7 @@ def _start(
         bars = np.flatnonzero(ids[:last] == tokenizer.bar)
         if len(bars):
             return int(rng.choice(bars))
-    return int(rng.integers(1, last))
+    return int(rng.integers(1, last + 1))
 
 
 def _pad(rows: np.ndarray, length: int, value: float) -> np.ndarray:
