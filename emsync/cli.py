@@ -153,6 +153,9 @@ def generate(
     top_k: Annotated[
         int | None, typer.Option(help="number of likely tokens to choose among")
     ] = None,
+    guidance: Annotated[
+        float | None, typer.Option(help="how much what is asked weighs: 1 as learned, 2 more")
+    ] = None,
     rules_off: Annotated[
         str, typer.Option(help="rules of grammar to lift: sounding,polyphony,order")
     ] = "",
@@ -176,6 +179,7 @@ def generate(
     )  # fmt: skip
     given = {
         "instruments": instruments, "temperature": temperature, "top_p": top_p, "top_k": top_k,
+        "guidance": guidance,
         "rules_off": tuple(filter(None, rules_off.split(","))) or None,
     }  # fmt: skip
     outputs = path.Outputs(

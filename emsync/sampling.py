@@ -27,6 +27,7 @@ class Sampling:
     temperature: float = 1.0
     top_p: float = 0.95  # the likeliest tokens that hold this share of the mass
     top_k: int = 0  # and at most so many; 0 is no limit
+    guidance: float = 1.0  # above 1 what is asked weighs more, at twice the cost; see ``guided``
     instruments: Literal["fewer", "more"] = "more"  # one or two classes, or three and more
     rules_off: tuple[str, ...] = ()  # rules of musical grammar that do not hold
     tokens_per_second: int = 400  # a piece that needs more has gone astray; real songs need 60
@@ -38,6 +39,8 @@ class Sampling:
             raise UsageError(f"top-p is {self.top_p}; it must be above 0 and at most 1")
         if self.top_k < 0:
             raise UsageError(f"top-k is {self.top_k}; it must be 0 (no limit) or more")
+        if not (np.isfinite(self.guidance) and self.guidance >= 0):
+            raise UsageError(f"guidance is {self.guidance}; it must be 0 or more, such as 1.5")
         if self.instruments not in ("fewer", "more"):
             raise UsageError(f"instruments is {self.instruments!r}, neither 'fewer' nor 'more'")
 
@@ -104,7 +107,9 @@ def sample(
     the seconds of the piece that is furthest behind. Raises EmsyncError when a piece needs more
     tokens than any music does.
     """
-    batch = len(targets)
+    batch, copies = len(targets), 1
+    if sampling.guidance != 1.0:  # the same pieces are read once more with nothing asked
+        targets, copies = [*targets, *(_open(model, asked) for asked in targets)], 2
     device = model.head.weight.device
     processors = _processors(tokenizer, sampling)
     chances = [torch.Generator().manual_seed(seed) for seed in seeds]
@@ -117,7 +122,7 @@ def sample(
         ).to(device)
         for c in model.prefix
     }
-    reader = Reader(model, prefix, batch)
+    reader = Reader(model, prefix, batch * copies)
     seconds, mark = tokenizer.durations, tokenizer.mark
     times = np.zeros(batch)
     most = int(max(durations) * sampling.tokens_per_second) + 256  # a slow start is no standstill
@@ -137,19 +142,40 @@ def sample(
             return [drawn[b, :end].numpy() for b, end in enumerate(ends)]
         rows = {
             c.name: torch.tensor(
-                [cursors[b][c.name].row(float(times[b]), picked[b] == mark) for b in range(batch)],
+                [
+                    asked[c.name].row(float(times[b % batch]), picked[b % batch] == mark)
+                    for b, asked in enumerate(cursors)
+                ],
                 dtype=torch.float32,
                 device=device,
             )
             for c in model.beside
         }
-        logits = reader.read(ids.to(device), rows)
+        logits = reader.read(ids.repeat(copies).to(device), rows)
+        if copies == 2:
+            logits = guided(logits, sampling.guidance)
         if progress is not None:
             progress(float(np.min(np.minimum(times, durations))))
     raise EmsyncError(
         f"the music stands still: {most} tokens reach only {times.min():.1f} s of "
         f"{max(durations):.1f} s; try another seed or a lower temperature"
     )
+
+
+def guided(logits: Tensor, guidance: float) -> Tensor:
+    """Return (B, V) logits from (2B, V): pieces as asked, then the same with nothing asked.
+
+    Classifier-free guidance (Ho & Salimans 2021, equation 6): what the conditions change in the
+    model's guess is changed ``guidance`` times as much.
+    """
+    asked, unasked = logits.float().log_softmax(-1).chunk(2)
+    return unasked + guidance * (asked - unasked)
+
+
+def _open(model: EventTransformer, asked: Targets) -> Targets:
+    """Return ``asked`` with nothing asked but the music's own time."""
+    return {c.name: asked[c.name] if c.clock else c.unasked(asked[c.name])
+            for c in model.conditioners}  # fmt: skip
 
 
 def draw(scores: Tensor, chances: Sequence[torch.Generator]) -> Tensor:

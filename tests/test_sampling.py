@@ -6,7 +6,7 @@ import torch
 
 from emsync.errors import EmsyncError, UsageError
 from emsync.model import EventTransformer, ModelConfig
-from emsync.sampling import Sampling, draw, sample
+from emsync.sampling import Sampling, draw, guided, sample
 from emsync.tokens import Ids
 from emsync_conditioners.boundaries import Boundaries
 from emsync_conditioners.onset_density import OnsetDensity
@@ -119,3 +119,23 @@ def test_music_that_stands_still_is_an_error_with_a_way_out(model: EventTransfor
 def test_impossible_settings_are_refused(settings: dict[str, float], message: str) -> None:
     with pytest.raises(UsageError, match=message):
         Sampling(**settings)  # type: ignore[arg-type]
+
+
+def test_guidance_of_one_is_as_asked_and_of_nought_as_unasked() -> None:
+    logits = torch.randn(6, 11, generator=torch.Generator().manual_seed(0))
+    asked, unasked = logits.softmax(-1).chunk(2)
+    assert torch.allclose(guided(logits, 1.0).softmax(-1), asked)
+    assert torch.allclose(guided(logits, 0.0).softmax(-1), unasked)
+    twice = unasked * (asked / unasked) ** 2
+    assert torch.allclose(guided(logits, 2.0).softmax(-1), twice / twice.sum(-1, keepdim=True))
+
+
+def test_a_piece_guided_by_nought_is_the_piece_of_which_nothing_is_asked(
+    model: EventTransformer,
+) -> None:
+    unasked = {c.name: c.unasked(TARGETS[c.name]) for c in model.conditioners}
+    (free,) = sample(model, Events(), [unasked], [2.0], [0])
+    assert np.array_equal(one(model, guidance=0.0), free)
+    assert not np.array_equal(one(model, guidance=4.0), one(model))
+    with pytest.raises(UsageError, match="guidance is -1"):
+        Sampling(guidance=-1)
