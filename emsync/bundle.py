@@ -12,12 +12,12 @@ import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from fractions import Fraction
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from symusic.core import ScoreTick
 
 import emsync
 from emsync import audio
@@ -25,11 +25,10 @@ from emsync.analysis import Analysis
 from emsync.audio import Audio, KeepAudio
 from emsync.cuts import write_cuts
 from emsync.errors import EmsyncError, UsageError
-from emsync.music import Score
-from emsync.notation import timecode, write_musicxml
+from emsync.notation import write_musicxml
 from emsync.output import check_target
 from emsync.report import Story, write_html, write_png
-from emsync.timecode import Timecode
+from emsync.titles import Titles
 
 FILES = (
     "score*.mid",  # with every candidate there are more than one
@@ -64,7 +63,7 @@ def play_stems(score: Path, duration: float, soundfont: Path | None = None) -> S
 
     One gain brings the peak of the mix to -3 dB; it is less where a stem would clip otherwise.
     """
-    together = Score.from_midi(score.read_bytes())
+    together = ScoreTick.from_midi(score.read_bytes())
     parts: dict[str, Audio] = {}
     for track in together.tracks:
         if track.notes:
@@ -158,25 +157,24 @@ def write_bundle(
     story: Story,
     stems: Stems,
     keep_audio: KeepAudio = "replace",
-    start: Timecode | None = None,
+    titles: Titles = Titles(),
     progress: Callable[[float], None] | None = None,
 ) -> None:
     """Fill ``folder`` for the video at ``source`` and its music, the MIDI file ``score``.
 
-    A score that is in the folder stays. ``start`` is the timecode of the first frame; ``progress``
-    is told the seconds of the preview that are written.
+    A score that is in the folder stays. ``progress`` is told the seconds of the preview that are
+    written.
     """
-    video, rate = story.video, Fraction(story.video.fps) or None
+    video = story.video
     if score.parent != folder:
         shutil.copyfile(score, folder / "score.mid")
     preview = folder / f"preview{preview_suffix(folder, source, keep_audio)}"
     audio.mux(source, stems.mix, preview, keep_audio, progress)
     names = {"score": "score.mid", "audio": "mix.wav", "video": preview.name}
     _write_json(folder / "score.json", {**story.facts, **names})
-    _write_markers(folder / "markers.csv", video, rate, start)
-    write_cuts(folder / ("cuts.edl" if rate else "cuts.json"), video)  # frames need a rate
-    title = Path(video.source).stem or "emsync"
-    write_musicxml(folder / "score.musicxml", story.fitted, title, rate, start)
+    _write_markers(folder / "markers.csv", video, titles)
+    write_cuts(folder / ("cuts.edl" if titles.rate else "cuts.json"), video)  # frames need a rate
+    write_musicxml(folder / "score.musicxml", story.fitted, titles)
     (folder / "stems").mkdir()
     for name, part in stems.parts.items():
         audio.write_wav(part, folder / "stems" / f"{name}.wav")
@@ -201,9 +199,7 @@ def _write_json(path: Path, facts: Mapping[str, Any]) -> None:
     path.write_text(text + "\n", encoding="utf-8")
 
 
-def _write_markers(
-    path: Path, video: Analysis, rate: Fraction | None, start: Timecode | None
-) -> None:
+def _write_markers(path: Path, video: Analysis, titles: Titles) -> None:
     """Write a marker on each kept cut and a region for each scene, as REAPER lists them."""
     times = [cut.time for cut in video.kept]
     edges = [0.0, *times, video.duration]
@@ -211,7 +207,7 @@ def _write_markers(
         table = csv.writer(file, lineterminator="\n")
         table.writerow(["#", "Name", "Start", "End", "Length"])
         for number, time in enumerate(times, 1):
-            name = f"CUT {number:02d} {timecode(time, rate, start)}"
+            name = f"CUT {number:02d} {titles.clock(time)}"
             table.writerow([f"M{number}", name, _clock(time), "", ""])
         for number, (begin, end) in enumerate(zip(edges, edges[1:], strict=False), 1):
             row = [f"R{number}", f"SCENE {number:02d}"]

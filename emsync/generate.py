@@ -18,13 +18,14 @@ from emsync.cuts import read_cuts, write_cuts
 from emsync.ending import Ending, cadence, last_chord
 from emsync.errors import UsageError
 from emsync.hits import Fitted, Sync, fit
-from emsync.midi import Text, write_midi
+from emsync.midi import write_midi
 from emsync.output import check_target, whole
 from emsync.plots import plot_analysis
 from emsync.report import Story
 from emsync.sampling import Sampling, sample
 from emsync.tempo import at_tempo, tempo_of
 from emsync.timecode import Timecode
+from emsync.titles import Text, Titles
 from emsync.video import Cut, Footage, open_video, watch
 
 Progress = Callable[[str, float], None]  # the stage, and the share of it that is done
@@ -116,6 +117,7 @@ def generate(
     with clock("analyze"):
         footage = look(source, wishes, lambda share: progress("Watching", share))
         video = wished(footage, wishes)
+        words, fade = titles(video, wishes), fade_of(wishes, video.duration)
     with clock("compose"):
         best, *others = compose(composer, video, wishes, choice, progress)
     with ExitStack() as together:
@@ -126,14 +128,12 @@ def generate(
         assert place is not None  # _check has refused it
         score = together.enter_context(whole(place))
         with clock("write"):
-            write_midi(score, best.fitted, **titles(video, wishes))
+            write_midi(score, best.fitted, words, fade=fade)
             if outputs.keep_all:
                 for rank, candidate in enumerate((best, *others), 1):
                     name = place.with_name(f"{place.stem}.{rank}.mid")
-                    write_midi(
-                        together.enter_context(whole(name)), candidate.fitted,
-                        **titles(video, wishes),
-                    )  # fmt: skip
+                    file = together.enter_context(whole(name))
+                    write_midi(file, candidate.fitted, words, fade=fade)
         if outputs.audio or outputs.video or outputs.bundle:
             with clock("render"):
                 progress("Playing", 0.0)
@@ -157,15 +157,14 @@ def generate(
             "checkpoint": str(checkpoint),
             "sampling": asdict(choice),
             "settings": {**asdict(wishes), "analysis": _name(wishes.analysis)},
-            **describe(best, video, wishes),
+            **describe(best, video, wishes, words.start),
             "candidates": [{"seed": c.seed, "score": c.score, **c.parts} for c in (best, *others)],
         }
         if outputs.bundle:
             story = Story(video, footage.strip if footage else (), best.fitted, facts)
             with clock("bundle"):
                 write_bundle(
-                    folder, source, score, story, stems, outputs.keep_audio,
-                    titles(video, wishes)["start"],
+                    folder, source, score, story, stems, outputs.keep_audio, words,
                     lambda seconds: progress("Writing the preview", seconds / video.duration),
                 )  # fmt: skip
     timings = {**clock.seconds, "total": time.perf_counter() - began}
@@ -326,8 +325,8 @@ def fade_of(wishes: Wishes, duration: float) -> float:
     return min(audio.FADE, duration / 2) if wishes.ending == "fade" else 0.0
 
 
-def titles(video: Analysis, wishes: Wishes) -> dict[str, Any]:
-    """Return what the file says in words: its title, where its timecode starts, the emotion."""
+def titles(video: Analysis, wishes: Wishes) -> Titles:
+    """Return what the files say in words: their title, where the timecode starts, the emotion."""
     rate = Fraction(video.fps) or None
     feeling = ", ".join(f"{k} {p:.0%}" for k, p in sorted(video.emotion.items()) if p >= 0.05)
     words = f"valence {video.valence:+.2f}, arousal {video.arousal:+.2f}"
@@ -336,18 +335,14 @@ def titles(video: Analysis, wishes: Wishes) -> dict[str, Any]:
         if rate is None:
             raise UsageError("a start timecode needs the video's frame rate, which is unknown")
         start = Timecode.parse(wishes.start_timecode, rate)
-    return {
-        "title": Path(video.source).stem or "emsync",
-        "rate": rate,
-        "start": start,
-        "texts": [Text(0.0, f"Emotion: {words}" + (f" ({feeling})" if feeling else ""))],
-        "fade": fade_of(wishes, video.duration),
-    }
+    emotion = Text(0.0, f"Emotion: {words}" + (f" ({feeling})" if feeling else ""))
+    return Titles(Path(video.source).stem or "emsync", rate, start, (emotion,))
 
 
-def describe(best: Candidate, video: Analysis, wishes: Wishes) -> dict[str, Any]:
+def describe(
+    best: Candidate, video: Analysis, wishes: Wishes, start: Timecode | None = None
+) -> dict[str, Any]:
     """Return what was composed, as plain values: the feeling, the cuts and what answers them."""
-    start = titles(video, wishes)["start"]
     facts = best.fitted.to_json(Fraction(video.fps) or None, start)
     chord = last_chord(video.duration, video.cuts) if wishes.ending == "cadence" else None
     piece = best.fitted.piece

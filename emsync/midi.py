@@ -37,6 +37,7 @@ from emsync.music import (
 )
 from emsync.output import whole
 from emsync.timecode import Timecode
+from emsync.titles import Titles
 
 CHANNELS = (9, 0, 1, 2, 3)  # of each class; General MIDI keeps the tenth, 9, for drums
 PANS = (64, 64, 84, 44, 64)  # 64 is the middle; guitar and piano stand apart
@@ -61,48 +62,19 @@ Event: TypeAlias = tuple[int, int, Message]  # tick, order within the tick, mess
 FIRST, OFF, CONTROL, ON = range(4)  # the order of messages within a tick
 
 
-@dataclass(frozen=True)
-class Text:
-    """Words at a moment of the video."""
-
-    time: float  # seconds
-    text: str
-
-
-def write_midi(
-    path: Path,
-    fitted: Fitted,
-    *,
-    title: str = "emsync",
-    rate: Fraction | None = None,
-    start: Timecode | None = None,
-    texts: Sequence[Text] = (),
-    fade: float = 0.0,
-) -> None:
+def write_midi(path: Path, fitted: Fitted, titles: Titles = Titles(), *, fade: float = 0.0) -> None:
     """Write ``fitted`` to ``path``, whole or not at all; see ``to_midi``."""
     data = io.BytesIO()
-    to_midi(fitted, title=title, rate=rate, start=start, texts=texts, fade=fade).save(file=data)
+    to_midi(fitted, titles, fade=fade).save(file=data)
     with whole(path) as partial:
         partial.write_bytes(data.getvalue())
 
 
-def to_midi(
-    fitted: Fitted,
-    *,
-    title: str = "emsync",
-    rate: Fraction | None = None,
-    start: Timecode | None = None,
-    texts: Sequence[Text] = (),
-    fade: float = 0.0,
-) -> mido.MidiFile:
+def to_midi(fitted: Fitted, titles: Titles = Titles(), *, fade: float = 0.0) -> mido.MidiFile:
     """Return the file of ``fitted``: a conductor and one track for each instrument that plays.
 
-    ``rate`` is the video's frames a second, ``start`` the timecode of its first frame, ``texts``
-    such as the emotion go to the conductor. The last ``fade`` seconds sink to silence by
-    controller 11.
+    The last ``fade`` seconds sink to silence by controller 11.
     """
-    if start is not None and rate is not None and start.rate != rate:
-        raise UsageError(f"the start {start} counts {start.rate} frames a second, the video {rate}")
     grid, end = fitted.grid, int(fitted.grid.ticks(np.array([fitted.duration]))[0])
     tempi = _tempi(grid, end)
     notes = {c: _notes(fitted, c, end) for c in range(len(CLASSES))}
@@ -119,10 +91,10 @@ def to_midi(
 
     file = mido.MidiFile(type=1, ticks_per_beat=TICKS)
     conductor = [
-        *_head(fitted, title, rate, start),
+        *_head(fitted, titles),
         *tempi,
         *_metres(grid, end),
-        *_words(fitted, rate, start, texts, end),
+        *_words(fitted, titles, end),
     ]
     file.tracks.append(_track(conductor, end))
     for c, track in tracks.items():
@@ -171,14 +143,12 @@ def _meta(kind: str, **values: Any) -> Message:
     return mido.MetaMessage(kind, **values)
 
 
-def _head(
-    fitted: Fitted, title: str, rate: Fraction | None, start: Timecode | None
-) -> Iterator[Event]:
+def _head(fitted: Fitted, titles: Titles) -> Iterator[Event]:
     """Yield what stands at the very beginning of the conductor track."""
-    yield 0, FIRST, _meta("track_name", name=ascii_name(title))
-    yield 0, FIRST, _meta("text", text=str(Origin(fitted.duration, rate, start)))
-    if start is not None:
-        yield 0, FIRST, _smpte(start)
+    yield 0, FIRST, _meta("track_name", name=ascii_name(titles.title))
+    yield 0, FIRST, _meta("text", text=str(Origin(fitted.duration, titles.rate, titles.start)))
+    if titles.start is not None:
+        yield 0, FIRST, _smpte(titles.start)
     if (estimate := key(fitted.piece)) is not None:
         yield 0, FIRST, _meta("key_signature", key=estimate)
 
@@ -219,25 +189,19 @@ def _metres(grid: Grid, end: int) -> Iterator[Event]:
             yield tick, FIRST, _meta("time_signature", numerator=size, denominator=4)
 
 
-def _words(
-    fitted: Fitted,
-    rate: Fraction | None,
-    start: Timecode | None,
-    texts: Sequence[Text],
-    end: int,
-) -> Iterator[Event]:
-    """Yield the markers on the cuts, a text where each scene begins, and ``texts``."""
+def _words(fitted: Fitted, titles: Titles, end: int) -> Iterator[Event]:
+    """Yield the markers on the cuts, a text where each scene begins, and ``titles.texts``."""
 
     def at(time: float) -> int:
         return int(np.clip(fitted.grid.ticks(np.array([time]))[0], 0, end))
 
-    for text in texts:
+    for text in titles.texts:
         yield at(text.time), FIRST, _meta("text", text=ascii_name(text.text))
     yield 0, FIRST, _meta("text", text="SCENE 01")
     for number, report in enumerate(fitted.cuts, 1):
-        name = f"CUT {number:02d} {_timecode(report.cut.time, rate, start)}"
+        name = f"CUT {number:02d} {titles.clock(report.cut.time)}"
         yield at(report.cut.time), FIRST, _meta("marker", text=name)
-    frame_ms = 1e3 * (0.04 if rate is None else float(1 / rate))
+    frame_ms = 1e3 * (0.04 if titles.rate is None else float(1 / titles.rate))
     for number, report in enumerate(fitted.kept, 2):
         words = f"SCENE {number:02d} {_answer(report, frame_ms)}"
         yield at(report.cut.time), FIRST, _meta("text", text=words)
@@ -247,15 +211,6 @@ def _answer(report: CutReport, frame_ms: float) -> str:
     """Return in words what begins on the frame of a cut."""
     hit = report.hit
     return f"on a {hit.kind}" if hit and abs(hit.error_ms) <= frame_ms else "(missed)"
-
-
-def _timecode(time: float, rate: Fraction | None, start: Timecode | None) -> str:
-    """Return ``time`` as a timecode from ``start``, or as clock time where there is no rate."""
-    if rate is None:
-        minutes, seconds = divmod(round(time * 1000), 60_000)
-        return f"{minutes // 60:02d}:{minutes % 60:02d}:{seconds / 1000:06.3f}"
-    at = Timecode.at(time, rate, None if start is None else start.drop)
-    return str(at if start is None else start + at.frame)
 
 
 def _setup(c: int) -> list[Event]:

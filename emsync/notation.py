@@ -8,7 +8,6 @@ gives the same bytes.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from fractions import Fraction
 from pathlib import Path
 from xml.etree import ElementTree
 from xml.etree.ElementTree import Element, SubElement
@@ -20,7 +19,7 @@ from emsync.hits import Fitted
 from emsync.midi import CHANNELS, key
 from emsync.music import BASS, CLASSES, DRUMS, GUITAR, PIANO, PROGRAMS
 from emsync.output import whole
-from emsync.timecode import Timecode
+from emsync.titles import Titles
 
 STEP = 4  # steps in a quarter note: sixteenths
 VOICES = 2  # on a staff
@@ -83,25 +82,18 @@ class Bar:
     words: list[tuple[int, Element]] = field(default_factory=list)  # step, tempo or rehearsal mark
 
 
-def write_musicxml(
-    path: Path,
-    fitted: Fitted,
-    title: str = "emsync",
-    rate: Fraction | None = None,
-    start: Timecode | None = None,
-) -> None:
+def write_musicxml(path: Path, fitted: Fitted, titles: Titles = Titles()) -> None:
     """Write ``fitted`` to ``path`` as MusicXML, whole or not at all.
 
-    Each kept cut is a rehearsal mark with its timecode; ``rate`` is the video's frames a second,
-    ``start`` the timecode of its first frame.
+    Each kept cut is a rehearsal mark with its timecode.
     """
     root = Element("score-partwise", version="4.0")
-    SubElement(SubElement(root, "work"), "work-title").text = title
+    SubElement(SubElement(root, "work"), "work-title").text = titles.title
     encoding = SubElement(SubElement(root, "identification"), "encoding")
     SubElement(encoding, "software").text = "emsync"
     listed = SubElement(root, "part-list")
     bars = _bars(fitted)
-    for word in _words(fitted, rate, start):
+    for word in _words(fitted, titles):
         bar = next(bar for bar in reversed(bars) if bar.start <= word[0])
         bar.words.append(word)
     fifths = FIFTHS.get(key(fitted.piece) or "C", 0)
@@ -142,14 +134,6 @@ def spell(pitch: int, fifths: int) -> tuple[str, int, int]:
     return step, alter, (pitch - alter) // 12 - 1
 
 
-def timecode(time: float, rate: Fraction | None, start: Timecode | None = None) -> str:
-    """Return ``time`` as a timecode that begins at ``start``; in seconds where there is no rate."""
-    if rate is None:
-        return f"{time:.3f} s"
-    at = Timecode.at(time, rate, None if start is None else start.drop)
-    return str(at if start is None else start + at.frame)
-
-
 def _bars(fitted: Fitted) -> list[Bar]:
     """Return the bars up to the one in which the video ends."""
     grid = fitted.grid
@@ -162,9 +146,7 @@ def _bars(fitted: Fitted) -> list[Bar]:
     ]
 
 
-def _words(
-    fitted: Fitted, rate: Fraction | None, start: Timecode | None
-) -> Iterator[tuple[int, Element]]:
+def _words(fitted: Fitted, titles: Titles) -> Iterator[tuple[int, Element]]:
     """Yield the tempo where its whole number changes, and a mark where each kept cut is."""
     grid, shown = fitted.grid, 0
     for beat in grid.changes.tolist():
@@ -186,7 +168,7 @@ def _words(
         time = report.cut.time
         direction = Element("direction", placement="above")
         mark = SubElement(SubElement(direction, "direction-type"), "rehearsal")
-        mark.text = f"{number}  {timecode(time, rate, start)}"
+        mark.text = f"{number}  {titles.clock(time)}"
         yield round(int(grid.ticks(np.array([time]))[0]) * STEP / TICKS), direction
 
 

@@ -22,7 +22,7 @@ import numpy as np
 from emsync.analysis import Analysis
 from emsync.composer import Composer
 from emsync.errors import EmsyncError
-from emsync.generate import Wishes, compose, see, titles
+from emsync.generate import Wishes, compose, fade_of, see, titles
 from emsync.hits import CutReport
 from emsync.metrics.control import answered
 from emsync.midi import check, write_midi
@@ -99,7 +99,7 @@ def main() -> None:
                 wishes = Wishes(seed=seed)
                 best, *_ = compose(composer, video, wishes, sampling)
                 score = out / f"{clip.stem}.{seed}.mid"
-                write_midi(score, best.fitted, **titles(video, wishes))
+                write_midi(score, best.fitted, titles(video, wishes), fade=fade_of(wishes, video.duration))
                 report = check(score)
                 hit = [r for r in best.fitted.kept if r.hit is not None]
                 found = 0

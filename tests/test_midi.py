@@ -19,9 +19,10 @@ from emsync.analysis import Cut
 from emsync.bars import TICKS
 from emsync.errors import InputError, UsageError
 from emsync.hits import Fitted, Sync, fit
-from emsync.midi import Text, check, read_midi, to_midi, write_midi
+from emsync.midi import check, read_midi, to_midi, write_midi
 from emsync.music import BASS, CLASSES, DRUMS, GUITAR, PIANO, STRINGS, Piece
 from emsync.timecode import NTSC, Timecode
+from emsync.titles import Text, Titles
 
 RATE = Fraction(25)
 fresh = settings(
@@ -77,7 +78,7 @@ def others(path: Path) -> np.ndarray:
 @pytest.fixture
 def score(tmp_path: Path) -> Path:
     path = tmp_path / "score.mid"
-    write_midi(path, fitted_band(), rate=RATE)
+    write_midi(path, fitted_band(), Titles(rate=RATE))
     return path
 
 
@@ -93,7 +94,7 @@ def test_notes_read_back_within_two_milliseconds_and_the_contract_holds(
 ) -> None:
     fitted = fitted_band(seed, duration, bpm=bpm)
     path = tmp_path / "score.mid"
-    write_midi(path, fitted, rate=RATE, fade=fade)
+    write_midi(path, fitted, Titles(rate=RATE), fade=fade)
     wanted = columns(fitted.piece)
     ticks = fitted.grid.ticks  # what begins with the end does not sound
     wanted = wanted[ticks(wanted[:, 2]) < ticks(np.array([duration]))]
@@ -146,7 +147,7 @@ def test_the_contract_holds_at_every_level_of_sync(tmp_path: Path, sync: Sync) -
 
 def test_the_same_music_gives_the_same_bytes(tmp_path: Path) -> None:
     for name in ("a.mid", "b.mid"):
-        write_midi(tmp_path / name, fitted_band(7), rate=RATE, fade=2.0)
+        write_midi(tmp_path / name, fitted_band(7), Titles(rate=RATE), fade=2.0)
     assert (tmp_path / "a.mid").read_bytes() == (tmp_path / "b.mid").read_bytes()
 
 
@@ -211,9 +212,7 @@ def test_a_marker_stands_on_every_cut_with_its_timecode(tmp_path: Path) -> None:
     cuts = [Cut(4.0), Cut(9.0, kept=False), Cut(70.0)]
     fitted = fit(band(2, length=90.0), cuts, 80.0, rate=rate)
     path = tmp_path / "score.mid"
-    write_midi(
-        path, fitted, rate=rate, start=start, texts=[Text(0, "émotion: joy")], title="Le Été"
-    )
+    write_midi(path, fitted, Titles("Le Été", rate, start, (Text(0, "émotion: joy"),)))
     conductor, tick = mido.MidiFile(path).tracks[0], 0
     marks, texts = [], []
     for message in conductor:
@@ -283,7 +282,7 @@ def test_an_unclear_key_is_not_named() -> None:
 
 def test_a_start_of_another_rate_is_refused() -> None:
     with pytest.raises(UsageError, match="counts 24 frames a second, the video 25"):
-        to_midi(fitted_band(), rate=RATE, start=Timecode(0, Fraction(24)))
+        Titles(rate=RATE, start=Timecode(0, Fraction(24)))
 
 
 def spoil(score: Path, change: Callable[[mido.MidiFile], None]) -> list[str]:

@@ -15,6 +15,7 @@ from emsync.hits import Fitted, fit
 from emsync.midi import CHANNELS
 from emsync.music import BASS, CLASSES, DRUMS, GUITAR, PIANO, STRINGS, Piece
 from emsync.notation import STEP, spell, steps, write_musicxml
+from emsync.titles import Titles
 from emsync.video import Cut
 
 
@@ -59,7 +60,7 @@ def bars_of(fitted: Fitted) -> int:
 
 def test_music21_reads_the_same_bars_parts_and_pitches(band: Piece, tmp_path: Path) -> None:
     fitted = fit(band, [Cut(4.6)], 12.0)
-    write_musicxml(tmp_path / "score.musicxml", fitted, "Two hands", Fraction(25))
+    write_musicxml(tmp_path / "score.musicxml", fitted, Titles("Two hands", Fraction(25)))
     score = read(tmp_path / "score.musicxml")
     assert score.metadata.title == "Two hands"
     names = [part.partName for part in score.parts]
@@ -85,7 +86,7 @@ def test_every_bar_is_full_in_its_metre(band: Piece, tmp_path: Path) -> None:
 
 def test_tempo_and_cuts_are_written_where_they_are(band: Piece, tmp_path: Path) -> None:
     fitted = fit(band, [Cut(4.6)], 12.0)
-    write_musicxml(tmp_path / "score.musicxml", fitted, rate=Fraction(25))
+    write_musicxml(tmp_path / "score.musicxml", fitted, Titles(rate=Fraction(25)))
     part = read(tmp_path / "score.musicxml").parts[0].flatten()
     first = part.getElementsByClass("MetronomeMark").first()
     assert first.offset == 0 and first.number == round(60e6 / fitted.grid.tempi[0])
