@@ -15,6 +15,7 @@ from emsync.bundle import check_bundle, play_stems, whole_folder, write_bundle
 from emsync.candidates import Candidate, judge
 from emsync.composer import DEFAULT, Composer
 from emsync.cuts import read_cuts, write_cuts
+from emsync.dynamics import Dynamics
 from emsync.ending import Ending, cadence, last_chord
 from emsync.errors import UsageError
 from emsync.hits import Fitted, Sync, fit
@@ -117,7 +118,7 @@ def generate(
     with clock("analyze"):
         footage = look(source, wishes, lambda share: progress("Watching", share))
         video = wished(footage, wishes)
-        words, fade = titles(video, wishes), fade_of(wishes, video.duration)
+        words, dynamics = titles(video, wishes), dynamics_of(video, wishes)
     with clock("compose"):
         best, *others = compose(composer, video, wishes, choice, progress)
     with ExitStack() as together:
@@ -128,12 +129,12 @@ def generate(
         assert place is not None  # _check has refused it
         score = together.enter_context(whole(place))
         with clock("write"):
-            write_midi(score, best.fitted, words, fade=fade)
+            write_midi(score, best.fitted, words, dynamics)
             if outputs.keep_all:
                 for rank, candidate in enumerate((best, *others), 1):
                     name = place.with_name(f"{place.stem}.{rank}.mid")
                     file = together.enter_context(whole(name))
-                    write_midi(file, candidate.fitted, words, fade=fade)
+                    write_midi(file, candidate.fitted, words, dynamics)
         if outputs.audio or outputs.video or outputs.bundle:
             with clock("render"):
                 progress("Playing", 0.0)
@@ -323,6 +324,11 @@ def fade_of(wishes: Wishes, duration: float) -> float:
     if wishes.ending == "cadence":
         return duration - last_chord(duration, ())
     return min(audio.FADE, duration / 2) if wishes.ending == "fade" else 0.0
+
+
+def dynamics_of(video: Analysis, wishes: Wishes) -> Dynamics:
+    """Return how loud the music is: as excited as the video, fading as ``wishes`` say."""
+    return Dynamics.of([(0.0, video.arousal)], fade_of(wishes, video.duration))
 
 
 def titles(video: Analysis, wishes: Wishes) -> Titles:

@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from emsync.bars import TICKS, Grid
+from emsync.dynamics import Dynamics
 from emsync.errors import InputError, UsageError
 from emsync.hits import CutReport, Fitted
 from emsync.music import (
@@ -33,7 +34,6 @@ from emsync.music import (
     Seconds,
     long_chords,
     program_class,
-    velocities,
 )
 from emsync.output import whole
 from emsync.timecode import Timecode
@@ -62,25 +62,29 @@ Event: TypeAlias = tuple[int, int, Message]  # tick, order within the tick, mess
 FIRST, OFF, CONTROL, ON = range(4)  # the order of messages within a tick
 
 
-def write_midi(path: Path, fitted: Fitted, titles: Titles = Titles(), *, fade: float = 0.0) -> None:
+def write_midi(
+    path: Path, fitted: Fitted, titles: Titles = Titles(), dynamics: Dynamics = Dynamics()
+) -> None:
     """Write ``fitted`` to ``path``, whole or not at all; see ``to_midi``."""
     data = io.BytesIO()
-    to_midi(fitted, titles, fade=fade).save(file=data)
+    to_midi(fitted, titles, dynamics).save(file=data)
     with whole(path) as partial:
         partial.write_bytes(data.getvalue())
 
 
-def to_midi(fitted: Fitted, titles: Titles = Titles(), *, fade: float = 0.0) -> mido.MidiFile:
+def to_midi(
+    fitted: Fitted, titles: Titles = Titles(), dynamics: Dynamics = Dynamics()
+) -> mido.MidiFile:
     """Return the file of ``fitted``: a conductor and one track for each instrument that plays.
 
-    The last ``fade`` seconds sink to silence by controller 11.
+    The fade at the end sinks to silence by controller 11.
     """
     grid, end = fitted.grid, int(fitted.grid.ticks(np.array([fitted.duration]))[0])
     tempi = _tempi(grid, end)
-    notes = {c: _notes(fitted, c, end) for c in range(len(CLASSES))}
+    notes = {c: _notes(fitted, c, dynamics, end) for c in range(len(CLASSES))}
     tracks = {c: events for c, events in notes.items() if events}
     for track, c in zip(tracks.values(), tracks, strict=True):
-        track += _fade(fitted, CHANNELS[c], fade, end)
+        track += _fade(fitted, CHANNELS[c], dynamics.fade, end)
     latest = max((tick for track in tracks.values() for tick, _, _ in track), default=0)
     if tracks and latest < tempi[-1][0]:
         # without an event after it, some programs drop the last tempo
@@ -227,14 +231,14 @@ def _setup(c: int) -> list[Event]:
     ]
 
 
-def _notes(fitted: Fitted, c: int, end: int) -> list[Event]:
+def _notes(fitted: Fitted, c: int, dynamics: Dynamics, end: int) -> list[Event]:
     """Return the notes of class ``c`` up to tick ``end``; a pitch struck again is re-struck."""
     piece, grid, channel = fitted.piece, fitted.grid, CHANNELS[c]
     # what begins on the last tick or after it would not sound
     mine = (piece.classes == c) & (grid.ticks(piece.onsets) < end)
     starts = grid.ticks(piece.onsets[mine]).tolist()
     stops = grid.ticks(piece.offsets[mine]).tolist()
-    pitches, loudness = piece.pitches[mine].tolist(), velocities(piece)[mine].tolist()
+    pitches, loudness = piece.pitches[mine].tolist(), dynamics.velocities(piece)[mine].tolist()
     struck: dict[int, dict[int, tuple[int, int]]] = defaultdict(dict)  # pitch: start: stop, vel.
     for pitch, start, stop, velocity in zip(pitches, starts, stops, loudness, strict=True):
         other = struck[pitch].get(start, (0, 0))

@@ -17,6 +17,7 @@ from symusic import Score
 from emsync import midi
 from emsync.analysis import Cut
 from emsync.bars import TICKS
+from emsync.dynamics import Dynamics
 from emsync.errors import InputError, UsageError
 from emsync.hits import Fitted, Sync, fit
 from emsync.midi import check, read_midi, to_midi, write_midi
@@ -94,7 +95,7 @@ def test_notes_read_back_within_two_milliseconds_and_the_contract_holds(
 ) -> None:
     fitted = fitted_band(seed, duration, bpm=bpm)
     path = tmp_path / "score.mid"
-    write_midi(path, fitted, Titles(rate=RATE), fade=fade)
+    write_midi(path, fitted, Titles(rate=RATE), Dynamics(fade=fade))
     wanted = columns(fitted.piece)
     ticks = fitted.grid.ticks  # what begins with the end does not sound
     wanted = wanted[ticks(wanted[:, 2]) < ticks(np.array([duration]))]
@@ -147,7 +148,7 @@ def test_the_contract_holds_at_every_level_of_sync(tmp_path: Path, sync: Sync) -
 
 def test_the_same_music_gives_the_same_bytes(tmp_path: Path) -> None:
     for name in ("a.mid", "b.mid"):
-        write_midi(tmp_path / name, fitted_band(7), Titles(rate=RATE), fade=2.0)
+        write_midi(tmp_path / name, fitted_band(7), Titles(rate=RATE), Dynamics(fade=2.0))
     assert (tmp_path / "a.mid").read_bytes() == (tmp_path / "b.mid").read_bytes()
 
 
@@ -261,7 +262,7 @@ def test_bars_are_the_bars_of_the_music_under_a_steady_tempo(tmp_path: Path, pie
 
 
 def test_a_fade_sinks_to_silence_at_the_end(tmp_path: Path) -> None:
-    file = to_midi(fitted_band(), fade=3.0)
+    file = to_midi(fitted_band(), dynamics=Dynamics(fade=3.0))
     for track in file.tracks[1:]:
         ramp = [m.value for m in track if m.type == "control_change" and m.control == 11]
         assert ramp[0] == 127 and ramp[-1] == 0 and ramp == sorted(ramp, reverse=True)
