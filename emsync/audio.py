@@ -18,7 +18,6 @@ from numpy.typing import NDArray
 from symusic.core import NoteTick, ScoreSecond, ScoreTick, TempoTick, TrackTick
 
 from emsync.errors import AssetError, EmsyncError, InputError, UsageError
-from emsync.music import Score
 from emsync.output import check_target, whole
 from emsync.smf import parse
 
@@ -86,7 +85,7 @@ def synthesizer_name() -> str:
     return "symusic" if _fluidsynth() is None else "FluidSynth"
 
 
-def synthesize(score: Score | Path, soundfont: Path | None = None, rate: int = RATE) -> Audio:
+def synthesize(score: ScoreTick | Path, soundfont: Path | None = None, rate: int = RATE) -> Audio:
     """Play a score, or a MIDI file, and return its sound up to TAIL seconds after the last note.
 
     FluidSynth honours every controller. symusic's synthesizer, the stand-in, is given velocities,
@@ -142,7 +141,7 @@ def _part(track: Any) -> _Part:
     )
 
 
-def _read_score(path: Path) -> Score:
+def _read_score(path: Path) -> ScoreTick:
     """Return the MIDI file ``path`` as a score."""
     try:
         data = path.read_bytes()

@@ -8,6 +8,10 @@
 - density: how near the notes a second of each instrument are to what the arousal asks for.
 - variety: no collapse: the pitch classes heard, up to seven, over seven, times the share of
   one-second windows with an onset.
+
+Where rhythm is asked for, it counts for a fifth and all the others for four:
+
+- rhythm: CM of the piece, as it sounds, and the pictures, of power 1 and without delay.
 """
 
 import math
@@ -15,11 +19,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from emsync import audio
 from emsync.analysis import Analysis
 from emsync.hits import Fitted
-from emsync.music import DRUMS, Piece
+from emsync.match import as_signal, onset_strength
+from emsync.metrics.rhythm import SAMPLE_RATE, Floats, cm
+from emsync.music import DRUMS, Piece, to_score
 
 WEIGHTS = {"hits": 0.5, "ending": 0.2, "density": 0.2, "variety": 0.1}
+RHYTHM = {"rhythm": 0.25}  # weighs beside the others, where it is asked for
 WORTH = {"chord": 1.0, "downbeat": 0.85, "beat": 0.6}
 CALM, BUSY = 0.5, 10.0  # notes a second of each instrument at arousal -1 and 1
 
@@ -31,22 +39,31 @@ class Candidate:
     fitted: Fitted
     seed: int
     tokens: int
-    parts: dict[str, float]  # from 0 to 1, by the names of WEIGHTS
+    parts: dict[str, float]  # from 0 to 1, by the names of WEIGHTS, and of RHYTHM if asked for
 
     @property
     def score(self) -> float:
-        """The weighted sum of the parts, from 0 to 1."""
-        return round(sum(WEIGHTS[name] * value for name, value in self.parts.items()), 4)
+        """The weighted mean of the parts, from 0 to 1."""
+        weights = {name: {**WEIGHTS, **RHYTHM}[name] for name in self.parts}
+        total = sum(weights[name] * value for name, value in self.parts.items())
+        return round(total / sum(weights.values()), 4)
 
 
-def judge(fitted: Fitted, asked: Analysis, seed: int, tokens: int) -> Candidate:
-    """Return the candidate with its parts measured."""
+def judge(
+    fitted: Fitted, asked: Analysis, seed: int, tokens: int, pictures: Floats | None = None
+) -> Candidate:
+    """Return the candidate with its parts measured.
+
+    ``pictures`` is the visible impact of the film, where its rhythm counts too.
+    """
     parts = {
         "hits": _hits(fitted),
         "ending": _ending(fitted.piece, fitted.duration),
         "density": _density(fitted.piece, fitted.duration, asked.arousal),
         "variety": _variety(fitted.piece, fitted.duration),
     }
+    if pictures is not None:
+        parts["rhythm"] = _rhythm(fitted.piece, fitted.duration, pictures)
     return Candidate(fitted, seed, tokens, {k: round(v, 4) for k, v in parts.items()})
 
 
@@ -77,3 +94,11 @@ def _variety(piece: Piece, duration: float) -> float:
     windows = max(1, int(duration))
     busy = len(np.unique(np.minimum(piece.onsets.astype(int), windows - 1)))
     return min(7, len(np.unique(tonal))) / 7 * busy / windows
+
+
+def _rhythm(piece: Piece, duration: float, pictures: Floats) -> float:
+    # The sound itself: an envelope drawn from the notes correlates with it by no more than 0.5.
+    sound = audio.fit(audio.synthesize(to_score(piece), rate=SAMPLE_RATE), duration)
+    heard = as_signal(onset_strength(sound.samples.mean(axis=1)))
+    # Of power 1: of higher powers a few onsets decide, and on real films they told us nothing.
+    return cm(heard, pictures, power=1, delays=(0.0,)).score

@@ -32,6 +32,9 @@ BadCommandLine: Any = typer.BadParameter.__mro__[2]  # click's exception, vendor
 VideoPath = Annotated[Path, typer.Argument(metavar="VIDEO", help="the video file")]
 Json = Annotated[bool, typer.Option("--json", help="print one JSON object, and nothing else")]
 Checkpoint = Annotated[str, typer.Option(help="a shipped checkpoint's name, or a folder")]
+EmotionEstimator = Annotated[
+    str, typer.Option(help="who feels the emotion: pictures, or pictures=0.5,clip:FOLDER=0.5")
+]
 SoundFont = Annotated[Path | None, typer.Option(help="an .sf2 file to play with")]
 
 
@@ -126,12 +129,25 @@ def generate(
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="another number, another piece")] = 0,
     candidates: Annotated[int, typer.Option(help="draw so many pieces and keep the best")] = 1,
+    rhythm: Annotated[
+        bool, typer.Option(help="of the candidates, prefer one that moves with the pictures")
+    ] = False,
     keep_all: Annotated[
         bool, typer.Option(help="write all candidates, ranked: OUT.1.mid …")
     ] = False,
     emotion: Annotated[str | None, typer.Option(help="such as joy, or joy=0.7,sadness=0.3")] = None,
     valence: Annotated[float | None, typer.Option(help="from -1 to 1")] = None,
     arousal: Annotated[float | None, typer.Option(help="from -1 to 1")] = None,
+    emotion_file: Annotated[
+        Path | None, typer.Option(help="a CSV of time,valence,arousal or time,emotion")
+    ] = None,
+    estimator: EmotionEstimator = "pictures",
+    arc: Annotated[
+        str, typer.Option(help="scene: the emotion follows the film; constant: one throughout")
+    ] = "scene",
+    max_va: Annotated[
+        float | None, typer.Option(help="largest mean of an emotion, to 1: lower is tamer [0.8]")
+    ] = None,
     cuts: Annotated[str, typer.Option(help="auto, none, or a file of cuts")] = "auto",
     analysis: Annotated[Path | None, typer.Option(help="what `emsync analyze` wrote")] = None,
     tempo: Annotated[
@@ -174,8 +190,10 @@ def generate(
     wishes = path.Wishes(
         analysis=analysis, cuts=cuts,
         emotion=None if emotion is None else parse_emotion(emotion),
+        estimator=estimator, emotion_file=emotion_file, arc=arc, max_va=max_va,  # type: ignore[arg-type]
         valence=valence, arousal=arousal, tempo=tempo, sync=sync, max_tempo_change=max_tempo_change,  # type: ignore[arg-type]
         ending=ending, start_timecode=start_timecode, seed=seed, candidates=candidates,  # type: ignore[arg-type]
+        rhythm=rhythm,
     )  # fmt: skip
     given = {
         "instruments": instruments, "temperature": temperature, "top_p": top_p, "top_k": top_k,
@@ -220,19 +238,27 @@ def analyze(
     out: Annotated[Path | None, typer.Option(help="analysis.json, to edit and to reuse")] = None,
     plot: Annotated[Path | None, typer.Option(help="a picture of it all (.png)")] = None,
     save: Annotated[str, typer.Option(help="cut lists to write beside: csv,edl,otio,json")] = "",
+    estimator: EmotionEstimator = "pictures",
     as_json: Json = False,
 ) -> None:
     """Find the cuts, motion and emotion of VIDEO."""
+    from emsync.feeling import choose
     from emsync.generate import analyze as look
 
+    lists = tuple(filter(None, save.split(",")))
     with _progress() as show:
-        seen, written = look(video, out, plot, tuple(filter(None, save.split(","))), show)
+        seen, written = look(video, out, plot, lists, show, choose(estimator))
     kept = len(seen.kept)
     words = "\n".join(
         [
             f"{seen.duration:.2f} s, {len(seen.cuts)} cuts, {kept} kept; "
             f"valence {seen.valence:+.2f}, arousal {seen.arousal:+.2f}",
             *(f"  {c.time:8.3f} s  {c.strength:.2f}  {c.reason or 'kept'}" for c in seen.cuts),
+            *(
+                f"  {s.start:8.3f} to {s.end:.3f} s  {s.emotion + ', ' if s.emotion else ''}"
+                f"valence {s.valence:+.2f}, arousal {s.arousal:+.2f}"
+                for s in seen.arc
+            ),
             *map(str, written),
         ]
     )
@@ -347,6 +373,36 @@ def train(
         run(settings, tell)
 
 
+@app.command()
+def match(
+    video: VideoPath,
+    library: Annotated[Path, typer.Argument(metavar="LIBRARY", help="a folder of music")],
+    metric: Annotated[str, typer.Option(help="cm (onsets) or dm (beats)")] = "cm",
+    top: Annotated[int, typer.Option(min=1, help="tell so many tracks")] = 10,
+    index: Annotated[
+        Path | None, typer.Option(help="keep what is heard in this file, for the next time")
+    ] = None,
+    video_out: Annotated[
+        Path | None, typer.Option("--video", help="the video with the best track")
+    ] = None,
+    as_json: Json = False,
+) -> int:
+    """Rank the music in LIBRARY by how its rhythm meets VIDEO's."""
+    from emsync.match import match as find
+
+    with _progress() as show:
+        report = find(video, library, metric, top, index, video_out, show)  # type: ignore[arg-type]
+    if report["rebuilt"]:
+        print(f"emsync: the index is made anew: {report['rebuilt']}", file=sys.stderr)
+    lines = [
+        f"{row['score']:10.4f}  from {row['offset']:8.2f} s  {row['path']}"
+        for row in report["matches"]
+    ]
+    lines += [report["video"]] if report["video"] else []
+    _print(report, as_json, "\n".join(lines))
+    return _skipped(report["skipped"])
+
+
 @evaluate_app.command()
 def likelihood(
     corpus: Annotated[Path, typer.Argument(metavar="LPD_DIR", help="songs in .npz or MIDI")],
@@ -367,3 +423,88 @@ def likelihood(
         f"{report['bits_per_second']:.1f} bits a second"
     )
     _print(report, as_json, f"{words}, on {report['songs']} songs, {report['tokens']} tokens")
+
+
+@evaluate_app.command()
+def sync(
+    video: VideoPath,
+    music: Annotated[Path, typer.Argument(metavar="MUSIC", help="audio, a film, or MIDI")],
+    reference: Annotated[Path | None, typer.Option(help="the music VIDEO came with")] = None,
+    tagger: Annotated[
+        Path | None, typer.Option(help="a music tagger (.onnx, or TorchScript: it runs code)")
+    ] = None,
+    tagger_rate: Annotated[int, typer.Option(help="samples a second it listens at")] = 16000,
+    as_json: Json = False,
+) -> None:
+    """Measure how MUSIC goes with the pictures of VIDEO."""
+    from emsync import evaluate as measure
+
+    with _progress() as show:
+        report = measure.sync(video, music, reference, tagger, tagger_rate, show)
+    _print(report, as_json, "\n".join(measure.sync_table(report)))
+
+
+@evaluate_app.command()
+def quality(
+    scores: Annotated[list[Path], typer.Argument(metavar="SCORES...", help="MIDI, or folders")],
+    reference: Annotated[Path, typer.Option(help="a folder of real songs, .npz or MIDI")],
+    limit: Annotated[int, typer.Option(min=2, help="songs to compare with")] = 100,
+    as_json: Json = False,
+) -> int:
+    """Compare SCORES with real songs, by symbolic statistics."""
+    from emsync import evaluate as measure
+
+    with _progress() as show:
+        report = measure.compare(scores, reference, limit, show)
+    head = f"{report['scores']} scores, {report['songs']} songs of {report['seconds']:.0f} s"
+    _print(report, as_json, "\n".join([head, *measure.quality_table(report["statistics"])]))
+    return _skipped(report["failed"])
+
+
+@evaluate_app.command()
+def control(
+    checkpoint: Checkpoint = "emsync-small",
+    pieces: Annotated[int, typer.Option(help="to draw for each condition")] = 36,
+    seconds: Annotated[float, typer.Option(help="of each piece")] = 12.0,
+    as_json: Json = False,
+) -> None:
+    """Ask a model for random conditions, and measure whether its music meets them."""
+    from emsync import evaluate as measure
+
+    with _progress() as show:
+        report = measure.control(checkpoint, pieces, seconds, show)
+    _print(report, as_json, "\n".join(measure.control_table(report)))
+
+
+@evaluate_app.command()
+def suite(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="a folder of films")],
+    seeds: Annotated[int, typer.Option(min=1, help="pieces for each film and condition")] = 1,
+    out: Annotated[
+        Path | None, typer.Option(help="a folder for suite.md, suite.json and the scores")
+    ] = None,
+    reference: Annotated[
+        Path | None, typer.Option(help="a folder of real songs to compare the scores with")
+    ] = None,
+    control_pieces: Annotated[
+        int, typer.Option("--control", min=0, help="pieces to draw for each control; 0 for none")
+    ] = 0,
+    checkpoint: Checkpoint = "emsync-small",
+    as_json: Json = False,
+) -> int:
+    """Compose for all films in DIR, told their cuts and not, fitted and not; measure it all."""
+    from emsync import suite as measure
+
+    with _progress() as show:
+        report = measure.suite(folder, checkpoint, seeds, out, reference, control_pieces, show)
+    _print(report, as_json, str(out / "suite.md") if out else measure.table(report))
+    return _skipped(report["failed"])
+
+
+def _skipped(items: Sequence[dict[str, Any]]) -> int:
+    """Tell what could not be read; return the exit code."""
+    from emsync.errors import PartialError
+
+    for item in items:
+        print(f"emsync: skipped {item['path']}: {item['reason']}", file=sys.stderr)
+    return PartialError.exit_code if items else 0

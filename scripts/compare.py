@@ -17,28 +17,17 @@ import numpy as np
 
 from emsync.composer import Composer
 from emsync.data.store import Store
-from emsync.metrics.quality import compare
+from emsync.metrics.quality import compare, excerpt
 from emsync.music import Piece
 from emsync.sampling import Sampling, sample
 from emsync.train import split
 
 
 def excerpts(store: Store, count: int, seconds: float) -> list[Piece]:
-    """Return the ``seconds`` from a bar line near the middle of ``count`` held-out songs."""
+    """Return ``seconds`` of ``count`` held-out songs, from a bar line."""
     _, held = split(store, 0.05)
     chosen = [song for song in held if song.seconds > 2 * seconds][:count]
-    pieces = []
-    for song in chosen:
-        piece = store.tokenizer.decode(store.ids(song))
-        bars = piece.downbeats[piece.downbeats >= piece.duration / 3]
-        begin = float(bars[0]) if len(bars) else piece.duration / 3
-        keep = (piece.onsets >= begin) & (piece.onsets < begin + seconds)
-        rows = np.stack([piece.classes, piece.pitches, piece.onsets, piece.offsets], axis=1)[keep]
-        rows[:, 2:] = np.minimum(rows[:, 2:] - begin, seconds)
-        downbeats = piece.downbeats - begin
-        inside = (downbeats >= 0) & (downbeats < seconds)
-        pieces.append(Piece.of(rows, downbeats[inside]))
-    return pieces
+    return [excerpt(store.tokenizer.decode(store.ids(song)), seconds) for song in chosen]
 
 
 def generated(composer: Composer, count: int, seconds: float, sampling: Sampling) -> list[Piece]:

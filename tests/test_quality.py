@@ -66,3 +66,49 @@ def test_real_songs_compared_with_themselves_overlap_wholly(shared: Path) -> Non
     for name, row in quality.compare(pieces, pieces).items():
         assert row["overlap"] == pytest.approx(1.0) or np.isnan(row["overlap"]), name
         assert row["mean"] == row["reference_mean"] or np.isnan(row["mean"]), name
+
+
+def _slow_resemblance(pieces: list[float], reference: list[float]) -> tuple[float, float]:
+    """Yang & Lerch 2018 with SciPy's kernels and loops, on the same points."""
+    stats = pytest.importorskip("scipy.stats")
+    among = [abs(a - b) for i, a in enumerate(reference) for b in reference[:i]]
+    between = [abs(a - b) for a in pieces for b in reference]
+    grid = np.linspace(min(among + between), max(among + between), quality.POINTS)
+    shares = [stats.gaussian_kde(values)(grid) for values in (among, between)]
+    p, q = (np.maximum(s / s.sum(), quality.FLOOR) for s in shares)
+    p, q = p / p.sum(), q / q.sum()
+    return float(np.minimum(p, q).sum()), float(stats.entropy(p, q))
+
+
+def test_resemblance_is_that_of_yang_and_lerch() -> None:
+    rng = np.random.default_rng(0)
+    reference = rng.normal(0, 1, 12).tolist()
+    for pieces in (rng.normal(0, 1, 9).tolist(), rng.normal(2, 0.3, 9).tolist()):
+        found = quality.resemblance(pieces, reference)
+        assert found == pytest.approx(_slow_resemblance(pieces, reference), rel=1e-6)
+
+
+def test_the_same_music_resembles_itself_and_strangers_do_not() -> None:
+    rng = np.random.default_rng(1)
+    real = rng.normal(0, 1, 60).tolist()
+    area, divergence = quality.resemblance(rng.normal(0, 1, 60).tolist(), real)
+    assert area > 0.9 and 0 <= divergence < 0.05
+    area, divergence = quality.resemblance((rng.normal(8, 1, 60)).tolist(), real)
+    assert area < 0.1 and divergence > 2
+
+
+def test_resemblance_of_values_without_spread_is_defined() -> None:
+    assert quality.resemblance([1.0, 1.0], [1.0, 1.0, 1.0]) == pytest.approx((1.0, 0.0))
+    area, divergence = quality.resemblance([5.0], [1.0, 1.0, 1.0])
+    assert area < 0.01 and np.isfinite(divergence) and divergence > 5
+    assert np.isnan(quality.resemblance([float("nan")], [1.0, 2.0])).all()
+    with pytest.raises(ValueError, match="0 pieces cannot be compared"):
+        quality.compare([], [])
+
+
+def test_an_excerpt_begins_on_a_bar_line_and_is_as_long_as_asked() -> None:
+    song = bars(30, [(PIANO, 60, 0), (PIANO, 64, 8)])
+    part = quality.excerpt(song, 12.0)
+    assert part.onsets[0] == 0.0 and part.downbeats.tolist() == [0.0, 2.0, 4.0, 6.0, 8.0, 10.0]
+    assert part.duration <= 12.0 and len(part) == 12
+    assert quality.excerpt(song, 100.0) is song

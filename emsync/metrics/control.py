@@ -12,7 +12,7 @@ another piece.
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -29,6 +29,9 @@ from emsync.sampling import Sampling, sample
 
 GAP = 4.0  # seconds between two boundaries asked for, as between thinned cuts
 MOST = 12.0  # onsets a second asked for at most
+
+BATCH = 16  # pieces drawn side by side
+FEWEST = 8  # pieces of a sweep: a correlation of fewer tells nothing
 
 Draw = Callable[[str, Sequence[Floats]], list[Piece]]  # the condition asked, one target a piece
 
@@ -81,22 +84,36 @@ def answered(asked: Seconds, chords: Seconds, tolerance: float = 1.0) -> int:
     return int((np.abs(asked[:, None] - chords[None, :]).min(axis=1) <= tolerance).sum())
 
 
-def drawer(composer: Composer, seconds: float, sampling: Sampling, seed: int = 0) -> Draw:
-    """Return what draws pieces with one condition asked and the others open."""
+def drawer(
+    composer: Composer,
+    seconds: float,
+    sampling: Sampling,
+    seed: int = 0,
+    progress: Callable[[int], None] = lambda drawn: None,
+) -> Draw:
+    """Return what draws pieces with one condition asked and the others open, in batches.
+
+    ``progress`` is told the pieces drawn after each batch.
+    """
     unasked = composer.unasked(seconds)
 
     def draw(name: str, asked: Sequence[Floats]) -> list[Piece]:
         if name not in unasked:
             raise UsageError(f"the model has no condition {name!r}; it has {', '.join(unasked)}")
-        ids = sample(
-            composer.model,
-            composer.tokenizer,
-            [{**unasked, name: target} for target in asked],
-            [seconds] * len(asked),
-            list(range(seed, seed + len(asked))),
-            sampling,
-        )
-        return [composer.tokenizer.decode(row).until(seconds) for row in ids]
+        pieces: list[Piece] = []
+        for at in range(0, len(asked), BATCH):
+            batch = asked[at : at + BATCH]
+            ids = sample(
+                composer.model,
+                composer.tokenizer,
+                [{**unasked, name: target} for target in batch],
+                [seconds] * len(batch),
+                list(range(seed + at, seed + at + len(batch))),
+                sampling,
+            )
+            pieces += [composer.tokenizer.decode(row).until(seconds) for row in ids]
+            progress(len(batch))
+        return pieces
 
     return draw
 
@@ -118,9 +135,16 @@ def valence(draw: Draw, count: int, rng: np.random.Generator) -> dict[str, Corre
     pitched = [(v, p) for v, p in zip(asked.tolist(), pieces, strict=True) if (p.classes > 0).any()]
     thirds = [(v, share) for v, p in pitched if np.isfinite(share := major_third_share(p))]
     return {
-        "mood_model": spearman([v for v, _ in pitched], [mood.valence(p) for _, p in pitched]),
-        "major_thirds": spearman([v for v, _ in thirds], [share for _, share in thirds]),
+        "mood_model": _known([(v, mood.valence(p)) for v, p in pitched]),
+        "major_thirds": _known(thirds),
     }
+
+
+def _known(pairs: Sequence[tuple[float, float]]) -> Correlation:
+    """Return the correlation of what could be measured; NaN where that is too little."""
+    if len(pairs) < 4:
+        return Correlation(math.nan, math.nan, math.nan, len(pairs))
+    return spearman(*zip(*pairs, strict=True))
 
 
 def onset_density(draw: Draw, count: int, seconds: float, rng: np.random.Generator) -> Correlation:
@@ -151,3 +175,33 @@ def _times(seconds: float, rng: np.random.Generator) -> Seconds:
         times.append(now)
         now += GAP + rng.exponential(2.0)
     return np.asarray(times or [seconds / 2])
+
+
+def evaluate(
+    composer: Composer,
+    pieces: int,
+    seconds: float,
+    sampling: Sampling,
+    progress: Callable[[float], None] = lambda share: None,
+) -> dict[str, Any]:
+    """Return all checks above on ``pieces`` pieces of ``seconds`` each."""
+    if pieces < FEWEST:
+        raise UsageError(f"a sweep of {pieces} pieces tells nothing; draw {FEWEST} or more")
+    if not seconds >= GAP:
+        raise UsageError(f"pieces of {seconds:g} s hold no boundaries; draw {GAP:g} s or more")
+    drawn, rng = 0, np.random.default_rng(0)
+
+    def tell(count: int) -> None:
+        nonlocal drawn
+        drawn += count
+        progress(drawn / (4 * pieces))
+
+    draw = drawer(composer, seconds, sampling, progress=tell)
+    return {
+        "pieces": pieces,
+        "seconds": seconds,
+        "arousal": asdict(arousal(draw, pieces, rng)),
+        "valence": {k: asdict(v) for k, v in valence(draw, pieces, rng).items()},
+        "onset_density": asdict(onset_density(draw, pieces, seconds, rng)),
+        "boundaries": boundaries(draw, pieces, seconds, rng),
+    }

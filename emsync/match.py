@@ -1,0 +1,442 @@
+"""Music that moves with a film, found in a folder: ranked by CM or DM, wherever it may start.
+
+A track is heard once: its onset strength and its beats are kept in an index. To ask, the film is
+watched once, and all tracks are slid along it together.
+"""
+
+import os
+import threading
+import time
+import zipfile
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from emsync import audio
+from emsync.errors import InputError, UsageError
+from emsync.impact import Impact, check_moves
+from emsync.metrics.rhythm import (
+    HOP,
+    POWER,
+    RATE,
+    SAMPLE_RATE,
+    Floats,
+    Variant,
+    bells,
+    continuous,
+    discrete,
+    distances,
+)
+from emsync.output import check_target, whole
+from emsync.video import open_video, watch
+
+if TYPE_CHECKING:
+    from av.audio.frame import AudioFrame
+
+Metric: TypeAlias = Literal["cm", "dm"]
+Progress: TypeAlias = Callable[[str, float], None]  # the stage, and the share of it that is done
+
+VERSION = 1  # of the index; raised when what is heard, or how it is kept, changes
+SOUNDS = frozenset(
+    ".aac .aif .aiff .ape .au .caf .flac .m4a .mka .mp2 .mp3 .oga .ogg .opus .wav .wma .wv".split()
+)
+BLOCK = 4096  # steps whose spectra are held at once, so that an hour of music needs little memory
+WINDOW = 2048  # samples of a spectrum: librosa's own
+BATCH = 2**20  # steps of music that are slid along a film at once
+
+
+@dataclass(frozen=True, eq=False)
+class Rhythm:
+    """What a film or a piece of music has of rhythm."""
+
+    signal: NDArray[np.floating]  # (N,) onset strength or visible impact, RATE steps a second
+    beats: NDArray[np.int32]  # (B,) steps, ascending: those of dynamic programming (Ellis 2007)
+
+
+@dataclass(frozen=True, eq=False)
+class Track:
+    """A file of a library and its rhythm."""
+
+    name: str  # path within the library, with slashes
+    size: int  # bytes
+    changed: int  # nanoseconds: the file's time of modification
+    rhythm: Rhythm  # the signal in half precision, its largest value 1
+
+
+@dataclass(frozen=True)
+class Match:
+    """How well a track meets a film, and where in the track the film best starts."""
+
+    name: str
+    score: float
+    offset: float  # seconds of the track
+
+
+@dataclass(frozen=True, eq=False)
+class Library:
+    """The tracks of a folder, and what became of its files."""
+
+    tracks: list[Track]
+    skipped: list[tuple[str, str]]  # name and reason of each file that could not be heard
+    heard: int  # tracks that were not in the index, or have changed since
+    rebuilt: str  # why an index was made anew, if it was
+
+
+def match(
+    source: Path,
+    library: Path,
+    metric: Metric = "cm",
+    top: int = 10,
+    index: Path | None = None,
+    video: Path | None = None,
+    progress: Progress = lambda stage, share: None,
+) -> dict[str, Any]:
+    """Rank the music in ``library`` by rhythm for the film at ``source``; return the report.
+
+    ``index`` keeps what was heard for the next time. ``video`` is written with the film and the
+    best track from its offset on; it is silent where the track ends before the film does.
+    """
+    if metric not in get_args(Metric):
+        raise UsageError(f"metric is {metric!r}; choose of {', '.join(get_args(Metric))}")
+    if top < 1:
+        raise UsageError(f"the best {top} cannot be told; choose 1 or more")
+    if video is not None:
+        audio.check_mux(source, video)
+    began = time.perf_counter()
+    duration, signal = see(source, progress)
+    check_moves(signal, source)
+    watched = time.perf_counter()
+    found = listen_to(library, index, progress)
+    listened = time.perf_counter()
+    pictures = Rhythm(signal, beats(signal) if metric == "dm" else np.zeros(0, np.int32))
+    ranking = rank(pictures, found.tracks, metric)
+    ranked = time.perf_counter()
+    if video is not None:
+        best = ranking[0]
+        sound = read_stereo(library / best.name, best.offset, duration)
+        goes_on = sound.duration > duration - 1 / RATE
+        sound = audio.finish(sound, duration, audio.FADE if goes_on else 0.0)
+        audio.mux(
+            source, sound, video,
+            progress=lambda seconds: progress("Writing the film", seconds / duration),
+        )  # fmt: skip
+    return {
+        "matches": [
+            {"path": str(library / m.name), "score": m.score, "offset": m.offset}
+            for m in ranking[:top]
+        ],
+        "metric": metric,
+        "tracks": len(found.tracks),
+        "heard": found.heard,
+        "rebuilt": found.rebuilt or None,
+        "index": None if index is None else str(index),
+        "skipped": [{"path": str(library / name), "reason": why} for name, why in found.skipped],
+        "video": None if video is None else str(video),
+        "timings": {
+            "watch": round(watched - began, 3),
+            "listen": round(listened - watched, 3),
+            "query": round(ranked - listened, 3),
+        },
+    }
+
+
+def rank(
+    pictures: Rhythm,
+    tracks: Sequence[Track],
+    metric: Metric = "cm",
+    power: float = POWER,
+    variant: Variant = "whole",
+) -> list[Match]:
+    """Return how well each track meets the pictures, best first, at the best offset of each.
+
+    Offsets are those at which the film ends with the track or before; 0 if the track is shorter.
+    """
+    length = len(pictures.signal)
+    comb = np.bincount(pictures.beats, minlength=length)[:length].astype(np.float64)
+    matches = []
+    for batch in _batches(tracks):
+        width = max(length, *(len(track.rhythm.signal) for track in batch))
+        rows = np.zeros((len(batch), width))
+        for row, track in zip(rows, batch, strict=True):
+            if metric == "cm":
+                row[: len(track.rhythm.signal)] = track.rhythm.signal
+            else:
+                row[:] = _nearness(track.rhythm.beats, width)
+        curves = (
+            continuous(rows, np.asarray(pictures.signal, np.float64), power, variant)
+            if metric == "cm"
+            else discrete(rows, comb)
+        )
+        for curve, track in zip(curves, batch, strict=True):
+            tried = curve[: max(0, len(track.rhythm.signal) - length) + 1]
+            best = int(tried.argmax())
+            silent = metric == "dm" and not (len(track.rhythm.beats) and comb.any())
+            score = 0.0 if silent else float(tried[best])
+            matches.append(Match(track.name, round(score, 6), round(best / RATE, 3)))
+    return sorted(matches, key=lambda m: (-m.score, m.name))
+
+
+# --- what a film and a piece of music have of rhythm ----------------------------------------------
+
+
+def see(
+    source: Path, progress: Progress = lambda stage, share: None
+) -> tuple[float, NDArray[np.float64]]:
+    """Watch the film at ``source``; return its seconds and its visible impact."""
+    impact = Impact()
+    footage = watch(open_video(source), lambda share: progress("Watching", share), [impact])
+    return footage.video.duration, impact.signal(footage.video.duration)
+
+
+def listen(path: Path) -> Rhythm:
+    """Return the rhythm of a file of sound, whatever its rate and channels."""
+    return rhythm_of(read_mono(path))
+
+
+def rhythm_of(samples: NDArray[np.float32]) -> Rhythm:
+    """Return the rhythm of (N,) samples, SAMPLE_RATE a second; 1 is the strongest onset."""
+    strength = onset_strength(samples)
+    signal = as_signal(strength)
+    top = signal.max(initial=0.0)
+    return Rhythm((signal / (top or 1.0)).astype(np.float16), beats(strength))
+
+
+def onset_strength(samples: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return the onset strength of (N,) samples in each step, by librosa.
+
+    It is what grows in the levels (dB) of a mel spectrum, the mean over its bands: equations 2 and
+    3 with a logarithm, which lets quiet instruments count.
+    """
+    librosa = _librosa()
+    padded = np.pad(samples, WINDOW // 2)
+    spectra = [
+        librosa.feature.melspectrogram(
+            y=padded[at : at + BLOCK * HOP + WINDOW - HOP],
+            sr=SAMPLE_RATE, n_fft=WINDOW, hop_length=HOP, center=False,
+        )
+        for at in range(0, len(padded) - WINDOW + 1, BLOCK * HOP)
+    ]  # fmt: skip
+    levels = librosa.power_to_db(np.concatenate(spectra, axis=1))  # dB, 80 below the loudest
+    strength: NDArray[np.float32] = librosa.onset.onset_strength(
+        S=levels, sr=SAMPLE_RATE, hop_length=HOP
+    )
+    return strength
+
+
+def as_signal(strength: NDArray[np.floating]) -> Floats:
+    """Return onset strength as a signal: a bell for each step, as for each frame of a film."""
+    return bells(np.arange(len(strength)) / RATE, strength, len(strength))
+
+
+def beats(signal: NDArray[np.floating]) -> NDArray[np.int32]:
+    """Return the steps of the beats: librosa's dynamic programming, equation 1 (Ellis 2007)."""
+    _, steps = _librosa().beat.beat_track(
+        onset_envelope=signal, sr=SAMPLE_RATE, hop_length=HOP, trim=False
+    )
+    return np.asarray(steps, np.int32)
+
+
+_loading = threading.Lock()
+
+
+def _librosa() -> ModuleType:
+    """Return librosa; it loads its parts when they are first used, which one thread must do."""
+    with _loading:
+        import librosa.beat
+        import librosa.feature
+        import librosa.onset
+
+        return librosa
+
+
+def _nearness(steps: NDArray[np.int32], width: int) -> Floats:
+    """Return the (width,) seconds from each step to the nearest beat; all 0 without beats."""
+    if not len(steps):
+        return np.zeros(width)
+    return distances(steps.astype(np.float64), np.arange(width, dtype=np.float64)) / RATE
+
+
+def _batches(tracks: Sequence[Track]) -> Iterator[list[Track]]:
+    """Yield tracks of about one length together, at most BATCH steps at once."""
+    batch: list[Track] = []
+    for track in sorted(tracks, key=lambda t: len(t.rhythm.signal)):
+        if batch and (len(batch) + 1) * len(track.rhythm.signal) > BATCH:
+            yield batch
+            batch = []
+        batch.append(track)
+    if batch:
+        yield batch
+
+
+# --- sound from a file ----------------------------------------------------------------------------
+
+
+def read_mono(path: Path) -> NDArray[np.float32]:
+    """Return the sound of a file as (N,) samples, SAMPLE_RATE a second, all channels as one."""
+    pieces = [frame.to_ndarray()[0] for frame in _sound(path, "mono", SAMPLE_RATE)]
+    samples = np.concatenate(pieces) if pieces else np.zeros(0, np.float32)
+    if len(samples) < HOP or not np.isfinite(samples).all():
+        raise InputError(f"{str(path)!r} holds no sound that can be heard; is the file complete?")
+    return samples
+
+
+def read_stereo(path: Path, start: float, duration: float) -> audio.Audio:
+    """Return at most ``duration`` seconds of the sound of a file from ``start`` on."""
+    skip, stop = round(start * audio.RATE), round((start + duration) * audio.RATE)
+    pieces, at = [], 0
+    for frame in _sound(path, "stereo", audio.RATE):
+        piece = frame.to_ndarray().T
+        pieces.append(piece[max(0, skip - at) : max(0, stop - at)])
+        at += len(piece)
+        if at >= stop:
+            break
+    samples = np.concatenate(pieces) if pieces else np.zeros((0, 2), np.float32)
+    return audio.Audio(samples.astype(np.float32, copy=False), audio.RATE)
+
+
+def _sound(path: Path, layout: str, rate: int) -> Iterator["AudioFrame"]:
+    """Yield the sound of a file; what comes after a damaged place is left out."""
+    import av
+
+    with _opened(path) as container:
+        if not container.streams.audio:
+            raise InputError(f"{str(path)!r} holds no sound")
+        resampler = av.AudioResampler("fltp", layout, rate)
+        try:
+            for frame in container.decode(container.streams.audio[0]):
+                yield from resampler.resample(frame)
+        except (av.FFmpegError, ValueError) as error:
+            raise InputError(f"the sound of {str(path)!r} is damaged: {error}") from error
+        yield from resampler.resample(None)
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Any]:
+    """Open ``path`` as a file, never as a protocol; nothing that it points at is opened."""
+    import av
+
+    try:
+        file = path.open("rb")
+    except OSError as error:
+        raise InputError(f"cannot read {str(path)!r}: {error.strerror}") from error
+    with file:
+        try:
+            container = av.open(file, mode="r", container_options={"protocol_whitelist": ","})
+        except (av.FFmpegError, OSError) as error:
+            raise InputError(f"{str(path)!r} is no sound that can be read") from error
+        with container:
+            yield container
+
+
+# --- the index ------------------------------------------------------------------------------------
+
+
+def listen_to(
+    folder: Path, index: Path | None = None, progress: Progress = lambda stage, share: None
+) -> Library:
+    """Return the tracks of ``folder``, heard now unless ``index`` has them unchanged.
+
+    Afterwards ``index`` holds exactly these tracks. InputError when there are none.
+    """
+    if not folder.is_dir():
+        raise InputError(f"there is no folder {str(folder)!r}; name one that holds music")
+    if index is not None:
+        check_target(index)
+    kept, rebuilt = ({}, "") if index is None else read_index(index)
+    files = sorted(p for p in folder.rglob("*") if p.suffix.lower() in SOUNDS and p.is_file())
+    if not files:
+        raise InputError(f"{str(folder)!r} holds no music; known are {' '.join(sorted(SOUNDS))}")
+    tracks: list[Track] = []
+    stale: list[tuple[Path, str, os.stat_result]] = []
+    for path in files:
+        name, facts = path.relative_to(folder).as_posix(), path.stat()
+        known = kept.get(name)
+        if known and (known.size, known.changed) == (facts.st_size, facts.st_mtime_ns):
+            tracks.append(known)
+        else:
+            stale.append((path, name, facts))
+    skipped: list[tuple[str, str]] = []
+    for (_, name, facts), heard in _hear(stale, progress):
+        if isinstance(heard, InputError):
+            skipped.append((name, str(heard)))
+        else:
+            tracks.append(Track(name, facts.st_size, facts.st_mtime_ns, heard))
+    if not tracks:
+        raise InputError(f"no file of {str(folder)!r} can be heard: {skipped[0][1]}")
+    tracks.sort(key=lambda track: track.name)
+    if index is not None and (rebuilt or {t.name: t for t in tracks} != kept):
+        write_index(index, tracks)
+    return Library(tracks, sorted(skipped), len(stale) - len(skipped), rebuilt)
+
+
+def _hear(
+    stale: Sequence[tuple[Path, str, os.stat_result]], progress: Progress
+) -> Iterator[tuple[tuple[Path, str, os.stat_result], Rhythm | InputError]]:
+    """Yield each file with its rhythm, or with why it has none, on all processors."""
+    if not stale:
+        return
+    progress("Listening", 0.0)
+    pool = ThreadPoolExecutor(os.cpu_count())
+    try:
+        jobs = {pool.submit(listen, item[0]): item for item in stale}
+        for done, job in enumerate(as_completed(jobs), 1):
+            error = job.exception()
+            if error is not None and not isinstance(error, InputError):
+                raise error
+            yield jobs[job], job.result() if error is None else error
+            progress("Listening", done / len(stale))
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def read_index(path: Path) -> tuple[dict[str, Track], str]:
+    """Return the tracks of an index by name, and why it must be made anew, if so.
+
+    No file is an empty index. InputError says so when the file is no index, or of a newer emsync:
+    it is not overwritten.
+    """
+    if not path.exists():
+        return {}, ""
+    try:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as data:
+            if (version := int(data["emsync_rhythm"])) < VERSION:
+                return {}, f"{str(path)!r} is of version {version}; this emsync has {VERSION}"
+            if version > VERSION:
+                raise InputError(
+                    f"{str(path)!r} is of version {version}, this emsync has {VERSION}; name "
+                    "another index or take a newer emsync"
+                )
+            signals = np.split(data["signals"], np.cumsum(data["lengths"])[:-1])
+            beats = np.split(data["beats"], np.cumsum(data["counts"])[:-1])
+            rows = zip(
+                data["names"].tolist(), data["sizes"].tolist(), data["changed"].tolist(),
+                signals, beats, strict=True,
+            )  # fmt: skip
+            return {n: Track(n, s, c, Rhythm(x, b)) for n, s, c, x, b in rows}, ""
+    except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
+        raise InputError(
+            f"{str(path)!r} is not an index of music, or is broken; delete it or name another"
+        ) from error
+
+
+def write_index(path: Path, tracks: Sequence[Track]) -> None:
+    """Write the tracks to ``path``, whole or not at all: arrays without pickles."""
+    with whole(path) as part, part.open("wb") as file:
+        np.savez(
+            file,
+            emsync_rhythm=np.array(VERSION),
+            names=np.array([t.name for t in tracks]),
+            sizes=np.array([t.size for t in tracks], np.int64),
+            changed=np.array([t.changed for t in tracks], np.int64),
+            lengths=np.array([len(t.rhythm.signal) for t in tracks], np.int64),
+            signals=np.concatenate([t.rhythm.signal for t in tracks]),
+            counts=np.array([len(t.rhythm.beats) for t in tracks], np.int64),
+            beats=np.concatenate([t.rhythm.beats for t in tracks]),
+        )

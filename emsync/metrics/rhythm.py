@@ -1,0 +1,203 @@
+"""Rhythm that pictures and music share: CM and DM of Mikheev & Makarov (2025), equations 2 to 7.
+
+Conventions
+-----------
+A signal holds values of 0 or more in even steps, RATE a second: the onset strength of music, the
+visible impact of pictures. Beats and delays are seconds. A delay is the place in the music at which
+the pictures start; before the music and after it is silence. By default all delays are tried at
+which the pictures begin and end within the music, or 0 alone where the music is the shorter.
+
+Metrics
+-------
+cm    the largest cross-correlation, over the delays, of both signals raised to a power, 5 in the
+      paper; from 0 to 1. The paper says "normalized", not how. Variants:
+      "whole"  the whole music has the norm 1, as the pictures have
+      "local"  the music under the pictures has the norm 1 at each delay anew: a cosine. The more
+               delays, the higher the best of them, so long music is favoured
+dm    1 / (the sum over the beats of the pictures of the distance to the nearest beat of the music,
+      in seconds, + epsilon), the largest over the delays
+
+A signal without any onset has cm 0, and where either side has no beat, dm is 0.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+Floats: TypeAlias = NDArray[np.float64]
+Variant: TypeAlias = Literal["local", "whole"]
+
+SAMPLE_RATE, HOP = 22050, 512  # samples per second, and between two steps: librosa's own
+RATE = SAMPLE_RATE / HOP  # steps a second
+WIDTH = 1.0  # steps; SD of the bell that stands for an onset: half a frame of film, 23 ms
+POWER = 5.0  # equation 6 and Table 1
+EPSILON = 1e-3  # seconds; equation 7 does not tell it: a perfect fit scores its inverse
+QUIET = 1e-10  # energy over that of the strongest onset, raised: a passage of less is silence
+
+
+@dataclass(frozen=True)
+class Best:
+    """The best of several delays."""
+
+    score: float
+    delay: float  # seconds of music that are skipped
+
+
+def flux(spectra: ArrayLike) -> Floats:
+    """Return the (N,) sums over the columns of what grows from one row of (N, K) to the next.
+
+    Equations 2 and 3 for the magnitudes of a spectrogram, equation 5 for a directogram. Before the
+    first row nothing is known, so its sum is 0.
+    """
+    rows = np.asarray(spectra, np.float64)
+    grown = np.maximum(np.diff(rows, axis=0), 0.0).sum(axis=1)
+    return np.concatenate([np.zeros(min(1, len(rows))), grown])
+
+
+def directions(amplitudes: ArrayLike, angles: ArrayLike, bins: int) -> Floats:
+    """Return the (bins,) sums of the amplitudes by their angles in radians: equation 4.
+
+    Bin b is centred on the angle 2 pi b / bins, so that noise does not split level movement.
+    """
+    places = np.rint(np.ravel(angles) * (bins / (2 * np.pi))).astype(np.int64) % bins
+    return np.bincount(places, np.ravel(amplitudes), minlength=bins).astype(np.float64)
+
+
+def bells(times: ArrayLike, values: ArrayLike, length: int) -> Floats:
+    """Return a signal of ``length`` steps with a bell as high as each value at its time (seconds).
+
+    The bell, with an SD of WIDTH, lets an onset meet another a frame away; it frees the signal from
+    the rate of the pictures.
+    """
+    at, heights = np.asarray(times, np.float64) * RATE, np.asarray(values, np.float64)
+    nearest = np.rint(at).astype(np.int64)
+    signal = np.zeros(length)
+    reach = round(4 * WIDTH)
+    for steps in range(-reach, reach + 1):
+        place = nearest + steps
+        inside = (place >= 0) & (place < length)
+        bell = heights * np.exp(-(((place - at) / WIDTH) ** 2) / 2)
+        np.add.at(signal, place[inside], bell[inside])
+    return signal
+
+
+def cm(
+    music: ArrayLike,
+    pictures: ArrayLike,
+    power: float = POWER,
+    delays: ArrayLike | None = None,
+    variant: Variant = "whole",
+) -> Best:
+    """Return the best continuous match of two signals: equation 6. Delays round to steps."""
+    sound, sight = validate(music, "music"), validate(pictures, "pictures")
+    if delays is None:
+        steps = np.arange(max(0, len(sound) - len(sight)) + 1)
+    else:
+        steps = np.rint(np.asarray(delays, np.float64) * RATE).astype(np.int64)
+    if not len(steps) or not len(sight):
+        return Best(0.0, 0.0)
+    before = max(0, -int(steps.min()))
+    after = max(0, len(sight) + int(steps.max()) - len(sound))
+    curve = continuous(np.pad(sound, (before, after)), sight, power, variant)[steps + before]
+    best = int(curve.argmax())
+    return Best(float(curve[best]), float(steps[best] / RATE))
+
+
+def dm(
+    music: ArrayLike,
+    pictures: ArrayLike,
+    delays: ArrayLike = (0.0,),
+    epsilon: float = EPSILON,
+) -> Best:
+    """Return the best discrete match of two sequences of beats, in seconds: equation 7."""
+    heard, seen = np.sort(np.ravel(music)), np.ravel(pictures).astype(np.float64)
+    tried = np.ravel(delays).astype(np.float64)
+    if not len(heard) or not len(seen) or not len(tried):
+        return Best(0.0, 0.0)
+    sums = distances(heard, seen[None, :] + tried[:, None]).sum(axis=1)  # (K,)
+    best = int(sums.argmin())
+    return Best(float(1 / (sums[best] + epsilon)), float(tried[best]))
+
+
+def evaluate(
+    music: ArrayLike,
+    pictures: ArrayLike,
+    music_beats: ArrayLike,
+    picture_beats: ArrayLike,
+    powers: Sequence[float] = (POWER,),
+    delays: ArrayLike = (0.0,),
+) -> dict[str, float]:
+    """Return both metrics, each variant and power by its name, at the best of ``delays``."""
+    variants: tuple[Variant, ...] = ("local", "whole")
+    scores = {
+        f"cm_{variant}_power_{power:g}": cm(music, pictures, power, delays, variant).score
+        for variant in variants
+        for power in powers
+    }
+    return {**scores, "dm": dm(music_beats, picture_beats, delays).score}
+
+
+def validate(signal: ArrayLike, name: str) -> Floats:
+    """Return a signal as an array, or refuse it."""
+    values = np.asarray(signal, np.float64)
+    if values.ndim != 1 or not np.isfinite(values).all() or (values < 0).any():
+        raise ValueError(f"the signal of the {name} must be one row of numbers of 0 or more")
+    return values
+
+
+def continuous(
+    music: NDArray[np.floating], pictures: Floats, power: float, variant: Variant
+) -> Floats:
+    """Return the (..., N - M + 1) correlations of (..., N) music with (M,) pictures, M <= N.
+
+    The value at i is that of the delay of i steps; many pieces are done at once.
+    """
+    if power <= 0:
+        raise ValueError(f"a power of {power:g} cannot be; choose more than 0, such as 5")
+    sound, sight = _raised(music, power), _raised(pictures, power)
+    products = slide(sound, sight / max(float(np.linalg.norm(sight)), 1e-300))
+    if variant == "whole":
+        energy = np.broadcast_to((sound**2).sum(axis=-1, keepdims=True), products.shape)
+    elif variant == "local":
+        total = np.cumsum(sound**2, axis=-1)
+        energy = total[..., len(sight) - 1 :].copy()
+        energy[..., 1:] -= total[..., : -len(sight)]
+    else:
+        raise ValueError(f"the variant {variant!r} is neither 'local' nor 'whole'")
+    sounding = energy > QUIET
+    return np.where(sounding, np.clip(products / np.sqrt(np.where(sounding, energy, 1)), 0, 1), 0)
+
+
+def discrete(nearness: Floats, comb: Floats, epsilon: float = EPSILON) -> Floats:
+    """Return the (..., N - M + 1) values of equation 7, many pieces and all delays at once.
+
+    ``nearness`` holds the (..., N) seconds from each step of the music to its nearest beat,
+    ``comb`` the (M,) number of beats of the pictures in each step.
+    """
+    return 1 / (np.maximum(slide(nearness, comb), 0) + epsilon)
+
+
+def distances(beats: Floats, times: Floats) -> Floats:
+    """Return the seconds from each of ``times`` (any shape) to the nearest of ascending beats."""
+    after = np.searchsorted(beats, times)
+    later = beats[np.minimum(after, len(beats) - 1)]
+    earlier = beats[np.maximum(after - 1, 0)]
+    return np.minimum(np.abs(later - times), np.abs(earlier - times))
+
+
+def slide(rows: NDArray[np.floating], template: Floats) -> Floats:
+    """Return sum_i rows[..., k + i] template[i] for every k at which the (M,) template fits in."""
+    n, m = rows.shape[-1], len(template)
+    size = 1 << (n - 1).bit_length()  # what wraps around lies where the template does not fit
+    spectrum = np.fft.rfft(rows, size) * np.conj(np.fft.rfft(template, size))
+    return np.fft.irfft(spectrum, size)[..., : n - m + 1]
+
+
+def _raised(signal: NDArray[np.floating], power: float) -> Floats:
+    """Return a signal over its largest value, raised to ``power``; silence stays silence."""
+    values = np.asarray(signal, np.float64)
+    top = values.max(axis=-1, keepdims=True, initial=0.0)
+    return (values / np.where(top > 0, top, 1.0)) ** power

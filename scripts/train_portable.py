@@ -1,0 +1,57 @@
+"""Train from a checkout on a machine that has torch, NumPy and safetensors, and nothing else.
+
+    python scripts/train_portable.py CONFIG.toml
+
+The loop is that of ``emsync train``, without Accelerate and TensorBoard: on the GPU if there is
+one. Nothing is installed: the checkout goes on the path, and its plug-ins are offered from there.
+"""
+
+import sys
+import tempfile
+import tomllib
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+
+
+def offer(checkout: Path, folder: Path) -> None:
+    """Put a checkout on the path, and its entry points into ``folder`` as an installation would."""
+    project = tomllib.loads((checkout / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    info = folder / f"{project['name']}-{project['version']}.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text(
+        f"Metadata-Version: 2.1\nName: {project['name']}\nVersion: {project['version']}\n"
+    )
+    lines = [
+        line
+        for group, points in project["entry-points"].items()
+        for line in (f"[{group}]", *(f"{name} = {value}" for name, value in points.items()))
+    ]
+    (info / "entry_points.txt").write_text("\n".join(lines) + "\n")
+    sys.path[:0] = [
+        str(path) for path in (folder, checkout, checkout / "conditioners", checkout / "tokenizers")
+    ]
+
+
+def main(config: str) -> None:
+    from emsync.errors import EmsyncError
+    from emsync.train import Progress, TrainConfig, train
+
+    def report(progress: Progress, row: dict[str, float]) -> None:
+        if progress.step % 20 == 0 or "validation" in row:
+            told = ", ".join(f"{name} {value:.4f}" for name, value in row.items())
+            rate = progress.tokens / progress.seconds
+            print(f"step {progress.step}: {told}, {rate:,.0f} tokens a second", flush=True)
+
+    try:
+        train(TrainConfig.load(Path(config)), report, alone=True)
+    except EmsyncError as error:
+        sys.exit(f"train: {error}")
+
+
+if __name__ == "__main__":
+    if len(sys.argv) != 2:
+        sys.exit(__doc__)
+    with tempfile.TemporaryDirectory() as folder:
+        offer(ROOT, Path(folder))
+        main(sys.argv[1])

@@ -1,0 +1,354 @@
+"""Laws of finding music by rhythm: clicks that fall on jumps are found, and an index is honest."""
+
+import json
+import os
+import wave
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from emsync.cli import main
+from emsync.errors import InputError, UsageError
+from emsync.match import (
+    VERSION,
+    Rhythm,
+    Track,
+    listen,
+    listen_to,
+    match,
+    rank,
+    read_index,
+    read_stereo,
+    rhythm_of,
+    see,
+    write_index,
+)
+from emsync.metrics.rhythm import RATE, SAMPLE_RATE, cm, dm
+
+JUMPS = [0.6, 1.0, 1.6, 2.2, 2.4, 3.2]  # seconds: uneven, so that one offset is right
+
+
+def clicks(path: Path, times: Sequence[float], seconds: float, rate: int = SAMPLE_RATE,
+           channels: int = 1) -> Path:  # fmt: skip
+    """Write a recording of clicks."""
+    sound = np.random.default_rng(0).normal(0, 1e-4, round(seconds * rate))
+    for at in times:
+        tail = np.arange(round(0.05 * rate)) / rate
+        click = 0.5 * np.sin(2 * np.pi * 880 * tail) * np.exp(-tail / 0.01)
+        place = round(at * rate)
+        sound[place : place + len(click)] += click[: len(sound) - place]
+    samples = np.repeat((sound * 32767).astype("<i2")[:, None], channels, axis=1)
+    with wave.open(str(path), "wb") as file:
+        file.setnchannels(channels)
+        file.setsampwidth(2)
+        file.setframerate(rate)
+        file.writeframes(samples.tobytes())
+    return path
+
+
+def jumps(path: Path, times: Sequence[float], seconds: float) -> Path:
+    """Write a film in which a block jumps at each of ``times``."""
+    import av
+
+    ground = np.random.default_rng(1).integers(40, 90, (15, 26, 1), np.uint8)
+    ground = np.repeat(ground.repeat(8, 0)[:120].repeat(8, 1)[:, :200], 3, axis=2)
+    with av.open(str(path), "w") as film:
+        stream: Any = film.add_stream("mpeg4", rate=25)
+        stream.width, stream.height, stream.pix_fmt, stream.bit_rate = (
+            200,
+            120,
+            "yuv420p",
+            4_000_000,
+        )
+        left = 20.0
+        goal = left
+        for i in range(round(seconds * 25)):
+            if any(abs(i / 25 - at) < 0.5 / 25 for at in times):
+                goal = 80.0 - goal  # 60 or 20: no faster than optical flow can follow
+            left += (goal - left) * 0.25
+            picture = ground.copy()
+            picture[40:80, round(left) : round(left) + 40] = 230
+            film.mux(stream.encode(av.VideoFrame.from_ndarray(picture, "rgb24")))
+        film.mux(stream.encode(None))
+    return path
+
+
+@pytest.fixture(scope="module")
+def film(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return jumps(tmp_path_factory.mktemp("film") / "jumps.mp4", JUMPS, 4.0)
+
+
+@pytest.fixture
+def library(tmp_path: Path) -> Path:
+    """Three recordings of different rates and channels: the right one, in a folder, and others."""
+    folder = tmp_path / "music"
+    (folder / "album").mkdir(parents=True)
+    clicks(folder / "album" / "right.wav", [at + 2.5 for at in JUMPS], 8.0, 44100, 2)
+    clicks(folder / "even.wav", np.arange(0.3, 8.0, 0.45).tolist(), 8.0)
+    clicks(folder / "short.wav", [0.1, 0.8], 1.0, 16000)
+    (folder / "cover.jpg").write_bytes(b"not music, and not looked at")
+    return folder
+
+
+def test_music_that_moves_with_the_film_is_found_with_its_offset(
+    film: Path, library: Path, tmp_path: Path
+) -> None:
+    report = match(film, library, index=tmp_path / "index.npz")
+    assert [m["path"] for m in report["matches"]][0] == str(library / "album" / "right.wav")
+    assert report["matches"][0]["offset"] == pytest.approx(2.5, abs=0.1)
+    assert (report["tracks"], report["heard"], report["skipped"]) == (3, 3, [])
+    assert {m["offset"] for m in report["matches"] if "short" in m["path"]} == {0.0}
+    by_beats = match(film, library, "dm", top=2, index=tmp_path / "index.npz")
+    assert len(by_beats["matches"]) == 2 and by_beats["heard"] == 0
+
+
+def test_rank_is_each_metric_on_each_track_alone() -> None:
+    rng = np.random.default_rng(0)
+    pictures = Rhythm(rng.uniform(0, 1, 50), np.array([3, 17, 40], np.int32))
+    tracks = [
+        Track(f"{n}", 0, 0, Rhythm(rng.uniform(0, 1, n), np.arange(5, n, 11, dtype=np.int32)))
+        for n in (20, 50, 80, 200)
+    ]
+    tracks.append(Track("silent", 0, 0, Rhythm(np.zeros(90), np.zeros(0, np.int32))))
+    for found in rank(pictures, tracks, "cm"):
+        rhythm = next(t.rhythm for t in tracks if t.name == found.name)
+        best = cm(rhythm.signal, pictures.signal)
+        assert (found.score, found.offset) == pytest.approx((best.score, best.delay), abs=1e-3)
+    for found in rank(pictures, tracks, "dm"):
+        rhythm = next(t.rhythm for t in tracks if t.name == found.name)
+        delays = np.arange(max(0, len(rhythm.signal) - 50) + 1) / RATE
+        best = dm(rhythm.beats / RATE, pictures.beats / RATE, delays)
+        assert found.score == pytest.approx(best.score, rel=1e-4)
+    assert rank(pictures, tracks, "dm")[-1].name == "silent"
+    assert rank(pictures, tracks, "dm")[-1].score == 0.0
+
+
+def test_a_click_is_an_onset_at_its_time_and_silence_has_none(tmp_path: Path) -> None:
+    heard = listen(clicks(tmp_path / "clicks.wav", [1.0, 2.0], 3.0, 48000, 2))
+    strong = np.flatnonzero(heard.signal > 0.5)
+    assert len(heard.signal) == pytest.approx(3 * RATE, abs=1)
+    assert np.abs(strong / RATE - np.round(strong / RATE)).max() < 0.1
+    assert heard.signal.max() == 1.0
+    silent = rhythm_of(np.zeros(SAMPLE_RATE, np.float32))
+    assert silent.signal.max() == 0.0 and len(silent.beats) == 0
+
+
+def test_long_music_in_blocks_is_librosas_onset_strength(monkeypatch: pytest.MonkeyPatch) -> None:
+    import librosa
+
+    from emsync import match as module
+
+    samples = np.random.default_rng(0).normal(0, 0.1, SAMPLE_RATE * 3).astype(np.float32)
+    samples[::7000] += 0.9
+    monkeypatch.setattr(module, "BLOCK", 32)
+    whole = librosa.onset.onset_strength(y=samples, sr=SAMPLE_RATE)
+    assert module.onset_strength(samples) == pytest.approx(whole, abs=1e-3)
+
+
+def test_an_index_gives_back_what_was_put_in(tmp_path: Path) -> None:
+    tracks = [
+        Track(
+            "a/é.mp3", 3, 2**60, Rhythm(np.array([0, 1, 0.5], np.float16), np.array([1], np.int32))
+        ),
+        Track("b.mp3", 4, 5, Rhythm(np.array([1], np.float16), np.zeros(0, np.int32))),
+    ]
+    write_index(tmp_path / "index.npz", tracks)
+    back, rebuilt = read_index(tmp_path / "index.npz")
+    assert rebuilt == "" and list(back) == ["a/é.mp3", "b.mp3"]
+    for track in tracks:
+        kept = back[track.name]
+        assert (kept.size, kept.changed) == (track.size, track.changed)
+        assert kept.rhythm.signal.tolist() == track.rhythm.signal.tolist()
+        assert kept.rhythm.beats.tolist() == track.rhythm.beats.tolist()
+
+
+def test_only_what_changed_is_heard_again(library: Path, tmp_path: Path) -> None:
+    index = tmp_path / "index.npz"
+    assert listen_to(library, index).heard == 3
+    before = index.stat().st_mtime_ns
+    assert listen_to(library, index).heard == 0
+    assert index.stat().st_mtime_ns == before, "an index that holds is not written again"
+    clicks(library / "even.wav", [0.5], 2.0)
+    (library / "short.wav").unlink()
+    changed = listen_to(library, index)
+    assert changed.heard == 1
+    assert list(read_index(index)[0]) == ["album/right.wav", "even.wav"]
+    facts = (library / "even.wav").stat()
+    os.utime(library / "even.wav", ns=(facts.st_atime_ns, facts.st_mtime_ns + 1))
+    assert listen_to(library, index).heard == 1
+
+
+def test_an_older_index_is_made_anew_and_said_so(
+    film: Path, library: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    index = tmp_path / "index.npz"
+    np.savez(index, emsync_rhythm=np.array(VERSION - 1))
+    assert main(["match", str(film), str(library), "--index", str(index), "--json"]) == 0
+    out, err = capsys.readouterr()
+    assert f"is of version {VERSION - 1}" in json.loads(out)["rebuilt"]
+    assert "the index is made anew" in err
+    assert len(read_index(index)[0]) == 3
+
+
+@pytest.mark.parametrize("content", [b"", b"my thesis", b"PK\x03\x04 cut off"])
+def test_what_is_no_index_is_never_overwritten(
+    library: Path, tmp_path: Path, content: bytes
+) -> None:
+    (tmp_path / "thesis.npz").write_bytes(content)
+    with pytest.raises(InputError, match="not an index of music"):
+        listen_to(library, tmp_path / "thesis.npz")
+    assert (tmp_path / "thesis.npz").read_bytes() == content
+    np.savez(tmp_path / "other.npz", weights=np.ones(3))
+    with pytest.raises(InputError, match="not an index of music"):
+        listen_to(library, tmp_path / "other.npz")
+    np.savez(tmp_path / "newer.npz", emsync_rhythm=np.array(VERSION + 1))
+    with pytest.raises(InputError, match="take a newer emsync"):
+        listen_to(library, tmp_path / "newer.npz")
+
+
+def test_an_index_that_fails_half_way_leaves_the_old_one(
+    library: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    index = tmp_path / "index.npz"
+    listen_to(library, index)
+    before = index.read_bytes()
+    (library / "short.wav").unlink()
+
+    def full(file: Any, **arrays: Any) -> None:
+        file.write(b"half")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(np, "savez", full)
+    with pytest.raises(Exception, match="No space left"):
+        listen_to(library, index)
+    assert index.read_bytes() == before
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["index.npz", "music"]
+
+
+def test_unreadable_files_are_listed_and_skipped_with_exit_code_5(
+    film: Path, library: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (library / "broken.mp3").write_bytes(b"this is no sound")
+    (library / "empty.ogg").write_bytes(b"")
+    jumps(library / "mute.m4a.mp4", [0.2], 0.4).rename(library / "mute.m4a")
+    code = main(["match", str(film), str(library), "--json"])
+    out, err = capsys.readouterr()
+    report = json.loads(out)
+    assert code == 5
+    skipped = [Path(row["path"]).name for row in report["skipped"]]
+    assert skipped == ["broken.mp3", "empty.ogg", "mute.m4a"]
+    assert "broken.mp3" in err
+    assert len(report["matches"]) == 3
+
+
+def test_the_winner_is_muxed_from_its_offset_and_silent_after_its_end(
+    film: Path, library: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out.mp4"
+    report = match(film, library, video=out)
+    sound = read_stereo(out, 0.0, 9.0)
+    assert sound.duration == pytest.approx(4.0, abs=0.1)
+    loud = np.abs(sound.samples).max(axis=1)
+    hits = np.flatnonzero(loud > 0.3) / sound.rate
+    shift = report["matches"][0]["offset"] - 2.5
+    assert np.abs(hits[:, None] + shift - np.array(JUMPS)).min(axis=1).max() < 0.05
+    for name in ("album/right.wav", "even.wav"):
+        (library / name).unlink()
+    match(film, library, video=out)
+    samples = read_stereo(out, 0.0, 9.0).samples
+    assert len(samples) / 44100 == pytest.approx(4.0, abs=0.1)
+    assert np.abs(samples[:44100]).max() > 0.3
+    assert np.abs(samples[int(1.2 * 44100) :]).max() < 1e-3
+
+
+def test_the_visible_impact_of_a_film_is_where_it_jumps(film: Path) -> None:
+    duration, signal = see(film)
+    assert duration == pytest.approx(4.0)
+    strong = np.flatnonzero(signal > 0.5 * signal.max()) / RATE
+    assert np.abs(strong[:, None] - np.array(JUMPS)).min(axis=1).max() < 0.15
+
+
+@pytest.mark.parametrize(
+    ("change", "error", "message"),
+    [
+        ({"metric": "loudness"}, UsageError, "choose of cm, dm"),
+        ({"top": 0}, UsageError, "choose 1 or more"),
+        ({"library": Path("nowhere")}, InputError, "no folder 'nowhere'"),
+        ({"index": Path("nowhere/index.npz")}, UsageError, "no folder 'nowhere'"),
+        ({"video": Path("out.avi")}, UsageError, "end its name with"),
+        ({"source": Path("none.mp4")}, InputError, "no file 'none.mp4'"),
+    ],
+)
+def test_what_cannot_be_is_refused_with_a_way_out(
+    film: Path, library: Path, change: dict[str, Any], error: type[Exception], message: str
+) -> None:
+    with pytest.raises(error, match=message):
+        match(**{"source": film, "library": library, **change})
+
+
+def test_a_library_without_music_and_a_film_without_motion_are_refused(
+    film: Path, library: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "void").mkdir()
+    with pytest.raises(InputError, match="holds no music"):
+        match(film, tmp_path / "void")
+    (tmp_path / "void" / "broken.mp3").write_bytes(b"noise")
+    with pytest.raises(InputError, match="can be heard: .*broken.mp3"):
+        match(film, tmp_path / "void")
+    still = jumps(tmp_path / "still.mp4", [], 1.0)
+    with pytest.raises(InputError, match="nothing moves"):
+        match(still, library)
+
+
+def test_real_music_is_found_by_a_film_that_jumps_on_its_beats(
+    shared: Path, tmp_path: Path
+) -> None:
+    heard = listen(shared / "music" / "librosa_choice_drumbass.ogg")
+    start = 4.0
+    steps = heard.beats / RATE - start
+    film = jumps(tmp_path / "beats.mp4", np.round(steps * 25) / 25, 12.0)
+    report = match(film, shared / "music", "dm")
+    assert Path(report["matches"][0]["path"]).name == "librosa_choice_drumbass.ogg"
+    assert report["skipped"] == []
+
+
+# --- rhythm in generation -------------------------------------------------------------------------
+
+
+def test_a_candidate_that_sounds_with_the_impacts_is_better_than_one_beside_them() -> None:
+    from emsync.analysis import Analysis
+    from emsync.candidates import RHYTHM, WEIGHTS, judge
+    from emsync.hits import fit
+    from emsync.metrics.rhythm import bells
+    from emsync.music import PIANO, Piece
+
+    video = Analysis(duration=8.0, fps="25")
+    pictures = bells(np.arange(0.5, 8.0, 1.0), np.ones(8), round(8 * RATE))
+    judged = []
+    for start in (0.5, 0.8):
+        notes = [(PIANO, 60, t, t + 0.2) for t in np.arange(start, 8.0, 1.0)]
+        piece = Piece.of(np.array(notes), downbeats=np.arange(0.0, 8.0, 2.0))
+        judged.append(judge(fit(piece, (), 8.0, "off"), video, 0, 1, pictures))
+    on, off = judged
+    assert on.parts["rhythm"] > off.parts["rhythm"] + 0.3
+    weights = {**WEIGHTS, **RHYTHM}
+    total = sum(weights[name] * value for name, value in on.parts.items())
+    assert on.score == pytest.approx(total / 1.25, abs=1e-3), "a fifth is the rhythm's"
+
+
+def test_rhythm_is_a_part_of_the_score_where_it_is_asked_for(
+    film: Path, small: Path, tmp_path: Path
+) -> None:
+    from emsync.generate import Outputs, Wishes, generate
+
+    asked = Wishes(candidates=2, rhythm=True, cuts="none")
+    report = generate(film, Outputs(tmp_path / "score.mid"), asked, checkpoint=small)
+    assert all(0 <= c["rhythm"] <= 1 for c in report["candidates"])
+    unasked = Wishes(candidates=2, cuts="none")
+    report = generate(film, Outputs(tmp_path / "score.mid"), unasked, checkpoint=small)
+    assert all("rhythm" not in c for c in report["candidates"])
+    with pytest.raises(UsageError, match="leave out rhythm or the analysis"):
+        Wishes(rhythm=True, analysis=tmp_path / "analysis.json")
