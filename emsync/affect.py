@@ -1,25 +1,19 @@
-"""What the pictures feel like: six emotions on the valence-arousal plane, and who estimates them.
+"""Six emotions on the valence-arousal plane.
 
 Emotions are Ekman's six. Each is a Gaussian with independent axes, by the user studies of Russell
 & Mehrabian 1977 (table 1 of EMSYNC). Probabilities over the six make a mixture: its mean, or a
 draw from it, is a point; ``categorise`` is the way back.
-
-Shapes: W windows of STEP seconds.
 """
 
 import math
-from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
 from emsync.errors import UsageError
-from emsync.video import Curve, Cut, Footage
 
-Floats = NDArray[np.float64]
 Distance = Literal["likelihood", "mahalanobis", "euclidean"]
 
 SCALE = 0.8  # the largest absolute mean after scaling, as in the paper
@@ -152,120 +146,3 @@ def parse_emotion(text: str) -> dict[str, float]:
         except ValueError:
             raise UsageError(f"the weight of {name!r} is {number!r}, which is no number") from None
     return normalise(weights)
-
-
-@dataclass(frozen=True)
-class Feeling:
-    """What footage feels like, as a whole and over time."""
-
-    valence: float  # in [-1, 1]
-    arousal: float  # in [-1, 1]
-    emotion: Mapping[str, float]  # probabilities of the six emotions, summing to 1
-    valence_curve: Curve
-    arousal_curve: Curve
-
-
-@dataclass(frozen=True)
-class Estimator(ABC):
-    """Tells what footage feels like. Its settings are the fields of the dataclass."""
-
-    name: ClassVar[str]
-    summary: ClassVar[str]  # one line for ``emsync plugins``
-
-    @abstractmethod
-    def estimate(self, footage: Footage) -> Feeling:
-        """Return what ``footage`` feels like."""
-
-
-@dataclass(frozen=True)
-class Usual:
-    """How a measurement is spread over ordinary footage."""
-
-    mean: float
-    sd: float
-
-    def standardise(self, values: Floats) -> Floats:
-        """Return how many standard deviations ``values`` are above the mean."""
-        return (values - self.mean) / self.sd
-
-
-# Measured in windows of half a second over 22 varied clips, each weighing the same: animation,
-# feature film, advert, news, time-lapse, telephone and fixed camera, three of them black and white.
-BRIGHTNESS = Usual(0.40, 0.22)
-SATURATION = Usual(0.32, 0.26)
-COLOURFULNESS = Usual(0.13, 0.11)
-MOTION = Usual(-1.18, 0.48)  # of log10(picture heights a second + STILL)
-RHYTHM = Usual(0.16, 0.16)
-PLEASURE = Usual(0.0, 0.65)  # of the two sums below
-EXCITEMENT = Usual(0.0, 1.72)
-STILL = 0.01  # picture heights a second that pass for no motion
-
-STEP = 0.5  # seconds of a window
-
-
-@dataclass(frozen=True)
-class ColourMotion(Estimator):
-    """Valence and arousal from colour, motion and cutting; needs no trained model."""
-
-    name: ClassVar[str] = "colour_motion"
-    summary: ClassVar[str] = "emotion from brightness, saturation, motion and cut rate; no download"
-
-    shot: float = 5.0  # seconds; a shot this long has 1/e of the greatest rhythm
-    smooth: float = 5.0  # seconds of the window that smooths both curves
-    gain: float = 0.6  # how far from neutral footage lies that is unusual by one SD (tanh of it)
-
-    def estimate(self, footage: Footage) -> Feeling:
-        """Return what ``footage`` feels like.
-
-        Colour after Valdez & Mehrabian 1994: pleasure = 0.69 B + 0.22 S, arousal =
-        -0.31 B + 0.60 S, standardised. S is the mean of saturation and colourfulness, which says
-        the same but is sure of itself in the dark. Motion and cutting after Hanjalic & Xu 2005:
-        arousal is their sum, smoothed with a Kaiser window.
-        """
-        brightness = BRIGHTNESS.standardise(_windows(footage, footage.brightness))
-        colour = 0.5 * SATURATION.standardise(_windows(footage, footage.saturation))
-        colour += 0.5 * COLOURFULNESS.standardise(_windows(footage, footage.colourfulness))
-        speed = np.asarray(footage.curve(footage.motion_times, footage.motion, STEP).values)
-        motion = MOTION.standardise(np.log10(speed + STILL))
-        rhythm = RHYTHM.standardise(
-            shot_rhythm(footage.cuts, footage.video.duration, len(brightness), self.shot)
-        )
-        pleasure = 0.69 * brightness + 0.22 * colour
-        excitement = -0.31 * brightness + 0.60 * colour + motion + rhythm
-        valence = self._felt(PLEASURE.standardise(pleasure))
-        arousal = self._felt(EXCITEMENT.standardise(excitement))
-        point = Affect(round(float(valence.mean()), 4), round(float(arousal.mean()), 4))
-        return Feeling(
-            point.valence,
-            point.arousal,
-            categorise(point.valence, point.arousal),
-            Curve(STEP, tuple(float(v) for v in np.round(valence, 4))),
-            Curve(STEP, tuple(float(v) for v in np.round(arousal, 4))),
-        )
-
-    def _felt(self, unusual: Floats) -> Floats:
-        """Return the (W,) curve in [-1, 1] of how unusual each window is, smoothed."""
-        width = 2 * round(self.smooth / STEP / 2) + 1
-        window = np.kaiser(width, 5.0)
-        half = width // 2
-        total = np.convolve(unusual, window)[half : half + len(unusual)]
-        weight = np.convolve(np.ones_like(unusual), window)[half : half + len(unusual)]
-        return np.tanh(self.gain * total / weight)
-
-
-def shot_rhythm(cuts: tuple[Cut, ...], duration: float, windows: int, shot: float) -> Floats:
-    """Return the (W,) rhythm of the cutting: exp(-length of the shot / ``shot``), in [0, 1].
-
-    After Hanjalic & Xu 2005, with seconds for frames. The clip's edges cut the first and the last
-    shot off, so these count as two ``shot`` long at least.
-    """
-    edges = np.asarray([0.0, *(cut.time for cut in cuts), duration])
-    lengths = np.diff(edges)
-    lengths[[0, -1]] = np.maximum(lengths[[0, -1]], 2 * shot)
-    middles = (np.arange(windows) + 0.5) * STEP
-    return np.exp(-lengths[np.searchsorted(edges[1:-1], middles, side="right")] / shot)
-
-
-def _windows(footage: Footage, values: Floats) -> Floats:
-    """Return the (W,) means of the (F,) ``values``."""
-    return np.asarray(footage.curve(footage.times, values, STEP).values)

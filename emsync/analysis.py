@@ -14,24 +14,28 @@ from typing import Any, Self
 
 from emsync.affect import (
     EMOTIONS,
-    ColourMotion,
-    Estimator,
+    SCALE,
     categorise,
     check_affect,
+    gaussians,
     mixture_mean,
     normalise,
 )
+from emsync.arc import State, named, scenes, seconds, settle, whole_feeling
 from emsync.errors import InputError
+from emsync.feeling import Estimator, Feeling, choose, mean
 from emsync.output import whole
 from emsync.video import Curve, Cut, Footage, open_video, thin, watch
 
-__all__ = ["FORMAT", "Analysis", "Curve", "Cut", "analyze"]
+__all__ = ["FORMAT", "Analysis", "Curve", "Cut", "State", "analyze"]
 
 FORMAT = 1  # raised when a field changes its meaning
 MOTION_STEP = 0.1  # seconds between two values of the motion curve
+FEELING_REACH = 2.5  # seconds to either side of a second that make its value in the curves
 
 LARGEST = 64 * 2**20  # bytes of an analysis file; hours of video need a hundredth of it
 MOST_CUTS = 100_000
+GAPLESS = 0.01  # seconds by which states that were written by hand may miss each other
 SLOWEST, FASTEST = 30.0, 300.0  # beats a minute
 ROUNDING = 0.01  # by which probabilities rounded by hand may miss 1
 
@@ -48,10 +52,17 @@ class Analysis:
     arousal: float = math.nan  # in [-1, 1]
     tempo: float = math.nan  # beats a minute asked of the music; NaN leaves it to the composer
     emotion: Mapping[str, float] = field(default_factory=dict)  # probabilities, summing to 1
-    valence_curve: Curve | None = None  # the estimator's view over time, for the picture
+    valence_curve: Curve | None = None  # the estimator's view of each second, for the picture
     arousal_curve: Curve | None = None
+    arc: tuple[State, ...] = ()  # over all of [0, duration] without a gap; () is one state
     source: str = ""  # the name of the video file
     estimator: str = ""  # the plug-in that felt the emotion; empty where a person gave it
+
+    def __post_init__(self) -> None:
+        if not self.arc:
+            emotion = named(self.valence, self.arousal)
+            state = State(0.0, self.duration, self.valence, self.arousal, emotion)
+            object.__setattr__(self, "arc", (state,))
 
     @property
     def kept(self) -> list[Cut]:
@@ -61,20 +72,25 @@ class Analysis:
     @classmethod
     def of(cls, footage: Footage, estimator: Estimator | None = None) -> Self:
         """Return what ``footage`` asks of its music; cuts are thinned, the feeling is estimated."""
-        estimator = estimator or ColourMotion()
-        video, feeling = footage.video, estimator.estimate(footage)
+        estimator = estimator or choose()
+        video, cuts = footage.video, thin(footage.cuts, footage.video.duration)
+        spans = scenes(cuts, video.duration)
+        felt = estimator.feel(footage, [*spans, *seconds(video.duration, FEELING_REACH)])
+        arc, over_time = settle(spans, felt[: len(spans)]), felt[len(spans) :]
+        feeling = mean(felt[: len(spans)], [end - start for start, end in spans])
         return cls(
             duration=video.duration,
             fps=str(video.fps),
-            cuts=thin(footage.cuts, video.duration),
+            cuts=cuts,
             motion=footage.curve(footage.motion_times, footage.motion, MOTION_STEP),
-            valence=feeling.valence,
-            arousal=feeling.arousal,
+            valence=round(feeling.valence, 4),
+            arousal=round(feeling.arousal, 4),
             emotion=feeling.emotion,
-            valence_curve=feeling.valence_curve,
-            arousal_curve=feeling.arousal_curve,
+            valence_curve=Curve(1.0, tuple(round(f.valence, 4) for f in over_time)),
+            arousal_curve=Curve(1.0, tuple(round(f.arousal, 4) for f in over_time)),
+            arc=arc,
             source=video.path.name,
-            estimator=estimator.name,
+            estimator=estimator.title,
         )
 
     def with_feeling(
@@ -82,22 +98,29 @@ class Analysis:
         emotion: Mapping[str, float] | None = None,
         valence: float | None = None,
         arousal: float | None = None,
+        scale: float = SCALE,
     ) -> Self:
         """Return the analysis with the feeling a person asks for in place of the estimated one.
 
-        ``emotion`` (weights) sets valence and arousal by the mixture's mean; ``valence`` and
-        ``arousal`` have the last word. Without ``emotion`` the probabilities follow the point.
-        What was estimated over time no longer holds for the value that is replaced.
+        ``emotion`` (weights) sets valence and arousal by the mixture's mean at ``scale``;
+        ``valence`` and ``arousal`` have the last word. Without ``emotion`` the probabilities follow
+        the point. What was estimated over time no longer holds for the value that is replaced.
         """
         if emotion is None and valence is None and arousal is None:
             return self
-        point = self if emotion is None else mixture_mean(emotion)
+        point = self if emotion is None else mixture_mean(emotion, scale)
         v = point.valence if valence is None else check_affect("valence", valence)
         a = point.arousal if arousal is None else check_affect("arousal", arousal)
         if emotion is not None:
             probabilities = normalise(emotion)
         else:
             probabilities = {} if math.isnan(v + a) else categorise(v, a)
+        arc: tuple[State, ...] = ()  # one state
+        if emotion is None and (valence is None or arousal is None):
+            points = [(s.valence if valence is None else v, s.arousal if arousal is None else a)
+                      for s in self.arc]  # fmt: skip
+            arc = tuple(State(s.start, s.end, *point, named(*point))
+                        for s, point in zip(self.arc, points, strict=True))  # fmt: skip
         return replace(
             self,
             valence=v,
@@ -105,7 +128,53 @@ class Analysis:
             emotion=probabilities,
             valence_curve=self.valence_curve if v == self.valence else None,
             arousal_curve=self.arousal_curve if a == self.arousal else None,
+            arc=arc,
             estimator="",
+        )
+
+    def with_arc(self, arc: tuple[State, ...]) -> Self:
+        """Return the analysis with the arc that a person gives; the whole is the mean of it."""
+        feeling = whole_feeling(arc)
+        point = (math.nan, math.nan) if feeling is None else (feeling.valence, feeling.arousal)
+        return replace(
+            self,
+            valence=point[0],
+            arousal=point[1],
+            emotion={} if feeling is None else feeling.emotion,
+            valence_curve=None,
+            arousal_curve=None,
+            arc=arc,
+            estimator="",
+        )
+
+    def constant(self) -> Self:
+        """Return the analysis with one state throughout: that of the whole."""
+        return replace(self, arc=())
+
+    def scaled(self, largest: float) -> Self:
+        """Return the analysis as it is with emotions whose largest mean is ``largest``, not SCALE.
+
+        All valence and arousal move towards neutral, or away from it, as one; see
+        ``affect.gaussians``. The names of the emotions stay.
+        """
+        gaussians(largest)  # refuses what cannot be
+        factor = largest / SCALE
+
+        def moved(value: float) -> float:
+            return value if math.isnan(value) else max(-1.0, min(1.0, value * factor))
+
+        def curve(values: Curve | None) -> Curve | None:
+            return values and Curve(values.step, tuple(map(moved, values.values)))
+
+        return replace(
+            self,
+            valence=moved(self.valence),
+            arousal=moved(self.arousal),
+            valence_curve=curve(self.valence_curve),
+            arousal_curve=curve(self.arousal_curve),
+            arc=tuple(
+                replace(s, valence=moved(s.valence), arousal=moved(s.arousal)) for s in self.arc
+            ),
         )
 
     def to_json(self) -> dict[str, Any]:
@@ -113,11 +182,13 @@ class Analysis:
         return {"format": FORMAT, **_nulls(asdict(self))}
 
     def save(self, path: Path) -> None:
-        """Write the JSON file ``path``, whole or not at all: a line for each cut and each curve."""
-        rows = {key: json.dumps(value, allow_nan=False) for key, value in self.to_json().items()}
-        if self.cuts:
-            cuts = ",\n  ".join(json.dumps(asdict(cut), allow_nan=False) for cut in self.cuts)
-            rows["cuts"] = f"[\n  {cuts}\n ]"
+        """Write the JSON file ``path``, whole or not at all: a line for each cut and each state."""
+        data = self.to_json()
+        rows = {key: json.dumps(value, allow_nan=False) for key, value in data.items()}
+        for key in ("cuts", "arc"):
+            if data[key]:
+                lines = ",\n  ".join(json.dumps(row, allow_nan=False) for row in data[key])
+                rows[key] = f"[\n  {lines}\n ]"
         text = ",\n".join(f' "{key}": {row}' for key, row in rows.items())
         with whole(path) as partial:
             partial.write_text(f"{{\n{text}\n}}\n", encoding="utf-8")
@@ -161,6 +232,7 @@ class Analysis:
                 emotion=_probabilities(data.get("emotion")),
                 valence_curve=_curve(data, "valence_curve", duration, -1.0, 1.0),
                 arousal_curve=_curve(data, "arousal_curve", duration, -1.0, 1.0),
+                arc=_arc(data.get("arc"), duration),
                 source=_text(data.get("source", ""), "source"),
                 estimator=_text(data.get("estimator", ""), "estimator"),
             )
@@ -244,6 +316,50 @@ def _cut(value: Any, key: str, duration: float) -> Cut:
         reason=_text(given.get("reason", ""), f"{key}.reason"),
         frame=frame,
     )
+
+
+def _arc(value: Any, duration: float) -> tuple[State, ...]:
+    """Return the states; each begins where the last one ends. None are one constant state."""
+    known = [f.name for f in fields(State)]
+    states: list[State] = []
+    rows = [] if value is None else _list(value, "arc", MOST_CUTS)
+    for i, row in enumerate(rows):
+        key, given = f"arc[{i}]", _mapping(row, f"arc[{i}]")
+        if unknown := sorted(set(given) - set(known)):
+            raise _Off(f"{key} has the unknown key {unknown[0]!r}; there are {', '.join(known)}")
+        for part in ("start", "end"):
+            if part not in given:
+                raise _Off(f"{key} has no {part!r}; a state is from start to end, in seconds")
+        start, end = _real(given["start"], f"{key}.start"), _real(given["end"], f"{key}.end")
+        before = states[-1].end if states else 0.0
+        if abs(start - before) > GAPLESS:
+            raise _Off(
+                f"{key}.start is {start:g}, but it must be {before:g}, where "
+                + ("the last state ends" if states else "the video begins")
+            )
+        if i == len(rows) - 1 and abs(end - duration) <= GAPLESS:
+            end = duration
+        if not before < end <= duration:
+            raise _Off(f"{key}.end is {end:g}, outside {before:g} to {duration:g} s")
+        states.append(State(before, end, *_felt(given, key)))
+    if states and states[-1].end != duration:
+        raise _Off(f"arc ends at {states[-1].end:g}, but the video at {duration:g} s")
+    return tuple(states)
+
+
+def _felt(given: Mapping[str, Any], key: str) -> tuple[float, float, str]:
+    """Return the valence, the arousal and the emotion of a state; an emotion alone sets them."""
+    emotion = _text(given.get("emotion") or "", f"{key}.emotion")
+    if emotion and emotion not in EMOTIONS:
+        raise _Off(f"{key}.emotion is {_shown(emotion)}; there are {', '.join(EMOTIONS)}")
+    values = [
+        math.nan if given.get(name) is None else _real(given[name], f"{key}.{name}", -1.0, 1.0)
+        for name in ("valence", "arousal")
+    ]
+    if emotion and not {"valence", "arousal"} & set(given):
+        feeling = Feeling.of({emotion: 1.0})
+        values = [feeling.valence, feeling.arousal]
+    return values[0], values[1], emotion or named(*values)
 
 
 def _curve(

@@ -67,8 +67,12 @@ class Conditioner(ABC):
         """Return (P, channels) rows for a prefix, (T, channels) rows for positions.
 
         Pure, and causal: row i of a position may depend on tokens 0..i only, since at generation
-        there are no others.
+        there are no others. The rows of a prefix are those of the moment the timeline has reached.
         """
+
+    def changes(self, target: Floats) -> Floats:
+        """Return the seconds, ascending, from which the rows of a prefix are others."""
+        return np.empty(0, np.float32)
 
     def unasked(self, target: Floats) -> Floats:
         """Return a target of which nothing is asked, shaped as ``target`` where that matters."""

@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from emsync import audio
+from emsync.affect import SCALE
 from emsync.analysis import FASTEST, SLOWEST, Analysis
+from emsync.arc import read_arc
 from emsync.bundle import check_bundle, play_stems, whole_folder, write_bundle
 from emsync.candidates import Candidate, judge
 from emsync.composer import DEFAULT, Composer
@@ -18,7 +20,11 @@ from emsync.cuts import read_cuts, write_cuts
 from emsync.dynamics import Dynamics
 from emsync.ending import Ending, cadence, last_chord
 from emsync.errors import UsageError
+from emsync.feeling import DEFAULT as ESTIMATOR
+from emsync.feeling import Estimator, choose
 from emsync.hits import Fitted, Sync, fit
+from emsync.impact import Impact
+from emsync.metrics.rhythm import Floats
 from emsync.midi import write_midi
 from emsync.output import check_target, whole
 from emsync.plots import plot_analysis
@@ -27,9 +33,10 @@ from emsync.sampling import Sampling, sample
 from emsync.tempo import at_tempo, tempo_of
 from emsync.timecode import Timecode
 from emsync.titles import Text, Titles
-from emsync.video import Cut, Footage, open_video, watch
+from emsync.video import Cut, Footage, Observer, open_video, watch
 
 Progress = Callable[[str, float], None]  # the stage, and the share of it that is done
+Arc = Literal["scene", "constant"]
 
 ENDING = "the last chord"  # the reason of the boundary that the ending adds
 MARGIN = 1.0  # seconds of music beyond what the fastest tempo can use
@@ -41,6 +48,10 @@ class Wishes:
 
     analysis: Path | None = None  # read instead of watching the video
     cuts: str = "auto"  # found in the video; "none"; or a file of cuts
+    estimator: str = ESTIMATOR  # who feels the emotion; see ``emsync.feeling.choose``
+    emotion_file: Path | None = None  # an arc in place of the estimated one
+    arc: Arc = "scene"  # whether the emotion follows the scenes
+    max_va: float | None = None  # the largest mean of an emotion; None leaves all as it is
     emotion: Mapping[str, float] | None = None
     valence: float | None = None
     arousal: float | None = None
@@ -51,15 +62,20 @@ class Wishes:
     start_timecode: str = ""  # of the first frame, such as 01:00:00:00
     seed: int = 0
     candidates: int = 1  # drawn side by side; the best is kept
+    rhythm: bool = False  # whether the best is also the one that moves with the pictures
 
     def __post_init__(self) -> None:
         if not 1 <= self.candidates <= 64:
             raise UsageError(f"{self.candidates} candidates cannot be drawn; choose from 1 to 64")
+        if self.rhythm and self.analysis is not None:
+            raise UsageError("rhythm is seen in the video itself; leave out rhythm or the analysis")
         if self.tempo is not None and not SLOWEST <= self.tempo <= FASTEST:
             raise UsageError(
                 f"a tempo of {self.tempo:g} is outside {SLOWEST:g} to {FASTEST:g} beats a minute"
             )
-        for name, kind in (("sync", Sync), ("ending", Ending)):
+        if self.max_va is not None and not 0 < self.max_va <= 1:
+            raise UsageError(f"max-va is {self.max_va}; it must be above 0 and at most 1")
+        for name, kind in (("sync", Sync), ("ending", Ending), ("arc", Arc)):
             if getattr(self, name) not in get_args(kind):
                 known = ", ".join(get_args(kind))
                 raise UsageError(f"{name} is {getattr(self, name)!r}; choose of {known}")
@@ -116,11 +132,14 @@ def generate(
         composer = Composer.from_pretrained(checkpoint).to(device)
         choice = Sampling(**{**composer.sampling, **(sampling or {})})
     with clock("analyze"):
-        footage = look(source, wishes, lambda share: progress("Watching", share))
+        impact = Impact() if wishes.rhythm else None
+        observers = [] if impact is None else [impact]
+        footage = look(source, wishes, lambda share: progress("Watching", share), observers)
         video = wished(footage, wishes)
+        pictures = None if impact is None else impact.signal(video.duration)
         words, dynamics = titles(video, wishes), dynamics_of(video, wishes)
     with clock("compose"):
-        best, *others = compose(composer, video, wishes, choice, progress)
+        best, *others = compose(composer, video, wishes, choice, progress, pictures)
     with ExitStack() as together:
         place = outputs.score
         if outputs.bundle:
@@ -157,7 +176,11 @@ def generate(
         facts = {
             "checkpoint": str(checkpoint),
             "sampling": asdict(choice),
-            "settings": {**asdict(wishes), "analysis": _name(wishes.analysis)},
+            "settings": {
+                **asdict(wishes),
+                "analysis": _name(wishes.analysis),
+                "emotion_file": _name(wishes.emotion_file),
+            },
             **describe(best, video, wishes, words.start),
             "candidates": [{"seed": c.seed, "score": c.score, **c.parts} for c in (best, *others)],
         }
@@ -185,17 +208,22 @@ def see(source: Path, wishes: Wishes, progress: Callable[[float], None] | None =
 
 
 def look(
-    source: Path, wishes: Wishes, progress: Callable[[float], None] | None = None
+    source: Path,
+    wishes: Wishes,
+    progress: Callable[[float], None] | None = None,
+    observers: Sequence[Observer] = (),
 ) -> Footage | None:
     """Watch the video; if a person gives its analysis, only make sure that it is one."""
     video = open_video(source)
-    return watch(video, progress) if wishes.analysis is None else None
+    if wishes.analysis is not None:
+        return None
+    return watch(video, progress, observers, stills=choose(wishes.estimator).stills)
 
 
 def wished(footage: Footage | None, wishes: Wishes) -> Analysis:
     """Return what ``footage`` asks of its music, with a person's wishes in its place."""
     if footage is not None:
-        video = Analysis.of(footage)
+        video = Analysis.of(footage, choose(wishes.estimator))
     else:
         assert wishes.analysis is not None  # or the video was watched
         video = Analysis.load(wishes.analysis)
@@ -204,7 +232,15 @@ def wished(footage: Footage | None, wishes: Wishes) -> Analysis:
     elif wishes.cuts != "auto":
         rate = Fraction(video.fps) or None
         video = replace(video, cuts=tuple(read_cuts(Path(wishes.cuts), rate, video.duration)))
-    return video.with_feeling(wishes.emotion, wishes.valence, wishes.arousal)
+    if wishes.emotion_file is not None:
+        video = video.with_arc(read_arc(wishes.emotion_file, video.duration))
+    if wishes.max_va is not None:
+        video = video.scaled(wishes.max_va)
+    if wishes.arc == "constant":
+        video = video.constant()
+    return video.with_feeling(
+        wishes.emotion, wishes.valence, wishes.arousal, wishes.max_va or SCALE
+    )
 
 
 def analyze(
@@ -213,18 +249,22 @@ def analyze(
     plot: Path | None = None,
     lists: Sequence[str] = (),
     progress: Progress = lambda stage, share: None,
+    estimator: Estimator | None = None,
 ) -> tuple[Analysis, list[Path]]:
     """Watch ``source``; write the analysis, its picture and cut lists; return it and the files.
 
     ``lists`` are suffixes such as "csv" and "edl"; the lists are named after ``out`` or the video.
     """
+    estimator = estimator or choose()
     beside = (out or Path(source.name)).with_suffix("")
     targets = [path for path in (out, plot) if path is not None]
     targets += [beside.with_name(f"{beside.name}.cuts.{suffix}") for suffix in lists]
     for path in targets:
         check_target(path)
-    footage = watch(open_video(source), lambda share: progress("Watching", share))
-    video = Analysis.of(footage)
+    footage = watch(
+        open_video(source), lambda share: progress("Watching", share), stills=estimator.stills
+    )
+    video = Analysis.of(footage, estimator)
     with ExitStack() as together:
         files = [together.enter_context(whole(path)) for path in targets]
         if out is not None:
@@ -273,8 +313,12 @@ def compose(
     wishes: Wishes,
     sampling: Sampling,
     progress: Progress = lambda stage, share: None,
+    pictures: Floats | None = None,
 ) -> list[Candidate]:
-    """Draw ``wishes.candidates`` pieces, fit them to ``video``, and return them best first."""
+    """Draw ``wishes.candidates`` pieces, fit them to ``video``, and return them best first.
+
+    ``pictures`` is the video's visible impact, where the rhythm counts.
+    """
     aim = last_chord(video.duration, video.cuts) if wishes.ending == "cadence" else None
     asked = video if aim is None else with_ending(video, aim)
     rate = Fraction(video.fps) or None
@@ -300,7 +344,7 @@ def compose(
         fitted = fit(piece, asked.cuts, video.duration, wishes.sync, wishes.max_tempo_change, rate)
         if aim is not None:
             fitted = finish(fitted, aim)
-        candidates.append(judge(fitted, asked, seed, len(ids)))
+        candidates.append(judge(fitted, asked, seed, len(ids), pictures))
     return sorted(candidates, key=lambda c: -c.score)
 
 
@@ -359,6 +403,10 @@ def describe(
         "valence": _null(video.valence),
         "arousal": _null(video.arousal),
         "emotion": dict(video.emotion),
+        "arc": [
+            {**asdict(s), "valence": _null(s.valence), "arousal": _null(s.arousal)}
+            for s in video.arc
+        ],
         "seed": best.seed,
         "tokens": best.tokens,
         "notes": len(piece),

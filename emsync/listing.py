@@ -1,9 +1,9 @@
 """What is installed: plug-ins and checkpoints, each with a line on what it does."""
 
 from emsync import plugins
-from emsync.affect import Estimator
 from emsync.composer import checkpoint_names, find_checkpoint, read_config
 from emsync.conditioning import Conditioner
+from emsync.feeling import Estimator
 from emsync.tokens import Tokenizer
 
 

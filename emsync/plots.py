@@ -26,6 +26,8 @@ EMOTION_COLOURS = {
     "sadness": "#4a7fb5",
     "surprise": "#d8739b",
 }
+ROWS = 11  # states that the picture has room to write out
+ROOM = 0.06  # share of the time that a state lasts at least to be named in the picture
 NAMES = {  # where the plane has room for each: valence, arousal
     "anger": (-0.47, 0.63),
     "disgust": (-0.34, 0.04),
@@ -61,13 +63,13 @@ def plot_analysis(analysis: Analysis, strip: Sequence[Still], path: Path) -> Non
         FigureCanvasAgg(figure)
         across = {"left": LEFT, "right": RIGHT}
         upper = figure.add_gridspec(
-            3, 1, height_ratios=[1.3, 0.85, 1.2], top=0.9, bottom=0.5, hspace=0.32, **across
+            4, 1, height_ratios=[1.3, 1.75, 0.75, 0.9], top=0.9, bottom=0.435, hspace=0.34, **across
         )
         lower = figure.add_gridspec(
-            1, 3, width_ratios=[1.75, 1.05, 0.62], top=0.405, bottom=0.06, wspace=0.17, **across
+            1, 3, width_ratios=[1.05, 0.75, 1.6], top=0.355, bottom=0.045, wspace=0.2, **across
         )
-        film, cuts, motion = (figure.add_subplot(upper[i]) for i in range(3))
-        over_time, plane, bars = (figure.add_subplot(lower[i]) for i in range(3))
+        film, over_time, cuts, motion = (figure.add_subplot(upper[i]) for i in range(4))
+        plane, bars, states = (figure.add_subplot(lower[i]) for i in range(3))
         _title(figure, analysis)
         _film(film, strip)
         _cuts(cuts, analysis)
@@ -75,6 +77,8 @@ def plot_analysis(analysis: Analysis, strip: Sequence[Still], path: Path) -> Non
         draw_feeling(over_time, analysis)
         draw_plane(plane, analysis)
         draw_emotions(bars, analysis)
+        _states(states, analysis)
+        over_time.tick_params(labelbottom=False)  # as the motion's
         for axes in figure.axes:
             axes.spines[:].set_visible(False)
         for axes in (cuts, motion, over_time):
@@ -165,18 +169,45 @@ def draw_motion(axes: "Axes", analysis: Analysis) -> None:
 
 
 def draw_feeling(axes: "Axes", analysis: Analysis) -> None:
-    """Draw valence and arousal over time, by their curves or as the constants they are."""
+    """Draw valence and arousal: each second's as a faint curve, each state's as a bold step.
+
+    A band in its colour names the emotion of each state that has room for a name.
+    """
+    from matplotlib.patheffects import withStroke
+
+    halo = [withStroke(linewidth=2.5, foreground=PAPER, alpha=0.8)]
     axes.axhline(0, color="#c5ccd4", lw=1)
+    for state in analysis.arc:
+        colour = EMOTION_COLOURS.get(state.emotion, FAINT)
+        axes.axvspan(state.start, state.end, color=colour, alpha=0.13, lw=0)
+        if state.length >= ROOM * analysis.duration:
+            middle = (state.start + state.end) / 2
+            axes.text(
+                middle,
+                -0.98,
+                state.emotion,
+                color=colour,
+                ha="center",
+                va="bottom",
+                size=8.5,
+                weight="bold",
+                clip_on=True,
+                zorder=4,
+                path_effects=halo,
+            )
+    for state in analysis.arc[1:]:
+        axes.axvline(state.start, color=INK, lw=0.8, alpha=0.5)
+    edges = [analysis.arc[0].start, *(state.end for state in analysis.arc)]
     for name, curve, value, colour in (
         ("valence", analysis.valence_curve, analysis.valence, VALENCE),
         ("arousal", analysis.arousal_curve, analysis.arousal, AROUSAL),
     ):
         if curve:
             times, values = _points(curve, analysis.duration)
-            axes.plot(times, values, color=colour, lw=2.2)
-        axes.axhline(value, color=colour, lw=1, ls=(0, (4, 3)), alpha=0.8)
-        shown = "not known" if math.isnan(value) else f"{value:+.2f}".replace("-", "−")
-        axes.plot([], [], color=colour, lw=2.2, label=f"{name} {shown}")
+            axes.plot(times, values, color=colour, lw=1, alpha=0.55)
+        steps = [getattr(state, name) for state in analysis.arc]
+        axes.stairs(steps, edges, baseline=None, color=colour, lw=2.2)
+        axes.plot([], [], color=colour, lw=2.2, label=_signed(name, value))
     for cut in analysis.kept:
         axes.axvline(cut.time, color=CUT, lw=0.8, alpha=0.3)
     axes.set_ylim(-1.02, 1.02)
@@ -215,9 +246,8 @@ def draw_plane(axes: "Axes", analysis: Analysis) -> None:
             path_effects=halo,
             zorder=4,
         )
-    if analysis.valence_curve and analysis.arousal_curve:
-        path = zip(analysis.valence_curve.values, analysis.arousal_curve.values, strict=False)
-        axes.plot(*np.asarray(list(path)).T, color=INK, lw=1, alpha=0.35)
+    points = np.asarray([(state.valence, state.arousal) for state in analysis.arc])
+    axes.plot(*points.T, "o-", color=INK, lw=1, ms=3.5, alpha=0.4, zorder=4)
     axes.plot(analysis.valence, analysis.arousal, "o", ms=11, mfc=INK, mec=PAPER, mew=2, zorder=5)
     axes.set_xlim(-1.04, 1.04)
     axes.set_ylim(-1.04, 1.08)
@@ -225,7 +255,7 @@ def draw_plane(axes: "Axes", analysis: Analysis) -> None:
     axes.set_xticks([-1, 0, 1], labels=["−1", "valence", "+1"])
     axes.set_yticks([-1, 0, 1], labels=["−1", "arousal", "+1"])
     axes.tick_params(axis="y", labelrotation=90)
-    label(axes, "as a point")
+    label(axes, "states, and the whole")
 
 
 def draw_emotions(axes: "Axes", analysis: Analysis) -> None:
@@ -239,6 +269,32 @@ def draw_emotions(axes: "Axes", analysis: Analysis) -> None:
     axes.set_xticks([])
     axes.tick_params(axis="y", labelcolor=INK)
     label(axes, "as emotions")
+
+
+def _states(axes: "Axes", analysis: Analysis) -> None:
+    """Write the states in words, a line each, as many as there is room for."""
+    axes.set_xlim(0, 1)
+    axes.set_ylim(ROWS, 0)
+    axes.set_axis_off()
+    states = analysis.arc if len(analysis.arc) <= ROWS else analysis.arc[: ROWS - 1]
+    for row, state in enumerate(states):
+        words = (f"{clock(state.start)} – {clock(state.end)}", state.emotion or "no name",
+                 _signed("valence", state.valence), _signed("arousal", state.arousal))  # fmt: skip
+        colours = (INK, EMOTION_COLOURS.get(state.emotion, FAINT), VALENCE, AROUSAL)
+        for x, word, colour in zip((0.0, 0.29, 0.51, 0.76), words, colours, strict=True):
+            axes.text(x, row + 0.5, word, color=colour, va="center")
+    if more := len(analysis.arc) - len(states):
+        axes.text(0, len(states) + 0.5, f"… and {more} more", color=FAINT, va="center")
+    label(axes, f"{len(analysis.arc)} state{'s' * (len(analysis.arc) > 1)}")
+
+
+def _signed(name: str, value: float) -> str:
+    """Return a valence or an arousal in words.
+
+    >>> _signed("valence", -0.25)
+    'valence −0.25'
+    """
+    return f"{name} " + ("not known" if math.isnan(value) else f"{value:+.2f}".replace("-", "−"))
 
 
 def _points(curve: Curve, duration: float) -> tuple[Any, Any]:

@@ -10,6 +10,7 @@ from dataclasses import replace
 import numpy as np
 
 from emsync.analysis import Analysis
+from emsync.arc import stretched
 from emsync.video import Cut
 
 MIDDLE = 108.0  # beats a minute at an arousal of zero
@@ -55,4 +56,5 @@ def at_tempo(video: Analysis, own: float, tempo: float) -> Analysis:
     """
     faster = tempo / own
     cuts = tuple(replace(cut, time=cut.time * faster) for cut in video.cuts)
-    return replace(video, duration=video.duration * faster, cuts=cuts, tempo=own)
+    arc = stretched(video.arc, faster)
+    return replace(video, duration=video.duration * faster, cuts=cuts, arc=arc, tempo=own)

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
 Seconds: TypeAlias = NDArray[np.float64]
 Picture: TypeAlias = NDArray[np.uint8]  # (height, width, 3)
+Observer: TypeAlias = Callable[[float, Picture], None]  # a frame's seconds, its (h, w) grey
 
 GAP = 4.0  # seconds between two cuts that the music is asked to answer
 MARGIN = 0.5  # seconds at either end in which no cut can be answered: the music begins and ends
@@ -44,6 +45,7 @@ SHORTEST = 48  # pixels of its sides at least, or optical flow has nothing to st
 GLANCE = (32, 18)  # pixels of the still smaller one that tells scenes apart
 FADE_REACH = 0.2  # seconds around a fade in which a cut belongs to it
 STRIP, STRIP_HEIGHT = 12, 144  # pictures in the film strip, and their height in pixels
+STILL_HEIGHT, MOST_STILLS = 224, 512  # pixels of the stills; above so many, every other one goes
 
 PAIR = 1 / 30 - 0.001  # seconds between the two frames of a motion measurement, at least
 PLAIN = 6.0  # levels of 255; a picture of less contrast (SD) holds nothing that could be followed
@@ -117,6 +119,7 @@ class Footage:
     motion: NDArray[np.float64]  # (P,) mean optical flow, in picture heights a second
     cuts: tuple[Cut, ...]  # all that were found, none thinned
     strip: tuple[Still, ...]  # at most STRIP, evenly spread
+    stills: tuple[Still, ...] = ()  # where they were asked for: evenly spread, MOST_STILLS at most
 
     def curve(self, times: Seconds, values: NDArray[np.float64], step: float) -> Curve:
         """Return ``values`` at ``times`` averaged over even steps of the whole video.
@@ -168,10 +171,17 @@ def open_video(path: Path) -> Video:
         )
 
 
-def watch(video: Video, progress: Callable[[float], None] | None = None) -> Footage:
+def watch(
+    video: Video,
+    progress: Callable[[float], None] | None = None,
+    observers: Sequence[Observer] = (),
+    stills: float = 0.0,
+) -> Footage:
     """Decode ``video`` once and measure cuts, motion and colours on reduced frames.
 
-    ``progress`` is called now and then with the share that is done, in [0, 1].
+    ``progress`` is called now and then with the share that is done, in [0, 1]. Each observer is
+    shown every reduced frame, in grey levels, as it is stored: turned if the video is. ``stills``
+    is the seconds between the colour pictures to keep; 0 keeps none but the strip.
     """
     import cv2
     from av.video.reformatter import VideoReformatter
@@ -181,14 +191,17 @@ def watch(video: Video, progress: Callable[[float], None] | None = None) -> Foot
     height = max(SHORTEST, round(math.sqrt(LOOK / aspect)))
     width = max(SHORTEST, round(math.sqrt(LOOK * aspect)))
     size = (height, width) if sideways else (width, height)  # of the picture as it is stored
-    strip_size = _strip_size(video, aspect, sideways)
+    strip_size = _strip_size(video, aspect, sideways, STRIP_HEIGHT)
+    still_size = _strip_size(video, aspect, sideways, STILL_HEIGHT)
 
     times = array("d")
     colours = (array("d"), array("d"), array("d"))  # brightness, saturation, colourfulness
     pairs, speeds = array("d"), array("d")  # start and end of each pair, in turn; its motion
     strip: list[Still] = []
+    kept: list[Still] = []
     scenes = _Scenes(video.fps)
-    scaler, strip_scaler = VideoReformatter(), VideoReformatter()  # kept: costly to set up
+    # Kept, as they are costly to set up.
+    scaler, strip_scaler, still_scaler = (VideoReformatter() for _ in range(3))
     flow: Any = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
     last: tuple[float, Any] | None = None  # the time and the luma of the last frame of a pair
     end, reported = 0.0, 0.0  # seconds; share
@@ -200,15 +213,21 @@ def watch(video: Video, progress: Callable[[float], None] | None = None) -> Foot
         for values, value in zip(colours, _colours(picture, grey), strict=True):
             values.append(value)
         scenes.see(time, picture)
+        for observer in observers:
+            observer(time, grey)
         if last is None or time - last[0] >= PAIR:
             if last is not None:
                 speeds.append(_moved(flow, last[1], grey) / (time - last[0]))
                 pairs.extend((last[0], time))
             last = (time, grey)
         if len(strip) < STRIP and time >= (len(strip) + 0.5) / STRIP * video.duration:
-            stored = _pixels(strip_scaler, frame, strip_size, "rgb24")
-            upright = np.rot90(stored, video.rotation // 90)
-            strip.append(Still(time, np.ascontiguousarray(upright)))
+            pixels = _upright(strip_scaler, frame, strip_size, video.rotation)
+            strip.append(Still(time, pixels))
+        if stills and time >= (len(kept) + 0.5) * stills:
+            pixels = _upright(still_scaler, frame, still_size, video.rotation)
+            kept.append(Still(time, pixels))
+            if len(kept) > MOST_STILLS:
+                kept, stills = kept[1::2], 2 * stills
         if progress and video.duration and (share := min(1.0, end / video.duration)) > reported:
             progress(share)
             reported = share + 0.01
@@ -233,6 +252,7 @@ def watch(video: Video, progress: Callable[[float], None] | None = None) -> Foot
         motion=motion,
         cuts=with_fades(cuts, shown, brightness),
         strip=tuple(strip),
+        stills=tuple(kept),
     )
 
 
@@ -429,9 +449,16 @@ def _pixels(
     return scaled.to_ndarray().astype(np.uint8, copy=False)
 
 
-def _strip_size(video: Video, aspect: float, sideways: bool) -> tuple[int, int]:
-    """Return the size as stored of a picture that is STRIP_HEIGHT high when it is upright."""
-    height = min(STRIP_HEIGHT, video.height)
+def _upright(
+    scaler: "VideoReformatter", frame: "VideoFrame", size: tuple[int, int], rotation: int
+) -> Picture:
+    """Return ``frame`` in colour, as a picture of ``size`` as it is stored, turned upright."""
+    return np.ascontiguousarray(np.rot90(_pixels(scaler, frame, size, "rgb24"), rotation // 90))
+
+
+def _strip_size(video: Video, aspect: float, sideways: bool, height: int) -> tuple[int, int]:
+    """Return the size as stored of a picture that is ``height`` high when it is upright."""
+    height = min(height, video.height)
     width = max(1, round(height * aspect))
     return (height, width) if sideways else (width, height)
 

@@ -1,6 +1,4 @@
 import math
-from fractions import Fraction
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,20 +8,14 @@ from hypothesis import strategies as st
 from emsync.affect import (
     EMOTIONS,
     RUSSELL_MEHRABIAN,
-    STEP,
-    ColourMotion,
     Distance,
-    Estimator,
-    Feeling,
     categorise,
     draw,
     gaussians,
     mixture_mean,
     parse_emotion,
-    shot_rhythm,
 )
 from emsync.errors import UsageError
-from emsync.video import Cut, Footage, Video
 
 DISTANCES: tuple[Distance, ...] = ("likelihood", "mahalanobis", "euclidean")
 weights = st.dictionaries(st.sampled_from(EMOTIONS), st.floats(0.01, 10), min_size=1)
@@ -150,79 +142,3 @@ def test_a_point_off_the_plane_is_refused(value: float) -> None:
 def test_a_scale_off_the_plane_is_refused(scale: float) -> None:
     with pytest.raises(UsageError, match="the scale of emotions is"):
         mixture_mean({"joy": 1.0}, scale)
-
-
-def footage(
-    brightness: float = 0.4,
-    saturation: float = 0.3,
-    motion: float = 0.05,
-    shot: float = 20.0,
-    seconds: float = 20.0,
-) -> Footage:
-    """Return even footage, cut every ``shot`` seconds."""
-    times = np.arange(0, seconds, 0.04)
-    video = Video(Path("a.mp4"), seconds, Fraction(25), 160, 90, 0, False, len(times), 0)
-    return Footage(
-        video=video,
-        times=times,
-        brightness=np.full(len(times), brightness),
-        saturation=np.full(len(times), saturation),
-        colourfulness=np.full(len(times), saturation / 2),
-        motion_times=times[1:] - 0.02,
-        motion=np.full(len(times) - 1, motion),
-        cuts=tuple(Cut(float(t)) for t in np.arange(shot, seconds, shot)),
-        strip=(),
-    )
-
-
-def felt(**given: float) -> Feeling:
-    return ColourMotion().estimate(footage(**given))
-
-
-def test_brightness_pleases_and_calms() -> None:
-    assert felt(brightness=0.7).valence > felt(brightness=0.3).valence + 0.3
-    assert felt(brightness=0.7).arousal < felt(brightness=0.3).arousal
-
-
-def test_colour_pleases_and_excites() -> None:
-    assert felt(saturation=0.8).valence > felt(saturation=0.1).valence
-    assert felt(saturation=0.8).arousal > felt(saturation=0.1).arousal
-
-
-def test_motion_and_cutting_excite_and_leave_valence_alone() -> None:
-    assert felt(motion=1.0).arousal > felt(motion=0.05).arousal > felt(motion=0.0).arousal
-    assert felt(shot=1.0).arousal > felt(shot=4.0).arousal > felt(shot=20.0).arousal
-    assert felt(motion=1.0, shot=1.0).valence == felt().valence
-
-
-@given(st.floats(0, 1), st.floats(0, 1), st.floats(0, 50), st.floats(0.1, 30), st.floats(0.05, 40))
-def test_any_footage_is_felt_on_the_plane(
-    brightness: float, saturation: float, motion: float, shot: float, seconds: float
-) -> None:
-    feeling = felt(
-        brightness=brightness, saturation=saturation, motion=motion, shot=shot, seconds=seconds
-    )
-    windows = max(1, math.ceil(seconds / STEP - 1e-9))
-    for curve, value in (
-        (feeling.valence_curve, feeling.valence),
-        (feeling.arousal_curve, feeling.arousal),
-    ):
-        assert len(curve.values) == windows
-        assert all(-1 <= v <= 1 for v in curve.values)
-        assert value == pytest.approx(np.mean(curve.values), abs=1e-3)
-    assert feeling.emotion == categorise(feeling.valence, feeling.arousal)
-
-
-def test_the_rhythm_of_a_shot_follows_its_length() -> None:
-    rhythm = shot_rhythm((Cut(10.0), Cut(11.0), Cut(15.0)), 16.0, 32, shot=5.0)
-    assert rhythm[0] == rhythm[19] == pytest.approx(math.exp(-2))
-    assert rhythm[20] == rhythm[21] == pytest.approx(math.exp(-1 / 5))
-    assert rhythm[22] == rhythm[29] == pytest.approx(math.exp(-4 / 5))
-    assert rhythm[31] == pytest.approx(math.exp(-2))  # cut off by the end: not a short shot
-
-
-def test_the_first_estimator_is_found_by_its_door() -> None:
-    assert issubclass(ColourMotion, Estimator)
-    assert ColourMotion.name == "colour_motion" and ColourMotion.summary
-    with pytest.raises(TypeError):
-        Estimator()  # type: ignore[abstract]

@@ -2,6 +2,7 @@ import json
 import math
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +13,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from emsync.affect import EMOTIONS, categorise, mixture_mean
-from emsync.analysis import Analysis, Curve, Cut, analyze
+from emsync.analysis import Analysis, Curve, Cut, State, analyze
+from emsync.arc import ALIKE, LEAST, named, read_arc, scenes, settle
 from emsync.errors import EmsyncError, InputError, UsageError
+from emsync.feeling import Feeling
+from emsync.generate import Wishes, wished
 from emsync.plots import plot_analysis
+from emsync.tempo import at_tempo
 from emsync.video import Still
 
 WHOLE = Analysis(
@@ -28,8 +33,13 @@ WHOLE = Analysis(
     valence_curve=Curve(5.0, (0.2, 0.3)),
     arousal_curve=Curve(5.0, (-0.6, -0.4)),
     source="a.mp4",
-    estimator="colour_motion",
+    arc=(State(0.0, 4.0, 0.3, -0.6, "sadness"), State(4.0, 10.0, 0.2, -0.4, "")),
+    estimator="pictures",
 )
+
+
+def state(start: Any, end: Any, **values: Any) -> dict[str, Any]:
+    return {"start": start, "end": end, **values}
 
 
 def test_a_video_is_analysed_in_one_call(shared: Path) -> None:
@@ -41,7 +51,8 @@ def test_a_video_is_analysed_in_one_call(shared: Path) -> None:
     assert sum(analysis.emotion.values()) == pytest.approx(1)
     assert -1 <= analysis.valence <= 1 and analysis.arousal > 0.2  # a quick montage of traffic
     assert analysis.motion and len(analysis.motion.values) == 100
-    assert shares
+    assert shares and analysis.estimator == "pictures"
+    assert (analysis.arc[0].start, analysis.arc[-1].end) == (0.0, 10.0)
     assert Analysis.from_json(analysis.to_json()) == analysis
 
 
@@ -53,7 +64,8 @@ def test_what_is_saved_is_read_back(tmp_path: Path) -> None:
     for analysis in (WHOLE, Analysis(3.0, "0"), Analysis(3.0, "25", valence=0.5)):
         analysis.save(path)
         back = Analysis.load(path)
-        assert replace(back, valence=0, arousal=0) == replace(analysis, valence=0, arousal=0)
+        plain = {"valence": 0.0, "arousal": 0.0, "arc": ()}  # NaN is not equal to itself
+        assert replace(back, **plain) == replace(analysis, **plain)
         assert back.to_json() == analysis.to_json()
     assert {"duration", "fps", "cuts", "motion", "valence", "arousal", "emotion"} <= set(
         json.loads(path.read_text())
@@ -83,7 +95,7 @@ def test_an_edited_file_needs_no_more_than_a_duration() -> None:
 
 
 def test_keys_of_a_later_emsync_are_let_be() -> None:
-    assert Analysis.from_json({"duration": 7, "arc": {"kind": "later"}}).duration == 7
+    assert Analysis.from_json({"duration": 7, "loudness": {"kind": "later"}}).duration == 7
 
 
 @pytest.mark.parametrize(
@@ -132,6 +144,28 @@ def test_keys_of_a_later_emsync_are_let_be() -> None:
         ({"motion": {"step": 1, "values": ["0"]}}, r'motion.values\[0\] is "0", not a number'),
         ({"valence_curve": {"step": 1, "values": [2]}}, r"valence_curve.values\[0\] is 2, outside"),
         ({"source": 1}, "source is 1, not text"),
+        ({"arc": {"start": 0}}, "arc is .*, not a list"),
+        ({"arc": [3]}, r"arc\[0\] is 3, not an object"),
+        ({"arc": [{"end": 10}]}, r"arc\[0\] has no 'start'"),
+        ({"arc": [{"start": 0}]}, r"arc\[0\] has no 'end'"),
+        ({"arc": [state(1, 10)]}, r"arc\[0\].start is 1, but it must be 0, where the video begins"),
+        (
+            {"arc": [state(0, 4), state(5, 10)]},
+            r"arc\[1\].start is 5, .* 4, where the last state en",
+        ),
+        ({"arc": [state(0, 4), state(3, 10)]}, r"arc\[1\].start is 3, but it must be 4"),
+        ({"arc": [state(0, 0), state(0, 10)]}, r"arc\[0\].end is 0, outside 0 to 10 s"),
+        ({"arc": [state(0, 11)]}, r"arc\[0\].end is 11, outside 0 to 10 s"),
+        ({"arc": [state(0, 9)]}, "arc ends at 9, but the video at 10 s"),
+        ({"arc": [state(0, "10")]}, r'arc\[0\].end is "10", not a number'),
+        ({"arc": [state(0, 10, valence=2)]}, r"arc\[0\].valence is 2, outside -1 to 1"),
+        ({"arc": [state(0, 10, arousal="0")]}, r'arc\[0\].arousal is "0", not a number'),
+        (
+            {"arc": [state(0, 10, emotion="boredom")]},
+            r'arc\[0\].emotion is "boredom"; there are ang',
+        ),
+        ({"arc": [state(0, 10, emotion=1)]}, r"arc\[0\].emotion is 1, not text"),
+        ({"arc": [state(0, 10, mood=1)]}, r"arc\[0\] has the unknown key 'mood'; there are start,"),
     ],
 )
 def test_a_value_that_cannot_be_is_named(changes: dict[str, Any], sentence: str) -> None:
@@ -185,6 +219,7 @@ def test_an_emotion_sets_the_point_by_the_mixtures_mean() -> None:
     assert sad.emotion == {name: float(name == "sadness") for name in EMOTIONS}
     assert sad.valence_curve is None and sad.arousal_curve is None and sad.estimator == ""
     assert sad.cuts == WHOLE.cuts
+    assert sad.arc == (State(0.0, 10.0, mean.valence, mean.arousal, "sadness"),)
 
 
 def test_a_point_sets_the_emotion_by_the_inverse() -> None:
@@ -192,6 +227,7 @@ def test_a_point_sets_the_emotion_by_the_inverse() -> None:
     assert (lively.valence, lively.arousal) == (0.25, 0.7)
     assert lively.emotion == categorise(0.25, 0.7)
     assert lively.valence_curve == WHOLE.valence_curve and lively.arousal_curve is None
+    assert [(s.end, s.valence, s.arousal) for s in lively.arc] == [(4, 0.3, 0.7), (10, 0.2, 0.7)]
 
 
 def test_a_value_has_the_last_word_over_an_emotion() -> None:
@@ -216,6 +252,186 @@ def test_an_impossible_wish_is_refused(value: float) -> None:
         WHOLE.with_feeling(emotion={"joy": 1.0}, arousal=value)
 
 
+# Over time
+
+
+def test_a_file_without_an_arc_is_one_constant_state() -> None:
+    old = {key: value for key, value in WHOLE.to_json().items() if key != "arc"}
+    assert Analysis.from_json(old).arc == (State(0.0, 10.0, 0.25, -0.5, ""),)
+    assert Analysis.from_json({**old, "arc": None}).arc == Analysis.from_json(old).arc
+    assert math.isnan(Analysis.from_json({"duration": 7}).arc[0].valence)
+
+
+def test_a_state_may_be_an_emotion_alone() -> None:
+    rows = [state(0, 4, emotion="joy"), state(4.004, 9.995, valence=0.1)]
+    joy, half = Analysis.from_json({"duration": 10, "arc": rows}).arc
+    mean = mixture_mean({"joy": 1.0})
+    assert joy == State(0.0, 4.0, mean.valence, mean.arousal, "joy")
+    assert (half.start, half.end, half.valence) == (4.0, 10.0, 0.1) and math.isnan(half.arousal)
+
+
+def test_a_constant_analysis_has_one_state_that_is_the_whole() -> None:
+    assert WHOLE.constant().arc == (State(0.0, 10.0, 0.25, -0.5, ""),)
+    assert WHOLE.with_feeling(valence=0.5, arousal=0.5).arc == (
+        State(0.0, 10.0, 0.5, 0.5, named(0.5, 0.5)),
+    )
+
+
+@given(st.floats(0.05, 1.0))
+def test_one_coefficient_scales_all_that_was_felt(largest: float) -> None:
+    scaled, factor = WHOLE.scaled(largest), largest / 0.8
+    assert scaled.valence == pytest.approx(0.25 * factor)
+    assert scaled.arc[0].arousal == pytest.approx(-0.6 * factor)
+    assert scaled.valence_curve and scaled.valence_curve.values[1] == pytest.approx(0.3 * factor)
+    assert (scaled.emotion, scaled.arc[0].emotion) == (WHOLE.emotion, "sadness")
+    joy = WHOLE.with_feeling({"joy": 1.0}, scale=largest)
+    assert joy.valence == pytest.approx(WHOLE.with_feeling({"joy": 1.0}).scaled(largest).valence)
+
+
+def test_what_is_scaled_stays_on_the_plane() -> None:
+    assert replace(WHOLE, valence=0.9, arousal=-1.0).scaled(1.0).valence == 1.0
+    assert replace(WHOLE, arousal=-1.0).scaled(1.0).arousal == -1.0
+    with pytest.raises(UsageError, match="the scale of emotions is 1.5"):
+        WHOLE.scaled(1.5)
+
+
+def test_an_arc_that_is_given_sets_the_whole() -> None:
+    arc = (State(0.0, 2.5, 0.8, 0.4, "joy"), State(2.5, 10.0, -0.4, 0.0, ""))
+    told = WHOLE.with_arc(arc)
+    assert (told.valence, told.arousal) == pytest.approx((-0.1, 0.1))
+    assert sum(told.emotion.values()) == pytest.approx(1)
+    assert told.arc == arc and told.valence_curve is None and told.estimator == ""
+
+
+def test_the_arc_keeps_the_time_of_the_music() -> None:
+    faster = at_tempo(WHOLE, 100.0, 200.0)
+    assert faster.duration == 20 and [(s.start, s.end) for s in faster.arc] == [(0, 8), (8, 20)]
+
+
+spans = st.lists(st.floats(0.2, 12), min_size=1, max_size=12)
+points = st.tuples(st.floats(-1, 1), st.floats(-1, 1))
+
+
+@given(spans, st.data())
+def test_states_cover_all_last_long_and_differ(lengths: list[float], data: st.DataObject) -> None:
+    edges = [0.0, *np.cumsum(lengths).tolist()]
+    feelings = [Feeling.at(*data.draw(points)) for _ in lengths]
+    arc = settle(list(pairwise(edges)), feelings)
+    assert (arc[0].start, arc[-1].end) == (0.0, edges[-1])
+    assert all(a.end == b.start for a, b in pairwise(arc))
+    assert {s.start for s in arc} <= set(edges)
+    if len(arc) > 1:
+        assert min(s.length for s in arc) >= LEAST - 1e-6
+        assert all(
+            math.hypot(a.valence - b.valence, a.arousal - b.arousal) > ALIKE - 1e-3
+            for a, b in pairwise(arc)
+        )
+    whole = sum(s.valence * s.length for s in arc) / edges[-1]
+    felt = np.average([f.valence for f in feelings], weights=lengths)
+    assert whole == pytest.approx(felt, abs=1e-3)  # no second is lost, nor counted twice
+
+
+def test_a_short_scene_joins_the_neighbour_that_it_resembles() -> None:
+    dark, dim, bright = Feeling.at(-0.6, 0.0), Feeling.at(-0.3, 0.0), Feeling.at(0.6, 0.0)
+    arc = settle([(0, 10), (10, 12), (12, 20)], [bright, dim, dark])
+    assert [(s.start, s.end) for s in arc] == [(0, 10), (10, 20)]
+    assert arc[1].valence == pytest.approx((-0.3 * 2 - 0.6 * 8) / 10)
+
+
+def test_scenes_change_only_at_cuts_that_the_music_answers() -> None:
+    cuts = (Cut(1.5), Cut(3.0, kept=False), Cut(7.0), Cut(10.0))
+    assert scenes(cuts, 10.0) == [(0.0, 1.5), (1.5, 7.0), (7.0, 10.0)]
+
+
+def test_what_no_emotion_is_near_has_no_name() -> None:
+    assert named(0.5, -0.6) == "" and named(0.7, 0.4) == "joy" and named(-0.6, -0.3) == "sadness"
+
+
+# The file of an arc
+
+
+def test_an_arc_is_read_from_points_or_from_names(tmp_path: Path) -> None:
+    path = tmp_path / "arc.csv"
+    path.write_text("time,valence,arousal\n2,0.7,0.4\n4.5,-0.2,0\n")
+    first, second = read_arc(path, 10.0)
+    assert first == State(0.0, 4.5, 0.7, 0.4, "joy")  # the first row holds from the start
+    assert (second.start, second.end, second.valence) == (4.5, 10.0, -0.2)
+    path.write_text('\ufefftime, emotion\n0, joy\n6,"fear=1,anger=3"\n', encoding="utf-8")
+    joy, fear = read_arc(path, 10.0)
+    assert (joy.emotion, joy.valence) == ("joy", mixture_mean({"joy": 1.0}).valence)
+    assert fear.valence == mixture_mean({"fear": 1.0, "anger": 3.0}).valence
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("", "has the columns of nothing; they must be time,valence,arousal or time,emotion"),
+        ("time,joy\n0,1\n", "has the columns joy, time; they must be"),
+        ("time,emotion\n", "holds no row"),
+        ("time,emotion\n0\n", "line 2: too few or many cells"),
+        ("time,emotion\n0,joy,fear\n", "line 2: too few or many cells"),
+        ("time,emotion\nsoon,joy\n", "line 2: the time is 'soon', which is no number"),
+        ("time,emotion\n10,joy\n", "line 2: the time 10 is outside the 10 s of video"),
+        ("time,emotion\nnan,joy\n", "line 2: the time nan is outside"),
+        ("time,emotion\n0,joy\n5,fear\n5,joy\n", "line 4: 5 s is not after 5 s"),
+        ("time,emotion\n0,boredom\n", "line 2: unknown emotion 'boredom'; there are"),
+        ("time,valence,arousal\n0,2,0\n", "line 2: valence is 2.0; it must be from -1 to 1"),
+        ("time,valence,arousal\n0,0,high\n", "line 2: the arousal is 'high', which is no number"),
+        ('time,emotion\n0,"joy"x\n', "line 2: "),
+    ],
+)
+def test_an_arc_that_cannot_be_is_refused(tmp_path: Path, text: str, sentence: str) -> None:
+    (tmp_path / "arc.csv").write_text(text)
+    with pytest.raises(InputError) as caught:
+        read_arc(tmp_path / "arc.csv", 10.0)
+    assert sentence in str(caught.value) and "arc.csv" in str(caught.value)
+
+
+def test_a_missing_arc_a_picture_and_a_giant_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="cannot read .*No such file"):
+        read_arc(tmp_path / "none.csv", 10.0)
+    (tmp_path / "a.png").write_bytes(b"\x89PNG\xff")
+    with pytest.raises(InputError, match="is not text in UTF-8"):
+        read_arc(tmp_path / "a.png", 10.0)
+    (tmp_path / "big.csv").write_text("time,emotion\n" + "0,joy\n" * 200_000)
+    with pytest.raises(InputError, match="bytes are too many"):
+        read_arc(tmp_path / "big.csv", 10.0)
+
+
+# What a person asks of generation
+
+
+def test_wishes_override_the_arc_in_turn(tmp_path: Path) -> None:
+    WHOLE.save(tmp_path / "a.json")
+    (tmp_path / "arc.csv").write_text("time,emotion\n0,joy\n5,sadness\n")
+
+    def asked(**wishes: Any) -> Analysis:
+        return wished(None, Wishes(analysis=tmp_path / "a.json", **wishes))
+
+    assert asked().arc == WHOLE.arc
+    assert len(asked(arc="constant").arc) == 1
+    told = asked(emotion_file=tmp_path / "arc.csv")
+    assert [s.emotion for s in told.arc] == ["joy", "sadness"]
+    tame = asked(emotion_file=tmp_path / "arc.csv", max_va=0.4)
+    assert tame.arc[0].valence == pytest.approx(0.4)
+    assert asked(emotion_file=tmp_path / "arc.csv", emotion={"fear": 1.0}).arc[0].emotion == "fear"
+    assert asked(max_va=0.4, emotion={"joy": 1.0}).valence == pytest.approx(0.4)
+    assert asked(max_va=0.4, valence=0.9).valence == 0.9  # a person's number stands
+
+
+@pytest.mark.parametrize(
+    ("wishes", "sentence"),
+    [
+        ({"arc": "wave"}, "arc is 'wave'; choose of scene, constant"),
+        ({"max_va": 0.0}, "max-va is 0.0; it must be above 0 and at most 1"),
+        ({"max_va": math.nan}, "max-va is nan"),
+    ],
+)
+def test_a_wish_that_cannot_be_is_refused(wishes: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(UsageError, match=sentence):
+        Wishes(**wishes)
+
+
 # The picture
 
 
@@ -230,6 +446,7 @@ def strip() -> Iterator[Still]:
         (WHOLE, tuple(strip())),
         (replace(WHOLE, source="a $x$ <&> name.mp4", cuts=()), ()),
         (Analysis(0.04, "0"), ()),
+        (replace(WHOLE, arc=tuple(State(i / 2, i / 2 + 0.5, 0.0, 0.0, "") for i in range(20))), ()),
         (replace(WHOLE, duration=7200.0).with_feeling(emotion={"joy": 1.0}), ()),
     ],
 )

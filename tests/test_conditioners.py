@@ -148,7 +148,21 @@ def test_valence_and_arousal_come_from_labels_and_from_the_video() -> None:
     unlabelled = conditioner.from_music(Piece.of(np.zeros((0, 4))))
     assert np.isnan(unlabelled).all()
     video = conditioner.from_video(Analysis(5.0, "25", valence=0.1))
-    assert video[0] == np.float32(0.1) and np.isnan(video[1])
+    assert video.shape == (1, 3) and video[0, 1] == np.float32(0.1) and np.isnan(video[0, 2])
+
+
+def test_an_arc_is_told_scene_by_scene() -> None:
+    conditioner = ValenceArousal()
+    arc = np.array([(0, 0.5, -0.5), (4, -1, 1), (9, np.nan, 0)], np.float32)
+    assert conditioner.changes(arc).tolist() == [4, 9]
+    told = []
+    for now in (0.0, 3.9, 4.0, 8.5, 9.0, 99.0):
+        timeline = Timeline(np.array([0.0, now]), np.zeros(2, bool))
+        told.append(np.diag(conditioner.features(arc, timeline)).tolist())
+    first, second, third = (row[1:].tolist() for row in arc)
+    assert str(told) == str([first, first, second, second, third, third])
+    check_conditioner(conditioner, arc, Timeline(np.arange(12.0), np.zeros(12, bool)))
+
 
 
 def test_onset_density_shows_the_window_that_the_time_is_in() -> None:

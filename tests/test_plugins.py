@@ -75,7 +75,7 @@ def test_the_plug_ins_of_emsync_come_through_the_door() -> None:
     known = ["boundaries", "metre", "onset_density", "valence_arousal"]
     assert plugins.names(plugins.CONDITIONERS) == known
     assert plugins.names(plugins.TOKENIZERS) == ["events", "tsd"]
-    assert "colour_motion" in plugins.names(plugins.ESTIMATORS)
+    assert "pictures" in plugins.names(plugins.ESTIMATORS)
 
 
 @pytest.mark.parametrize(

@@ -15,12 +15,13 @@ from emsync.tokens import Timeline
 class ValenceArousal(Conditioner):
     """Valence and arousal in [-1, 1], as two vectors before the tokens.
 
-    Targets are (2,): valence and arousal; NaN leaves one open. Row 0 is the valence with a zero
-    beside it, row 1 a zero and the arousal.
+    Targets are (2,), valence and arousal, or (S, 3) where they change: the second from which they
+    hold, then both. NaN leaves one open. Row 0 is the valence with a zero beside it, row 1 a zero
+    and the arousal.
     """
 
     name: ClassVar[str] = "valence_arousal"
-    summary: ClassVar[str] = "valence and arousal of the whole piece, in [-1, 1]"
+    summary: ClassVar[str] = "valence and arousal in [-1, 1], scene by scene"
     place: ClassVar[Place] = "prefix"
     channels: ClassVar[int] = 2
 
@@ -31,7 +32,13 @@ class ValenceArousal(Conditioner):
         return np.array(labels, np.float32)
 
     def from_video(self, video: Analysis) -> Floats:
-        return np.array([video.valence, video.arousal], np.float32)
+        return np.array([(s.start, s.valence, s.arousal) for s in video.arc], np.float32)
 
     def features(self, target: Floats, timeline: Timeline) -> Floats:
+        if target.ndim == 2:
+            now = timeline.times[-1] if len(timeline.times) else 0.0
+            target = target[np.searchsorted(target[1:, 0], now, side="right"), 1:]
         return np.diag(np.clip(target, -self.limit, self.limit)).astype(np.float32)
+
+    def changes(self, target: Floats) -> Floats:
+        return target[1:, 0] if target.ndim == 2 else target[:0]

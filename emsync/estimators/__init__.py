@@ -1,0 +1,1 @@
+"""The estimators of emotion that come with emsync; the door to them is ``emsync.estimators``."""

@@ -1,0 +1,412 @@
+"""Estimators of emotion: each keeps the laws of all, and what it is there for."""
+
+import json
+import math
+import warnings
+from collections.abc import Sequence
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from emsync import plugins
+from emsync.affect import EMOTIONS, mixture_mean
+from emsync.cli import main
+from emsync.errors import AssetError, InputError, UsageError
+from emsync.estimators import clip
+from emsync.estimators.given import Fixed
+from emsync.estimators.pictures import (
+    EXCITEMENT,
+    PLEASURE,
+    SHOT,
+    Pictures,
+    Usual,
+    measure,
+    reference,
+    shot_rhythm,
+    shots,
+    table,
+    usual,
+)
+from emsync.feeling import Blend, Estimator, Feeling, Span, choose, mean
+from emsync.video import Cut, Footage, Still, Video
+
+WHOLE: Span = (0.0, 20.0)
+
+
+def footage(
+    brightness: float = 0.4,
+    saturation: float = 0.3,
+    motion: float = 0.05,
+    shot: float = 20.0,
+    seconds: float = 20.0,
+    stills: Sequence[Still] = (),
+) -> Footage:
+    """Return even footage, cut every ``shot`` seconds."""
+    times = np.arange(0, seconds, 0.04)
+    video = Video(Path("a.mp4"), seconds, Fraction(25), 160, 90, 0, False, len(times), 0)
+    return Footage(
+        video=video,
+        times=times,
+        brightness=np.full(len(times), brightness),
+        saturation=np.full(len(times), saturation),
+        colourfulness=np.full(len(times), saturation / 2),
+        motion_times=times[1:] - 0.02,
+        motion=np.full(len(times) - 1, motion),
+        cuts=tuple(Cut(float(t)) for t in np.arange(shot, seconds, shot)),
+        strip=tuple(stills),
+    )
+
+
+# What all keep
+
+
+@pytest.fixture(params=["pictures", "fixed:joy", "clip", "file", "blend"])
+def any_estimator(request: pytest.FixtureRequest, eyes: Path, tmp_path: Path) -> Estimator:
+    (tmp_path / "arc.csv").write_text("time,emotion\n0,fear\n7,joy\n")
+    return choose(
+        {
+            "clip": f"clip:{eyes}",
+            "file": f"file:{tmp_path / 'arc.csv'}",
+            "blend": "pictures=1,fixed:0.5/-0.5=3",
+        }.get(request.param, request.param)
+    )
+
+
+def test_each_span_is_felt_on_the_plane_and_alone_as_among_others(any_estimator: Estimator) -> None:
+    film = footage(stills=[coloured(i, i + 1.0) for i in range(6)])
+    spans: list[Span] = [(0.0, 20.0), (0.0, 4.0), (3.0, 8.0), (19.9, 20.0)]
+    felt = any_estimator.feel(film, spans)
+    assert len(felt) == len(spans)
+    for span, feeling in zip(spans, felt, strict=True):
+        assert -1 <= feeling.valence <= 1 and -1 <= feeling.arousal <= 1
+        assert tuple(feeling.emotion) == EMOTIONS
+        assert sum(feeling.emotion.values()) == pytest.approx(1)
+        (alone,) = any_estimator.feel(film, [span])
+        assert (alone.valence, alone.arousal) == pytest.approx(
+            (feeling.valence, feeling.arousal), abs=1e-5
+        )
+    assert any_estimator.title and any_estimator.summary
+
+
+def test_the_doors_lead_to_the_four() -> None:
+    assert {"clip", "file", "fixed", "pictures"} <= set(plugins.names(plugins.ESTIMATORS))
+    assert choose() == Pictures()
+    with pytest.raises(TypeError):
+        Estimator()  # type: ignore[abstract]
+
+
+# Several
+
+
+def test_several_are_averaged_by_their_weights() -> None:
+    blend = choose("fixed:0.8/0=3, fixed:-0.4/0.4")
+    (felt,) = blend.feel(footage(), [WHOLE])
+    assert (felt.valence, felt.arousal) == pytest.approx((0.5, 0.1))
+    assert blend.title == "fixed=3,fixed=1"
+
+
+@given(st.floats(0.01, 100))
+def test_a_blend_of_one_opinion_is_that_opinion(weight: float) -> None:
+    one = Fixed.given("joy=0.7,fear=0.3")
+    (felt,) = Blend(((one, weight), (one, 1.0))).feel(footage(), [WHOLE])
+    assert felt.valence == pytest.approx(one.feeling.valence)
+    assert felt.emotion == pytest.approx(dict(one.feeling.emotion))
+
+
+def test_a_blend_asks_for_the_pictures_of_its_most_curious_part(eyes: Path) -> None:
+    assert choose("pictures,fixed:joy").stills == 0
+    assert choose(f"pictures,clip:{eyes}").stills == clip.Clip.stills > 0
+
+
+@pytest.mark.parametrize(
+    ("text", "error", "sentence"),
+    [
+        ("colour_motion", AssetError, "no plug-in 'colour_motion'.*there is clip, file, fixed, pi"),
+        ("", AssetError, "no plug-in ''"),
+        ("pictures:now", UsageError, "'pictures' takes no argument, but got 'now'"),
+        ("pictures=much", UsageError, "the weight of 'pictures' is 'much', which is no number"),
+        ("pictures=0", UsageError, "the weight of 'pictures' is 0; it must be above 0"),
+        ("pictures=nan", UsageError, "the weight of 'pictures' is nan"),
+        ("fixed", UsageError, "unknown emotion ''"),
+        ("fixed:boredom", UsageError, "unknown emotion 'boredom'"),
+        ("fixed:a/b", UsageError, "'a/b' is no valence and arousal such as 0.5/-0.2"),
+        ("fixed:2/0", UsageError, "valence is 2.0; it must be from -1 to 1"),
+        ("file", UsageError, "'file' needs its file"),
+    ],
+)
+def test_what_cannot_be_chosen_is_refused(text: str, error: type, sentence: str) -> None:
+    with pytest.raises(error, match=sentence):
+        choose(text)
+
+
+# Pictures
+
+
+def felt(film: Footage) -> Feeling:
+    (feeling,) = Pictures().feel(film, [(0.0, film.video.duration)])
+    return feeling
+
+
+def test_light_and_colour_please() -> None:
+    assert felt(footage(brightness=0.7)).valence > felt(footage(brightness=0.3)).valence + 0.3
+    assert felt(footage(saturation=0.8)).valence > felt(footage(saturation=0.1)).valence
+
+
+def test_motion_and_cutting_excite_and_leave_valence_alone() -> None:
+    fast, some, none = (felt(footage(motion=m)).arousal for m in (1.0, 0.05, 0.0))
+    assert fast > some > none
+    quick, slow, held = (felt(footage(shot=s)).arousal for s in (1.0, 4.0, 20.0))
+    assert quick > slow > held
+    assert felt(footage(motion=1.0, shot=1.0)).valence == felt(footage()).valence
+
+
+def test_a_dark_film_is_dark_though_all_of_it_is() -> None:
+    assert felt(footage(brightness=0.05)).valence < -0.3
+    assert felt(footage(brightness=0.9)).valence > 0.3
+
+
+def test_a_scene_is_felt_by_its_own_frames() -> None:
+    film = footage()
+    film.brightness[film.times >= 10] = 0.9
+    dim, bright = Pictures().feel(film, [(0.0, 10.0), (10.0, 20.0)])
+    assert dim.valence == pytest.approx(felt(footage()).valence)
+    assert bright.valence == pytest.approx(felt(footage(brightness=0.9)).valence)
+
+
+def test_a_span_between_two_frames_has_their_look() -> None:
+    (row,) = measure(footage(brightness=0.7), [(5.001, 5.002)])
+    assert row[0] == pytest.approx(0.7)
+
+
+@given(st.floats(0, 1), st.floats(0, 1), st.floats(0, 50), st.floats(0.1, 30), st.floats(0.05, 40))
+def test_any_footage_is_felt_on_the_plane(
+    brightness: float, saturation: float, motion: float, shot: float, seconds: float
+) -> None:
+    feeling = felt(footage(brightness, saturation, motion, shot, seconds))
+    assert -1 <= feeling.valence <= 1 and -1 <= feeling.arousal <= 1
+
+
+def test_the_rhythm_of_a_shot_follows_its_length() -> None:
+    spans = [(0.0, 10.0), (10.0, 11.0), (11.0, 15.0), (15.0, 16.0), (9.0, 11.0)]
+    rhythm = shot_rhythm([10.0, 11.0, 15.0], 16.0, spans)
+    assert rhythm[:3] == pytest.approx(np.exp([-10 / SHOT, -1 / SHOT, -4 / SHOT]))
+    assert rhythm[3] == pytest.approx(math.exp(-2))  # cut off by the end: not a short shot
+    assert rhythm[4] == pytest.approx((math.exp(-10 / SHOT) + math.exp(-1 / SHOT)) / 2)
+
+
+def test_the_reference_is_ordinary_by_its_own_measure() -> None:
+    rows, known = reference(), usual()
+    assert len({row.clip for row in rows}) > 20
+    clips: dict[str, list[float]] = {}
+    for row in rows:
+        values = (row.brightness, row.saturation, row.colourfulness, row.motion, row.rhythm)
+        z = (np.array(values) - known.mean) / known.sd
+        clips.setdefault(row.clip, []).append(row.length * float(z @ PLEASURE))
+        clips.setdefault(f"{row.clip} s", []).append(row.length)
+    names = [name for name in clips if f"{name} s" in clips]
+    means = [sum(clips[name]) / sum(clips[f"{name} s"]) for name in names]
+    assert np.mean(means) == pytest.approx(0, abs=1e-9)
+    assert known.pleasure[0] == pytest.approx(0, abs=1e-9) and known.excitement[1] > 1
+
+
+def test_a_reference_is_written_as_it_is_read() -> None:
+    from importlib.resources import files
+
+    text = files("emsync.estimators").joinpath("shots.csv").read_text(encoding="utf-8")
+    assert table(reference()) == text
+
+
+def test_another_reference_makes_other_footage_ordinary() -> None:
+    rows = [*shots(footage(0.1, 0.1, 0.01)), *shots(footage(0.2, 0.2, 0.1, shot=2.0))]
+    dark = Usual.over(
+        [type(r)(f"{i}.mp4", *list(vars(r).values())[1:]) for i, r in enumerate(rows)]
+    )
+    (feeling,) = Pictures(usual=dark).feel(footage(0.3, 0.3), [WHOLE])
+    assert feeling.valence > 0.3
+    assert PLEASURE.shape == EXCITEMENT.shape == dark.mean.shape
+
+
+# CLIP: a tiny one that knows six colours by the sentences of six emotions
+
+COLOURS = {
+    "anger": (220, 30, 30),
+    "disgust": (110, 130, 20),
+    "fear": (20, 90, 60),
+    "joy": (250, 220, 60),
+    "sadness": (30, 60, 230),
+    "surprise": (240, 120, 220),
+}
+
+
+def coloured(i: int, time: float) -> Still:
+    """Return a picture in the colour of the emotion of that number, wider than it is high."""
+    return Still(time, np.full((24, 40, 3), list(COLOURS.values())[i], np.uint8))
+
+
+@pytest.fixture(scope="session")
+def eyes(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a tiny CLIP, its tokenizer and its processor, all made here."""
+    from tokenizers import Tokenizer, models, pre_tokenizers, processors
+    from transformers import CLIPConfig, CLIPModel, PreTrainedTokenizerFast
+
+    folder = tmp_path_factory.mktemp("eyes")
+    texts = {
+        emotion: [
+            s.format(noun=noun, adjective=adjective)
+            for s in clip.SENTENCES
+            for noun, adjective in clip.WORDS[emotion]
+        ]
+        for emotion in EMOTIONS
+    }
+    words = sorted(
+        {w for rows in texts.values() for t in rows for w in t.replace(",", " ,").split()}
+    )
+    vocabulary = {"<pad>": 0, "<start>": 1, "<unk>": 2}
+    vocabulary |= {word: i for i, word in enumerate(words, 3)}
+    vocabulary["<end>"] = len(vocabulary)
+    core = Tokenizer(models.WordLevel(vocabulary, unk_token="<unk>"))
+    core.pre_tokenizer = pre_tokenizers.Whitespace()
+    core.post_processor = processors.TemplateProcessing(
+        single="<start> $A <end>",
+        special_tokens=[("<start>", 1), ("<end>", vocabulary["<end>"])],
+    )
+    tokenizer = PreTrainedTokenizerFast(
+        tokenizer_object=core, pad_token="<pad>", eos_token="<end>", bos_token="<start>",
+        unk_token="<unk>", model_max_length=16,
+    )  # fmt: skip
+    tokenizer.save_pretrained(folder)
+    (folder / "preprocessor_config.json").write_text(
+        json.dumps({"do_center_crop": True, "image_mean": [0.5] * 3, "image_std": [0.25] * 3})
+    )
+    torch.manual_seed(0)
+    tiny = {"hidden_size": 64, "intermediate_size": 64, "num_hidden_layers": 1,
+            "num_attention_heads": 2}  # fmt: skip
+    end = vocabulary["<end>"]
+    model = CLIPModel(
+        CLIPConfig(
+            text_config={**tiny, "vocab_size": len(vocabulary), "max_position_embeddings": 16,
+                         "eos_token_id": end, "bos_token_id": 1, "pad_token_id": 0},
+            vision_config={**tiny, "image_size": 16, "patch_size": 8},
+            projection_dim=16,
+        )
+    )  # fmt: skip
+    # Random towers see well enough; their projections are fitted to one axis for each emotion.
+    told = [(sentence, i) for i, e in enumerate(EMOTIONS) for sentence in texts[e]]
+    tokens = tokenizer([t for t, _ in told], padding="max_length", max_length=16,
+                       return_tensors="pt")  # fmt: skip
+    pixels = (torch.tensor(list(COLOURS.values())) / 255 - 0.5) / 0.25
+    pixels = pixels[:, :, None, None].expand(6, 3, 16, 16)
+    with torch.no_grad():
+        for tower, inputs, rows, projection in (
+            (model.text_model, tokens, [i for _, i in told], model.text_projection),
+            (model.vision_model, {"pixel_values": pixels}, range(6), model.visual_projection),
+        ):
+            seen = tower(**inputs).pooler_output
+            axes = torch.eye(16)[list(rows)]
+            projection.weight.copy_(torch.linalg.lstsq(seen, axes, driver="gelsd").solution.T)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        model.save_pretrained(folder)
+    return folder
+
+
+def test_clip_sees_the_emotion_that_the_sentences_name(eyes: Path) -> None:
+    film = footage(stills=[coloured(i, i + 0.5) for i in range(6)])
+    spans = [(float(i), i + 1.0) for i in range(6)]
+    for emotion, feeling in zip(EMOTIONS, choose(f"clip:{eyes}").feel(film, spans), strict=True):
+        assert max(feeling.emotion, key=lambda name: feeling.emotion[name]) == emotion
+        assert feeling.valence == pytest.approx(mixture_mean(feeling.emotion).valence)
+
+
+def test_pictures_without_content_say_nothing(eyes: Path) -> None:
+    seen = clip.load(str(eyes))
+    logits = seen.look(clip.blanks(seen.size))
+    assert logits.mean(axis=0) == pytest.approx(np.zeros(6), abs=1e-4)
+    assert clip.softmax(logits.mean(axis=0)) == pytest.approx(np.full(6, 1 / 6), abs=1e-4)
+
+
+def test_a_span_without_a_picture_takes_the_nearest(eyes: Path) -> None:
+    film = footage(stills=[coloured(0, 1.0), coloured(3, 15.0)])
+    early, late = choose(f"clip:{eyes}").feel(film, [(3.0, 4.0), (17.0, 20.0)])
+    assert early.emotion["anger"] > late.emotion["anger"]
+    assert late.emotion["joy"] > early.emotion["joy"]
+
+
+def test_many_pictures_are_seen_as_each_alone(eyes: Path) -> None:
+    seen = clip.load(str(eyes))
+    pictures = [coloured(i % 6, 0.0).pixels for i in range(clip.BATCH + 3)]
+    alone = np.concatenate([seen.look([picture]) for picture in pictures])
+    assert seen.look(pictures) == pytest.approx(alone, abs=1e-4)
+
+
+def test_the_middle_of_a_picture_is_seen_where_the_model_learned_so(eyes: Path) -> None:
+    seen = clip.load(str(eyes))
+    wide = coloured(0, 0.0).pixels.copy()
+    wide[:, :8] = wide[:, -8:] = 255
+    assert seen.look([wide]) == pytest.approx(seen.look([coloured(0, 0.0).pixels]), abs=1e-4)
+
+
+@pytest.mark.parametrize("lost", ["config.json", "model.safetensors", "preprocessor_config.json",
+                                  "tokenizer.json"])  # fmt: skip
+def test_a_folder_without_a_part_of_a_clip_is_refused(
+    eyes: Path, tmp_path: Path, lost: str
+) -> None:
+    for path in eyes.iterdir():
+        if path.name != lost:
+            (tmp_path / path.name).write_bytes(path.read_bytes())
+    with pytest.raises(AssetError, match="no CLIP can be loaded from .*; name a folder with clip:"):
+        choose(f"clip:{tmp_path}")
+
+
+def test_broken_weights_are_refused(eyes: Path, tmp_path: Path) -> None:
+    for path in eyes.iterdir():
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    (tmp_path / "model.safetensors").write_bytes(b"nothing")
+    with pytest.raises(AssetError, match="no CLIP can be loaded"):
+        choose(f"clip:{tmp_path}")
+
+
+def test_absent_weights_are_refused_without_the_network(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    import socket
+
+    def refuse(*_: object, **__: object) -> None:
+        raise AssertionError("the network was asked")
+
+    monkeypatch.setattr(socket, "getaddrinfo", refuse)
+    for name in ("clip:nobody/has-this", f"clip:{tmp_path / 'none'}", f"clip:{tmp_path}"):
+        with pytest.raises(AssetError, match="no CLIP can be loaded from") as caught:
+            choose(name)
+        assert caught.value.exit_code == 4 and "\n" not in str(caught.value)
+    assert main(["analyze", "any.mp4", "--estimator", "clip:nobody/has-this"]) == 4
+
+
+# What is given
+
+
+def test_a_file_is_averaged_over_each_span(tmp_path: Path) -> None:
+    (tmp_path / "arc.csv").write_text("time,valence,arousal\n0,0.2,0\n10,0.6,-0.4\n")
+    early, both = choose(f"file:{tmp_path / 'arc.csv'}").feel(footage(), [(0, 10), (5, 15)])
+    assert (early.valence, early.arousal) == (0.2, 0.0)
+    assert (both.valence, both.arousal) == pytest.approx((0.4, -0.2))
+    with pytest.raises(InputError, match="cannot read"):
+        choose("file:nowhere.csv").feel(footage(), [WHOLE])
+
+
+def test_the_fixed_one_says_what_it_was_told() -> None:
+    for told, point in (("joy", mixture_mean({"joy": 1.0})), ("0.1/-0.2", None)):
+        (feeling,) = choose(f"fixed:{told}").feel(footage(), [WHOLE])
+        want = (0.1, -0.2) if point is None else (point.valence, point.arousal)
+        assert (feeling.valence, feeling.arousal) == want
+
+
+def test_the_mean_of_feelings_weighs_them() -> None:
+    both = mean([Feeling.of({"joy": 1}), Feeling.of({"fear": 1})], [1.0, 3.0])
+    assert both.emotion["joy"] == 0.25 and both.emotion["fear"] == 0.75
+    assert both.valence == pytest.approx(mixture_mean({"joy": 1, "fear": 3}).valence)
