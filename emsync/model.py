@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from emsync.conditioning import Conditioner
 from emsync.errors import UsageError
+from emsync.fused import Attend
 
 QUERIES = 256  # attended at once: less memory, and no work on keys that lie in their future
 
@@ -97,6 +98,7 @@ class RelativeAttention(nn.Module):
         self.dropout = nn.Dropout(config.dropout)
         # row longest - 1 - d is for distance d, so that a slice from the end needs no flip
         self.distance = nn.Parameter(torch.randn(longest, config.width // config.heads) * 0.02)
+        self.fused: Attend | None = None  # what attends where nothing is cached, if not ``attend``
 
     def forward(self, x: Tensor, layer: int, cache: Cache | None) -> Tensor:  # (B, N, D)
         b, n, d = x.shape
@@ -104,12 +106,20 @@ class RelativeAttention(nn.Module):
         if cache is not None:
             k, v = cache.extend(layer, k, v)  # (B, H, L, K)
         q = q / math.sqrt(q.shape[-1])
+        if cache is None and self.fused is not None:
+            y = self.fused(q, k, v, self.distance, self.dropout.p if self.training else 0.0)
+        else:
+            y = self.attend(q, k, v)  # (B, H, N, K)
+        return self.out(y.transpose(1, 2).reshape(b, n, d))
+
+    def attend(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+        """Return (B, H, N, K) for the queries of the newest N of (B, H, L, K) keys and values."""
+        n, length = q.shape[2], k.shape[2]
         rows = [
-            self._attend(q[:, :, at : at + QUERIES], k, v, k.shape[2] - n + at)
+            self._attend(q[:, :, at : at + QUERIES], k, v, length - n + at)
             for at in range(0, n, QUERIES)
         ]
-        y = torch.cat(rows, dim=2) if len(rows) > 1 else rows[0]  # (B, H, N, K)
-        return self.out(y.transpose(1, 2).reshape(b, n, d))
+        return torch.cat(rows, dim=2) if len(rows) > 1 else rows[0]
 
     def _attend(self, q: Tensor, k: Tensor, v: Tensor, first: int) -> Tensor:
         """Return (B, H, N, K) for the queries that stand at positions ``first`` and on."""
@@ -197,8 +207,16 @@ class EventTransformer(nn.Module):
 
         With a cache, the tokens continue those it has read; prefix features are used at its start.
         """
+        x = self.embed(ids, features, cache.length if cache is not None else 0)  # (B, N, D)
+        for layer, block in enumerate(self.blocks):
+            x = block(x, layer, cache)
+        if cache is not None:
+            cache.length += x.shape[1]
+        return self.head(self.norm(x[:, x.shape[1] - ids.shape[1] :]))
+
+    def embed(self, ids: Tensor, features: Mapping[str, Tensor], at: int = 0) -> Tensor:
+        """Return the (B, N, D) vectors of tokens and conditions from position ``at`` on."""
         x = self.tokens(ids)  # (B, T, D)
-        at = cache.length if cache is not None else 0
         if at == 0:
             before = [self.conditions(c.name, features[c.name]) for c in self.prefix]
             x = torch.cat([*(p.to(x.dtype) for p in before), x], dim=1)  # (B, N, D)
@@ -211,10 +229,24 @@ class EventTransformer(nn.Module):
             torch.cat([rows[:, :1].expand(-1, ahead, -1), rows], dim=1)  # the prefix sees row 0
             for rows in (self.conditions(c.name, features[c.name]) for c in self.beside)
         ]
-        x = x + torch.cat([learned, *(rows.to(learned.dtype) for rows in beside)], dim=-1)
+        return x + torch.cat([learned, *(rows.to(learned.dtype) for rows in beside)], dim=-1)
 
-        for layer, block in enumerate(self.blocks):
-            x = block(x, layer, cache)
-        if cache is not None:
-            cache.length += n
-        return self.head(self.norm(x[:, ahead:]))
+
+class Decoder:
+    """Reads a batch of pieces: first what is there of each, then token by token."""
+
+    def __init__(self, model: EventTransformer, batch: int) -> None:
+        self.model, self.cache = model, Cache(model, batch)
+
+    def begin(self, ids: Tensor, features: Mapping[str, Tensor], pieces: Sequence[int]) -> Tensor:
+        """Read the (P, T) first tokens of some ``pieces``; return (P, V) logits of the next."""
+        fresh = Cache(self.model, len(pieces))
+        logits = self.model(ids, features, fresh)[:, -1]
+        self.cache.memory[:, :, pieces] = fresh.memory
+        self.cache.length = fresh.length
+        return logits
+
+    def step(self, ids: Tensor, rows: Mapping[str, Tensor]) -> Tensor:
+        """Read (B,) tokens and the (B, channels) rows beside them; return (B, V) logits."""
+        beside = {name: row[:, None] for name, row in rows.items()}
+        return self.model(ids[:, None], beside, self.cache)[:, -1]

@@ -6,21 +6,15 @@ Shapes: N notes, K bars, M boundary chords.
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import reduce
-from typing import Self, TypeAlias, cast
+from typing import TYPE_CHECKING, Self, TypeAlias, cast
 
 import numpy as np
 from numpy.typing import NDArray
-from symusic import Note
-from symusic.core import (
-    NoteTickList,
-    ScoreSecond,
-    ScoreTick,
-    TempoTick,
-    TimeSignatureTick,
-    TrackTick,
-)
 
-Score: TypeAlias = ScoreTick  # symusic's score in ticks: what MIDI files hold
+if TYPE_CHECKING:
+    from symusic.core import NoteTickList, ScoreSecond, ScoreTick
+
+Score: TypeAlias = "ScoreTick"  # symusic's score in ticks: what MIDI files hold
 Seconds: TypeAlias = NDArray[np.float64]
 
 CLASSES = ("drums", "bass", "guitar", "piano", "strings")
@@ -160,6 +154,9 @@ def to_score(piece: Piece) -> Score:
 
     The grid says nothing about the bars; ``emsync.midi`` writes the file a musician opens.
     """
+    from symusic import Note
+    from symusic.core import ScoreTick, TempoTick, TimeSignatureTick, TrackTick
+
     score = ScoreTick(500)
     score.tempos.append(TempoTick(0, 120.0))
     score.time_signatures.append(TimeSignatureTick(0, 4, 4))
@@ -175,7 +172,7 @@ def to_score(piece: Piece) -> Score:
             piece.pitches[mine].astype(np.int8),
             loudness[mine].astype(np.int8),
         )
-        track.notes = cast(NoteTickList, notes)
+        track.notes = cast("NoteTickList", notes)
         score.tracks.append(track)
     return score
 
@@ -186,7 +183,7 @@ def from_score(score: Score, labels: Mapping[str, float] | None = None) -> Piece
     Programs that LPD-5 drops and pitches outside LOWEST..HIGHEST are left out.
     """
     tpq = score.ticks_per_quarter
-    seconds = cast(ScoreSecond, score.to("second"))  # symusic's stubs say ``object``
+    seconds = cast("ScoreSecond", score.to("second"))  # symusic's stubs say ``object``
     columns: list[NDArray[np.float64]] = []
     beats: list[NDArray[np.float64]] = []
     for track, timed in zip(score.tracks, seconds.tracks, strict=True):

@@ -5,19 +5,24 @@ Shapes: B pieces drawn side by side, T tokens read so far, V vocabulary.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
+from emsync import fast
 from emsync.conditioning import Floats
 from emsync.errors import EmsyncError, UsageError
-from emsync.model import Cache, EventTransformer
-from emsync.tokens import Ids, Tokenizer
+from emsync.model import Decoder, EventTransformer
+from emsync.tokens import Ids, Timeline, Tokenizer
+
+if TYPE_CHECKING:
+    from transformers.generation.logits_process import LogitsProcessor
 
 Targets: TypeAlias = Mapping[str, Floats]
+
+FEW = 64  # tokens that are looked at first for a nucleus
 
 
 @dataclass(frozen=True)
@@ -45,50 +50,50 @@ class Sampling:
             raise UsageError(f"instruments is {self.instruments!r}, neither 'fewer' nor 'more'")
 
 
-def window(read: int, context: int) -> NDArray[np.intp]:
-    """Return the indices of the tokens that the model sees once ``read`` tokens are there.
-
-    It sees all until the context is full. Then it keeps the first token, which tells the
-    instruments, and the newest half, and grows again.
-
-    >>> [window(n, 8).tolist() for n in (3, 9, 12)]
-    [[0, 1, 2], [0, 5, 6, 7, 8], [0, 5, 6, 7, 8, 9, 10, 11]]
-    """
-    if read <= context:
-        return np.arange(read)
-    half = context // 2
-    slides = (read - context - 1) // (context - half)
-    start = context + 1 + slides * (context - half) - half
-    return np.append(0, np.arange(start, read))
-
-
 class Reader:
-    """The model reading a batch of pieces, with its cache; the window moves when it is full."""
+    """The model reading a batch of pieces; the window it sees moves when the context is full.
+
+    Then it keeps the first token, which tells the instruments, and the newest half of the others.
+    """
 
     def __init__(self, model: EventTransformer, prefix: Mapping[str, Tensor], batch: int) -> None:
-        self.model, self.prefix = model, prefix  # {name: (B, P, channels)}
-        self.cache = Cache(model, batch)
-        self.ids: list[Tensor] = []  # T of (B,)
-        self.rows: dict[str, list[Tensor]] = {
-            c.name: [] for c in model.beside
-        }  # T of (B, channels)
+        self.prefix, self.context = prefix, model.config.context  # {name: (B, P, channels)}
+        kind = fast.Decoder if fast.supported(model) else Decoder
+        self.decoder, self.batch = kind(model, batch), batch
+        self.ids: list[Tensor] = []  # of the window: T of (B,)
+        self.rows: list[Mapping[str, Tensor]] = []  # T of {name: (B, channels)}
+        self.turned: set[int] = set()  # pieces whose prefix has changed
+
+    def turn(self, piece: int, prefix: Mapping[str, Tensor]) -> None:
+        """Put {name: (P, channels)} rows before the tokens of a piece in place of the old ones."""
+        for name, rows in prefix.items():
+            self.prefix[name][piece] = rows
+        self.turned.add(piece)
 
     def read(self, ids: Tensor, rows: Mapping[str, Tensor]) -> Tensor:
         """Read (B,) tokens and the {name: (B, channels)} rows beside them; return (B, V) logits."""
         self.ids.append(ids)
-        for name, row in rows.items():
-            self.rows[name].append(row)
-        context = self.model.config.context
-        seen = window(len(self.ids), context)
-        fresh = len(self.ids) == 1 or len(seen) <= len(window(len(self.ids) - 1, context))
-        if fresh:
-            self.cache.length = 0
-        columns = seen if fresh else seen[-1:]
-        features = {
-            name: torch.stack([kept[i] for i in columns], dim=1) for name, kept in self.rows.items()
-        }
-        tokens = torch.stack([self.ids[i] for i in columns], dim=1)  # (B, T or 1)
-        return self.model(tokens, {**self.prefix, **features}, self.cache)[:, -1]
+        self.rows.append(rows)
+        if len(self.ids) == 1:
+            return self._begin(range(self.batch))
+        if len(self.ids) > self.context:
+            half = self.context // 2
+            self.ids = [self.ids[0], *self.ids[-half:]]
+            self.rows = [self.rows[0], *self.rows[-half:]]
+            return self._begin(range(self.batch))
+        logits = self.decoder.step(ids, rows)
+        if self.turned:
+            logits[sorted(self.turned)] = self._begin(sorted(self.turned))
+        return logits
+
+    def _begin(self, pieces: Sequence[int]) -> Tensor:
+        """Read the window of some pieces anew; return the logits of their next token."""
+        chosen = list(pieces)
+        features = {name: rows[chosen] for name, rows in self.prefix.items()}
+        for name in self.rows[0]:
+            features[name] = torch.stack([row[name][chosen] for row in self.rows], dim=1)
+        self.turned.clear()
+        return self.decoder.begin(torch.stack(self.ids, dim=1)[chosen], features, chosen)
 
 
 @torch.inference_mode()
@@ -111,17 +116,13 @@ def sample(
     if sampling.guidance != 1.0:  # the same pieces are read once more with nothing asked
         targets, copies = [*targets, *(_open(model, asked) for asked in targets)], 2
     device = model.head.weight.device
-    processors = _processors(tokenizer, sampling)
-    chances = [torch.Generator().manual_seed(seed) for seed in seeds]
+    rules, never = _rules(tokenizer, sampling), list(tokenizer.never)
+    chances = Chances(seeds)
     cursors = [{c.name: c.cursor(asked[c.name]) for c in model.beside} for asked in targets]
     header = tokenizer.header(2 if sampling.instruments == "fewer" else 5)
-    nothing = tokenizer.timeline(header[:0])
-    prefix = {
-        c.name: torch.stack(
-            [torch.from_numpy(c.features(asked[c.name], nothing)) for asked in targets]
-        ).to(device)
-        for c in model.prefix
-    }
+    prefixes = [_prefix(model, asked, 0.0) for asked in targets]
+    turns = [_turns(model, asked) for asked in targets]
+    prefix = {c.name: torch.stack([p[c.name] for p in prefixes]).to(device) for c in model.prefix}
     reader = Reader(model, prefix, batch * copies)
     seconds, mark = tokenizer.durations, tokenizer.mark
     times = np.zeros(batch)
@@ -133,7 +134,11 @@ def sample(
         if t < len(header):
             ids = torch.full((batch,), int(header[t]))
         else:
-            ids = draw(processors(drawn[:, :t], logits.float().cpu()), chances)
+            scores = logits.float().cpu()
+            scores[:, never] = -torch.inf
+            for rule in rules:
+                scores = rule(drawn[:, :t], scores)
+            ids = draw(scores, chances.next(), sampling)
         drawn[:, t] = ids
         picked = ids.tolist()
         times += seconds[picked]
@@ -141,16 +146,21 @@ def sample(
         if (ends >= 0).all():
             return [drawn[b, :end].numpy() for b, end in enumerate(ends)]
         rows = {
-            c.name: torch.tensor(
-                [
-                    asked[c.name].row(float(times[b % batch]), picked[b % batch] == mark)
-                    for b, asked in enumerate(cursors)
-                ],
-                dtype=torch.float32,
-                device=device,
-            )
+            c.name: torch.from_numpy(
+                np.array(
+                    [
+                        asked[c.name].row(float(times[b % batch]), picked[b % batch] == mark)
+                        for b, asked in enumerate(cursors)
+                    ],
+                    np.float32,
+                )
+            ).to(device)
             for c in model.beside
         }
+        for b, ahead in enumerate(turns):
+            if ahead and times[b % batch] >= ahead[0]:
+                reader.turn(b, _prefix(model, targets[b], float(times[b % batch])))
+                turns[b] = [turn for turn in ahead if turn > times[b % batch]]
         logits = reader.read(ids.repeat(copies).to(device), rows)
         if copies == 2:
             logits = guided(logits, sampling.guidance)
@@ -160,6 +170,18 @@ def sample(
         f"the music stands still: {most} tokens reach only {times.min():.1f} s of "
         f"{max(durations):.1f} s; try another seed or a lower temperature"
     )
+
+
+def _prefix(model: EventTransformer, asked: Targets, now: float) -> dict[str, Tensor]:
+    """Return the (P, channels) rows that stand before the tokens at ``now`` seconds."""
+    moment = Timeline(np.array([now]), np.array([False]))
+    return {c.name: torch.from_numpy(c.features(asked[c.name], moment)) for c in model.prefix}
+
+
+def _turns(model: EventTransformer, asked: Targets) -> list[float]:
+    """Return the seconds, ascending, from which what stands before the tokens is another."""
+    changes = [c.changes(asked[c.name]) for c in model.prefix]
+    return sorted({float(turn) for turns in changes for turn in turns if not np.isnan(turn)})
 
 
 def guided(logits: Tensor, guidance: float) -> Tensor:
@@ -178,37 +200,56 @@ def _open(model: EventTransformer, asked: Targets) -> Targets:
             for c in model.conditioners}  # fmt: skip
 
 
-def draw(scores: Tensor, chances: Sequence[torch.Generator]) -> Tensor:
-    """Draw (B,) tokens from (B, V) filtered logits, piece b with its own ``chances[b]``."""
-    mass = scores.softmax(-1).double().cumsum(-1)
-    points = torch.stack([torch.rand(1, generator=c, dtype=torch.float64) for c in chances])
+class Chances:
+    """A point in [0, 1) for each piece and token, from the piece's own seed."""
+
+    def __init__(self, seeds: Sequence[int]) -> None:
+        self.generators = [torch.Generator().manual_seed(seed) for seed in seeds]
+        self.points: list[Tensor] = []  # (B,) each, the next one last
+
+    def next(self) -> Tensor:
+        """Return (B,) points."""
+        if not self.points:
+            rows = [torch.rand(256, generator=g, dtype=torch.float64) for g in self.generators]
+            self.points = list(torch.stack(rows, dim=1))
+        return self.points.pop()
+
+
+def draw(scores: Tensor, points: Tensor, sampling: Sampling) -> Tensor:
+    """Draw (B,) tokens from (B, V) logits; (B,) ``points`` in [0, 1) decide."""
+    mass, tokens = likeliest(scores, sampling)
     # below the total, so that the draw never falls on a token without mass
-    points = points * mass[:, -1:]
-    return torch.searchsorted(mass, points, right=True)[:, 0].clamp_(max=scores.shape[-1] - 1)
+    places = torch.searchsorted(mass, points[:, None] * mass[:, -1:], right=True)
+    return tokens.gather(1, places.clamp_(max=mass.shape[1] - 1))[:, 0]
 
 
-def _processors(tokenizer: Tokenizer, sampling: Sampling) -> Any:
-    """Return transformers' list of processors: the grammar first, then the choice."""
-    from transformers.generation.logits_process import (
-        LogitsProcessorList,
-        SuppressTokensLogitsProcessor,
-        TemperatureLogitsWarper,
-        TopKLogitsWarper,
-        TopPLogitsWarper,
-    )
+def likeliest(scores: Tensor, sampling: Sampling) -> tuple[Tensor, Tensor]:
+    """Return (B, N) tokens, the likeliest first, and the mass up to each; no more than is kept.
 
+    What is kept is what transformers' warpers of temperature, top-k and top-p keep, in this order.
+    They sort the vocabulary, but a nucleus rarely has more than FEW tokens.
+    """
+    size = scores.shape[-1]
+    scores = scores / sampling.temperature
+    if sampling.top_k:
+        scores, tokens = scores.topk(min(sampling.top_k, size))
+        share = scores.softmax(-1)
+    elif sampling.top_p < 1:
+        every = scores.softmax(-1)
+        share, tokens = every.topk(min(FEW, size))
+        if (share.sum(-1) < sampling.top_p).any():
+            share, tokens = every.topk(size)
+    else:  # in any order
+        share, tokens = scores.softmax(-1), torch.arange(size).expand_as(scores)
+    mass = share.double().cumsum(-1)
+    kept = mass - share < sampling.top_p
+    return torch.minimum(mass, (mass * kept).amax(-1, keepdim=True)), tokens
+
+
+def _rules(tokenizer: Tokenizer, sampling: Sampling) -> list["LogitsProcessor"]:
+    """Return the rules of musical grammar that hold."""
     rules = tokenizer.rules()
     for name in sampling.rules_off:
         if name not in rules:
             raise UsageError(f"no rule {name!r}; {tokenizer.name} has {', '.join(rules) or 'none'}")
-    chain = LogitsProcessorList()
-    if len(tokenizer.never):
-        chain.append(SuppressTokensLogitsProcessor(list(tokenizer.never), device="cpu"))
-    chain.extend(make() for name, make in rules.items() if name not in sampling.rules_off)
-    if sampling.temperature != 1.0:
-        chain.append(TemperatureLogitsWarper(sampling.temperature))
-    if sampling.top_k:
-        chain.append(TopKLogitsWarper(sampling.top_k))
-    if sampling.top_p < 1.0:
-        chain.append(TopPLogitsWarper(sampling.top_p))
-    return chain
+    return [make() for name, make in rules.items() if name not in sampling.rules_off]

@@ -1,12 +1,12 @@
 """Standard MIDI files, checked before native code reads them."""
 
-from symusic.core import ScoreTick
-
 from emsync.music import Score
 
 
 def parse(content: bytes) -> Score:
     """Return the score of a file's bytes; ValueError, IndexError or RuntimeError if unsound."""
+    from symusic.core import ScoreTick
+
     _check_events(content)
     return ScoreTick.from_midi(content)
 

@@ -164,7 +164,6 @@ def test_an_arc_is_told_scene_by_scene() -> None:
     check_conditioner(conditioner, arc, Timeline(np.arange(12.0), np.zeros(12, bool)))
 
 
-
 def test_onset_density_shows_the_window_that_the_time_is_in() -> None:
     music = timeline((0.0, False), (0.99, False), (1.0, False), (2.5, False), (9.0, False))
     rows = OnsetDensity().features(floats(4.0, 32.0, NAN), music)[:, 0]

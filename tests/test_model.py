@@ -3,14 +3,14 @@
 import itertools
 import math
 
-import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
+from emsync import fast
 from emsync.errors import UsageError
 from emsync.model import QUERIES, Cache, EventTransformer, ModelConfig, RelativeAttention, skew
-from emsync.sampling import Reader, window
+from emsync.sampling import Reader
 from emsync_conditioners.boundaries import Boundaries
 from emsync_conditioners.onset_density import OnsetDensity
 from emsync_conditioners.valence_arousal import ValenceArousal
@@ -100,7 +100,20 @@ def test_logits_with_the_cache_equal_logits_without_for_every_prefix(holes: floa
             torch.testing.assert_close(torch.cat([head, tail], 1), whole, rtol=1e-4, atol=1e-4)
 
 
-def test_reading_token_by_token_equals_rereading_the_window_when_the_context_is_full() -> None:
+def window(read: int, context: int) -> list[int]:
+    """Return the indices of the tokens that are seen: one by one, and the oldest half leaves."""
+    seen: list[int] = []
+    for i in range(read):
+        seen.append(i)
+        if len(seen) > context:
+            seen = [0, *range(i + 1 - context // 2, i + 1)]
+    return seen
+
+
+def test_reading_token_by_token_equals_rereading_the_window_when_the_context_is_full(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(fast, "supported", lambda model: False)
     model = network()
     ids, features = inputs(5 * CONTEXT)
     reader = Reader(model, {"valence_arousal": features["valence_arousal"]}, len(ids))
@@ -108,20 +121,53 @@ def test_reading_token_by_token_equals_rereading_the_window_when_the_context_is_
         for t in range(ids.shape[1]):
             beside = {k: v[:, t] for k, v in features.items() if k != "valence_arousal"}
             logits = reader.read(ids[:, t], beside)
-            seen = torch.from_numpy(window(t + 1, CONTEXT))
+            seen = torch.tensor(window(t + 1, CONTEXT))
             rows = {k: v if k == "valence_arousal" else v[:, seen] for k, v in features.items()}
             plain = model(ids[:, seen], rows)[:, -1]
             torch.testing.assert_close(logits, plain, rtol=1e-4, atol=1e-4)
 
 
+@pytest.mark.parametrize("quick", [False, True])
+def test_a_piece_whose_prefix_turns_is_read_as_if_it_had_been_so_and_its_neighbours_go_on(
+    quick: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not quick:
+        monkeypatch.setattr(fast, "supported", lambda model: False)
+    model = network()
+    ids, features = inputs(CONTEXT, 3)
+    before = features.pop("valence_arousal")
+    after = before.clone()
+    after[1] = torch.tensor([[9.0, 0.0], [0.0, -9.0]])
+    for block in model.blocks:
+        torch.nn.init.normal_(block.attention.out.weight)  # what stands before is heard
+    with torch.no_grad():
+        read = {}
+        for name, prefix in (("turned", before.clone()), ("before", before), ("after", after)):
+            reader = Reader(model, {"valence_arousal": prefix}, 3)
+            for t in range(10):
+                if name == "turned" and t == 6:
+                    reader.turn(1, {"valence_arousal": after[1]})
+                logits = reader.read(ids[:, t], {k: v[:, t] for k, v in features.items()})
+            read[name] = logits
+    near = (read["after"][1] - read["before"][1]).abs().max() / (5 if quick else 1000)
+    assert near > 1e-5
+    assert (read["turned"][[0, 2]] - read["before"][[0, 2]]).abs().max() < near
+    assert (read["turned"][1] - read["after"][1]).abs().max() < near
+
+
 @pytest.mark.parametrize("context", [8, 9, 24])
-def test_the_window_keeps_the_first_token_and_an_unbroken_newest_part(context: int) -> None:
-    for read in range(1, 10 * context):
-        seen = window(read, context)
-        assert seen[0] == 0 and seen[-1] == read - 1
-        assert len(seen) <= context
-        assert (np.diff(seen[1:]) == 1).all()
-        assert len(seen) >= min(read, context // 2 + 1)
+def test_the_window_keeps_the_first_token_and_an_unbroken_newest_half(context: int) -> None:
+    model = network(context)
+    ids, features = inputs(5 * context)
+    reader = Reader(model, {"valence_arousal": features["valence_arousal"]}, len(ids))
+    with torch.no_grad():
+        for t in range(ids.shape[1]):
+            beside = {k: v[:, t] for k, v in features.items() if k != "valence_arousal"}
+            reader.read(ids[:, t], beside)
+            seen = torch.stack(reader.ids, 1)
+            assert min(t + 1, context // 2 + 1) <= seen.shape[1] <= context
+            assert torch.equal(seen[:, 0], ids[:, 0])
+            assert torch.equal(seen[:, 1:], ids[:, t + 2 - seen.shape[1] : t + 1])
 
 
 def test_no_token_sees_a_later_one() -> None:

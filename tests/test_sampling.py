@@ -3,10 +3,15 @@
 import numpy as np
 import pytest
 import torch
+from transformers.generation.logits_process import (
+    TemperatureLogitsWarper,
+    TopKLogitsWarper,
+    TopPLogitsWarper,
+)
 
 from emsync.errors import EmsyncError, UsageError
 from emsync.model import EventTransformer, ModelConfig
-from emsync.sampling import Sampling, draw, guided, sample
+from emsync.sampling import FEW, Chances, Sampling, draw, guided, likeliest, sample
 from emsync.tokens import Ids
 from emsync_conditioners.boundaries import Boundaries
 from emsync_conditioners.onset_density import OnsetDensity
@@ -87,13 +92,45 @@ def test_a_rule_can_be_switched_off_and_an_unknown_one_is_refused(
         one(model, rules_off=("harmony",))
 
 
-def test_draws_follow_the_probabilities_and_never_fall_on_what_is_excluded() -> None:
+@pytest.mark.parametrize(
+    "settings", [Sampling(top_p=1.0), Sampling(top_p=0.999), Sampling(top_k=3, top_p=1.0)]
+)
+def test_draws_follow_the_probabilities_and_never_fall_on_what_is_excluded(
+    settings: Sampling,
+) -> None:
     wanted = torch.tensor([0.5, 0.0, 0.3, 0.2, 0.0])
-    chance = torch.Generator().manual_seed(0)
-    scores = wanted.log()[None].expand(4000, -1)
-    counts = torch.bincount(draw(scores, [chance] * 4000), minlength=5) / 4000
+    points = Chances(range(4000)).next()
+    drawn = draw(wanted.log()[None].expand(4000, -1), points, settings)
+    counts = torch.bincount(drawn, minlength=5) / 4000
     assert counts[1] == counts[4] == 0
     assert (counts - wanted).abs().max() < 0.03
+
+
+@pytest.mark.parametrize("size", [5, FEW, 1011])
+@pytest.mark.parametrize("top_k", [0, 1, 7, 100])
+@pytest.mark.parametrize("top_p", [0.1, 0.9, 0.99, 1.0])
+@pytest.mark.parametrize("temperature", [0.3, 1.0, 5.0])
+def test_what_can_be_drawn_and_how_likely_is_what_transformers_warpers_say(
+    size: int, top_k: int, top_p: float, temperature: float
+) -> None:
+    scores = torch.randn(6, size, generator=torch.Generator().manual_seed(size)) * 3
+    scores[1, 2:] = -torch.inf
+    warped = TemperatureLogitsWarper(temperature)(None, scores)
+    warped = TopKLogitsWarper(top_k)(None, warped) if top_k else warped
+    warped = TopPLogitsWarper(top_p)(None, warped) if top_p < 1 else warped
+    settings = Sampling(temperature=temperature, top_k=top_k, top_p=top_p)
+    mass, tokens = likeliest(scores, settings)
+    share = mass.diff(dim=1, prepend=torch.zeros(6, 1, dtype=torch.double)) / mass[:, -1:]
+    found = torch.zeros(6, size, dtype=torch.double).scatter(1, tokens, share)
+    torch.testing.assert_close(found, warped.softmax(-1).double(), rtol=1e-4, atol=1e-6)
+
+
+def test_the_points_of_a_piece_are_its_own_and_even() -> None:
+    three, one = Chances([0, 1, 2]), Chances([1])
+    points = torch.stack([three.next() for _ in range(600)])
+    assert torch.equal(points[:, 1], torch.cat([one.next() for _ in range(600)]))
+    assert len(points.unique()) == 1800
+    assert (points.mean(0) - 0.5).abs().max() < 0.05
 
 
 def test_music_that_stands_still_is_an_error_with_a_way_out(model: EventTransformer) -> None:

@@ -1,5 +1,6 @@
 """Musical boundaries on the cuts of the video (Sulun, Viana & Davies, "boundary offsets")."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
@@ -83,13 +84,12 @@ class _Countdown(Cursor):
 
     def row(self, time: float, mark: bool) -> Sequence[float]:
         if not self.asked:
-            return [np.nan] * self.boundaries.channels
+            return [math.nan] * self.boundaries.channels
         grace, reach = self.boundaries.grace, self.boundaries.tolerance
-        self.open = [
-            t
-            for t in self.open
-            if t + grace >= time and not (mark and t - reach < time < t + reach)
-        ]
-        wait = max(self.open[0] - time, 0.0) if self.open else np.inf
-        row: list[float] = self.boundaries._rows(np.array([wait]))[0].tolist()
-        return row
+        while self.open and self.open[0] + grace < time:
+            del self.open[0]
+        if mark:
+            self.open = [t for t in self.open if not t - reach < time < t + reach]
+        wait = max(self.open[0] - time, 0.0) if self.open else math.inf
+        near = min(wait, self.boundaries.horizon)
+        return [near / self.boundaries.horizon, math.exp(-near)]

@@ -1,5 +1,6 @@
 """Where in the bar each token stands: the clock that keeps the beat."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
@@ -50,12 +51,17 @@ class Metre(Conditioner):
 
 
 class _Phase(Cursor):
-    """The row of one moment: it depends on its own time alone."""
+    """The row of one moment: it depends on its own time alone, and most tokens take none."""
+
+    def __init__(self, conditioner: Metre, target: Floats) -> None:
+        super().__init__(conditioner, target)
+        self.now, self.last = math.nan, [math.nan]
 
     def row(self, time: float, mark: bool) -> Sequence[float]:
-        now = Timeline(np.array([time]), np.array([mark]))
-        row: list[float] = self.conditioner.features(self.target, now)[0].tolist()
-        return row
+        if time != self.now:
+            moment = Timeline(np.array([time]), np.array([mark]))
+            self.now, self.last = time, self.conditioner.features(self.target, moment)[0].tolist()
+        return self.last
 
 
 def _bars(downbeats: Seconds, times: Seconds) -> Seconds:

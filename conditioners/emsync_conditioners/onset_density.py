@@ -8,8 +8,10 @@ import numpy as np
 
 from emsync.analysis import Analysis
 from emsync.conditioning import Conditioner, Cursor, Floats, Place
-from emsync.music import Piece
+from emsync.music import Piece, Seconds
 from emsync.tokens import Timeline
+
+NEAR = 1e-6  # windows; a sum of waits may end a hair below an edge
 
 
 @dataclass(frozen=True)
@@ -40,8 +42,8 @@ class OnsetDensity(Conditioner):
         return np.full(int(np.ceil(video.duration / self.window)), np.nan, np.float32)
 
     def features(self, target: Floats, timeline: Timeline) -> Floats:
-        # (T,) index of the current window; a sum of waits may end a hair below its edge
-        now = np.floor(timeline.times / self.window + 1e-6).astype(np.intp)
+        # (T,) index of the current window
+        now = np.floor(timeline.times / self.window + NEAR).astype(np.intp)
         inside = now < len(target)
         rows = np.full((len(now), 1), np.nan, np.float32)  # nothing is asked after the end
         rows[inside, 0] = np.minimum(target[now[inside]] / self.most, 1)
@@ -54,7 +56,12 @@ class OnsetDensity(Conditioner):
 class _Window(Cursor):
     """The row of the window that the time is in."""
 
+    def __init__(self, conditioner: OnsetDensity, target: Floats) -> None:
+        super().__init__(conditioner, target)
+        self.width = conditioner.window
+        edges: Seconds = np.arange(len(target) + 1, dtype=np.float64) * self.width
+        self.rows = conditioner.features(target, Timeline(edges, edges < 0)).tolist()
+
     def row(self, time: float, mark: bool) -> Sequence[float]:
-        now = Timeline(np.array([time]), np.array([mark]))  # a row depends on its own time alone
-        row: list[float] = self.conditioner.features(self.target, now)[0].tolist()
+        row: list[float] = self.rows[min(int(time / self.width + NEAR), len(self.rows) - 1)]
         return row

@@ -3,8 +3,6 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from symusic.core import TempoTick, TempoTickList
-
 from emsync.data.lakh import LARGEST, MOST_SECONDS
 from emsync.errors import InputError
 from emsync.music import Piece, Score, from_score
@@ -28,6 +26,8 @@ def read_midi(
         score = parse(content)
         _check_grid(score)
         if tempo is not None:
+            from symusic.core import TempoTick, TempoTickList
+
             score.tempos = TempoTickList([TempoTick(0, tempo)])
         piece = from_score(score, labels)
         if not len(piece):

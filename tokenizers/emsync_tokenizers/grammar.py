@@ -29,8 +29,8 @@ PER_BEAT = 24  # moments of Lakh Pianoroll
 STARTS = (0, 6, 8, 12, 16, 18)  # of those, where notes begin: sixteenths and triplets
 NEVER = 2**40  # a step after all others
 
-_LONGEST = np.array([round(LONGEST[name] * v.STEPS_PER_SECOND) for name in CLASSES])[:, None]
-_OFFS = np.array([[v.off(c, LOWEST + k) for k in range(v.KEYS)] for c in range(len(CLASSES))])
+_LONGEST = [round(LONGEST[name] * v.STEPS_PER_SECOND) for name in CLASSES]
+_OFFS = np.array([v.off(c, LOWEST + k) for c in range(len(CLASSES)) for k in range(v.KEYS)])
 
 
 class Rule(LogitsProcessor, ABC):
@@ -101,23 +101,34 @@ class Length(Rule):
 
     def begin(self) -> None:
         self.now = np.zeros(len(self.mask), np.int64)  # (B,) steps
-        self.since = np.full((len(self.mask), len(CLASSES), v.KEYS), NEVER)  # (B, 5, 88) steps
+        # (B, 440) the step at which a note, in the order of the OFFs, is longer than real ones
+        self.until = np.full((len(self.mask), _OFFS.size), NEVER)
+        self.ended = np.zeros(len(self.mask), np.int64)  # (B,) OFFs from this one on can come
+        self.forbid = np.zeros(len(self.mask), np.bool_)  # (B,) whether the mask forbids anything
 
     def read(self, ids: Sequence[int]) -> None:
         for row, token in enumerate(ids):
-            ended = v.SIZE  # OFFs up to this one cannot come any more at this instant
+            self.ended[row] = len(_OFFS)
             if v.SHIFT <= token < v.NOTE:
                 self.now[row] += token - v.SHIFT + 1
-                ended = -1
+                self.ended[row] = 0
             elif token >= v.NOTE:
                 instrument, place = divmod(token - v.NOTE, 2 * v.KEYS)
                 begins = place < v.KEYS
-                self.since[row, instrument, place % v.KEYS] = self.now[row] if begins else NEVER
-                ended = v.SIZE if begins else token
-            overdue = _OFFS[self.now[row] - self.since[row] >= _LONGEST]
-            overdue = overdue[overdue > ended]
-            self.mask[row] = len(overdue) > 0
-            self.mask[row, overdue[:1]] = False  # the lowest first, so that all can follow
+                note = instrument * v.KEYS + place % v.KEYS
+                self.until[row, note] = self.now[row] + _LONGEST[instrument] if begins else NEVER
+                if not begins:
+                    self.ended[row] = note + 1
+        overdue = self.until <= self.now[:, None]
+        late = overdue.any(axis=1)
+        self.mask[self.forbid] = False
+        self.forbid[:] = False
+        for row in np.flatnonzero(late).tolist():
+            offs = _OFFS[self.ended[row] :][overdue[row, self.ended[row] :]]
+            if len(offs):
+                self.forbid[row] = True
+                self.mask[row] = True
+                self.mask[row, offs[0]] = False  # the lowest first, so that all can follow
 
 
 class Metre(Rule):

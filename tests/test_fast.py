@@ -1,0 +1,167 @@
+"""Decoding in int8, against the plain model."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from emsync import fast
+from emsync.composer import Composer, find_checkpoint
+from emsync.conditioning import Conditioner
+from emsync.data.crops import Cropping, crop
+from emsync.data.labels import Scale
+from emsync.metrics.likelihood import untrained
+from emsync.model import Decoder, EventTransformer, ModelConfig
+from emsync_conditioners.boundaries import Boundaries
+from emsync_conditioners.metre import Metre
+from emsync_conditioners.onset_density import OnsetDensity
+from emsync_conditioners.valence_arousal import ValenceArousal
+
+ALL = (ValenceArousal(), Metre(), Boundaries(), OnsetDensity())
+CONTEXT = 100  # three blocks, and some
+
+pytestmark = pytest.mark.skipif(
+    torch.backends.quantized.engine not in ("x86", "fbgemm"), reason="no FBGEMM here"
+)
+
+
+def network(conditioners: tuple[Conditioner, ...] = ALL) -> EventTransformer:
+    """Return a network of random weights whose activations are as large as a trained one's."""
+    torch.manual_seed(0)
+    config = ModelConfig(50, width=64, depth=3, heads=4, context=CONTEXT, position_channels=24)
+    model = EventTransformer(config, conditioners).eval()
+    with torch.no_grad():
+        for weight in model.parameters():
+            weight.copy_(torch.randn_like(weight) / weight.shape[-1] ** 0.5)
+    return model
+
+
+def inputs(tokens: int, batch: int, holes: float) -> tuple[Tensor, dict[str, Tensor]]:
+    """Return random tokens and features with NaN in a share of the rows."""
+    chance = torch.Generator().manual_seed(tokens)
+    ids = torch.randint(0, 50, (batch, tokens), generator=chance)
+    features = {
+        c.name: torch.rand(
+            batch, 2 if c.place == "prefix" else tokens, c.channels, generator=chance
+        )
+        for c in ALL
+    }
+    for rows in features.values():
+        rows[torch.rand(rows.shape[:2], generator=chance) < holes] = torch.nan
+    return ids, features
+
+
+def part(features: dict[str, Tensor], until: int) -> dict[str, Tensor]:
+    return {k: v if k == "valence_arousal" else v[:, :until] for k, v in features.items()}
+
+
+@torch.inference_mode()
+def decode(
+    decoder: Decoder | fast.Decoder, ids: Tensor, features: dict[str, Tensor], first: int
+) -> Tensor:
+    """Return the (B, T - first + 1, V) logits of reading ``first`` tokens at once, then each."""
+    pieces = range(len(ids))
+    logits = [decoder.begin(ids[:, :first], part(features, first), pieces)]
+    for t in range(first, ids.shape[1]):
+        beside = {k: v[:, t] for k, v in features.items() if k != "valence_arousal"}
+        logits.append(decoder.step(ids[:, t], beside))
+    return torch.stack(logits, 1)
+
+
+@pytest.mark.parametrize("holes", [0.0, 0.4, 1.0])
+@pytest.mark.parametrize("first", [1, 29, 30, 62, 99])
+@pytest.mark.parametrize("conditioners", [ALL, ALL[:1], ALL[2:], ()])
+def test_logits_are_near_the_plain_model_s_whatever_is_asked_and_wherever_it_begins(
+    conditioners: tuple[Conditioner, ...], first: int, holes: float
+) -> None:
+    model = network(conditioners)
+    ids, features = inputs(CONTEXT, 3, holes)
+    features = {c.name: features[c.name] for c in conditioners}
+    with torch.no_grad():
+        plain = model(ids, features)[:, first - 1 :]
+    near = decode(fast.Decoder(model, 3), ids, features, first)
+    assert (near - plain).square().mean().sqrt() < 0.05 * plain.std()
+    assert (near - plain).abs().max() < 0.4 * plain.std()
+
+
+def test_a_layer_in_int8_is_near_the_plain_one_and_of_zeros_is_its_bias() -> None:
+    torch.manual_seed(0)
+    layer, norm = torch.nn.Linear(64, 48), torch.nn.LayerNorm(64)
+    torch.nn.init.normal_(norm.weight)
+    x = torch.randn(5, 64) * torch.tensor([1e-3, 1.0, 0.0, 1e3, 1.0])[:, None]
+    with torch.no_grad():
+        near, plain = fast.Linear(layer)(x), layer(x)
+        assert torch.equal(near[2], layer.bias)
+        # half a level of each input, in units of what the output is made of
+        assert ((near - plain).abs() <= 0.02 * x.norm(dim=1, keepdim=True) + 1e-6).all()
+        torch.testing.assert_close(
+            fast.Linear(layer, norm)(fast.normal(x)), layer(norm(x)), rtol=0, atol=0.1
+        )
+
+
+def test_a_decoder_can_begin_anew() -> None:
+    model = network()
+    ids, features = inputs(CONTEXT, 2, 0.3)
+    decoder = fast.Decoder(model, 2)
+    before = decode(decoder, ids, features, 70)
+    decode(decoder, ids.flip(1), features, 40)
+    assert torch.equal(decode(decoder, ids, features, 70), before)
+
+
+@pytest.mark.parametrize("batch", [1, 2, 3, 5, 9])
+def test_the_logits_of_a_piece_do_not_depend_on_its_neighbours(batch: int) -> None:
+    model = network()
+    ids, features = inputs(CONTEXT, 9, 0.3)
+    features["metre"][1] *= 100  # a neighbour of another size
+    whole = decode(fast.Decoder(model, 9), ids, features, 20)
+    few = {k: v[:batch] for k, v in features.items()}
+    assert torch.equal(decode(fast.Decoder(model, batch), ids[:batch], few, 20), whole[:batch])
+
+
+def test_a_model_that_is_elsewhere_is_decoded_plainly() -> None:
+    with torch.device("meta"):
+        assert not fast.supported(EventTransformer(ModelConfig(50), ()))
+
+
+@pytest.fixture(scope="module")
+def shipped() -> Composer:
+    return Composer.from_pretrained("emsync-small")
+
+
+def test_real_songs_are_foretold_as_well_within_one_percent(
+    shipped: Composer, shared: Path
+) -> None:
+    """Nats per token, read one by one from the song's start, with the music's own conditions."""
+    from emsync.data.store import read_song
+
+    model, tokens = shipped.model, 300
+    folder = shared / "corpus" / "lpd-samples"
+    songs = untrained([folder], find_checkpoint("emsync-small"), 12)
+    rng, how = np.random.default_rng(0), Cropping.plain()
+    rows = []
+    for _, path in songs:
+        ids = shipped.tokenizer.encode(read_song(path, shipped.tempo))
+        if len(ids) > tokens:
+            rows.append(crop(ids, shipped.tokenizer, model.conditioners, tokens, rng, how, {},
+                             Scale(0.0, 1.0), 1))  # fmt: skip
+    assert len(rows) >= 4
+    ids = torch.from_numpy(np.stack([row.ids for row in rows]))
+    features = {
+        c.name: torch.from_numpy(np.stack([row.features[c.name] for row in rows]))
+        for c in model.conditioners
+    }
+
+    def nats(logits: Tensor) -> float:
+        return float(F.cross_entropy(logits.flatten(0, 1), ids[:, 1:].flatten()))
+
+    with torch.no_grad():
+        plain = model(ids[:, :-1], part(features, tokens))
+    near = decode(fast.Decoder(model, len(rows)), ids[:, :-1], features, 1)
+    assert nats(near) == pytest.approx(nats(plain), rel=0.01)
+    share = plain.softmax(-1)  # a greedy choice differs only between tokens that are as likely
+    choice = share.gather(-1, near.argmax(-1, keepdim=True))[..., 0]
+    assert (share.amax(-1) - choice).max() < 0.2
+    assert (choice == share.amax(-1)).float().mean() > 0.95

@@ -1,0 +1,80 @@
+"""Fused relative attention, against the network's own."""
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from emsync.errors import UsageError
+from emsync.fused import ATTENTIONS, flexible
+from emsync.model import QUERIES, Cache, EventTransformer, ModelConfig, RelativeAttention
+
+DEVICES = ["cpu", "cuda"] if torch.cuda.is_available() else ["cpu"]
+
+pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")  # of FlexAttention on a CPU
+
+
+@pytest.fixture(autouse=True)
+def flex_on_a_cpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let FlexAttention go backwards on a CPU: it can, unfused, but refuses as it is slow."""
+    monkeypatch.setattr("torch.nn.attention.flex_attention._validate_device", lambda *tensors: None)
+
+
+def attention(longest: int, device: str) -> RelativeAttention:
+    torch.manual_seed(0)
+    config = ModelConfig(50, width=32, depth=1, heads=2, position_channels=16, dropout=0.0)
+    layer = RelativeAttention(config, longest)
+    for weight in layer.parameters():
+        nn.init.normal_(weight, std=0.3)
+    return layer.to(device)
+
+
+def answers(layer: RelativeAttention, x: Tensor) -> list[Tensor]:
+    """Return what the layer makes of ``x``, and the gradients of its weights and of ``x``."""
+    x = x.clone().requires_grad_()
+    y = layer(x, 0, None)
+    wanted = torch.linspace(-1, 1, y.numel(), device=y.device).view(y.shape)
+    return [y, *torch.autograd.grad((y * wanted).sum(), [*layer.parameters(), x])]
+
+
+@pytest.mark.parametrize("device", DEVICES)
+@pytest.mark.parametrize("name", [name for name, attend in ATTENTIONS.items() if attend])
+@pytest.mark.parametrize("tokens", [1, 37, QUERIES + 44])
+def test_fused_attention_is_the_network_s_own_forwards_and_backwards(
+    tokens: int, name: str, device: str
+) -> None:
+    layer = attention(QUERIES + 50, device)
+    x = torch.randn(2, tokens, 32, device=device)
+    own = answers(layer, x)
+    layer.fused = ATTENTIONS[name]
+    close = 1e-5 if device == "cpu" else 1e-2  # TF32
+    for a, b in zip(own, answers(layer, x), strict=True):
+        assert torch.allclose(a, b, rtol=0, atol=close * max(1.0, float(a.detach().abs().max())))
+    names = [name for name, _ in layer.named_parameters()]
+    assert float(own[1 + names.index("distance")].abs().max()) > 0 or tokens == 1
+
+
+@pytest.mark.parametrize("name", ATTENTIONS)
+def test_a_network_with_fused_attention_foretells_the_same_and_reads_with_a_cache(
+    name: str,
+) -> None:
+    torch.manual_seed(0)
+    model = EventTransformer(
+        ModelConfig(50, width=32, depth=2, heads=2, context=24, position_channels=16)
+    ).eval()
+    for weight in model.parameters():
+        nn.init.normal_(weight, std=0.3)
+    ids = torch.randint(0, 50, (2, 24))
+    with torch.no_grad():
+        own = model(ids, {})
+        for block in model.blocks:
+            block.attention.fused = ATTENTIONS[name]
+        assert torch.allclose(model(ids, {}), own, atol=1e-4)
+        assert torch.allclose(model(ids, {}, Cache(model, 2)), own, atol=1e-4)
+
+
+def test_dropout_that_a_kernel_does_not_know_is_refused() -> None:
+    layer = attention(8, "cpu")
+    layer.fused, layer.dropout.p = flexible, 0.1
+    with pytest.raises(UsageError, match="cannot drop 0.1 of the weights; set dropout = 0"):
+        layer(torch.randn(1, 4, 32), 0, None)
+    layer.eval()(torch.randn(1, 4, 32), 0, None)
