@@ -10,6 +10,7 @@ from typing import Any, Self
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
+from torch import Tensor
 
 from emsync import plugins
 from emsync.analysis import Analysis
@@ -20,6 +21,7 @@ from emsync.output import whole
 from emsync.tokens import Tokenizer
 
 DEFAULT = "emsync-small"
+SCALE = ".scale"  # after the name of a matrix in int8: the tensor of its rows' scales
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,7 +53,10 @@ class Composer:
         return self.targets(Analysis(seconds, "0", tempo=self.tempo or math.nan))
 
     def save_pretrained(self, folder: Path, dtype: torch.dtype | None = None) -> None:
-        """Write ``config.json`` and ``model.safetensors`` to ``folder``, in ``dtype`` if given."""
+        """Write ``config.json`` and ``model.safetensors`` to ``folder``, in ``dtype`` if given.
+
+        In ``torch.int8`` the matrices have a scale for each row, and the rest stays as it is.
+        """
         config = {
             "tokenizer": describe(self.tokenizer),
             "conditioners": [describe(c) for c in self.model.conditioners],
@@ -59,7 +64,11 @@ class Composer:
             "tempo": self.tempo,
             "sampling": dict(self.sampling),
         }
-        weights = {k: v.detach().to(dtype or v.dtype) for k, v in self.model.state_dict().items()}
+        weights = {k: v.detach() for k, v in self.model.state_dict().items()}
+        if dtype is torch.int8:
+            weights = _quantized(weights)
+        elif dtype is not None:
+            weights = {k: v.to(dtype) for k, v in weights.items()}
         folder.mkdir(parents=True, exist_ok=True)
         with whole(folder / "model.safetensors") as partial:
             save_file({k: v.contiguous() for k, v in weights.items()}, partial)
@@ -70,8 +79,8 @@ class Composer:
     def from_pretrained(cls, name: str | Path) -> Self:
         """Read what ``save_pretrained`` wrote: a folder, or the name of a shipped checkpoint.
 
-        Weights in bfloat16 are widened to float32. Raises AssetError when anything is missing or
-        does not fit.
+        Weights in bfloat16 or int8 are widened to float32. Raises AssetError when anything is
+        missing or does not fit.
         """
         folder = find_checkpoint(name)
         config = read_config(folder)
@@ -96,15 +105,36 @@ class Composer:
 def load_weights(model: EventTransformer, path: Path) -> None:
     """Fill ``model`` with the weights at ``path``; AssetError names what does not fit."""
     try:
-        weights = {k: v.float() for k, v in load_file(path).items()}
-        model.load_state_dict(weights)
+        model.load_state_dict(_widened(load_file(path)))
     except FileNotFoundError as error:
         raise AssetError(f"checkpoint {str(path.parent)!r} has no weights ({path.name})") from error
     except (OSError, SafetensorError) as error:
         raise AssetError(f"cannot read the weights {str(path)!r}: {error}") from error
+    except KeyError as error:
+        raise AssetError(f"the weights {str(path)!r} have no {error}") from error
     except RuntimeError as error:
-        reason = str(error).splitlines()[1].strip()
+        reason = str(error).splitlines()[:2][-1].strip()
         raise AssetError(f"the weights {str(path)!r} do not fit config.json: {reason}") from error
+
+
+def _quantized(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return matrices as int8 beside the (rows,) scales that bring them back, the rest as it is."""
+    stored = dict(weights)
+    for name, weight in weights.items():
+        if weight.ndim == 2:
+            scale = weight.float().abs().amax(1) / 127
+            steps = weight.float() / scale.clamp_min(1e-12)[:, None]  # a row of zeros stays zero
+            stored |= {name: steps.round().to(torch.int8), name + SCALE: scale}
+    return stored
+
+
+def _widened(stored: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return the weights that were stored, in float32; a matrix in int8 times its scales."""
+    weights = {k: v.float() for k, v in stored.items() if not k.endswith(SCALE)}
+    for name, weight in weights.items():
+        if stored[name].dtype is torch.int8:
+            weight *= stored[name + SCALE].float()[:, None]
+    return weights
 
 
 def checkpoints_folder() -> Path:

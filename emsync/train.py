@@ -31,12 +31,14 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from emsync import plugins
+from emsync.alone import Alone
 from emsync.composer import Composer, load_weights
 from emsync.conditioning import Conditioner
 from emsync.data.crops import Cropping, crop
 from emsync.data.store import Song, Store
 from emsync.errors import EmsyncError, InputError, UsageError
-from emsync.model import EventTransformer, ModelConfig
+from emsync.fused import ATTENTIONS
+from emsync.model import EventTransformer, ModelConfig, RelativeAttention
 
 Batch = dict[str, Tensor]  # "ids" (B, T + 1), and (B, rows, channels) for each conditioner
 
@@ -71,6 +73,8 @@ class TrainConfig:
     validate_every: int = 250  # steps
     save_minutes: float = 5.0
     bf16: bool = True
+    attention: str = "plain"  # on a CPU; "biased" or "flexible" are fused kernels for a GPU
+    compile: bool = False  # the network by torch.compile: minutes at first, then faster on a GPU
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -78,6 +82,8 @@ class TrainConfig:
             raise UsageError("a training run needs a budget: set steps, tokens or minutes")
         if self.optimizer not in ("muon", "adam"):
             raise UsageError(f"optimizer {self.optimizer!r} is neither 'muon' nor 'adam'")
+        if self.attention not in ATTENTIONS:
+            raise UsageError(f"attention {self.attention!r} is none of {', '.join(ATTENTIONS)}")
         if self.batch < 1 or self.accumulate < 1 or self.batch % self.accumulate:
             raise UsageError(
                 f"batch {self.batch} is not a multiple of accumulate {self.accumulate}"
@@ -246,19 +252,19 @@ class Progress:
 
 
 def train(
-    config: TrainConfig, report: Callable[[Progress, dict[str, float]], None] | None = None
+    config: TrainConfig,
+    report: Callable[[Progress, dict[str, float]], None] | None = None,
+    alone: bool = False,
 ) -> Composer:
     """Train until the budget is spent, going on from ``config.out`` if it holds a run.
 
     Writes ``model.safetensors``, ``config.json``, ``train.json``, ``metrics.csv``, TensorBoard
     events and ``trained.npy`` (``trained_keys``) there. SIGINT and SIGTERM save and stop. Raises
-    EmsyncError when the loss is not a number.
+    EmsyncError when the loss is not a number. ``alone`` is for a machine that has torch, NumPy and
+    safetensors only: one process on one device, and no TensorBoard events.
     """
-    from accelerate import Accelerator
-    from accelerate.utils import set_seed
-
-    accelerator = Accelerator(mixed_precision="bf16" if config.bf16 else "no")
-    set_seed(config.seed)
+    accelerator: Any = Alone(config.bf16) if alone else _accelerator(config.bf16)
+    torch.manual_seed(config.seed)
     store = Store.open(Path(config.store))
     songs, held = split(store, config.validation)
     if not songs:
@@ -270,6 +276,11 @@ def train(
     model = EventTransformer(shape, conditioners)
     if config.start_from:
         load_weights(model, Path(config.start_from) / "model.safetensors")
+    for module in model.modules():
+        if isinstance(module, RelativeAttention):
+            module.fused = ATTENTIONS[config.attention]
+    if config.compile:
+        model.compile()
     composer = Composer(model, store.tokenizer, store.tempo)
     optims = optimizers(model, config)
     out = Path(config.out)
@@ -286,7 +297,7 @@ def train(
     network = accelerator.prepare(model)
     optims = [accelerator.prepare(optim) for optim in optims]
     base_rates = [[group["lr"] for group in optim.param_groups] for optim in optims]
-    log = _Log(out, progress.step) if accelerator.is_main_process else None
+    log = _Log(out, progress.step, board=not alone) if accelerator.is_main_process else None
     if log is not None:
         np.save(out / "trained.npy", trained_keys(store, config.validation))
     batches = _batches(crops, progress.step * config.accumulate, config, accelerator)
@@ -311,11 +322,11 @@ def train(
                 accelerator.backward(summed / total * accelerator.num_processes)
                 loss += accelerator.reduce(summed.detach(), "sum") / total
             norm = accelerator.clip_grad_norm_(network.parameters(), config.clip)
-            if not math.isfinite(loss.item()):
-                raise EmsyncError(_not_a_number(crops, progress.step, config.batch, loss.item()))
             for optim in optims:
                 optim.step()
                 optim.zero_grad()
+            if not math.isfinite(loss.item()):  # asked last: a GPU is waited for here
+                raise EmsyncError(_not_a_number(crops, progress.step, config.batch, loss.item()))
             progress.step += 1
             progress.tokens += config.batch * shape.context
             progress.seconds, stop = _agreed(time.monotonic() - started, bool(caught), accelerator)
@@ -335,6 +346,12 @@ def train(
             log.close()
     accelerator.end_training()
     return Composer(model.eval(), store.tokenizer, store.tempo)
+
+
+def _accelerator(bf16: bool) -> Any:
+    from accelerate import Accelerator
+
+    return Accelerator(mixed_precision="bf16" if bf16 else "no")
 
 
 @torch.no_grad()
@@ -486,13 +503,11 @@ def _signals() -> Iterator[list[int]]:
 
 
 class _Log:
-    """Metrics as CSV and as TensorBoard events, going on after ``step``."""
+    """Metrics as CSV, and as TensorBoard events if ``board``, going on after ``step``."""
 
     COLUMNS = ("step", "tokens", "seconds", "loss", "norm", "rate", "validation")
 
-    def __init__(self, out: Path, step: int) -> None:
-        from torch.utils.tensorboard import SummaryWriter
-
+    def __init__(self, out: Path, step: int, board: bool) -> None:
         out.mkdir(parents=True, exist_ok=True)
         path = out / "metrics.csv"
         rows: list[dict[str, str]] = []
@@ -503,14 +518,22 @@ class _Log:
         self.table = csv.DictWriter(self.file, self.COLUMNS)
         self.table.writeheader()
         self.table.writerows(rows)
-        self.board = SummaryWriter(str(out / "tensorboard"), purge_step=step + 1)
+        self.board = _board(out / "tensorboard", step) if board else None
 
     def write(self, progress: Progress, row: dict[str, float]) -> None:
         self.table.writerow({**asdict(progress), **row})
         self.file.flush()
-        for name, value in row.items():
-            self.board.add_scalar(name, value, progress.step)
+        if self.board is not None:
+            for name, value in row.items():
+                self.board.add_scalar(name, value, progress.step)
 
     def close(self) -> None:
         self.file.close()
-        self.board.close()
+        if self.board is not None:
+            self.board.close()
+
+
+def _board(folder: Path, step: int) -> Any:
+    from torch.utils.tensorboard import SummaryWriter
+
+    return SummaryWriter(str(folder), purge_step=step + 1)
