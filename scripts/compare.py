@@ -1,7 +1,7 @@
 """Compare generated music with held-out songs of a store, over settings of the sampler.
 
     python scripts/compare.py STORE CHECKPOINT [--pieces 16] [--seconds 30] [--temperature 1.0 ...]
-                              [--top-p 0.95 ...]
+                              [--top-p 0.95 ...] [--guidance 1.0 ...]
 
 prints one JSON object: for each setting the statistics of ``emsync.metrics.quality`` beside those
 of as many excerpts of songs that were never trained on, and their mean overlapped area.
@@ -10,7 +10,6 @@ of as many excerpts of songs that were never trained on, and their mean overlapp
 import argparse
 import itertools
 import json
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -31,9 +30,16 @@ def excerpts(store: Store, count: int, seconds: float) -> list[Piece]:
 
 
 def generated(composer: Composer, count: int, seconds: float, sampling: Sampling) -> list[Piece]:
-    """Return ``count`` pieces, their valence and arousal spread evenly over the plane."""
-    plane = np.random.default_rng(0).uniform(-0.7, 0.7, (count, 2)).astype(np.float32)
-    targets = [{**composer.unasked(seconds), "valence_arousal": point} for point in plane]
+    """Return ``count`` pieces of random feelings, with a boundary every four seconds or more."""
+    rng = np.random.default_rng(0)
+    targets = [
+        {
+            **composer.unasked(seconds),
+            "valence_arousal": rng.uniform(-0.7, 0.7, 2).astype(np.float32),
+            "boundaries": np.cumsum(rng.uniform(4, 8, int(seconds / 6))).astype(np.float32),
+        }
+        for _ in range(count)
+    ]
     ids = sample(
         composer.model, composer.tokenizer, targets, [seconds] * count, list(range(count)), sampling
     )
@@ -50,17 +56,17 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=30.0)
     parser.add_argument("--temperature", type=float, nargs="+", default=[1.0])
     parser.add_argument("--top-p", type=float, nargs="+", default=[0.95])
+    parser.add_argument("--guidance", type=float, nargs="+", default=[1.0])
     args = parser.parse_args()
     composer = Composer.from_pretrained(args.checkpoint)
     real = excerpts(Store.open(args.store), args.pieces, args.seconds)
     results = []
-    for temperature, top_p in itertools.product(args.temperature, args.top_p):
-        sampling = replace(Sampling(), temperature=temperature, top_p=top_p)
+    for values in itertools.product(args.temperature, args.top_p, args.guidance):
+        setting = dict(zip(("temperature", "top_p", "guidance"), values, strict=True))
+        sampling = Sampling(**setting)
         table = compare(generated(composer, args.pieces, args.seconds, sampling), real)
         overlap = float(np.nanmean([row["overlap"] for row in table.values()]))
-        results.append(
-            {"temperature": temperature, "top_p": top_p, "overlap": overlap, "statistics": table}
-        )
+        results.append({**setting, "overlap": overlap, "statistics": table})
     print(
         json.dumps({"pieces": args.pieces, "seconds": args.seconds, "settings": results}, indent=1)
     )
