@@ -6,6 +6,7 @@ Progress and messages go to stderr, results to stdout; with --json stdout has on
 import json
 import signal
 import sys
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -181,13 +182,20 @@ def generate(
     soundfont: SoundFont = None,
     checkpoint: Checkpoint = "emsync-small",
     device: Annotated[str, typer.Option(help="cpu, cuda, or auto")] = "auto",
+    threads: Annotated[
+        int | None, typer.Option(min=1, help="of the processor that the model may use")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Compose a score for VIDEO."""
+    began = time.perf_counter()
+    import torch
+
     from emsync import generate as path
     from emsync.affect import parse_emotion
+    from emsync.wishes import Wishes
 
-    wishes = path.Wishes(
+    wishes = Wishes(
         analysis=analysis, cuts=cuts,
         emotion=None if emotion is None else parse_emotion(emotion),
         estimator=estimator, emotion_file=emotion_file, arc=arc, max_va=max_va,  # type: ignore[arg-type]
@@ -204,11 +212,17 @@ def generate(
         out or (None if bundle else Path(video.name).with_suffix(".mid")), video_out, audio_out,
         keep_all, soundfont, keep_audio, bundle,  # type: ignore[arg-type]
     )  # fmt: skip
+    if threads is not None:
+        torch.set_num_threads(threads)
+    started = time.perf_counter() - began
     with _progress() as show:
         report = path.generate(
             video, outputs, wishes, checkpoint=checkpoint, device=device, progress=show,
             sampling={key: value for key, value in given.items() if value is not None},
         )  # fmt: skip
+    total = report["timings"].pop("total")
+    timings = {"start": started, **report["timings"], "total": started + total}
+    report["timings"] = {stage: round(seconds, 3) for stage, seconds in timings.items()}
     _print(report, as_json, _told(report))
 
 

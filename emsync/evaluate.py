@@ -15,13 +15,14 @@ from numpy.typing import NDArray
 
 from emsync import audio
 from emsync.errors import InputError, UsageError
-from emsync.generate import Wishes, wished
+from emsync.generate import wished
 from emsync.impact import Impact
 from emsync.match import rhythm_of
 from emsync.metrics import av_align, beats, cut_hits, quality, rhythm, tags
 from emsync.midi import read_midi
 from emsync.music import Piece
 from emsync.video import open_video, watch
+from emsync.wishes import Wishes
 
 Progress = Callable[[str, float], None]  # the stage, and the share of it that is done
 Mono = NDArray[np.float32]  # (N,) samples

@@ -7,78 +7,33 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 from emsync import audio
 from emsync.affect import SCALE
-from emsync.analysis import FASTEST, SLOWEST, Analysis
-from emsync.arc import read_arc
+from emsync.analysis import Analysis
+from emsync.arc import State, read_arc
 from emsync.bundle import check_bundle, play_stems, whole_folder, write_bundle
-from emsync.candidates import Candidate, judge
+from emsync.candidates import Candidate
+from emsync.compose import compose
 from emsync.composer import DEFAULT, Composer
 from emsync.cuts import read_cuts, write_cuts
 from emsync.dynamics import Dynamics
-from emsync.ending import Ending, cadence, last_chord
+from emsync.ending import last_chord
 from emsync.errors import UsageError
-from emsync.feeling import DEFAULT as ESTIMATOR
 from emsync.feeling import Estimator, choose
-from emsync.hits import Fitted, Sync, fit
 from emsync.impact import Impact
-from emsync.metrics.rhythm import Floats
 from emsync.midi import write_midi
 from emsync.output import check_target, whole
 from emsync.plots import plot_analysis
 from emsync.report import Story
-from emsync.sampling import Sampling, sample
-from emsync.tempo import at_tempo, tempo_of
+from emsync.sampling import Sampling
 from emsync.timecode import Timecode
 from emsync.titles import Text, Titles
-from emsync.video import Cut, Footage, Observer, open_video, watch
+from emsync.video import Footage, Observer, open_video, watch
+from emsync.wishes import Wishes
 
 Progress = Callable[[str, float], None]  # the stage, and the share of it that is done
-Arc = Literal["scene", "constant"]
-
-ENDING = "the last chord"  # the reason of the boundary that the ending adds
-MARGIN = 1.0  # seconds of music beyond what the fastest tempo can use
-
-
-@dataclass(frozen=True)
-class Wishes:
-    """What a person asks of the music, beyond what the video asks."""
-
-    analysis: Path | None = None  # read instead of watching the video
-    cuts: str = "auto"  # found in the video; "none"; or a file of cuts
-    estimator: str = ESTIMATOR  # who feels the emotion; see ``emsync.feeling.choose``
-    emotion_file: Path | None = None  # an arc in place of the estimated one
-    arc: Arc = "scene"  # whether the emotion follows the scenes
-    max_va: float | None = None  # the largest mean of an emotion; None leaves all as it is
-    emotion: Mapping[str, float] | None = None
-    valence: float | None = None
-    arousal: float | None = None
-    tempo: float | None = None  # beats a minute; None follows the arousal and the cuts
-    sync: Sync = "beat"
-    max_tempo_change: float = 0.06
-    ending: Ending = "cadence"
-    start_timecode: str = ""  # of the first frame, such as 01:00:00:00
-    seed: int = 0
-    candidates: int = 1  # drawn side by side; the best is kept
-    rhythm: bool = False  # whether the best is also the one that moves with the pictures
-
-    def __post_init__(self) -> None:
-        if not 1 <= self.candidates <= 64:
-            raise UsageError(f"{self.candidates} candidates cannot be drawn; choose from 1 to 64")
-        if self.rhythm and self.analysis is not None:
-            raise UsageError("rhythm is seen in the video itself; leave out rhythm or the analysis")
-        if self.tempo is not None and not SLOWEST <= self.tempo <= FASTEST:
-            raise UsageError(
-                f"a tempo of {self.tempo:g} is outside {SLOWEST:g} to {FASTEST:g} beats a minute"
-            )
-        if self.max_va is not None and not 0 < self.max_va <= 1:
-            raise UsageError(f"max-va is {self.max_va}; it must be above 0 and at most 1")
-        for name, kind in (("sync", Sync), ("ending", Ending), ("arc", Arc)):
-            if getattr(self, name) not in get_args(kind):
-                known = ", ".join(get_args(kind))
-                raise UsageError(f"{name} is {getattr(self, name)!r}; choose of {known}")
 
 
 @dataclass(frozen=True)
@@ -139,7 +94,9 @@ def generate(
         pictures = None if impact is None else impact.signal(video.duration)
         words, dynamics = titles(video, wishes), dynamics_of(video, wishes)
     with clock("compose"):
-        best, *others = compose(composer, video, wishes, choice, progress, pictures)
+        best, *others = compose(
+            composer, video, wishes, choice, lambda share: progress("Composing", share), pictures
+        )
     with ExitStack() as together:
         place = outputs.score
         if outputs.bundle:
@@ -307,62 +264,6 @@ def demonstrate(folder: Path, seed: int, progress: Progress) -> dict[str, Any]:
     return generate(clip, outputs, Wishes(seed=seed), device="auto", progress=progress)
 
 
-def compose(
-    composer: Composer,
-    video: Analysis,
-    wishes: Wishes,
-    sampling: Sampling,
-    progress: Progress = lambda stage, share: None,
-    pictures: Floats | None = None,
-) -> list[Candidate]:
-    """Draw ``wishes.candidates`` pieces, fit them to ``video``, and return them best first.
-
-    ``pictures`` is the video's visible impact, where the rhythm counts.
-    """
-    aim = last_chord(video.duration, video.cuts) if wishes.ending == "cadence" else None
-    asked = video if aim is None else with_ending(video, aim)
-    rate = Fraction(video.fps) or None
-    length = video.duration * (1 + wishes.max_tempo_change) + MARGIN
-    seeds = range(wishes.seed, wishes.seed + wishes.candidates)
-    inner, slower = asked, 1.0
-    if composer.tempo is not None:
-        tempo = tempo_of(asked, wishes.tempo)
-        inner, slower = at_tempo(asked, composer.tempo, tempo), composer.tempo / tempo
-        length /= slower
-    pieces = sample(
-        composer.model,
-        composer.tokenizer,
-        [composer.targets(inner)] * len(seeds),
-        [length] * len(seeds),
-        seeds,
-        sampling,
-        lambda seconds: progress("Composing", seconds / length),
-    )
-    candidates = []
-    for seed, ids in zip(seeds, pieces, strict=True):
-        piece = composer.tokenizer.decode(ids).stretched(slower)
-        fitted = fit(piece, asked.cuts, video.duration, wishes.sync, wishes.max_tempo_change, rate)
-        if aim is not None:
-            fitted = finish(fitted, aim)
-        candidates.append(judge(fitted, asked, seed, len(ids), pictures))
-    return sorted(candidates, key=lambda c: -c.score)
-
-
-def with_ending(video: Analysis, aim: float) -> Analysis:
-    """Return ``video`` with the last chord as one more boundary that the music sees coming."""
-    if any(cut.kept and abs(cut.time - aim) < 1e-6 for cut in video.cuts):
-        return video
-    ending = Cut(aim, reason=ENDING)
-    return replace(video, cuts=tuple(sorted((*video.cuts, ending), key=lambda cut: cut.time)))
-
-
-def finish(fitted: Fitted, aim: float) -> Fitted:
-    """Return ``fitted`` with its last chord near ``aim`` ringing into the end of the video."""
-    ended, _ = cadence(fitted.piece, aim, fitted.duration)
-    cuts = tuple(report for report in fitted.cuts if report.cut.reason != ENDING)
-    return replace(fitted, piece=ended, cuts=cuts)
-
-
 def fade_of(wishes: Wishes, duration: float) -> float:
     """Return the seconds over which the music fades out at its end."""
     if wishes.ending == "cadence":
@@ -371,22 +272,30 @@ def fade_of(wishes: Wishes, duration: float) -> float:
 
 
 def dynamics_of(video: Analysis, wishes: Wishes) -> Dynamics:
-    """Return how loud the music is: as excited as the video, fading as ``wishes`` say."""
-    return Dynamics.of([(0.0, video.arousal)], fade_of(wishes, video.duration))
+    """Return how loud the music is: as excited as the scene, fading as ``wishes`` say."""
+    states = [(state.start, state.arousal) for state in video.arc]
+    return Dynamics.of(states, fade_of(wishes, video.duration))
 
 
 def titles(video: Analysis, wishes: Wishes) -> Titles:
     """Return what the files say in words: their title, where the timecode starts, the emotion."""
     rate = Fraction(video.fps) or None
     feeling = ", ".join(f"{k} {p:.0%}" for k, p in sorted(video.emotion.items()) if p >= 0.05)
-    words = f"valence {video.valence:+.2f}, arousal {video.arousal:+.2f}"
+    texts = [Text(0.0, _feeling("Emotion", video) + (f" ({feeling})" if feeling else ""))]
+    if len(video.arc) > 1:
+        texts += [
+            Text(s.start, _feeling(s.emotion.capitalize() or "Feeling", s)) for s in video.arc
+        ]
     start = None
     if wishes.start_timecode:
         if rate is None:
             raise UsageError("a start timecode needs the video's frame rate, which is unknown")
         start = Timecode.parse(wishes.start_timecode, rate)
-    emotion = Text(0.0, f"Emotion: {words}" + (f" ({feeling})" if feeling else ""))
-    return Titles(Path(video.source).stem or "emsync", rate, start, (emotion,))
+    return Titles(Path(video.source).stem or "emsync", rate, start, tuple(texts))
+
+
+def _feeling(what: str, felt: Analysis | State) -> str:
+    return f"{what}: valence {felt.valence:+.2f}, arousal {felt.arousal:+.2f}"
 
 
 def describe(

@@ -18,8 +18,8 @@ import numpy as np
 import emsync
 from emsync import audio
 from emsync.analysis import Analysis
+from emsync.compose import answer, asked_of, draw
 from emsync.composer import Composer, find_checkpoint
-from emsync.ending import last_chord
 from emsync.errors import EmsyncError, InputError
 from emsync.evaluate import (
     RATE,
@@ -37,8 +37,7 @@ from emsync.evaluate import (
     quiet,
     read_all,
 )
-from emsync.generate import Wishes, dynamics_of, finish, titles, wished, with_ending
-from emsync.hits import Fitted, fit
+from emsync.generate import dynamics_of, titles, wished
 from emsync.impact import Impact
 from emsync.match import rhythm_of
 from emsync.metrics import av_align, cut_hits, quality, rhythm, statistics
@@ -47,9 +46,9 @@ from emsync.metrics.likelihood import untrained
 from emsync.midi import check, write_midi
 from emsync.music import Piece
 from emsync.output import check_target, whole
-from emsync.sampling import Sampling, sample
-from emsync.tempo import at_tempo, tempo_of
+from emsync.sampling import Sampling
 from emsync.video import open_video, watch
+from emsync.wishes import Wishes
 
 FILMS = {".3gp", ".avi", ".m4v", ".mkv", ".mov", ".mp4", ".mpg", ".ogv", ".webm"}
 SECONDS = 12.0  # of a piece in the sweep of control
@@ -176,12 +175,12 @@ def _clip(
                 "cm": rhythm.cm(rhythm_of(sound).signal, pictures, delays=(0.0,)).score,
             }
     takes = []
-    drawn = draw(composer, video, range(seeds))
+    drawn = draw_both(composer, video, range(seeds))
     for i, (condition, (told, fitted)) in enumerate(CONDITIONS.items()):
         for seed, piece in enumerate(drawn[told]):
             tell(0.5 + 0.5 * (i + seed / seeds) / len(CONDITIONS))
             wishes = Wishes(seed=seed, sync="beat" if fitted else "off")
-            music = fitted_to(piece, video, wishes)
+            music = answer(piece, video, wishes)
             path = scores / f"{clip.stem}.{seed}.{condition.replace(' ', '-')}.mid"
             write_midi(path, music, titles(video, wishes), dynamics_of(video, wishes))
             played = audio.finish(audio.synthesize(path, rate=RATE), video.duration, fade=0.0)
@@ -210,37 +209,13 @@ def _clip(
     return row, takes
 
 
-def draw(composer: Composer, video: Analysis, seeds: Sequence[int]) -> dict[bool, list[Piece]]:
-    """Return the pieces drawn for ``video``, told its cuts and not, in its own time, unfitted.
-
-    Both have the tempo that suits the cuts: only what the model is told differs.
-    """
-    asked = with_ending(video, last_chord(video.duration, video.cuts))
-    slower, own = 1.0, composer.tempo
-    length = video.duration * (1 + Wishes().max_tempo_change) + 1.0
-    if own is not None:
-        tempo = tempo_of(asked)
-        asked, slower = at_tempo(asked, own, tempo), own / tempo
-    targets = [composer.targets(video) for video in (asked, replace(asked, cuts=()))]
-    ids = sample(
-        composer.model,
-        composer.tokenizer,
-        [target for target in targets for _ in seeds],
-        [length / slower] * (2 * len(seeds)),
-        [*seeds, *seeds],
-        Sampling(**composer.sampling),
-    )
-    pieces = [composer.tokenizer.decode(row).stretched(slower) for row in ids]
+def draw_both(composer: Composer, video: Analysis, seeds: Sequence[int]) -> dict[bool, list[Piece]]:
+    """Return the unfitted pieces for ``video``, told its cuts and not; all else is the same."""
+    asked = asked_of(video, Wishes())
+    told = [asked] * len(seeds) + [replace(asked, cuts=())] * len(seeds)
+    drawn = draw(composer, told, [*seeds, *seeds], Wishes(), Sampling(**composer.sampling))
+    pieces = [piece for piece, _ in drawn]
     return {True: pieces[: len(seeds)], False: pieces[len(seeds) :]}
-
-
-def fitted_to(piece: Piece, video: Analysis, wishes: Wishes) -> Fitted:
-    """Return ``piece`` fitted to ``video`` as ``wishes.sync`` says, with its last chord."""
-    aim = last_chord(video.duration, video.cuts)
-    asked = with_ending(video, aim)
-    rate = Fraction(video.fps) or None
-    music = fit(piece, asked.cuts, video.duration, wishes.sync, wishes.max_tempo_change, rate)
-    return finish(music, aim)
 
 
 # --- the suite's figures --------------------------------------------------------------------------

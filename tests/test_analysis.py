@@ -17,10 +17,11 @@ from emsync.analysis import Analysis, Curve, Cut, State, analyze
 from emsync.arc import ALIKE, LEAST, named, read_arc, scenes, settle
 from emsync.errors import EmsyncError, InputError, UsageError
 from emsync.feeling import Feeling
-from emsync.generate import Wishes, wished
+from emsync.generate import wished
 from emsync.plots import plot_analysis
 from emsync.tempo import at_tempo
 from emsync.video import Still
+from emsync.wishes import Wishes
 
 WHOLE = Analysis(
     duration=10.0,

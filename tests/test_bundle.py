@@ -17,11 +17,12 @@ from emsync.bundle import check_bundle, play_stems, whole_folder
 from emsync.cli import main
 from emsync.cuts import read_cuts
 from emsync.errors import EmsyncError, UsageError
-from emsync.generate import Outputs, Wishes, generate
+from emsync.generate import Outputs, generate
 from emsync.hits import fit
 from emsync.midi import check, read_midi, write_midi
 from emsync.music import BASS, DRUMS, PIANO, Piece
 from emsync.video import Cut
+from emsync.wishes import Wishes
 
 DURATION = 4.0  # seconds
 CONTENTS = {

@@ -197,7 +197,7 @@ def test_what_the_model_is_told_is_all_that_differs(small: Path) -> None:
 
     composer = Composer.from_pretrained(small)
     without = Analysis(8.0, "25")
-    drawn = suites.draw(composer, without, range(2))
+    drawn = suites.draw_both(composer, without, range(2))
     assert [len(drawn[told]) for told in (True, False)] == [2, 2]
     told, untold = suites.CONDITIONS["told"], suites.CONDITIONS["neither"]
     assert told[1] == untold[1] and told[0] != untold[0]

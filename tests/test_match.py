@@ -342,7 +342,8 @@ def test_a_candidate_that_sounds_with_the_impacts_is_better_than_one_beside_them
 def test_rhythm_is_a_part_of_the_score_where_it_is_asked_for(
     film: Path, small: Path, tmp_path: Path
 ) -> None:
-    from emsync.generate import Outputs, Wishes, generate
+    from emsync.generate import Outputs, generate
+    from emsync.wishes import Wishes
 
     asked = Wishes(candidates=2, rhythm=True, cuts="none")
     report = generate(film, Outputs(tmp_path / "score.mid"), asked, checkpoint=small)
