@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from emsync.errors import InputError
-from emsync.metrics.mood import MoodModel, features, major_third_share, valence
+from emsync.metrics.mood import Features, MoodModel, features, major_third_share, valence
 from emsync.music import DRUMS, PIANO, Piece
 
 SCALE = (0, 2, 4, 5, 7, 9, 11, 12)
@@ -62,3 +62,15 @@ def test_a_fit_finds_what_it_was_made_of_and_survives_saving(tmp_path: Path) -> 
 
 def test_the_weights_that_come_along_prefer_lively_music_in_major() -> None:
     assert valence(song(4, 0.25)) > valence(song(3, 0.25)) > valence(song(3, 1.0))
+
+
+def test_what_is_heard_in_the_notes_is_in_range_and_rises_with_the_mode_and_the_mood() -> None:
+    model = MoodModel.load()
+    rows = [features(song(third, pace)) for third in (3, 4) for pace in (0.1, 0.25, 1.0, 4.0)]
+    told = [model.heard(row) for row in rows]
+    assert all(-1 <= value <= 1 for value in told)
+    assert all(
+        minor < major or abs(minor) == 1 for minor, major in zip(told[:4], told[4:], strict=True)
+    ), told
+    middle = dict(zip(model.names, model.means, strict=True))
+    assert model.heard(Features(**middle)) == pytest.approx(0, abs=1e-9)
