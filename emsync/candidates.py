@@ -1,13 +1,12 @@
 """Which of several pieces to keep: a stated score, each part from 0 to 1.
 
-    score = 0.5 hits + 0.2 ending + 0.2 density + 0.1 variety
+    score = 0.4 hits + 0.1 ending + 0.2 density + 0.3 likeness
 
 - hits: the kept cuts that are answered, each by its strength; a chord counts 1, a downbeat 0.85, a
   beat 0.6. One without cuts.
 - ending: the notes of the last chord, up to six, over six, if it rings to the end.
 - density: how near the notes a second of each instrument are to what the arousal asks for.
-- variety: no collapse: the pitch classes heard, up to seven, over seven, times the share of
-  one-second windows with an onset.
+- likeness: how typical of real songs the piece is (``emsync.likeness``): no tone that never stops.
 
 Where rhythm is asked for, it counts for a fifth and all the others for four:
 
@@ -22,11 +21,12 @@ import numpy as np
 from emsync import audio
 from emsync.analysis import Analysis
 from emsync.hits import Fitted
+from emsync.likeness import likeness
 from emsync.match import as_signal, onset_strength
 from emsync.metrics.rhythm import SAMPLE_RATE, Floats, cm
 from emsync.music import DRUMS, Piece, to_score
 
-WEIGHTS = {"hits": 0.5, "ending": 0.2, "density": 0.2, "variety": 0.1}
+WEIGHTS = {"hits": 0.4, "ending": 0.1, "density": 0.2, "likeness": 0.3}
 RHYTHM = {"rhythm": 0.25}  # weighs beside the others, where it is asked for
 WORTH = {"chord": 1.0, "downbeat": 0.85, "beat": 0.6}
 CALM, BUSY = 0.5, 10.0  # notes a second of each instrument at arousal -1 and 1
@@ -60,7 +60,7 @@ def judge(
         "hits": _hits(fitted),
         "ending": _ending(fitted.piece, fitted.duration),
         "density": _density(fitted.piece, fitted.duration, asked.arousal),
-        "variety": _variety(fitted.piece, fitted.duration),
+        "likeness": likeness(fitted.piece, fitted.duration),
     }
     if pictures is not None:
         parts["rhythm"] = _rhythm(fitted.piece, fitted.duration, pictures)
@@ -87,13 +87,6 @@ def _density(piece: Piece, duration: float, arousal: float) -> float:
     playing = max(1, len(np.unique(piece.classes)))
     heard = math.log(max(len(piece), 1) / duration / playing)
     return max(0.0, 1.0 - abs(heard - wanted) / math.log(BUSY / CALM))
-
-
-def _variety(piece: Piece, duration: float) -> float:
-    tonal = piece.pitches[piece.classes != DRUMS] % 12
-    windows = max(1, int(duration))
-    busy = len(np.unique(np.minimum(piece.onsets.astype(int), windows - 1)))
-    return min(7, len(np.unique(tonal))) / 7 * busy / windows
 
 
 def _rhythm(piece: Piece, duration: float, pictures: Floats) -> float:
