@@ -194,17 +194,30 @@ def first_reason(failed: Sequence[Mapping[str, str]]) -> str:
 def control(
     checkpoint: str, pieces: int, seconds: float, progress: Progress = quiet
 ) -> dict[str, Any]:
-    """Return how the music of a checkpoint follows what is asked: see ``metrics.control``."""
+    """Return how the music of a checkpoint follows what is asked.
+
+    ``metrics.control`` asks for one thing throughout, ``metrics.following`` (the key "arcs") for
+    scenes of half of ``seconds`` each; both draw as many seconds of music.
+    """
     from emsync.composer import Composer
-    from emsync.metrics.control import evaluate
+    from emsync.metrics import following
+    from emsync.metrics.control import drawer, evaluate
     from emsync.sampling import Sampling
 
     composer = Composer.from_pretrained(checkpoint)
+    sampling, scene, drawn = Sampling(**composer.sampling), seconds / 2, 0
+
+    def tell(count: int) -> None:
+        nonlocal drawn
+        drawn += count
+        progress("Composing", 0.5 + drawn / (4 * pieces))
+
     report = evaluate(
-        composer, pieces, seconds, Sampling(**composer.sampling),
-        lambda share: progress("Composing", share),
-    )  # fmt: skip
-    return plain({"checkpoint": checkpoint, **report})
+        composer, pieces, seconds, sampling, lambda share: progress("Composing", share / 2)
+    )
+    draw = drawer(composer, following.SCENES * scene, sampling, progress=tell)
+    arcs = following.evaluate(draw, pieces, scene, np.random.default_rng(0))
+    return plain({"checkpoint": checkpoint, **report, "scene": scene, "arcs": arcs})
 
 
 # --- in words -------------------------------------------------------------------------------------
@@ -271,7 +284,36 @@ def control_table(report: Mapping[str, Any]) -> list[str]:
         "boundaries, a chord within 1 s",
         f"{bounds['answered']:.0%}, by chance {bounds['chance']:.0%}", str(bounds["asked"]),
     ])  # fmt: skip
-    return grid(["asked, measured", "Spearman's rho", "n"], rows)
+    return [*grid(["asked, measured", "Spearman's rho", "n"], rows), "", *arcs_table(report)]
+
+
+ARCS = {  # the measures of ``metrics.following`` in words
+    "density": "notes a second of each instrument",
+    "polyphony": "pitched notes at once",
+    "velocity": "velocity (by rule)",
+    "mode": "major less minor key",
+    "major_thirds": "share of major thirds",
+    "register": "mean pitch",
+}
+
+
+def arcs_table(report: Mapping[str, Any]) -> list[str]:
+    """Return the lines of a table of how the music follows arcs within pieces."""
+    head = [f"{told}: {asked}" for told in ("told", "constant") for asked in ("valence", "arousal")]
+    rows = [
+        [words, *(_followed(report["arcs"][name][told][asked])
+                  for told in ("told", "constant") for asked in ("valence", "arousal"))]
+        for name, words in ARCS.items()
+    ]  # fmt: skip
+    title = f"scenes of {report['scene']:g} s, rho within pieces"
+    return grid([title, *head], rows)
+
+
+def _followed(row: Mapping[str, Any]) -> str:
+    if row["rho"] is None:
+        return "–"
+    return (f"{row['rho']:+.2f} [{number(row['low'], '+.2f')}, {number(row['high'], '+.2f')}], "
+            f"p {row['p']:.4f}, n {row['n']}")  # fmt: skip
 
 
 def grid(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:

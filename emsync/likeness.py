@@ -1,6 +1,7 @@
 """How typical of real songs a piece is, in what small models get wrong.
 
-They fall silent, repeat one tone or one chord for good, or leave an instrument alone. Pitched means all but the drums; a window is ``WINDOW`` seconds, about a bar.
+They fall silent, repeat one tone or one chord for good, or leave an instrument alone. Pitched means
+all but the drums; a window is ``WINDOW`` seconds, about a bar.
 """
 
 from collections.abc import Mapping

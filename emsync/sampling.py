@@ -83,7 +83,8 @@ class Reader:
             return self._begin(range(self.batch))
         logits = self.decoder.step(ids, rows)
         if self.turned:
-            logits[sorted(self.turned)] = self._begin(sorted(self.turned))
+            turned = sorted(self.turned)  # before ``_begin`` empties it
+            logits[turned] = self._begin(turned)
         return logits
 
     def _begin(self, pieces: Sequence[int]) -> Tensor:

@@ -1,5 +1,6 @@
 """Control: correlations against scipy-free twins, and composers that obey or do not."""
 
+import itertools
 from collections.abc import Sequence
 
 import numpy as np
@@ -7,10 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from emsync import evaluate
 from emsync.conditioning import Floats
 from emsync.errors import UsageError
-from emsync.metrics import control
-from emsync.music import PIANO, Piece
+from emsync.metrics import control, following
+from emsync.music import DRUMS, PIANO, Piece
 
 SECONDS = 20.0
 
@@ -77,3 +79,161 @@ def test_spearman_is_the_correlation_of_mean_ranks(pairs: list[tuple[int, int]])
 def test_too_few_pairs_are_refused() -> None:
     with pytest.raises(UsageError, match="needs four pairs or more, not 2"):
         control.spearman([1, 2], [1, 2])
+
+
+# --- within pieces --------------------------------------------------------------------------------
+
+SCENE = 6.0  # seconds
+
+
+def following_composer(name: str, asked: Sequence[Floats]) -> list[Piece]:
+    """Compose each scene as asked: arousal by voices and height, valence by the third.
+
+    Each piece has voices and a height of its own, which arousal has no part in.
+    """
+    pieces = []
+    for i, target in enumerate(asked):
+        rows = []
+        for start, valence, arousal in target if target.ndim == 2 else [[0.0, *target]]:
+            end = start + SCENE if target.ndim == 2 else following.SCENES * SCENE
+            low = 30 + i % 9 * 3 + round(20 * float(arousal + 1))
+            unisons = i % 5 + round(20 * float(arousal + 1))
+            voices = [0, 4 if valence > 0 else 3, 7, *[0] * unisons]
+            for t in np.arange(start, end - 1e-6, 0.5):
+                rows += [(PIANO, low + v, t, t + 0.4) for v in voices]
+        pieces.append(Piece.of(np.array(rows)))
+    return pieces
+
+
+def deaf_composer(name: str, asked: Sequence[Floats]) -> list[Piece]:
+    """Compose scenes that differ, with no regard to what is asked."""
+    arcs = following.arcs(len(asked), SCENE, np.random.default_rng(len(asked)))
+    return following_composer(name, arcs)
+
+
+def test_music_that_follows_its_arc_scores_full_marks_and_none_where_told_a_constant() -> None:
+    found = following.evaluate(following_composer, 20, SCENE, np.random.default_rng(0))
+    assert tuple(found) == following.MEASURES
+    for name in ("density", "polyphony", "velocity", "register"):
+        told = found[name]["told"]["arousal"]
+        assert told["rho"] > 0.9 and told["low"] > 0.85 and told["p"] < 0.001
+        assert (told["n"], told["left_out"]) == (80, 0)
+    for name in ("mode", "major_thirds"):
+        told = found[name]["told"]["valence"]
+        assert told["rho"] > 0.7 and told["low"] > 0.5 and told["p"] < 0.001
+    assert np.isnan(found["velocity"]["constant"]["arousal"]["rho"])  # by rule it never moves
+    assert np.isnan(found["register"]["constant"]["arousal"]["rho"])
+
+
+def test_the_table_of_arcs_has_a_row_for_each_measure_and_a_dash_for_no_figure() -> None:
+    found = following.evaluate(following_composer, 8, SCENE, np.random.default_rng(0))
+    lines = evaluate.arcs_table(evaluate.plain({"scene": SCENE, "arcs": found}))
+    assert len(lines) == 2 + len(following.MEASURES)
+    velocity = next(line for line in lines if "velocity (by rule)" in line)
+    assert velocity.endswith("| – | – |") and "p 0.0001, n 32" in velocity
+
+
+def test_music_that_is_deaf_to_its_arc_scores_about_nothing() -> None:
+    found = following.evaluate(deaf_composer, 40, SCENE, np.random.default_rng(0))
+    for name in set(following.MEASURES) - {"velocity"}:
+        for told in found[name].values():
+            for row in told.values():
+                assert abs(row["rho"]) < 0.25 and row["p"] > 0.02
+                assert row["low"] < 0.05 and row["high"] > -0.05
+
+
+def test_the_control_is_told_the_mean_of_each_arc() -> None:
+    heard: list[Sequence[Floats]] = []
+
+    def listening(name: str, asked: Sequence[Floats]) -> list[Piece]:
+        assert name == "valence_arousal"
+        heard.append(asked)
+        return following_composer(name, asked)
+
+    following.evaluate(listening, 8, SCENE, np.random.default_rng(0))
+    arcs, means = heard
+    assert [a.shape for a in arcs] == [(following.SCENES, 3)] * 8
+    for arc, mean in zip(arcs, means, strict=True):
+        assert mean == pytest.approx(arc[:, 1:].mean(0))
+
+
+def test_any_two_scenes_of_an_arc_are_clearly_different() -> None:
+    arcs = np.stack(following.arcs(200, SCENE, np.random.default_rng(0)))
+    assert (arcs[:, :, 0] == np.arange(following.SCENES) * SCENE).all()
+    points = arcs[:, :, 1:]
+    assert np.abs(points).max() <= following.LARGEST and abs(points.mean()) < 0.05
+    for i, j in itertools.combinations(range(following.SCENES), 2):
+        away = np.linalg.norm(points[:, i] - points[:, j], axis=1)
+        assert away.min() >= following.APART - 1e-6
+
+
+def test_what_differs_between_pieces_only_is_not_following() -> None:
+    rng = np.random.default_rng(0)
+    asked = rng.uniform(size=(20, 4)) + np.arange(20)[:, None]
+    assert np.isnan(following.within(asked, np.repeat(asked.mean(1)[:, None], 4, axis=1)).rho)
+    against = following.within(asked, 100 * asked.mean(1)[:, None] - asked)
+    assert against.rho == -1.0 and against.low == pytest.approx(-1) and against.p < 0.001
+    assert abs(following.within(asked, asked.mean(1)[:, None] + rng.normal(size=(20, 4))).rho) < 0.3
+
+
+def test_p_is_the_share_of_orders_within_pieces_that_reach_as_far() -> None:
+    rng = np.random.default_rng(2)
+    asked, measured = rng.normal(size=(2, 3, 3))
+    measured[1] += asked[1]
+    measured[2, 0] = np.nan  # its piece has two orders only
+    orders = [list(itertools.permutations(range(3)))] * 2 + [[(0, 1, 2), (0, 2, 1)]]
+    rhos = [
+        following.within(
+            np.stack([row[list(o)] for row, o in zip(asked, order, strict=True)]), measured
+        ).rho
+        for order in itertools.islice(itertools.product(*orders), 72)
+    ]
+    found = following.within(asked, measured)
+    assert found.rho == pytest.approx(rhos[0])
+    assert found.p == pytest.approx(np.mean(np.abs(rhos) >= abs(rhos[0]) - 1e-9), abs=0.02)
+
+
+def test_p_is_evenly_spread_where_there_is_nothing() -> None:
+    rng = np.random.default_rng(0)
+    ps = [following.within(*rng.normal(size=(2, 8, 4))).p for _ in range(100)]
+    assert 0.4 < np.mean(ps) < 0.6 and np.mean(np.array(ps) < 0.1) < 0.2
+
+
+def test_scenes_without_a_figure_are_left_out_and_counted() -> None:
+    rng = np.random.default_rng(0)
+    asked = rng.uniform(size=(6, 4))
+    measured = asked.copy()
+    measured[0, 0] = np.nan
+    measured[1, :3] = np.nan  # one is left, with nothing to change from
+    found = following.within(asked, measured)
+    assert (found.n, found.left_out) == (19, 5)
+    assert found.rho == pytest.approx(
+        following.within(np.delete(asked, 1, 0), np.delete(measured, 1, 0)).rho
+    )
+    nothing = following.within(asked, np.full((6, 4), np.nan))
+    assert np.isnan([nothing.rho, nothing.low, nothing.high, nothing.p]).all()
+    assert (nothing.n, nothing.left_out) == (0, 24)
+
+
+def test_a_scene_without_pitched_notes_has_a_density_and_no_mode() -> None:
+    arc = np.array([[0.0, 0.5, 0.5], [6.0, 0.0, 0.0], [12.0, -0.5, -0.5]])
+    rows = [(PIANO, 60, 1.0, 20.0), (PIANO, 64, 1.0, 3.0), (DRUMS, 36, 7.0, 7.1)]
+    found = following.measure(Piece.of(np.array(rows)), arc, SCENE)
+    assert found[:, 0].tolist() == pytest.approx([2 / 6, 1 / 6, 0.0])
+    assert found[0, 1] == pytest.approx(7 / 5)  # the long note counts until its scene ends
+    assert found[0, 5] == 62.0
+    assert np.isnan(found[1, [1, 3, 4, 5]]).all() and np.isfinite(found[1, 2])
+    assert np.isnan(found[2, 1:]).all()
+
+
+NOTES = st.tuples(st.integers(0, 30), st.integers(1, 10), st.integers(21, 108))
+
+
+@given(st.lists(NOTES, min_size=1, max_size=12))
+def test_polyphony_is_the_mean_count_where_any_note_sounds(
+    notes: list[tuple[int, int, int]],
+) -> None:
+    piece = Piece.of(np.array([(PIANO, pitch, on, on + length) for on, length, pitch in notes]))
+    counts = [sum(on <= t < on + length for on, length, _ in notes) for t in range(41)]
+    expected = np.mean([count for count in counts if count])
+    assert following.polyphony(piece) == pytest.approx(expected)

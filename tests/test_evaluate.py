@@ -148,7 +148,7 @@ def test_control_is_measured_in_batches(small: Path, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(control, "BATCH", 3)
     shares: list[float] = []
     report = evaluate.control(str(small), 8, 4.0, lambda stage, share: shares.append(share))
-    assert shares == sorted(shares) and shares[-1] == 1.0 and len(shares) == 4 * 3
+    assert shares == sorted(shares) and shares[-1] == 1.0 and len(shares) == 6 * 3
     assert report["arousal"]["n"] == 8 and report["boundaries"]["asked"] >= 8
     assert any("arousal" in line for line in evaluate.control_table(report))
     json.dumps(report, allow_nan=False)

@@ -7,7 +7,7 @@ with a 95 % confidence interval by Fisher's transformation.
 Checks: arousal with the notes a second of each instrument, valence with the mood model and with the
 share of major thirds above the bass, onset density with the onsets a second,
 boundaries with the boundary chords within a tolerance; for chance the asked times are those of
-another piece.
+another piece. ``emsync.metrics.following`` asks for changes within a piece.
 """
 
 import math
@@ -56,7 +56,7 @@ def spearman(x: Sequence[float], y: Sequence[float]) -> Correlation:
         raise UsageError(
             f"a correlation needs four pairs or more, not {len(x)} and {len(y)} values"
         )
-    a, b = _ranks(x), _ranks(y)
+    a, b = ranks(x), ranks(y)
     if not a.std() or not b.std():
         return Correlation(math.nan, math.nan, math.nan, len(x))
     rho = float(np.clip(np.corrcoef(a, b)[0, 1], -1, 1))
@@ -65,7 +65,7 @@ def spearman(x: Sequence[float], y: Sequence[float]) -> Correlation:
     return Correlation(round(rho, 12), math.tanh(centre - reach), math.tanh(centre + reach), len(x))
 
 
-def _ranks(values: Sequence[float]) -> NDArray[np.float64]:
+def ranks(values: Sequence[float]) -> NDArray[np.float64]:
     """Return the ranks of ``values``; equal ones share the mean of theirs."""
     array = np.asarray(values, np.float64)
     _, place, counts = np.unique(array, return_inverse=True, return_counts=True)
