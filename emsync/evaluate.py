@@ -201,7 +201,7 @@ def control(
     """
     from emsync.composer import Composer
     from emsync.metrics import following
-    from emsync.metrics.control import drawer, evaluate
+    from emsync.metrics.control import evaluate
     from emsync.sampling import Sampling
 
     composer = Composer.from_pretrained(checkpoint)
@@ -215,7 +215,7 @@ def control(
     report = evaluate(
         composer, pieces, seconds, sampling, lambda share: progress("Composing", share / 2)
     )
-    draw = drawer(composer, following.SCENES * scene, sampling, progress=tell)
+    draw = following.drawer(composer, following.SCENES * scene, sampling, tell)
     arcs = following.evaluate(draw, pieces, scene, np.random.default_rng(0))
     return plain({"checkpoint": checkpoint, **report, "scene": scene, "arcs": arcs})
 

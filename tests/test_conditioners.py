@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from emsync import plugins
 from emsync.analysis import Analysis, Cut
+from emsync.arc import State
 from emsync.conditioning import Conditioner, Cursor, Floats
 from emsync.music import Piece
 from emsync.testing import check_conditioner, example_piece
@@ -175,6 +176,15 @@ def test_onset_density_counts_the_onsets_of_each_second() -> None:
     onsets = np.array([0.0, 0.0, 0.5, 1.0, 2.25, 2.5, 2.75])
     piece = Piece.of(np.stack([np.full(7, 3), 60 + np.arange(7), onsets, onsets + 0.1], axis=1))
     assert OnsetDensity().from_music(piece)[:3].tolist() == [2.0, 1.0, 3.0]
+
+
+def test_onset_density_is_asked_where_the_arousal_changes() -> None:
+    arc = (State(0.0, 3.0, 0.1, -0.9), State(3.0, 5.5, 0.2, NAN), State(5.5, 8.0, 0.3, 0.8))
+    asked = OnsetDensity().from_video(Analysis(8.0, "25", arc=arc))
+    assert asked[:3].tolist() == [2.5] * 3
+    assert np.isnan(asked[3:5]).all()
+    assert asked[5:].tolist() == pytest.approx([9.8] * 3)
+    assert np.isnan(OnsetDensity().from_video(Analysis(8.0, "25", arousal=0.8))).all()
 
 
 def test_a_sum_of_waits_that_falls_short_of_a_second_is_in_that_second() -> None:

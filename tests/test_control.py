@@ -86,7 +86,7 @@ def test_too_few_pairs_are_refused() -> None:
 SCENE = 6.0  # seconds
 
 
-def following_composer(name: str, asked: Sequence[Floats]) -> list[Piece]:
+def following_composer(asked: Sequence[Floats]) -> list[Piece]:
     """Compose each scene as asked: arousal by voices and height, valence by the third.
 
     Each piece has voices and a height of its own, which arousal has no part in.
@@ -94,8 +94,8 @@ def following_composer(name: str, asked: Sequence[Floats]) -> list[Piece]:
     pieces = []
     for i, target in enumerate(asked):
         rows = []
-        for start, valence, arousal in target if target.ndim == 2 else [[0.0, *target]]:
-            end = start + SCENE if target.ndim == 2 else following.SCENES * SCENE
+        for start, valence, arousal in target:
+            end = start + SCENE if len(target) > 1 else following.SCENES * SCENE
             low = 30 + i % 9 * 3 + round(20 * float(arousal + 1))
             unisons = i % 5 + round(20 * float(arousal + 1))
             voices = [0, 4 if valence > 0 else 3, 7, *[0] * unisons]
@@ -105,10 +105,10 @@ def following_composer(name: str, asked: Sequence[Floats]) -> list[Piece]:
     return pieces
 
 
-def deaf_composer(name: str, asked: Sequence[Floats]) -> list[Piece]:
+def deaf_composer(asked: Sequence[Floats]) -> list[Piece]:
     """Compose scenes that differ, with no regard to what is asked."""
     arcs = following.arcs(len(asked), SCENE, np.random.default_rng(len(asked)))
-    return following_composer(name, arcs)
+    return following_composer(arcs)
 
 
 def test_music_that_follows_its_arc_scores_full_marks_and_none_where_told_a_constant() -> None:
@@ -145,16 +145,15 @@ def test_music_that_is_deaf_to_its_arc_scores_about_nothing() -> None:
 def test_the_control_is_told_the_mean_of_each_arc() -> None:
     heard: list[Sequence[Floats]] = []
 
-    def listening(name: str, asked: Sequence[Floats]) -> list[Piece]:
-        assert name == "valence_arousal"
+    def listening(asked: Sequence[Floats]) -> list[Piece]:
         heard.append(asked)
-        return following_composer(name, asked)
+        return following_composer(asked)
 
     following.evaluate(listening, 8, SCENE, np.random.default_rng(0))
     arcs, means = heard
     assert [a.shape for a in arcs] == [(following.SCENES, 3)] * 8
     for arc, mean in zip(arcs, means, strict=True):
-        assert mean == pytest.approx(arc[:, 1:].mean(0))
+        assert mean == pytest.approx(np.array([[0.0, *arc[:, 1:].mean(0)]]))
 
 
 def test_any_two_scenes_of_an_arc_are_clearly_different() -> None:

@@ -1,5 +1,6 @@
 """How busy the music should be, moment by moment."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
@@ -12,6 +13,9 @@ from emsync.music import Piece, Seconds
 from emsync.tokens import Timeline
 
 NEAR = 1e-6  # windows; a sum of waits may end a hair below an edge
+
+# Onsets a second of music of an arousal: medians of 2,972 passages of 12 s of held-out songs
+ONSETS = (-0.875, -0.625, -0.375, -0.125, 0.125, 0.375, 0.625), (2.5, 4.2, 5.2, 6.3, 8.2, 8.9, 9.8)
 
 
 @dataclass(frozen=True)
@@ -35,11 +39,17 @@ class OnsetDensity(Conditioner):
         return (np.histogram(times, edges)[0] / self.window).astype(np.float32)
 
     def from_video(self, video: Analysis) -> Floats:
-        """Ask for nothing: dense control from motion breaks the beat (Sulun et al., section 2).
+        """Ask for what fits the arousal where that changes, else for nothing.
 
-        Whoever wants it anyway gives a target of their own.
+        Dense control from motion breaks the beat (Sulun et al., section 2); this is one density for
+        a whole state, and makes heard that the next one has begun.
         """
-        return np.full(int(np.ceil(video.duration / self.window)), np.nan, np.float32)
+        times = (np.arange(math.ceil(video.duration / self.window)) + 0.5) * self.window
+        if len(video.arc) < 2:
+            return np.full(len(times), np.nan, np.float32)
+        states = np.searchsorted([state.start for state in video.arc[1:]], times, side="right")
+        arousal = np.array([state.arousal for state in video.arc])[states]
+        return np.interp(arousal, *ONSETS).astype(np.float32)
 
     def features(self, target: Floats, timeline: Timeline) -> Floats:
         # (T,) index of the current window

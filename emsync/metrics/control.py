@@ -11,7 +11,7 @@ another piece. ``emsync.metrics.following`` asks for changes within a piece.
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -100,22 +100,35 @@ def drawer(
     def draw(name: str, asked: Sequence[Floats]) -> list[Piece]:
         if name not in unasked:
             raise UsageError(f"the model has no condition {name!r}; it has {', '.join(unasked)}")
-        pieces: list[Piece] = []
-        for at in range(0, len(asked), BATCH):
-            batch = asked[at : at + BATCH]
-            ids = sample(
-                composer.model,
-                composer.tokenizer,
-                [{**unasked, name: target} for target in batch],
-                [seconds] * len(batch),
-                list(range(seed + at, seed + at + len(batch))),
-                sampling,
-            )
-            pieces += [composer.tokenizer.decode(row).until(seconds) for row in ids]
-            progress(len(batch))
-        return pieces
+        targets = [{**unasked, name: target} for target in asked]
+        return draw_all(composer, targets, seconds, sampling, seed, progress)
 
     return draw
+
+
+def draw_all(
+    composer: Composer,
+    targets: Sequence[Mapping[str, Floats]],
+    seconds: float,
+    sampling: Sampling,
+    seed: int = 0,
+    progress: Callable[[int], None] = lambda drawn: None,
+) -> list[Piece]:
+    """Return a piece for each of ``targets``, of seeds from ``seed`` on, drawn in batches."""
+    pieces: list[Piece] = []
+    for at in range(0, len(targets), BATCH):
+        batch = targets[at : at + BATCH]
+        ids = sample(
+            composer.model,
+            composer.tokenizer,
+            batch,
+            [seconds] * len(batch),
+            list(range(seed + at, seed + at + len(batch))),
+            sampling,
+        )
+        pieces += [composer.tokenizer.decode(row).until(seconds) for row in ids]
+        progress(len(batch))
+    return pieces
 
 
 def arousal(draw: Draw, count: int, rng: np.random.Generator) -> Correlation:

@@ -6,23 +6,27 @@ Both the asked and the measured are taken less their mean over the piece, so tha
 over pieces, and the two-sided p-value of a test that shuffles the scenes of each piece. A scene
 without a figure (nothing pitched sounds, nothing at all for velocity) is NaN and is left out.
 
-Every arc is told to the model ("told") and, with the same seeds, its mean alone ("constant", the
-control): music cannot follow what it was not told.
+Every arc is asked of the composer as a film asks it ("told") and, with the same seeds, its mean
+alone ("constant", the control): music cannot follow what it was not told.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from emsync.analysis import Analysis
+from emsync.arc import State
+from emsync.composer import Composer
 from emsync.conditioning import Floats
 from emsync.dynamics import Dynamics
-from emsync.metrics.control import Draw, ranks
+from emsync.metrics.control import draw_all, ranks
 from emsync.metrics.mood import features, major_third_share
 from emsync.music import DRUMS, Piece
+from emsync.sampling import Sampling
 
 SCENES = 4  # of an arc
 LARGEST = 0.8  # valence and arousal asked are drawn evenly between this and its negative
@@ -34,6 +38,7 @@ RESAMPLES = 2000  # of the pieces, for an interval
 SHUFFLES = 10_000  # of the scenes within pieces, for a p-value
 
 Table = NDArray[np.float64]
+Draw = Callable[[Sequence[Floats]], list[Piece]]  # arcs (S, 3): start in seconds, valence, arousal
 
 
 @dataclass(frozen=True)
@@ -179,6 +184,28 @@ def follows(
     }
 
 
+def drawer(
+    composer: Composer,
+    seconds: float,
+    sampling: Sampling,
+    progress: Callable[[int], None] = lambda drawn: None,
+) -> Draw:
+    """Return what composes for films of nothing but an arc, in the composer's own tempo."""
+
+    def draw(asked: Sequence[Floats]) -> list[Piece]:
+        targets = [composer.targets(_film(arc, seconds, composer.tempo)) for arc in asked]
+        return draw_all(composer, targets, seconds, sampling, progress=progress)
+
+    return draw
+
+
+def _film(arc: Floats, seconds: float, tempo: float | None) -> Analysis:
+    ends = [*arc[1:, 0].tolist(), seconds]
+    states = [State(a, b, v, e) for (a, v, e), b in zip(arc.tolist(), ends, strict=True)]
+    film = Analysis(seconds, "0", tempo=math.nan if tempo is None else tempo)
+    return film.with_arc(tuple(states))
+
+
 def evaluate(
     draw: Draw, count: int, scene: float, rng: np.random.Generator
 ) -> dict[str, dict[str, dict[str, Any]]]:
@@ -187,13 +214,9 @@ def evaluate(
     ``draw`` makes pieces of SCENES scenes of ``scene`` seconds.
     """
     asked = arcs(count, scene, rng)
-    means = [arc[:, 1:].mean(0) for arc in asked]  # (2,) each
-    flat = [
-        np.hstack([arc[:, :1], np.tile(mean, (SCENES, 1))])
-        for arc, mean in zip(asked, means, strict=True)
-    ]
-    told = follows(asked, draw("valence_arousal", asked), asked, scene)
-    constant = follows(asked, draw("valence_arousal", means), flat, scene)
+    flat = [np.hstack([arc[:, :1], np.tile(arc[:, 1:].mean(0), (SCENES, 1))]) for arc in asked]
+    told = follows(asked, draw(asked), asked, scene)
+    constant = follows(asked, draw([arc[:1] for arc in flat]), flat, scene)
     return {
         name: {
             "told": {ask: asdict(found) for ask, found in told[name].items()},
