@@ -5,7 +5,7 @@ Shapes: B pieces drawn side by side, T tokens read so far, V vocabulary.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import Literal, TypeAlias
 
 import numpy as np
 import torch
@@ -15,10 +15,7 @@ from emsync import fast
 from emsync.conditioning import Floats
 from emsync.errors import EmsyncError, UsageError
 from emsync.model import Decoder, EventTransformer
-from emsync.tokens import Ids, Timeline, Tokenizer
-
-if TYPE_CHECKING:
-    from transformers.generation.logits_process import LogitsProcessor
+from emsync.tokens import Ids, LogitsProcessor, Timeline, Tokenizer
 
 Targets: TypeAlias = Mapping[str, Floats]
 
@@ -247,7 +244,7 @@ def likeliest(scores: Tensor, sampling: Sampling) -> tuple[Tensor, Tensor]:
     return torch.minimum(mass, (mass * kept).amax(-1, keepdim=True)), tokens
 
 
-def _rules(tokenizer: Tokenizer, sampling: Sampling) -> list["LogitsProcessor"]:
+def _rules(tokenizer: Tokenizer, sampling: Sampling) -> list[LogitsProcessor]:
     """Return the rules of musical grammar that hold."""
     rules = tokenizer.rules()
     for name in sampling.rules_off:

@@ -11,9 +11,11 @@ from numpy.typing import NDArray
 from emsync.music import Piece, Seconds
 
 if TYPE_CHECKING:
-    from transformers.generation.logits_process import LogitsProcessor
+    from torch import Tensor
 
 Ids: TypeAlias = NDArray[np.int64]
+# (B, T) tokens, (B, V) scores -> (B, V) scores; transformers' logits processors are such
+LogitsProcessor: TypeAlias = "Callable[[Tensor, Tensor], Tensor]"
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,7 +69,7 @@ class Tokenizer(ABC):
         """The tokens that are never sampled, such as padding."""
         return ()
 
-    def rules(self) -> Mapping[str, Callable[[], "LogitsProcessor"]]:
+    def rules(self) -> Mapping[str, Callable[[], LogitsProcessor]]:
         """Return the rules of musical grammar by name; each call makes a filter for one batch."""
         return {}
 

@@ -1,26 +1,70 @@
-"""Measure speed, each figure beside a baseline of the same run; prints one JSON object.
+"""Measure speed and memory, each figure beside a baseline of the same run; prints one JSON object.
 
-    python scripts/benchmark.py [--checkpoint NAME] [--video CLIP] [--songs LPD_DIR] [--threads 2]
+    python scripts/benchmark.py [--only PART ...] [--checkpoint NAME] [--video CLIP] [--threads 2]
 
-Without --video the demonstration's clip is drawn; without --songs nothing is prepared.
+Decoding is measured on emsync-base's shape with random weights, which makes no difference to the
+speed. What is short is timed as the least of several runs, so that a busy machine counts less.
+Without --video the demonstration's clip is drawn, with noise; a film is repeated to the lengths
+asked for. Without --songs nothing is prepared.
 """
 
 import argparse
 import json
+import os
 import platform
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
-from emsync.composer import Composer
-from emsync.model import Cache, EventTransformer
-from emsync.sampling import Sampling, sample
+from emsync import fast
+from emsync.composer import DEFAULT, Composer
+from emsync.demo import HEIGHT, LENGTH, WIDTH, draw_clip
+from emsync.model import Decoder, EventTransformer, ModelConfig
+
+PARTS = ("start", "decode", "generate", "watch", "lengths", "prepare")
+BASE = {"width": 512, "depth": 11, "heads": 8, "context": 1214, "position_channels": 264}
+READ = 1000  # tokens that a decoding step looks back on
+CANDIDATES = 8  # decoded in one batch
+STEP = 0.06  # seconds by which time passes at once in music from random weights
+SUMMED = 512 * 2**20  # bytes, to measure how fast memory is read: far more than its caches hold
+FILM = 60.0  # seconds of the clip that is watched and composed for
+PORTRAIT = (2160, 3840, 4.0)  # pixels, pixels and seconds of a telephone's film
+SONGS = 300  # to prepare, at most
+
+# Runs what it is told and prints what it took. A child's peak memory is never less than that of
+# the process it was started from, so this one, which is small, stands between.
+MEASURE = """
+import json, resource, subprocess, sys, time
+began = time.perf_counter()
+said = subprocess.run(sys.argv[1:], check=True, stdout=subprocess.PIPE).stdout
+seconds = time.perf_counter() - began
+unit = 1 if sys.platform == "darwin" else 1024
+peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * unit
+print(json.dumps({"seconds": seconds, "peak": peak / 1e6, "said": json.loads(said)}))
+"""
+
+
+@dataclass(frozen=True)
+class Run:
+    """What a command of emsync took, and the JSON object that it printed."""
+
+    seconds: float  # wall, from nothing to its end
+    peak: float  # MB of memory
+    said: Mapping[str, Any]
+
+
+def emsync(*arguments: str | Path) -> Run:
+    """Run a command of emsync in a process of its own."""
+    command = [sys.executable, "-c", MEASURE, sys.executable, "-m", "emsync", *arguments, "--json"]
+    return Run(**json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout))
 
 
 def best(work: Callable[[], object], repeats: int = 5) -> float:
@@ -34,79 +78,194 @@ def best(work: Callable[[], object], repeats: int = 5) -> float:
     return min(seconds)
 
 
-def features(model: EventTransformer, batch: int, tokens: int) -> dict[str, torch.Tensor]:
-    """Return features of which nothing is asked."""
+def starting() -> dict[str, Any]:
+    """Return the seconds of ``emsync --help`` against an empty Python process."""
+
+    def python(*arguments: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, *arguments]
+        return subprocess.run(command, check=True, capture_output=True, text=True)
+
+    told = python("-X", "importtime", "-m", "emsync", "--help").stderr
     return {
-        c.name: torch.full((batch, 2 if c.place == "prefix" else tokens, c.channels), torch.nan)
+        "help, seconds": best(lambda: python("-m", "emsync", "--help")),
+        "baseline empty process, seconds": best(lambda: python("-c", "")),
+        "help imports torch": any(line.endswith("| torch") for line in told.splitlines()),
+    }
+
+
+def random_base(shipped: Composer) -> Composer:
+    """Return emsync-base with random weights, and with what ``shipped`` has beside the network."""
+    tokenizer = shipped.tokenizer
+    torch.manual_seed(0)
+    shape = ModelConfig(tokenizer.vocab_size, **BASE, dropout=0.0)
+    model = EventTransformer(shape, shipped.model.conditioners).train(False)
+    with torch.no_grad():  # so that a second of music takes as many tokens as a real one's, some 60
+        model.head.bias.sub_(torch.from_numpy(tokenizer.durations) / STEP)
+    return Composer(model, tokenizer, shipped.tempo, shipped.sampling)
+
+
+def features(model: EventTransformer, tokens: int) -> dict[str, Tensor]:
+    """Return features of one piece, of which nothing is asked."""
+    return {
+        c.name: torch.full((1, 2 if c.place == "prefix" else tokens, c.channels), torch.nan)
         for c in model.conditioners
     }
 
 
-@torch.inference_mode()
-def step_seconds(model: EventTransformer, batch: int, read: int) -> float:
-    """Return the seconds of one decoding step with the cache after ``read`` tokens."""
-    cache = Cache(model, batch)
-    ids = torch.randint(6, model.config.vocab_size, (batch, read))
-    model(ids, features(model, batch, read), cache)
-    length, one = cache.length, features(model, batch, 1)
+def step_seconds(decoder: Decoder | fast.Decoder, batch: int) -> float:
+    """Return the seconds of a decoding step after READ tokens.
 
-    def step() -> None:
-        cache.length = length
-        model(ids[:, :1], one, cache)
+    Only the first piece's tokens are read: what is remembered of the others costs as much.
+    """
+    model = decoder.model
+    ids = torch.randint(model.config.vocab_size, (1, READ))
+    decoder.begin(ids, features(model, READ), [0])
+    beside = {c.name: torch.full((batch, c.channels), torch.nan) for c in model.beside}
+    return best(lambda: decoder.step(ids[0, :batch], beside), 20)
 
-    return best(step, 20)
+
+def transformers_seconds(model: EventTransformer) -> float:
+    """Return the seconds of a step of transformers' GPT-2 of the same shape, with its cache."""
+    from transformers import GPT2Config, GPT2LMHeadModel
+
+    c = model.config
+    shape = GPT2Config(
+        vocab_size=c.vocab_size, n_positions=c.context, n_embd=c.width, n_layer=c.depth,
+        n_head=c.heads, bos_token_id=0, eos_token_id=0,
+    )  # fmt: skip
+    gpt2 = GPT2LMHeadModel(shape).train(False)
+    ids = torch.randint(c.vocab_size, (1, READ))
+    past = gpt2(ids, use_cache=True).past_key_values  # grows by a token in each step, as ours does
+    return best(lambda: gpt2(ids[:, :1], past_key_values=past, use_cache=True), 20)
+
+
+def bytes_read(decoder: fast.Decoder) -> int:
+    """Return the bytes of weights and cache that the next step reads."""
+    model, length = decoder.model, decoder.length
+    layers = [m for m in (*model.blocks.modules(), model.head) if isinstance(m, torch.nn.Linear)]
+    weights = sum(layer.weight.numel() for layer in layers)  # a byte each
+    remembered = sum(
+        layer.keys[:, : decoder.full].nbytes
+        + layer.values[:, :length].nbytes
+        + layer.newest.nbytes
+        + layer.distance[:, :length].nbytes
+        for layer in decoder.layers
+    )
+    return weights + remembered
 
 
 @torch.inference_mode()
 def decoding(model: EventTransformer) -> dict[str, Any]:
-    """Return tokens a second with the cache against reading the whole context for each token."""
-    read = model.config.context - 1
-    ids = torch.randint(6, model.config.vocab_size, (1, read))
-    whole = best(lambda: model(ids, features(model, 1, read)), 3)
-    cached, eight = step_seconds(model, 1, read), step_seconds(model, 8, read)
+    """Return tokens a second against several baselines, and against the memory's own speed."""
+    ids = torch.randint(model.config.vocab_size, (1, READ))
+    whole = best(lambda: model(ids, features(model, READ)), 3)
+    plain = step_seconds(Decoder(model, 1), 1)
+    gpt2 = transformers_seconds(model)
+    decoder = fast.Decoder(model, 1)
+    one, many = step_seconds(decoder, 1), step_seconds(fast.Decoder(model, CANDIDATES), CANDIDATES)
+    numbers = torch.ones(SUMMED // 4)
+    bandwidth, read = SUMMED / best(lambda: numbers.sum(), 7), bytes_read(decoder)
     return {
-        "context": read,
-        "tokens_per_second": 1 / cached,
+        "weights": "random",
+        "parameters": sum(p.numel() for p in model.parameters()),
+        "context": READ,
+        "tokens_per_second": 1 / one,
         "baseline without cache, tokens_per_second": 1 / whole,
-        "ratio to no cache": whole / cached,
-        "batch of 8, tokens_per_second": 8 / eight,
-        "ratio of batch 8 to batch 1": 8 * cached / eight,
+        "ratio to no cache": whole / one,
+        "baseline plain decoder, float32, tokens_per_second": 1 / plain,
+        "baseline transformers GPT-2, float32, tokens_per_second": 1 / gpt2,
+        "ratio to transformers GPT-2": gpt2 / one,
+        "batch": CANDIDATES,
+        "batch, tokens_per_second": CANDIDATES / many,
+        "ratio of batch to one": CANDIDATES * one / many,
+        "bytes read for a token": read,
+        "read bandwidth, GB_per_second": bandwidth / 1e9,
+        "share of the memory roofline": read / bandwidth / one,
     }
 
 
-def composing(composer: Composer, lengths: tuple[float, ...]) -> list[dict[str, float]]:
-    """Return the cost of pieces of several lengths, everything in sampling included."""
-    rows = []
-    for seconds in lengths:
-        start = time.perf_counter()
-        settings = Sampling(**composer.sampling)
-        targets = composer.unasked(seconds)
-        (ids,) = sample(composer.model, composer.tokenizer, [targets], [seconds], [0], settings)
-        spent = time.perf_counter() - start
-        rows.append(
-            {
-                "seconds of music": seconds,
-                "tokens": len(ids),
-                "tokens_per_second": len(ids) / spent,
-                "seconds": spent,
-                "ratio to real time": seconds / spent,
-            }
-        )
-    return rows
+def ffmpeg(*arguments: str | Path) -> None:
+    """Run FFmpeg."""
+    from imageio_ffmpeg import get_ffmpeg_exe  # moviepy brings it
+
+    command = [get_ffmpeg_exe(), "-nostdin", "-v", "error", *arguments]
+    subprocess.run(command, check=True, stdout=sys.stderr)
+
+
+def redrawn(clip: Path, out: Path, width: int, height: int, seconds: float) -> Path:
+    """Draw the first ``seconds`` of a film anew, in another size and with noise."""
+    size = f"{width}:{height}"
+    filled = f"scale={size}:force_original_aspect_ratio=increase,crop={size}"
+    ffmpeg(
+        "-i", clip, "-t", str(seconds), "-vf", f"{filled},noise=alls=6:allf=t", "-an",
+        "-c:v", "libx264", "-preset", "veryfast", out,
+    )  # fmt: skip
+    return out
+
+
+def drawn(folder: Path) -> Path:
+    """Draw the demonstration's clip, with noise."""
+    draw_clip(folder / "clean.mp4")
+    return redrawn(folder / "clean.mp4", folder / "clip.mp4", WIDTH, HEIGHT, LENGTH)
+
+
+def repeated(clip: Path, folder: Path, seconds: float) -> Path:
+    """Write a film that is ``clip`` over and over, its pictures untouched."""
+    out = folder / f"{seconds:g}-s.mkv"
+    ffmpeg(
+        "-y", "-stream_loop", "-1", "-i", clip, "-t", str(seconds), "-map", "v:0", "-c", "copy", out
+    )
+    return out
+
+
+def generating(clip: Path, checkpoint: str | Path, threads: int) -> dict[str, Any]:
+    """Return what it costs to compose for ``clip``, from an empty process to the file."""
+    score = clip.with_suffix(".mid")
+    run = emsync(
+        "generate", clip, "--out", score, "--checkpoint", checkpoint, "--device", "cpu",
+        "--threads", str(threads),
+    )  # fmt: skip
+    composing = run.said["timings"]["compose"]
+    return {
+        "seconds of film": run.said["duration"],
+        "seconds": run.seconds,
+        "ratio to real time": run.said["duration"] / run.seconds,
+        "seconds beside composing": run.seconds - composing,
+        "tokens": run.said["tokens"],
+        "tokens_per_second": run.said["tokens"] / composing,
+        "peak memory, MB": run.peak,
+        "timings": run.said["timings"],
+    }
 
 
 def watching(clip: Path) -> dict[str, Any]:
-    """Return how much faster than the film it is watched: decode, cuts, motion and colour."""
+    """Return how fast a film is watched (cuts, motion and colour), against decoding it alone."""
+    import av
+
     from emsync.video import open_video, watch
 
+    def decode() -> None:
+        with av.open(str(clip)) as container:
+            container.streams.video[0].thread_type = "AUTO"
+            for _ in container.decode(video=0):
+                pass
+
     video = open_video(clip)
-    seconds = best(lambda: watch(video), 2)
+    seconds, decoded = best(lambda: watch(video), 1), best(decode, 1)
     return {
         "size": f"{video.width}x{video.height}",
         "seconds of film": video.duration,
         "seconds": seconds,
         "ratio to real time": video.duration / seconds,
+        "baseline decoding alone, ratio to real time": video.duration / decoded,
     }
+
+
+def over_lengths(films: Sequence[Path], checkpoint: str, threads: int) -> dict[str, Any]:
+    """Return the cost of composing for films of several lengths, and of watching their extremes."""
+    rows = [generating(film, checkpoint, threads) for film in films]
+    watched = {film.name: emsync("analyze", film).peak for film in (films[0], films[-1])}
+    return {"generate": rows, "analyze, peak memory, MB": watched}
 
 
 def preparing(songs: Path) -> dict[str, Any]:
@@ -114,7 +273,7 @@ def preparing(songs: Path) -> dict[str, Any]:
     from emsync.data.lakh import read_lakh
     from emsync_tokenizers.events import Events
 
-    files = sorted(songs.rglob("*.npz"))[:300]
+    files = sorted(songs.rglob("*.npz"))[:SONGS]
     tokenizer = Events()
     start = time.perf_counter()
     tokens = sum(len(tokenizer.encode(read_lakh(path))) for path in files)
@@ -122,45 +281,58 @@ def preparing(songs: Path) -> dict[str, Any]:
     return {"songs": len(files), "songs_per_second": len(files) / spent, "tokens": tokens}
 
 
-def starting() -> dict[str, float]:
-    """Return the seconds of ``emsync --help`` against an empty Python process."""
+def measure(asked: argparse.Namespace, folder: Path) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield each part that is asked for and its figures; films and scores come to ``folder``."""
+    base = random_base(Composer.from_pretrained(DEFAULT))
+    if "start" in asked.only:
+        yield "start", starting()
+    if "decode" in asked.only:
+        yield "decode", decoding(base.model)
+    if "prepare" in asked.only and asked.songs:
+        yield "prepare", preparing(asked.songs)
+    if not {"generate", "watch", "lengths"}.intersection(asked.only):
+        return
 
-    def run(*arguments: str) -> Callable[[], object]:
-        command = [sys.executable, *arguments]
-        return lambda: subprocess.run(command, check=True, capture_output=True)
-
-    empty, told = best(run("-c", "")), best(run("-m", "emsync", "--help"))
-    return {"help, seconds": told, "baseline empty process, seconds": empty}
+    clip = asked.video or drawn(folder)
+    film = repeated(clip, folder, FILM)
+    if "generate" in asked.only:
+        base.save_pretrained(folder / "base", torch.int8)
+        yield (
+            "generate",
+            {
+                "random emsync-base": generating(film, folder / "base", asked.threads),
+                asked.checkpoint: generating(film, asked.checkpoint, asked.threads),
+            },
+        )
+    if "watch" in asked.only:
+        portrait = redrawn(clip, folder / "portrait.mp4", *PORTRAIT)
+        yield "watch", {"film": watching(film), "portrait": watching(portrait)}
+    if "lengths" in asked.only:
+        films = [repeated(clip, folder, seconds) for seconds in asked.lengths]
+        yield "lengths", over_lengths(films, asked.checkpoint, asked.threads)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
-    parser.add_argument("--checkpoint", default="emsync-small")
+    parser.add_argument("--only", nargs="+", choices=PARTS, default=PARTS)
+    parser.add_argument("--checkpoint", default=DEFAULT, help="a trained one to compose with")
     parser.add_argument("--video", type=Path)
-    parser.add_argument("--songs", type=Path)
+    parser.add_argument("--songs", type=Path, help="a folder of Lakh Pianoroll")
     parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--lengths", type=float, nargs="+", default=[10.0, 60.0])
-    args = parser.parse_args()
-    torch.set_num_threads(args.threads)
-    composer = Composer.from_pretrained(args.checkpoint)
+    parser.add_argument("--lengths", type=float, nargs="+", default=[10.0, 60.0, 180.0, 600.0])
+    asked = parser.parse_args()
+    torch.set_num_threads(asked.threads)
+    report: dict[str, Any] = {
+        "machine": {"processor": platform.machine(), "cores": os.cpu_count()},
+        "threads of the model": asked.threads,
+        "film": str(asked.video or "the demonstration's, 640x360, 25 frames a second, with noise"),
+    }
     with tempfile.TemporaryDirectory() as folder:
-        clip = args.video or Path(folder) / "clip.mp4"
-        if args.video is None:
-            from emsync.demo import draw_clip
-
-            draw_clip(clip)
-        report = {
-            "machine": {"processor": platform.machine(), "threads": args.threads},
-            "parameters": sum(p.numel() for p in composer.model.parameters()),
-            "start": starting(),
-            "decode": decoding(composer.model),
-            "compose": composing(composer, tuple(args.lengths)),
-            "watch": watching(clip),
-        }
-        if args.songs:
-            report["prepare"] = preparing(args.songs)
+        for part, figures in measure(asked, Path(folder)):
+            print(f"{part}: done", file=sys.stderr)
+            report[part] = figures
     print(json.dumps(report, indent=1))
 
 

@@ -202,3 +202,17 @@ def test_the_metre_forbids_no_song_of_one_tempo_but_notes_between_its_sixteenths
         for i in refused:
             assert ids[i] != v.BAR
             assert steps[i] not in (0, 16, 21, 32, 43, 48), (i, ids[i])
+
+
+def test_rules_stand_in_a_list_of_transformers_logits_processors() -> None:
+    from transformers.generation.logits_process import LogitsProcessorList
+
+    tokenizer = Events()
+    ids = torch.from_numpy(tokenizer.encode(example_piece()))[None, :40]
+    scores = torch.zeros(1, tokenizer.vocab_size)
+    alone = scores
+    for make in tokenizer.rules().values():
+        alone = make()(ids, alone)
+    listed = LogitsProcessorList([make() for make in tokenizer.rules().values()])
+    assert torch.equal(listed(ids, scores), alone)
+    assert torch.isinf(alone).any()

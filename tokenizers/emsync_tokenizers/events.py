@@ -62,7 +62,7 @@ class Events(Tokenizer):
         return (v.PAD, v.START, v.FEWER, v.MORE)
 
     def rules(self) -> Mapping[str, "Callable[[], Rule]"]:
-        from emsync_tokenizers.grammar import RULES, Metre  # transformers loads only to draw music
+        from emsync_tokenizers.grammar import RULES, Metre
 
         return {**RULES, "metre": partial(Metre, self.bar_steps)} if self.bar_steps else RULES
 

@@ -1,7 +1,8 @@
 """What no piece can contain, as filters of the next token's logits.
 
-Each rule is one of transformers' logits processors, made anew for each batch. It reads every token
-once, as it comes, and keeps one mask up to date, so a rule costs microseconds a token.
+Each rule is called as transformers' logits processors are, and can stand in a list of theirs. It is
+made anew for each batch, reads every token once, as it comes, and keeps one mask up to date, so a
+rule costs microseconds a token.
 
 Shapes: B pieces drawn side by side, T tokens read so far, V vocabulary.
 """
@@ -14,7 +15,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from transformers.generation.logits_process import LogitsProcessor
 
 from emsync.music import CLASSES, LOWEST
 from emsync_tokenizers import vocabulary as v
@@ -33,7 +33,7 @@ _LONGEST = [round(LONGEST[name] * v.STEPS_PER_SECOND) for name in CLASSES]
 _OFFS = np.array([v.off(c, LOWEST + k) for c in range(len(CLASSES)) for k in range(v.KEYS)])
 
 
-class Rule(LogitsProcessor, ABC):
+class Rule(ABC):
     """Set the logits of impossible tokens to minus infinity; for scores on the CPU."""
 
     def __init__(self, vocab_size: int = v.SIZE) -> None:
