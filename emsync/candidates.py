@@ -1,11 +1,12 @@
 """Which of several pieces to keep: a stated score, each part from 0 to 1.
 
-    score = 0.4 hits + 0.1 ending + 0.2 density + 0.3 likeness
+    score = 0.35 hits + 0.1 ending + 0.15 density + 0.15 mood + 0.25 likeness
 
 - hits: the kept cuts that are answered, each by its strength; a chord counts 1, a downbeat 0.85, a
   beat 0.6. One without cuts.
 - ending: the notes of the last chord, up to six, over six, if it rings to the end.
 - density: how near the notes a second of each instrument are to what the arousal asks for.
+- mood: how near what the notes suggest (``metrics.mood``) is to the valence that is asked for.
 - likeness: how typical of real songs the piece is (``emsync.likeness``): no tone that never stops.
 
 Where rhythm is asked for, it counts for a fifth and all the others for four:
@@ -23,10 +24,11 @@ from emsync.analysis import Analysis
 from emsync.hits import Fitted
 from emsync.likeness import likeness
 from emsync.match import as_signal, onset_strength
+from emsync.metrics.mood import MoodModel, features
 from emsync.metrics.rhythm import SAMPLE_RATE, Floats, cm
 from emsync.music import DRUMS, Piece, to_score
 
-WEIGHTS = {"hits": 0.4, "ending": 0.1, "density": 0.2, "likeness": 0.3}
+WEIGHTS = {"hits": 0.35, "ending": 0.1, "density": 0.15, "mood": 0.15, "likeness": 0.25}
 RHYTHM = {"rhythm": 0.25}  # weighs beside the others, where it is asked for
 WORTH = {"chord": 1.0, "downbeat": 0.85, "beat": 0.6}
 CALM, BUSY = 0.5, 10.0  # notes a second of each instrument at arousal -1 and 1
@@ -60,6 +62,7 @@ def judge(
         "hits": _hits(fitted),
         "ending": _ending(fitted.piece, fitted.duration),
         "density": _density(fitted.piece, fitted.duration, asked.arousal),
+        "mood": _mood(fitted.piece, asked.valence),
         "likeness": likeness(fitted.piece, fitted.duration),
     }
     if pictures is not None:
@@ -87,6 +90,15 @@ def _density(piece: Piece, duration: float, arousal: float) -> float:
     playing = max(1, len(np.unique(piece.classes)))
     heard = math.log(max(len(piece), 1) / duration / playing)
     return max(0.0, 1.0 - abs(heard - wanted) / math.log(BUSY / CALM))
+
+
+def _mood(piece: Piece, valence: float) -> float:
+    if math.isnan(valence):
+        return 1.0
+    if not (piece.classes != DRUMS).any():
+        return 0.0
+    heard = MoodModel.load().heard(features(piece))
+    return 1.0 - min(1.0, abs(heard - valence))
 
 
 def _rhythm(piece: Piece, duration: float, pictures: Floats) -> float:

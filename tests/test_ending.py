@@ -1,5 +1,7 @@
 """Endings: every piece has a last chord that rings to the end."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -49,6 +51,14 @@ def test_the_last_chord_falls_on_a_cut_near_the_end_or_a_ring_before_it() -> Non
     assert last_chord(2.0, ()) == pytest.approx(1.6), "a short film has a short ring"
 
 
+def scale(third: int) -> Piece:
+    """A scale in major or minor, with its triad."""
+    steps = (0, 2, third, 5, 7, third + 5, third + 7, 12)
+    line = [(PIANO, 60 + steps[i % 8], i * 0.5, i * 0.5 + 0.4) for i in range(38)]
+    triad = [(PIANO, 48 + s, t, t + 2) for t in range(0, 18, 2) for s in (0, third, 7)]
+    return Piece.of(np.array(line + triad), downbeats=np.arange(0, 20, 2.0))
+
+
 def test_the_score_of_a_candidate_is_the_stated_sum() -> None:
     from emsync.analysis import Analysis
 
@@ -59,5 +69,10 @@ def test_the_score_of_a_candidate_is_the_stated_sum() -> None:
     assert set(good.parts) == set(WEIGHTS)
     assert good.score == pytest.approx(sum(WEIGHTS[k] * v for k, v in good.parts.items()), abs=1e-3)
     assert good.parts["hits"] == 1.0
+    assert good.parts["mood"] == 1.0, "no valence is asked"
+    for valence in (0.2, -0.9):  # one hand at the piano is on the sad side
+        asked = replace(video, valence=valence)
+        major, minor = (judge(fit(scale(t), (), 20.0), asked, 1, 9).parts["mood"] for t in (4, 3))
+        assert (major > minor) == (valence > 0)
     silent = judge(fit(Piece.of(np.zeros((0, 4))), video.cuts, 20.0), video, 2, 100)
     assert silent.score < good.score
