@@ -17,6 +17,7 @@ from emsync.video import Cut
 from emsync.wishes import Wishes
 
 ENDING = "the last chord"  # the reason of the boundary that the ending adds
+STRIDE = 1_000_003  # between the seeds of candidates, so that another seed shares none of them
 MARGIN = 1.0  # seconds of music beyond what the fastest tempo can use
 
 
@@ -33,7 +34,7 @@ def compose(
     ``pictures`` is the video's visible impact, where the rhythm counts.
     """
     asked = asked_of(video, wishes)
-    seeds = range(wishes.seed, wishes.seed + wishes.candidates)
+    seeds = [wishes.seed + k * STRIDE for k in range(wishes.candidates)]
     drawn = draw(composer, [asked] * len(seeds), seeds, wishes, sampling, progress)
     candidates = [
         judge(answer(piece, video, wishes), asked, seed, tokens, pictures)

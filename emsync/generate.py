@@ -316,7 +316,7 @@ def describe(
             {**asdict(s), "valence": _null(s.valence), "arousal": _null(s.arousal)}
             for s in video.arc
         ],
-        "seed": best.seed,
+        "seed": wishes.seed,
         "tokens": best.tokens,
         "notes": len(piece),
         "instruments": piece.instruments,

@@ -38,6 +38,7 @@ SUMMED = 512 * 2**20  # bytes, to measure how fast memory is read: far more than
 FILM = 60.0  # seconds of the clip that is watched and composed for
 PORTRAIT = (2160, 3840, 4.0)  # pixels, pixels and seconds of a telephone's film
 SONGS = 300  # to prepare, at most
+PLAIN = ("--candidates", "1", "--guidance", "1")  # one piece, and every token foretold once
 
 # Runs what it is told and prints what it took. A child's peak memory is never less than that of
 # the process it was started from, so this one, which is small, stands between.
@@ -218,12 +219,15 @@ def repeated(clip: Path, folder: Path, seconds: float) -> Path:
     return out
 
 
-def generating(clip: Path, checkpoint: str | Path, threads: int) -> dict[str, Any]:
-    """Return what it costs to compose for ``clip``, from an empty process to the file."""
+def generating(clip: Path, checkpoint: str | Path, threads: int, *more: str) -> dict[str, Any]:
+    """Return what it costs to compose for ``clip``, from an empty process to the file.
+
+    Tokens a second are those of the piece that is kept, and what composing does besides counts.
+    """
     score = clip.with_suffix(".mid")
     run = emsync(
         "generate", clip, "--out", score, "--checkpoint", checkpoint, "--device", "cpu",
-        "--threads", str(threads),
+        "--threads", str(threads), *more,
     )  # fmt: skip
     composing = run.said["timings"]["compose"]
     return {
@@ -263,7 +267,7 @@ def watching(clip: Path) -> dict[str, Any]:
 
 def over_lengths(films: Sequence[Path], checkpoint: str, threads: int) -> dict[str, Any]:
     """Return the cost of composing for films of several lengths, and of watching their extremes."""
-    rows = [generating(film, checkpoint, threads) for film in films]
+    rows = [generating(film, checkpoint, threads, *PLAIN) for film in films]
     watched = {film.name: emsync("analyze", film).peak for film in (films[0], films[-1])}
     return {"generate": rows, "analyze, peak memory, MB": watched}
 
@@ -300,8 +304,15 @@ def measure(asked: argparse.Namespace, folder: Path) -> Iterator[tuple[str, dict
         yield (
             "generate",
             {
-                "random emsync-base": generating(film, folder / "base", asked.threads),
-                asked.checkpoint: generating(film, asked.checkpoint, asked.threads),
+                "random emsync-base, plain": generating(
+                    film, folder / "base", asked.threads, *PLAIN
+                ),
+                f"{asked.checkpoint}, plain": generating(
+                    film, asked.checkpoint, asked.threads, *PLAIN
+                ),
+                f"{asked.checkpoint}, as it comes": generating(
+                    film, asked.checkpoint, asked.threads
+                ),
             },
         )
     if "watch" in asked.only:
