@@ -581,6 +581,20 @@ def _write_film(
         out.mux(track.encode(None))
 
 
+def own_sound(path: Path, rate: int) -> Audio | None:
+    """Return what is heard in a film from its first picture on, or in a file without pictures.
+
+    None where there is no sound; InputError where the file cannot be read.
+    """
+    from av.stream import Disposition
+
+    with _open_film(path) as film:
+        if all(s.disposition & Disposition.attached_pic for s in film.streams.video):
+            return _film_sound(path, Fraction(0), rate)
+    course = _course(path)
+    return _film_sound(path, course.start * course.base, rate)
+
+
 def _film_sound(video_path: Path, start: Fraction, rate: int) -> Audio | None:
     """Return the film's own sound from ``start`` seconds on, or None if it has none."""
     import av

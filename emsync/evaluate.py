@@ -89,21 +89,10 @@ def hear(path: Path, rate: int = RATE) -> Mono:
     if path.suffix.lower() in SCORES:
         sound: audio.Audio | None = audio.synthesize(path, rate=rate)
     else:
-        sound = audio._film_sound(path, _first_picture(path), rate)
+        sound = audio.own_sound(path, rate)
     if sound is None:
         raise InputError(f"{str(path)!r} holds no sound; give audio, a film with sound, or MIDI")
     return sound.samples.mean(axis=1)
-
-
-def _first_picture(path: Path) -> Fraction:
-    """Return when the first picture is shown, in seconds of the file; 0 where there is none."""
-    from av.stream import Disposition
-
-    with audio._open_film(path) as film:
-        if all(s.disposition & Disposition.attached_pic for s in film.streams.video):
-            return Fraction(0)
-    course = audio._course(path)
-    return course.start * course.base
 
 
 def moments(music: Path, sound: Mono, duration: float) -> dict[str, NDArray[np.float64]]:

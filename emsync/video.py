@@ -206,8 +206,8 @@ def watch(
     last: tuple[float, Any] | None = None  # the time and the luma of the last frame of a pair
     end, reported = 0.0, 0.0  # seconds; share
 
-    for time, end, frame in _frames(video):
-        picture = _pixels(scaler, frame, size, "bgr24")
+    for time, end, frame in frames(video):
+        picture = pixels(scaler, frame, size, "bgr24")
         grey: Any = cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY)
         times.append(time)
         for values, value in zip(colours, _colours(picture, grey), strict=True):
@@ -221,11 +221,9 @@ def watch(
                 pairs.extend((last[0], time))
             last = (time, grey)
         if len(strip) < STRIP and time >= (len(strip) + 0.5) / STRIP * video.duration:
-            pixels = _upright(strip_scaler, frame, strip_size, video.rotation)
-            strip.append(Still(time, pixels))
+            strip.append(Still(time, _upright(strip_scaler, frame, strip_size, video.rotation)))
         if stills and time >= (len(kept) + 0.5) * stills:
-            pixels = _upright(still_scaler, frame, still_size, video.rotation)
-            kept.append(Still(time, pixels))
+            kept.append(Still(time, _upright(still_scaler, frame, still_size, video.rotation)))
             if len(kept) > MOST_STILLS:
                 kept, stills = kept[1::2], 2 * stills
         if progress and video.duration and (share := min(1.0, end / video.duration)) > reported:
@@ -439,7 +437,7 @@ def _within_scenes(
     return spans[whole].mean(axis=1), speeds[whole]
 
 
-def _pixels(
+def pixels(
     scaler: "VideoReformatter", frame: "VideoFrame", size: tuple[int, int], layout: str
 ) -> Picture:
     """Return ``frame`` scaled to ``size`` (width, height) by averaging areas."""
@@ -453,7 +451,7 @@ def _upright(
     scaler: "VideoReformatter", frame: "VideoFrame", size: tuple[int, int], rotation: int
 ) -> Picture:
     """Return ``frame`` in colour, as a picture of ``size`` as it is stored, turned upright."""
-    return np.ascontiguousarray(np.rot90(_pixels(scaler, frame, size, "rgb24"), rotation // 90))
+    return np.ascontiguousarray(np.rot90(pixels(scaler, frame, size, "rgb24"), rotation // 90))
 
 
 def _strip_size(video: Video, aspect: float, sideways: bool, height: int) -> tuple[int, int]:
@@ -479,7 +477,7 @@ def _rate(declared: Fraction | None, frames: int, duration: float) -> Fraction:
     return Fraction(measured).limit_denominator(1001)
 
 
-def _frames(video: Video) -> Iterator[tuple[float, float, "VideoFrame"]]:
+def frames(video: Video) -> Iterator[tuple[float, float, "VideoFrame"]]:
     """Yield each frame with the seconds between which it is shown, ascending from 0."""
     with _opened(video.path) as (container, stream):
         base = Fraction(stream.time_base or 1)

@@ -34,7 +34,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from emsync.metrics.events import Seconds, errors, matched, validate
-from emsync.video import Video, _frames, _pixels
+from emsync.video import Video, frames, pixels
 
 RATE = 22050  # samples a second of the sound
 FARNEBACK = (0.5, 3, 15, 3, 5, 1.2, 0)  # as published
@@ -206,11 +206,10 @@ def watch(video: Video, progress: Callable[[float], None] | None = None) -> Moti
     scalers = [VideoReformatter() for _ in sizes]  # kept: costly to set up
     scale = max(1.0, math.sqrt(video.width * video.height / PIXELS))
     last: tuple[Any, Any] | None = None
-    for time, _, frame in _frames(video):
+    for time, _, frame in frames(video):
         times.append(time)
         large, small = (
-            _pixels(scaler, frame, size, "gray")
-            for scaler, size in zip(scalers, sizes, strict=True)
+            pixels(scaler, frame, size, "gray") for scaler, size in zip(scalers, sizes, strict=True)
         )
         if last is not None:
             flows.append((farneback(last[0], large) * scale, horn_schunck(last[1], small)))
