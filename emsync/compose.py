@@ -95,6 +95,7 @@ def answer(piece: Piece, video: Analysis, wishes: Wishes) -> Fitted:
     fitted = fit(piece, asked.cuts, video.duration, wishes.sync, wishes.max_tempo_change, rate)
     if aim is None:
         return fitted
-    ended, _ = cadence(fitted.piece, aim, fitted.duration)
     cuts = tuple(report for report in fitted.cuts if report.cut.reason != ENDING)
+    answers = {report.cut.time: report.hit.time for report in cuts if report.hit is not None}
+    ended, _ = cadence(fitted.piece, answers.get(aim, aim), fitted.duration, list(answers.values()))
     return replace(fitted, piece=ended, cuts=cuts)

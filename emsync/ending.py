@@ -6,7 +6,7 @@ from typing import Literal
 
 import numpy as np
 
-from emsync.music import BASS, DRUMS, PIANO, Piece
+from emsync.music import BASS, DRUMS, PIANO, Piece, Seconds
 from emsync.video import Cut
 
 Ending = Literal["cadence", "fade", "cut"]
@@ -24,22 +24,32 @@ def last_chord(duration: float, cuts: Sequence[Cut]) -> float:
     return near[-1] if near else duration - ring
 
 
-def cadence(piece: Piece, asked: float, duration: float) -> tuple[Piece, float]:
+def cadence(
+    piece: Piece, asked: float, duration: float, answers: Sequence[float] = ()
+) -> tuple[Piece, float]:
     """Return ``piece`` ending on a chord near ``asked`` that rings to ``duration``, and its time.
 
-    The chord is the boundary chord there, else the downbeat, else the onset with most notes. What
-    begins later is left out; what sounds in it rings to the end. Where fewer than three pitch
-    classes sound, the tonic triad of the piece joins them, so that there is a chord to end on.
+    The chord is the boundary chord there, else the downbeat, else the onset with most notes; but
+    where one of ``answers``, the moments that answer cuts, is asked, the chord stands on it. What
+    begins later is left out, save at later ``answers``; what sounds in the chord rings to the end.
+    Where fewer than three pitch classes sound, the tonic triad of the piece joins them, so that
+    there is a chord to end on.
     """
-    at = _best_moment(piece, asked)
+    at = _nearest(piece.onsets, asked) if asked in answers else _best_moment(piece, asked)
     held = (piece.onsets <= at + GRIP) & (piece.offsets > at + GRIP) & (piece.classes != DRUMS)
     stays = piece.onsets <= at + GRIP
+    for answer in answers:
+        stays |= np.abs(piece.onsets - answer) <= GRIP
     offsets = np.where(held, duration, np.minimum(piece.offsets, duration))
     rows = np.stack([piece.classes, piece.pitches, piece.onsets, offsets], axis=1)[stays]
     if len(np.unique(piece.pitches[held] % 12)) < 3:
         rows = np.concatenate([rows, _tonic_triad(piece, rows, at, duration)])
     ended = Piece.of(rows, piece.downbeats, piece.chords[piece.chords <= at + GRIP], piece.labels)
     return replace(ended, chords=np.union1d(ended.chords, [at])), at
+
+
+def _nearest(times: Seconds, asked: float) -> float:
+    return float(times[np.argmin(np.abs(times - asked))])
 
 
 def _best_moment(piece: Piece, asked: float) -> float:
@@ -49,9 +59,9 @@ def _best_moment(piece: Piece, asked: float) -> float:
     for marks in (piece.chords, piece.downbeats):
         near = marks[np.abs(marks - asked) <= REACH]
         if len(near):
-            mark = near[np.argmin(np.abs(near - asked))]
+            mark = _nearest(near, asked)
             if len(sounding) and np.abs(sounding - mark).min() <= GRIP:
-                return float(sounding[np.argmin(np.abs(sounding - mark))])
+                return _nearest(sounding, mark)
     if not len(sounding):
         return asked
     fullest = sizes[np.searchsorted(onsets, sounding)] - np.abs(sounding - asked)

@@ -44,6 +44,16 @@ def test_a_boundary_chord_ends_the_piece_before_a_downbeat_and_a_downbeat_before
     assert cadence(plain, 17.0, 20.0)[1] == 16.6
 
 
+def test_the_last_chord_stands_on_what_answers_a_cut_and_later_answers_stay() -> None:
+    rows = [(PIANO, p, t, t + 0.4) for t in (16.2, 16.6, 17.1, 17.8, 18.4) for p in (60, 64, 67)]
+    piece = Piece.of(np.array(rows), chords=np.array([16.6]))
+    assert cadence(piece, 17.1, 20.0)[1] == 16.6
+    ended, at = cadence(piece, 17.1002, 20.0, [16.2, 17.1002, 18.4])
+    assert at == 17.1
+    assert np.unique(ended.onsets).tolist() == [16.2, 16.6, 17.1, 18.4]
+    assert ended.offsets[(ended.onsets == 17.1) & (ended.classes == PIANO)].tolist() == [20.0] * 3
+
+
 def test_the_last_chord_falls_on_a_cut_near_the_end_or_a_ring_before_it() -> None:
     assert last_chord(60.0, ()) == 60.0 - RING
     assert last_chord(60.0, [Cut(57.5)]) == 57.5
