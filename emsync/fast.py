@@ -23,10 +23,10 @@ from torch import Tensor, nn
 
 from emsync.model import Block, EventTransformer
 
-BLOCK = 32  # positions whose keys are quantized together
+BLOCK = 64  # positions whose keys are quantized together
 LEVELS = 63  # of activations: 7 bits, since 8 overflow in FBGEMM's sums where there is no VNNI
 SCALE = 8  # bytes beside a quantized row: its scale and its least value
-ROWS = 4  # of a float32 product at least; fewer are summed in another order
+ROWS = 4  # of a float32 product; another number of them may be summed in another order
 
 # .op: what is called each time; its wrapper first looks for what only torch.export has
 _product = torch.ops.quantized.linear_with_input_q_dq_qweight_dq_output_fp32.op
@@ -192,7 +192,7 @@ class Decoder:
         if not model.beside:
             return x + place
         beside = torch.cat([rows[c.name] for c in model.beside], dim=1)
-        beside = F.pad(beside, (0, 0, 0, max(0, ROWS - self.batch)))
+        beside = F.pad(beside, (0, 0, 0, -self.batch % ROWS))
         return x + torch.cat([place, self.conditions(beside)[: self.batch]], dim=1)
 
     def _attend(self, layer: Layer, q: Tensor) -> Tensor:
