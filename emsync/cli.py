@@ -129,7 +129,7 @@ def generate(
         Path | None, typer.Option(help="a folder: score, stems, markers, notation, report")
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="another number, another piece")] = 0,
-    candidates: Annotated[int, typer.Option(help="draw so many pieces and keep the best")] = 4,
+    candidates: Annotated[int, typer.Option(help="draw so many pieces and keep the best")] = 2,
     rhythm: Annotated[
         bool, typer.Option(help="of the candidates, prefer one that moves with the pictures")
     ] = False,

@@ -33,7 +33,7 @@ class Wishes:
     ending: Ending = "cadence"
     start_timecode: str = ""  # of the first frame, such as 01:00:00:00
     seed: int = 0
-    candidates: int = 4  # drawn side by side; the best is kept
+    candidates: int = 2  # drawn side by side; the best is kept
     rhythm: bool = False  # whether the best is also the one that moves with the pictures
 
     def __post_init__(self) -> None:
