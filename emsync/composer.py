@@ -48,9 +48,13 @@ class Composer:
         """Return what each conditioner asks of the music for ``video``."""
         return {c.name: c.from_video(video) for c in self.model.conditioners}
 
+    def film(self, seconds: float, **told: Any) -> Analysis:
+        """Return a film in the composer's own tempo, of which no more than ``told`` is known."""
+        return Analysis(seconds, "0", tempo=self.tempo or math.nan, **told)
+
     def unasked(self, seconds: float) -> dict[str, Floats]:
         """Return targets of which nothing is asked but the music's own time."""
-        return self.targets(Analysis(seconds, "0", tempo=self.tempo or math.nan))
+        return self.targets(self.film(seconds))
 
     def save_pretrained(self, folder: Path, dtype: torch.dtype | None = None) -> None:
         """Write ``config.json`` and ``model.safetensors`` to ``folder``, in ``dtype`` if given.

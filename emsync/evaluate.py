@@ -260,6 +260,7 @@ def control_table(report: Mapping[str, Any]) -> list[str]:
     named = {
         "arousal, notes a second of each instrument": report["arousal"],
         "valence, mood model": report["valence"]["mood_model"],
+        "valence, major less minor key": report["valence"]["mode"],
         "valence, share of major thirds": report["valence"]["major_thirds"],
         "onset density, onsets a second": report["onset_density"],
     }

@@ -38,6 +38,7 @@ from emsync.music import (
 from emsync.output import whole
 from emsync.timecode import Timecode
 from emsync.titles import Titles
+from emsync.tonality import KEYS, key_fits
 
 CHANNELS = (9, 0, 1, 2, 3)  # of each class; General MIDI keeps the tenth, 9, for drums
 PANS = (64, 64, 84, 44, 64)  # 64 is the middle; guitar and piano stand apart
@@ -47,13 +48,6 @@ FULL = 127  # of a controller
 
 LARGEST = 4_000_000  # bytes; no score is larger, and a hostile file may be
 
-# Krumhansl & Kessler 1982, probe-tone ratings of the twelve degrees
-MAJOR = (6.35, 2.23, 3.48, 2.33, 4.38, 4.09, 2.52, 5.19, 2.39, 3.66, 2.29, 2.88)
-MINOR = (6.33, 2.68, 3.52, 5.38, 2.60, 3.53, 2.54, 4.75, 3.98, 2.69, 3.34, 3.17)
-KEYS = (
-    *("C", "Db", "D", "Eb", "E", "F", "F#", "G", "Ab", "A", "Bb", "B"),
-    *("Cm", "C#m", "Dm", "Ebm", "Em", "Fm", "F#m", "Gm", "G#m", "Am", "Bbm", "Bm"),
-)
 CLEAR = 0.05  # correlation by which the best key is ahead of the next, or there is no key
 
 Ticks: TypeAlias = NDArray[np.int64]
@@ -107,17 +101,13 @@ def to_midi(
 
 
 def key(piece: Piece) -> str | None:
-    """Return the key, such as "Ebm", whose profile fits the pitches best, or None if unclear.
-
-    Krumhansl 1990: correlation of the time each pitch class sounds with the profile of each key.
-    """
+    """Return the key, such as "Ebm", whose profile fits the pitches best, or None if unclear."""
     tonal = piece.classes != DRUMS
     lengths = (piece.offsets - piece.onsets)[tonal]
     sounding = np.bincount(piece.pitches[tonal] % 12, lengths, minlength=12)
     if not sounding.std():
         return None
-    profiles = [np.roll(mode, tonic) for mode in (MAJOR, MINOR) for tonic in range(12)]
-    fits = np.array([np.corrcoef(sounding, profile)[0, 1] for profile in profiles])
+    fits = key_fits(sounding)
     best, second = np.argsort(-fits)[:2]
     return KEYS[best] if fits[best] - fits[second] >= CLEAR else None
 

@@ -2,6 +2,7 @@
 
 import itertools
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from emsync import evaluate
+from emsync.composer import Composer
 from emsync.conditioning import Floats
 from emsync.errors import UsageError
 from emsync.metrics import control, following
@@ -50,6 +52,31 @@ def test_an_obedient_composer_scores_full_marks() -> None:
     boundaries = control.boundaries(obedient, 20, SECONDS, rng)
     assert boundaries["answered"] == 1.0
     assert boundaries["chance"] < 0.7
+
+
+def in_the_mode(name: str, asked: Sequence[Floats]) -> list[Piece]:
+    """Compose with a minor third that lasts the longer, the less pleasant it is to be."""
+    pieces = []
+    for valence, _ in asked:
+        major = (1 + float(valence)) / 2
+        rows = [(PIANO, p, t, t + 1.0) for t in range(20) for p in (48, 55)]
+        rows += [(PIANO, 52, t, t + 1.0) for t in range(round(20 * major))]
+        rows += [(PIANO, 51, t, t + 1.0) for t in range(round(20 * major), 20)]
+        pieces.append(Piece.of(np.array(rows)))
+    return pieces
+
+
+def test_the_mode_tells_the_valence() -> None:
+    found = control.valence(in_the_mode, 30, np.random.default_rng(0))
+    assert found["mode"].rho > 0.6 and found["major_thirds"].rho > 0.9
+    assert np.isnan(control.valence(deaf, 30, np.random.default_rng(0))["mode"].rho)
+
+
+def test_a_feeling_is_asked_for_by_all_that_it_moves(small: Path) -> None:
+    composer = Composer.from_pretrained(small)
+    film = composer.targets(composer.film(8.0, valence=0.5))
+    assert film["valence_arousal"].tolist()[0][1] == 0.5
+    assert np.isnan(film["onset_density"]).all() and np.isnan(film["boundaries"]).all()
 
 
 def test_a_deaf_composer_does_not() -> None:

@@ -24,6 +24,7 @@ from emsync.midi import check, read_midi, to_midi, write_midi
 from emsync.music import BASS, CLASSES, DRUMS, GUITAR, PIANO, STRINGS, Piece
 from emsync.timecode import NTSC, Timecode
 from emsync.titles import Text, Titles
+from emsync.tonality import KEYS
 
 RATE = Fraction(25)
 fresh = settings(
@@ -272,7 +273,7 @@ def test_a_fade_sinks_to_silence_at_the_end(tmp_path: Path) -> None:
 def test_the_key_of_a_scale_with_its_triads_is_found(tonic: int) -> None:
     degrees = [0, 2, 4, 5, 7, 9, 11, 12, 0, 4, 7, 12, 7, 4, 0, 5, 9, 7, 11, 0]
     rows = [(PIANO, 48 + tonic + d, i / 2, i / 2 + 0.5) for i, d in enumerate(degrees)]
-    assert midi.key(Piece.of(np.array(rows))) == midi.KEYS[tonic]
+    assert midi.key(Piece.of(np.array(rows))) == KEYS[tonic]
 
 
 def test_an_unclear_key_is_not_named() -> None:

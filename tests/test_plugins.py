@@ -72,7 +72,7 @@ def small(conditioner: Conditioner) -> EventTransformer:
 
 
 def test_the_plug_ins_of_emsync_come_through_the_door() -> None:
-    known = ["boundaries", "metre", "onset_density", "valence_arousal"]
+    known = ["boundaries", "metre", "mode", "onset_density", "valence_arousal"]
     assert plugins.names(plugins.CONDITIONERS) == known
     assert plugins.names(plugins.TOKENIZERS) == ["events", "tsd"]
     assert "pictures" in plugins.names(plugins.ESTIMATORS)

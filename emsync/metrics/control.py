@@ -1,13 +1,14 @@
 """Does the music do what is asked of it: asked-for against measured, over a sweep.
 
-Conventions: each check draws ``count`` pieces of ``seconds`` with one condition asked at random and
-all others left open, and compares with what is measured on the notes. Correlations are Spearman's,
-with a 95 % confidence interval by Fisher's transformation.
+Conventions: each check draws ``count`` pieces of ``seconds`` with one thing asked at random and all
+others left open, and compares with what is measured on the notes. Valence and arousal are asked as
+a film asks for them, by every condition that they move. Correlations are Spearman's, with a 95 %
+confidence interval by Fisher's transformation.
 
-Checks: arousal with the notes a second of each instrument, valence with the mood model and with the
-share of major thirds above the bass, onset density with the onsets a second,
-boundaries with the boundary chords within a tolerance; for chance the asked times are those of
-another piece. ``emsync.metrics.following`` asks for changes within a piece.
+Checks: arousal with the notes a second of each instrument, valence with the mood model, the fit of
+major less minor keys and the share of major thirds above the bass, onset density with the onsets a
+second, boundaries with the boundary chords within a tolerance; for chance the asked times are those
+of another piece. ``emsync.metrics.following`` asks for changes within a piece.
 """
 
 import math
@@ -22,8 +23,7 @@ from emsync.composer import Composer
 from emsync.conditioning import Floats
 from emsync.data.labels import density
 from emsync.errors import UsageError
-from emsync.metrics import mood
-from emsync.metrics.mood import major_third_share
+from emsync.metrics.mood import MoodModel, features, major_third_share
 from emsync.music import Piece, Seconds
 from emsync.sampling import Sampling, sample
 
@@ -32,6 +32,8 @@ MOST = 12.0  # onsets a second asked for at most
 
 BATCH = 16  # pieces drawn side by side
 FEWEST = 8  # pieces of a sweep: a correlation of fewer tells nothing
+
+FEELING = "valence_arousal"
 
 Draw = Callable[[str, Sequence[Floats]], list[Piece]]  # the condition asked, one target a piece
 
@@ -97,10 +99,17 @@ def drawer(
     """
     unasked = composer.unasked(seconds)
 
+    def film(feeling: Floats) -> Mapping[str, Floats]:
+        valence, arousal = feeling.tolist()
+        return composer.targets(composer.film(seconds, valence=valence, arousal=arousal))
+
     def draw(name: str, asked: Sequence[Floats]) -> list[Piece]:
         if name not in unasked:
             raise UsageError(f"the model has no condition {name!r}; it has {', '.join(unasked)}")
-        targets = [{**unasked, name: target} for target in asked]
+        if name == FEELING:
+            targets = [film(feeling) for feeling in asked]
+        else:
+            targets = [{**unasked, name: target} for target in asked]
         return draw_all(composer, targets, seconds, sampling, seed, progress)
 
     return draw
@@ -134,21 +143,24 @@ def draw_all(
 def arousal(draw: Draw, count: int, rng: np.random.Generator) -> Correlation:
     """Return how the density per instrument follows the arousal asked."""
     asked = rng.uniform(-1, 1, count)
-    pieces = draw("valence_arousal", [np.array([np.nan, a], np.float32) for a in asked])
+    pieces = draw(FEELING, [np.array([np.nan, a], np.float32) for a in asked])
     return spearman(asked.tolist(), [density(p) for p in pieces])
 
 
 def valence(draw: Draw, count: int, rng: np.random.Generator) -> dict[str, Correlation]:
-    """Return how the mood model and the share of major thirds follow the valence asked.
+    """Return how the mood model, the mode and the major thirds follow the valence asked.
 
     Pieces in which nothing pitched sounds have no mood and are left out; ``n`` says how many stay.
     """
     asked = rng.uniform(-1, 1, count)
-    pieces = draw("valence_arousal", [np.array([v, np.nan], np.float32) for v in asked])
+    pieces = draw(FEELING, [np.array([v, np.nan], np.float32) for v in asked])
     pitched = [(v, p) for v, p in zip(asked.tolist(), pieces, strict=True) if (p.classes > 0).any()]
+    heard = [(v, features(p)) for v, p in pitched]
+    guesses = MoodModel.load().predict([told for _, told in heard]).tolist() if heard else []
     thirds = [(v, share) for v, p in pitched if np.isfinite(share := major_third_share(p))]
     return {
-        "mood_model": _known([(v, mood.valence(p)) for v, p in pitched]),
+        "mood_model": _known([(v, guess) for (v, _), guess in zip(heard, guesses, strict=True)]),
+        "mode": _known([(v, told.major) for v, told in heard]),
         "major_thirds": _known(thirds),
     }
 

@@ -193,17 +193,16 @@ def drawer(
     """Return what composes for films of nothing but an arc, in the composer's own tempo."""
 
     def draw(asked: Sequence[Floats]) -> list[Piece]:
-        targets = [composer.targets(_film(arc, seconds, composer.tempo)) for arc in asked]
+        targets = [composer.targets(_film(composer, arc, seconds)) for arc in asked]
         return draw_all(composer, targets, seconds, sampling, progress=progress)
 
     return draw
 
 
-def _film(arc: Floats, seconds: float, tempo: float | None) -> Analysis:
+def _film(composer: Composer, arc: Floats, seconds: float) -> Analysis:
     ends = [*arc[1:, 0].tolist(), seconds]
     states = [State(a, b, v, e) for (a, v, e), b in zip(arc.tolist(), ends, strict=True)]
-    film = Analysis(seconds, "0", tempo=math.nan if tempo is None else tempo)
-    return film.with_arc(tuple(states))
+    return composer.film(seconds).with_arc(tuple(states))
 
 
 def evaluate(

@@ -20,15 +20,12 @@ from numpy.typing import NDArray
 
 from emsync.errors import InputError
 from emsync.music import CLASSES, DRUMS, Piece
+from emsync.tonality import key_fits, mode_of
 
 Floats: TypeAlias = NDArray[np.float64]
 
 FRAME = 0.25  # seconds
 WEIGHTS = Path(__file__).with_name("mood.json")
-
-# Krumhansl & Kessler 1982: how well each pitch class fits a major and a minor key
-MAJOR = np.array([6.35, 2.23, 3.48, 2.33, 4.38, 4.09, 2.52, 5.19, 2.39, 3.66, 2.29, 2.88])
-MINOR = np.array([6.33, 2.68, 3.52, 5.38, 2.60, 3.53, 2.54, 4.75, 3.98, 2.69, 3.34, 3.17])
 
 REACH = 4.0  # of the sum of two standard scores; beyond it lie a few songs in ten thousand
 
@@ -64,15 +61,14 @@ def features(piece: Piece) -> Features:
     pitch = piece.pitches[pitched].astype(np.int64)
     length = np.maximum((piece.offsets - piece.onsets)[pitched], 0.008)
     weight: Floats = np.bincount(pitch % 12, np.minimum(length, 2.0), 12).astype(np.float64)
-    fits = (_KEYS @ _standard(weight)).max(axis=1) / 12  # (2,) of the keys in major, in minor
     sounding, bass = _frames(piece, pitched)
     above = np.take_along_axis(sounding, (bass[:, None] + np.array([3, 4])) % 12, axis=1)
     shares = np.bincount(piece.classes, minlength=len(CLASSES)) / len(piece)
     classes = len(np.unique(piece.classes))
     bars = float(np.median(np.diff(piece.downbeats))) if len(piece.downbeats) > 1 else 2.0
     return Features(
-        major=float(fits[0] - fits[1]),
-        clarity=float(fits.max()),
+        major=float(mode_of(weight)),
+        clarity=float(key_fits(weight).max()),
         thirds=float(above[:, 1].mean() - above[:, 0].mean()),
         clashes=_together(sounding, 1),
         tritones=_together(sounding, 6),
@@ -112,19 +108,6 @@ def _frames(piece: Piece, pitched: NDArray[np.bool_]) -> tuple[NDArray[np.bool_]
     roll = roll[roll.any(axis=1)]
     classes: NDArray[np.bool_] = np.logical_or.reduce(roll.reshape(len(roll), 11, 12), axis=1)
     return classes, roll.argmax(axis=1)
-
-
-def _standard(values: Floats) -> Floats:
-    """Return (..., 12) values with mean 0 and variance 1; equal ones become zeros."""
-    away = values - values.mean(-1, keepdims=True)
-    spread: Floats = values.std(-1, keepdims=True)
-    return away / np.maximum(spread, 1e-12)
-
-
-# (2, 12, 12): the profile of every major and of every minor key
-_KEYS: Floats = _standard(
-    np.array([[np.roll(key, shift) for shift in range(12)] for key in (MAJOR, MINOR)])
-)
 
 
 def _together(sounding: NDArray[np.bool_], semitones: int) -> float:

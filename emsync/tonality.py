@@ -1,0 +1,50 @@
+"""How well what sounds fits the major and the minor keys.
+
+Krumhansl 1990: the correlation of the time that each pitch class sounds with the profile of each
+key. Shapes: (..., 12) seconds by pitch class, from C.
+"""
+
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats: TypeAlias = NDArray[np.float64]
+
+# Krumhansl & Kessler 1982, probe-tone ratings of the twelve degrees
+MAJOR = (6.35, 2.23, 3.48, 2.33, 4.38, 4.09, 2.52, 5.19, 2.39, 3.66, 2.29, 2.88)
+MINOR = (6.33, 2.68, 3.52, 5.38, 2.60, 3.53, 2.54, 4.75, 3.98, 2.69, 3.34, 3.17)
+KEYS = (
+    *("C", "Db", "D", "Eb", "E", "F", "F#", "G", "Ab", "A", "Bb", "B"),
+    *("Cm", "C#m", "Dm", "Ebm", "Em", "Fm", "F#m", "Gm", "G#m", "Am", "Bbm", "Bm"),
+)
+
+
+def key_fits(sounding: Floats) -> Floats:
+    """Return the (..., 24) correlations of (..., 12) seconds with the keys; zeros where all equal.
+
+    >>> fits = key_fits(np.array([1.0, 0, 1, 0, 1, 1, 0, 1, 0, 1, 0, 1]))
+    >>> KEYS[fits.argmax()]
+    'C'
+    """
+    return _standard(sounding) @ _PROFILES.T / 12
+
+
+def mode_of(sounding: Floats) -> Floats:
+    """Return the (...) fits of the best major key, less those of the best minor one."""
+    fits = key_fits(sounding)
+    found: Floats = fits[..., :12].max(axis=-1) - fits[..., 12:].max(axis=-1)
+    return found
+
+
+def _standard(values: Floats) -> Floats:
+    """Return (..., 12) values with mean 0 and variance 1; equal ones become zeros."""
+    away = values - values.mean(-1, keepdims=True)
+    spread: Floats = values.std(-1, keepdims=True)
+    return away / np.maximum(spread, 1e-12)
+
+
+# (24, 12): the profiles of KEYS
+_PROFILES: Floats = _standard(
+    np.array([np.roll(profile, tonic) for profile in (MAJOR, MINOR) for tonic in range(12)])
+)
