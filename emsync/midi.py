@@ -104,7 +104,7 @@ def key(piece: Piece) -> str | None:
     """Return the key, such as "Ebm", whose profile fits the pitches best, or None if unclear."""
     tonal = piece.classes != DRUMS
     lengths = (piece.offsets - piece.onsets)[tonal]
-    sounding = np.bincount(piece.pitches[tonal] % 12, lengths, minlength=12)
+    sounding = np.bincount(piece.pitches[tonal] % 12, lengths, 12).astype(np.float64)
     if not sounding.std():
         return None
     fits = key_fits(sounding)
