@@ -22,9 +22,10 @@ from emsync.affect import (
     normalise,
 )
 from emsync.arc import State, named, scenes, seconds, settle, whole_feeling
-from emsync.errors import InputError
+from emsync.errors import InputError, UsageError
 from emsync.feeling import Estimator, Feeling, choose, mean
 from emsync.output import whole
+from emsync.tonality import TONICS, pitch_class
 from emsync.video import Curve, Cut, Footage, open_video, thin, watch
 
 __all__ = ["FORMAT", "Analysis", "Curve", "Cut", "State", "analyze"]
@@ -51,6 +52,7 @@ class Analysis:
     valence: float = math.nan  # in [-1, 1]; NaN when not known
     arousal: float = math.nan  # in [-1, 1]
     tempo: float = math.nan  # beats a minute asked of the music; NaN leaves it to the composer
+    tonic: str = ""  # such as "F#", that the music shall stand on; empty leaves it to the composer
     emotion: Mapping[str, float] = field(default_factory=dict)  # probabilities, summing to 1
     valence_curve: Curve | None = None  # the estimator's view of each second, for the picture
     arousal_curve: Curve | None = None
@@ -229,6 +231,7 @@ class Analysis:
                 valence=_feeling(data, "valence"),
                 arousal=_feeling(data, "arousal"),
                 tempo=_tempo(data),
+                tonic=_tonic(data.get("tonic", "")),
                 emotion=_probabilities(data.get("emotion")),
                 valence_curve=_curve(data, "valence_curve", duration, -1.0, 1.0),
                 arousal_curve=_curve(data, "arousal_curve", duration, -1.0, 1.0),
@@ -388,6 +391,14 @@ def _feeling(data: Mapping[str, Any], key: str) -> float:
 def _tempo(data: Mapping[str, Any]) -> float:
     value = data.get("tempo")
     return math.nan if value is None else _real(value, "tempo", SLOWEST, FASTEST)
+
+
+def _tonic(value: Any) -> str:
+    name = _text(value, "tonic")
+    try:
+        return name and TONICS[pitch_class(name)]
+    except UsageError as error:
+        raise _Off(str(error)) from error
 
 
 def _probabilities(value: Any) -> dict[str, float]:

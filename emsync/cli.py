@@ -154,6 +154,9 @@ def generate(
     tempo: Annotated[
         float | None, typer.Option(help="beats a minute [default: by the arousal and the cuts]")
     ] = None,
+    tonic: Annotated[
+        str, typer.Option(help="what the music stands on, such as F# [default: by the seed]")
+    ] = "",
     sync: Annotated[
         str, typer.Option(help="what may hit a cut: chord, downbeat, beat, off")
     ] = "beat",
@@ -199,7 +202,8 @@ def generate(
         analysis=analysis, cuts=cuts,
         emotion=None if emotion is None else parse_emotion(emotion),
         estimator=estimator, emotion_file=emotion_file, arc=arc, max_va=max_va,  # type: ignore[arg-type]
-        valence=valence, arousal=arousal, tempo=tempo, sync=sync, max_tempo_change=max_tempo_change,  # type: ignore[arg-type]
+        valence=valence, arousal=arousal, tempo=tempo, tonic=tonic,
+        sync=sync, max_tempo_change=max_tempo_change,  # type: ignore[arg-type]
         ending=ending, start_timecode=start_timecode, seed=seed, candidates=candidates,  # type: ignore[arg-type]
         rhythm=rhythm,
     )  # fmt: skip

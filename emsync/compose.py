@@ -13,6 +13,7 @@ from emsync.metrics.rhythm import Floats
 from emsync.music import Piece
 from emsync.sampling import Sampling, sample
 from emsync.tempo import at_tempo, tempo_of
+from emsync.tonality import TONICS
 from emsync.video import Cut
 from emsync.wishes import Wishes
 
@@ -67,8 +68,13 @@ def draw(
 ) -> list[tuple[Piece, int]]:
     """Draw a piece, as the video times it, for each of ``asked``; return it and its tokens.
 
-    All of ``asked`` are of one video, and all pieces have the tempo that suits the first.
+    All of ``asked`` are of one video, and all pieces have the tempo that suits the first. Where
+    nobody named a tonic the seed does.
     """
+    asked = [
+        replace(video, tonic=wishes.tonic or video.tonic or TONICS[seed % len(TONICS)])
+        for video, seed in zip(asked, seeds, strict=True)
+    ]
     length = asked[0].duration * (1 + wishes.max_tempo_change) + MARGIN
     slower = 1.0
     if composer.tempo is not None:

@@ -9,15 +9,33 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from emsync.errors import UsageError
+
 Floats: TypeAlias = NDArray[np.float64]
+
+_LETTERS = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}
+_SIGNS = {"": 0, "#": 1, "b": -1}
 
 # Krumhansl & Kessler 1982, probe-tone ratings of the twelve degrees
 MAJOR = (6.35, 2.23, 3.48, 2.33, 4.38, 4.09, 2.52, 5.19, 2.39, 3.66, 2.29, 2.88)
 MINOR = (6.33, 2.68, 3.52, 5.38, 2.60, 3.53, 2.54, 4.75, 3.98, 2.69, 3.34, 3.17)
+TONICS = ("C", "Db", "D", "Eb", "E", "F", "F#", "G", "Ab", "A", "Bb", "B")
 KEYS = (
-    *("C", "Db", "D", "Eb", "E", "F", "F#", "G", "Ab", "A", "Bb", "B"),
+    *TONICS,
     *("Cm", "C#m", "Dm", "Ebm", "Em", "Fm", "F#m", "Gm", "G#m", "Am", "Bbm", "Bm"),
 )
+
+
+def pitch_class(name: str) -> int:
+    """Return the pitch class, from C, of a name such as "F#" or "Eb"; UsageError if it is none.
+
+    >>> pitch_class("Bb"), pitch_class("c#")
+    (10, 1)
+    """
+    letter, sign = name[:1].upper(), name[1:]
+    if letter not in _LETTERS or sign not in _SIGNS:
+        raise UsageError(f"tonic {name!r} is no pitch class; name one such as C, F# or Bb")
+    return (_LETTERS[letter] + _SIGNS[sign]) % 12
 
 
 def key_fits(sounding: Floats) -> Floats:

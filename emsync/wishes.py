@@ -10,6 +10,7 @@ from emsync.ending import Ending
 from emsync.errors import UsageError
 from emsync.feeling import DEFAULT as ESTIMATOR
 from emsync.hits import Sync
+from emsync.tonality import pitch_class
 
 Arc = Literal["scene", "constant"]
 
@@ -28,6 +29,7 @@ class Wishes:
     valence: float | None = None
     arousal: float | None = None
     tempo: float | None = None  # beats a minute; None follows the arousal and the cuts
+    tonic: str = ""  # such as "F#", that the music stands on; empty lets the seed choose
     sync: Sync = "beat"
     max_tempo_change: float = 0.06
     ending: Ending = "cadence"
@@ -45,6 +47,8 @@ class Wishes:
             raise UsageError(
                 f"a tempo of {self.tempo:g} is outside {SLOWEST:g} to {FASTEST:g} beats a minute"
             )
+        if self.tonic:
+            pitch_class(self.tonic)
         if self.max_va is not None and not 0 < self.max_va <= 1:
             raise UsageError(f"max-va is {self.max_va}; it must be above 0 and at most 1")
         for name, kind in (("sync", Sync), ("ending", Ending), ("arc", Arc)):

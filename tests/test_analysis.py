@@ -157,6 +157,8 @@ def test_keys_of_a_later_emsync_are_let_be() -> None:
         ({"arc": [state(0, 4), state(3, 10)]}, r"arc\[1\].start is 3, but it must be 4"),
         ({"arc": [state(0, 0), state(0, 10)]}, r"arc\[0\].end is 0, outside 0 to 10 s"),
         ({"arc": [state(0, 11)]}, r"arc\[0\].end is 11, outside 0 to 10 s"),
+        ({"tonic": "H"}, "tonic 'H' is no pitch class; name one such as C, F# or Bb"),
+        ({"tonic": 3}, "tonic is 3, not text"),
         ({"arc": [state(0, 9)]}, "arc ends at 9, but the video at 10 s"),
         ({"arc": [state(0, "10")]}, r'arc\[0\].end is "10", not a number'),
         ({"arc": [state(0, 10, valence=2)]}, r"arc\[0\].valence is 2, outside -1 to 1"),

@@ -252,6 +252,7 @@ def test_a_full_disk_leaves_nothing_behind(here: Path, clip: Path, small: Path) 
         (["--device", "abacus"], ["'abacus'", "cpu"]),
         (["--rules-off", "joy"], ["'joy'", "order"]),
         (["--max-tempo-change", "2"], ["2"]),
+        (["--tonic", "H"], ["tonic 'H'", "F#"]),
         (["--start-timecode", "noon"], ["noon"]),
         (["--audio", "out.mid"], ["same name"]),
     ],

@@ -9,13 +9,14 @@ from emsync import plugins
 from emsync.analysis import Analysis, Cut
 from emsync.arc import State
 from emsync.conditioning import Conditioner, Cursor, Floats
+from emsync.errors import UsageError
 from emsync.music import DRUMS, PIANO, Piece
 from emsync.testing import check_conditioner, example_piece
 from emsync.tokens import Timeline
-from emsync.tonality import mode_of
+from emsync.tonality import KEYS, key_fits
 from emsync_conditioners.boundaries import Boundaries
+from emsync_conditioners.chroma import MAJOR, MINOR, Chroma
 from emsync_conditioners.metre import CYCLES, Metre
-from emsync_conditioners.mode import Mode
 from emsync_conditioners.onset_density import OnsetDensity
 from emsync_conditioners.valence_arousal import ValenceArousal
 from emsync_tokenizers.events import Events
@@ -66,8 +67,8 @@ def slow_waits(conditioner: Boundaries, target: Floats, music: Timeline) -> list
         ("boundaries", floats(1.0, 4.5, 4.6, 30.0)),
         ("boundaries", floats()),
         ("boundaries", floats(NAN)),
-        ("mode", floats(0.3, NAN, -0.7, 0.0)),
-        ("mode", floats()),
+        ("chroma", np.array([MAJOR, [NAN] * 12, MINOR], np.float32)),
+        ("chroma", np.zeros((0, 12), np.float32)),
         ("onset_density", floats(2.0, NAN, 40.0, 0.0)),
         ("onset_density", floats()),
         ("valence_arousal", floats(0.3, NAN)),
@@ -191,57 +192,62 @@ def test_onset_density_is_asked_where_the_arousal_changes() -> None:
     assert np.isnan(OnsetDensity().from_video(Analysis(8.0, "25", arousal=0.8))).all()
 
 
-def triad(third: int, start: float, length: float) -> list[tuple[int, int, float, float]]:
-    return [(PIANO, 48 + p, start, start + length) for p in (0, third, 7)]
-
-
-def test_the_mode_turns_when_the_music_does() -> None:
-    rows = [note for t in range(20) for note in triad(4 if t < 10 else 3, t, 1.0)]
-    target = Mode().from_music(Piece.of(np.array(rows)))
-    assert (target[:13] > 0.05).all() and (target[20:40] < -0.25).all()
-    assert np.isnan(target[40])
-
-
 NOTES = st.tuples(
     st.sampled_from([DRUMS, PIANO]), st.integers(36, 84), st.integers(0, 900), st.integers(1, 400)
 )
 
 
 @given(st.lists(NOTES, min_size=1, max_size=12))
-def test_the_mode_equals_that_of_each_window_note_by_note(
+def test_the_chroma_is_what_sounds_in_each_window_note_by_note(
     notes: list[tuple[int, int, int, int]],
 ) -> None:
     piece = Piece.of(np.array([(c, p, on / 100, (on + n) / 100) for c, p, on, n in notes]))
-    target = Mode().from_music(piece)
-    assert len(target) * Mode.step >= piece.duration
+    target = Chroma().from_music(piece)
+    assert len(target) * Chroma.step >= piece.duration
     for i, found in enumerate(target):
-        start, sounding = i * Mode.step, np.zeros(12)
+        start, sounding = i * Chroma.step, np.zeros(12)
         for c, pitch, on, length in notes:
             first, last = on / 100, on / 100 + min(length / 100, 2.0)
-            shared = min(last, start + Mode.window) - max(first, start)
+            shared = min(last, start + Chroma.window) - max(first, start)
             sounding[pitch % 12] += max(shared, 0.0) * (c != DRUMS)
         if sounding.sum() < 1e-9:
-            assert np.isnan(found)
+            assert np.isnan(found).all()
         else:
-            assert found == pytest.approx(mode_of(sounding), abs=1e-5)
+            assert found == pytest.approx(sounding / sounding.sum(), abs=1e-5)
 
 
-def test_a_video_asks_for_a_brighter_mode_where_it_is_more_pleasant() -> None:
-    arc = (State(0.0, 4.0, -0.9, 0.0), State(4.0, 8.0, 0.0, 0.0), State(8.0, 12.0, 0.9, NAN))
-    asked = Mode().from_video(Analysis(12.0, "25", arc=arc))
-    assert (asked[:8] < -0.2).all() and (asked[16:] > 0.3).all()
-    assert set(asked[8:16].tolist()) == {np.float32(0.09)}
-    assert np.isnan(Mode().from_video(Analysis(8.0, "25"))).all()
+def test_the_profiles_are_shares_and_fit_their_keys() -> None:
+    for profile, name in ((MAJOR, "C"), (MINOR, "Cm")):
+        assert sum(profile) == pytest.approx(1.0, abs=0.01)
+        assert KEYS[key_fits(np.array(profile)).argmax()] == name
+
+
+def test_a_video_asks_for_major_where_it_is_pleasant_and_for_minor_where_not() -> None:
+    arc = (
+        State(0.0, 4.0, -0.9, 0.0),
+        State(4.0, 8.0, 0.2, 0.0),
+        State(8.0, 10.0, NAN, 0.0),
+        State(10.0, 12.0, 0.9, NAN),
+    )
+    asked = Chroma().from_video(Analysis(12.0, "25", arc=arc, tonic="F#"))
+    names = [KEYS[key_fits(row.astype(np.float64)).argmax()] for row in (asked[0], asked[8])]
+    assert names == ["F#m", "F#"]
+    assert (asked[:8] == asked[0]).all() and (asked[8:16] == asked[8]).all()
+    assert np.isnan(asked[16:20]).all() and (asked[20:] == asked[8]).all()
+    assert np.isnan(Chroma().from_video(Analysis(8.0, "25"))).all()
+    with pytest.raises(UsageError, match="tonic 'H' is no pitch class"):
+        Chroma().from_video(Analysis(8.0, "25", valence=0.0, tonic="H"))
 
 
 @given(cuts, timelines())
 def test_a_cursor_over_steps_equals_the_features(target: list[float], music: Timeline) -> None:
-    for conditioner in (Mode(), OnsetDensity()):
-        cursor = conditioner.cursor(floats(*target))
+    rows = np.array([[share / 40] * 12 for share in target], np.float32).reshape(-1, 12)
+    for conditioner, asked in ((Chroma(), rows), (OnsetDensity(), floats(*target))):
+        cursor = conditioner.cursor(asked)
         pairs = zip(music.times.tolist(), music.marks.tolist(), strict=True)
-        rows = np.array([cursor.row(t, m) for t, m in pairs], np.float32).reshape(-1, 1)
-        expected = conditioner.features(floats(*target), music)
-        assert np.array_equal(rows, expected, equal_nan=True)
+        found = np.array([cursor.row(t, m) for t, m in pairs], np.float32)
+        expected = conditioner.features(asked, music)
+        assert np.array_equal(found.reshape(expected.shape), expected, equal_nan=True)
 
 
 def test_a_sum_of_waits_that_falls_short_of_a_second_is_in_that_second() -> None:
@@ -279,7 +285,7 @@ def test_a_video_asks_for_bars_of_the_tempo_and_for_none_without() -> None:
 
 
 def test_only_the_clock_is_told_where_nothing_is_asked() -> None:
-    names = ("boundaries", "metre", "mode", "onset_density", "valence_arousal")
+    names = ("boundaries", "chroma", "metre", "onset_density", "valence_arousal")
     load = plugins.load
     clocks = {name for name in names if load(plugins.CONDITIONERS, name, Conditioner).clock}
     assert clocks == {"metre"}

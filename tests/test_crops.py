@@ -9,6 +9,7 @@ from emsync.data.crops import Cropping, Example, crop, density_between
 from emsync.data.labels import Scale
 from emsync.music import BASS, PIANO, Piece
 from emsync_conditioners.boundaries import Boundaries
+from emsync_conditioners.chroma import Chroma
 from emsync_conditioners.metre import Metre
 from emsync_conditioners.onset_density import OnsetDensity
 from emsync_conditioners.valence_arousal import ValenceArousal
@@ -111,6 +112,24 @@ def test_transposition_moves_the_pitches_and_nothing_else() -> None:
         assert not moved[~notes].any() and len(set(moved[notes])) == 1
         seen.add(int(moved[notes][0]))
     assert seen == set(range(-3, 4))
+
+
+def test_what_is_asked_is_transposed_with_the_music() -> None:
+    for seed in range(20):
+        example = crop(
+            IDS, TOKENIZER, (Chroma(),), CONTEXT, np.random.default_rng(seed),
+            Cropping(0.0, 0.0, 3, 0.0), {}, Scale(0.0, 4.0), start=1,
+        )  # fmt: skip
+        moved = [
+            Chroma().from_music(TOKENIZER.decode(TOKENIZER.transpose(IDS, n))) for n in range(-3, 4)
+        ]
+        rows = example.features["chroma"][1].astype(np.float64) ** 2
+        shares = [np.abs(m[0] - rows).max() for m in moved]
+        semitones = int(np.argmin(shares)) - 3
+        assert min(shares) < 1e-6
+        assert example.ids[1:][example.ids[1:] >= v.NOTE].tolist() == [
+            t for t in TOKENIZER.transpose(IDS, semitones)[1 : CONTEXT + 1] if t >= v.NOTE
+        ]
 
 
 def test_the_same_seed_gives_the_same_crop() -> None:

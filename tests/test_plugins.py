@@ -72,7 +72,7 @@ def small(conditioner: Conditioner) -> EventTransformer:
 
 
 def test_the_plug_ins_of_emsync_come_through_the_door() -> None:
-    known = ["boundaries", "metre", "mode", "onset_density", "valence_arousal"]
+    known = ["boundaries", "chroma", "metre", "onset_density", "valence_arousal"]
     assert plugins.names(plugins.CONDITIONERS) == known
     assert plugins.names(plugins.TOKENIZERS) == ["events", "tsd"]
     assert "pictures" in plugins.names(plugins.ESTIMATORS)
@@ -149,7 +149,9 @@ def test_a_name_offered_by_two_packages_is_refused(site: Path) -> None:
 
 
 def test_an_unknown_name_is_refused_with_those_that_are_known() -> None:
-    with pytest.raises(AssetError, match="no plug-in 'boundary'.*there is boundaries, metre"):
+    with pytest.raises(
+        AssetError, match="no plug-in 'boundary'.*there is boundaries, chroma, metre"
+    ):
         plugins.load(plugins.CONDITIONERS, "boundary", Conditioner)  # type: ignore[type-abstract]
 
 

@@ -60,6 +60,9 @@ def crop(
     if start is None:
         start = _start(ids, tokenizer, context, rng, cropping)
     window = np.append(0, np.arange(start, min(start + context, len(ids))))  # the first token stays
+    if cropping.transpose:
+        semitones = int(rng.integers(-cropping.transpose, cropping.transpose + 1))
+        ids = tokenizer.transpose(ids, semitones)
     inputs = window[:context]
     timeline = tokenizer.timeline(ids)
     piece = tokenizer.decode(ids)
@@ -77,9 +80,6 @@ def crop(
             target = c.unasked(target)
         rows = c.features(target, timeline)
         features[c.name] = _pad(rows[inputs], context, np.nan) if c.place == "position" else rows
-    if cropping.transpose:
-        semitones = int(rng.integers(-cropping.transpose, cropping.transpose + 1))
-        ids = tokenizer.transpose(ids, semitones)
     return Example(_pad(ids[window], context + 1, pad), features)
 
 

@@ -23,6 +23,7 @@ from emsync.music import CLASSES, DRUMS, Piece
 from emsync.tonality import key_fits, mode_of
 
 Floats: TypeAlias = NDArray[np.float64]
+Ints: TypeAlias = NDArray[np.int64]
 
 FRAME = 0.25  # seconds
 WEIGHTS = Path(__file__).with_name("mood.json")
@@ -101,13 +102,18 @@ def _frames(piece: Piece, pitched: NDArray[np.bool_]) -> tuple[NDArray[np.bool_]
     first = np.floor(piece.onsets[pitched] / FRAME).astype(np.int64)
     last = np.maximum(np.ceil(piece.offsets[pitched] / FRAME).astype(np.int64), first + 1)
     pitch = piece.pitches[pitched].astype(np.int64)
-    edges = np.zeros((int(last.max(initial=0)) + 1, 132), np.int16)
-    np.add.at(edges, (first, pitch), 1)
-    np.add.at(edges, (last, pitch), -1)
+    rows = int(last.max(initial=0)) + 1
+    edges = _count(first, pitch, rows) - _count(last, pitch, rows)
     roll = np.cumsum(edges, axis=0, dtype=np.int16) > 0
     roll = roll[roll.any(axis=1)]
     classes: NDArray[np.bool_] = np.logical_or.reduce(roll.reshape(len(roll), 11, 12), axis=1)
     return classes, roll.argmax(axis=1)
+
+
+def _count(frames: Ints, pitches: Ints, rows: int) -> NDArray[np.int16]:
+    """Return the (rows, 132) counts of the pitches in the frames; 132 is eleven octaves."""
+    counts = np.bincount(frames * 132 + pitches, minlength=rows * 132)
+    return counts.astype(np.int16).reshape(rows, 132)
 
 
 def _together(sounding: NDArray[np.bool_], semitones: int) -> float:
