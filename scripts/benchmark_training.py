@@ -19,7 +19,7 @@ from typing import Any
 import torch
 from train_portable import ROOT, offer
 
-CONDITIONERS = ("valence_arousal", "metre", "boundaries", "onset_density")
+CONDITIONERS = ("valence_arousal", "metre", "boundaries", "onset_density", "chroma")
 VOCABULARY = 1011
 
 
