@@ -16,10 +16,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emsync.analysis import Analysis
-from emsync.music import Piece
+from emsync.music import Piece, Seconds
 from emsync.tokens import Timeline
 
 Floats: TypeAlias = NDArray[np.float32]
+NEAR = 1e-6  # windows; a sum of waits may end a hair below an edge
+
 Place: TypeAlias = Literal["prefix", "position"]
 
 
@@ -42,6 +44,29 @@ class Cursor:
         timeline = Timeline(np.asarray(self.times), np.asarray(self.marks))
         row: list[float] = self.conditioner.features(self.target, timeline)[-1].tolist()
         return row
+
+
+class Windows(Cursor):
+    """Answers with the row of the window that the time is in, where rows depend on nothing else."""
+
+    def __init__(self, conditioner: "Conditioner", target: Floats, width: float) -> None:
+        super().__init__(conditioner, target)
+        self.width = width  # seconds
+        edges = np.arange(len(target) + 1, dtype=np.float64) * width
+        self.rows = conditioner.features(target, Timeline(edges, edges < 0)).tolist()
+
+    def row(self, time: float, mark: bool) -> Sequence[float]:
+        row: list[float] = self.rows[min(int(time / self.width + NEAR), len(self.rows) - 1)]
+        return row
+
+
+def in_windows(target: Floats, times: Seconds, width: float) -> Floats:
+    """Return the (T, channels) rows of (W, channels) windows that ``times`` are in, then NaN."""
+    now = np.floor(times / width + NEAR).astype(np.intp)  # (T,)
+    inside = now < len(target)
+    rows = np.full((len(now), target.shape[1]), np.nan, np.float32)  # nothing is asked afterwards
+    rows[inside] = target[now[inside]]
+    return rows
 
 
 @dataclass(frozen=True)

@@ -1,19 +1,18 @@
 """Which pitch classes sound, moment by moment: the key and its mode, pleasant or unpleasant."""
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
 
 from emsync.analysis import Analysis
-from emsync.conditioning import Conditioner, Cursor, Floats, Place
+from emsync.conditioning import Conditioner, Cursor, Floats, Place, Windows, in_windows
 from emsync.music import DRUMS, Piece, Seconds
 from emsync.tokens import Timeline
 from emsync.tonality import pitch_class
 
-NEAR = 1e-6  # seconds of sound that are none, and steps by which a sum of waits may fall short
+SILENT = 1e-6  # seconds of sound that are none
 LONGEST = 2.0  # seconds of a note that count
 
 # Shares of the twelve pitch classes, from the tonic up, in music in major and in minor: means over
@@ -43,21 +42,20 @@ class Chroma(Conditioner):
         starts = self._starts(piece.duration)
         sounding = _sounding(piece, starts + self.window) - _sounding(piece, starts)
         total = sounding.sum(axis=1, keepdims=True)
-        shares = np.divide(sounding, total, out=np.full_like(sounding, np.nan), where=total > NEAR)
-        return np.maximum(shares, 0.0).astype(np.float32)  # a sum may end a hair below zero
+        shares = np.maximum(sounding, 0.0) / np.where(total > SILENT, total, np.nan)
+        return shares.astype(np.float32)
 
     def from_video(self, video: Analysis) -> Floats:
         """Ask for the tonic's major where the valence is pleasant, for its minor where it is not.
 
-        Listeners agree with the mode more than with anything else in the notes (see
-        ``metrics/mood.json``); of Temperley & Tan 2013's modes these two are the common ones.
+        What people say of a piece agrees with its mode more than with anything else in its notes
+        (``metrics/mood.json``), and so it did with diatonic modes (Temperley & Tan 2013).
         """
         starts = self._starts(video.duration)
         states = np.searchsorted([state.start for state in video.arc[1:]], starts, side="right")
         valence = np.array([state.valence for state in video.arc])[states]
-        keys = np.roll((MINOR, MAJOR), pitch_class(video.tonic or "C"), axis=1)[
-            (valence >= 0).astype(np.intp)
-        ]
+        minor, major = np.roll((MINOR, MAJOR), pitch_class(video.tonic or "C"), axis=1)
+        keys = np.where(valence[:, None] >= 0, major, minor)
         keys[np.isnan(valence)] = np.nan
         return keys.astype(np.float32)
 
@@ -65,31 +63,13 @@ class Chroma(Conditioner):
         return np.arange(math.ceil(duration / self.step) + 1, dtype=np.float64) * self.step
 
     def features(self, target: Floats, timeline: Timeline) -> Floats:
-        now = np.floor(timeline.times / self.step + NEAR).astype(np.intp)  # (T,)
-        inside = now < len(target)
-        rows = np.full((len(now), self.channels), np.nan, np.float32)  # nothing after the end
-        rows[inside] = np.sqrt(target.reshape(-1, self.channels)[now[inside]])
-        return rows
+        return in_windows(np.sqrt(target.reshape(-1, self.channels)), timeline.times, self.step)
 
     def unasked(self, target: Floats) -> Floats:
         return np.full((max(len(target), 1), self.channels), np.nan, np.float32)
 
     def cursor(self, target: Floats) -> Cursor:
-        return _Step(self, target)
-
-
-class _Step(Cursor):
-    """The row of the step that the time is in."""
-
-    def __init__(self, conditioner: Chroma, target: Floats) -> None:
-        super().__init__(conditioner, target)
-        self.width = conditioner.step
-        edges: Seconds = np.arange(len(target) + 1, dtype=np.float64) * self.width
-        self.rows = conditioner.features(target, Timeline(edges, edges < 0)).tolist()
-
-    def row(self, time: float, mark: bool) -> Sequence[float]:
-        row: list[float] = self.rows[min(int(time / self.width + NEAR), len(self.rows) - 1)]
-        return row
+        return Windows(self, target, self.step)
 
 
 def _sounding(piece: Piece, times: Seconds) -> Seconds:

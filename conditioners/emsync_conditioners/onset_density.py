@@ -1,18 +1,15 @@
 """How busy the music should be, moment by moment."""
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
 
 from emsync.analysis import Analysis
-from emsync.conditioning import Conditioner, Cursor, Floats, Place
-from emsync.music import Piece, Seconds
+from emsync.conditioning import Conditioner, Cursor, Floats, Place, Windows, in_windows
+from emsync.music import Piece
 from emsync.tokens import Timeline
-
-NEAR = 1e-6  # windows; a sum of waits may end a hair below an edge
 
 # Onsets a second of music of an arousal: medians of 2,972 passages of 12 s of held-out songs
 ONSETS = (-0.875, -0.625, -0.375, -0.125, 0.125, 0.375, 0.625), (2.5, 4.2, 5.2, 6.3, 8.2, 8.9, 9.8)
@@ -52,26 +49,8 @@ class OnsetDensity(Conditioner):
         return np.interp(arousal, *ONSETS).astype(np.float32)
 
     def features(self, target: Floats, timeline: Timeline) -> Floats:
-        # (T,) index of the current window
-        now = np.floor(timeline.times / self.window + NEAR).astype(np.intp)
-        inside = now < len(target)
-        rows = np.full((len(now), 1), np.nan, np.float32)  # nothing is asked after the end
-        rows[inside, 0] = np.minimum(target[now[inside]] / self.most, 1)
-        return rows
+        full = np.minimum(target / self.most, 1)
+        return in_windows(full[:, None], timeline.times, self.window)
 
     def cursor(self, target: Floats) -> Cursor:
-        return _Window(self, target)
-
-
-class _Window(Cursor):
-    """The row of the window that the time is in."""
-
-    def __init__(self, conditioner: OnsetDensity, target: Floats) -> None:
-        super().__init__(conditioner, target)
-        self.width = conditioner.window
-        edges: Seconds = np.arange(len(target) + 1, dtype=np.float64) * self.width
-        self.rows = conditioner.features(target, Timeline(edges, edges < 0)).tolist()
-
-    def row(self, time: float, mark: bool) -> Sequence[float]:
-        row: list[float] = self.rows[min(int(time / self.width + NEAR), len(self.rows) - 1)]
-        return row
+        return Windows(self, target, self.window)
