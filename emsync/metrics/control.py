@@ -2,7 +2,7 @@
 
 Conventions: each check draws ``count`` pieces of ``seconds`` with one thing asked at random and all
 others left open, and compares with what is measured on the notes. Valence and arousal are asked as
-a film asks for them, by every condition that they move. Correlations are Spearman's, with a 95 %
+a film asks for them, by every condition that they move, on one tonic after the other. Correlations are Spearman's, with a 95 %
 confidence interval by Fisher's transformation.
 
 Checks: arousal with the notes a second of each instrument, valence with the mood model, the fit of
@@ -14,6 +14,7 @@ of another piece. ``emsync.metrics.following`` asks for changes within a piece.
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from itertools import cycle
 from typing import Any
 
 import numpy as np
@@ -26,6 +27,7 @@ from emsync.errors import UsageError
 from emsync.metrics.mood import MoodModel, features, major_third_share
 from emsync.music import Piece, Seconds
 from emsync.sampling import Sampling, sample
+from emsync.tonality import TONICS
 
 GAP = 4.0  # seconds between two boundaries asked for, as between thinned cuts
 MOST = 12.0  # onsets a second asked for at most
@@ -99,15 +101,16 @@ def drawer(
     """
     unasked = composer.unasked(seconds)
 
-    def film(feeling: Floats) -> Mapping[str, Floats]:
+    def film(feeling: Floats, tonic: str) -> Mapping[str, Floats]:
         valence, arousal = feeling.tolist()
-        return composer.targets(composer.film(seconds, valence=valence, arousal=arousal))
+        told = composer.film(seconds, valence=valence, arousal=arousal, tonic=tonic)
+        return composer.targets(told)
 
     def draw(name: str, asked: Sequence[Floats]) -> list[Piece]:
         if name not in unasked:
             raise UsageError(f"the model has no condition {name!r}; it has {', '.join(unasked)}")
         if name == FEELING:
-            targets = [film(feeling) for feeling in asked]
+            targets = [film(*pair) for pair in zip(asked, cycle(TONICS), strict=False)]
         else:
             targets = [{**unasked, name: target} for target in asked]
         return draw_all(composer, targets, seconds, sampling, seed, progress)

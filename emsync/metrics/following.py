@@ -13,12 +13,12 @@ alone ("constant", the control): music cannot follow what it was not told.
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from itertools import cycle
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from emsync.analysis import Analysis
 from emsync.arc import State
 from emsync.composer import Composer
 from emsync.conditioning import Floats
@@ -27,6 +27,7 @@ from emsync.metrics.control import draw_all, ranks
 from emsync.metrics.mood import features, major_third_share
 from emsync.music import DRUMS, Piece
 from emsync.sampling import Sampling
+from emsync.tonality import TONICS
 
 SCENES = 4  # of an arc
 LARGEST = 0.8  # valence and arousal asked are drawn evenly between this and its negative
@@ -193,16 +194,19 @@ def drawer(
     """Return what composes for films of nothing but an arc, in the composer's own tempo."""
 
     def draw(asked: Sequence[Floats]) -> list[Piece]:
-        targets = [composer.targets(_film(composer, arc, seconds)) for arc in asked]
+        films = [
+            composer.film(seconds, tonic=tonic).with_arc(_states(arc, seconds))
+            for arc, tonic in zip(asked, cycle(TONICS), strict=False)
+        ]
+        targets = [composer.targets(film) for film in films]
         return draw_all(composer, targets, seconds, sampling, progress=progress)
 
     return draw
 
 
-def _film(composer: Composer, arc: Floats, seconds: float) -> Analysis:
+def _states(arc: Floats, seconds: float) -> tuple[State, ...]:
     ends = [*arc[1:, 0].tolist(), seconds]
-    states = [State(a, b, v, e) for (a, v, e), b in zip(arc.tolist(), ends, strict=True)]
-    return composer.film(seconds).with_arc(tuple(states))
+    return tuple(State(a, b, v, e) for (a, v, e), b in zip(arc.tolist(), ends, strict=True))
 
 
 def evaluate(
