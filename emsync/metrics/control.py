@@ -2,8 +2,8 @@
 
 Conventions: each check draws ``count`` pieces of ``seconds`` with one thing asked at random and all
 others left open, and compares with what is measured on the notes. Valence and arousal are asked as
-a film asks for them, by every condition that they move, on one tonic after the other. Correlations are Spearman's, with a 95 %
-confidence interval by Fisher's transformation.
+a film asks for them, by every condition that they move, on one tonic after the other. Correlations
+are Spearman's, with a 95 % confidence interval by Fisher's transformation.
 
 Checks: arousal with the notes a second of each instrument, valence with the mood model, the fit of
 major less minor keys and the share of major thirds above the bass, onset density with the onsets a
