@@ -48,8 +48,9 @@ class Chroma(Conditioner):
     def from_video(self, video: Analysis) -> Floats:
         """Ask for the tonic's major where the valence is pleasant, for its minor where it is not.
 
-        What people say of a piece agrees with its mode more than with anything else in its notes
-        (``metrics/mood.json``), and so it did with diatonic modes (Temperley & Tan 2013).
+        That people hear a piece as pleasant agrees with its mode: AUC 0.69 on VGMIDI, 0.77 on
+        EMOPIA (``metrics/mood.json``); and Ionian is the happiest of the diatonic modes (Temperley
+        & Tan 2013).
         """
         starts = self._starts(video.duration)
         states = np.searchsorted([state.start for state in video.arc[1:]], starts, side="right")
