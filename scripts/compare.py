@@ -19,7 +19,9 @@ from emsync.data.store import Store
 from emsync.metrics.quality import compare, excerpt
 from emsync.music import Piece
 from emsync.sampling import Sampling, sample
+from emsync.tonality import TONICS
 from emsync.train import split
+from emsync.video import Cut
 
 
 def excerpts(store: Store, count: int, seconds: float) -> list[Piece]:
@@ -32,14 +34,17 @@ def excerpts(store: Store, count: int, seconds: float) -> list[Piece]:
 def generated(composer: Composer, count: int, seconds: float, sampling: Sampling) -> list[Piece]:
     """Return ``count`` pieces of random feelings, with a boundary every four seconds or more."""
     rng = np.random.default_rng(0)
-    targets = [
-        {
-            **composer.unasked(seconds),
-            "valence_arousal": rng.uniform(-0.7, 0.7, 2).astype(np.float32),
-            "boundaries": np.cumsum(rng.uniform(4, 8, int(seconds / 6))).astype(np.float32),
-        }
-        for _ in range(count)
-    ]
+    films = []
+    for tonic in itertools.islice(itertools.cycle(TONICS), count):
+        valence, arousal = rng.uniform(-0.7, 0.7, 2).tolist()
+        times = np.cumsum(rng.uniform(4, 8, int(seconds / 6))).tolist()
+        films.append(
+            composer.film(
+                seconds, valence=valence, arousal=arousal, tonic=tonic,
+                cuts=tuple(Cut(time) for time in times if time < seconds),
+            )
+        )  # fmt: skip
+    targets = [composer.targets(film) for film in films]
     ids = sample(
         composer.model, composer.tokenizer, targets, [seconds] * count, list(range(count)), sampling
     )
