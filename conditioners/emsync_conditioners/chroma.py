@@ -19,6 +19,7 @@ LONGEST = 2.0  # seconds of a note that count
 # the passages of 8 s of 600 songs of Lakh Pianoroll whose best key fits by 0.7 or more
 MAJOR = (0.282, 0.002, 0.092, 0.006, 0.125, 0.115, 0.006, 0.201, 0.006, 0.096, 0.025, 0.042)
 MINOR = (0.289, 0.010, 0.057, 0.172, 0.007, 0.098, 0.005, 0.162, 0.084, 0.013, 0.091, 0.013)
+POINTED = 1.5  # power of the shares that a film asks for: the mode is heard better than with 1 or 2
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,9 @@ class Chroma(Conditioner):
         starts = self._starts(video.duration)
         states = np.searchsorted([state.start for state in video.arc[1:]], starts, side="right")
         valence = np.array([state.valence for state in video.arc])[states]
-        minor, major = np.roll((MINOR, MAJOR), pitch_class(video.tonic or "C"), axis=1)
+        shares = np.array([MINOR, MAJOR]) ** POINTED
+        shares /= shares.sum(axis=1, keepdims=True)
+        minor, major = np.roll(shares, pitch_class(video.tonic or "C"), axis=1)
         keys = np.where(valence[:, None] >= 0, major, minor)
         keys[np.isnan(valence)] = np.nan
         return keys.astype(np.float32)
