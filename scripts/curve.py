@@ -24,7 +24,8 @@ def main(metrics: str, out: str) -> None:
     axes = figure.add_subplot()
     axes.plot(millions[SMOOTH - 1 :], smooth, color="#3b6ea5", label="training, weighted")
     axes.plot(*zip(*held, strict=True), "o-", color="#c8485c", label="held out, no conditions")
-    axes.set(xlabel="million tokens", ylabel="nats a token", ylim=(None, min(5.0, smooth.max())))
+    highest = max(smooth.max(), *(nats for _, nats in held)) + 0.02
+    axes.set(xlabel="million tokens", ylabel="nats a token", ylim=(None, min(5.0, highest)))
     axes.grid(alpha=0.3)
     schedule = axes.twinx()
     schedule.fill_between(millions, rate, color="#888888", alpha=0.12, lw=0)
