@@ -89,7 +89,7 @@ def measured(piece: Piece, **known: object) -> Iterator[Heard]:
 
 def labelled(store: Store) -> Iterator[Heard]:
     for song in store.songs:
-        if song.valence is not None and song.origin != "notes":
+        if song.valence is not None:
             yield from measured(
                 store.tokenizer.decode(store.ids(song)),
                 group=song.group, valence=song.valence, origin=song.origin,
@@ -143,7 +143,7 @@ def main() -> None:
             say(f"{name}: AUC of density for arousal", auc, busy, arousal, groups),
             say(f"{name}: AUC of the model for valence", auc, guess, valence, groups),
             say(f"{name}: AUC of major less minor for valence", auc, major, valence, groups),
-            say(f"{name}: AUC of both, as songs are labelled", auc, both, valence, groups),
+            say(f"{name}: AUC of both, as candidates are judged", auc, both, valence, groups),
         ]
     model.save(WEIGHTS, {"made by": "scripts/fit_mood.py", "figures": facts})
 

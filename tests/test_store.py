@@ -13,7 +13,6 @@ import pytest
 
 from emsync.data.store import Store, find_songs, prepare, read_song
 from emsync.errors import InputError, UsageError
-from emsync.metrics.mood import MoodModel, features
 from emsync.music import PIANO, Piece, to_score
 from emsync_tokenizers.events import Events
 
@@ -211,24 +210,6 @@ def test_labels_of_one_s_own_reach_the_songs_with_their_origin(
     assert (first.valence, first.arousal, first.origin, first.group) == (0.5, -0.25, "csv", "a")
     assert (second.valence, second.arousal, second.origin) == (None, 0.75, "csv")
     assert (third.valence, third.arousal, third.origin) == (None, None, "")
-
-
-def test_songs_whose_valence_nobody_says_have_what_the_notes_suggest(
-    whole: Path, corpus: Path, tmp_path: Path
-) -> None:
-    mood = MoodModel.load()
-    for song in Store.open(whole).songs:
-        heard = mood.heard(features(read_song(corpus / song.path)))
-        assert (song.valence, song.origin) == (round(heard, 4), "notes")
-    index = tmp_path / "index.csv"
-    rows = ["deep/01.mid,a,0,0.4,", "deep/02.mid,b,0,-0.4,"]
-    index.write_text("path,dup_group,dup_rank,deezer_valence,lastfm_moods\n" + "\n".join(rows))
-    prepare([corpus], tmp_path / "s", Events(), index, workers=1)
-    origins = {song.path: song.origin for song in Store.open(tmp_path / "s").songs}
-    assert {name for name, origin in origins.items() if origin == "deezer"} == {
-        "deep/01.mid", "deep/02.mid",
-    }  # fmt: skip
-    assert set(origins.values()) == {"deezer", "notes"}
 
 
 def test_a_store_that_is_none_is_refused_with_the_reason(whole: Path, tmp_path: Path) -> None:

@@ -1,9 +1,8 @@
 """How songs feel: valence from people and their tags, arousal from the notes.
 
 A song's valence is the Deezer annotation where there is one, else a ridge regression from the
-Last.fm mood tags fitted on the songs that have both, else, once a store is prepared, what the notes
-suggest (``metrics.mood``). Arousal is the note density per instrument (Sulun, Viana & Davies,
-section 4.1). Both end in [-1, 1] after outliers beyond 1.5
+Last.fm mood tags fitted on the songs that have both, else NaN. Arousal is the note density per
+instrument (Sulun, Viana & Davies, section 4.1). Both end in [-1, 1] after outliers beyond 1.5
 interquartile ranges are set aside. A CSV of one's own replaces all of it.
 """
 
@@ -21,8 +20,6 @@ from emsync.errors import InputError
 from emsync.music import Piece
 
 Floats: TypeAlias = NDArray[np.float64]
-
-OWN = "csv"  # the origin of a person's own labels
 
 
 @dataclass(frozen=True)
@@ -44,7 +41,7 @@ class Labels:
     rank: int = 0
     valence: float | None = None  # in [-1, 1]
     arousal: float | None = None  # in [-1, 1]; None where the notes shall tell
-    origin: str = ""  # of the labels: "deezer", "moods" or "csv"; "notes" once they are read
+    origin: str = ""  # of the labels: "deezer", "moods" or "csv"
 
 
 @dataclass(frozen=True)
@@ -133,7 +130,7 @@ def _own(row: Mapping[str, str]) -> Labels:
         if value is not None and not -1 <= value <= 1:
             raise ValueError(f"the {name} of {row['path']!r} is {value}, not in [-1, 1] or empty")
         asked[name] = value
-    return Labels(row.get("group") or row["path"], 0, asked["valence"], asked["arousal"], OWN)
+    return Labels(row.get("group") or row["path"], 0, asked["valence"], asked["arousal"], "csv")
 
 
 @dataclass(frozen=True, eq=False)

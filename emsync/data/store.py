@@ -17,7 +17,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -28,12 +28,11 @@ from numpy.typing import NDArray
 
 from emsync import plugins
 from emsync.analysis import FASTEST, SLOWEST
-from emsync.data.labels import OWN, Labels, Scale, density, read_labels
+from emsync.data.labels import Labels, Scale, density, read_labels
 from emsync.data.lakh import read_lakh
 from emsync.data.midis import read_midi
 from emsync.errors import EmsyncError, InputError, UsageError
-from emsync.metrics.mood import MoodModel, features
-from emsync.music import DRUMS, Piece
+from emsync.music import Piece
 from emsync.output import whole
 from emsync.tokens import Tokenizer
 
@@ -46,7 +45,6 @@ CHUNK = 8  # songs that a worker reads at once
 AHEAD = 32  # chunks for each worker that are read before their songs are written
 
 Named: TypeAlias = tuple[str, Path]  # a song's name in the store, and its file
-Task: TypeAlias = tuple[Path, bool]  # a song's file, and whether the notes shall tell its valence
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,8 +150,7 @@ def prepare(
 ) -> Outcome:
     """Tokenize every song of ``sources`` into the store ``out``; go on where a killed run stopped.
 
-    ``labels`` names duplicate groups and valences (see ``labels.read_labels``); where it says no
-    valence and is not a person's own, the notes suggest one (``MoodModel.heard``). All songs are
+    ``labels`` names duplicate groups and valences (see ``labels.read_labels``). All songs are
     brought to ``tempo`` if there is one: a bar is then as long in every song, which a small model
     learns in a fraction of the time. ``progress`` is called with the songs done and all of them.
     """
@@ -221,13 +218,7 @@ def _fill(
     done, skipped = _resume(out)
     end, densities = _end(done), [song.density for song in done]
     seen = {song.path for song in done} | set(skipped)
-    own = any(label.origin == OWN for label in known.values())
-    labels = {name: known.get(name, Labels(group=name)) for name, _ in songs if name not in seen}
-    todo = [
-        (name, (path, not own and labels[name].valence is None))
-        for name, path in songs
-        if name in labels
-    ]
+    todo = [named for named in songs if named[0] not in seen]
     del done, seen
     with (
         (out / "tokens.bin").open("ab") as tokens,
@@ -240,9 +231,7 @@ def _fill(
                 refusals.flush()
                 skipped[name] = result
             else:
-                label = labels[name]
-                if result.valence is not None:
-                    label = replace(label, valence=result.valence, origin="notes")
+                label = known.get(name, Labels(group=name))
                 song = Song(
                     name, end, len(result.ids), result.seconds, result.classes, label.group,
                     label.rank, result.density, label.valence, label.origin, label.arousal,
@@ -300,14 +289,13 @@ class _Tokens:
     seconds: float
     classes: int
     density: float
-    valence: float | None  # as the notes suggest it, where that is asked
 
 
-Read: TypeAlias = Callable[[Sequence[Task]], list[_Tokens | str]]  # runs in a worker
+Read: TypeAlias = Callable[[Sequence[Path]], list[_Tokens | str]]  # runs in a worker
 
 
 def _tokenize(
-    songs: Sequence[tuple[str, Task]], read: "Read", workers: int
+    songs: Sequence[Named], read: "Read", workers: int
 ) -> Iterator[tuple[str, _Tokens | str]]:
     """Yield (name, tokens or the reason to skip the song) in order, reading some songs ahead.
 
@@ -317,16 +305,16 @@ def _tokenize(
     pool, alone = _pool(workers), _pool(1)
     try:
         while wave := list(islice(chunks, workers * AHEAD)):
-            results = [_submit(pool, read, [task for _, task in chunk]) for chunk in wave]
+            results = [_submit(pool, read, [path for _, path in chunk]) for chunk in wave]
             for chunk, result in zip(wave, results, strict=True):
                 if not isinstance(result.exception(), BrokenProcessPool):
                     yield from zip((name for name, _ in chunk), result.result(), strict=True)
                     continue
-                for name, task in chunk:
-                    single = _submit(alone, read, [task])
+                for name, path in chunk:
+                    single = _submit(alone, read, [path])
                     if isinstance(single.exception(), BrokenProcessPool):
                         alone = _pool(1)
-                        yield name, f"{str(task[0])!r} crashes its reader"
+                        yield name, f"{str(path)!r} crashes its reader"
                     else:
                         yield name, single.result()[0]
             if any(isinstance(result.exception(), BrokenProcessPool) for result in results):
@@ -337,10 +325,10 @@ def _tokenize(
 
 
 def _submit(
-    pool: ProcessPoolExecutor, read: "Read", tasks: Sequence[Task]
+    pool: ProcessPoolExecutor, read: "Read", paths: Sequence[Path]
 ) -> "Future[list[_Tokens | str]]":
     try:
-        return pool.submit(read, tasks)
+        return pool.submit(read, paths)
     except BrokenProcessPool as error:
         broken: Future[list[_Tokens | str]] = Future()
         broken.set_exception(error)
@@ -348,24 +336,19 @@ def _submit(
 
 
 def _tokenize_all(
-    tokenizer: Tokenizer, tempo: float | None, tasks: Sequence[Task]
+    tokenizer: Tokenizer, tempo: float | None, paths: Sequence[Path]
 ) -> list[_Tokens | str]:
-    mood = MoodModel.load()
-    return [_tokenize_one(tokenizer, tempo, path, mood if asked else None) for path, asked in tasks]
+    return [_tokenize_one(tokenizer, tempo, path) for path in paths]
 
 
-def _tokenize_one(
-    tokenizer: Tokenizer, tempo: float | None, path: Path, mood: MoodModel | None
-) -> _Tokens | str:
+def _tokenize_one(tokenizer: Tokenizer, tempo: float | None, path: Path) -> _Tokens | str:
     try:
         piece = read_song(path, tempo)
     except InputError as error:
         return str(error)
     bits = sum(1 << int(c) for c in np.unique(piece.classes))
     ids = tokenizer.encode(piece).astype(np.uint16)
-    pitched = bool((piece.classes != DRUMS).any())
-    valence = round(mood.heard(features(piece)), 4) if mood is not None and pitched else None
-    return _Tokens(ids, round(piece.duration, 3), bits, round(density(piece), 5), valence)
+    return _Tokens(ids, round(piece.duration, 3), bits, round(density(piece), 5))
 
 
 def _pool(workers: int) -> ProcessPoolExecutor:

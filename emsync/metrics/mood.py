@@ -165,7 +165,7 @@ class MoodModel:
         return z @ self.weights + self.intercept
 
     def heard(self, told: Features) -> float:
-        """Return the valence in [-1, 1] that the notes alone suggest, where nobody labelled a song.
+        """Return the valence in [-1, 1] that the notes suggest; candidates are judged by it.
 
         Half of it is the prediction, half the mode: of piano music, which the fit did not see,
         people agree with the mode more (see the facts in ``mood.json``).
