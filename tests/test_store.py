@@ -212,6 +212,25 @@ def test_labels_of_one_s_own_reach_the_songs_with_their_origin(
     assert (third.valence, third.arousal, third.origin) == (None, None, "")
 
 
+def test_labels_may_begin_with_the_name_of_the_folder(corpus: Path, tmp_path: Path) -> None:
+    index, name = tmp_path / "index.csv", corpus.name
+    rows = [f"{name}/deep/01.mid,a,0,0.4,", f"{name}/deep/02.mid,a,1,-0.4,"]
+    index.write_text("path,dup_group,dup_rank,deezer_valence,lastfm_moods\n" + "\n".join(rows))
+    prepare([corpus], tmp_path / "s", Events(), index, workers=1)
+    first, second, third = Store.open(tmp_path / "s").songs[:3]
+    assert (first.path, first.group, first.rank, first.origin) == ("deep/01.mid", "a", 0, "deezer")
+    assert (second.group, second.rank) == ("a", 1)
+    assert (third.group, third.origin) == ("deep/03.mid", "")
+
+
+def test_labels_of_other_songs_are_refused(corpus: Path, tmp_path: Path) -> None:
+    labels = tmp_path / "labels.csv"
+    labels.write_text("path,valence,arousal\nelsewhere/01.mid,0.5,-0.25\n")
+    with pytest.raises(InputError, match="its paths look like 'elsewhere/01.mid', theirs like 'de"):
+        prepare([corpus], tmp_path / "s", Events(), labels, workers=1)
+    assert not (tmp_path / "s").exists()
+
+
 def test_a_store_that_is_none_is_refused_with_the_reason(whole: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="is not a store"):
         Store.open(tmp_path)

@@ -20,7 +20,7 @@ from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict, dataclass
 from functools import partial
 from itertools import islice
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, Self, TypeAlias
 
 import numpy as np
@@ -150,9 +150,10 @@ def prepare(
 ) -> Outcome:
     """Tokenize every song of ``sources`` into the store ``out``; go on where a killed run stopped.
 
-    ``labels`` names duplicate groups and valences (see ``labels.read_labels``). All songs are
-    brought to ``tempo`` if there is one: a bar is then as long in every song, which a small model
-    learns in a fraction of the time. ``progress`` is called with the songs done and all of them.
+    ``labels`` names duplicate groups and valences (see ``labels.read_labels``), by the songs' paths
+    in ``sources`` or with the source's own name before them. All songs are brought to ``tempo`` if
+    there is one: a bar is then as long in every song, which a small model learns in a fraction of
+    the time. ``progress`` is called with the songs done and all of them.
     """
     if tempo is not None and not SLOWEST <= tempo <= FASTEST:
         raise UsageError(
@@ -165,7 +166,7 @@ def prepare(
     songs = find_songs(sources)
     if not songs:
         raise InputError(f"no .npz, .mid or .midi file in {[str(s) for s in sources]}")
-    known = read_labels(labels) if labels else {}
+    known = _of_songs(read_labels(labels), songs, labels) if labels else {}
     head = {
         "tokenizer": {"name": tokenizer.name, "settings": asdict(tokenizer)},
         "tempo": tempo,
@@ -181,6 +182,25 @@ def prepare(
             f"cannot write the store {str(out)!r}: {error.strerror}; what is written stays good, "
             "run the same command again once there is room"
         ) from error
+
+
+def _of_songs(
+    known: Mapping[str, Labels], songs: Sequence[Named], table: Path
+) -> dict[str, Labels]:
+    """Return the labels by the songs' names; a table's paths may begin with the folder's name."""
+    found: dict[str, Labels] = {}
+    for name, path in songs:
+        above = path.absolute().parts[-len(PurePosixPath(name).parts) - 1]
+        label = known.get(name) or known.get(f"{above}/{name}")
+        if label is not None:
+            found[name] = label
+    if not found:
+        raise InputError(
+            f"{str(table)!r} names none of the songs: its paths look like "
+            f"{next(iter(known), '')!r}, theirs like {songs[0][0]!r}; prepare the folder that its "
+            "paths are relative to"
+        )
+    return found
 
 
 def _begin(out: Path, head: dict[str, Any]) -> None:
