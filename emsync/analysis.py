@@ -12,6 +12,9 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any, Self
 
+import numpy as np
+from numpy.typing import NDArray
+
 from emsync.affect import (
     EMOTIONS,
     SCALE,
@@ -178,6 +181,11 @@ class Analysis:
                 replace(s, valence=moved(s.valence), arousal=moved(s.arousal)) for s in self.arc
             ),
         )
+
+    def feelings(self, times: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the (T, 2) valence and arousal of the states that ``times`` are in."""
+        states = np.searchsorted([state.start for state in self.arc[1:]], times, side="right")
+        return np.array([(state.valence, state.arousal) for state in self.arc])[states]
 
     def to_json(self) -> dict[str, Any]:
         """Return plain values for ``json.dumps``; NaN becomes null."""

@@ -8,7 +8,6 @@ from emsync.analysis import Analysis
 from emsync.candidates import Candidate, judge
 from emsync.composer import Composer
 from emsync.ending import cadence, last_chord
-from emsync.errors import UsageError
 from emsync.hits import Fitted, fit
 from emsync.metrics.rhythm import Floats
 from emsync.music import Piece
@@ -72,11 +71,6 @@ def draw(
     All of ``asked`` are of one video, and all pieces have the tempo that suits the first. Where
     nobody named a tonic the seed does.
     """
-    if wishes.tonic and all(c.name != "chroma" for c in composer.model.conditioners):
-        raise UsageError(
-            f"this checkpoint cannot be told a key (it has no condition 'chroma'); leave out the "
-            f"tonic {wishes.tonic!r}"
-        )
     asked = [
         replace(video, tonic=wishes.tonic or video.tonic or TONICS[seed % len(TONICS)])
         for video, seed in zip(asked, seeds, strict=True)

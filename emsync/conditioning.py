@@ -20,9 +20,9 @@ from emsync.music import Piece, Seconds
 from emsync.tokens import Timeline
 
 Floats: TypeAlias = NDArray[np.float32]
-NEAR = 1e-6  # windows; a sum of waits may end a hair below an edge
-
 Place: TypeAlias = Literal["prefix", "position"]
+
+NEAR = 1e-6  # windows; a sum of waits may end a hair below an edge
 
 
 class Cursor:
@@ -101,7 +101,7 @@ class Conditioner(ABC):
 
     def unasked(self, target: Floats) -> Floats:
         """Return a target of which nothing is asked, shaped as ``target`` where that matters."""
-        return np.full_like(target, np.nan) if len(target) else np.array([np.nan], np.float32)
+        return np.full((max(len(target), 1), *target.shape[1:]), np.nan, np.float32)
 
     def cursor(self, target: Floats) -> Cursor:
         """Return what answers ``features`` one row at a time."""

@@ -86,6 +86,7 @@ def generate(
     with clock("load"):
         composer = Composer.from_pretrained(checkpoint).to(device)
         choice = Sampling(**{**composer.sampling, **(sampling or {})})
+        _understood(composer, wishes)
     with clock("analyze"):
         impact = Impact() if wishes.rhythm else None
         observers = [] if impact is None else [impact]
@@ -157,6 +158,15 @@ def generate(
         **facts,
         "timings": {stage: round(seconds, 3) for stage, seconds in timings.items()},
     }
+
+
+def _understood(composer: Composer, wishes: Wishes) -> None:
+    """Refuse a wish that the checkpoint cannot be told, before the film is watched."""
+    if wishes.tonic and all(c.name != "chroma" for c in composer.model.conditioners):
+        raise UsageError(
+            f"this checkpoint cannot be told a key (it has no condition 'chroma'); leave out the "
+            f"tonic {wishes.tonic!r}"
+        )
 
 
 def see(source: Path, wishes: Wishes, progress: Callable[[float], None] | None = None) -> Analysis:

@@ -105,8 +105,6 @@ def key(piece: Piece) -> str | None:
     tonal = piece.classes != DRUMS
     lengths = (piece.offsets - piece.onsets)[tonal]
     sounding = np.bincount(piece.pitches[tonal] % 12, lengths, 12).astype(np.float64)
-    if not sounding.std():
-        return None
     fits = key_fits(sounding)
     best, second = np.argsort(-fits)[:2]
     return KEYS[best] if fits[best] - fits[second] >= CLEAR else None

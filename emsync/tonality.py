@@ -48,13 +48,6 @@ def key_fits(sounding: Floats) -> Floats:
     return _standard(sounding) @ _PROFILES.T / 12
 
 
-def mode_of(sounding: Floats) -> Floats:
-    """Return the (...) fits of the best major key, less those of the best minor one."""
-    fits = key_fits(sounding)
-    found: Floats = fits[..., :12].max(axis=-1) - fits[..., 12:].max(axis=-1)
-    return found
-
-
 def _standard(values: Floats) -> Floats:
     """Return (..., 12) values with mean 0 and variance 1; equal ones become zeros."""
     away = values - values.mean(-1, keepdims=True)

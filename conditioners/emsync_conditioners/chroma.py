@@ -53,24 +53,18 @@ class Chroma(Conditioner):
         EMOPIA (``metrics/mood.json``); and Ionian is the happiest of the diatonic modes (Temperley
         & Tan 2013).
         """
-        starts = self._starts(video.duration)
-        states = np.searchsorted([state.start for state in video.arc[1:]], starts, side="right")
-        valence = np.array([state.valence for state in video.arc])[states]
+        valence = video.feelings(self._starts(video.duration))[:, :1]  # (F, 1)
         shares = np.array([MINOR, MAJOR]) ** POINTED
         shares /= shares.sum(axis=1, keepdims=True)
         minor, major = np.roll(shares, pitch_class(video.tonic or "C"), axis=1)
-        keys = np.where(valence[:, None] >= 0, major, minor)
-        keys[np.isnan(valence)] = np.nan
-        return keys.astype(np.float32)
+        keys = np.where(valence >= 0, major, minor)
+        return np.where(np.isnan(valence), np.nan, keys).astype(np.float32)
 
     def _starts(self, duration: float) -> Seconds:
         return np.arange(math.ceil(duration / self.step) + 1, dtype=np.float64) * self.step
 
     def features(self, target: Floats, timeline: Timeline) -> Floats:
-        return in_windows(np.sqrt(target.reshape(-1, self.channels)), timeline.times, self.step)
-
-    def unasked(self, target: Floats) -> Floats:
-        return np.full((max(len(target), 1), self.channels), np.nan, np.float32)
+        return in_windows(np.sqrt(target), timeline.times, self.step)
 
     def cursor(self, target: Floats) -> Cursor:
         return Windows(self, target, self.step)

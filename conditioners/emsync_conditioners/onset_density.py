@@ -41,12 +41,11 @@ class OnsetDensity(Conditioner):
         Dense control from motion breaks the beat (Sulun et al., section 2); this is one density for
         a whole state, and makes heard that the next one has begun.
         """
-        times = (np.arange(math.ceil(video.duration / self.window)) + 0.5) * self.window
+        count = math.ceil(video.duration / self.window)
+        times = (np.arange(count, dtype=np.float64) + 0.5) * self.window
         if len(video.arc) < 2:
             return np.full(len(times), np.nan, np.float32)
-        states = np.searchsorted([state.start for state in video.arc[1:]], times, side="right")
-        arousal = np.array([state.arousal for state in video.arc])[states]
-        return np.interp(arousal, *ONSETS).astype(np.float32)
+        return np.interp(video.feelings(times)[:, 1], *ONSETS).astype(np.float32)
 
     def features(self, target: Floats, timeline: Timeline) -> Floats:
         full = np.minimum(target / self.most, 1)

@@ -159,10 +159,10 @@ def valence(draw: Draw, count: int, rng: np.random.Generator) -> dict[str, Corre
     pieces = draw(FEELING, [np.array([v, np.nan], np.float32) for v in asked])
     pitched = [(v, p) for v, p in zip(asked.tolist(), pieces, strict=True) if (p.classes > 0).any()]
     heard = [(v, features(p)) for v, p in pitched]
-    guesses = MoodModel.load().predict([told for _, told in heard]).tolist() if heard else []
+    model = MoodModel.load()
     thirds = [(v, share) for v, p in pitched if np.isfinite(share := major_third_share(p))]
     return {
-        "mood_model": _known([(v, guess) for (v, _), guess in zip(heard, guesses, strict=True)]),
+        "mood_model": _known([(v, float(model.predict([told])[0])) for v, told in heard]),
         "mode": _known([(v, told.major) for v, told in heard]),
         "major_thirds": _known(thirds),
     }

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from emsync.errors import InputError
 from emsync.music import CLASSES, DRUMS, Piece
-from emsync.tonality import key_fits, mode_of
+from emsync.tonality import key_fits
 
 Floats: TypeAlias = NDArray[np.float64]
 Ints: TypeAlias = NDArray[np.int64]
@@ -62,14 +62,15 @@ def features(piece: Piece) -> Features:
     pitch = piece.pitches[pitched].astype(np.int64)
     length = np.maximum((piece.offsets - piece.onsets)[pitched], 0.008)
     weight: Floats = np.bincount(pitch % 12, np.minimum(length, 2.0), 12).astype(np.float64)
+    fits = key_fits(weight)  # (24,) of the keys, major first
     sounding, bass = _frames(piece, pitched)
     above = np.take_along_axis(sounding, (bass[:, None] + np.array([3, 4])) % 12, axis=1)
     shares = np.bincount(piece.classes, minlength=len(CLASSES)) / len(piece)
     classes = len(np.unique(piece.classes))
     bars = float(np.median(np.diff(piece.downbeats))) if len(piece.downbeats) > 1 else 2.0
     return Features(
-        major=float(mode_of(weight)),
-        clarity=float(key_fits(weight).max()),
+        major=float(fits[:12].max() - fits[12:].max()),
+        clarity=float(fits.max()),
         thirds=float(above[:, 1].mean() - above[:, 0].mean()),
         clashes=_together(sounding, 1),
         tritones=_together(sounding, 6),
@@ -174,11 +175,6 @@ class MoodModel:
         mood = (self.predict([told])[0] - self.intercept) / self.spread
         mode = (told.major - self.means[at]) / self.scales[at]
         return float(np.clip((mood + mode) / REACH, -1, 1))
-
-
-def valence(piece: Piece, model: MoodModel | None = None) -> float:
-    """Return how pleasant a piece sounds, on the scale of the labels, about [-1, 1]."""
-    return float((model or MoodModel.load()).predict([features(piece)])[0])
 
 
 def _table(rows: Sequence[Features]) -> Floats:
