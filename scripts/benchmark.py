@@ -142,17 +142,12 @@ def transformers_seconds(model: EventTransformer) -> float:
 
 def bytes_read(decoder: fast.Decoder) -> int:
     """Return the bytes of weights and cache that the next step reads."""
-    model, length = decoder.model, decoder.length
-    layers = [m for m in (*model.blocks.modules(), model.head) if isinstance(m, torch.nn.Linear)]
-    weights = sum(layer.weight.numel() for layer in layers)  # a byte each
-    remembered = sum(
-        layer.keys[:, : decoder.full].nbytes
-        + layer.values[:, :length].nbytes
-        + layer.newest.nbytes
-        + layer.distance[:, :length].nbytes
-        for layer in decoder.layers
-    )
-    return weights + remembered
+    net, memory = decoder.net, decoder.memory
+    matrices = (net.qkv, net.out, net.widen, net.narrow, net.head)
+    weights = sum(part.nbytes for matrix in matrices for part in matrix)
+    looked_back = (net.distance.rows, net.distance.scales, *memory)
+    share = decoder.length / decoder.model.longest
+    return weights + int(share * sum(part.nbytes for part in looked_back))
 
 
 @torch.inference_mode()

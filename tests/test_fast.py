@@ -23,10 +23,6 @@ from emsync_conditioners.valence_arousal import ValenceArousal
 ALL = (ValenceArousal(), Metre(), Boundaries(), OnsetDensity())
 CONTEXT = 200  # three blocks, and some
 
-pytestmark = pytest.mark.skipif(
-    torch.backends.quantized.engine not in ("x86", "fbgemm"), reason="no FBGEMM here"
-)
-
 
 def network(conditioners: tuple[Conditioner, ...] = ALL) -> EventTransformer:
     """Return a network of random weights whose activations are as large as a trained one's."""
@@ -83,23 +79,34 @@ def test_logits_are_near_the_plain_model_s_whatever_is_asked_and_wherever_it_beg
     with torch.no_grad():
         plain = model(ids, features)[:, first - 1 :]
     near = decode(fast.Decoder(model, 3), ids, features, first)
-    assert (near - plain).square().mean().sqrt() < 0.05 * plain.std()
-    assert (near - plain).abs().max() < 0.4 * plain.std()
+    assert (near - plain).square().mean().sqrt() < 0.02 * plain.std()
+    assert (near - plain).abs().max() < 0.2 * plain.std()
 
 
-def test_a_layer_in_int8_is_near_the_plain_one_and_of_zeros_is_its_bias() -> None:
-    torch.manual_seed(0)
-    layer, norm = torch.nn.Linear(64, 48), torch.nn.LayerNorm(64)
-    torch.nn.init.normal_(norm.weight)
-    x = torch.randn(5, 64) * torch.tensor([1e-3, 1.0, 0.0, 1e3, 1.0])[:, None]
-    with torch.no_grad():
-        near, plain = fast.Linear(layer)(x), layer(x)
-        assert torch.equal(near[2], layer.bias)
-        # half a level of each input, in units of what the output is made of
-        assert ((near - plain).abs() <= 0.02 * x.norm(dim=1, keepdim=True) + 1e-6).all()
-        torch.testing.assert_close(
-            fast.Linear(layer, norm)(fast.normal(x)), layer(norm(x)), rtol=0, atol=0.1
-        )
+@pytest.mark.parametrize("holes", [0.0, 0.4])
+@pytest.mark.parametrize("first", [2, 64, 65, 130, 199])
+def test_what_is_read_at_once_and_token_by_token_is_the_same_to_the_bit(
+    first: int, holes: float
+) -> None:
+    model = network()
+    ids, features = inputs(CONTEXT, 3, holes)
+    one_by_one = decode(fast.Decoder(model, 3), ids, features, 1)
+    assert torch.equal(
+        decode(fast.Decoder(model, 3), ids, features, first), one_by_one[:, first - 1 :]
+    )
+
+
+@pytest.mark.parametrize("threads", [1, 2, 3])
+def test_the_number_of_threads_changes_nothing(threads: int) -> None:
+    model = network()
+    ids, features = inputs(90, 3, 0.3)
+    expected = decode(fast.Decoder(model, 3), ids, features, 70)
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        assert torch.equal(decode(fast.Decoder(model, 3), ids, features, 70), expected)
+    finally:
+        torch.set_num_threads(before)
 
 
 def test_a_decoder_can_begin_anew() -> None:

@@ -1,0 +1,70 @@
+"""Whole-number products, against the plain sums they stand for."""
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from emsync import fast, kernels
+
+SIZES = st.integers(1, 300)
+SETTINGS = settings(max_examples=60, deadline=None)  # the first example compiles
+
+
+@given(SIZES, SIZES, st.integers(1, 11), st.integers(0, 2**32 - 1))
+@SETTINGS
+def test_products_are_exact(rows: int, numbers: int, vectors: int, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    most = kernels.levels(numbers)
+    table = rng.choice([-127, 127, 1, 0, -90], (rows, numbers)).astype(np.int8)
+    x = np.zeros((vectors, fast.padded(numbers, 2)), np.int16)
+    x[:, :numbers] = rng.choice([-most, most, 1, 0, most // 3], (vectors, numbers))
+    out = np.zeros((vectors, fast.padded(rows, kernels.ROWS)), np.int32)
+    kernels.products(fast.packed(table), 0, x, out)
+    expected = x[:, :numbers].astype(np.int64) @ table.T.astype(np.int64)
+    assert np.array_equal(out[:, :rows], expected)
+    assert not out[:, rows:].any()
+
+
+def test_products_from_a_group_on_leave_what_is_before() -> None:
+    table = np.ones((2 * kernels.ROWS, 4), np.int8)
+    out = np.full((1, 2 * kernels.ROWS), 7, np.int32)
+    kernels.products(fast.packed(table), 1, np.full((1, 4), 5, np.int16), out)
+    assert (out[0, : kernels.ROWS] == 7).all() and (out[0, kernels.ROWS :] == 20).all()
+
+
+@pytest.mark.parametrize("numbers", [1, 64, 512, 513, 2048, 100_000])
+def test_the_levels_are_the_most_that_32_bits_hold(numbers: int) -> None:
+    most = kernels.levels(numbers)
+    assert most * 127 * numbers < 2**31
+    assert most == 2**15 - 1 or (most + 1) * 127 * numbers >= 2**31
+
+
+@given(st.lists(st.floats(-1e4, 1e4, width=32), min_size=1, max_size=100))
+@SETTINGS
+def test_a_vector_is_quantized_within_half_a_level_and_zeros_follow(numbers: list[float]) -> None:
+    x = np.array(numbers, np.float32)
+    out = np.full(len(x) + 3, 9, np.int16)
+    scale = kernels.quantize(x, 4095, out)
+    assert not out[len(x) :].any()
+    assert (np.abs(out[: len(x)] * np.float64(scale) - x) <= 0.5001 * scale + 1e-30).all()
+    assert kernels.largest(x) == np.abs(x).max() and kernels.highest(x) == x.max()
+
+
+def test_rows_are_quantized_within_half_a_level() -> None:
+    rows = np.random.default_rng(0).normal(size=(5, 9)).astype(np.float32)
+    rows[2] = 0
+    small, scales = fast.quantized(rows)
+    assert (np.abs(small * scales[:, None] - rows) <= 0.5001 * scales[:, None]).all()
+    assert not small[2].any()
+
+
+def test_the_exponential_and_gelu_are_right() -> None:
+    for x in np.linspace(-79, 0, 500, dtype=np.float32):
+        assert kernels.exp(x) == pytest.approx(math.exp(x), rel=5e-7)
+    assert kernels.exp(np.float32(0)) == 1 and 0 <= kernels.exp(np.float32(-1e6)) < 1e-34
+    for x in np.linspace(-9, 9, 500, dtype=np.float32):
+        share = 0.5 * math.erfc(-x / math.sqrt(2))
+        assert kernels.gelu(x) == pytest.approx(x * share, abs=1e-6)
