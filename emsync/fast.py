@@ -51,7 +51,8 @@ class Decoder:
         self.model, self.batch, self.length = model, batch, 0
         self.net, self.memory, self.beside = _net(model), _memory(model, batch), _beside(model)
         self.tokens = _numbers(model.tokens.weight)
-        self.threads = min(torch.get_num_threads(), batch)
+        threads = min(torch.get_num_threads(), batch)
+        self.shares = np.array_split(np.arange(batch), threads)  # pieces read at the same time
 
     def begin(self, ids: Tensor, features: Mapping[str, Tensor], pieces: Sequence[int]) -> Tensor:
         """Read the (P, T) first tokens of some ``pieces``; return (P, V) logits of the next."""
@@ -83,13 +84,8 @@ class Decoder:
         x, places = self.tokens[ids.numpy()], np.full(self.batch, self.length)
         embed(self.beside, self._rows(rows, self.batch), places, x)
         self.length += 1
-        parts = zip(
-            *(np.array_split(of, self.threads) for of in (x, np.arange(self.batch), places)),
-            strict=True,
-        )
-        return torch.from_numpy(
-            np.concatenate(_run(read, [(self.net, self.memory, *part) for part in parts]))
-        )
+        calls = [(self.net, self.memory, x[own], own, places[own]) for own in self.shares]
+        return torch.from_numpy(np.concatenate(_run(read, calls)))
 
     def _rows(self, rows: Mapping[str, Tensor], n: int) -> Floats:
         """Return (N, channels) of all conditions beside a token."""
@@ -98,10 +94,17 @@ class Decoder:
 
 
 def _run(work: Callable[..., T], calls: Sequence[tuple[Any, ...]]) -> list[T]:
-    """Return what the calls answer, made as many at a time as torch has threads."""
-    if len(calls) == 1:
-        return [work(*calls[0])]
-    return list(_pool(torch.get_num_threads()).map(lambda call: work(*call), calls))
+    """Return what the calls answer, as many at a time as torch has threads, this one among them."""
+    threads = min(torch.get_num_threads(), len(calls))
+    if threads == 1:
+        return [work(*call) for call in calls]
+
+    def some(first: int) -> list[T]:
+        return [work(*call) for call in calls[first::threads]]
+
+    others = [_pool(threads - 1).submit(some, first) for first in range(1, threads)]
+    shares = [some(0), *(other.result() for other in others)]
+    return [shares[i % threads][i // threads] for i in range(len(calls))]
 
 
 @lru_cache
@@ -115,13 +118,15 @@ def _numbers(weight: Tensor) -> Floats:
 
 def _matrix(layers: Sequence[nn.Linear], norms: Sequence[nn.LayerNorm] = ()) -> Matrix:
     """Return linear layers of one shape, with the scale and shift of the norms before them."""
-    weights = np.stack([_numbers(layer.weight) for layer in layers])
-    bias = np.stack([_numbers(layer.bias) for layer in layers])
+    weights = torch.stack([layer.weight.detach() for layer in layers])
+    bias = torch.stack([layer.bias.detach() for layer in layers])
     if norms:
-        bias += np.stack([w @ _numbers(norm.bias) for w, norm in zip(weights, norms, strict=True)])
-        weights *= np.stack([_numbers(norm.weight) for norm in norms])[:, None]
+        bias += torch.stack(
+            [w @ norm.bias.detach() for w, norm in zip(weights, norms, strict=True)]
+        )
+        weights *= torch.stack([norm.weight.detach() for norm in norms])[:, None]
     rows, scales = quantized(weights)
-    return Matrix(packed(rows), scales, bias)
+    return Matrix(packed(rows), scales, _numbers(bias))
 
 
 def _net(model: EventTransformer) -> Net:
@@ -131,7 +136,7 @@ def _net(model: EventTransformer) -> Net:
     qkv = _matrix([b.attention.qkv for b in blocks], before)
     for part in (qkv.scales, qkv.bias):  # of the queries
         part[:, :width] /= math.sqrt(width // heads)
-    rows, scales = quantized(np.stack([_numbers(b.attention.distance) for b in blocks]))
+    rows, scales = quantized(torch.stack([b.attention.distance.detach() for b in blocks]))
     return Net(
         qkv=qkv,
         out=_matrix([b.attention.out for b in blocks]),
@@ -185,10 +190,11 @@ def padded(size: int, multiple: int) -> int:
     return -(-size // multiple) * multiple
 
 
-def quantized(rows: Floats) -> tuple[Bytes, Floats]:
+def quantized(rows: Tensor) -> tuple[Bytes, Floats]:
     """Return (.., N) rows in int8, and the (..) scales that they are to be multiplied by."""
-    scales = np.maximum(np.abs(rows).max(-1), 1e-12) / 127
-    return np.rint(rows / scales[..., None]).astype(np.int8), scales.astype(np.float32)
+    rows = rows.detach()
+    scales = rows.abs().amax(-1).clamp_min(1e-12) / 127
+    return (rows / scales[..., None]).round_().to(torch.int8).numpy(), scales.numpy()
 
 
 def packed(rows: Bytes) -> Bytes:

@@ -15,11 +15,10 @@ from emsync import fast
 from emsync.conditioning import Floats
 from emsync.errors import EmsyncError, UsageError
 from emsync.model import Decoder, EventTransformer
+from emsync.nucleus import Doubles, draw
 from emsync.tokens import Ids, LogitsProcessor, Timeline, Tokenizer
 
 Targets: TypeAlias = Mapping[str, Floats]
-
-FEW = 64  # tokens that are looked at first for a nucleus
 
 
 @dataclass(frozen=True)
@@ -55,10 +54,12 @@ class Reader:
 
     def __init__(self, model: EventTransformer, prefix: Mapping[str, Tensor], batch: int) -> None:
         self.prefix, self.context = prefix, model.config.context  # {name: (B, P, channels)}
+        self.device = model.head.weight.device
         kind = fast.Decoder if fast.supported(model) else Decoder
         self.decoder, self.batch = kind(model, batch), batch
-        self.ids: list[Tensor] = []  # of the window: T of (B,)
-        self.rows: list[Mapping[str, Tensor]] = []  # T of {name: (B, channels)}
+        self.length = 0  # tokens in the window, T
+        self.ids = torch.empty(batch, self.context + 1, dtype=torch.long)
+        self.rows = {c.name: torch.empty(batch, self.context + 1, c.channels) for c in model.beside}
         self.turned: set[int] = set()  # pieces whose prefix has changed
 
     def turn(self, piece: int, prefix: Mapping[str, Tensor]) -> None:
@@ -69,16 +70,20 @@ class Reader:
 
     def read(self, ids: Tensor, rows: Mapping[str, Tensor]) -> Tensor:
         """Read (B,) tokens and the {name: (B, channels)} rows beside them; return (B, V) logits."""
-        self.ids.append(ids)
-        self.rows.append(rows)
-        if len(self.ids) == 1:
-            return self._begin(range(self.batch))
-        if len(self.ids) > self.context:
+        windows = [(self.ids, ids), *((self.rows[name], row) for name, row in rows.items())]
+        for window, new in windows:
+            window[:, self.length] = new
+        self.length += 1
+        if self.length > self.context:
             half = self.context // 2
-            self.ids = [self.ids[0], *self.ids[-half:]]
-            self.rows = [self.rows[0], *self.rows[-half:]]
+            for window, _ in windows:
+                window[:, 1 : half + 1] = window[:, self.length - half : self.length].clone()
+            self.length = half + 1
             return self._begin(range(self.batch))
-        logits = self.decoder.step(ids, rows)
+        if self.length == 1:
+            return self._begin(range(self.batch))
+        rows = {name: row.to(self.device) for name, row in rows.items()}
+        logits = self.decoder.step(ids.to(self.device), rows).float().cpu()
         if self.turned:
             turned = sorted(self.turned)  # before ``_begin`` empties it
             logits[turned] = self._begin(turned)
@@ -88,10 +93,11 @@ class Reader:
         """Read the window of some pieces anew; return the logits of their next token."""
         chosen = list(pieces)
         features = {name: rows[chosen] for name, rows in self.prefix.items()}
-        for name in self.rows[0]:
-            features[name] = torch.stack([row[name][chosen] for row in self.rows], dim=1)
+        for name, window in self.rows.items():
+            features[name] = window[chosen, : self.length].to(self.device)
         self.turned.clear()
-        return self.decoder.begin(torch.stack(self.ids, dim=1)[chosen], features, chosen)
+        ids = self.ids[chosen, : self.length].to(self.device)
+        return self.decoder.begin(ids, features, chosen).float().cpu()
 
 
 @torch.inference_mode()
@@ -116,56 +122,52 @@ def sample(
     device = model.head.weight.device
     rules, never = _rules(tokenizer, sampling), list(tokenizer.never)
     chances = Chances(seeds)
-    cursors = [{c.name: c.cursor(asked[c.name]) for c in model.beside} for asked in targets]
-    header = tokenizer.header(2 if sampling.instruments == "fewer" else 5)
+    cursors = {c.name: [c.cursor(asked[c.name]) for asked in targets] for c in model.beside}
+    header = tokenizer.header(2 if sampling.instruments == "fewer" else 5).tolist()
     prefixes = [_prefix(model, asked, 0.0) for asked in targets]
     turns = [_turns(model, asked) for asked in targets]
     prefix = {c.name: torch.stack([p[c.name] for p in prefixes]).to(device) for c in model.prefix}
     reader = Reader(model, prefix, batch * copies)
-    seconds, mark = tokenizer.durations, tokenizer.mark
-    times = np.zeros(batch)
+    seconds, mark = tokenizer.durations.tolist(), tokenizer.mark
+    times = [0.0] * batch
     most = int(max(durations) * sampling.tokens_per_second) + 256  # a slow start is no standstill
     drawn = torch.empty(batch, most + len(header), dtype=torch.long)
-    ends = np.full(batch, -1)
+    ends: list[int | None] = [None] * batch
     logits = torch.empty(batch, tokenizer.vocab_size)
     for t in range(most + len(header)):
         if t < len(header):
-            ids = torch.full((batch,), int(header[t]))
+            ids = [header[t]] * batch
         else:
-            scores = logits.float().cpu()
-            scores[:, never] = -torch.inf
+            logits[:, never] = -torch.inf
             for rule in rules:
-                scores = rule(drawn[:, :t], scores)
-            ids = draw(scores, chances.next(), sampling)
-        drawn[:, t] = ids
-        picked = ids.tolist()
-        times += seconds[picked]
-        ends[(times >= durations) & (ends < 0)] = t + 1
-        if (ends >= 0).all():
+                logits = rule(drawn[:, :t], logits)
+            ids = draw(
+                logits.numpy(), chances.next(), sampling.temperature, sampling.top_p, sampling.top_k
+            ).tolist()
+        drawn[:, t] = torch.tensor(ids)
+        for b, token in enumerate(ids):
+            times[b] += seconds[token]
+            if times[b] >= durations[b] and ends[b] is None:
+                ends[b] = t + 1
+        if None not in ends:
             return [drawn[b, :end].numpy() for b, end in enumerate(ends)]
+        said = [(times[b], token == mark) for b, token in enumerate(ids)] * copies
         rows = {
-            c.name: torch.from_numpy(
-                np.array(
-                    [
-                        asked[c.name].row(float(times[b % batch]), picked[b % batch] == mark)
-                        for b, asked in enumerate(cursors)
-                    ],
-                    np.float32,
-                )
-            ).to(device)
-            for c in model.beside
+            name: torch.tensor([asked.row(*now) for asked, now in zip(every, said, strict=True)])
+            for name, every in cursors.items()
         }
         for b, ahead in enumerate(turns):
-            if ahead and times[b % batch] >= ahead[0]:
-                reader.turn(b, _prefix(model, targets[b], float(times[b % batch])))
-                turns[b] = [turn for turn in ahead if turn > times[b % batch]]
-        logits = reader.read(ids.repeat(copies).to(device), rows)
+            now = times[b % batch]
+            if ahead and now >= ahead[0]:
+                reader.turn(b, _prefix(model, targets[b], now))
+                turns[b] = [turn for turn in ahead if turn > now]
+        logits = reader.read(torch.tensor(ids * copies), rows)
         if copies == 2:
             logits = guided(logits, sampling.guidance)
         if progress is not None:
-            progress(float(np.min(np.minimum(times, durations))))
+            progress(min(map(min, zip(times, durations, strict=True))))
     raise EmsyncError(
-        f"the music stands still: {most} tokens reach only {times.min():.1f} s of "
+        f"the music stands still: {most} tokens reach only {min(times):.1f} s of "
         f"{max(durations):.1f} s; try another seed or a lower temperature"
     )
 
@@ -186,9 +188,10 @@ def guided(logits: Tensor, guidance: float) -> Tensor:
     """Return (B, V) logits from (2B, V): pieces as asked, then the same with nothing asked.
 
     Classifier-free guidance (Ho & Salimans 2021, equation 6): what the conditions change in the
-    model's guess is changed ``guidance`` times as much.
+    model's guess is changed ``guidance`` times as much. What normalizes either guess is the same
+    for all tokens, and drops out.
     """
-    asked, unasked = logits.float().log_softmax(-1).chunk(2)
+    asked, unasked = logits.chunk(2)
     return unasked + guidance * (asked - unasked)
 
 
@@ -203,45 +206,14 @@ class Chances:
 
     def __init__(self, seeds: Sequence[int]) -> None:
         self.generators = [torch.Generator().manual_seed(seed) for seed in seeds]
-        self.points: list[Tensor] = []  # (B,) each, the next one last
+        self.points: list[Doubles] = []  # (B,) each, the next one last
 
-    def next(self) -> Tensor:
+    def next(self) -> Doubles:
         """Return (B,) points."""
         if not self.points:
             rows = [torch.rand(256, generator=g, dtype=torch.float64) for g in self.generators]
-            self.points = list(torch.stack(rows, dim=1))
+            self.points = list(torch.stack(rows, dim=1).numpy())
         return self.points.pop()
-
-
-def draw(scores: Tensor, points: Tensor, sampling: Sampling) -> Tensor:
-    """Draw (B,) tokens from (B, V) logits; (B,) ``points`` in [0, 1) decide."""
-    mass, tokens = likeliest(scores, sampling)
-    # below the total, so that the draw never falls on a token without mass
-    places = torch.searchsorted(mass, points[:, None] * mass[:, -1:], right=True)
-    return tokens.gather(1, places.clamp_(max=mass.shape[1] - 1))[:, 0]
-
-
-def likeliest(scores: Tensor, sampling: Sampling) -> tuple[Tensor, Tensor]:
-    """Return (B, N) tokens, the likeliest first, and the mass up to each; no more than is kept.
-
-    What is kept is what transformers' warpers of temperature, top-k and top-p keep, in this order.
-    They sort the vocabulary, but a nucleus rarely has more than FEW tokens.
-    """
-    size = scores.shape[-1]
-    scores = scores / sampling.temperature
-    if sampling.top_k:
-        scores, tokens = scores.topk(min(sampling.top_k, size))
-        share = scores.softmax(-1)
-    elif sampling.top_p < 1:
-        every = scores.softmax(-1)
-        share, tokens = every.topk(min(FEW, size))
-        if (share.sum(-1) < sampling.top_p).any():
-            share, tokens = every.topk(size)
-    else:  # in any order
-        share, tokens = scores.softmax(-1), torch.arange(size).expand_as(scores)
-    mass = share.double().cumsum(-1)
-    kept = mass - share < sampling.top_p
-    return torch.minimum(mass, (mass * kept).amax(-1, keepdim=True)), tokens
 
 
 def _rules(tokenizer: Tokenizer, sampling: Sampling) -> list[LogitsProcessor]:
