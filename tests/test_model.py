@@ -170,7 +170,7 @@ def test_the_window_keeps_the_first_token_and_an_unbroken_newest_half(context: i
         for t in range(ids.shape[1]):
             beside = {k: v[:, t] for k, v in features.items() if k != "valence_arousal"}
             reader.read(ids[:, t], beside)
-            seen = torch.stack(reader.ids, 1)
+            seen = reader.ids[:, : reader.length]
             assert min(t + 1, context // 2 + 1) <= seen.shape[1] <= context
             assert torch.equal(seen[:, 0], ids[:, 0])
             assert torch.equal(seen[:, 1:], ids[:, t + 2 - seen.shape[1] : t + 1])
