@@ -51,8 +51,12 @@ class Decoder:
         self.model, self.batch, self.length = model, batch, 0
         self.net, self.memory, self.beside = _net(model), _memory(model, batch), _beside(model)
         self.tokens = _numbers(model.tokens.weight)
-        threads = min(torch.get_num_threads(), batch)
-        self.shares = np.array_split(np.arange(batch), threads)  # pieces read at the same time
+        self.keep(range(batch))
+
+    def keep(self, pieces: Sequence[int]) -> None:
+        """Read only these pieces from now on; the logits of the others are nought."""
+        threads = max(1, min(torch.get_num_threads(), len(pieces)))
+        self.shares = np.array_split(np.array(pieces, np.int64), threads)  # at the same time
 
     def begin(self, ids: Tensor, features: Mapping[str, Tensor], pieces: Sequence[int]) -> Tensor:
         """Read the (P, T) first tokens of some ``pieces``; return (P, V) logits of the next."""
@@ -65,9 +69,8 @@ class Decoder:
         before = [_numbers(conditions(c.name, features[c.name])) for c in self.model.prefix]
         x = np.concatenate([*before, self.tokens[ids.numpy()]])  # (N, D)
         rows = self._rows(features, len(ids))
-        rows = np.concatenate(
-            [rows[:1].repeat(len(x) - len(ids), 0), rows]
-        )  # the prefix sees row 0
+        ahead = rows[:1].repeat(len(x) - len(ids), 0)  # the prefix sees row 0
+        rows = np.concatenate([ahead, rows])
         pieces, places = np.full(len(x), piece), np.arange(len(x))
         embed(self.beside, rows, places, x)
         parts = [slice(at, at + CHUNK) for at in range(0, len(x), CHUNK)]
@@ -85,7 +88,10 @@ class Decoder:
         embed(self.beside, self._rows(rows, self.batch), places, x)
         self.length += 1
         calls = [(self.net, self.memory, x[own], own, places[own]) for own in self.shares]
-        return torch.from_numpy(np.concatenate(_run(read, calls)))
+        logits = np.zeros((self.batch, self.model.config.vocab_size), np.float32)
+        for own, found in zip(self.shares, _run(read, calls), strict=True):
+            logits[own] = found
+        return torch.from_numpy(logits)
 
     def _rows(self, rows: Mapping[str, Tensor], n: int) -> Floats:
         """Return (N, channels) of all conditions beside a token."""

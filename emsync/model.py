@@ -246,6 +246,9 @@ class Decoder:
         self.cache.length = fresh.length
         return logits
 
+    def keep(self, pieces: Sequence[int]) -> None:
+        """Be told that only these pieces are read from now on; here it spares nothing."""
+
     def step(self, ids: Tensor, rows: Mapping[str, Tensor]) -> Tensor:
         """Read (B,) tokens and the (B, channels) rows beside them; return (B, V) logits."""
         beside = {name: row[:, None] for name, row in rows.items()}

@@ -54,9 +54,10 @@ class Reader:
 
     def __init__(self, model: EventTransformer, prefix: Mapping[str, Tensor], batch: int) -> None:
         self.prefix, self.context = prefix, model.config.context  # {name: (B, P, channels)}
-        self.device = model.head.weight.device
+        self.device, self.vocab_size = model.head.weight.device, model.config.vocab_size
         kind = fast.Decoder if fast.supported(model) else Decoder
-        self.decoder, self.batch = kind(model, batch), batch
+        self.decoder = kind(model, batch)
+        self.live = list(range(batch))  # pieces that are still read
         self.length = 0  # tokens in the window, T
         self.ids = torch.empty(batch, self.context + 1, dtype=torch.long)
         self.rows = {c.name: torch.empty(batch, self.context + 1, c.channels) for c in model.beside}
@@ -68,36 +69,42 @@ class Reader:
             self.prefix[name][piece] = rows
         self.turned.add(piece)
 
+    def leave(self, pieces: Sequence[int]) -> None:
+        """Read some pieces no further; their logits mean nothing from now on."""
+        self.live = [piece for piece in self.live if piece not in pieces]
+        self.turned.difference_update(pieces)
+        self.decoder.keep(self.live)
+
     def read(self, ids: Tensor, rows: Mapping[str, Tensor]) -> Tensor:
         """Read (B,) tokens and the {name: (B, channels)} rows beside them; return (B, V) logits."""
         windows = [(self.ids, ids), *((self.rows[name], row) for name, row in rows.items())]
         for window, new in windows:
             window[:, self.length] = new
         self.length += 1
-        if self.length > self.context:
+        moved = self.length > self.context
+        if moved:
             half = self.context // 2
             for window, _ in windows:
                 window[:, 1 : half + 1] = window[:, self.length - half : self.length].clone()
             self.length = half + 1
-            return self._begin(range(self.batch))
-        if self.length == 1:
-            return self._begin(range(self.batch))
-        rows = {name: row.to(self.device) for name, row in rows.items()}
-        logits = self.decoder.step(ids.to(self.device), rows).float().cpu()
-        if self.turned:
-            turned = sorted(self.turned)  # before ``_begin`` empties it
-            logits[turned] = self._begin(turned)
+        if moved or self.length == 1:
+            logits, anew = torch.zeros(len(ids), self.vocab_size), self.live
+        else:
+            rows = {name: row.to(self.device) for name, row in rows.items()}
+            logits = self.decoder.step(ids.to(self.device), rows).float().cpu()
+            anew = sorted(self.turned)
+        if anew:
+            logits[anew] = self._begin(anew)
         return logits
 
     def _begin(self, pieces: Sequence[int]) -> Tensor:
         """Read the window of some pieces anew; return the logits of their next token."""
-        chosen = list(pieces)
-        features = {name: rows[chosen] for name, rows in self.prefix.items()}
+        features = {name: rows[pieces] for name, rows in self.prefix.items()}
         for name, window in self.rows.items():
-            features[name] = window[chosen, : self.length].to(self.device)
+            features[name] = window[pieces, : self.length].to(self.device)
         self.turned.clear()
-        ids = self.ids[chosen, : self.length].to(self.device)
-        return self.decoder.begin(ids, features, chosen).float().cpu()
+        ids = self.ids[pieces, : self.length].to(self.device)
+        return self.decoder.begin(ids, features, pieces).float().cpu()
 
 
 @torch.inference_mode()
@@ -149,6 +156,10 @@ def sample(
             times[b] += seconds[token]
             if times[b] >= durations[b] and ends[b] is None:
                 ends[b] = t + 1
+                own = range(b, batch * copies, batch)  # the piece, and where it is read once more
+                reader.leave(own)
+                for piece in own:
+                    turns[piece] = []
         if None not in ends:
             return [drawn[b, :end].numpy() for b, end in enumerate(ends)]
         said = [(times[b], token == mark) for b, token in enumerate(ids)] * copies

@@ -64,10 +64,16 @@ def test_pieces_side_by_side_each_reach_their_own_end(model: EventTransformer) -
         assert times[-2] < end <= times[-1]
 
 
-def test_a_piece_drawn_alone_is_the_piece_drawn_in_a_batch(model: EventTransformer) -> None:
-    pieces = sample(model, Events(), [TARGETS] * 3, [2.0] * 3, [5, 6, 7])
-    for seed, ids in zip((5, 6, 7), pieces, strict=True):
-        assert np.array_equal(ids, one(model, seed=seed))
+@pytest.mark.parametrize("guidance", [1.0, 2.0])
+def test_a_piece_drawn_alone_is_the_piece_drawn_in_a_batch(
+    model: EventTransformer, guidance: float
+) -> None:
+    """Also where its neighbours end before it."""
+    seeds, ends = (5, 6, 7), (2.0, 6.0, 3.0)
+    sampling = Sampling(guidance=guidance)
+    pieces = sample(model, Events(), [TARGETS] * 3, ends, seeds, sampling)
+    for seed, end, ids in zip(seeds, ends, pieces, strict=True):
+        assert np.array_equal(ids, one(model, seed=seed, seconds=end, guidance=guidance))
 
 
 @pytest.mark.parametrize(("instruments", "token"), [("fewer", v.FEWER), ("more", v.MORE)])
