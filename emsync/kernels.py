@@ -218,8 +218,11 @@ def quantize(x: Floats, most: int, out: Shorts) -> np.float32:
 
 @compiled
 def products(rows: Bytes, first: int, x: Shorts, out: Sums) -> None:
-    """Write to (M, R') ``out`` the products of packed rows, from a group on, with (M, N') ``x``."""
-    m, pairs = len(x), rows.shape[1]
+    """Write to (M, R') ``out`` the products of packed rows, from a group on, with (M, N') ``x``.
+
+    Where ``x`` has fewer numbers than the rows, theirs beyond are not read.
+    """
+    m, pairs = len(x), x.shape[1] // 2
     for group in range(first, len(rows)):
         at = 0
         while at + 4 <= m:
@@ -325,42 +328,48 @@ def remember(
 
 
 @compiled
-def attend(net: Net, memory: Memory, layer: int, q: Floats, piece: int, at: int, y: Floats) -> None:
-    """Write to (D,) ``y`` what the queries at a place of a piece find there and before."""
+def attend(
+    net: Net, memory: Memory, layer: int, qkv: Floats, piece: int, first: int, y: Floats
+) -> None:
+    """Write to (M, D) ``y`` what the queries at M places of a piece find there and before."""
+    m, d = y.shape
     heads, longest = memory.key_scales.shape[2:]
-    k, seen = len(q) // heads, at + 1
-    groups, pairs = (seen + ROWS - 1) // ROWS, memory.keys.shape[4]
-    spans = (seen + 1) // 2
-    start = longest - seen  # of the distance vectors
-    short, scale = np.empty((heads, pairs * 2), np.int16), np.empty(heads, np.float32)
+    k, seen = d // heads, first + m
+    groups, start = (seen + ROWS - 1) // ROWS, longest - seen  # of keys; of the distances
+    pairs = memory.keys.shape[4]
+    short, scale = np.empty((heads * m, pairs * 2), np.int16), np.empty(heads * m, np.float32)
     for h in range(heads):
-        scale[h] = quantize(q[h * k : (h + 1) * k], levels(k), short[h])
-    far = np.empty((heads, net.distance.rows.shape[1] * ROWS), np.int32)
+        for i in range(m):
+            row = h * m + i
+            scale[row] = quantize(qkv[i, h * k : (h + 1) * k], levels(k), short[row])
+    far = np.empty((heads * m, net.distance.rows.shape[1] * ROWS), np.int32)
     products(net.distance.rows[layer], start // ROWS, short, far)
-    near = np.empty((heads, groups * ROWS), np.int32)
-    shares, weights = np.empty(seen, np.float32), np.empty((1, spans * 2), np.int16)
-    sums = np.empty((1, memory.values.shape[3] * ROWS), np.int32)
+    near = np.empty((m, groups * ROWS), np.int32)
+    shares, fine = np.empty(seen, np.float32), np.empty(m, np.float32)
+    weights = np.empty((m, (seen + 1) // 2 * 2), np.int16)
+    sums = np.empty((m, memory.values.shape[3] * ROWS), np.int32)
     distance_scales = net.distance.scales[layer]
     for h in range(heads):
         keys, key_scales = memory.keys[layer, piece, h], memory.key_scales[layer, piece, h]
         values, value_scales = memory.values[layer, piece, h], memory.value_scales[layer, piece, h]
-        for group in range(groups):
-            products1(keys, group, short, h, pairs, near)
-        for j in range(seen):
-            a = np.float32(near[h, j]) * key_scales[j]
-            b = np.float32(far[h, start + j]) * distance_scales[start + j]
-            shares[j] = (a + b) * scale[h]
-        most = highest(shares)
-        total = np.float32(0)
-        for j in range(seen):
-            share = exp(shares[j] - most)
-            total += share
-            shares[j] = share * value_scales[j]
-        fine = quantize(shares, levels(longest), weights[0]) / total
-        for group in range(len(values)):
-            products1(values, group, weights, 0, spans, sums)
-        for c in range(k):
-            y[h * k + c] = np.float32(sums[0, c]) * fine
+        products(keys[:groups], 0, short[h * m : (h + 1) * m], near)
+        for i in range(m):
+            row, own = h * m + i, first + i + 1
+            for j in range(own):
+                apart = longest - own + j
+                a = np.float32(near[i, j]) * key_scales[j]
+                b = np.float32(far[row, apart]) * distance_scales[apart]
+                shares[j] = (a + b) * scale[row]
+            most, total = highest(shares[:own]), np.float32(0)
+            for j in range(own):
+                share = exp(shares[j] - most)
+                total += share
+                shares[j] = share * value_scales[j]
+            fine[i] = quantize(shares[:own], levels(longest), weights[i]) / total
+        products(values, 0, weights, sums)
+        for i in range(m):
+            for c in range(k):
+                y[i, h * k + c] = np.float32(sums[i, c]) * fine[i]
 
 
 @compiled
@@ -370,8 +379,15 @@ def answer(
     """Add to (N, D) vectors what they attend to, then what the feed-forward network says."""
     n, d = x.shape
     found = np.empty((n, d), np.float32)
-    for i in range(n):
-        attend(net, memory, layer, qkv[i, :d], pieces[i], places[i], found[i])
+    i = 0
+    while i < n:  # up to four of one piece that stand side by side look back together
+        end = i + 1
+        while (
+            end < min(n, i + 4) and pieces[end] == pieces[i] and places[end] == places[end - 1] + 1
+        ):
+            end += 1
+        attend(net, memory, layer, qkv[i:end], pieces[i], places[i], found[i:end])
+        i = end
     apply(net.out, layer, found, x)
     wide = np.zeros((n, net.widen.bias.shape[1]), np.float32)
     apply(net.widen, layer, normal(x), wide)

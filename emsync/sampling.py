@@ -138,7 +138,8 @@ def sample(
     seconds, mark = tokenizer.durations.tolist(), tokenizer.mark
     times = [0.0] * batch
     most = int(max(durations) * sampling.tokens_per_second) + 256  # a slow start is no standstill
-    drawn = torch.empty(batch, most + len(header), dtype=torch.long)
+    drawn = np.zeros((batch, most + len(header)), np.int64)
+    told = torch.from_numpy(drawn)  # the same memory
     ends: list[int | None] = [None] * batch
     logits = torch.empty(batch, tokenizer.vocab_size)
     for t in range(most + len(header)):
@@ -147,11 +148,11 @@ def sample(
         else:
             logits[:, never] = -torch.inf
             for rule in rules:
-                logits = rule(drawn[:, :t], logits)
+                logits = rule(told[:, :t], logits)
             ids = draw(
                 logits.numpy(), chances.next(), sampling.temperature, sampling.top_p, sampling.top_k
             ).tolist()
-        drawn[:, t] = torch.tensor(ids)
+        drawn[:, t] = ids
         for b, token in enumerate(ids):
             times[b] += seconds[token]
             if times[b] >= durations[b] and ends[b] is None:
@@ -161,7 +162,7 @@ def sample(
                 for piece in own:
                     turns[piece] = []
         if None not in ends:
-            return [drawn[b, :end].numpy() for b, end in enumerate(ends)]
+            return [drawn[b, :end] for b, end in enumerate(ends)]
         said = [(times[b], token == mark) for b, token in enumerate(ids)] * copies
         rows = {
             name: torch.tensor([asked.row(*now) for asked, now in zip(every, said, strict=True)])
