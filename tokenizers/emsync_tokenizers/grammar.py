@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from functools import cache
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -41,15 +42,14 @@ class Rule(ABC):
         self.mask = np.zeros((0, vocab_size), np.bool_)  # (B, V) what cannot come next
 
     def __call__(self, input_ids: Tensor, scores: Tensor) -> Tensor:
-        """Return (B, V) ``scores``, changed, after (B, T) tokens; those that are new are read."""
+        """Return (B, V) scores after (B, T) tokens, of which those not read before are read."""
         if not len(self.mask):
             self.mask = np.zeros((len(input_ids), self.vocab_size), np.bool_)
             self.begin()
         for at in range(self.seen, input_ids.shape[1]):
             self.read(input_ids[:, at].tolist())
         self.seen = input_ids.shape[1]
-        np.putmask(scores.numpy(), self.mask, -np.inf)
-        return scores
+        return scores.masked_fill(torch.from_numpy(self.mask), -torch.inf)
 
     def begin(self) -> None:  # noqa: B027  (most rules forbid nothing yet)
         """Forbid what cannot come first."""
