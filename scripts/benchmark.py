@@ -140,14 +140,13 @@ def transformers_seconds(model: EventTransformer) -> float:
     return best(lambda: gpt2(ids[:, :1], past_key_values=past, use_cache=True), 20)
 
 
-def bytes_read(decoder: fast.Decoder) -> int:
-    """Return the bytes of weights and cache that the next step reads."""
-    net, memory = decoder.net, decoder.memory
+def bytes_read(decoder: fast.Decoder) -> tuple[int, int]:
+    """Return the bytes that the next step reads: for all pieces once, and for the pieces' past."""
+    net, memory, share = decoder.net, decoder.memory, decoder.length / decoder.model.longest
     matrices = (net.qkv, net.out, net.widen, net.narrow, net.head)
     weights = sum(part.nbytes for matrix in matrices for part in matrix)
-    looked_back = (net.distance.rows, net.distance.scales, *memory)
-    share = decoder.length / decoder.model.longest
-    return weights + int(share * sum(part.nbytes for part in looked_back))
+    distance = share * (net.distance.rows.nbytes + net.distance.scales.nbytes)
+    return weights + int(distance), int(share * sum(part.nbytes for part in memory))
 
 
 @torch.inference_mode()
@@ -160,7 +159,8 @@ def decoding(model: EventTransformer) -> dict[str, Any]:
     decoder = fast.Decoder(model, 1)
     one, many = step_seconds(decoder, 1), step_seconds(fast.Decoder(model, CANDIDATES), CANDIDATES)
     numbers = torch.ones(SUMMED // 4)
-    bandwidth, read = SUMMED / best(lambda: numbers.sum(), 7), bytes_read(decoder)
+    bandwidth, (shared, own) = SUMMED / best(lambda: numbers.sum(), 7), bytes_read(decoder)
+    read = shared + own
     return {
         "weights": "random",
         "parameters": sum(p.numel() for p in model.parameters()),
@@ -174,6 +174,7 @@ def decoding(model: EventTransformer) -> dict[str, Any]:
         "batch": CANDIDATES,
         "batch, tokens_per_second": CANDIDATES / many,
         "ratio of batch to one": CANDIDATES * one / many,
+        "ratio of what is read for as many alone": CANDIDATES * read / (shared + CANDIDATES * own),
         "bytes read for a token": read,
         "read bandwidth, GB_per_second": bandwidth / 1e9,
         "share of the memory roofline": read / bandwidth / one,

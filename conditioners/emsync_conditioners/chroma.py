@@ -8,9 +8,9 @@ import numpy as np
 
 from emsync.analysis import Analysis
 from emsync.conditioning import Conditioner, Cursor, Floats, Place, Windows, in_windows
-from emsync.music import DRUMS, Piece, Seconds
+from emsync.music import Piece, Seconds
 from emsync.tokens import Timeline
-from emsync.tonality import pitch_class
+from emsync.tonality import pitch_class, sounded
 
 SILENT = 1e-6  # seconds of sound that are none
 LONGEST = 2.0  # seconds of a note that count
@@ -41,7 +41,8 @@ class Chroma(Conditioner):
 
     def from_music(self, piece: Piece) -> Floats:
         starts = self._starts(piece.duration)
-        sounding = _sounding(piece, starts + self.window) - _sounding(piece, starts)
+        until, since = (sounded(piece, times, LONGEST) for times in (starts + self.window, starts))
+        sounding = until - since
         total = sounding.sum(axis=1, keepdims=True)
         shares = np.maximum(sounding, 0.0) / np.where(total > SILENT, total, np.nan)
         return shares.astype(np.float32)
@@ -68,21 +69,3 @@ class Chroma(Conditioner):
 
     def cursor(self, target: Floats) -> Cursor:
         return Windows(self, target, self.step)
-
-
-def _sounding(piece: Piece, times: Seconds) -> Seconds:
-    """Return the (F, 12) seconds that each pitch class has sounded until each of ``times``."""
-    tonal = piece.classes != DRUMS
-    pitch, starts = piece.pitches[tonal] % 12, piece.onsets[tonal]
-    ends = np.minimum(piece.offsets[tonal], starts + LONGEST)
-    return np.stack(
-        [_since(starts[pitch == c], times) - _since(ends[pitch == c], times) for c in range(12)],
-        axis=1,
-    )
-
-
-def _since(moments: Seconds, times: Seconds) -> Seconds:
-    """Return the (F,) seconds since each of the ``moments`` before each of ``times``, summed."""
-    moments = np.sort(moments)
-    past = np.searchsorted(moments, times)
-    return past * times - np.append(0.0, np.cumsum(moments))[past]
