@@ -16,6 +16,7 @@ width, K = D / H as in ``emsync.model``. R' is R rounded up to whole groups of r
 """
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple, TypeAlias, TypeVar, cast
 
 import numpy as np
@@ -86,7 +87,11 @@ def compiled(function: F) -> F:
     Sums may be taken in the order that is fastest here, the same each time. NaN stays NaN.
     """
     fast = {"reassoc", "contract", "arcp", "nsz"}
-    return cast(F, njit(nogil=True, cache=True, fastmath=fast, error_model="numpy")(function))
+    compiler = partial(njit, nogil=True, fastmath=fast, error_model="numpy")
+    try:
+        return cast(F, compiler(cache=True)(function))
+    except RuntimeError:  # no folder can be written; each process compiles anew
+        return cast(F, compiler()(function))
 
 
 @compiled
