@@ -43,7 +43,15 @@ SoundFont = Annotated[Path | None, typer.Option(help="an .sf2 file to play with"
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; return the exit code (see ``emsync.errors``)."""
-    signal.signal(signal.SIGTERM, _interrupt)
+    interrupts: list[int] = []
+
+    def interrupt(number: int, frame: object) -> None:
+        interrupts.append(number)
+        sys.unraisablehook = lambda _: None  # what cannot pass it on need not say so
+        raise KeyboardInterrupt
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, interrupt)
     gc.set_threshold(50_000)  # imports make much of which little is garbage, and take a third less
     atexit.register(gc.freeze)  # what is left goes with the process, and need not be looked through
     try:
@@ -69,13 +77,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         name = f" {error.filename!r}" if error.filename else ""
         print(f"emsync: {error.strerror or error}{name}", file=sys.stderr)
         return EmsyncError.exit_code
+    except Exception:
+        if not interrupts:
+            raise
+        code = INTERRUPTED  # came while Numba compiled, which cannot pass it on, and then fails
     if code == INTERRUPTED:  # typer, too, turns an interrupt into this code
         print("emsync: interrupted; nothing was written", file=sys.stderr)
     return int(code or 0)
-
-
-def _interrupt(number: int, frame: object) -> None:
-    raise KeyboardInterrupt
 
 
 def _version(asked: bool) -> None:
