@@ -124,8 +124,8 @@ def _numbers(weight: Tensor) -> Floats:
 
 def _matrix(layers: Sequence[nn.Linear], norms: Sequence[nn.LayerNorm] = ()) -> Matrix:
     """Return linear layers of one shape, with the scale and shift of the norms before them."""
-    weights = torch.stack([layer.weight.detach() for layer in layers])
-    bias = torch.stack([layer.bias.detach() for layer in layers])
+    weights = torch.stack([layer.weight.detach() for layer in layers]).float()
+    bias = torch.stack([layer.bias.detach() for layer in layers]).float()
     if norms:
         bias += torch.stack(
             [w @ norm.bias.detach() for w, norm in zip(weights, norms, strict=True)]
@@ -204,7 +204,7 @@ def quantized(rows: Tensor) -> tuple[Bytes, Floats]:
 
 
 def packed(rows: Bytes) -> Bytes:
-    """Return (.., R, N) rows packed, with zeros after them; see the head of this file."""
+    """Return (.., R, N) rows packed, with zeros after them; see ``emsync.kernels``."""
     *before, r, n = rows.shape
     more = [(0, 0)] * len(before) + [(0, -r % ROWS), (0, n % 2)]
     groups = np.pad(rows, more).reshape(

@@ -41,7 +41,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 class Matrix(NamedTuple):
     """The linear layers of one kind in all blocks: packed rows, their scales, and the bias."""
 
-    rows: Bytes  # (depth, R' / ROWS, N' / LANES, ROWS, LANES)
+    rows: Bytes  # (depth, R' / ROWS, N' / 2, ROWS, 2)
     scales: Floats  # (depth, R)
     bias: Floats  # (depth, R)
 
@@ -60,9 +60,9 @@ class Net(NamedTuple):
 class Memory(NamedTuple):
     """The keys and values of what has been read."""
 
-    keys: Bytes  # (depth, B, H, L' / ROWS, K' / LANES, ROWS, LANES)
+    keys: Bytes  # (depth, B, H, L' / ROWS, K' / 2, ROWS, 2)
     key_scales: Floats  # (depth, B, H, L)
-    values: Bytes  # (depth, B, H, K' / ROWS, L' / LANES, ROWS, LANES), a row for each channel
+    values: Bytes  # (depth, B, H, K' / ROWS, L' / 2, ROWS, 2), a row for each channel
     value_scales: Floats  # (depth, B, H, L)
 
 
@@ -119,7 +119,7 @@ def _products_of(vectors: int) -> Any:
     """
 
     @intrinsic
-    def products(
+    def of_group(
         typing: Any, rows: Any, group: Any, x: Any, first: Any, pairs: Any, out: Any
     ) -> Any:
         def codegen(context: Any, builder: ir.IRBuilder, signature: Any, given: Any) -> Any:
@@ -185,7 +185,7 @@ def _products_of(vectors: int) -> Any:
 
         return types.void(rows, types.int64, x, types.int64, types.int64, out), codegen
 
-    return products
+    return of_group
 
 
 products1, products2, products4 = _products_of(1), _products_of(2), _products_of(4)
@@ -336,7 +336,10 @@ def remember(
 def attend(
     net: Net, memory: Memory, layer: int, qkv: Floats, piece: int, first: int, y: Floats
 ) -> None:
-    """Write to (M, D) ``y`` what the queries at M places of a piece find there and before."""
+    """Write to (M, D) ``y`` what M queries find in a piece at their places and before.
+
+    They are in the first D columns of (M, 3 D) ``qkv``, and stand side by side from ``first`` on.
+    """
     m, d = y.shape
     heads, longest = memory.key_scales.shape[2:]
     k, seen = d // heads, first + m

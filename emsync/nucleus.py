@@ -12,7 +12,8 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from emsync.kernels import Floats, compiled, highest
+from emsync.errors import EmsyncError
+from emsync.kernels import Floats, compiled
 
 Doubles: TypeAlias = NDArray[np.float64]
 Tokens: TypeAlias = NDArray[np.int64]
@@ -24,9 +25,11 @@ def likeliest(
 ) -> tuple[Tokens, Doubles]:
     """Return (N,) tokens of (V,) logits, the likeliest first, and the mass up to each.
 
-    A ``top_p`` of 1 and a ``top_k`` of 0 keep all tokens. Raises ValueError if there is none.
+    A ``top_p`` of 1 and a ``top_k`` of 0 keep all tokens. Raises EmsyncError if there is none.
     """
-    peak = highest(scores)
+    peak = -np.inf
+    for score in scores:
+        peak = max(peak, score)
     tokens, shares = np.empty(len(scores), np.int64), np.empty(len(scores), np.float64)
     n = 0
     for token in range(len(scores)):
@@ -35,7 +38,7 @@ def likeliest(
             shares[n] = -math.exp((scores[token] - peak) / temperature)  # negative: sorted upwards
             n += 1
     if n == 0:
-        raise ValueError("no token can come next: all logits are minus infinity, or NaN")
+        raise EmsyncError("no token can come next: all logits are NaN or minus infinity")
     order = np.argsort(shares[:n])
     n = min(n, top_k) if top_k > 0 else n
     kept, mass, total = np.empty(n, np.int64), np.empty(n, np.float64), 0.0

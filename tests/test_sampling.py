@@ -137,7 +137,7 @@ def test_what_can_be_drawn_and_how_likely_is_what_transformers_warpers_say(
 
 def test_where_no_token_can_come_next_is_an_error() -> None:
     nothing = np.full((1, 7), -np.inf, np.float32)
-    with pytest.raises(ValueError, match="no token can come next"):
+    with pytest.raises(EmsyncError, match="no token can come next"):
         draw(nothing, np.array([0.5]), 1.0, 0.95, 0)
 
 
