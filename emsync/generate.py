@@ -9,6 +9,8 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
+
 from emsync import audio
 from emsync.affect import SCALE
 from emsync.analysis import Analysis
@@ -162,10 +164,13 @@ def generate(
 
 def _understood(composer: Composer, wishes: Wishes) -> None:
     """Refuse a wish that the checkpoint cannot be told, before the film is watched."""
-    if wishes.tonic and all(c.name != "chroma" for c in composer.model.conditioners):
+    one, other = (
+        composer.targets(composer.film(1.0, valence=0.5, tonic=tonic)) for tonic in ("C", "D")
+    )
+    if wishes.tonic and all(np.array_equal(one[k], other[k], equal_nan=True) for k in one):
         raise UsageError(
-            f"this checkpoint cannot be told a key (it has no condition 'chroma'); leave out the "
-            f"tonic {wishes.tonic!r}"
+            f"this checkpoint cannot be told a key (none of its conditions, {', '.join(one)}, "
+            f"asks for one); leave out the tonic {wishes.tonic!r}"
         )
 
 
