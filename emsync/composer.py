@@ -16,6 +16,7 @@ from emsync import plugins
 from emsync.analysis import Analysis
 from emsync.conditioning import Conditioner, Floats
 from emsync.errors import AssetError, UsageError
+from emsync.int8 import quantized
 from emsync.model import EventTransformer, ModelConfig
 from emsync.output import whole
 from emsync.tokens import Tokenizer
@@ -126,9 +127,7 @@ def _quantized(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
     stored = dict(weights)
     for name, weight in weights.items():
         if weight.ndim == 2:
-            scale = weight.float().abs().amax(1) / 127
-            steps = weight.float() / scale.clamp_min(1e-12)[:, None]  # a row of zeros stays zero
-            stored |= {name: steps.round().to(torch.int8), name + SCALE: scale}
+            stored[name], stored[name + SCALE] = quantized(weight)
     return stored
 
 

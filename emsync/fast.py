@@ -18,6 +18,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from emsync.int8 import quantized
 from emsync.kernels import (
     ROWS,
     Beside,
@@ -132,7 +133,7 @@ def _matrix(layers: Sequence[nn.Linear], norms: Sequence[nn.LayerNorm] = ()) -> 
         )
         weights *= torch.stack([norm.weight.detach() for norm in norms])[:, None]
     rows, scales = quantized(weights)
-    return Matrix(packed(rows), scales, _numbers(bias))
+    return Matrix(packed(rows), _numbers(scales), _numbers(bias))
 
 
 def _net(model: EventTransformer) -> Net:
@@ -142,14 +143,14 @@ def _net(model: EventTransformer) -> Net:
     qkv = _matrix([b.attention.qkv for b in blocks], before)
     for part in (qkv.scales, qkv.bias):  # of the queries
         part[:, :width] /= math.sqrt(width // heads)
-    rows, scales = quantized(torch.stack([b.attention.distance.detach() for b in blocks]))
+    rows, scales = quantized(torch.stack([b.attention.distance for b in blocks]))
     return Net(
         qkv=qkv,
         out=_matrix([b.attention.out for b in blocks]),
         widen=_matrix([cast(nn.Linear, b.mlp[0]) for b in blocks], within),
         narrow=_matrix([cast(nn.Linear, b.mlp[2]) for b in blocks]),
         head=_matrix([model.head], [model.norm]),
-        distance=Matrix(packed(rows), scales, np.empty((0, 0), np.float32)),
+        distance=Matrix(packed(rows), _numbers(scales), np.empty((0, 0), np.float32)),
     )
 
 
@@ -196,18 +197,11 @@ def padded(size: int, multiple: int) -> int:
     return -(-size // multiple) * multiple
 
 
-def quantized(rows: Tensor) -> tuple[Bytes, Floats]:
-    """Return (.., N) rows in int8, and the (..) scales that they are to be multiplied by."""
-    rows = rows.detach()
-    scales = rows.abs().amax(-1).clamp_min(1e-12) / 127
-    return (rows / scales[..., None]).round_().to(torch.int8).numpy(), scales.numpy()
-
-
-def packed(rows: Bytes) -> Bytes:
-    """Return (.., R, N) rows packed, with zeros after them; see ``emsync.kernels``."""
+def packed(rows: Tensor) -> Bytes:
+    """Return (.., R, N) rows of int8 packed, with zeros after them; see ``emsync.kernels``."""
     *before, r, n = rows.shape
     more = [(0, 0)] * len(before) + [(0, -r % ROWS), (0, n % 2)]
-    groups = np.pad(rows, more).reshape(
+    groups = np.pad(rows.numpy(), more).reshape(
         *before, padded(r, ROWS) // ROWS, ROWS, padded(n, 2) // 2, 2
     )
     return np.ascontiguousarray(groups.swapaxes(-2, -3))

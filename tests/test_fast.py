@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from emsync import fast
+from emsync import fast, kernels
 from emsync.composer import Composer, find_checkpoint
 from emsync.conditioning import Conditioner
 from emsync.data.crops import Cropping, crop
@@ -107,6 +107,26 @@ def test_the_number_of_threads_changes_nothing(threads: int) -> None:
         assert torch.equal(decode(fast.Decoder(model, 3), ids, features, 70), expected)
     finally:
         torch.set_num_threads(before)
+
+
+def test_a_layer_in_int8_is_near_the_plain_one_and_of_zeros_is_its_bias() -> None:
+    torch.manual_seed(0)
+    layer, norm = torch.nn.Linear(64, 48), torch.nn.LayerNorm(64)
+    torch.nn.init.normal_(norm.weight)
+    x = torch.randn(5, 64) * torch.tensor([1e-3, 1.0, 0.0, 1e3, 1.0])[:, None]
+
+    def applied(matrix: kernels.Matrix, given: kernels.Floats) -> Tensor:
+        out = np.zeros((5, 48), np.float32)
+        kernels.apply(matrix, 0, given, out)
+        return torch.from_numpy(out)
+
+    with torch.no_grad():
+        near, plain = applied(fast._matrix([layer]), x.numpy()), layer(x)
+        assert torch.equal(near[2], layer.bias)
+        # half a level of each input, in units of what the output is made of
+        assert ((near - plain).abs() <= 0.02 * x.norm(dim=1, keepdim=True) + 1e-6).all()
+        near = applied(fast._matrix([layer], [norm]), kernels.normal(x.numpy()))
+        torch.testing.assert_close(near, layer(norm(x)), rtol=0, atol=0.1)
 
 
 def test_a_decoder_can_begin_anew() -> None:

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from emsync import fast, kernels
+from emsync.int8 import quantized
 
 SIZES = st.integers(1, 300)
 SETTINGS = settings(max_examples=60, deadline=None)  # the first example compiles
@@ -24,7 +25,7 @@ def test_products_are_exact(rows: int, numbers: int, vectors: int, seed: int) ->
     x = np.zeros((vectors, fast.padded(numbers, 2)), np.int16)
     x[:, :numbers] = rng.choice([-most, most, 1, 0, most // 3], (vectors, numbers))
     out = np.zeros((vectors, fast.padded(rows, kernels.ROWS)), np.int32)
-    kernels.products(fast.packed(table), 0, x, out)
+    kernels.products(fast.packed(torch.from_numpy(table)), 0, x, out)
     expected = x[:, :numbers].astype(np.int64) @ table.T.astype(np.int64)
     assert np.array_equal(out[:, :rows], expected)
     assert not out[:, rows:].any()
@@ -33,7 +34,7 @@ def test_products_are_exact(rows: int, numbers: int, vectors: int, seed: int) ->
 def test_products_from_a_group_on_leave_what_is_before() -> None:
     table = np.ones((2 * kernels.ROWS, 4), np.int8)
     out = np.full((1, 2 * kernels.ROWS), 7, np.int32)
-    kernels.products(fast.packed(table), 1, np.full((1, 4), 5, np.int16), out)
+    kernels.products(fast.packed(torch.from_numpy(table)), 1, np.full((1, 4), 5, np.int16), out)
     assert (out[0, : kernels.ROWS] == 7).all() and (out[0, kernels.ROWS :] == 20).all()
 
 
@@ -58,8 +59,8 @@ def test_a_vector_is_quantized_within_half_a_level_and_zeros_follow(numbers: lis
 def test_rows_are_quantized_within_half_a_level() -> None:
     rows = torch.randn(5, 9, generator=torch.Generator().manual_seed(0))
     rows[2] = 0
-    small, scales = fast.quantized(rows)
-    error = np.abs(small * scales[:, None] - rows.numpy())
+    small, scales = quantized(rows)
+    error = (small * scales[:, None] - rows).abs()
     assert (error <= 0.5001 * scales[:, None]).all()
     assert not small[2].any()
 

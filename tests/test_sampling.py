@@ -114,7 +114,7 @@ def test_draws_follow_the_probabilities_and_never_fall_on_what_is_excluded(
     assert (counts - wanted).abs().max() < 0.03
 
 
-@pytest.mark.parametrize("size", [5, 1011])
+@pytest.mark.parametrize("size", [5, 64, 1011])
 @pytest.mark.parametrize("top_k", [0, 1, 7, 100])
 @pytest.mark.parametrize("top_p", [0.1, 0.9, 0.99, 1.0])
 @pytest.mark.parametrize("temperature", [0.3, 1.0, 5.0])

@@ -1,0 +1,12 @@
+"""Matrices in whole numbers: rows of int8, each with its own scale, as stored and as decoded."""
+
+import torch
+from torch import Tensor
+
+
+def quantized(rows: Tensor) -> tuple[Tensor, Tensor]:
+    """Return (.., N) rows in int8, and the (..) scales that they are to be multiplied by."""
+    rows = rows.detach().float()
+    scales = rows.abs().amax(-1) / 127
+    steps = rows / scales.clamp_min(1e-12)[..., None]  # a row of zeros stays zero
+    return steps.round_().to(torch.int8), scales
