@@ -173,20 +173,20 @@ def _beside(model: EventTransformer) -> Beside:
     channels = [c.channels for c in model.beside]
     count = len(encoders)
     share = (model.config.width - model.positions.shape[1]) // max(1, count)
-    first = np.zeros((count, share, max(channels, default=0)), np.float32)
+    first = np.zeros((count, max(channels, default=0), share), np.float32)
 
     def gathered(parts: Sequence[Tensor], *shape: int) -> Floats:
         return np.array([_numbers(part) for part in parts], np.float32).reshape(count, *shape)
 
     for out, encoder in zip(first, encoders, strict=True):
         weight = _numbers(cast(nn.Linear, encoder[0]).weight)
-        out[:, : weight.shape[1]] = weight
+        out[: weight.shape[1]] = weight.T
     return Beside(
         places=_numbers(model.positions),
         ends=np.cumsum([0, *channels]),
         first=first,
         first_bias=gathered([cast(nn.Linear, e[0]).bias for e in encoders], share),
-        last=gathered([cast(nn.Linear, e[2]).weight for e in encoders], share, share),
+        last=gathered([cast(nn.Linear, e[2]).weight.T for e in encoders], share, share),
         last_bias=gathered([cast(nn.Linear, e[2]).bias for e in encoders], share),
         nulls=gathered([model.conditions.nulls[c.name] for c in model.beside], share),
     )

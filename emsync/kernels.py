@@ -71,9 +71,9 @@ class Beside(NamedTuple):
 
     places: Floats  # (L, D - E x S)
     ends: Places  # (E + 1,) where the channels of each begin, and the last ends
-    first: Floats  # (E, S, the most channels)
+    first: Floats  # (E, the most channels, S): a row for each channel
     first_bias: Floats  # (E, S)
-    last: Floats  # (E, S, S)
+    last: Floats  # (E, S, S): a row for each number of the first layer
     last_bias: Floats  # (E, S)
     nulls: Floats  # (E, S)
 
@@ -84,10 +84,11 @@ _one, _half = np.float32(1), np.float32(0.5)
 def compiled(function: F) -> F:
     """Compile a function at its first call, and keep what was compiled beside the source.
 
-    Sums may be taken in the order that is fastest here, the same each time. NaN stays NaN.
+    No fast-math flag: a function may be compiled several times, alone and into its callers, and
+    which copy runs depends on what was loaded first. Sums are taken in the order that is written,
+    so that all copies give the same bits; where speed counts, that order has lanes (``total``).
     """
-    fast = {"reassoc", "contract", "arcp", "nsz"}
-    compiler = partial(njit, nogil=True, fastmath=fast, error_model="numpy")
+    compiler = partial(njit, nogil=True, error_model="numpy")
     try:
         return cast(F, compiler(cache=True)(function))
     except RuntimeError:  # no folder can be written; each process compiles anew
@@ -210,6 +211,26 @@ def highest(x: Floats) -> np.float32:
 
 
 @compiled
+def total(x: Floats) -> np.float32:
+    """Return the sum of (N,) numbers, taken in eight lanes: every eighth number in each."""
+    a = b = c = d = e = f = g = h = np.float32(0)
+    n = len(x) // 8 * 8
+    for i in range(0, n, 8):
+        a += x[i]
+        b += x[i + 1]
+        c += x[i + 2]
+        d += x[i + 3]
+        e += x[i + 4]
+        f += x[i + 5]
+        g += x[i + 6]
+        h += x[i + 7]
+    rest = np.float32(0)
+    for i in range(n, len(x)):
+        rest += x[i]
+    return ((a + b) + (c + d)) + ((e + f) + (g + h)) + rest
+
+
+@compiled
 def quantize(x: Floats, most: int, out: Shorts) -> np.float32:
     """Write (N,) numbers to (N',) int16, zeros after them; return what to multiply them by."""
     peak = largest(x)
@@ -275,15 +296,12 @@ def gelu(x: np.float32) -> np.float32:
 def normal(x: Floats) -> Floats:
     """Return (N, D) vectors, each shifted and scaled to a mean of 0 and a variance of 1."""
     n, d = x.shape
-    out = np.empty((n, d), np.float32)
+    out, squares = np.empty((n, d), np.float32), np.empty(d, np.float32)
     for i in range(n):
-        total = np.float32(0)
+        mean = total(x[i]) / np.float32(d)
         for k in range(d):
-            total += x[i, k]
-        mean, total = total / np.float32(d), np.float32(0)
-        for k in range(d):
-            total += (x[i, k] - mean) * (x[i, k] - mean)
-        scale = np.float32(1) / np.sqrt(total / np.float32(d) + np.float32(1e-5))
+            squares[k] = (x[i, k] - mean) * (x[i, k] - mean)
+        scale = np.float32(1) / np.sqrt(total(squares) / np.float32(d) + np.float32(1e-5))
         for k in range(d):
             out[i, k] = (x[i, k] - mean) * scale
     return out
@@ -368,12 +386,13 @@ def attend(
                 a = np.float32(near[i, j]) * key_scales[j]
                 b = np.float32(far[row, apart]) * distance_scales[apart]
                 shares[j] = (a + b) * scale[row]
-            most, total = highest(shares[:own]), np.float32(0)
+            most = highest(shares[:own])
             for j in range(own):
-                share = exp(shares[j] - most)
-                total += share
-                shares[j] = share * value_scales[j]
-            fine[i] = quantize(shares[:own], levels(longest), weights[i]) / total
+                shares[j] = exp(shares[j] - most)
+            mass = total(shares[:own])
+            for j in range(own):
+                shares[j] *= value_scales[j]
+            fine[i] = quantize(shares[:own], levels(longest), weights[i]) / mass
         products(values, 0, weights, sums)
         for i in range(m):
             for c in range(k):
@@ -427,7 +446,7 @@ def embed(beside: Beside, rows: Floats, places: Places, x: Floats) -> None:
     """Add to (N, D) vectors their places and the conditions of (N, channels) rows."""
     encoders, share = beside.nulls.shape
     learned = beside.places.shape[1]
-    hidden = np.empty(share, np.float32)
+    hidden, encoded = np.empty(share, np.float32), np.empty(share, np.float32)
     for i in range(len(x)):
         for k in range(learned):
             x[i, k] += beside.places[places[i], k]
@@ -438,11 +457,14 @@ def embed(beside: Beside, rows: Floats, places: Places, x: Floats) -> None:
                 missing |= np.isnan(rows[i, c])
             for k in range(share):
                 hidden[k] = beside.first_bias[e, k]
-                for c in range(first, end):
-                    hidden[k] += beside.first[e, k, c - first] * rows[i, c]
-                hidden[k] = gelu(hidden[k])
+            for c in range(first, end):
+                for k in range(share):
+                    hidden[k] += beside.first[e, c - first, k] * rows[i, c]
             for k in range(share):
-                encoded = beside.last_bias[e, k]
-                for c in range(share):
-                    encoded += beside.last[e, k, c] * hidden[c]
-                x[i, at + k] += beside.nulls[e, k] if missing else encoded
+                hidden[k] = gelu(hidden[k])
+                encoded[k] = beside.last_bias[e, k]
+            for c in range(share):
+                for k in range(share):
+                    encoded[k] += beside.last[e, c, k] * hidden[c]
+            for k in range(share):
+                x[i, at + k] += beside.nulls[e, k] if missing else encoded[k]

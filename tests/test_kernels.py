@@ -78,3 +78,17 @@ def test_what_cannot_be_kept_is_compiled_all_the_same() -> None:
     made: dict[str, Callable[[int], int]] = {}
     exec("def twice(x):\n    return 2 * x", made)  # of no file, so there is no place beside it
     assert kernels.compiled(made["twice"])(21) == 42
+
+
+@given(st.lists(st.floats(-1e4, 1e4, width=32), min_size=0, max_size=100))
+@SETTINGS
+def test_a_sum_is_taken_in_eight_lanes_whatever_compiled_it(numbers: list[float]) -> None:
+    x = np.array(numbers, np.float32)
+    lanes, many = np.zeros(8, np.float32), len(x) // 8 * 8
+    for row in x[:many].reshape(-1, 8):
+        lanes += row
+    a, b, c, d = lanes[::2] + lanes[1::2]
+    rest = np.float32(0)
+    for number in x[many:]:
+        rest += number
+    assert kernels.total(x) == ((a + b) + (c + d)) + rest

@@ -1,0 +1,66 @@
+"""The same seed gives the same bytes in every process: the one that compiles, and those after."""
+
+import hashlib
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+CODE = """
+import sys
+import torch
+from emsync.analysis import Cut
+from emsync.composer import Composer
+from emsync.sampling import Sampling, sample
+
+torch.set_num_threads(int(sys.argv[1]))
+composer = Composer.from_pretrained("emsync-small")
+film = composer.film(4.0, valence=0.5, arousal=0.3, cuts=(Cut(2.0),))
+drawn = sample(
+    composer.model, composer.tokenizer, [composer.targets(film)] * 2, [4.0, 4.0], [0, 1],
+    Sampling(**composer.sampling),
+)
+sys.stdout.buffer.write(b"".join(ids.tobytes() for ids in drawn))
+"""
+
+
+def drawn(threads: int, cache: Path) -> str:
+    """Return the digest of the tokens that a new process draws, with its own Numba cache."""
+    made = subprocess.run(
+        [sys.executable, "-c", CODE, str(threads)],
+        capture_output=True,
+        check=True,
+        env={**os.environ, "NUMBA_CACHE_DIR": str(cache)},
+    ).stdout
+    assert len(made) > 1000
+    return hashlib.sha256(made).hexdigest()
+
+
+@pytest.fixture(scope="module")
+def first(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Path]:
+    """What a process draws that compiles everything, and where it keeps what it compiled."""
+    cache = tmp_path_factory.mktemp("numba")
+    digest = drawn(2, cache)
+    assert any(cache.rglob("*.nbc"))
+    return digest, cache
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_a_process_that_loads_what_was_compiled_draws_the_same(
+    threads: int, first: tuple[str, Path]
+) -> None:
+    digest, cache = first
+    assert drawn(threads, cache) == digest
+
+
+def test_what_was_compiled_in_another_order_draws_the_same(
+    first: tuple[str, Path], tmp_path: Path
+) -> None:
+    """Some functions compiled alone before those that contain them, as a test may do."""
+    alone = "from emsync import kernels as k; import numpy as np; " \
+        "k.normal(np.ones((1, 64), np.float32)); k.largest(np.ones(64, np.float32))"  # fmt: skip
+    environment = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path)}
+    subprocess.run([sys.executable, "-c", alone], check=True, env=environment)
+    assert drawn(1, tmp_path) == first[0]
