@@ -27,9 +27,10 @@ from emsync.affect import (
 from emsync.arc import State, named, scenes, seconds, settle, whole_feeling
 from emsync.errors import InputError, UsageError
 from emsync.feeling import Estimator, Feeling, choose, mean
+from emsync.film import open_film
 from emsync.output import whole
 from emsync.tonality import TONICS, pitch_class
-from emsync.video import Curve, Cut, Footage, open_video, thin, watch
+from emsync.video import Curve, Cut, Footage, thin, watch
 
 __all__ = ["FORMAT", "Analysis", "Curve", "Cut", "State", "analyze"]
 
@@ -78,7 +79,7 @@ class Analysis:
     def of(cls, footage: Footage, estimator: Estimator | None = None) -> Self:
         """Return what ``footage`` asks of its music; cuts are thinned, the feeling is estimated."""
         estimator = estimator or choose()
-        video, cuts = footage.video, thin(footage.cuts, footage.video.duration)
+        video, cuts = footage.film, thin(footage.cuts, footage.film.duration)
         spans = scenes(cuts, video.duration)
         felt = estimator.feel(footage, [*spans, *seconds(video.duration, FEELING_REACH)])
         arc, over_time = settle(spans, felt[: len(spans)]), felt[len(spans) :]
@@ -257,7 +258,7 @@ def analyze(
     progress: Callable[[float], None] | None = None,
 ) -> Analysis:
     """Watch the video at ``path`` once and return what it asks of its music."""
-    return Analysis.of(watch(open_video(path), progress), estimator)
+    return Analysis.of(watch(open_film(path), progress), estimator)
 
 
 class _Off(ValueError):

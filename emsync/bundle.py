@@ -22,9 +22,11 @@ from symusic.core import ScoreTick
 import emsync
 from emsync import audio
 from emsync.analysis import Analysis
-from emsync.audio import Audio, KeepAudio
+from emsync.audio import Audio
 from emsync.cuts import write_cuts
 from emsync.errors import EmsyncError, UsageError
+from emsync.film import Film
+from emsync.mux import KeepAudio, mux, soundtrack
 from emsync.notation import write_musicxml
 from emsync.output import check_target
 from emsync.report import Story, write_html, write_png
@@ -82,11 +84,11 @@ def play_stems(score: Path, duration: float, soundfont: Path | None = None) -> S
     return Stems(quiet, Audio(total * gain, audio.RATE))
 
 
-def check_bundle(folder: Path, source: Path, keep_audio: KeepAudio = "replace") -> None:
+def check_bundle(folder: Path, film: Film) -> None:
     """Refuse a folder that cannot become a bundle, before any work is done for it.
 
     Raises UsageError where it holds something else, where it cannot be written, or where no
-    preview can hold the pictures of ``source``.
+    preview can hold the pictures of ``film``.
     """
     folder = folder.resolve()
     if folder.is_dir():
@@ -100,12 +102,12 @@ def check_bundle(folder: Path, source: Path, keep_audio: KeepAudio = "replace") 
                 f"{str(folder)!r} holds {foreign[0].name!r}, which is of no earlier bundle; "
                 "choose a new folder"
             )
-        if source.resolve().is_relative_to(folder):
+        if film.path.resolve().is_relative_to(folder):
             raise UsageError(f"the video is in {str(folder)!r}, which will be replaced; move it")
     elif folder.exists():
         raise UsageError(f"{str(folder)!r} is a file; choose a new folder")
     check_target(folder.with_name(f"{folder.name}.part"))
-    preview_suffix(folder, source, keep_audio)
+    preview_suffix(film)
 
 
 @contextmanager
@@ -138,21 +140,20 @@ def whole_folder(folder: Path) -> Iterator[Path]:
         shutil.rmtree(old, ignore_errors=True)
 
 
-def preview_suffix(folder: Path, source: Path, keep_audio: KeepAudio = "replace") -> str:
-    """Return the suffix of the first kind of film that can hold the pictures of ``source``."""
-    refusals = []
+def preview_suffix(film: Film) -> str:
+    """Return the suffix of the first kind of film that can hold the pictures of ``film``."""
     for suffix in PREVIEWS:
-        try:
-            audio.check_mux(source, folder.with_name(f".{folder.name}.preview{suffix}"), keep_audio)
+        if suffix in film.suffixes and not (film.hides and suffix != ".mp4"):
             return suffix
-        except UsageError as error:
-            refusals.append(error)
-    raise refusals[0]
+    raise UsageError(
+        f"{str(film.path)!r} has {film.codec} pictures, which no preview can hold; convert it "
+        "to H.264 first"
+    )
 
 
 def write_bundle(
     folder: Path,
-    source: Path,
+    film: Film,
     score: Path,
     story: Story,
     stems: Stems,
@@ -160,7 +161,7 @@ def write_bundle(
     titles: Titles = Titles(),
     progress: Callable[[float], None] | None = None,
 ) -> None:
-    """Fill ``folder`` for the video at ``source`` and its music, the MIDI file ``score``.
+    """Fill ``folder`` for ``film`` and its music, the MIDI file ``score``.
 
     A score that is in the folder stays. ``progress`` is told the seconds of the preview that are
     written.
@@ -168,8 +169,8 @@ def write_bundle(
     video = story.video
     if score.parent != folder:
         shutil.copyfile(score, folder / "score.mid")
-    preview = folder / f"preview{preview_suffix(folder, source, keep_audio)}"
-    audio.mux(source, stems.mix, preview, keep_audio, progress)
+    preview = folder / f"preview{preview_suffix(film)}"
+    mux(film, soundtrack(film, stems.mix, keep_audio), preview, progress)
     names = {"score": "score.mid", "audio": "mix.wav", "video": preview.name}
     _write_json(folder / "score.json", {**story.facts, **names})
     _write_markers(folder / "markers.csv", video, titles)

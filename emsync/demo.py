@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emsync.errors import EmsyncError, InputError, UsageError
+from emsync.film import open_film
 from emsync.output import whole
-from emsync.video import open_video
 
 CUTS = (3.4, 7.56, 12.12, 16.4)  # seconds; on no common grid, each at least 4 s after the last
 LENGTH = 20.0  # seconds
@@ -47,7 +47,7 @@ def draw_clip(path: Path, seconds: float = LENGTH, fps: int = 25) -> None:
                 ffmpeg_params=["-crf", "18", "-pix_fmt", "yuv420p"],
                 logger=None,
             )
-            complete = open_video(part).frames == int(seconds * fps)
+            complete = open_film(part).frames == int(seconds * fps)
         except (OSError, InputError):  # moviepy's own, or it did not see that FFmpeg failed
             complete = False
         if not complete:

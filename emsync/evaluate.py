@@ -15,13 +15,15 @@ from numpy.typing import NDArray
 
 from emsync import audio
 from emsync.errors import InputError, UsageError
+from emsync.film import open_film
 from emsync.generate import wished
 from emsync.impact import Impact
 from emsync.match import rhythm_of
 from emsync.metrics import av_align, beats, cut_hits, quality, rhythm, tags
 from emsync.midi import read_midi
 from emsync.music import Piece
-from emsync.video import open_video, watch
+from emsync.mux import own_sound
+from emsync.video import watch
 from emsync.wishes import Wishes
 
 Progress = Callable[[str, float], None]  # the stage, and the share of it that is done
@@ -56,9 +58,9 @@ def sync(
         raise UsageError("a tagger compares with the original music; name it with --reference")
     judge = None if tagger is None else tags.load(tagger, tagger_rate)
     sound, impact = hear(music), Impact()
-    footage = watch(open_video(video), lambda share: progress("Watching", share), [impact])
+    footage = watch(open_film(video), lambda share: progress("Watching", share), [impact])
     seen = wished(footage, Wishes())
-    motion = av_align.watch(footage.video, lambda share: progress("Following the motion", share))
+    motion = av_align.watch(footage.film, lambda share: progress("Following the motion", share))
     rate = float(Fraction(seen.fps))
     progress("Listening", 0.0)
     sound = sound[: round(seen.duration * RATE)]
@@ -87,11 +89,9 @@ def sync(
 def hear(path: Path, rate: int = RATE) -> Mono:
     """Return the sound of an audio file, a film or a MIDI file, mono, from the first picture on."""
     if path.suffix.lower() in SCORES:
-        sound: audio.Audio | None = audio.synthesize(path, rate=rate)
+        sound = audio.synthesize(path, rate=rate)
     else:
-        sound = audio.own_sound(path, rate)
-    if sound is None:
-        raise InputError(f"{str(path)!r} holds no sound; give audio, a film with sound, or MIDI")
+        sound = own_sound(path, rate)
     return sound.samples.mean(axis=1)
 
 

@@ -7,7 +7,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
@@ -24,15 +24,17 @@ from emsync.dynamics import Dynamics
 from emsync.ending import last_chord
 from emsync.errors import UsageError
 from emsync.feeling import Estimator, choose
+from emsync.film import Film, open_film
 from emsync.impact import Impact
 from emsync.midi import write_midi
+from emsync.mux import KeepAudio, check_keep_audio, check_mux, mux, soundtrack
 from emsync.output import check_target, whole
 from emsync.plots import plot_analysis
 from emsync.report import Story
 from emsync.sampling import Sampling
 from emsync.timecode import Timecode
 from emsync.titles import Text, Titles
-from emsync.video import Footage, Observer, open_video, watch
+from emsync.video import Footage, Observer, watch
 from emsync.wishes import Wishes
 
 Progress = Callable[[str, float], None]  # the stage, and the share of it that is done
@@ -47,7 +49,7 @@ class Outputs:
     audio: Path | None = None
     keep_all: bool = False  # write every candidate, ranked, as score.1.mid and so on
     soundfont: Path | None = None
-    keep_audio: Literal["replace", "mix", "duck"] = "replace"
+    keep_audio: KeepAudio = "replace"
     bundle: Path | None = None  # a folder with all that a composer needs; see ``emsync.bundle``
 
 
@@ -84,7 +86,7 @@ def generate(
     """
     clock = Stopwatch()
     began = time.perf_counter()
-    _check(source, outputs)
+    film = _check(source, outputs)
     with clock("load"):
         composer = Composer.from_pretrained(checkpoint).to(device)
         choice = Sampling(**{**composer.sampling, **(sampling or {})})
@@ -92,7 +94,7 @@ def generate(
     with clock("analyze"):
         impact = Impact() if wishes.rhythm else None
         observers = [] if impact is None else [impact]
-        footage = look(source, wishes, lambda share: progress("Watching", share), observers)
+        footage = look(film, wishes, lambda share: progress("Watching", share), observers)
         video = wished(footage, wishes)
         pictures = None if impact is None else impact.signal(video.duration)
         words, dynamics = titles(video, wishes), dynamics_of(video, wishes)
@@ -127,10 +129,10 @@ def generate(
         if outputs.audio:
             audio.write_wav(sound, together.enter_context(whole(outputs.audio)))
         if outputs.video:
-            film = together.enter_context(whole(outputs.video))
+            target = together.enter_context(whole(outputs.video))
             with clock("mux"):
-                audio.mux(
-                    source, sound, film, outputs.keep_audio,
+                mux(
+                    film, soundtrack(film, sound, outputs.keep_audio), target,
                     lambda seconds: progress("Writing the film", seconds / video.duration),
                 )  # fmt: skip
         facts = {
@@ -148,7 +150,7 @@ def generate(
             story = Story(video, footage.strip if footage else (), best.fitted, facts)
             with clock("bundle"):
                 write_bundle(
-                    folder, source, score, story, stems, outputs.keep_audio, words,
+                    folder, film, score, story, stems, outputs.keep_audio, words,
                     lambda seconds: progress("Writing the preview", seconds / video.duration),
                 )  # fmt: skip
     timings = {**clock.seconds, "total": time.perf_counter() - began}
@@ -176,22 +178,16 @@ def _understood(composer: Composer, wishes: Wishes) -> None:
         )
 
 
-def see(source: Path, wishes: Wishes, progress: Callable[[float], None] | None = None) -> Analysis:
-    """Return what the video asks of its music, with a person's wishes in its place."""
-    return wished(look(source, wishes, progress), wishes)
-
-
 def look(
-    source: Path,
+    film: Film,
     wishes: Wishes,
     progress: Callable[[float], None] | None = None,
     observers: Sequence[Observer] = (),
 ) -> Footage | None:
-    """Watch the video; if a person gives its analysis, only make sure that it is one."""
-    video = open_video(source)
+    """Watch the film, or return None if a person gives its analysis."""
     if wishes.analysis is not None:
         return None
-    return watch(video, progress, observers, stills=choose(wishes.estimator).stills)
+    return watch(film, progress, observers, stills=choose(wishes.estimator).stills)
 
 
 def wished(footage: Footage | None, wishes: Wishes) -> Analysis:
@@ -236,7 +232,7 @@ def analyze(
     for path in targets:
         check_target(path)
     footage = watch(
-        open_video(source), lambda share: progress("Watching", share), stills=estimator.stills
+        open_film(source), lambda share: progress("Watching", share), stills=estimator.stills
     )
     video = Analysis.of(footage, estimator)
     with ExitStack() as together:
@@ -341,8 +337,8 @@ def describe(
     }
 
 
-def _check(source: Path, outputs: Outputs) -> None:
-    """Refuse what cannot be written before any work is done for it."""
+def _check(source: Path, outputs: Outputs) -> Film:
+    """Open the film; refuse what cannot be written before any work is done for it."""
     targets = [p for p in (outputs.score, outputs.video, outputs.audio) if p is not None]
     for path in targets:
         check_target(path)
@@ -350,15 +346,18 @@ def _check(source: Path, outputs: Outputs) -> None:
             raise UsageError(f"{str(path)!r} is the video itself; choose another name")
     if len({path.absolute() for path in targets}) < len(targets):
         raise UsageError(f"two outputs have the same name: {', '.join(map(str, targets))}")
+    check_keep_audio(outputs.keep_audio)
+    film = open_film(source)
     if outputs.video is not None:
-        audio.check_mux(source, outputs.video, outputs.keep_audio)
+        check_mux(film, outputs.video)
     if outputs.bundle is not None:
-        check_bundle(outputs.bundle, source, outputs.keep_audio)
+        check_bundle(outputs.bundle, film)
         for path in targets:
             if path.resolve().is_relative_to(outputs.bundle.resolve()):
                 raise UsageError(f"{str(path)!r} is in the bundle; choose a name beside it")
     elif outputs.score is None:
         raise UsageError("nothing would be written; name a score or a bundle")
+    return film
 
 
 def _name(path: Path | None) -> str | None:

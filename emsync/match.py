@@ -10,17 +10,17 @@ import time
 import zipfile
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
+from typing import Any, Literal, TypeAlias, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
 from emsync import audio
 from emsync.errors import InputError, UsageError
+from emsync.film import Film, open_film
 from emsync.impact import Impact, check_moves
 from emsync.metrics.rhythm import (
     HOP,
@@ -34,11 +34,9 @@ from emsync.metrics.rhythm import (
     discrete,
     distances,
 )
+from emsync.mux import check_mux, mux, sound_frames, soundtrack
 from emsync.output import check_target, whole
-from emsync.video import open_video, watch
-
-if TYPE_CHECKING:
-    from av.audio.frame import AudioFrame
+from emsync.video import watch
 
 Metric: TypeAlias = Literal["cm", "dm"]
 Progress: TypeAlias = Callable[[str, float], None]  # the stage, and the share of it that is done
@@ -107,11 +105,12 @@ def match(
         raise UsageError(f"metric is {metric!r}; choose of {', '.join(get_args(Metric))}")
     if top < 1:
         raise UsageError(f"the best {top} cannot be told; choose 1 or more")
+    film = open_film(source)
     if video is not None:
-        audio.check_mux(source, video)
+        check_mux(film, video)
     began = time.perf_counter()
-    duration, signal = see(source, progress)
-    check_moves(signal, source)
+    duration, signal = see(film, progress)
+    check_moves(signal, film.path)
     watched = time.perf_counter()
     found = listen_to(library, index, progress)
     listened = time.perf_counter()
@@ -123,9 +122,9 @@ def match(
         sound = read_stereo(library / best.name, best.offset, duration)
         goes_on = sound.duration > duration - 1 / RATE
         sound = audio.finish(sound, duration, audio.FADE if goes_on else 0.0)
-        audio.mux(
-            source, sound, video,
-            progress=lambda seconds: progress("Writing the film", seconds / duration),
+        mux(
+            film, soundtrack(film, sound), video,
+            lambda seconds: progress("Writing the film", seconds / duration),
         )  # fmt: skip
     return {
         "matches": [
@@ -187,12 +186,12 @@ def rank(
 
 
 def see(
-    source: Path, progress: Progress = lambda stage, share: None
+    film: Film, progress: Progress = lambda stage, share: None
 ) -> tuple[float, NDArray[np.float64]]:
-    """Watch the film at ``source``; return its seconds and its visible impact."""
+    """Watch ``film``; return its seconds and its visible impact."""
     impact = Impact()
-    footage = watch(open_video(source), lambda share: progress("Watching", share), [impact])
-    return footage.video.duration, impact.signal(footage.video.duration)
+    footage = watch(film, lambda share: progress("Watching", share), [impact])
+    return footage.film.duration, impact.signal(footage.film.duration)
 
 
 def listen(path: Path) -> Rhythm:
@@ -280,7 +279,7 @@ def _batches(tracks: Sequence[Track]) -> Iterator[list[Track]]:
 
 def read_mono(path: Path) -> NDArray[np.float32]:
     """Return the sound of a file as (N,) samples, SAMPLE_RATE a second, all channels as one."""
-    pieces = [frame.to_ndarray()[0] for frame in _sound(path, "mono", SAMPLE_RATE)]
+    pieces = [frame.to_ndarray()[0] for frame in sound_frames(path, SAMPLE_RATE, "mono")]
     samples = np.concatenate(pieces) if pieces else np.zeros(0, np.float32)
     if len(samples) < HOP or not np.isfinite(samples).all():
         raise InputError(f"{str(path)!r} holds no sound that can be heard; is the file complete?")
@@ -291,7 +290,7 @@ def read_stereo(path: Path, start: float, duration: float) -> audio.Audio:
     """Return at most ``duration`` seconds of the sound of a file from ``start`` on."""
     skip, stop = round(start * audio.RATE), round((start + duration) * audio.RATE)
     pieces, at = [], 0
-    for frame in _sound(path, "stereo", audio.RATE):
+    for frame in sound_frames(path, audio.RATE, "stereo"):
         piece = frame.to_ndarray().T
         pieces.append(piece[max(0, skip - at) : max(0, stop - at)])
         at += len(piece)
@@ -299,40 +298,6 @@ def read_stereo(path: Path, start: float, duration: float) -> audio.Audio:
             break
     samples = np.concatenate(pieces) if pieces else np.zeros((0, 2), np.float32)
     return audio.Audio(samples.astype(np.float32, copy=False), audio.RATE)
-
-
-def _sound(path: Path, layout: str, rate: int) -> Iterator["AudioFrame"]:
-    """Yield the sound of a file; what comes after a damaged place is left out."""
-    import av
-
-    with _opened(path) as container:
-        if not container.streams.audio:
-            raise InputError(f"{str(path)!r} holds no sound")
-        resampler = av.AudioResampler("fltp", layout, rate)
-        try:
-            for frame in container.decode(container.streams.audio[0]):
-                yield from resampler.resample(frame)
-        except (av.FFmpegError, ValueError) as error:
-            raise InputError(f"the sound of {str(path)!r} is damaged: {error}") from error
-        yield from resampler.resample(None)
-
-
-@contextmanager
-def _opened(path: Path) -> Iterator[Any]:
-    """Open ``path`` as a file, never as a protocol; nothing that it points at is opened."""
-    import av
-
-    try:
-        file = path.open("rb")
-    except OSError as error:
-        raise InputError(f"cannot read {str(path)!r}: {error.strerror}") from error
-    with file:
-        try:
-            container = av.open(file, mode="r", container_options={"protocol_whitelist": ","})
-        except (av.FFmpegError, OSError) as error:
-            raise InputError(f"{str(path)!r} is no sound that can be read") from error
-        with container:
-            yield container
 
 
 # --- the index ------------------------------------------------------------------------------------

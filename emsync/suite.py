@@ -37,6 +37,7 @@ from emsync.evaluate import (
     quiet,
     read_all,
 )
+from emsync.film import open_film
 from emsync.generate import dynamics_of, titles, wished
 from emsync.impact import Impact
 from emsync.match import rhythm_of
@@ -47,7 +48,7 @@ from emsync.midi import check, write_midi
 from emsync.music import Piece
 from emsync.output import check_target, whole
 from emsync.sampling import Sampling
-from emsync.video import open_video, watch
+from emsync.video import watch
 from emsync.wishes import Wishes
 
 FILMS = {".3gp", ".avi", ".m4v", ".mkv", ".mov", ".mp4", ".mpg", ".ogv", ".webm"}
@@ -160,14 +161,14 @@ def _clip(
 ) -> tuple[dict[str, Any], list[Take]]:
     """Compose for one clip and measure it; return its row and its takes."""
     impact = Impact()
-    footage = watch(open_video(clip), lambda share: tell(0.1 * share), [impact])
+    footage = watch(open_film(clip), lambda share: tell(0.1 * share), [impact])
     video = wished(footage, Wishes())
     pictures = impact.signal(video.duration)
     rate = float(Fraction(video.fps))
     kept = [cut.time for cut in video.kept]
-    motion = av_align.watch(footage.video, lambda share: tell(0.1 + 0.2 * share))
+    motion = av_align.watch(footage.film, lambda share: tell(0.1 + 0.2 * share))
     own = None
-    if footage.video.has_audio:
+    if footage.film.has_audio:
         sound = hear(clip)[: round(video.duration * RATE)]
         if np.abs(sound).max(initial=0.0) > audio.SILENCE:
             own = {

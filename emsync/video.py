@@ -1,37 +1,30 @@
-"""A video as facts, and as what one look at its frames tells: cuts, motion, colour, a film strip.
+"""What one pass over the frames of a film tells: cuts, motion, colour, a film strip.
 
-``open_video`` reads no more than the packets' timestamps and one frame; ``watch`` decodes every
-frame once, and everything about the pictures that anyone asks for comes from that pass. Memory
-does not grow with the pictures: a few numbers stay of each frame. Times are seconds from the
-first frame, by presentation timestamps, so a variable frame rate is safe.
+``watch`` decodes every frame once, and everything about the pictures that anyone asks for comes
+from that pass. Memory does not grow with the pictures: a few numbers stay of each frame. Times are
+seconds from the first frame, by presentation timestamps, so a variable frame rate is safe.
 
 Shapes: F frames, P pairs of frames between which motion was measured.
 """
 
 import math
-import os
-import stat
 from array import array
 from bisect import bisect, insort
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from emsync.errors import InputError
 from emsync.fades import fades
+from emsync.film import Film, average_rate, frames, nothing_decodes, only_a_picture
 
 if TYPE_CHECKING:
-    from av.container import InputContainer
     from av.video.frame import VideoFrame
     from av.video.reformatter import VideoReformatter
-    from av.video.stream import VideoStream
 
 Seconds: TypeAlias = NDArray[np.float64]
 Picture: TypeAlias = NDArray[np.uint8]  # (height, width, 3)
@@ -83,21 +76,6 @@ class Curve:
     values: tuple[float, ...]
 
 
-@dataclass(frozen=True)
-class Video:
-    """A video file: what its music must fit."""
-
-    path: Path
-    duration: float  # seconds the picture lasts, whatever the sound or the container says
-    fps: Fraction  # frames a second, on average
-    width: int  # pixels as displayed: turned upright, made square
-    height: int
-    rotation: int  # degrees counter-clockwise that turn the stored picture upright: 0, 90, 180, 270
-    has_audio: bool
-    frames: int
-    stream: int  # index of the picture among the file's streams, for who copies it
-
-
 @dataclass(frozen=True, eq=False)
 class Still:
     """One picture of the film strip."""
@@ -108,9 +86,9 @@ class Still:
 
 @dataclass(frozen=True, eq=False)
 class Footage:
-    """What one pass over the frames of a video saw."""
+    """What one pass over the frames of a film saw."""
 
-    video: Video  # with the duration, rate and number of the frames that could be decoded
+    film: Film  # with the duration, rate and number of the frames that could be decoded
     times: Seconds  # (F,) presentation times, ascending from 0
     brightness: NDArray[np.float64]  # (F,) mean luma, in [0, 1]
     saturation: NDArray[np.float64]  # (F,) mean HSV saturation weighted by value, in [0, 1]
@@ -126,7 +104,7 @@ class Footage:
 
         A step without a measurement takes the value between its neighbours.
         """
-        n = max(1, math.ceil(self.video.duration / step - 1e-9))
+        n = max(1, math.ceil(self.film.duration / step - 1e-9))
         if not len(times):
             return Curve(step, (0.0,) * n)
         bins = np.minimum((times / step).astype(np.int64), n - 1)
@@ -137,76 +115,42 @@ class Footage:
         return Curve(step, tuple(float(v) for v in np.round(filled, 4)))
 
 
-def open_video(path: Path) -> Video:
-    """Read the facts of the video at ``path`` from its packets, decoding only the first frame.
-
-    InputError says why, when the file holds no moving picture.
-    """
-    with _opened(path) as (container, stream):
-        base = Fraction(stream.time_base or 1)
-        first: VideoFrame | None = None
-        starts, ends, count = math.inf, -math.inf, 0
-        for packet in _packets(container, stream):
-            if first is None:
-                first = next(iter(_decoded(packet)), None)
-            if packet.size and not packet.is_discard:
-                count += 1
-                if packet.pts is not None:
-                    starts = min(starts, packet.pts)
-                    ends = max(ends, packet.pts + (packet.duration or 0))
-        if first is None:
-            raise _nothing_decodes(path)
-        _refuse_picture(path, container, count)
-        declared = stream.average_rate or stream.guessed_rate
-        span = float((ends - starts) * base) if ends > starts else 0.0
-        duration = span or count / float(declared or 25)  # a raw stream has no timestamps
-        return Video(
-            path,
-            duration,
-            _rate(declared, count, duration),
-            *_displayed(first, stream),
-            has_audio=bool(container.streams.audio),
-            frames=count,
-            stream=stream.index,
-        )
-
-
 def watch(
-    video: Video,
+    film: Film,
     progress: Callable[[float], None] | None = None,
     observers: Sequence[Observer] = (),
     stills: float = 0.0,
 ) -> Footage:
-    """Decode ``video`` once and measure cuts, motion and colours on reduced frames.
+    """Decode ``film`` once and measure cuts, motion and colours on reduced frames.
 
     ``progress`` is called now and then with the share that is done, in [0, 1]. Each observer is
-    shown every reduced frame, in grey levels, as it is stored: turned if the video is. ``stills``
+    shown every reduced frame, in grey levels, as it is stored: turned if the film is. ``stills``
     is the seconds between the colour pictures to keep; 0 keeps none but the strip.
     """
     import cv2
     from av.video.reformatter import VideoReformatter
 
-    aspect = video.width / video.height
-    sideways = video.rotation % 180 == 90
+    aspect = film.width / film.height
+    sideways = film.rotation % 180 == 90
     height = max(SHORTEST, round(math.sqrt(LOOK / aspect)))
     width = max(SHORTEST, round(math.sqrt(LOOK * aspect)))
     size = (height, width) if sideways else (width, height)  # of the picture as it is stored
-    strip_size = _strip_size(video, aspect, sideways, STRIP_HEIGHT)
-    still_size = _strip_size(video, aspect, sideways, STILL_HEIGHT)
+    strip_size = _strip_size(film, aspect, sideways, STRIP_HEIGHT)
+    still_size = _strip_size(film, aspect, sideways, STILL_HEIGHT)
 
     times = array("d")
     colours = (array("d"), array("d"), array("d"))  # brightness, saturation, colourfulness
     pairs, speeds = array("d"), array("d")  # start and end of each pair, in turn; its motion
     strip: list[Still] = []
     kept: list[Still] = []
-    scenes = _Scenes(video.fps)
+    scenes = _Scenes(film.fps)
     # Kept, as they are costly to set up.
     scaler, strip_scaler, still_scaler = (VideoReformatter() for _ in range(3))
     flow: Any = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
     last: tuple[float, Any] | None = None  # the time and the luma of the last frame of a pair
     end, reported = 0.0, 0.0  # seconds; share
 
-    for time, end, frame in frames(video):
+    for time, end, frame in frames(film):
         picture = pixels(scaler, frame, size, "bgr24")
         grey: Any = cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY)
         times.append(time)
@@ -220,27 +164,27 @@ def watch(
                 speeds.append(_moved(flow, last[1], grey) / (time - last[0]))
                 pairs.extend((last[0], time))
             last = (time, grey)
-        if len(strip) < STRIP and time >= (len(strip) + 0.5) / STRIP * video.duration:
-            strip.append(Still(time, _upright(strip_scaler, frame, strip_size, video.rotation)))
+        if len(strip) < STRIP and time >= (len(strip) + 0.5) / STRIP * film.duration:
+            strip.append(Still(time, _upright(strip_scaler, frame, strip_size, film.rotation)))
         if stills and time >= (len(kept) + 0.5) * stills:
-            kept.append(Still(time, _upright(still_scaler, frame, still_size, video.rotation)))
+            kept.append(Still(time, _upright(still_scaler, frame, still_size, film.rotation)))
             if len(kept) > MOST_STILLS:
                 kept, stills = kept[1::2], 2 * stills
-        if progress and video.duration and (share := min(1.0, end / video.duration)) > reported:
+        if progress and film.duration and (share := min(1.0, end / film.duration)) > reported:
             progress(share)
             reported = share + 0.01
     if not times:
-        raise _nothing_decodes(video.path)
+        raise nothing_decodes(film.path)
     if len(times) == 1:
-        raise _only_a_picture(video.path)
+        raise only_a_picture(film.path)
     cuts = scenes.cuts()
     brightness, saturation, colourfulness = (np.asarray(c, np.float64) for c in colours)
     shown = np.asarray(times, np.float64)
     spans = np.asarray(pairs, np.float64).reshape(-1, 2)
     middles, motion = _within_scenes(spans, np.asarray(speeds, np.float64), cuts)
     return Footage(
-        video=replace(
-            video, duration=end, fps=_rate(video.fps, len(times), end), frames=len(times)
+        film=replace(
+            film, duration=end, fps=average_rate(film.fps, len(times), end), frames=len(times)
         ),
         times=shown,
         brightness=brightness,
@@ -454,134 +398,8 @@ def _upright(
     return np.ascontiguousarray(np.rot90(pixels(scaler, frame, size, "rgb24"), rotation // 90))
 
 
-def _strip_size(video: Video, aspect: float, sideways: bool, height: int) -> tuple[int, int]:
+def _strip_size(film: Film, aspect: float, sideways: bool, height: int) -> tuple[int, int]:
     """Return the size as stored of a picture that is ``height`` high when it is upright."""
-    height = min(height, video.height)
+    height = min(height, film.height)
     width = max(1, round(height * aspect))
     return (height, width) if sideways else (width, height)
-
-
-def _displayed(frame: "VideoFrame", stream: "VideoStream") -> tuple[int, int, int]:
-    """Return width, height and rotation: the picture with square pixels, turned upright."""
-    shape = Fraction(stream.sample_aspect_ratio or 1) or Fraction(1)
-    width, height = max(1, round(frame.width * shape)), frame.height
-    rotation = round(frame.rotation / 90) * 90 % 360
-    return (height, width, rotation) if rotation % 180 else (width, height, rotation)
-
-
-def _rate(declared: Fraction | None, frames: int, duration: float) -> Fraction:
-    """Return the average frame rate: the declared one where the frames bear it out."""
-    measured = frames / duration
-    if declared and abs(float(declared) / measured - 1) < max(0.01, 1.5 / frames):
-        return Fraction(declared)
-    return Fraction(measured).limit_denominator(1001)
-
-
-def frames(video: Video) -> Iterator[tuple[float, float, "VideoFrame"]]:
-    """Yield each frame with the seconds between which it is shown, ascending from 0."""
-    with _opened(video.path) as (container, stream):
-        base = Fraction(stream.time_base or 1)
-        usual = max(1, round(1 / (video.fps * base)))  # ticks of a frame that does not tell
-        start: int | None = None
-        now = -usual
-        for packet in _packets(container, stream):
-            for frame in _decoded(packet):
-                pts = frame.pts
-                if start is None:
-                    start = pts or 0
-                # A missing or broken timestamp: the frame is shown after the last one.
-                now = pts - start if pts is not None and pts - start > now else now + usual
-                yield float(now * base), float((now + (frame.duration or usual)) * base), frame
-
-
-def _packets(container: "InputContainer", stream: "VideoStream") -> Iterator[Any]:
-    """Yield the packets of ``stream`` up to the file's end, or to where it is broken."""
-    import av
-
-    packets = container.demux(stream)
-    while True:
-        try:
-            packet = next(packets, None)
-        except av.FFmpegError:
-            return  # what was readable is the video; open_video and watch refuse nothing at all
-        if packet is None:
-            return
-        yield packet
-
-
-def _decoded(packet: Any) -> list["VideoFrame"]:
-    """Return the frames that ``packet`` completes; a damaged one costs its own, as in a player."""
-    import av
-
-    try:
-        frames: list[VideoFrame] = packet.decode()
-    except av.FFmpegError:
-        return []
-    return frames
-
-
-@contextmanager
-def _opened(path: Path) -> Iterator[tuple["InputContainer", "VideoStream"]]:
-    """Open ``path`` as a file, never as a protocol, and find the moving picture in it."""
-    import av
-
-    with _file(path) as file:
-        try:
-            # The name stays hidden and no protocol is allowed: neither the name nor what the
-            # file says (a playlist) can make FFmpeg open anything else.
-            container = av.open(file, mode="r", container_options={"protocol_whitelist": ","})
-        except (av.FFmpegError, OSError) as error:
-            raise InputError(
-                f"cannot read {str(path)!r} as a video: no known format, empty or incomplete"
-            ) from error
-        with container:
-            yield container, _moving_picture(path, container)
-
-
-def _moving_picture(path: Path, container: "InputContainer") -> "VideoStream":
-    """Return the video stream that a player shows; the picture on a record's sleeve is none."""
-    from av.stream import Disposition
-
-    streams = [s for s in container.streams.video if not s.disposition & Disposition.attached_pic]
-    if not streams:
-        what = "sound but no video" if container.streams.audio else "no video"
-        raise InputError(f"{str(path)!r} holds {what}; emsync needs a moving picture")
-    stream = max(streams, key=lambda s: bool(s.disposition & Disposition.default))
-    if stream.codec_context is None:
-        raise InputError(f"{str(path)!r} holds a video that no installed decoder reads")
-    stream.thread_type = "AUTO"
-    return stream
-
-
-@contextmanager
-def _file(path: Path) -> Iterator[Any]:
-    """Open an ordinary file for reading; InputError says why it cannot be."""
-    try:
-        mode = os.stat(path).st_mode
-        if stat.S_ISDIR(mode):
-            raise InputError(f"{str(path)!r} is a folder, not a video file")
-        if not stat.S_ISREG(mode):
-            raise InputError(f"{str(path)!r} is not an ordinary file; copy the video into one")
-        descriptor = os.open(path, os.O_RDONLY)
-    except FileNotFoundError as error:
-        raise InputError(f"there is no file {str(path)!r}") from error
-    except (OSError, ValueError) as error:  # a name with a null byte is a ValueError
-        reason = getattr(error, "strerror", None) or str(error)
-        raise InputError(f"cannot read {str(path)!r}: {reason}") from error
-    with open(descriptor, "rb") as file:
-        yield file
-
-
-def _refuse_picture(path: Path, container: "InputContainer", packets: int) -> None:
-    """Refuse a file that shows one picture, or whose format is an image's."""
-    name = container.format.name
-    if packets == 1 or name.endswith("_pipe") or name == "image2":
-        raise _only_a_picture(path)
-
-
-def _only_a_picture(path: Path) -> InputError:
-    return InputError(f"{str(path)!r} is a picture, not a video: it holds a single frame")
-
-
-def _nothing_decodes(path: Path) -> InputError:
-    return InputError(f"{str(path)!r} holds no frame that can be decoded; is the file complete?")

@@ -242,7 +242,8 @@ def watching(clip: Path) -> dict[str, Any]:
     """Return how fast a film is watched (cuts, motion and colour), against decoding it alone."""
     import av
 
-    from emsync.video import open_video, watch
+    from emsync.film import open_film
+    from emsync.video import watch
 
     def decode() -> None:
         with av.open(str(clip)) as container:
@@ -250,7 +251,7 @@ def watching(clip: Path) -> dict[str, Any]:
             for _ in container.decode(video=0):
                 pass
 
-    video = open_video(clip)
+    video = open_film(clip)
     seconds, decoded = best(lambda: watch(video), 1), best(decode, 1)
     return {
         "size": f"{video.width}x{video.height}",

@@ -19,8 +19,9 @@ from numpy.typing import ArrayLike
 from emsync.analysis import Analysis
 from emsync.estimators.pictures import Pictures, Usual, reference, shots, table
 from emsync.feeling import choose
+from emsync.film import open_film
 from emsync.output import whole
-from emsync.video import open_video, watch
+from emsync.video import watch
 
 RESAMPLES = 4000
 
@@ -35,7 +36,7 @@ def main(clips: Path, judgement: Path, text: str, write: Path | None) -> None:
     print("|---|---|---|---|---|---|---|---|---|")
     for row in judged:
         start = time.process_time()
-        footage = watch(open_video(clips / row["file"]), stills=estimator.stills)
+        footage = watch(open_film(clips / row["file"]), stills=estimator.stills)
         looked = time.process_time()
         film = Analysis.of(footage, estimator)
         watching += looked - start

@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from emsync.film import open_film
 from emsync.impact import Impact
 from emsync.match import Rhythm, Track, beats, listen_to, rank, read_mono, rhythm_of, see
 from emsync.metrics.control import spearman
@@ -69,7 +70,7 @@ def gather(shared: Path) -> tuple[list[Film], list[Track]]:
     for row in rows(shared / "clips"):
         name, path = row["file"], shared / "clips" / row["file"]
         if row["has_audio"] == "yes" and row["audio_silent"] == "no" and name not in TWINS:
-            _, signal = see(path)
+            _, signal = see(open_film(path))
             films.append(Film(name, pictures_of(signal), row["rhythm_suit"] != "0"))
             tracks.append(as_track(name, rhythm_of(read_mono(path))))
     for row in rows(shared / "music"):
@@ -246,7 +247,7 @@ def scale(shared: Path, count: int) -> Iterator[str]:
         start = perf_counter()
         again = listen_to(folder, index)
         loaded = perf_counter() - start
-        _, signal = see(shared / "clips" / "chrome_ad.webm")
+        _, signal = see(open_film(shared / "clips" / "chrome_ad.webm"))
         pictures = pictures_of(signal)
         yield f"tracks: {len(heard.tracks)}; a film of {len(signal) / RATE:.0f} s"
         yield f"index: {indexed:.1f} s, {index.stat().st_size / 1e6:.1f} MB"

@@ -17,6 +17,7 @@ from emsync.bundle import check_bundle, play_stems, whole_folder
 from emsync.cli import main
 from emsync.cuts import read_cuts
 from emsync.errors import EmsyncError, UsageError
+from emsync.film import open_film
 from emsync.generate import Outputs, generate
 from emsync.hits import fit
 from emsync.midi import check, read_midi, write_midi
@@ -137,7 +138,7 @@ def test_a_bundle_goes_together_with_other_outputs_and_replaces_an_earlier_one(
     again = {path.name for path in folder.iterdir()}
     assert again == CONTENTS | {"score.1.mid", "score.2.mid"}
     assert "CUT" not in (folder / "markers.csv").read_text()
-    check_bundle(folder, film)  # it could be replaced once more
+    check_bundle(folder, open_film(film))  # it could be replaced once more
     assert {path.name for path in tmp_path.iterdir()} == {"a.mid", "a.wav", "bundle"}
 
 
@@ -203,13 +204,13 @@ def test_what_could_not_be_kept_is_refused(film: Path, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="name a score or a bundle"):
         generate(film, Outputs())
     with pytest.raises(UsageError, match="make it first"):
-        check_bundle(tmp_path / "missing" / "bundle", film)
+        check_bundle(tmp_path / "missing" / "bundle", open_film(film))
     for name in ("score.json", "report.html"):
         (folder / name).write_text("{}")
     inside = folder / "preview.mp4"
     inside.write_bytes(film.read_bytes())
     with pytest.raises(UsageError, match="the video is in"):
-        check_bundle(folder, inside)
+        check_bundle(folder, open_film(inside))
 
 
 @pytest.mark.parametrize(("codec", "suffix"), [("libvpx", ".webm"), ("libx264", ".mp4")])
@@ -217,7 +218,7 @@ def test_the_preview_is_a_film_that_can_hold_the_pictures(
     codec: str, suffix: str, tmp_path: Path
 ) -> None:
     draw_film(tmp_path / "film.mkv", codec)
-    assert bundle.preview_suffix(tmp_path / "bundle", tmp_path / "film.mkv") == suffix
+    assert bundle.preview_suffix(open_film(tmp_path / "film.mkv")) == suffix
 
 
 def test_a_folder_that_failed_is_gone_and_a_whole_one_takes_the_place(tmp_path: Path) -> None:

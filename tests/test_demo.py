@@ -10,7 +10,8 @@ import pytest
 
 from emsync import demo
 from emsync.errors import EmsyncError, UsageError
-from emsync.video import open_video, watch
+from emsync.film import open_film
+from emsync.video import watch
 
 
 @pytest.fixture(scope="module")
@@ -22,7 +23,7 @@ def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_the_clip_is_twenty_seconds_of_h264_that_any_player_shows(clip: Path) -> None:
-    video = open_video(clip)
+    video = open_film(clip)
     assert (video.duration, video.fps, video.frames) == (20.0, Fraction(25), 500)
     assert (video.width, video.height, video.has_audio) == (640, 360, False)
     with clip.open("rb") as file, av.open(file) as film:
@@ -39,7 +40,7 @@ def test_the_default_detector_of_pyscenedetect_finds_the_cuts_and_nothing_else(c
 
 
 def test_our_own_detector_finds_the_cuts_and_nothing_else(clip: Path) -> None:
-    found = [cut.time for cut in watch(open_video(clip)).cuts]
+    found = [cut.time for cut in watch(open_film(clip)).cuts]
     assert found == pytest.approx(list(demo.CUTS), abs=1e-6)
 
 

@@ -33,7 +33,8 @@ from emsync.estimators.pictures import (
     usual,
 )
 from emsync.feeling import Blend, Estimator, Feeling, Span, choose, mean
-from emsync.video import Cut, Footage, Still, Video
+from emsync.film import Film
+from emsync.video import Cut, Footage, Still
 
 WHOLE: Span = (0.0, 20.0)
 
@@ -48,9 +49,9 @@ def footage(
 ) -> Footage:
     """Return even footage, cut every ``shot`` seconds."""
     times = np.arange(0, seconds, 0.04)
-    video = Video(Path("a.mp4"), seconds, Fraction(25), 160, 90, 0, False, len(times), 0)
+    film = Film(Path("a.mp4"), seconds, Fraction(25), 160, 90, 0, False, len(times), 0)
     return Footage(
-        video=video,
+        film=film,
         times=times,
         brightness=np.full(len(times), brightness),
         saturation=np.full(len(times), saturation),
@@ -148,7 +149,7 @@ def test_what_cannot_be_chosen_is_refused(text: str, error: type, sentence: str)
 
 
 def felt(film: Footage) -> Feeling:
-    (feeling,) = Pictures().feel(film, [(0.0, film.video.duration)])
+    (feeling,) = Pictures().feel(film, [(0.0, film.film.duration)])
     return feeling
 
 

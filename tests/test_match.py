@@ -12,6 +12,7 @@ import pytest
 
 from emsync.cli import main
 from emsync.errors import InputError, UsageError
+from emsync.film import open_film
 from emsync.match import (
     VERSION,
     Rhythm,
@@ -265,7 +266,7 @@ def test_the_winner_is_muxed_from_its_offset_and_silent_after_its_end(
 
 
 def test_the_visible_impact_of_a_film_is_where_it_jumps(film: Path) -> None:
-    duration, signal = see(film)
+    duration, signal = see(open_film(film))
     assert duration == pytest.approx(4.0)
     strong = np.flatnonzero(signal > 0.5 * signal.max()) / RATE
     assert np.abs(strong[:, None] - np.array(JUMPS)).min(axis=1).max() < 0.15

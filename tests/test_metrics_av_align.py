@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from emsync.film import open_film
 from emsync.metrics import av_align
 from emsync.metrics.av_align import Motion, Sound
-from emsync.video import open_video
 
 STEP = av_align.HOP / av_align.RATE
 moments = st.lists(st.integers(0, 100), max_size=12).map(lambda xs: np.sort(np.array(xs)) / 20)
@@ -190,7 +190,7 @@ def film(tmp_path: Path) -> Callable[[list[int], tuple[int, int]], Path]:
 def test_a_jolt_is_seen_at_its_frame(film: Callable[..., Path]) -> None:
     steps = [0] * 30
     steps[10], steps[20] = 3, 2
-    motion = av_align.watch(open_video(film(steps)))
+    motion = av_align.watch(open_film(film(steps)))
     assert motion.times == pytest.approx(np.arange(30) / 25)
     for flow in (motion.farneback, motion.horn_schunck):
         assert av_align.peaks(flow, 0.1).tolist() == [10, 20]
@@ -201,6 +201,6 @@ def test_flow_is_told_in_pixels_of_the_whole_frame(
     film: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = film([0, 4, 4, 4])
-    whole = av_align.watch(open_video(path)).farneback
+    whole = av_align.watch(open_film(path)).farneback
     monkeypatch.setattr(av_align, "PIXELS", 160 * 90)
-    assert av_align.watch(open_video(path)).farneback[1:] == pytest.approx(whole[1:], rel=0.25)
+    assert av_align.watch(open_film(path)).farneback[1:] == pytest.approx(whole[1:], rel=0.25)

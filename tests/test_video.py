@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from emsync.errors import InputError
-from emsync.video import GAP, MARGIN, STRIP, Cut, Footage, Video, open_video, thin, watch
+from emsync.film import Film, open_film
+from emsync.video import GAP, MARGIN, STRIP, Cut, Footage, thin, watch
 
 Pixels = NDArray[np.uint8]
 
@@ -101,45 +102,45 @@ def panning(frames: int, step: float, width: int, height: int) -> list[Pixels]:
 
 def test_the_facts_are_read_without_watching(tmp_path: Path) -> None:
     path = write(tmp_path / "a.mp4", scenes([20, 10]), fps=Fraction(30000, 1001))
-    video = open_video(path)
-    assert video == watch(video).video
+    video = open_film(path)
+    assert video == watch(video).film
     seconds = 30 * 1001 / 30000
     assert video.duration == pytest.approx(seconds)
-    assert replace(video, duration=seconds) == Video(
+    assert replace(video, duration=seconds) == Film(
         path, seconds, Fraction(30000, 1001), 160, 90, 0, has_audio=False, frames=30, stream=0
     )
 
 
 def test_the_picture_says_how_long_the_video_is_and_not_the_sound(tmp_path: Path) -> None:
     path = write(tmp_path / "a.mp4", scenes([25]), seconds_of_sound=3.0)
-    video = open_video(path)
+    video = open_film(path)
     assert video.has_audio
     assert video.duration == pytest.approx(1.0, abs=1e-3)
-    assert watch(video).video.duration == pytest.approx(1.0, abs=1e-3)
+    assert watch(video).film.duration == pytest.approx(1.0, abs=1e-3)
 
 
 def test_a_container_that_tells_no_duration_is_measured(tmp_path: Path) -> None:
     path = write(tmp_path / "a.mkv", scenes([25]), options={"live": "1"})
     with av.open(path) as container:
         assert container.duration is None
-    assert open_video(path).duration == pytest.approx(1.0, abs=0.002)
-    assert watch(open_video(path)).video.duration == pytest.approx(1.0, abs=0.002)
+    assert open_film(path).duration == pytest.approx(1.0, abs=0.002)
+    assert watch(open_film(path)).film.duration == pytest.approx(1.0, abs=0.002)
 
 
 def test_times_are_presentation_timestamps_from_the_first_frame(tmp_path: Path) -> None:
     pts = [500, 540, 600, 1000, 1010, 1900, 1940, 2000]
     path = write(tmp_path / "a.mkv", panning(8, 0.02, 160, 90), pts=pts, codec="ffv1")
-    footage = watch(open_video(path))
+    footage = watch(open_film(path))
     assert footage.times == pytest.approx((np.asarray(pts) - 500) / 1000)
-    assert footage.times[-1] < footage.video.duration <= 1.6
-    assert footage.video.duration == pytest.approx(open_video(path).duration, abs=1e-3)
+    assert footage.times[-1] < footage.film.duration <= 1.6
+    assert footage.film.duration == pytest.approx(open_film(path).duration, abs=1e-3)
 
 
 def test_a_stream_without_timestamps_is_as_long_as_its_frames(tmp_path: Path) -> None:
     path = write(tmp_path / "a.m4v", scenes([25, 25]))
-    footage = watch(open_video(path))
+    footage = watch(open_film(path))
     assert len(footage.times) == 50
-    assert footage.video.duration == pytest.approx(2.0, abs=0.05)
+    assert footage.film.duration == pytest.approx(2.0, abs=0.05)
     assert (np.diff(footage.times) > 0).all()
 
 
@@ -149,7 +150,7 @@ def test_a_turned_video_is_seen_upright(tmp_path: Path, turn: int) -> None:
     upright[:40, :48] = (250, 20, 20)  # a red corner at the upper left
     stored = np.ascontiguousarray(np.rot90(upright, -turn // 90))
     path = write(tmp_path / "a.mp4", [stored] * 10, turn=turn)
-    video = open_video(path)
+    video = open_film(path)
     assert (video.width, video.height, video.rotation) == (96, 180, turn)
     still = watch(video).strip[0].pixels
     assert still.shape[0] / still.shape[1] == pytest.approx(180 / 96, rel=0.02)
@@ -174,8 +175,8 @@ def test_any_size_and_pixel_layout_is_watched(
     tmp_path: Path, size: tuple[int, int], codec: str, layout: str, suffix: str
 ) -> None:
     path = write(tmp_path / f"a.{suffix}", scenes([8, 8], *size), codec=codec, layout=layout)
-    footage = watch(open_video(path))
-    assert (footage.video.width, footage.video.height) == size
+    footage = watch(open_film(path))
+    assert (footage.film.width, footage.film.height) == size
     assert len(footage.times) == 16
     assert [cut.frame for cut in footage.cuts] == [8]
 
@@ -186,7 +187,7 @@ def test_any_size_and_pixel_layout_is_watched(
 @pytest.mark.parametrize("fps", [12, 25, Fraction(30000, 1001), 60])
 def test_a_hard_cut_is_found_at_its_frame(tmp_path: Path, fps: Fraction | int) -> None:
     path = write(tmp_path / "a.mp4", scenes([31, 17, 44]), fps=fps)
-    cuts = watch(open_video(path)).cuts
+    cuts = watch(open_film(path)).cuts
     assert [cut.frame for cut in cuts] == [31, 48]
     assert [cut.time for cut in cuts] == pytest.approx([31 / fps, 48 / fps], abs=1e-4)
     assert all(0.1 < cut.strength <= 1 for cut in cuts)
@@ -195,7 +196,7 @@ def test_a_hard_cut_is_found_at_its_frame(tmp_path: Path, fps: Fraction | int) -
 def test_cuts_of_a_variable_frame_rate_are_at_their_timestamps(tmp_path: Path) -> None:
     """The same scenes as a slide show: one frame each, held for seconds."""
     path = write(tmp_path / "a.mkv", scenes([1] * 5), pts=[0, 3000, 7000, 7500, 12000])
-    assert [cut.time for cut in watch(open_video(path)).cuts] == [3.0, 7.0, 7.5, 12.0]
+    assert [cut.time for cut in watch(open_film(path)).cuts] == [3.0, 7.0, 7.5, 12.0]
 
 
 def test_flashes_fades_and_pans_are_no_cuts(tmp_path: Path) -> None:
@@ -205,7 +206,7 @@ def test_flashes_fades_and_pans_are_no_cuts(tmp_path: Path) -> None:
     pan = panning(50, 0.06, 160, 90)
     for name, pictures in {"flash": flash, "fade": fade, "pan": pan}.items():
         path = write(tmp_path / f"{name}.mp4", pictures)
-        assert watch(open_video(path)).cuts == (), name
+        assert watch(open_film(path)).cuts == (), name
 
 
 strengths = st.floats(0, 1).map(lambda x: round(x, 2))
@@ -255,11 +256,11 @@ def test_motion_is_in_picture_heights_a_second_whatever_size_and_rate(
     tmp_path: Path, width: int, height: int, fps: int
 ) -> None:
     path = write(tmp_path / "a.mp4", panning(fps, 0.5 / fps, width, height), fps=fps)
-    assert np.median(watch(open_video(path)).motion) == pytest.approx(0.5, rel=0.1)
+    assert np.median(watch(open_film(path)).motion) == pytest.approx(0.5, rel=0.1)
 
 
 def test_a_cut_is_no_motion(tmp_path: Path) -> None:
-    footage = watch(open_video(write(tmp_path / "a.mkv", scenes([20, 20]), codec="ffv1")))
+    footage = watch(open_film(write(tmp_path / "a.mkv", scenes([20, 20]), codec="ffv1")))
     assert len(footage.cuts) == 1
     assert footage.motion.max() < 0.01
 
@@ -271,7 +272,7 @@ def test_colours_are_those_of_the_papers(tmp_path: Path) -> None:
         picture = np.zeros((90, 160, 3), np.uint8)
         picture[:, :80], picture[:, 80:] = colour, other or colour
         path = write(tmp_path / "a.avi", [picture] * 3, codec="rawvideo", layout="bgr24")
-        footage = watch(open_video(path))
+        footage = watch(open_film(path))
         return [
             float(c[0]) for c in (footage.brightness, footage.saturation, footage.colourfulness)
         ]
@@ -286,7 +287,7 @@ def test_colours_are_those_of_the_papers(tmp_path: Path) -> None:
 
 
 def test_a_curve_is_the_mean_over_each_step_and_covers_the_video(tmp_path: Path) -> None:
-    footage = watch(open_video(write(tmp_path / "a.mp4", scenes([30]))))
+    footage = watch(open_film(write(tmp_path / "a.mp4", scenes([30]))))
     curve = footage.curve(np.asarray([0.0, 0.3, 0.6, 1.1]), np.asarray([1.0, 3.0, 5.0, 7.0]), 0.5)
     assert curve.values == (2.0, 5.0, 7.0)
     assert footage.curve(np.asarray([0.1, 1.1]), np.asarray([1.0, 2.0]), 0.5).values[1] == 1.5
@@ -294,7 +295,7 @@ def test_a_curve_is_the_mean_over_each_step_and_covers_the_video(tmp_path: Path)
 
 
 def test_the_strip_spans_the_video(tmp_path: Path) -> None:
-    footage = watch(open_video(write(tmp_path / "a.mp4", scenes([100]))))
+    footage = watch(open_film(write(tmp_path / "a.mp4", scenes([100]))))
     times = [still.time for still in footage.strip]
     assert len(times) == STRIP
     assert times == pytest.approx([(i + 0.5) / STRIP * 4 for i in range(STRIP)], abs=0.04)
@@ -302,7 +303,7 @@ def test_the_strip_spans_the_video(tmp_path: Path) -> None:
 
 def test_progress_rises_to_the_end(tmp_path: Path) -> None:
     shares: list[float] = []
-    watch(open_video(write(tmp_path / "a.mp4", scenes([40]))), shares.append)
+    watch(open_film(write(tmp_path / "a.mp4", scenes([40]))), shares.append)
     assert shares == sorted(shares) and shares[-1] == pytest.approx(1.0, abs=0.05)
 
 
@@ -380,7 +381,7 @@ def test_what_is_no_video_is_refused_with_a_sentence(
     path = tmp_path / name
     make(path)
     with pytest.raises(InputError, match=sentence) as caught:
-        watch(open_video(path))
+        watch(open_film(path))
     assert caught.value.exit_code == 3 and "\n" not in str(caught.value)
 
 
@@ -390,7 +391,7 @@ def test_an_unreadable_file_is_refused(tmp_path: Path) -> None:
     if os.access(path, os.R_OK):
         pytest.skip("this user reads everything")
     with pytest.raises(InputError, match="cannot read .*[Pp]ermission"):
-        open_video(path)
+        open_film(path)
 
 
 def test_of_a_truncated_file_what_decodes_is_the_video(tmp_path: Path) -> None:
@@ -398,9 +399,9 @@ def test_of_a_truncated_file_what_decodes_is_the_video(tmp_path: Path) -> None:
         tmp_path / "a.mp4", panning(100, 0.02, 320, 180), options={"movflags": "faststart"}
     )
     path.write_bytes(path.read_bytes()[: path.stat().st_size * 6 // 10])
-    footage = watch(open_video(path))
-    assert 1.0 < footage.video.duration < 3.5
-    assert footage.video.frames == len(footage.times)
+    footage = watch(open_film(path))
+    assert 1.0 < footage.film.duration < 3.5
+    assert footage.film.frames == len(footage.times)
 
 
 @pytest.mark.parametrize(
@@ -411,7 +412,7 @@ def test_a_name_is_a_file_name_and_never_a_protocol_or_an_option(
 ) -> None:
     write(tmp_path / "a.mp4", scenes([10])).rename(tmp_path / name)
     monkeypatch.chdir(tmp_path)
-    assert open_video(Path(name)).frames == 10
+    assert open_film(Path(name)).frames == 10
 
 
 # Real clips
@@ -419,19 +420,19 @@ def test_a_name_is_a_file_name_and_never_a_protocol_or_an_option(
 
 @cache
 def watched(path: Path) -> Footage:
-    return watch(open_video(path))
+    return watch(open_film(path))
 
 
 @pytest.mark.parametrize("name", CLIPS)
 def test_real_clips_are_as_long_as_their_manifest_says(shared: Path, name: str) -> None:
     with open(shared / "clips" / "MANIFEST.csv", newline="", encoding="utf-8") as file:
         (row,) = (row for row in csv.DictReader(file) if row["file"] == name)
-    video = open_video(shared / "clips" / name)
+    video = open_film(shared / "clips" / name)
     footage = watched(shared / "clips" / name)
-    frame = 1 / float(footage.video.fps)
-    assert footage.video.frames == int(row["n_frames_decoded"])
-    assert footage.video.duration == pytest.approx(float(row["video_span_s"]), abs=frame)
-    assert video.duration == pytest.approx(footage.video.duration, abs=frame)
+    frame = 1 / float(footage.film.fps)
+    assert footage.film.frames == int(row["n_frames_decoded"])
+    assert footage.film.duration == pytest.approx(float(row["video_span_s"]), abs=frame)
+    assert video.duration == pytest.approx(footage.film.duration, abs=frame)
     assert (video.width, video.height) == (int(row["width"]), int(row["height"]))
     assert video.has_audio == (row["has_audio"] == "yes")
     assert (np.diff(footage.times) > 0).all()

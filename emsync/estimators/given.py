@@ -56,7 +56,7 @@ class File(Estimator):
         return cls(Path(argument))
 
     def feel(self, footage: Footage, spans: Sequence[Span]) -> list[Feeling]:
-        arc = read_arc(self.path, footage.video.duration)
+        arc = read_arc(self.path, footage.film.duration)
         points = [Feeling.at(state.valence, state.arousal) for state in arc]
         said = []
         for start, end in spans:

@@ -111,7 +111,7 @@ def measure(footage: Footage, spans: Sequence[Span]) -> Floats:
     colours = (footage.brightness, footage.saturation, footage.colourfulness)
     speed = _means(footage.motion_times, footage.motion, spans)
     columns = [_means(footage.times, colour, spans) for colour in colours]
-    rhythm = shot_rhythm([cut.time for cut in footage.cuts], footage.video.duration, spans)
+    rhythm = shot_rhythm([cut.time for cut in footage.cuts], footage.film.duration, spans)
     return np.stack([*columns, np.log10(speed + STILL), rhythm], axis=1)
 
 
@@ -143,10 +143,10 @@ def shot_rhythm(cuts: Iterable[float], duration: float, spans: Sequence[Span]) -
 
 def shots(footage: Footage) -> list[Shot]:
     """Return what each shot of ``footage`` looks like, to be one of a reference."""
-    edges = [0.0, *(cut.time for cut in footage.cuts), footage.video.duration]
+    edges = [0.0, *(cut.time for cut in footage.cuts), footage.film.duration]
     spans = list(zip(edges, edges[1:], strict=False))
     return [
-        Shot(footage.video.path.name, round(end - start, 3), *map(float, np.round(row, 4)))
+        Shot(footage.film.path.name, round(end - start, 3), *map(float, np.round(row, 4)))
         for (start, end), row in zip(spans, measure(footage, spans), strict=True)
     ]
 

@@ -33,8 +33,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from emsync.film import Film, frames
 from emsync.metrics.events import Seconds, errors, matched, validate
-from emsync.video import Video, frames, pixels
+from emsync.video import pixels
 
 RATE = 22050  # samples a second of the sound
 FARNEBACK = (0.5, 3, 15, 3, 5, 1.2, 0)  # as published
@@ -196,7 +197,7 @@ def shifted(sound: Sound, by: float, duration: float) -> Sound:
     )
 
 
-def watch(video: Video, progress: Callable[[float], None] | None = None) -> Motion:
+def watch(video: Film, progress: Callable[[float], None] | None = None) -> Motion:
     """Return the motion of ``video``, decoded once; a still picture moves by 0."""
     from av.video.reformatter import VideoReformatter
 
@@ -221,7 +222,7 @@ def watch(video: Video, progress: Callable[[float], None] | None = None) -> Moti
     return Motion(np.array(times), values[:, 0], values[:, 1])
 
 
-def _reduced(video: Video, pixels: int) -> tuple[int, int]:
+def _reduced(video: Film, pixels: int) -> tuple[int, int]:
     """Return width and height, as it is stored, of a frame of at most ``pixels`` pixels."""
     scale = min(1.0, math.sqrt(pixels / (video.width * video.height)))
     width, height = max(8, round(video.width * scale)), max(8, round(video.height * scale))
