@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from emsync.music import BASS, DRUMS, PIANO, Piece, Seconds
 from emsync.video import Cut
@@ -40,12 +41,15 @@ def cadence(
     stays = piece.onsets <= at + GRIP
     for answer in answers:
         stays |= np.abs(piece.onsets - answer) <= GRIP
-    offsets = np.where(held, duration, np.minimum(piece.offsets, duration))
-    rows = np.stack([piece.classes, piece.pitches, piece.onsets, offsets], axis=1)[stays]
+    ended = replace(
+        piece,
+        offsets=np.where(held, duration, np.minimum(piece.offsets, duration)),
+        chords=np.union1d(piece.chords[piece.chords <= at + GRIP], [at]),
+    ).where(stays)
     if len(np.unique(piece.pitches[held] % 12)) < 3:
-        rows = np.concatenate([rows, _tonic_triad(piece, rows, at, duration)])
-    ended = Piece.of(rows, piece.downbeats, piece.chords[piece.chords <= at + GRIP], piece.labels)
-    return replace(ended, chords=np.union1d(ended.chords, [at])), at
+        notes = np.concatenate([ended.rows, _tonic_triad(piece, ended, at, duration)])
+        ended = Piece.of(notes, ended.downbeats, ended.chords, ended.labels)
+    return ended, at
 
 
 def _nearest(times: Seconds, asked: float) -> float:
@@ -68,7 +72,7 @@ def _best_moment(piece: Piece, asked: float) -> float:
     return float(sounding[np.argmax(fullest)])
 
 
-def _tonic_triad(piece: Piece, rows: np.ndarray, at: float, duration: float) -> np.ndarray:
+def _tonic_triad(piece: Piece, ended: Piece, at: float, duration: float) -> NDArray[np.float64]:
     """Return the rows of the tonic triad on the piano and its root in the bass, where not taken."""
     tonal = piece.classes != DRUMS
     lengths = (piece.offsets - piece.onsets)[tonal]
@@ -82,7 +86,8 @@ def _tonic_triad(piece: Piece, rows: np.ndarray, at: float, duration: float) -> 
     }
     tonic, third = max(triads, key=lambda triad: triads[triad])
     chord = [(BASS, 36 + tonic), *((PIANO, 60 + tonic % 12 + step) for step in (0, third, 7))]
-    taken = {(int(c), int(p)) for c, p, _, end in rows if end >= at}
+    ringing = ended.where(ended.offsets >= at)
+    taken = set(zip(ringing.classes.tolist(), ringing.pitches.tolist(), strict=True))
     return np.array(
         [(c, p, at, duration) for c, p in chord if (c, p) not in taken], np.float64
     ).reshape(-1, 4)

@@ -6,7 +6,7 @@ the chosen events time is stretched evenly. Shapes: N notes, E events, J joints,
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any, Literal, get_args
 
@@ -72,13 +72,7 @@ class TimeMap:
 
     def bend(self, piece: Piece) -> Piece:
         """Return ``piece`` in video time."""
-        return replace(
-            piece,
-            onsets=self.apply(piece.onsets),
-            offsets=self.apply(piece.offsets),
-            downbeats=self.apply(piece.downbeats),
-            chords=self.apply(piece.chords),
-        )
+        return piece.retimed(self.apply)
 
 
 @dataclass(frozen=True, eq=False)

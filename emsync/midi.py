@@ -10,7 +10,7 @@ import re
 import unicodedata
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from functools import cached_property
 from pathlib import Path
@@ -351,11 +351,10 @@ def read_midi(path: Path) -> Piece:
         and LOWEST <= note.pitch <= HIGHEST
         and (instrument := program_class(note.program, note.channel == CHANNELS[DRUMS])) is not None
     ]
-    notes = np.array(kept, np.float64).reshape(-1, 4)
-    beats = (notes[:, 3] - notes[:, 2]) / contents.resolution
-    notes[:, 2:] = contents.seconds(notes[:, 2:])
-    chords = long_chords(notes[:, 0].astype(np.uint8), np.round(notes[:, 2], 3), beats)
-    return Piece.of(notes, contents.seconds(contents.bar_lines()), chords)
+    ticks = Piece.of(np.array(kept, np.float64), np.array(contents.bar_lines(), np.float64))
+    piece = ticks.retimed(contents.seconds)
+    beats = (ticks.offsets - ticks.onsets) / contents.resolution
+    return replace(piece, chords=long_chords(piece.classes, np.round(piece.onsets, 3), beats))
 
 
 def check(path: Path, duration: float | None = None) -> Report:

@@ -3,7 +3,7 @@
 Shapes: N notes, K bars, M boundary chords.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import reduce
 from typing import TYPE_CHECKING, Self, TypeAlias, cast
@@ -79,28 +79,57 @@ class Piece:
             labels=dict(labels or {}),
         )
 
-    def stretched(self, factor: float) -> Self:
-        """Return the piece ``factor`` times as long."""
+    @property
+    def rows(self) -> NDArray[np.float64]:
+        """The (N, 4) rows of class, pitch, onset, offset that ``of`` builds a piece from."""
+        return np.stack([self.classes, self.pitches, self.onsets, self.offsets], axis=1)
+
+    def where(self, mask: NDArray[np.bool_]) -> Self:
+        """Return the piece with the notes that the (N,) ``mask`` marks, and with all its bars."""
         return replace(
             self,
-            onsets=self.onsets * factor,
-            offsets=self.offsets * factor,
-            downbeats=self.downbeats * factor,
-            chords=self.chords * factor,
+            classes=self.classes[mask],
+            pitches=self.pitches[mask],
+            onsets=self.onsets[mask],
+            offsets=self.offsets[mask],
+        )
+
+    def retimed(self, f: Callable[[Seconds], Seconds]) -> Self:
+        """Return the piece in which every time t is ``f(t)``; ``f`` must not fall.
+
+        >>> piece = Piece.of(np.array([(PIANO, 60, 1.0, 2.0)]), downbeats=np.array([0.0, 2.0]))
+        >>> piece.retimed(lambda times: 2 * times).downbeats.tolist()
+        [0.0, 4.0]
+        """
+        return replace(
+            self,
+            onsets=f(self.onsets),
+            offsets=f(self.offsets),
+            downbeats=f(self.downbeats),
+            chords=f(self.chords),
         )
 
     def until(self, end: float) -> Self:
         """Return the piece up to ``end`` seconds; notes sounding there stop there."""
-        keep = self.onsets < end
-        return replace(
-            self,
-            classes=self.classes[keep],
-            pitches=self.pitches[keep],
-            onsets=self.onsets[keep],
-            offsets=np.minimum(self.offsets[keep], end),
+        begun = replace(
+            self.where(self.onsets < end),
             downbeats=self.downbeats[self.downbeats < end],
             chords=self.chords[self.chords < end],
         )
+        return begun.retimed(lambda times: np.minimum(times, end))
+
+    def since(self, start: float) -> Self:
+        """Return the piece from ``start`` on, its times in seconds from there."""
+        left = replace(
+            self.where(self.onsets >= start),
+            downbeats=self.downbeats[self.downbeats >= start],
+            chords=self.chords[self.chords >= start],
+        )
+        return left.retimed(lambda times: times - start)
+
+    def stretched(self, factor: float) -> Self:
+        """Return the piece ``factor`` times as long."""
+        return self.retimed(lambda times: times * factor)
 
 
 def velocities(piece: Piece, reach: float = 0.004) -> NDArray[np.uint8]:

@@ -81,24 +81,16 @@ def measure(piece: Piece, arc: Floats, scene: float) -> Table:
     register: mean MIDI pitch
     """
     states = [(float(start), float(arousal)) for start, _, arousal in arc]
-    loud = Dynamics.of(states).at(piece.onsets)  # (N,)
+    loud = Dynamics.of(states)
     rows = []
     for start, _ in states:
-        inside = (piece.onsets >= start) & (piece.onsets < start + scene)
-        part = Piece(
-            piece.classes[inside],
-            piece.pitches[inside],
-            piece.onsets[inside] - start,
-            np.minimum(piece.offsets[inside] - start, scene),
-            np.zeros(0),
-            np.zeros(0),
-        )
+        part = piece.since(start).until(scene)
         pitched = part.classes != DRUMS
         rows.append(
             {
                 "density": len(part) / scene / max(1, len(part.instruments)),
                 "polyphony": polyphony(part),
-                "velocity": float(loud[inside].mean()) if len(part) else math.nan,
+                "velocity": float(loud.at(part.onsets + start).mean()) if len(part) else math.nan,
                 "mode": features(part).major if pitched.any() else math.nan,
                 "major_thirds": major_third_share(part) if pitched.any() else math.nan,
                 "register": float(part.pitches[pitched].mean()) if pitched.any() else math.nan,

@@ -231,10 +231,4 @@ def excerpt(piece: Piece, seconds: float) -> Piece:
     latest = max(0.0, piece.duration - seconds)
     bars = piece.downbeats[(piece.downbeats >= piece.duration / 3) & (piece.downbeats <= latest)]
     begin = float(bars[0]) if len(bars) else latest
-    keep = (piece.onsets >= begin) & (piece.onsets < begin + seconds)
-    rows = np.stack([piece.classes, piece.pitches, piece.onsets, piece.offsets], axis=1)[keep]
-    rows[:, 2:] = np.minimum(rows[:, 2:] - begin, seconds)
-    bars, chords = (
-        t[(t >= begin) & (t < begin + seconds)] - begin for t in (piece.downbeats, piece.chords)
-    )
-    return Piece.of(rows, bars, chords)
+    return piece.since(begin).until(seconds)

@@ -94,23 +94,19 @@ def on_grid(piece: Piece, rate: int = v.STEPS_PER_SECOND) -> Piece:
     A note lasts at least one step. A key struck again ends the note that sounds; of two notes that
     begin together on one key the longer stays. There are ``rate`` steps a second.
     """
-    start = _steps(piece.onsets, rate)
-    stop = np.maximum(_steps(piece.offsets, rate), start + 1)
-    key = piece.classes.astype(np.int64) * 128 + piece.pitches
+    steps = piece.retimed(lambda times: np.round(times * rate))
+    start, stop = steps.onsets, np.maximum(steps.offsets, steps.onsets + 1)
+    key = steps.classes.astype(np.int64) * 128 + steps.pitches
     order = np.lexsort((stop, start, key))
     start, stop, key = start[order], stop[order], key[order]
     same_key = key[1:] == key[:-1]
     keep = np.append(~(same_key & (start[1:] == start[:-1])), True)[: len(key)]
     start, stop, key = start[keep], stop[keep], key[keep]
-    following = np.where(key[1:] == key[:-1], start[1:], np.iinfo(np.int64).max)
-    stop = np.minimum(stop, np.append(following, np.iinfo(np.int64).max)[: len(stop)])
-    rows = np.stack([key // 128, key % 128, start / rate, stop / rate])
-    return replace(
-        Piece.of(rows.T),
-        downbeats=np.unique(_steps(piece.downbeats, rate)) / rate,
-        chords=np.unique(_steps(piece.chords, rate)) / rate,
-        labels=piece.labels,
-    )
+    following = np.where(key[1:] == key[:-1], start[1:], np.inf)
+    stop = np.minimum(stop, np.append(following, np.inf)[: len(stop)])
+    rows = np.stack([key // 128, key % 128, start, stop], axis=1)
+    bars, chords = np.unique(steps.downbeats), np.unique(steps.chords)
+    return Piece.of(rows, bars, chords, piece.labels).retimed(lambda times: times / rate)
 
 
 def events(piece: Piece) -> Ids:
