@@ -43,6 +43,7 @@ MOST_CUTS = 100_000
 GAPLESS = 0.01  # seconds by which states that were written by hand may miss each other
 SLOWEST, FASTEST = 30.0, 300.0  # beats a minute
 ROUNDING = 0.01  # by which probabilities rounded by hand may miss 1
+FINEST = 1_000_000  # largest denominator of a factor of the frame rate, which stays readable
 
 
 @dataclass(frozen=True)
@@ -181,6 +182,28 @@ class Analysis:
             arc=tuple(
                 replace(s, valence=moved(s.valence), arousal=moved(s.arousal)) for s in self.arc
             ),
+        )
+
+    def retimed(self, factor: float) -> Self:
+        """Return the analysis of the same film shown so slowly that it lasts ``factor`` times.
+
+        All times move, and what is counted by the second falls: motion, frame rate and tempo.
+        The frames keep their numbers.
+        """
+
+        def curve(values: Curve | None, pace: float = 1.0) -> Curve | None:
+            return values and Curve(values.step * factor, tuple(v / pace for v in values.values))
+
+        return replace(
+            self,
+            duration=self.duration * factor,
+            fps=str(Fraction(self.fps) / Fraction(factor).limit_denominator(FINEST)),
+            cuts=tuple(replace(cut, time=cut.time * factor) for cut in self.cuts),
+            motion=curve(self.motion, factor),
+            tempo=self.tempo / factor,
+            valence_curve=curve(self.valence_curve),
+            arousal_curve=curve(self.arousal_curve),
+            arc=tuple(replace(s, start=s.start * factor, end=s.end * factor) for s in self.arc),
         )
 
     def feelings(self, times: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -3,7 +3,7 @@
 import csv
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from io import StringIO
 from pathlib import Path
 from typing import Self
@@ -122,11 +122,6 @@ def whole_feeling(arc: Sequence[State]) -> Feeling | None:
     if any(math.isnan(state.valence + state.arousal) for state in arc):
         return None
     return mean([Feeling.at(s.valence, s.arousal) for s in arc], [s.length for s in arc])
-
-
-def stretched(arc: Iterable[State], factor: float) -> tuple[State, ...]:
-    """Return the arc ``factor`` times as long."""
-    return tuple(replace(s, start=s.start * factor, end=s.end * factor) for s in arc)
 
 
 def read_arc(path: Path, duration: float) -> tuple[State, ...]:

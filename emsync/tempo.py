@@ -10,7 +10,6 @@ from dataclasses import replace
 import numpy as np
 
 from emsync.analysis import Analysis
-from emsync.arc import stretched
 from emsync.video import Cut
 
 MIDDLE = 108.0  # beats a minute at an arousal of zero
@@ -54,7 +53,4 @@ def at_tempo(video: Analysis, own: float, tempo: float) -> Analysis:
 
     Played at ``tempo`` its music then lasts as long as the video.
     """
-    faster = tempo / own
-    cuts = tuple(replace(cut, time=cut.time * faster) for cut in video.cuts)
-    arc = stretched(video.arc, faster)
-    return replace(video, duration=video.duration * faster, cuts=cuts, arc=arc, tempo=own)
+    return replace(video.retimed(tempo / own), tempo=own)
