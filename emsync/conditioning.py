@@ -85,7 +85,10 @@ class Conditioner(ABC):
 
     @abstractmethod
     def from_video(self, video: Analysis) -> Floats:
-        """Return the target that this video asks for, in the form of ``from_music``."""
+        """Return the target that this video asks for, in the form of ``from_music``.
+
+        Both have the same number of dimensions and differ in the first one at most.
+        """
 
     @abstractmethod
     def features(self, target: Floats, timeline: Timeline) -> Floats:
@@ -100,7 +103,7 @@ class Conditioner(ABC):
         return np.empty(0, np.float32)
 
     def unasked(self, target: Floats) -> Floats:
-        """Return a target of which nothing is asked, shaped as ``target`` where that matters."""
+        """Return a target of which nothing is asked, in the form of ``target``."""
         return np.full((max(len(target), 1), *target.shape[1:]), np.nan, np.float32)
 
     def cursor(self, target: Floats) -> Cursor:

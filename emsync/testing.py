@@ -7,11 +7,11 @@ Each check raises AssertionError with a sentence that says which law is broken, 
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, is_dataclass
+from dataclasses import asdict, is_dataclass, replace
 
 import numpy as np
 
-from emsync.analysis import Analysis, Curve, Cut
+from emsync.analysis import Analysis, Curve, Cut, State
 from emsync.conditioning import Conditioner, Floats
 from emsync.music import BASS, CLASSES, DRUMS, PIANO, Piece, Seconds
 from emsync.tokens import Ids, Timeline, Tokenizer
@@ -42,21 +42,39 @@ def example_video() -> Analysis:
     )
 
 
-def check_conditioner(conditioner: Conditioner, target: Floats, timeline: Timeline) -> None:
+def example_timeline() -> Timeline:
+    """Return the moments of ``example_piece``, a token each, with its chords as marks."""
+    piece = example_piece()
+    return Timeline(piece.onsets, np.isin(piece.onsets, piece.chords))
+
+
+def check_conditioner(
+    conditioner: Conditioner, target: Floats | None = None, timeline: Timeline | None = None
+) -> None:
     """Raise AssertionError if ``conditioner`` breaks a law, on this target or on one of its own.
 
-    It also asks for the targets of a small piece and of a small video, and for nothing.
+    Its own are those of a small piece and of small videos. Each is also left unasked.
     """
     _check_settings(conditioner)
+    timeline = example_timeline() if timeline is None else timeline
+    piece, video = example_piece(), example_video()
+    halves = (State(0.0, 10.0, -0.5, -0.75), State(10.0, 20.0, 0.5, np.nan))
     targets = {
-        "the given target": target,
-        "from_music": conditioner.from_music(example_piece()),
-        "from_video": conditioner.from_video(example_video()),
+        "from_music": conditioner.from_music(piece),
+        "from_music of a piece without labels": conditioner.from_music(replace(piece, labels={})),
+        "from_video": conditioner.from_video(video),
+        "from_video of a video of two states": conditioner.from_video(
+            replace(video, arc=halves, tempo=96.0, tonic="D")
+        ),
         "from_video of a video without cuts": conditioner.from_video(Analysis(8.0, "24")),
+        **({} if target is None else {"the given target": target}),
     }
+    form = targets["from_music"]
     for origin, asked in targets.items():
+        _check_form(asked, form, origin)
         _check_features(conditioner, asked, timeline, origin)
         nothing = conditioner.unasked(asked)
+        _check_form(nothing, form, f"unasked of {origin}")
         rows = _check_features(conditioner, nothing, timeline, f"unasked of {origin}")
         _require(
             bool(np.isnan(rows).any(axis=1).all()),
@@ -64,14 +82,23 @@ def check_conditioner(conditioner: Conditioner, target: Floats, timeline: Timeli
         )
 
 
-def _check_features(
-    conditioner: Conditioner, target: Floats, timeline: Timeline, origin: str
-) -> Floats:
-    """Check what ``conditioner`` shows of ``target``, and return it."""
+def _check_form(target: Floats, form: Floats, origin: str) -> None:
+    """Check that a target is of the ``form`` that ``from_music`` returns."""
     _require(
         isinstance(target, np.ndarray) and target.dtype == np.float32,
         f"{origin} is not a float32 array but {getattr(target, 'dtype', type(target))}",
     )
+    _require(
+        target.ndim == form.ndim and target.shape[1:] == form.shape[1:],
+        f"{origin} has the shape {target.shape}, from_music {form.shape}: they may differ in the "
+        "first dimension only",
+    )
+
+
+def _check_features(
+    conditioner: Conditioner, target: Floats, timeline: Timeline, origin: str
+) -> Floats:
+    """Check what ``conditioner`` shows of ``target``, and return it."""
     length, prefix = len(timeline.times), conditioner.place == "prefix"
     times, turns = timeline.times, conditioner.changes(target)
     before = target.copy()

@@ -1,5 +1,8 @@
 """Conditioners: the same rows in training and in generation, and what those rows say."""
 
+from dataclasses import replace
+from importlib.metadata import entry_points
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -11,7 +14,7 @@ from emsync.arc import State
 from emsync.conditioning import Conditioner, Cursor, Floats
 from emsync.errors import UsageError
 from emsync.music import DRUMS, PIANO, Piece
-from emsync.testing import check_conditioner, example_piece
+from emsync.testing import check_conditioner, example_piece, example_video
 from emsync.tokens import Timeline
 from emsync.tonality import KEYS, key_fits
 from emsync_conditioners.boundaries import Boundaries
@@ -21,6 +24,11 @@ from emsync_conditioners.onset_density import OnsetDensity
 from emsync_conditioners.valence_arousal import ValenceArousal
 from emsync_tokenizers.events import Events
 
+OURS = sorted(
+    point.name
+    for point in entry_points(group=plugins.CONDITIONERS)
+    if point.value.startswith("emsync_conditioners.")
+)
 NAN = np.nan
 EXP = np.exp(-8.0)  # the second row far from any boundary
 
@@ -71,13 +79,26 @@ def slow_waits(conditioner: Boundaries, target: Floats, music: Timeline) -> list
         ("chroma", np.zeros((0, 12), np.float32)),
         ("onset_density", floats(2.0, NAN, 40.0, 0.0)),
         ("onset_density", floats()),
-        ("valence_arousal", floats(0.3, NAN)),
-        ("valence_arousal", floats(-1.0, 1.0)),
+        ("metre", floats(0.5, 2.5, 4.5, 6.0)),
+        ("metre", floats(3.0)),
+        ("metre", floats(NAN)),
+        ("valence_arousal", floats(0.0, 0.3, NAN)[None]),
+        ("valence_arousal", np.array([(0, -1, 1), (4, 1, -1)], np.float32)),
     ],
 )
-def test_every_conditioner_keeps_the_laws(name: str, target: Floats) -> None:
+def test_conditioners_keep_the_laws_on_odd_targets(name: str, target: Floats) -> None:
     conditioner = plugins.load(plugins.CONDITIONERS, name, Conditioner)()  # type: ignore[type-abstract]
     check_conditioner(conditioner, target, Events().timeline(Events().encode(example_piece())))
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_every_conditioner_keeps_the_laws_and_has_one_form_of_target(name: str) -> None:
+    conditioner = plugins.load(plugins.CONDITIONERS, name, Conditioner)()  # type: ignore[type-abstract]
+    check_conditioner(conditioner)
+    form = conditioner.from_music(example_piece())
+    for video in (example_video(), Analysis(8.0, "24"), replace(example_video(), tempo=90.0)):
+        asked = conditioner.from_video(video)
+        assert asked.ndim == form.ndim and asked.shape[1:] == form.shape[1:]
 
 
 @given(cuts, timelines())
@@ -143,16 +164,17 @@ def test_boundaries_of_a_video_are_the_cuts_that_are_kept() -> None:
 
 def test_valence_and_arousal_are_a_row_each_and_one_may_be_missing() -> None:
     conditioner, nothing = ValenceArousal(), timeline()
-    assert conditioner.features(floats(0.5, -0.25), nothing).tolist() == [[0.5, 0.0], [0.0, -0.25]]
-    rows = conditioner.features(floats(NAN, -3.0), nothing)
+    rows = conditioner.features(floats(0.0, 0.5, -0.25)[None], nothing)
+    assert rows.tolist() == [[0.5, 0.0], [0.0, -0.25]]
+    rows = conditioner.features(floats(0.0, NAN, -3.0)[None], nothing)
     assert np.isnan(rows[0, 0]) and rows[1].tolist() == [0.0, -1.0]
 
 
 def test_valence_and_arousal_come_from_labels_and_from_the_video() -> None:
     conditioner = ValenceArousal()
-    assert conditioner.from_music(example_piece()).tolist() == [0.5, -0.25]
-    unlabelled = conditioner.from_music(Piece.of(np.zeros((0, 4))))
-    assert np.isnan(unlabelled).all()
+    assert conditioner.from_music(example_piece()).tolist() == [[0.0, 0.5, -0.25]]
+    (unlabelled,) = conditioner.from_music(Piece.of(np.zeros((0, 4))))
+    assert unlabelled[0] == 0 and np.isnan(unlabelled[1:]).all()
     video = conditioner.from_video(Analysis(5.0, "25", valence=0.1))
     assert video.shape == (1, 3) and video[0, 1] == np.float32(0.1) and np.isnan(video[0, 2])
 
@@ -285,7 +307,6 @@ def test_a_video_asks_for_bars_of_the_tempo_and_for_none_without() -> None:
 
 
 def test_only_the_clock_is_told_where_nothing_is_asked() -> None:
-    names = ("boundaries", "chroma", "metre", "onset_density", "valence_arousal")
     load = plugins.load
-    clocks = {name for name in names if load(plugins.CONDITIONERS, name, Conditioner).clock}
+    clocks = {name for name in OURS if load(plugins.CONDITIONERS, name, Conditioner).clock}
     assert clocks == {"metre"}

@@ -21,7 +21,7 @@ from emsync_tokenizers import vocabulary as v
 from emsync_tokenizers.events import Events
 
 TARGETS = {
-    "valence_arousal": np.array([0.5, np.nan], np.float32),
+    "valence_arousal": np.array([[0.0, 0.5, np.nan]], np.float32),
     "boundaries": np.array([1.0, 5.0], np.float32),
     "onset_density": np.array([4.0, np.nan], np.float32),
 }

@@ -15,9 +15,8 @@ from emsync.tokens import Timeline
 class ValenceArousal(Conditioner):
     """Valence and arousal in [-1, 1], as two vectors before the tokens.
 
-    Targets are (2,), valence and arousal, or (S, 3) where they change: the second from which they
-    hold, then both. NaN leaves one open. Row 0 is the valence with a zero beside it, row 1 a zero
-    and the arousal.
+    Targets are (S, 3), a row for each state: the second from which it holds, valence, arousal. NaN
+    leaves one open. Row 0 is the valence with a zero beside it, row 1 a zero and the arousal.
     """
 
     name: ClassVar[str] = "valence_arousal"
@@ -29,16 +28,15 @@ class ValenceArousal(Conditioner):
 
     def from_music(self, piece: Piece) -> Floats:
         labels = [piece.labels.get(name, np.nan) for name in ("valence", "arousal")]
-        return np.array(labels, np.float32)
+        return np.array([[0.0, *labels]], np.float32)  # one state throughout
 
     def from_video(self, video: Analysis) -> Floats:
         return np.array([(s.start, s.valence, s.arousal) for s in video.arc], np.float32)
 
     def features(self, target: Floats, timeline: Timeline) -> Floats:
-        if target.ndim == 2:
-            now = timeline.times[-1] if len(timeline.times) else 0.0
-            target = target[np.searchsorted(target[1:, 0], now, side="right"), 1:]
-        return np.diag(np.clip(target, -self.limit, self.limit)).astype(np.float32)
+        now = timeline.times[-1] if len(timeline.times) else 0.0
+        felt = target[np.searchsorted(target[1:, 0], now, side="right"), 1:]
+        return np.diag(np.clip(felt, -self.limit, self.limit)).astype(np.float32)
 
     def changes(self, target: Floats) -> Floats:
-        return target[1:, 0] if target.ndim == 2 else target[:0]
+        return target[1:, 0]
