@@ -68,7 +68,6 @@ class Estimator(ABC):
 
     name: ClassVar[str]
     summary: ClassVar[str]  # one line for ``emsync plugins``
-    stills: ClassVar[float] = 0.0  # seconds between the colour pictures it needs; 0 needs none
 
     @abstractmethod
     def feel(self, footage: Footage, spans: Sequence[Span]) -> list[Feeling]:
@@ -86,6 +85,11 @@ class Estimator(ABC):
         """What the analysis says of where its feeling comes from."""
         return self.name
 
+    @property
+    def stills(self) -> float:
+        """Seconds between the colour pictures that it needs in the footage; 0 needs none."""
+        return 0.0
+
 
 @dataclass(frozen=True)
 class Blend(Estimator):
@@ -97,7 +101,7 @@ class Blend(Estimator):
     parts: tuple[tuple[Estimator, float], ...]  # each with its weight, above 0
 
     @property
-    def stills(self) -> float:  # type: ignore[override]
+    def stills(self) -> float:
         return min((e.stills for e, _ in self.parts if e.stills), default=0.0)
 
     @property

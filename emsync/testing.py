@@ -1,22 +1,30 @@
 """The laws that every plug-in keeps, for its author to test it by.
 
-    from emsync.testing import check_conditioner, check_tokenizer
+    from emsync.testing import check_conditioner, check_estimator, check_tokenizer
 
 Each check raises AssertionError with a sentence that says which law is broken, and where.
 """
 
 import json
 from collections.abc import Sequence
+from copy import deepcopy
 from dataclasses import asdict, is_dataclass, replace
+from fractions import Fraction
+from pathlib import Path
 
 import numpy as np
 
+from emsync.affect import EMOTIONS
 from emsync.analysis import Analysis, Curve, Cut, State
 from emsync.conditioning import Conditioner, Floats
+from emsync.feeling import Estimator, Feeling
+from emsync.film import Film
 from emsync.music import BASS, CLASSES, DRUMS, PIANO, Piece, Seconds
 from emsync.tokens import Ids, Timeline, Tokenizer
+from emsync.video import STILL_HEIGHT, STRIP, Footage, Still
 
 CLOSE = 0.05  # seconds; the most that a tokenizer's grid may move a boundary chord
+ALIKE = 1e-4  # between two feelings that are one; sums in another order differ in the last digits
 
 
 def example_piece() -> Piece:
@@ -149,6 +157,125 @@ def _start(timeline: Timeline, end: int) -> Timeline:
     return Timeline(timeline.times[:end], timeline.marks[:end])
 
 
+def example_footage(stills: float = 0.0) -> Footage:
+    """Return twenty seconds of drawn footage: a dim and quiet shot, a bright and lively one.
+
+    ``stills`` is the seconds between its colour pictures, as an estimator asks for them.
+    """
+    times = np.arange(0, 20, 0.04)
+    bright = times >= 12.0
+
+    def still(time: float) -> Still:
+        picture = np.zeros((STILL_HEIGHT, STILL_HEIGHT * 16 // 9, 3), np.uint8)
+        picture[:] = (40, 60, 120) if time < 12.0 else (250, 210, 70)
+        picture[100:160, 20 + int(10 * time) :][:, :60] = (200, 40, 40)  # a block that moves
+        return Still(time, picture)
+
+    def every(step: float) -> tuple[Still, ...]:
+        return tuple(still(float(time)) for time in np.arange(step / 2, 20, step))
+
+    return Footage(
+        film=Film(Path("drawn.mp4"), 20.0, Fraction(25), 320, 180, 0, False, len(times), 0),
+        times=times,
+        brightness=np.where(bright, 0.7, 0.2) + 0.05 * np.sin(times),
+        saturation=np.where(bright, 0.6, 0.3),
+        colourfulness=np.where(bright, 0.4, 0.1),
+        motion_times=times[1:] - 0.02,
+        motion=np.where(bright, 0.8, 0.02)[1:] + 0.01 * np.cos(times[1:]) ** 2,
+        cuts=(Cut(12.0, frame=300),),
+        strip=every(20 / STRIP),
+        stills=every(stills) if stills else (),
+    )
+
+
+def still_footage(stills: float = 0.0) -> Footage:
+    """Return twenty seconds of one black frame: nothing moves, nothing is cut."""
+    black = Still(0.0, np.zeros((STILL_HEIGHT, STILL_HEIGHT * 16 // 9, 3), np.uint8))
+    return Footage(
+        film=Film(Path("black.mp4"), 20.0, Fraction(1, 20), 320, 180, 0, False, 1, 0),
+        times=np.zeros(1),
+        brightness=np.zeros(1),
+        saturation=np.zeros(1),
+        colourfulness=np.zeros(1),
+        motion_times=np.zeros(0),
+        motion=np.zeros(0),
+        cuts=(),
+        strip=(black,),
+        stills=(black,) if stills else (),
+    )
+
+
+def check_estimator(estimator: Estimator) -> None:
+    """Raise AssertionError if ``estimator`` breaks a law on footage that is drawn here.
+
+    Of its spans some overlap, one lies between two frames, and they come in no order.
+    """
+    kind = type(estimator)
+    _check_dataclass(kind)
+    _require(
+        all(isinstance(text, str) and text for text in (kind.name, kind.summary, estimator.title)),
+        f"name, summary or title of {kind.__name__} is empty",
+    )
+    _require(
+        bool(np.isfinite(estimator.stills)) and estimator.stills >= 0,
+        f"stills is {estimator.stills}; it is seconds between pictures, or 0",
+    )
+    spans = [(12.0, 20.0), (0.0, 20.0), (3.0, 14.5), (0.0, 12.0), (5.001, 5.002), (19.9, 20.0)]
+    for footage in (example_footage(estimator.stills), still_footage(estimator.stills)):
+        where = f"in {footage.film.path}"
+        before = deepcopy(footage)
+        felt = estimator.feel(footage, spans)
+        _require(
+            len(felt) == len(spans),
+            f"there are {len(felt)} feelings for {len(spans)} spans {where}",
+        )
+        for span, feeling in zip(spans, felt, strict=True):
+            _check_feeling(feeling, f"{span} s {where}")
+        _require(
+            list(map(_numbers, estimator.feel(footage, spans))) == list(map(_numbers, felt)),
+            f"a second look at the spans {where} differs from the first",
+        )
+        _require(_same(footage, before), f"what was seen {where} is changed by the look at it")
+        again = dict(zip(spans[::-1], estimator.feel(footage, spans[::-1]), strict=True))
+        for span, feeling in zip(spans, felt, strict=True):
+            (alone,) = estimator.feel(footage, [span])
+            for name, other in (("alone", alone), ("in another order", again[span])):
+                _require(
+                    np.allclose(_numbers(other), _numbers(feeling), 0, ALIKE),
+                    f"{span} s {where}, asked {name}, feels other than among others",
+                )
+
+
+def _check_feeling(feeling: Feeling, where: str) -> None:
+    _require(isinstance(feeling, Feeling), f"{where} feels {feeling!r}, which is no Feeling")
+    for name, value in (("valence", feeling.valence), ("arousal", feeling.arousal)):
+        _require(-1 <= value <= 1, f"the {name} of {where} is {value}, outside -1 to 1")
+    _require(
+        set(feeling.emotion) == set(EMOTIONS),
+        f"the emotions of {where} are {', '.join(feeling.emotion)}, not {', '.join(EMOTIONS)}",
+    )
+    shares = list(feeling.emotion.values())
+    _require(
+        all(0 <= share <= 1 for share in shares) and abs(sum(shares) - 1) <= 1e-6,
+        f"the probabilities of {where} are {shares}; they must be 0 or more and sum to 1",
+    )
+
+
+def _numbers(feeling: Feeling) -> list[float]:
+    return [feeling.valence, feeling.arousal, *(feeling.emotion[name] for name in EMOTIONS)]
+
+
+def _same(one: Footage, other: Footage) -> bool:
+    """Return whether two looks at a film hold the same numbers and pictures."""
+    pictures = [
+        (a.pixels, b.pixels)
+        for a, b in zip((*one.strip, *one.stills), (*other.strip, *other.stills), strict=True)
+    ]
+    columns = ("times", "brightness", "saturation", "colourfulness", "motion_times", "motion")
+    pairs = [(getattr(one, name), getattr(other, name)) for name in columns]
+    return all(np.array_equal(a, b) for a, b in (*pairs, *pictures))
+
+
 def check_tokenizer(tokenizer: Tokenizer, piece: Piece) -> None:
     """Raise AssertionError if ``tokenizer`` breaks a law on ``piece``.
 
@@ -274,12 +401,16 @@ def refusals(tokenizer: Tokenizer, rule: str, ids: Ids, start: int = 0) -> Seque
 
 def _check_settings(plugin: Conditioner | Tokenizer) -> None:
     kind = type(plugin)
+    _check_dataclass(kind)
+    settings = json.loads(json.dumps(asdict(plugin)))
+    _require(kind(**settings) == plugin, f"the settings {settings} do not survive JSON")
+
+
+def _check_dataclass(kind: type) -> None:
     _require(
         is_dataclass(kind) and "__dataclass_fields__" in vars(kind),
         f"{kind.__name__} is not a dataclass, so its settings are not known",
     )
-    settings = json.loads(json.dumps(asdict(plugin)))
-    _require(kind(**settings) == plugin, f"the settings {settings} do not survive JSON")
 
 
 def _require(law: bool, sentence: str) -> None:

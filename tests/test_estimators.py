@@ -4,8 +4,11 @@ import json
 import math
 import warnings
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from fractions import Fraction
+from importlib.metadata import entry_points
 from pathlib import Path
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
@@ -34,6 +37,7 @@ from emsync.estimators.pictures import (
 )
 from emsync.feeling import Blend, Estimator, Feeling, Span, choose, mean
 from emsync.film import Film
+from emsync.testing import check_estimator, example_footage
 from emsync.video import Cut, Footage, Still
 
 WHOLE: Span = (0.0, 20.0)
@@ -66,32 +70,137 @@ def footage(
 # What all keep
 
 
-@pytest.fixture(params=["pictures", "fixed:joy", "clip", "file", "blend"])
-def any_estimator(request: pytest.FixtureRequest, eyes: Path, tmp_path: Path) -> Estimator:
+OURS = sorted(
+    point.name
+    for point in entry_points(group=plugins.ESTIMATORS)
+    if point.value.startswith("emsync.")
+)
+
+
+@pytest.mark.parametrize("name", [*OURS, "pictures=1,fixed:0.5/-0.5=3"])
+def test_every_estimator_keeps_the_laws(
+    name: str, request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
     (tmp_path / "arc.csv").write_text("time,emotion\n0,fear\n7,joy\n")
-    return choose(
-        {
-            "clip": f"clip:{eyes}",
-            "file": f"file:{tmp_path / 'arc.csv'}",
-            "blend": "pictures=1,fixed:0.5/-0.5=3",
-        }.get(request.param, request.param)
-    )
+    needs = {"file": f":{tmp_path / 'arc.csv'}", "fixed": ":joy"}
+    if name == "clip":
+        needs["clip"] = f":{request.getfixturevalue('eyes')}"
+    estimator = choose(name + needs.get(name, ""))
+    check_estimator(estimator)
+    (felt,) = estimator.feel(example_footage(estimator.stills), [WHOLE])
+    assert tuple(felt.emotion) == EMOTIONS
 
 
-def test_each_span_is_felt_on_the_plane_and_alone_as_among_others(any_estimator: Estimator) -> None:
-    film = footage(stills=[coloured(i, i + 1.0) for i in range(6)])
-    spans: list[Span] = [(0.0, 20.0), (0.0, 4.0), (3.0, 8.0), (19.9, 20.0)]
-    felt = any_estimator.feel(film, spans)
-    assert len(felt) == len(spans)
-    for span, feeling in zip(spans, felt, strict=True):
-        assert -1 <= feeling.valence <= 1 and -1 <= feeling.arousal <= 1
-        assert tuple(feeling.emotion) == EMOTIONS
-        assert sum(feeling.emotion.values()) == pytest.approx(1)
-        (alone,) = any_estimator.feel(film, [span])
-        assert (alone.valence, alone.arousal) == pytest.approx(
-            (feeling.valence, feeling.arousal), abs=1e-5
-        )
-    assert any_estimator.title and any_estimator.summary
+CALM = Feeling.at(0.2, -0.3)
+
+
+@dataclass(frozen=True)
+class Even(Estimator):
+    """Keeps every law; those below break one each."""
+
+    name: ClassVar[str] = "even"
+    summary: ClassVar[str] = "the same calm in all of a film"
+
+    def feel(self, footage: Footage, spans: Sequence[Span]) -> list[Feeling]:
+        return [CALM] * len(spans)
+
+
+@dataclass(frozen=True)
+class Lazy(Even):
+    def feel(self, footage: Footage, spans: Sequence[Span]) -> list[Feeling]:
+        return [CALM]
+
+
+@dataclass(frozen=True)
+class Wild(Even):
+    def feel(self, footage: Footage, spans: Sequence[Span]) -> list[Feeling]:
+        return [Feeling(0.0, 1.5, CALM.emotion)] * len(spans)
+
+
+@dataclass(frozen=True)
+class Lost(Even):
+    def feel(self, footage: Footage, spans: Sequence[Span]) -> list[Feeling]:
+        return [Feeling(math.nan, 0.0, CALM.emotion)] * len(spans)
+
+
+@dataclass(frozen=True)
+class Doubtful(Even):
+    def feel(self, footage: Footage, spans: Sequence[Span]) -> list[Feeling]:
+        return [Feeling(0.0, 0.0, dict.fromkeys(EMOTIONS, 0.1))] * len(spans)
+
+
+@dataclass(frozen=True)
+class Bored(Even):
+    def feel(self, footage: Footage, spans: Sequence[Span]) -> list[Feeling]:
+        return [Feeling(0.0, 0.0, {"boredom": 1.0})] * len(spans)
+
+
+@dataclass(frozen=True)
+class Plain(Even):
+    def feel(self, footage: Footage, spans: Sequence[Span]) -> list[Any]:
+        return [(0.0, 0.0)] * len(spans)
+
+
+@dataclass(frozen=True)
+class Moody(Even):
+    rng: np.random.Generator = field(default_factory=lambda: np.random.default_rng(0))
+
+    def feel(self, footage: Footage, spans: Sequence[Span]) -> list[Feeling]:
+        return [Feeling.at(*self.rng.uniform(-1, 1, 2)) for _ in spans]
+
+
+@dataclass(frozen=True)
+class Drifting(Even):
+    def feel(self, footage: Footage, spans: Sequence[Span]) -> list[Feeling]:
+        return [Feeling.at(0.1 * i, 0.0) for i, _ in enumerate(spans)]
+
+
+@dataclass(frozen=True)
+class Relative(Even):
+    def feel(self, footage: Footage, spans: Sequence[Span]) -> list[Feeling]:
+        longest = max(end - start for start, end in spans)
+        return [Feeling.at((end - start) / longest, 0.0) for start, end in spans]
+
+
+@dataclass(frozen=True)
+class Painting(Even):
+    def feel(self, footage: Footage, spans: Sequence[Span]) -> list[Feeling]:
+        footage.strip[0].pixels[:] = 255
+        return super().feel(footage, spans)
+
+
+@dataclass(frozen=True)
+class Hasty(Even):
+    @property
+    def stills(self) -> float:
+        return -1.0
+
+
+class Bare(Even):
+    pass
+
+
+@pytest.mark.parametrize(
+    ("broken", "sentence"),
+    [
+        (Lazy(), "there are 1 feelings for 6 spans in drawn.mp4"),
+        (Wild(), r"the arousal of \(12.0, 20.0\) s in drawn.mp4 is 1.5, outside -1 to 1"),
+        (Lost(), "the valence of .* is nan, outside -1 to 1"),
+        (Doubtful(), r"the probabilities of .* are \[0.1, .*\]; they must be 0 or more and sum"),
+        (Bored(), "the emotions of .* are boredom, not anger, disgust, fear, joy, sadness, sur"),
+        (Plain(), r"feels \(0.0, 0.0\), which is no Feeling"),
+        (Moody(), "a second look at the spans in drawn.mp4 differs from the first"),
+        (Drifting(), r"in drawn.mp4, asked .*, feels other than among others"),
+        (Relative(), r"\(12.0, 20.0\) s in drawn.mp4, asked alone, feels other than among others"),
+        (Painting(), "what was seen in drawn.mp4 is changed by the look at it"),
+        (Hasty(), "stills is -1.0; it is seconds between pictures, or 0"),
+        (Bare(), "Bare is not a dataclass"),
+    ],
+)
+def test_an_estimator_that_breaks_a_law_fails_the_check(broken: Estimator, sentence: str) -> None:
+    check_estimator(Even())
+    with pytest.raises(AssertionError, match=sentence):
+        check_estimator(broken)
 
 
 def test_the_doors_lead_to_the_four() -> None:
@@ -121,7 +230,7 @@ def test_a_blend_of_one_opinion_is_that_opinion(weight: float) -> None:
 
 def test_a_blend_asks_for_the_pictures_of_its_most_curious_part(eyes: Path) -> None:
     assert choose("pictures,fixed:joy").stills == 0
-    assert choose(f"pictures,clip:{eyes}").stills == clip.Clip.stills > 0
+    assert choose(f"pictures,clip:{eyes}").stills == clip.STILLS > 0
 
 
 @pytest.mark.parametrize(

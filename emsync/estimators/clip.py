@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 USUAL = "laion/CLIP-ViT-B-32-laion2B-s34B-b79K"  # looked for in the hub's cache
 BATCH = 16  # pictures embedded at once
+STILLS = 2.0  # seconds between the pictures that it looks at
 
 SENTENCES = (
     "a scene from a film, full of {noun}",
@@ -57,7 +58,6 @@ class Clip(Estimator):
 
     name: ClassVar[str] = "clip"
     summary: ClassVar[str] = "emotion by CLIP or SigLIP with written sentences: clip:FOLDER"
-    stills: ClassVar[float] = 2.0
 
     source: str = USUAL  # a folder, or a name in the hub's cache
 
@@ -67,6 +67,10 @@ class Clip(Estimator):
         estimator = cls(argument) if argument else cls()
         load(estimator.source)
         return estimator
+
+    @property
+    def stills(self) -> float:
+        return STILLS
 
     def feel(self, footage: Footage, spans: Sequence[Span]) -> list[Feeling]:
         stills = footage.stills or footage.strip
