@@ -1,3 +1,67 @@
-"""Music that follows a video: video in, multi-instrument score out."""
+"""Music that follows a video: video in, multi-instrument score out.
+
+>>> import emsync
+>>> composition = emsync.generate("clip.mp4", emsync.Options(tonic="D"))  # doctest: +SKIP
+>>> composition.save("score.mid")  # doctest: +SKIP
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from emsync.analysis import Analysis
+    from emsync.audio import Audio, render
+    from emsync.composer import Composer
+    from emsync.composition import Composition
+    from emsync.errors import EmsyncError
+    from emsync.matching import match
+    from emsync.midi import check
+    from emsync.music import Piece
+    from emsync.options import Options, Outputs
+    from emsync.pipeline import analyze, generate
 
 __version__ = "0.1.0"
+
+_HOMES = {  # of each public name, imported when it is first used: ``emsync --help`` needs no torch
+    "Analysis": "emsync.analysis",
+    "Audio": "emsync.audio",
+    "Composer": "emsync.composer",
+    "Composition": "emsync.composition",
+    "EmsyncError": "emsync.errors",
+    "Options": "emsync.options",
+    "Outputs": "emsync.options",
+    "Piece": "emsync.music",
+    "analyze": "emsync.pipeline",
+    "check": "emsync.midi",
+    "generate": "emsync.pipeline",
+    "match": "emsync.matching",
+    "render": "emsync.audio",
+}
+
+__all__ = [
+    "Analysis",
+    "Audio",
+    "Composer",
+    "Composition",
+    "EmsyncError",
+    "Options",
+    "Outputs",
+    "Piece",
+    "__version__",
+    "analyze",
+    "check",
+    "generate",
+    "match",
+    "render",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'emsync' has no attribute {name!r}")
+    value = globals()[name] = getattr(import_module(_HOMES[name]), name)
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_HOMES})

@@ -6,7 +6,7 @@
 
 import json
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from fractions import Fraction
 from pathlib import Path
@@ -27,12 +27,12 @@ from emsync.affect import (
 from emsync.arc import State, named, scenes, seconds, settle, whole_feeling
 from emsync.errors import InputError, UsageError
 from emsync.feeling import Estimator, Feeling, choose, mean
-from emsync.film import open_film
+from emsync.options import FASTEST, SLOWEST, PathLike
 from emsync.output import whole
 from emsync.tonality import TONICS, pitch_class
-from emsync.video import Curve, Cut, Footage, thin, watch
+from emsync.video import Curve, Cut, Footage, thin
 
-__all__ = ["FORMAT", "Analysis", "Curve", "Cut", "State", "analyze"]
+__all__ = ["FORMAT", "Analysis", "Curve", "Cut", "State"]
 
 FORMAT = 1  # raised when a field changes its meaning
 MOTION_STEP = 0.1  # seconds between two values of the motion curve
@@ -41,7 +41,6 @@ FEELING_REACH = 2.5  # seconds to either side of a second that make its value in
 LARGEST = 64 * 2**20  # bytes of an analysis file; hours of video need a hundredth of it
 MOST_CUTS = 100_000
 GAPLESS = 0.01  # seconds by which states that were written by hand may miss each other
-SLOWEST, FASTEST = 30.0, 300.0  # beats a minute
 ROUNDING = 0.01  # by which probabilities rounded by hand may miss 1
 FINEST = 1_000_000  # largest denominator of a factor of the frame rate, which stays readable
 
@@ -213,9 +212,9 @@ class Analysis:
 
     def to_json(self) -> dict[str, Any]:
         """Return plain values for ``json.dumps``; NaN becomes null."""
-        return {"format": FORMAT, **_nulls(asdict(self))}
+        return {"format": FORMAT, **nulls(asdict(self))}
 
-    def save(self, path: Path) -> None:
+    def save(self, path: PathLike) -> None:
         """Write the JSON file ``path``, whole or not at all: a line for each cut and each state."""
         data = self.to_json()
         rows = {key: json.dumps(value, allow_nan=False) for key, value in data.items()}
@@ -224,12 +223,13 @@ class Analysis:
                 lines = ",\n  ".join(json.dumps(row, allow_nan=False) for row in data[key])
                 rows[key] = f"[\n  {lines}\n ]"
         text = ",\n".join(f' "{key}": {row}' for key, row in rows.items())
-        with whole(path) as partial:
+        with whole(Path(path)) as partial:
             partial.write_text(f"{{\n{text}\n}}\n", encoding="utf-8")
 
     @classmethod
-    def load(cls, path: Path) -> Self:
+    def load(cls, path: PathLike) -> Self:
         """Read the JSON file at ``path``."""
+        path = Path(path)
         try:
             if (size := path.stat().st_size) > LARGEST:
                 raise InputError(f"{str(path)!r} is no analysis: {size} bytes are too many")
@@ -273,15 +273,6 @@ class Analysis:
             )
         except _Off as error:
             raise InputError(f"{name}: {error}") from error
-
-
-def analyze(
-    path: Path,
-    estimator: Estimator | None = None,
-    progress: Callable[[float], None] | None = None,
-) -> Analysis:
-    """Watch the video at ``path`` once and return what it asks of its music."""
-    return Analysis.of(watch(open_film(path), progress), estimator)
 
 
 class _Off(ValueError):
@@ -344,12 +335,16 @@ def _cut(value: Any, key: str, duration: float) -> Cut:
         raise _Off(f"{key}.kept is {_shown(kept)}; it must be true or false, without quotes")
     if frame is not None and (isinstance(frame, bool) or not isinstance(frame, int) or frame < 0):
         raise _Off(f"{key}.frame is {_shown(frame)}, not a whole number from 0 on, or null")
+    kind = given.get("kind", "cut")
+    if kind not in ("cut", "fade"):
+        raise _Off(f'{key}.kind is {_shown(kind)}; it is "cut" or "fade"')
     return Cut(
         time=time,
         strength=_real(given.get("strength", 1.0), f"{key}.strength", 0.0, 1.0),
         kept=kept,
         reason=_text(given.get("reason", ""), f"{key}.reason"),
         frame=frame,
+        kind=kind,
     )
 
 
@@ -457,10 +452,10 @@ def _rate(value: Any) -> str:
     return text
 
 
-def _nulls(value: Any) -> Any:
+def nulls(value: Any) -> Any:
     """Return ``value`` with NaN as None, since JSON has no NaN."""
     if isinstance(value, dict):
-        return {k: _nulls(v) for k, v in value.items()}
+        return {k: nulls(v) for k, v in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_nulls(v) for v in value]
+        return [nulls(v) for v in value]
     return None if isinstance(value, float) and math.isnan(value) else value

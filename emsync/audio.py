@@ -1,6 +1,8 @@
 """Sound from a score, and finished sound."""
 
+import base64
 import io
+import math
 import wave
 from collections.abc import Callable
 from contextlib import redirect_stdout
@@ -16,8 +18,9 @@ import numpy as np
 from numpy.typing import NDArray
 from symusic.core import NoteTick, ScoreSecond, ScoreTick, TempoTick, TrackTick
 
-from emsync.errors import AssetError, InputError
-from emsync.output import whole
+from emsync.errors import AssetError, InputError, UsageError
+from emsync.options import PathLike
+from emsync.output import check_target, whole
 from emsync.smf import parse
 
 Samples: TypeAlias = NDArray[np.float32]
@@ -56,6 +59,39 @@ class Audio:
     def duration(self) -> float:
         """The length in seconds."""
         return len(self.samples) / self.rate
+
+    def save(self, path: PathLike) -> None:
+        """Write a 16-bit WAV file, whole or not at all."""
+        write_wav(self, Path(path))
+
+    def _repr_html_(self) -> str:
+        data = base64.b64encode(wav_bytes(self)).decode()
+        return f'<audio controls src="data:audio/wav;base64,{data}"></audio>'
+
+
+def render(
+    score: PathLike,
+    out: PathLike | None = None,
+    *,
+    duration: float | None = None,
+    fade: float = FADE,
+    soundfont: PathLike | None = None,
+) -> Audio:
+    """Play the MIDI file ``score`` and return its sound, its peak at -3 dB; write it to ``out``.
+
+    The sound is fitted to ``duration`` seconds, if they are given, and fades out over ``fade``.
+    """
+    if out is not None:
+        check_target(Path(out))
+    if duration is not None and not (math.isfinite(duration) and duration > 0):
+        raise UsageError(f"the duration is {duration} s; choose a positive number of seconds")
+    if not (math.isfinite(fade) and fade >= 0):
+        raise UsageError(f"the fade is {fade} s; choose 0 or more seconds")
+    sound = synthesize(Path(score), None if soundfont is None else Path(soundfont))
+    sound = finish(sound, sound.duration if duration is None else duration, fade)
+    if out is not None:
+        write_wav(sound, Path(out))
+    return sound
 
 
 # --- sound from a score ---------------------------------------------------------------------------
@@ -338,12 +374,19 @@ def finish(audio: Audio, duration: float, fade: float = FADE) -> Audio:
 
 def write_wav(audio: Audio, path: Path) -> None:
     """Write ``audio`` as a 16-bit WAV file, whole or not at all."""
-    data = np.round(np.clip(audio.samples, -1, 1) * 32767).astype("<i2").tobytes()
-    with whole(path) as part, part.open("wb") as raw, wave.open(raw, "wb") as file:
+    with whole(path) as part:
+        part.write_bytes(wav_bytes(audio))
+
+
+def wav_bytes(audio: Audio) -> bytes:
+    """Return ``audio`` as the content of a 16-bit WAV file."""
+    content = io.BytesIO()
+    with wave.open(content, "wb") as file:
         file.setnchannels(2)
         file.setsampwidth(2)
         file.setframerate(audio.rate)
-        file.writeframes(data)
+        file.writeframes(np.round(np.clip(audio.samples, -1, 1) * 32767).astype("<i2").tobytes())
+    return content.getvalue()
 
 
 def duck(music: Audio, film: Audio) -> Audio:

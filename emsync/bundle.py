@@ -9,7 +9,7 @@ import json
 import platform
 import secrets
 import shutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -17,19 +17,19 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from symusic.core import ScoreTick
 
 import emsync
 from emsync import audio
 from emsync.analysis import Analysis
 from emsync.audio import Audio
+from emsync.composition import Composition
 from emsync.cuts import write_cuts
 from emsync.errors import EmsyncError, UsageError
 from emsync.film import Film
-from emsync.mux import KeepAudio, mux, soundtrack
+from emsync.music import Score
 from emsync.notation import write_musicxml
 from emsync.output import check_target
-from emsync.report import Story, write_html, write_png
+from emsync.report import write_html, write_png
 from emsync.titles import Titles
 
 FILES = (
@@ -60,17 +60,16 @@ class Stems:
     mix: Audio
 
 
-def play_stems(score: Path, duration: float, soundfont: Path | None = None) -> Stems:
-    """Play each track of a MIDI file alone, for exactly ``duration`` seconds.
+def play_stems(score: Score, duration: float, soundfont: Path | None = None) -> Stems:
+    """Play each track of a score alone, for exactly ``duration`` seconds.
 
     One gain brings the peak of the mix to -3 dB; it is less where a stem would clip otherwise.
     """
-    together = ScoreTick.from_midi(score.read_bytes())
     parts: dict[str, Audio] = {}
-    for track in together.tracks:
+    for track in score.tracks:
         if track.notes:
-            alone = together.copy()
-            alone.tracks = type(together.tracks)([track])
+            alone = score.copy()
+            alone.tracks = type(score.tracks)([track])
             parts[track.name.lower()] = audio.fit(audio.synthesize(alone, soundfont), duration)
     total = audio.fit(Audio(np.zeros((0, 2), np.float32), audio.RATE), duration).samples
     for part in parts.values():
@@ -151,37 +150,20 @@ def preview_suffix(film: Film) -> str:
     )
 
 
-def write_bundle(
-    folder: Path,
-    film: Film,
-    score: Path,
-    story: Story,
-    stems: Stems,
-    keep_audio: KeepAudio = "replace",
-    titles: Titles = Titles(),
-    progress: Callable[[float], None] | None = None,
-) -> None:
-    """Fill ``folder`` for ``film`` and its music, the MIDI file ``score``.
-
-    A score that is in the folder stays. ``progress`` is told the seconds of the preview that are
-    written.
-    """
-    video = story.video
-    if score.parent != folder:
-        shutil.copyfile(score, folder / "score.mid")
-    preview = folder / f"preview{preview_suffix(film)}"
-    mux(film, soundtrack(film, stems.mix, keep_audio), preview, progress)
-    names = {"score": "score.mid", "audio": "mix.wav", "video": preview.name}
-    _write_json(folder / "score.json", {**story.facts, **names})
+def write_bundle(folder: Path, composition: Composition, stems: Stems, preview: str) -> None:
+    """Fill ``folder``, which holds score.mid and the film ``preview``, with the other files."""
+    video, titles = composition.analysis, composition.titles
+    names = {"score": "score.mid", "audio": "mix.wav", "video": preview}
+    _write_json(folder / "score.json", {**composition.to_json(), **names})
     _write_markers(folder / "markers.csv", video, titles)
     write_cuts(folder / ("cuts.edl" if titles.rate else "cuts.json"), video)  # frames need a rate
-    write_musicxml(folder / "score.musicxml", story.fitted, titles)
+    write_musicxml(folder / "score.musicxml", composition.fitted, titles)
     (folder / "stems").mkdir()
     for name, part in stems.parts.items():
         audio.write_wav(part, folder / "stems" / f"{name}.wav")
     audio.write_wav(stems.mix, folder / "mix.wav")
-    write_html(folder / "report.html", story)
-    write_png(folder / "report.png", story)
+    write_html(folder / "report.html", composition)
+    write_png(folder / "report.png", composition)
 
 
 def versions() -> dict[str, str]:

@@ -15,18 +15,22 @@ Where rhythm is asked for, it counts for a fifth and all the others for four:
 """
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from emsync import audio
 from emsync.analysis import Analysis
+from emsync.ending import Ending
 from emsync.hits import Fitted
 from emsync.likeness import likeness
-from emsync.match import as_signal, onset_strength
+from emsync.matching import as_signal, onset_strength
 from emsync.metrics.mood import MoodModel, features
 from emsync.metrics.rhythm import SAMPLE_RATE, Floats, cm
 from emsync.music import DRUMS, Piece, to_score
+from emsync.tokens import Ids
 
 WEIGHTS = {"hits": 0.35, "ending": 0.1, "density": 0.15, "mood": 0.15, "likeness": 0.25}
 RHYTHM = {"rhythm": 0.25}  # weighs beside the others, where it is asked for
@@ -39,9 +43,14 @@ class Candidate:
     """One piece fitted to the video, and how good it is."""
 
     fitted: Fitted
+    ending: Ending
     seed: int
-    tokens: int
+    ids: Ids  # (T,) tokens it was drawn as
     parts: dict[str, float]  # from 0 to 1, by the names of WEIGHTS, and of RHYTHM if asked for
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain values for ``json.dumps``: the seed, the score and its parts."""
+        return {"seed": self.seed, "score": self.score, **self.parts}
 
     @property
     def score(self) -> float:
@@ -51,10 +60,20 @@ class Candidate:
         return round(total / sum(weights.values()), 4)
 
 
+def rank(candidates: Iterable[Candidate]) -> list[Candidate]:
+    """Return the candidates, best first; of equals the one that came first."""
+    return sorted(candidates, key=lambda candidate: -candidate.score)
+
+
 def judge(
-    fitted: Fitted, asked: Analysis, seed: int, tokens: int, pictures: Floats | None = None
+    fitted: Fitted,
+    ending: Ending,
+    asked: Analysis,
+    seed: int,
+    ids: Ids,
+    pictures: Floats | None = None,
 ) -> Candidate:
-    """Return the candidate with its parts measured.
+    """Return the candidate with its parts measured against what is ``asked``.
 
     ``pictures`` is the visible impact of the film, where its rhythm counts too.
     """
@@ -67,7 +86,7 @@ def judge(
     }
     if pictures is not None:
         parts["rhythm"] = _rhythm(fitted.piece, fitted.duration, pictures)
-    return Candidate(fitted, seed, tokens, {k: round(v, 4) for k, v in parts.items()})
+    return Candidate(fitted, ending, seed, ids, {k: round(v, 4) for k, v in parts.items()})
 
 
 def _hits(fitted: Fitted) -> float:

@@ -9,15 +9,31 @@ import json
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 import emsync
 from emsync.errors import EmsyncError, UsageError
+from emsync.options import (
+    CHECKPOINT,
+    Arc,
+    EndingKind,
+    Instruments,
+    KeepAudio,
+    Metric,
+    Options,
+    Outputs,
+    Sync,
+)
+
+if TYPE_CHECKING:
+    from emsync.analysis import Analysis
+    from emsync.composition import Composition
+    from emsync.outputs import Written
 
 app = typer.Typer(
     name="emsync",
@@ -36,7 +52,8 @@ VideoPath = Annotated[Path, typer.Argument(metavar="VIDEO", help="the video file
 Json = Annotated[bool, typer.Option("--json", help="print one JSON object, and nothing else")]
 Checkpoint = Annotated[str, typer.Option(help="a shipped checkpoint's name, or a folder")]
 EmotionEstimator = Annotated[
-    str, typer.Option(help="who feels the emotion: pictures, or pictures=0.5,clip:FOLDER=0.5")
+    str,
+    typer.Option(help="what estimates the emotion: pictures, or pictures=0.5,clip:FOLDER=0.5"),
 ]
 SoundFont = Annotated[Path | None, typer.Option(help="an .sf2 file to play with")]
 
@@ -129,76 +146,185 @@ def _print(report: dict[str, Any], as_json: bool, words: str) -> None:
     print(json.dumps(report, allow_nan=False) if as_json else words)
 
 
+DEFAULTS = Options()
+MUSIC, EMOTION, DRAWING, FILES, ADVANCED = (
+    "The music", "The emotion", "How it is composed", "What is written", "Advanced",
+)  # fmt: skip
+
+
 @app.command()
 def generate(
     video: VideoPath,
     out: Annotated[
-        Path | None, typer.Option(help="the score [default: VIDEO's name, .mid]")
+        Path | None,
+        typer.Option(
+            help="the score (.mid)", show_default="VIDEO's name, .mid", rich_help_panel=FILES
+        ),
     ] = None,
-    video_out: Annotated[Path | None, typer.Option("--video", help="the video with music")] = None,
-    audio_out: Annotated[Path | None, typer.Option("--audio", help="the music as a WAV")] = None,
+    video_out: Annotated[
+        Path | None,
+        typer.Option("--video", help="the video with the music", rich_help_panel=FILES),
+    ] = None,
+    audio_out: Annotated[
+        Path | None, typer.Option("--audio", help="the music as a WAV", rich_help_panel=FILES)
+    ] = None,
     bundle: Annotated[
-        Path | None, typer.Option(help="a folder: score, stems, markers, notation, report")
+        Path | None,
+        typer.Option(
+            help="a folder: score, stems, markers, notation, report", rich_help_panel=FILES
+        ),
     ] = None,
-    seed: Annotated[int, typer.Option(min=0, help="another number, another piece")] = 0,
-    candidates: Annotated[int, typer.Option(help="draw so many pieces and keep the best")] = 2,
-    rhythm: Annotated[
-        bool, typer.Option(help="of the candidates, prefer one that moves with the pictures")
-    ] = False,
     keep_all: Annotated[
-        bool, typer.Option(help="write all candidates, ranked: OUT.1.mid …")
+        bool,
+        typer.Option(
+            "--keep-all", help="write all candidates, ranked: OUT.1.mid …", rich_help_panel=FILES
+        ),
     ] = False,
-    emotion: Annotated[str | None, typer.Option(help="such as joy, or joy=0.7,sadness=0.3")] = None,
-    valence: Annotated[float | None, typer.Option(help="from -1 to 1")] = None,
-    arousal: Annotated[float | None, typer.Option(help="from -1 to 1")] = None,
+    keep_audio: Annotated[
+        KeepAudio,
+        typer.Option(help="the film's own sound; duck plays music under it", rich_help_panel=FILES),
+    ] = "replace",
+    soundfont: Annotated[
+        Path | None, typer.Option(help="an .sf2 file to play with", rich_help_panel=FILES)
+    ] = None,
+    emotion: Annotated[
+        str | None,
+        typer.Option(help="such as joy, or joy=0.7,sadness=0.3", rich_help_panel=EMOTION),
+    ] = None,
+    valence: Annotated[
+        float | None, typer.Option(help="from -1 to 1", rich_help_panel=EMOTION)
+    ] = None,
+    arousal: Annotated[
+        float | None, typer.Option(help="from -1 to 1", rich_help_panel=EMOTION)
+    ] = None,
     emotion_file: Annotated[
-        Path | None, typer.Option(help="a CSV of time,valence,arousal or time,emotion")
+        Path | None,
+        typer.Option(help="a CSV of time,valence,arousal or time,emotion", rich_help_panel=EMOTION),
     ] = None,
-    estimator: EmotionEstimator = "pictures",
+    estimator: Annotated[
+        str,
+        typer.Option(
+            help="what estimates it: pictures, or pictures=0.5,clip:FOLDER=0.5",
+            rich_help_panel=EMOTION,
+        ),
+    ] = DEFAULTS.estimator,
     arc: Annotated[
-        str, typer.Option(help="scene: the emotion follows the film; constant: one throughout")
-    ] = "scene",
+        Arc,
+        typer.Option(help="whether the emotion follows the scenes", rich_help_panel=EMOTION),
+    ] = DEFAULTS.arc,
     max_va: Annotated[
-        float | None, typer.Option(help="largest mean of an emotion, to 1: lower is tamer [0.8]")
+        float | None,
+        typer.Option(
+            help="largest mean of an emotion, to 1: lower is tamer",
+            show_default="0.8",
+            rich_help_panel=EMOTION,
+        ),
     ] = None,
-    cuts: Annotated[str, typer.Option(help="auto, none, or a file of cuts")] = "auto",
-    analysis: Annotated[Path | None, typer.Option(help="what `emsync analyze` wrote")] = None,
+    cuts: Annotated[
+        str, typer.Option(help="auto, none, or a file of cuts", rich_help_panel=MUSIC)
+    ] = DEFAULTS.cuts,
     tempo: Annotated[
-        float | None, typer.Option(help="beats a minute [default: by the arousal and the cuts]")
+        float | None,
+        typer.Option(
+            help="beats a minute",
+            show_default="by the arousal and the cuts",
+            rich_help_panel=MUSIC,
+        ),
     ] = None,
     tonic: Annotated[
-        str, typer.Option(help="what the music stands on, such as F# [default: by the seed]")
-    ] = "",
-    sync: Annotated[
-        str, typer.Option(help="what may hit a cut: chord, downbeat, beat, off")
-    ] = "beat",
-    max_tempo_change: Annotated[float, typer.Option(help="to hit the cuts; 0.06 is 6 %")] = 0.06,
-    ending: Annotated[str, typer.Option(help="cadence, fade, or cut")] = "cadence",
-    start_timecode: Annotated[str, typer.Option(help="of the first frame: 01:00:00:00")] = "",
+        str,
+        typer.Option(
+            help="the note the music is built on, such as F#",
+            show_default="by the seed",
+            rich_help_panel=MUSIC,
+        ),
+    ] = DEFAULTS.tonic,
     instruments: Annotated[
-        str | None, typer.Option(help="fewer (one or two), or more (three to five)")
+        Instruments | None,
+        typer.Option(
+            help="one or two, or three to five", show_default="more", rich_help_panel=MUSIC
+        ),
     ] = None,
-    temperature: Annotated[float | None, typer.Option(help="higher is bolder")] = None,
-    top_p: Annotated[
-        float | None, typer.Option(help="share of likely tokens to choose among")
-    ] = None,
-    top_k: Annotated[
-        int | None, typer.Option(help="number of likely tokens to choose among")
-    ] = None,
+    sync: Annotated[
+        Sync, typer.Option(help="the least that may hit a cut", rich_help_panel=MUSIC)
+    ] = DEFAULTS.sync,
+    ending: Annotated[
+        EndingKind, typer.Option(help="how the music ends", rich_help_panel=MUSIC)
+    ] = DEFAULTS.ending,
+    start_timecode: Annotated[
+        str, typer.Option(help="of the first frame: 01:00:00:00", rich_help_panel=MUSIC)
+    ] = DEFAULTS.start_timecode,
+    seed: Annotated[
+        int, typer.Option(min=0, help="another number, another piece", rich_help_panel=DRAWING)
+    ] = DEFAULTS.seed,
+    candidates: Annotated[
+        int, typer.Option(help="compose so many pieces, keep the best", rich_help_panel=DRAWING)
+    ] = DEFAULTS.candidates,
+    rhythm: Annotated[
+        bool,
+        typer.Option(
+            "--rhythm",
+            help="of the candidates, prefer one that moves with the pictures",
+            rich_help_panel=DRAWING,
+        ),
+    ] = False,
     guidance: Annotated[
-        float | None, typer.Option(help="how much what is asked weighs: 1 as learned, 2 more")
+        float | None,
+        typer.Option(
+            help="how strongly the conditions weigh: 1 as learned, more is stricter",
+            show_default="the checkpoint's",
+            rich_help_panel=DRAWING,
+        ),
+    ] = None,
+    temperature: Annotated[
+        float | None,
+        typer.Option(
+            help="higher is bolder", show_default="the checkpoint's", rich_help_panel=DRAWING
+        ),
+    ] = None,
+    top_p: Annotated[
+        float | None,
+        typer.Option(
+            help="draw among the likeliest tokens that hold this share",
+            show_default="the checkpoint's",
+            rich_help_panel=DRAWING,
+        ),
+    ] = None,
+    analysis: Annotated[
+        Path | None,
+        typer.Option(
+            help="what `emsync analyze` wrote, instead of watching", rich_help_panel=ADVANCED
+        ),
+    ] = None,
+    max_tempo_change: Annotated[
+        float, typer.Option(help="to hit the cuts; 0.06 is 6 %", rich_help_panel=ADVANCED)
+    ] = DEFAULTS.max_tempo_change,
+    top_k: Annotated[
+        int | None,
+        typer.Option(help="draw among so many tokens at most", rich_help_panel=ADVANCED),
     ] = None,
     rules_off: Annotated[
-        str, typer.Option(help="rules of grammar to lift: sounding,polyphony,order")
+        str,
+        typer.Option(
+            help="rules of grammar to lift: sounding,polyphony,length,order,metre",
+            rich_help_panel=ADVANCED,
+        ),
     ] = "",
-    keep_audio: Annotated[
-        str, typer.Option(help="the film's own sound: replace, mix, or duck (music under it)")
-    ] = "replace",
-    soundfont: SoundFont = None,
-    checkpoint: Checkpoint = "emsync-small",
-    device: Annotated[str, typer.Option(help="cpu, cuda, or auto")] = "auto",
+    checkpoint: Annotated[
+        str,
+        typer.Option(help="a shipped checkpoint's name, or a folder", rich_help_panel=ADVANCED),
+    ] = CHECKPOINT,
+    device: Annotated[
+        str, typer.Option(help="cpu, cuda, or auto", rich_help_panel=ADVANCED)
+    ] = "auto",
     threads: Annotated[
-        int | None, typer.Option(min=1, help="of the processor that the model may use")
+        int | None,
+        typer.Option(
+            min=1,
+            help="of the processor that the model may use",
+            show_default="all",
+            rich_help_panel=ADVANCED,
+        ),
     ] = None,
     as_json: Json = False,
 ) -> None:
@@ -206,60 +332,53 @@ def generate(
     began = time.perf_counter()
     import torch
 
-    from emsync import generate as path
+    from emsync import pipeline
     from emsync.affect import parse_emotion
-    from emsync.wishes import Wishes
+    from emsync.film import open_film
+    from emsync.outputs import check_outputs, check_targets, write_outputs
 
-    wishes = Wishes(
-        analysis=analysis, cuts=cuts,
-        emotion=None if emotion is None else parse_emotion(emotion),
-        estimator=estimator, emotion_file=emotion_file, arc=arc, max_va=max_va,  # type: ignore[arg-type]
-        valence=valence, arousal=arousal, tempo=tempo, tonic=tonic,
-        sync=sync, max_tempo_change=max_tempo_change,  # type: ignore[arg-type]
-        ending=ending, start_timecode=start_timecode, seed=seed, candidates=candidates,  # type: ignore[arg-type]
-        rhythm=rhythm,
+    options = Options(
+        analysis=analysis, cuts=cuts, estimator=estimator, emotion_file=emotion_file, arc=arc,
+        emotion=None if emotion is None else parse_emotion(emotion), max_va=max_va,
+        valence=valence, arousal=arousal, tempo=tempo, tonic=tonic, sync=sync,
+        max_tempo_change=max_tempo_change, ending=ending, start_timecode=start_timecode,
+        seed=seed, candidates=candidates, rhythm=rhythm, temperature=temperature, top_p=top_p,
+        top_k=top_k, guidance=guidance, instruments=instruments,
+        rules_off=tuple(filter(None, rules_off.split(","))) or None,
     )  # fmt: skip
-    given = {
-        "instruments": instruments, "temperature": temperature, "top_p": top_p, "top_k": top_k,
-        "guidance": guidance,
-        "rules_off": tuple(filter(None, rules_off.split(","))) or None,
-    }  # fmt: skip
-    outputs = path.Outputs(
+    outputs = Outputs(
         out or (None if bundle else Path(video.name).with_suffix(".mid")), video_out, audio_out,
-        keep_all, soundfont, keep_audio, bundle,  # type: ignore[arg-type]
+        keep_all, soundfont, keep_audio, bundle,
     )  # fmt: skip
+    check_targets(outputs, video)
+    film = open_film(video)
+    check_outputs(outputs, film)
     if threads is not None:
         torch.set_num_threads(threads)
     started = time.perf_counter() - began
     with _progress() as show:
-        report = path.generate(
-            video, outputs, wishes, checkpoint=checkpoint, device=device, progress=show,
-            sampling={key: value for key, value in given.items() if value is not None},
-        )  # fmt: skip
-    total = report["timings"].pop("total")
-    timings = {"start": started, **report["timings"], "total": started + total}
-    report["timings"] = {stage: round(seconds, 3) for stage, seconds in timings.items()}
-    _print(report, as_json, _told(report))
+        composition = pipeline.generate(
+            film, options, checkpoint=checkpoint, device=device, progress=show
+        )
+        written = write_outputs(composition, outputs, show)
+    timings = {"start": started, **composition.timings, **written.timings}
+    _report(composition, written, timings, time.perf_counter() - began, as_json)
 
 
-def _told(report: dict[str, Any]) -> str:
-    """Return the report in a few lines."""
-    kept = [cut for cut in report["cuts"] if cut["kept"]]
-    hits = [cut for cut in kept if cut["hit"]]
-    lines = [
-        f"{report['score']}: {report['duration']:.2f} s, {report['notes']} notes, "
-        f"{', '.join(report['instruments'])}; seed {report['seed']}",
-        f"{len(hits)} of {len(kept)} cuts hit"
-        + "".join(f"\n  {c['time']:8.3f} s  {_hit_told(c)}" for c in kept),
-    ]
-    lines += [f"{report[kind]}" for kind in ("audio", "video", "bundle") if report[kind]]
-    lines.append(f"{report['timings']['total']:.1f} s")
-    return "\n".join(lines)
-
-
-def _hit_told(cut: dict[str, Any]) -> str:
-    hit = cut["hit"]
-    return f"{hit['kind']} at {hit['position']}, {hit['error_ms']:+.1f} ms" if hit else "missed"
+def _report(
+    composition: "Composition",
+    written: "Written",
+    timings: Mapping[str, float],
+    total: float,
+    as_json: bool,
+) -> None:
+    """Print what was composed and written."""
+    spent = {stage: round(seconds, 3) for stage, seconds in {**timings, "total": total}.items()}
+    files = written.to_json()
+    names = [name for kind, name in files.items() if name and kind != "score"]
+    words = [f"{files['score'] or names[0]}: {composition.summary()}", *names, f"{total:.1f} s"]
+    report = {**files, **composition.to_json(), "timings": spent}
+    _print(report, as_json, "\n".join(words))
 
 
 @app.command()
@@ -268,51 +387,67 @@ def analyze(
     out: Annotated[Path | None, typer.Option(help="analysis.json, to edit and to reuse")] = None,
     plot: Annotated[Path | None, typer.Option(help="a picture of it all (.png)")] = None,
     save: Annotated[str, typer.Option(help="cut lists to write beside: csv,edl,otio,json")] = "",
-    estimator: EmotionEstimator = "pictures",
+    estimator: EmotionEstimator = DEFAULTS.estimator,
     as_json: Json = False,
 ) -> None:
     """Find the cuts, motion and emotion of VIDEO."""
+    from emsync.analysis import Analysis
     from emsync.feeling import choose
-    from emsync.generate import analyze as look
+    from emsync.film import open_film
+    from emsync.outputs import analysis_targets, write_analysis
+    from emsync.video import watch
 
-    lists = tuple(filter(None, save.split(",")))
+    chosen = choose(estimator)
+    beside = (out or Path(video.name)).with_suffix("")
+    targets = analysis_targets(out, plot, beside, tuple(filter(None, save.split(","))))
     with _progress() as show:
-        seen, written = look(video, out, plot, lists, show, choose(estimator))
-    kept = len(seen.kept)
-    words = "\n".join(
-        [
-            f"{seen.duration:.2f} s, {len(seen.cuts)} cuts, {kept} kept; "
-            f"valence {seen.valence:+.2f}, arousal {seen.arousal:+.2f}",
-            *(f"  {c.time:8.3f} s  {c.strength:.2f}  {c.reason or 'kept'}" for c in seen.cuts),
-            *(
-                f"  {s.start:8.3f} to {s.end:.3f} s  {s.emotion + ', ' if s.emotion else ''}"
-                f"valence {s.valence:+.2f}, arousal {s.arousal:+.2f}"
-                for s in seen.arc
-            ),
-            *map(str, written),
-        ]
-    )
+        footage = watch(
+            open_film(video), lambda share: show("Watching", share), stills=chosen.stills
+        )
+        seen = Analysis.of(footage, chosen)
+        write_analysis(seen, footage.strip, targets)
+    words = "\n".join([*_analysis_lines(seen), *(str(path) for path, _ in targets)])
     _print(seen.to_json(), as_json, words)
+
+
+def _analysis_lines(seen: "Analysis") -> list[str]:
+    """Return what was found in a film, a line for each cut and each scene."""
+    return [
+        f"{seen.duration:.2f} s, {len(seen.cuts)} cuts, {len(seen.kept)} kept; "
+        f"valence {seen.valence:+.2f}, arousal {seen.arousal:+.2f}",
+        *(f"  {c.time:8.3f} s  {c.strength:.2f}  {c.reason or 'kept'}" for c in seen.cuts),
+        *(
+            f"  {s.start:8.3f} to {s.end:.3f} s  {s.emotion + ', ' if s.emotion else ''}"
+            f"valence {s.valence:+.2f}, arousal {s.arousal:+.2f}"
+            for s in seen.arc
+        ),
+    ]
 
 
 @app.command()
 def render(
     score: Annotated[Path, typer.Argument(metavar="SCORE", help="a MIDI file")],
     out: Annotated[Path, typer.Option(help="the WAV file to write")],
-    duration: Annotated[float | None, typer.Option(help="seconds [default: the score's]")] = None,
+    duration: Annotated[
+        float | None, typer.Option(help="seconds", show_default="the score's")
+    ] = None,
     fade: Annotated[float, typer.Option(help="seconds of fade-out at the end")] = 3.0,
     soundfont: SoundFont = None,
     as_json: Json = False,
 ) -> None:
     """Play SCORE into a WAV file."""
-    from emsync.generate import render as play
+    from emsync import audio
 
     with _progress() as show:
         show("Playing", 0.0)
-        report = play(score, out, duration, fade, soundfont)
-    _print(
-        report, as_json, f"{report['audio']}: {report['duration']:.2f} s, {report['synthesizer']}"
-    )
+        sound = audio.render(score, out, duration=duration, fade=fade, soundfont=soundfont)
+    report = {
+        "audio": str(out),
+        "duration": sound.duration if duration is None else duration,
+        "synthesizer": audio.synthesizer_name(),
+    }
+    words = f"{report['audio']}: {report['duration']:.2f} s, {report['synthesizer']}"
+    _print(report, as_json, words)
 
 
 @app.command()
@@ -321,9 +456,9 @@ def check(
     as_json: Json = False,
 ) -> int:
     """Say in plain words what would trouble a musician who opens SCORE; exit 1 if it is broken."""
-    from emsync.midi import check as look
+    from emsync import midi
 
-    report = look(score)
+    report = midi.check(score)
     verdict = "keeps the contract" if report.ok else "breaks the contract"
     lines = [f"{score}: {verdict}", *(f"  error: {text}" for text in report.errors)]
     lines += [f"  remark: {text}" for text in report.warnings]
@@ -338,11 +473,13 @@ def demo(
     as_json: Json = False,
 ) -> None:
     """Draw a clip of five scenes and compose for it."""
-    from emsync.generate import demonstrate
+    began = time.perf_counter()
+    from emsync.demo import demonstrate
 
     with _progress() as show:
-        report = demonstrate(out, seed, show)
-    _print(report, as_json, _told(report))
+        composition, written = demonstrate(out, seed, show)
+    timings = {**composition.timings, **written.timings}
+    _report(composition, written, timings, time.perf_counter() - began, as_json)
 
 
 @app.command()
@@ -368,7 +505,7 @@ def prepare(
         float | None, typer.Option(help="bring all songs to so many beats a minute")
     ] = None,
     tokenizer: Annotated[str, typer.Option(help="its plug-in's name")] = "events",
-    workers: Annotated[int | None, typer.Option(help="processes [default: all cores]")] = None,
+    workers: Annotated[int | None, typer.Option(help="processes", show_default="all cores")] = None,
     as_json: Json = False,
 ) -> None:
     """Turn Lakh Pianoroll or MIDI files into a store to train on."""
@@ -407,7 +544,7 @@ def train(
 def match(
     video: VideoPath,
     library: Annotated[Path, typer.Argument(metavar="LIBRARY", help="a folder of music")],
-    metric: Annotated[str, typer.Option(help="cm (onsets) or dm (beats)")] = "cm",
+    metric: Annotated[Metric, typer.Option(help="cm (onsets) or dm (beats)")] = "cm",
     top: Annotated[int, typer.Option(min=1, help="tell so many tracks")] = 10,
     index: Annotated[
         Path | None, typer.Option(help="keep what is heard in this file, for the next time")
@@ -418,17 +555,17 @@ def match(
     as_json: Json = False,
 ) -> int:
     """Rank the music in LIBRARY by how its rhythm meets VIDEO's."""
-    from emsync.match import match as find
+    from emsync import matching
 
     with _progress() as show:
-        report = find(video, library, metric, top, index, video_out, show)  # type: ignore[arg-type]
-    if report["rebuilt"]:
-        print(f"emsync: the index is made anew: {report['rebuilt']}", file=sys.stderr)
-    lines = [
-        f"{row['score']:10.4f}  from {row['offset']:8.2f} s  {row['path']}"
-        for row in report["matches"]
-    ]
-    lines += [report["video"]] if report["video"] else []
+        found = matching.match(
+            video, library, metric=metric, top=top, index=index, out=video_out, progress=show
+        )
+    if found.rebuilt:
+        print(f"emsync: the index is made anew: {found.rebuilt}", file=sys.stderr)
+    lines = [f"{m.score:10.4f}  from {m.offset:8.2f} s  {m.path}" for m in found.matches]
+    lines += [str(video_out)] if video_out else []
+    report = found.to_json()
     _print(report, as_json, "\n".join(lines))
     return _skipped(report["skipped"])
 
@@ -436,7 +573,7 @@ def match(
 @evaluate_app.command()
 def likelihood(
     corpus: Annotated[Path, typer.Argument(metavar="LPD_DIR", help="songs in .npz or MIDI")],
-    checkpoint: Checkpoint = "emsync-small",
+    checkpoint: Checkpoint = CHECKPOINT,
     limit: Annotated[int | None, typer.Option(min=1, help="measure so many songs")] = None,
     as_json: Json = False,
 ) -> None:
@@ -493,7 +630,7 @@ def quality(
 
 @evaluate_app.command()
 def control(
-    checkpoint: Checkpoint = "emsync-small",
+    checkpoint: Checkpoint = CHECKPOINT,
     pieces: Annotated[int, typer.Option(help="to draw for each condition")] = 36,
     seconds: Annotated[float, typer.Option(help="of each piece")] = 12.0,
     as_json: Json = False,
@@ -519,7 +656,7 @@ def suite(
     control_pieces: Annotated[
         int, typer.Option("--control", min=0, help="pieces to draw for each control; 0 for none")
     ] = 0,
-    checkpoint: Checkpoint = "emsync-small",
+    checkpoint: Checkpoint = CHECKPOINT,
     as_json: Json = False,
 ) -> int:
     """Compose for all films in DIR, told their cuts and not, fitted and not; measure it all."""

@@ -2,8 +2,8 @@
 
 import json
 import math
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Self
 
@@ -14,15 +14,24 @@ from torch import Tensor
 
 from emsync import plugins
 from emsync.analysis import Analysis
-from emsync.conditioning import Conditioner, Floats
+from emsync.conditioning import Conditioner, Floats, Targets
 from emsync.errors import AssetError, UsageError
 from emsync.int8 import quantized
 from emsync.model import EventTransformer, ModelConfig
+from emsync.music import Piece
+from emsync.options import CHECKPOINT, PathLike, Sampling
 from emsync.output import whole
-from emsync.tokens import Tokenizer
+from emsync.tokens import Ids, Tokenizer
 
-DEFAULT = "emsync-small"
 SCALE = ".scale"  # after the name of a matrix in int8: the tensor of its rows' scales
+
+
+@dataclass(frozen=True, eq=False)
+class Sample:
+    """A piece as it was drawn."""
+
+    piece: Piece  # in the composer's own tempo
+    ids: Ids  # (T,) its tokens
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,7 +41,7 @@ class Composer:
     model: EventTransformer
     tokenizer: Tokenizer
     tempo: float | None = None  # beats a minute of all music it was trained on; None: any
-    sampling: Mapping[str, Any] = field(default_factory=dict)  # defaults measured for this model
+    sampling: Sampling = Sampling()  # the settings that were found best for this model
 
     def to(self, device: str) -> Self:
         """Move the model to "cpu", "cuda", or with "auto" to a GPU if there is one."""
@@ -57,7 +66,27 @@ class Composer:
         """Return targets of which nothing is asked but the music's own time."""
         return self.targets(self.film(seconds))
 
-    def save_pretrained(self, folder: Path, dtype: torch.dtype | None = None) -> None:
+    def sample(
+        self,
+        targets: Sequence[Targets],
+        durations: Sequence[float],
+        seeds: Sequence[int],
+        sampling: Sampling | None = None,
+        progress: Callable[[float], None] | None = None,
+    ) -> list[Sample]:
+        """Draw a piece for each of ``targets``, each of its seconds and its seed.
+
+        ``progress`` is called with the seconds of the piece that is furthest behind.
+        """
+        from emsync.sampling import sample  # compiled by Numba, which training can do without
+
+        rows = sample(
+            self.model, self.tokenizer, targets, durations, seeds, sampling or self.sampling,
+            progress,
+        )  # fmt: skip
+        return [Sample(self.tokenizer.decode(ids), ids) for ids in rows]
+
+    def save_pretrained(self, folder: PathLike, dtype: torch.dtype | None = None) -> None:
         """Write ``config.json`` and ``model.safetensors`` to ``folder``, in ``dtype`` if given.
 
         In ``torch.int8`` the matrices have a scale for each row, and the rest stays as it is.
@@ -67,13 +96,14 @@ class Composer:
             "conditioners": [describe(c) for c in self.model.conditioners],
             "model": asdict(self.model.config),
             "tempo": self.tempo,
-            "sampling": dict(self.sampling),
+            "sampling": asdict(self.sampling),
         }
         weights = {k: v.detach() for k, v in self.model.state_dict().items()}
         if dtype is torch.int8:
             weights = _quantized(weights)
         elif dtype is not None:
             weights = {k: v.to(dtype) for k, v in weights.items()}
+        folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
         with whole(folder / "model.safetensors") as partial:
             save_file({k: v.contiguous() for k, v in weights.items()}, partial)
@@ -81,7 +111,7 @@ class Composer:
             partial.write_text(json.dumps(config, indent=2) + "\n")
 
     @classmethod
-    def from_pretrained(cls, name: str | Path) -> Self:
+    def from_pretrained(cls, name: PathLike = CHECKPOINT) -> Self:
         """Read what ``save_pretrained`` wrote: a folder, or the name of a shipped checkpoint.
 
         Weights in bfloat16 or int8 are widened to float32. Raises AssetError when anything is
@@ -96,6 +126,7 @@ class Composer:
             ]
             model = EventTransformer(ModelConfig(**config["model"]), conditioners)
             tempo = None if config.get("tempo") is None else float(config["tempo"])
+            sampling = Sampling(**config.get("sampling", {}))
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise AssetError(f"{str(folder / 'config.json')!r} is not sound: {error}") from error
         if model.config.vocab_size != tokenizer.vocab_size:
@@ -104,7 +135,7 @@ class Composer:
                 f"{tokenizer.name} {tokenizer.vocab_size}"
             )
         load_weights(model, folder / "model.safetensors")
-        return cls(model.eval(), tokenizer, tempo, config.get("sampling", {}))
+        return cls(model.eval(), tokenizer, tempo, sampling)
 
 
 def load_weights(model: EventTransformer, path: Path) -> None:
@@ -151,7 +182,7 @@ def checkpoint_names() -> list[str]:
     return sorted(path.parent.name for path in checkpoints_folder().glob("*/config.json"))
 
 
-def find_checkpoint(name: str | Path) -> Path:
+def find_checkpoint(name: PathLike) -> Path:
     """Return the folder of a shipped checkpoint, or the folder named itself."""
     for folder in (checkpoints_folder() / name, Path(name)):
         if (folder / "config.json").is_file():

@@ -8,7 +8,7 @@ Times are in seconds. Targets and features are float32, and NaN means "not asked
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Literal, TypeAlias
 
@@ -20,6 +20,7 @@ from emsync.music import Piece, Seconds
 from emsync.tokens import Timeline
 
 Floats: TypeAlias = NDArray[np.float32]
+Targets: TypeAlias = Mapping[str, Floats]  # by the name of the condition
 Place: TypeAlias = Literal["prefix", "position"]
 
 NEAR = 1e-6  # windows; a sum of waits may end a hair below an edge

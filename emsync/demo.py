@@ -4,14 +4,20 @@ from bisect import bisect_right
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from emsync.errors import EmsyncError, InputError, UsageError
 from emsync.film import open_film
+from emsync.options import Options, Outputs
 from emsync.output import whole
+from emsync.progress import Progress, silent
+
+if TYPE_CHECKING:
+    from emsync.composition import Composition
+    from emsync.outputs import Written
 
 CUTS = (3.4, 7.56, 12.12, 16.4)  # seconds; on no common grid, each at least 4 s after the last
 LENGTH = 20.0  # seconds
@@ -52,6 +58,26 @@ def draw_clip(path: Path, seconds: float = LENGTH, fps: int = 25) -> None:
             complete = False
         if not complete:
             raise EmsyncError(f"FFmpeg could not write {str(path)!r} whole; is the disk full?")
+
+
+def demonstrate(
+    folder: Path, seed: int, progress: Progress = silent
+) -> "tuple[Composition, Written]":
+    """Draw the clip into ``folder``, compose for it, and write the score and the film with it."""
+    from emsync.outputs import write_outputs
+    from emsync.pipeline import generate
+
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(f"cannot make the folder {str(folder)!r}: {error.strerror}") from error
+    clip = folder / "clip.mp4"
+    progress("Drawing", 0.0)
+    draw_clip(clip)
+    progress("Drawing", 1.0)
+    composition = generate(clip, Options(seed=seed), progress=progress)
+    outputs = Outputs(folder / "score.mid", folder / "clip-with-music.mp4")
+    return composition, write_outputs(composition, outputs, progress)
 
 
 def picture(time: float) -> Picture:

@@ -7,6 +7,8 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
+from emsync.analysis import Analysis
+from emsync.ending import Ending
 from emsync.music import ACCENT, VELOCITY, Piece, Seconds, velocities
 
 RANGE = 24  # steps of velocity between an arousal of zero and one of one
@@ -33,6 +35,12 @@ class Dynamics:
         if not levels:
             return cls(fade=fade)
         return cls(tuple(start for start, _ in states), tuple(levels), fade)
+
+    @classmethod
+    def under(cls, analysis: Analysis, ending: Ending) -> Self:
+        """Return the dynamics of a film's music: as excited as the scene, faded as it ends."""
+        states = [(state.start, state.arousal) for state in analysis.arc]
+        return cls.of(states, analysis.duration - ending.fade_start)
 
     def at(self, times: Seconds) -> NDArray[np.float64]:
         """Return the velocity of plain notes at (N,) ``times``; a change takes ``RAMP`` seconds."""

@@ -1,21 +1,68 @@
 """The piece ends, it is not cut off: a last chord that rings into the end of the video."""
 
 from collections.abc import Sequence
-from dataclasses import replace
-from typing import Literal
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from emsync.analysis import Analysis
+from emsync.hits import Fitted
 from emsync.music import BASS, DRUMS, PIANO, Piece, Seconds
+from emsync.options import EndingKind
 from emsync.video import Cut
 
-Ending = Literal["cadence", "fade", "cut"]
-
 RING = 3.0  # seconds the last chord sounds, at most
+FADE = 3.0  # seconds of a fade-out without a chord, at most half the video
 SHARE = 0.2  # of a short video
 REACH = 1.5  # seconds around the asked time in which a last chord is looked for
 GRIP = 0.03  # seconds; what begins this close to the chord belongs to it
+
+
+@dataclass(frozen=True)
+class Ending:
+    """How the music ends: decided once, for what is requested, the last chord and the fade."""
+
+    kind: EndingKind
+    chord: float | None  # seconds at which the last chord begins, if there is one
+    fade_start: float  # seconds from which the music sinks to silence; the end if it does not
+
+    @classmethod
+    def of(cls, kind: EndingKind, analysis: Analysis) -> Self:
+        """Return the ending of ``kind`` that suits a film's length and cuts."""
+        end = analysis.duration
+        if kind == "cadence":
+            chord = last_chord(end, analysis.cuts)
+            return cls(kind, chord, chord)
+        return cls(kind, None, end - min(FADE, end / 2) if kind == "fade" else end)
+
+    def requested_in(self, analysis: Analysis) -> Analysis:
+        """Return ``analysis`` with the last chord as one more boundary to see coming."""
+        if self.chord is None or any(
+            cut.kept and abs(cut.time - self.chord) < 1e-6 for cut in analysis.cuts
+        ):
+            return analysis
+        cuts = (*analysis.cuts, Cut(self.chord, kind="ending"))
+        return replace(analysis, cuts=tuple(sorted(cuts, key=lambda cut: cut.time)))
+
+    def apply(self, fitted: Fitted) -> tuple[Fitted, Self]:
+        """Return the music with its last chord, and the ending with the time that chord has.
+
+        ``fitted`` is the music fitted to the cuts of ``requested_in``.
+        """
+        if self.chord is None:
+            return fitted, self
+        reports = tuple(report for report in fitted.cuts if report.cut.kind != "ending")
+        hits = {report.cut.time: report.hit.time for report in reports if report.hit is not None}
+        aim = hits.get(self.chord, self.chord)
+        piece, chord = cadence(fitted.piece, aim, fitted.duration, list(hits.values()))
+        ending = replace(self, chord=chord, fade_start=chord)
+        return replace(fitted, piece=piece, cuts=reports), ending
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain values for ``json.dumps``."""
+        return asdict(self)
 
 
 def last_chord(duration: float, cuts: Sequence[Cut]) -> float:

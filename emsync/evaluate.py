@@ -5,7 +5,7 @@ measured, and the name of every variant.
 """
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -14,29 +14,24 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emsync import audio
+from emsync.analysis import Analysis
 from emsync.errors import InputError, UsageError
 from emsync.film import open_film
-from emsync.generate import wished
 from emsync.impact import Impact
-from emsync.match import rhythm_of
+from emsync.matching import rhythm_of
 from emsync.metrics import av_align, beats, cut_hits, quality, rhythm, tags
 from emsync.midi import read_midi
 from emsync.music import Piece
 from emsync.mux import own_sound
+from emsync.progress import Progress, silent
 from emsync.video import watch
-from emsync.wishes import Wishes
 
-Progress = Callable[[str, float], None]  # the stage, and the share of it that is done
 Mono = NDArray[np.float32]  # (N,) samples
 
 RATE = av_align.RATE
 SCORES = {".mid", ".midi"}
 SONGS = 100  # real songs that are measured, unless another number is asked for
 SHIFTS = 16  # by which the sound is moved around for the control of AV-Align
-
-
-def quiet(stage: str, share: float) -> None:
-    pass
 
 
 # --- one video and one music ----------------------------------------------------------------------
@@ -48,7 +43,7 @@ def sync(
     reference: Path | None = None,
     tagger: Path | None = None,
     tagger_rate: int = 16000,
-    progress: Progress = quiet,
+    progress: Progress = silent,
 ) -> dict[str, Any]:
     """Return how ``music`` (audio, a film's sound, or MIDI) goes with the pictures of ``video``.
 
@@ -59,7 +54,7 @@ def sync(
     judge = None if tagger is None else tags.load(tagger, tagger_rate)
     sound, impact = hear(music), Impact()
     footage = watch(open_film(video), lambda share: progress("Watching", share), [impact])
-    seen = wished(footage, Wishes())
+    seen = Analysis.of(footage)
     motion = av_align.watch(footage.film, lambda share: progress("Following the motion", share))
     rate = float(Fraction(seen.fps))
     progress("Listening", 0.0)
@@ -119,7 +114,7 @@ def aligned(
 
 
 def compare(
-    scores: Sequence[Path], reference: Path, limit: int = SONGS, progress: Progress = quiet
+    scores: Sequence[Path], reference: Path, limit: int = SONGS, progress: Progress = silent
 ) -> dict[str, Any]:
     """Return the symbolic quality of scores (files and folders) beside that of real songs.
 
@@ -181,7 +176,7 @@ def first_reason(failed: Sequence[Mapping[str, str]]) -> str:
 
 
 def control(
-    checkpoint: str, pieces: int, seconds: float, progress: Progress = quiet
+    checkpoint: str, pieces: int, seconds: float, progress: Progress = silent
 ) -> dict[str, Any]:
     """Return how the music of a checkpoint follows what is asked.
 
@@ -191,10 +186,9 @@ def control(
     from emsync.composer import Composer
     from emsync.metrics import following
     from emsync.metrics.control import evaluate
-    from emsync.sampling import Sampling
 
     composer = Composer.from_pretrained(checkpoint)
-    sampling, scene, drawn = Sampling(**composer.sampling), seconds / 2, 0
+    sampling, scene, drawn = composer.sampling, seconds / 2, 0
 
     def tell(count: int) -> None:
         nonlocal drawn

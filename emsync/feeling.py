@@ -15,11 +15,10 @@ from typing import ClassVar, Self, TypeAlias
 from emsync import plugins
 from emsync.affect import EMOTIONS, SCALE, Affect, categorise, mixture_mean, normalise
 from emsync.errors import UsageError
+from emsync.options import ESTIMATOR
 from emsync.video import Footage
 
 Span: TypeAlias = tuple[float, float]  # seconds: from, until
-
-DEFAULT = "pictures"
 
 
 @dataclass(frozen=True)
@@ -114,7 +113,7 @@ class Blend(Estimator):
         return [mean(feelings, weights) for feelings in zip(*said, strict=True)]
 
 
-def choose(text: str = DEFAULT) -> Estimator:
+def choose(text: str = ESTIMATOR) -> Estimator:
     """Return the estimator that ``text`` names: ``pictures``, or ``pictures=0.5,clip:folder=0.5``.
 
     Each part is the name of a plug-in, after a colon what it needs, after an equals sign its

@@ -8,7 +8,7 @@ the chosen events time is stretched evenly. Shapes: N notes, E events, J joints,
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any, Literal, get_args
+from typing import Any, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,9 +18,9 @@ from emsync.bars import NEAR as ON_BEAT
 from emsync.bars import TICKS, Bars, Grid, find_bars, nearest, tempo_map
 from emsync.errors import UsageError
 from emsync.music import Piece, Seconds
+from emsync.options import Sync
 from emsync.timecode import Timecode
 
-Sync = Literal["chord", "downbeat", "beat", "off"]
 KINDS = ("chord", "downbeat", "beat")  # what may answer a cut, worthiest first
 WORTH = (1.7, 1.4, 1.0)  # of a hit by each kind: two beats are more than a chord and a miss
 FLAT = 0.5  # the share of a hit's worth that does not depend on the strength of its cut
@@ -40,6 +40,10 @@ class Hit:
     time: float  # seconds: where it begins in the file, on the file's ticks
     error_ms: float  # how much later than the cut it begins
     position: str  # bar|beat|tick in the file
+
+    def error_frames(self, rate: Fraction | None) -> float | None:
+        """Return how many frames later than the cut it begins, where the film has a rate."""
+        return None if rate is None else round(self.error_ms / 1e3 * float(rate), 4)
 
 
 @dataclass(frozen=True)
@@ -436,5 +440,5 @@ def _values(hit: Hit | None, rate: Fraction | None) -> dict[str, Any] | None:
         "time_in_music": round(hit.time_in_music, 6),
         "position": hit.position or None,
         "error_ms": round(hit.error_ms, 3),
-        "error_frames": None if rate is None else round(hit.error_ms / 1e3 * float(rate), 4),
+        "error_frames": hit.error_frames(rate),
     }

@@ -35,6 +35,7 @@ from emsync.music import (
     long_chords,
     program_class,
 )
+from emsync.options import PathLike
 from emsync.output import whole
 from emsync.timecode import Timecode
 from emsync.titles import Titles
@@ -60,10 +61,15 @@ def write_midi(
     path: Path, fitted: Fitted, titles: Titles = Titles(), dynamics: Dynamics = Dynamics()
 ) -> None:
     """Write ``fitted`` to ``path``, whole or not at all; see ``to_midi``."""
+    with whole(path) as partial:
+        partial.write_bytes(midi_bytes(fitted, titles, dynamics))
+
+
+def midi_bytes(fitted: Fitted, titles: Titles = Titles(), dynamics: Dynamics = Dynamics()) -> bytes:
+    """Return the content of the file of ``fitted``; see ``to_midi``."""
     data = io.BytesIO()
     to_midi(fitted, titles, dynamics).save(file=data)
-    with whole(path) as partial:
-        partial.write_bytes(data.getvalue())
+    return data.getvalue()
 
 
 def to_midi(
@@ -357,13 +363,13 @@ def read_midi(path: Path) -> Piece:
     return replace(piece, chords=long_chords(piece.classes, np.round(piece.onsets, 3), beats))
 
 
-def check(path: Path, duration: float | None = None) -> Report:
+def check(path: PathLike, duration: float | None = None) -> Report:
     """Return how the file at ``path``, ours or anyone's, keeps the contract.
 
     ``duration`` is the video's, in seconds; a file of ours says it itself. InputError when the
     file is not MIDI.
     """
-    contents = _read(path)
+    contents = _read(Path(path))
     findings = (
         *_check_form(contents),
         *_check_instruments(contents),

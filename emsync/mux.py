@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias, cast, get_args
+from typing import TYPE_CHECKING, NamedTuple, cast
 
 import numpy as np
 
@@ -20,13 +20,12 @@ from emsync.film import (
     packets,
     picture_streams,
 )
+from emsync.options import KeepAudio
 from emsync.output import check_target, whole
 
 if TYPE_CHECKING:
     from av.audio.frame import AudioFrame
     from av.audio.stream import AudioStream
-
-KeepAudio: TypeAlias = Literal["replace", "mix", "duck"]
 
 BIT_RATE = 192_000  # bits per second of the encoded sound
 
@@ -67,13 +66,6 @@ def check_mux(film: Film, output: Path) -> None:
             f"{str(film.path)!r} hides pictures before its first, which {output.suffix} "
             "cannot; choose .mp4 or .mov"
         )
-
-
-def check_keep_audio(keep_audio: str) -> None:
-    """Refuse what ``soundtrack`` does not know."""
-    if keep_audio not in get_args(KeepAudio):
-        known = ", ".join(get_args(KeepAudio))
-        raise UsageError(f"keep-audio is {keep_audio!r}; choose one of {known}")
 
 
 def soundtrack(film: Film, music: Audio, keep_audio: KeepAudio = "replace") -> Audio:

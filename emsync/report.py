@@ -8,9 +8,8 @@ the page for a browser the drawing is SVG whose colours follow the reader's ligh
 import html
 import io
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from fractions import Fraction
 from pathlib import Path
 from textwrap import wrap
 from typing import TYPE_CHECKING, Any
@@ -18,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from emsync import plots
-from emsync.analysis import Analysis
+from emsync.composition import Composition
 from emsync.hits import Fitted
 from emsync.midi import key
 from emsync.music import CLASSES, DRUMS
@@ -60,139 +59,123 @@ COLUMNS = {  # of the table: name, and where it stands, as shares of its width
 }
 
 
-@dataclass(frozen=True, eq=False)
-class Story:
-    """What a report tells of."""
-
-    video: Analysis
-    strip: Sequence[Still]  # none where the film was not watched
-    fitted: Fitted
-    facts: Mapping[str, Any]  # the report of ``emsync.generate``
-
-    @property
-    def hits(self) -> list[float]:
-        """The times at which the music answers a cut, in seconds."""
-        return [report.hit.time for report in self.fitted.kept if report.hit is not None]
-
-    @property
-    def kept(self) -> list[Mapping[str, Any]]:
-        """The cuts that the music was asked to answer, as plain values."""
-        return [cut for cut in self.facts["cuts"] if cut["kept"]]
-
-
-def write_png(path: Path, story: Story) -> None:
-    """Draw the report of ``story`` into the PNG ``path``, whole or not at all."""
+def write_png(path: Path, composition: Composition) -> None:
+    """Draw the report of a composition into the PNG ``path``, whole or not at all."""
     from matplotlib import rc_context
 
-    table, notes = rows(story), remarks(story)
+    table, notes = rows(composition), remarks(composition)
     lines = [line for note in notes for line in wrap(note, 170)]
     top, foot = 1.75, 0.75 + ROW * (len(table) + len(lines) + 1)
     with rc_context(_style()):
-        figure = _figure(top + _height(story) + foot)
+        figure = _figure(top + _height(composition) + foot)
         page = _Page(figure)
-        page.text(LEFT, 0.52, _title(story), size=19, weight="bold")
-        page.text(LEFT, 0.80, _subtitle(story), size=10.5, color=FAINT)
-        for i, (value, words) in enumerate(tiles(story)):
-            left = LEFT + i * (RIGHT - LEFT) / len(tiles(story))
+        page.text(LEFT, 0.52, _title(composition), size=19, weight="bold")
+        page.text(LEFT, 0.80, _subtitle(composition), size=10.5, color=FAINT)
+        for i, (value, words) in enumerate(tiles(composition)):
+            left = LEFT + i * (RIGHT - LEFT) / len(tiles(composition))
             page.text(left, 1.24, value, size=14, weight="bold")
             page.text(left, 1.45, words, size=9, color=FAINT)
         page.down = top
-        _draw(page, story)
+        _draw(page, composition)
         _table(page, table, lines)
         with whole(path) as partial:
             figure.savefig(partial, format="png", metadata={"Software": None})
 
 
-def write_html(path: Path, story: Story) -> None:
-    """Write the report of ``story`` as one page that needs no other file and no network."""
+def write_html(path: Path, composition: Composition) -> None:
+    """Write ``html_page`` to the HTML file ``path``, whole or not at all."""
+    with whole(path) as partial:
+        partial.write_text(html_page(composition), encoding="utf-8")
+
+
+def html_page(composition: Composition) -> str:
+    """Return the report as HTML that needs no other file and no network."""
     figures = "".join(
         f"<div><b>{_escape(value)}</b><span>{_escape(words)}</span></div>"
-        for value, words in tiles(story)
+        for value, words in tiles(composition)
     )
     head = "".join(f"<th>{_escape(name)}</th>" for name in COLUMNS)
     body = "".join(
         f"<tr{'' if hit else ' class=missed'}>{''.join(f'<td>{_escape(x)}</td>' for x in row)}</tr>"
-        for row, hit in rows(story)
+        for row, hit in rows(composition)
     )
     table = f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>" if body else ""
-    notes = "".join(f"<p>{_escape(note)}</p>" for note in remarks(story))
-    page = f"""<!DOCTYPE html>
+    notes = "".join(f"<p>{_escape(note)}</p>" for note in remarks(composition))
+    return f"""<!DOCTYPE html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
-<title>{_escape(_title(story))}</title>
+<title>{_escape(_title(composition))}</title>
 <style>{_STYLE}</style>
 </head>
 <body>
-<header><h1>{_escape(_title(story))}</h1><p>{_escape(_subtitle(story))}</p></header>
+<header><h1>{_escape(_title(composition))}</h1><p>{_escape(_subtitle(composition))}</p></header>
 <section class="tiles">{figures}</section>
-<figure>{_svg(story)}</figure>
+<figure>{_svg(composition)}</figure>
 <section class="cuts">{table}{notes}</section>
 </body>
 </html>
 """
-    with whole(path) as partial:
-        partial.write_text(page, encoding="utf-8")
 
 
-def tiles(story: Story) -> list[tuple[str, str]]:
+def tiles(composition: Composition) -> list[tuple[str, str]]:
     """Return the figures that stand above all, each with its words."""
-    fitted, video, facts = story.fitted, story.video, story.facts
-    rate, kept = Fraction(video.fps), story.kept
+    fitted, video, rate = composition.fitted, composition.analysis, composition.rate
     length = f"{round(video.duration * rate)} frames at {float(rate):.5g}" if rate else "of film"
-    answered = [cut["hit"] for cut in kept if cut["hit"]]
-    exact = sum(abs(hit["error_frames"] or 0) <= 1 for hit in answered)
+    answered = [report.hit for report in composition.cuts if report.hit is not None]
+    exact = sum(abs(hit.error_frames(rate) or 0) <= 1 for hit in answered)
     within = f"cuts hit, {exact} within a frame" if rate else "cuts hit"
     beats = np.searchsorted(fitted.grid.starts, fitted.duration * 1e6)
     bpm = 60e6 / fitted.grid.tempi[: max(1, int(beats))]
     spread = f"beats a minute, {bpm.min():.0f} to {bpm.max():.0f}"
     return [
         (f"{video.duration:.2f} s", length),
-        (f"{len(answered)} of {len(kept)}", within),
+        (f"{len(answered)} of {len(composition.cuts)}", within),
         (f"{np.median(bpm):.0f}", spread if bpm.max() - bpm.min() >= 1 else "beats a minute"),
         _key(fitted),
-        (f"{facts['notes']}", f"notes, {len(facts['instruments'])} instruments"),
-        (f"{facts['seed']}", "seed"),
+        (f"{len(fitted.piece)}", f"notes, {len(fitted.piece.instruments)} instruments"),
+        (f"{composition.options.seed}", "seed"),
     ]
 
 
-def rows(story: Story) -> list[tuple[list[str], bool]]:
+def rows(composition: Composition) -> list[tuple[list[str], bool]]:
     """Return for each kept cut its cells, in the order of COLUMNS, and whether it is answered."""
-    table = []
-    for number, cut in enumerate(story.kept, 1):
-        hit, before = cut["hit"], cut["before"]
+    table, rate = [], composition.rate
+    for number, report in enumerate(composition.cuts, 1):
+        cut, hit, before = report.cut, report.hit, report.before
         cells = [
             str(number),
-            cut["timecode"] or "–",
-            f"{cut['time']:.3f}",
-            f"{cut['strength']:.2f}",
-            hit["kind"] if hit else "missed",
-            hit["position"] if hit else "–",
-            _signed(hit and hit["error_frames"], 2),
-            _signed(hit and hit["error_ms"], 1),
-            _signed(before and before["error_frames"], 1),
-            _signed(cut["tempo_change_percent"], 1) + " %",
+            composition.titles.clock(cut.time) if rate else "–",
+            f"{cut.time:.3f}",
+            f"{cut.strength:.2f}",
+            hit.kind if hit else "missed",
+            hit.position if hit else "–",
+            _signed(hit.error_frames(rate) if hit else None, 2),
+            _signed(hit.error_ms if hit else None, 1),
+            _signed(before.error_frames(rate) if before else None, 1),
+            _signed(100 * report.tempo_change, 1) + " %",
         ]
         table.append((cells, hit is not None))
     return table
 
 
-def remarks(story: Story) -> list[str]:
+def remarks(composition: Composition) -> list[str]:
     """Return what is to be said below the table."""
-    facts, said = story.facts, []
-    if not story.kept:
+    said: list[str] = []
+    titles = composition.titles
+    if not composition.cuts:
         said.append("The film has no cut that the music was asked to answer.")
-    dropped = [cut for cut in facts["cuts"] if not cut["kept"]]
+    dropped = [report.cut.time for report in composition.fitted.cuts if not report.cut.kept]
     if dropped:
-        moments = ", ".join(cut["timecode"] or f"{cut['time']:.3f} s" for cut in dropped)
+        moments = ", ".join(titles.clock(t) if titles.rate else f"{t:.3f} s" for t in dropped)
         said.append(f"Seen, but too near to a stronger cut or to an end to be answered: {moments}.")
-    chord = facts["ending"]["chord"]
-    if chord is not None:
-        said.append(f"The last chord is asked for at {chord:.2f} s and rings to the end.")
-    if facts["note"]:
-        said.append(f"About the bars: {facts['note']}.")
-    if not story.strip:
+    if composition.ending.chord is not None:
+        chord = composition.ending.chord
+        said.append(f"The last chord begins at {chord:.2f} s and rings to the end.")
+    if composition.fitted.note:
+        said.append(f"About the bars: {composition.fitted.note}.")
+    if not composition.strip:
         said.append("The film was not watched, its analysis was given: there is no film strip.")
     return said
 
@@ -229,31 +212,31 @@ class _Page:
         return axes
 
 
-def _height(story: Story) -> float:
+def _height(composition: Composition) -> float:
     """Return the inches that the drawing takes."""
-    film = 0.9 + GAP if story.strip else 0.0
+    film = 0.9 + GAP if composition.strip else 0.0
     return 0.42 + film + 0.65 + GAP + 0.95 + GAP + ROLL + GAP + 0.42 + 0.75 + BOTTOM
 
 
-def _draw(page: _Page, story: Story) -> None:
+def _draw(page: _Page, composition: Composition) -> None:
     """Draw everything but the words above and the table below."""
-    video, fitted = story.video, story.fitted
+    video, fitted = composition.analysis, composition.fitted
     top = page.down
     page.down += 0.42
-    if story.strip:
+    if composition.strip:
         film = page.row(0.9)
-        _film(film, story.strip, 0.9)
+        _film(film, composition.strip, 0.9)
     motion = page.row(0.65)
     plots.draw_motion(motion, video)
     feeling = page.row(0.95)
     plots.draw_feeling(feeling, video)
     drums = bool((fitted.piece.classes == DRUMS).any())
     roll = page.row(ROLL - 0.65 * drums, 0.05 if drums else GAP)
-    _roll(roll, story)
+    _roll(roll, composition)
     rows = [motion, feeling, roll]
     if drums:
         rows.append(page.row(0.6))
-        _drums(rows[-1], story)
+        _drums(rows[-1], composition)
     tempo = page.row(0.42, 0.75)
     _tempo(tempo, fitted)
     rows.append(tempo)
@@ -263,10 +246,10 @@ def _draw(page: _Page, story: Story) -> None:
             axes.set_xticks([])
     tempo.locator_params(axis="x", nbins=10, integer=True, steps=[1, 2, 5, 10])
     tempo.xaxis.set_major_formatter(plots.clock)
-    _flags(page, story, top, page.down - 0.75)
+    _flags(page, composition, top, page.down - 0.75)
     side = page.down
     page.down += BOTTOM
-    _before_and_after(page.box(2.55, side, (LEFT, 0.44)), story)
+    _before_and_after(page.box(2.55, side, (LEFT, 0.44)), composition)
     plots.draw_plane(page.box(2.65, side - 0.05, (0.50, 0.76)), video)
     plots.draw_emotions(page.box(2.55, side, (0.855, RIGHT)), video)
 
@@ -283,9 +266,9 @@ def _film(axes: "Axes", strip: Sequence[Still], height: float) -> None:
     axes.imshow(np.concatenate(parts[:-1], axis=1), extent=(0, 1, 0, 1), aspect="auto")
 
 
-def _roll(axes: "Axes", story: Story) -> None:
+def _roll(axes: "Axes", composition: Composition) -> None:
     """Draw the notes by pitch, coloured by instrument."""
-    piece = story.fitted.piece
+    piece = composition.fitted.piece
     tonal = piece.pitches[piece.classes != DRUMS]
     low, high = (int(tonal.min()) - 2, int(tonal.max()) + 3) if len(tonal) else (47, 73)
     middle, span = (low + high) / 2, max(high - low, 24)
@@ -295,31 +278,39 @@ def _roll(axes: "Axes", story: Story) -> None:
     axes.set_yticks(octaves, labels=[f"C{pitch // 12 - 1}" for pitch in octaves])
     axes.grid(axis="y", color=GRID, lw=0.8)
     axes.set_axisbelow(True)
-    _bar_lines(axes, story.fitted)
+    _bar_lines(axes, composition.fitted)
     for c in np.unique(piece.classes[piece.classes != DRUMS]).tolist():
         mine = piece.classes == c
-        _notes(axes, story, c, piece.pitches[mine].astype(float), max(0.86, (high - low) / 52))
+        _notes(
+            axes, composition, c, piece.pitches[mine].astype(float), max(0.86, (high - low) / 52)
+        )
     plots.label(axes, "notes")
-    _legend(axes, story)
+    _legend(axes, composition)
 
 
-def _drums(axes: "Axes", story: Story) -> None:
+def _drums(axes: "Axes", composition: Composition) -> None:
     """Draw the drums, one line for each sound."""
-    piece = story.fitted.piece
+    piece = composition.fitted.piece
     pitches = piece.pitches[piece.classes == DRUMS]
     sounds = np.unique(pitches)
     lines = max(len(sounds), 4)
     axes.set_ylim(-0.8, lines - 0.2)
     axes.set_yticks([(lines - 1) / 2], labels=["drums"])
-    _bar_lines(axes, story.fitted)
-    _notes(axes, story, DRUMS, np.searchsorted(sounds, pitches).astype(float), max(0.7, lines / 12))
+    _bar_lines(axes, composition.fitted)
+    _notes(
+        axes,
+        composition,
+        DRUMS,
+        np.searchsorted(sounds, pitches).astype(float),
+        max(0.7, lines / 12),
+    )
 
 
-def _notes(axes: "Axes", story: Story, c: int, places: Any, thick: float) -> None:
+def _notes(axes: "Axes", composition: Composition, c: int, places: Any, thick: float) -> None:
     """Draw the notes of one instrument as bars at heights ``places``; a ring begins each hit."""
     from matplotlib.collections import PolyCollection
 
-    piece, least = story.fitted.piece, story.fitted.duration * LEAST
+    piece, least = composition.fitted.piece, composition.fitted.duration * LEAST
     mine = piece.classes == c
     left, right = piece.onsets[mine], piece.offsets[mine]
     # a drum is struck, however long its note; and a hair's breadth parts a note from the next
@@ -329,7 +320,8 @@ def _notes(axes: "Axes", story: Story, c: int, places: Any, thick: float) -> Non
     boxes: Any = np.stack([np.stack(corner, axis=1) for corner in corners], axis=1)  # (N, 4, 2)
     colour = COLOURS[CLASSES[c]]
     axes.add_collection(PolyCollection(boxes, facecolors=colour, edgecolors="none", alpha=0.85))
-    hit = np.isclose(left[:, None], story.hits, rtol=0, atol=NEAR).any(axis=1)
+    hits = [report.hit.time for report in composition.cuts if report.hit is not None]
+    hit = np.isclose(left[:, None], hits, rtol=0, atol=NEAR).any(axis=1)
     x = left[hit] + (least / 2 if c == DRUMS else 0)
     axes.plot(x, places[hit], "o", ms=5.5, mfc=colour, mec=CUT, mew=1.5, clip_on=False, zorder=4)
 
@@ -368,30 +360,30 @@ def _tempo(axes: "Axes", fitted: Fitted) -> None:
     plots.label(axes, "tempo, in bars")
 
 
-def _flags(page: _Page, story: Story, top: float, bottom: float) -> None:
+def _flags(page: _Page, composition: Composition, top: float, bottom: float) -> None:
     """Draw the cuts through all rows, each with its number and what answers it."""
     from matplotlib.lines import Line2D
 
-    duration, kept = story.fitted.duration, story.kept
-    places = [LEFT + cut["time"] / duration * (RIGHT - LEFT) for cut in kept] + [1.0]
-    for number, (cut, x, following) in enumerate(zip(kept, places, places[1:], strict=False), 1):
+    duration, kept = composition.fitted.duration, composition.cuts
+    places = [LEFT + report.cut.time / duration * (RIGHT - LEFT) for report in kept] + [1.0]
+    for number, (report, x, following) in enumerate(zip(kept, places, places[1:], strict=False), 1):
         line = Line2D([x, x], [page.y(top + 0.3), page.y(bottom)], color=CUT, lw=0.9, alpha=0.5)
         page.figure.add_artist(line)
-        hit = cut["hit"]
+        hit = report.hit
         page.text(
             x, top + 0.2, str(number), size=9, weight="bold", ha="center", va="center",
             color=PAPER if hit else CUT,
             bbox={"boxstyle": "circle,pad=0.28", "fc": CUT if hit else PAPER, "ec": CUT, "lw": 1.2},
         )  # fmt: skip
         if following - x > ROOMY:
-            words, colour = (hit["kind"], INK) if hit else ("missed", FAINT)
+            words, colour = (hit.kind, INK) if hit else ("missed", FAINT)
             page.text(x + 0.0125, top + 0.2, words, size=9, va="center", color=colour)
 
 
-def _legend(axes: "Axes", story: Story) -> None:
+def _legend(axes: "Axes", composition: Composition) -> None:
     """Name the instruments in their colours, above the right corner."""
     handles = []
-    for name in story.facts["instruments"]:
+    for name in composition.piece.instruments:
         handles += axes.plot([], [], "s", color=COLOURS[name], ms=7, label=name)
     axes.legend(
         handles=handles, loc="lower right", bbox_to_anchor=(1.0, 1.0), ncols=len(CLASSES),
@@ -399,21 +391,21 @@ def _legend(axes: "Axes", story: Story) -> None:
     )  # fmt: skip
 
 
-def _before_and_after(axes: "Axes", story: Story) -> None:
+def _before_and_after(axes: "Axes", composition: Composition) -> None:
     """Draw how far the nearest event was from each cut as written, and how far the answer is."""
-    kept, rate = story.kept, Fraction(story.video.fps)
+    kept, rate = composition.cuts, composition.rate
     unit, factor = ("frames", float(rate) / 1000) if rate else ("ms", 1.0)
     axes.axhline(0, color=FAINT, lw=1)
     furthest = 1.0
-    for number, cut in enumerate(kept, 1):
-        now = cut["hit"] or cut["nearest"]
-        if now is None or cut["before"] is None:
+    for number, report in enumerate(kept, 1):
+        now = report.hit or report.nearest
+        if now is None or report.before is None:
             continue
-        before, after = (one["error_ms"] * factor for one in (cut["before"], now))
+        before, after = (one.error_ms * factor for one in (report.before, now))
         furthest = max(furthest, abs(before), abs(after))
         axes.plot([number] * 2, [before, after], color=GRID, lw=2.5, solid_capstyle="round")
         axes.plot(number, before, "o", ms=6, mfc=PAPER, mec=FAINT, mew=1.3)
-        inside = CUT if cut["hit"] else PAPER
+        inside = CUT if report.hit else PAPER
         axes.plot(number, after, "o", ms=7, mfc=inside, mec=CUT, mew=1.3, zorder=3)
     axes.set_ylim(-1.15 * furthest, 1.15 * furthest)
     axes.set_xlim(0.5, max(len(kept), 4) + 0.5)
@@ -501,15 +493,15 @@ td:nth-child(5) { font-weight: 600; }
 """
 
 
-def _svg(story: Story) -> str:
+def _svg(composition: Composition) -> str:
     """Return the drawing as an SVG element whose colours are the page's."""
     from matplotlib import rc_context
 
     words = io.StringIO()
     with rc_context(_style()):
-        figure = _figure(_height(story))
+        figure = _figure(_height(composition))
         figure.patch.set_alpha(0)
-        _draw(_Page(figure), story)
+        _draw(_Page(figure), composition)
         nothing = {"Creator": None, "Date": None, "Format": None, "Type": None}
         figure.savefig(words, format="svg", metadata=nothing, dpi=1.5 * DOTS)
     text = words.getvalue()
@@ -526,12 +518,12 @@ def _escape(text: str) -> str:
     return html.escape(text)
 
 
-def _title(story: Story) -> str:
-    return story.video.source or "emsync"
+def _title(composition: Composition) -> str:
+    return composition.analysis.source or "emsync"
 
 
-def _subtitle(story: Story) -> str:
-    video = story.video
+def _subtitle(composition: Composition) -> str:
+    video = composition.analysis
     shares = sorted(video.emotion.items(), key=lambda item: -item[1])
     feeling = [f"{name} {share:.0%}" for name, share in shares if share >= 0.05]
     known = not np.isnan(video.valence + video.arousal)

@@ -4,46 +4,18 @@ Shapes: B pieces drawn side by side, T tokens read so far, V vocabulary.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Literal, TypeAlias
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from emsync import fast
-from emsync.conditioning import Floats
+from emsync.conditioning import Targets
 from emsync.errors import EmsyncError, UsageError
 from emsync.model import Decoder, EventTransformer
 from emsync.nucleus import Doubles, draw
+from emsync.options import Sampling
 from emsync.tokens import Ids, LogitsProcessor, Timeline, Tokenizer
-
-Targets: TypeAlias = Mapping[str, Floats]
-
-
-@dataclass(frozen=True)
-class Sampling:
-    """How to choose among the model's guesses."""
-
-    temperature: float = 1.0
-    top_p: float = 0.95  # the likeliest tokens that hold this share of the mass
-    top_k: int = 0  # and at most so many; 0 is no limit
-    guidance: float = 1.0  # above 1 what is asked weighs more, at twice the cost; see ``guided``
-    instruments: Literal["fewer", "more"] = "more"  # one or two classes, or three and more
-    rules_off: tuple[str, ...] = ()  # rules of musical grammar that do not hold
-    tokens_per_second: int = 400  # a piece that needs more has gone astray; real songs need 60
-
-    def __post_init__(self) -> None:
-        if not (np.isfinite(self.temperature) and self.temperature > 0):
-            raise UsageError(f"temperature is {self.temperature}; it must be above 0, such as 1.0")
-        if not 0 < self.top_p <= 1:
-            raise UsageError(f"top-p is {self.top_p}; it must be above 0 and at most 1")
-        if self.top_k < 0:
-            raise UsageError(f"top-k is {self.top_k}; it must be 0 (no limit) or more")
-        if not (np.isfinite(self.guidance) and self.guidance >= 0):
-            raise UsageError(f"guidance is {self.guidance}; it must be 0 or more, such as 1.5")
-        if self.instruments not in ("fewer", "more"):
-            raise UsageError(f"instruments is {self.instruments!r}, neither 'fewer' nor 'more'")
 
 
 class Reader:

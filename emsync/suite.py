@@ -18,13 +18,13 @@ import numpy as np
 import emsync
 from emsync import audio
 from emsync.analysis import Analysis
-from emsync.compose import answer, asked_of, draw
 from emsync.composer import Composer, find_checkpoint
+from emsync.dynamics import Dynamics
+from emsync.ending import Ending
 from emsync.errors import EmsyncError, InputError
 from emsync.evaluate import (
     RATE,
     SONGS,
-    Progress,
     aligned,
     control,
     control_table,
@@ -34,24 +34,26 @@ from emsync.evaluate import (
     number,
     plain,
     quality_table,
-    quiet,
     read_all,
 )
 from emsync.film import open_film
-from emsync.generate import dynamics_of, titles, wished
+from emsync.hits import fit
 from emsync.impact import Impact
-from emsync.match import rhythm_of
+from emsync.matching import rhythm_of
 from emsync.metrics import av_align, cut_hits, quality, rhythm, statistics
 from emsync.metrics.events import errors
 from emsync.metrics.likelihood import untrained
 from emsync.midi import check, write_midi
 from emsync.music import Piece
+from emsync.options import Options, Sync
 from emsync.output import check_target, whole
-from emsync.sampling import Sampling
+from emsync.pipeline import draw
+from emsync.progress import Progress, silent
+from emsync.titles import Titles
 from emsync.video import watch
-from emsync.wishes import Wishes
 
 FILMS = {".3gp", ".avi", ".m4v", ".mkv", ".mov", ".mp4", ".mpg", ".ogv", ".webm"}
+OPTIONS = Options()  # those of ``emsync generate``
 SECONDS = 12.0  # of a piece in the sweep of control
 
 # Is the model told the cuts, and is time bent onto them?
@@ -87,7 +89,7 @@ def suite(
     out: Path | None = None,
     reference: Path | None = None,
     sweep: int = 0,
-    progress: Progress = quiet,
+    progress: Progress = silent,
 ) -> dict[str, Any]:
     """Compose for all films of ``folder`` in each of CONDITIONS, and measure it all.
 
@@ -125,7 +127,7 @@ def suite(
     report: dict[str, Any] = {
         "version": emsync.__version__,
         "checkpoint": checkpoint,
-        "sampling": dict(composer.sampling),
+        "sampling": asdict(composer.sampling),
         "synthesizer": audio.synthesizer_name(),
         "seeds": seeds,
         "conditions": CONDITIONS,
@@ -162,9 +164,12 @@ def _clip(
     """Compose for one clip and measure it; return its row and its takes."""
     impact = Impact()
     footage = watch(open_film(clip), lambda share: tell(0.1 * share), [impact])
-    video = wished(footage, Wishes())
+    video = Analysis.of(footage)
     pictures = impact.signal(video.duration)
-    rate = float(Fraction(video.fps))
+    exact = Fraction(video.fps) or None
+    rate = float(exact or 0)
+    ending = Ending.of(OPTIONS.ending, video)
+    brief = ending.requested_in(video)
     kept = [cut.time for cut in video.kept]
     motion = av_align.watch(footage.film, lambda share: tell(0.1 + 0.2 * share))
     own = None
@@ -180,10 +185,12 @@ def _clip(
     for i, (condition, (told, fitted)) in enumerate(CONDITIONS.items()):
         for seed, piece in enumerate(drawn[told]):
             tell(0.5 + 0.5 * (i + seed / seeds) / len(CONDITIONS))
-            wishes = Wishes(seed=seed, sync="beat" if fitted else "off")
-            music = answer(piece, video, wishes)
+            sync: Sync = "beat" if fitted else "off"
+            music, played_ending = ending.apply(
+                fit(piece, brief.cuts, video.duration, sync, OPTIONS.max_tempo_change, exact)
+            )
             path = scores / f"{clip.stem}.{seed}.{condition.replace(' ', '-')}.mid"
-            write_midi(path, music, titles(video, wishes), dynamics_of(video, wishes))
+            write_midi(path, music, Titles.of(video), Dynamics.under(video, played_ending))
             played = audio.finish(audio.synthesize(path, rate=RATE), video.duration, fade=0.0)
             heard = played.samples.mean(axis=1)
             events = cut_hits.events(music.piece, video.duration)
@@ -212,10 +219,10 @@ def _clip(
 
 def draw_both(composer: Composer, video: Analysis, seeds: Sequence[int]) -> dict[bool, list[Piece]]:
     """Return the unfitted pieces for ``video``, told its cuts and not; all else is the same."""
-    asked = asked_of(video, Wishes())
-    told = [asked] * len(seeds) + [replace(asked, cuts=())] * len(seeds)
-    drawn = draw(composer, told, [*seeds, *seeds], Wishes(), Sampling(**composer.sampling))
-    pieces = [piece for piece, _ in drawn]
+    brief = Ending.of(OPTIONS.ending, video).requested_in(video)
+    told = [brief] * len(seeds) + [replace(brief, cuts=())] * len(seeds)
+    drawn = draw(composer, told, [*seeds, *seeds], OPTIONS.max_tempo_change, composer.sampling)
+    pieces = [sample.piece for sample in drawn]
     return {True: pieces[: len(seeds)], False: pieces[len(seeds) :]}
 
 

@@ -2,7 +2,11 @@
 
 from dataclasses import dataclass
 from fractions import Fraction
+from pathlib import Path
+from typing import Self
 
+from emsync.analysis import Analysis
+from emsync.arc import State
 from emsync.errors import UsageError
 from emsync.timecode import Timecode
 
@@ -31,6 +35,25 @@ class Titles:
                 f"{self.rate}"
             )
 
+    @classmethod
+    def of(cls, analysis: Analysis, start_timecode: str = "") -> Self:
+        """Return the words of a score for a film whose first frame has ``start_timecode``."""
+        rate = Fraction(analysis.fps) or None
+        shares = sorted(analysis.emotion.items())
+        feeling = ", ".join(f"{name} {share:.0%}" for name, share in shares if share >= 0.05)
+        texts = [Text(0.0, _feeling("Emotion", analysis) + (f" ({feeling})" if feeling else ""))]
+        if len(analysis.arc) > 1:
+            texts += [
+                Text(s.start, _feeling(s.emotion.capitalize() or "Feeling", s))
+                for s in analysis.arc
+            ]
+        start = None
+        if start_timecode:
+            if rate is None:
+                raise UsageError("a start timecode needs the video's frame rate, which is unknown")
+            start = Timecode.parse(start_timecode, rate)
+        return cls(Path(analysis.source).stem or "emsync", rate, start, tuple(texts))
+
     def clock(self, time: float) -> str:
         """Return ``time`` as a timecode from ``start``, or as clock time where there is no rate.
 
@@ -42,3 +65,7 @@ class Titles:
             return f"{minutes // 60:02d}:{minutes % 60:02d}:{seconds / 1000:06.3f}"
         at = Timecode.at(time, self.rate, None if self.start is None else self.start.drop)
         return str(at if self.start is None else self.start + at.frame)
+
+
+def _feeling(what: str, felt: Analysis | State) -> str:
+    return f"{what}: valence {felt.valence:+.2f}, arousal {felt.arousal:+.2f}"

@@ -14,7 +14,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 Seconds: TypeAlias = NDArray[np.float64]
 Picture: TypeAlias = NDArray[np.uint8]  # (height, width, 3)
+CutKind: TypeAlias = Literal["cut", "fade", "ending"]
 Observer: TypeAlias = Callable[[float, Picture], None]  # a frame's seconds, its (h, w) grey
 
 GAP = 4.0  # seconds between two cuts that the music is asked to answer
@@ -59,13 +60,14 @@ FULL = 128.0  # levels of 255: a step this large, or larger, has strength 1
 
 @dataclass(frozen=True)
 class Cut:
-    """A place where the picture changes to another scene."""
+    """A moment that the music may answer: where the picture changes to another scene."""
 
     time: float  # seconds: the presentation time of the first frame of the new scene
     strength: float = 1.0  # in [0, 1]; how much the picture changes
     kept: bool = True  # whether the music is asked to answer it
     reason: str = ""  # why it was dropped, or where it comes from
     frame: int | None = None  # index of that first frame, where the video was read
+    kind: CutKind = "cut"  # "ending" is the last chord, a boundary without a picture
 
 
 @dataclass(frozen=True)
@@ -219,6 +221,7 @@ def with_fades(
                 round(min(1.0, 2 * float(np.ptp(around))), 3),
                 reason="a fade",
                 frame=int(np.searchsorted(times, middle)),
+                kind="fade",
             )
         )
     return tuple(sorted(own, key=lambda cut: cut.time))

@@ -25,9 +25,10 @@ import torch
 from torch import Tensor
 
 from emsync import fast
-from emsync.composer import DEFAULT, Composer
+from emsync.composer import Composer
 from emsync.demo import HEIGHT, LENGTH, WIDTH, draw_clip
 from emsync.model import Decoder, EventTransformer, ModelConfig
+from emsync.options import CHECKPOINT
 
 PARTS = ("start", "decode", "generate", "watch", "lengths", "prepare")
 BASE = {"width": 512, "depth": 11, "heads": 8, "context": 1214, "position_channels": 264}
@@ -284,7 +285,7 @@ def preparing(songs: Path) -> dict[str, Any]:
 
 def measure(asked: argparse.Namespace, folder: Path) -> Iterator[tuple[str, dict[str, Any]]]:
     """Yield each part that is asked for and its figures; films and scores come to ``folder``."""
-    base = random_base(Composer.from_pretrained(DEFAULT))
+    base = random_base(Composer.from_pretrained(CHECKPOINT))
     if "start" in asked.only:
         yield "start", starting()
     if "decode" in asked.only:
@@ -325,7 +326,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
     parser.add_argument("--only", nargs="+", choices=PARTS, default=PARTS)
-    parser.add_argument("--checkpoint", default=DEFAULT, help="a trained one to compose with")
+    parser.add_argument("--checkpoint", default=CHECKPOINT, help="a trained one to compose with")
     parser.add_argument("--video", type=Path)
     parser.add_argument("--songs", type=Path, help="a folder of Lakh Pianoroll")
     parser.add_argument("--threads", type=int, default=2)

@@ -18,7 +18,7 @@ from emsync.composer import Composer
 from emsync.data.store import Store
 from emsync.metrics.quality import compare, excerpt
 from emsync.music import Piece
-from emsync.sampling import Sampling, sample
+from emsync.options import Sampling
 from emsync.tonality import TONICS
 from emsync.train import split
 from emsync.video import Cut
@@ -45,10 +45,8 @@ def generated(composer: Composer, count: int, seconds: float, sampling: Sampling
             )
         )  # fmt: skip
     targets = [composer.targets(film) for film in films]
-    ids = sample(
-        composer.model, composer.tokenizer, targets, [seconds] * count, list(range(count)), sampling
-    )
-    return [composer.tokenizer.decode(row).until(seconds) for row in ids]
+    drawn = composer.sample(targets, [seconds] * count, range(count), sampling)
+    return [sample.piece.until(seconds) for sample in drawn]
 
 
 def main() -> None:

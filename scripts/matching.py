@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from emsync.film import open_film
 from emsync.impact import Impact
-from emsync.match import Rhythm, Track, beats, listen_to, rank, read_mono, rhythm_of, see
+from emsync.matching import Rhythm, Track, beats, listen_to, rank, read_mono, rhythm_of, see
 from emsync.metrics.control import spearman
 from emsync.metrics.rhythm import RATE, SAMPLE_RATE
 
@@ -94,7 +94,7 @@ def places(films: Sequence[Film], tracks: Sequence[Track], settings: Mapping[str
     ranks = []
     for film in films:
         choice = shortened(tracks, film) if shorten else tracks
-        scores = {m.name: m.score for m in rank(film.pictures, choice, **settings)}
+        scores = {m.path.as_posix(): m.score for m in rank(film.pictures, choice, **settings)}
         ranks.append(sum(score >= scores[film.own] for score in scores.values()))
     return ranks
 
@@ -104,7 +104,7 @@ def difference(films: Sequence[Film], tracks: Sequence[Track], settings: Mapping
     own, others = [], []
     for film in films:
         for m in rank(film.pictures, shortened(tracks, film), **settings):
-            (own if m.name == film.own else others).append(m.score)
+            (own if m.path.as_posix() == film.own else others).append(m.score)
     return f"{np.mean(own) / np.mean(others) - 1:+.0%}"
 
 
@@ -176,7 +176,7 @@ def found(films: Sequence[Film], tracks: Sequence[Track], settings: Mapping[str,
     """Return how many films are offered their own track within 0.1 s of where they start."""
     hits = 0
     for film in films:
-        offsets = {m.name: m.offset for m in rank(film.pictures, tracks, **settings)}
+        offsets = {m.path.as_posix(): m.offset for m in rank(film.pictures, tracks, **settings)}
         hits += abs(offsets[film.own] - film.start) <= 0.1
     return hits
 
@@ -191,9 +191,11 @@ def confounded(films: Sequence[Film], tracks: Sequence[Track], settings: Mapping
         lengths = {t.name: len(t.rhythm.signal) for t in tracks}
         least = len(film.pictures.signal)
         scored = [m for m in rank(film.pictures, tracks, **settings)
-                  if m.name != film.own and lengths[m.name] > least]  # fmt: skip
+                  if (name := m.path.as_posix()) != film.own and lengths[name] > least]  # fmt: skip
         if len(scored) >= 5:
-            rho = spearman([lengths[m.name] for m in scored], [m.score for m in scored]).rho
+            rho = spearman(
+                [lengths[m.path.as_posix()] for m in scored], [m.score for m in scored]
+            ).rho
             values.append(rho)
     return f"{np.nanmean(values):+.2f}"
 

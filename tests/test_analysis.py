@@ -14,15 +14,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from emsync.affect import EMOTIONS, categorise, mixture_mean
-from emsync.analysis import Analysis, Curve, Cut, State, analyze
+from emsync.analysis import Analysis, Curve, Cut, State
 from emsync.arc import ALIKE, LEAST, named, read_arc, scenes, settle
+from emsync.brief import brief_of
 from emsync.errors import EmsyncError, InputError, UsageError
 from emsync.feeling import Feeling
-from emsync.generate import wished
+from emsync.options import Options
+from emsync.pipeline import analyze
 from emsync.plots import plot_analysis
 from emsync.tempo import at_tempo
 from emsync.video import Still
-from emsync.wishes import Wishes
 
 WHOLE = Analysis(
     duration=10.0,
@@ -46,7 +47,9 @@ def state(start: Any, end: Any, **values: Any) -> dict[str, Any]:
 
 def test_a_video_is_analysed_in_one_call(shared: Path) -> None:
     shares: list[float] = []
-    analysis = analyze(shared / "clips" / "skv_bikes.mp4", progress=shares.append)
+    analysis = analyze(
+        shared / "clips" / "skv_bikes.mp4", progress=lambda stage, share: shares.append(share)
+    )
     assert (analysis.duration, analysis.fps, analysis.source) == (10.0, "25", "skv_bikes.mp4")
     assert [cut.time for cut in analysis.kept] == [1.2, 7.48]
     assert len(analysis.cuts) == 5 and all(c.reason for c in analysis.cuts if not c.kept)
@@ -330,9 +333,9 @@ LONGER = {
 }  # fmt: skip
 SLOWER = {"fps", "motion.values", "tempo"}
 SAME = {
-    "cuts.strength", "cuts.kept", "cuts.reason", "cuts.frame", "valence", "arousal", "tonic",
-    "emotion", "valence_curve.values", "arousal_curve.values", "arc.valence", "arc.arousal",
-    "arc.emotion", "source", "estimator",
+    "cuts.strength", "cuts.kept", "cuts.kind", "cuts.reason", "cuts.frame", "valence", "arousal",
+    "tonic", "emotion", "valence_curve.values", "arousal_curve.values", "arc.valence",
+    "arc.arousal", "arc.emotion", "source", "estimator",
 }  # fmt: skip
 
 
@@ -467,7 +470,7 @@ def test_wishes_override_the_arc_in_turn(tmp_path: Path) -> None:
     (tmp_path / "arc.csv").write_text("time,emotion\n0,joy\n5,sadness\n")
 
     def asked(**wishes: Any) -> Analysis:
-        return wished(None, Wishes(analysis=tmp_path / "a.json", **wishes))
+        return brief_of(None, Options(analysis=tmp_path / "a.json", **wishes))
 
     assert asked().arc == WHOLE.arc
     assert len(asked(arc="constant").arc) == 1
@@ -483,14 +486,14 @@ def test_wishes_override_the_arc_in_turn(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("wishes", "sentence"),
     [
-        ({"arc": "wave"}, "arc is 'wave'; choose of scene, constant"),
+        ({"arc": "wave"}, "arc is 'wave'; choose one of scene, constant"),
         ({"max_va": 0.0}, "max-va is 0.0; it must be above 0 and at most 1"),
         ({"max_va": math.nan}, "max-va is nan"),
     ],
 )
 def test_a_wish_that_cannot_be_is_refused(wishes: dict[str, Any], sentence: str) -> None:
     with pytest.raises(UsageError, match=sentence):
-        Wishes(**wishes)
+        Options(**wishes)
 
 
 # The picture

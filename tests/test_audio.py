@@ -32,7 +32,8 @@ from emsync.audio import (
 )
 from emsync.errors import AssetError, EmsyncError, InputError, UsageError
 from emsync.film import Timing, open_film
-from emsync.mux import KeepAudio, check_keep_audio, check_mux, soundtrack
+from emsync.mux import check_mux, soundtrack
+from emsync.options import KeepAudio, Outputs
 
 RATE = 44100
 SHARED = Path(os.environ.get("EMSYNC_SHARED", Path(__file__).parents[2] / "shared"))
@@ -696,7 +697,7 @@ def test_what_cannot_be_is_refused_before_any_work(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="is the film itself"):
         check_mux(open_film(source), tmp_path / "film.mp4")
     with pytest.raises(UsageError, match="'loud'; choose one of replace, mix, duck"):
-        check_keep_audio("loud")
+        Outputs(keep_audio="loud")  # type: ignore[arg-type]
 
 
 @contextmanager

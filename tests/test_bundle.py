@@ -18,12 +18,14 @@ from emsync.cli import main
 from emsync.cuts import read_cuts
 from emsync.errors import EmsyncError, UsageError
 from emsync.film import open_film
-from emsync.generate import Outputs, generate
 from emsync.hits import fit
 from emsync.midi import check, read_midi, write_midi
 from emsync.music import BASS, DRUMS, PIANO, Piece
+from emsync.options import Options, Outputs
+from emsync.outputs import check_outputs, check_targets, write_outputs
+from emsync.pipeline import generate
+from emsync.smf import parse
 from emsync.video import Cut
-from emsync.wishes import Wishes
 
 DURATION = 4.0  # seconds
 CONTENTS = {
@@ -122,19 +124,17 @@ def test_a_bundle_goes_together_with_other_outputs_and_replaces_an_earlier_one(
 ) -> None:
     folder = tmp_path / "bundle"
     outputs = Outputs(tmp_path / "a.mid", audio=tmp_path / "a.wav", bundle=folder)
-    wishes = Wishes(start_timecode="01:00:00:00")
-    report = generate(film, outputs, wishes, checkpoint=small)
-    assert report["bundle"] == str(folder)
+    composition = generate(film, Options(start_timecode="01:00:00:00"), checkpoint=small)
+    written = write_outputs(composition, outputs)
+    assert written.to_json()["bundle"] == str(folder)
     assert {path.name for path in tmp_path.iterdir()} == {"a.mid", "a.wav", "bundle"}
     assert (folder / "score.mid").read_bytes() == (tmp_path / "a.mid").read_bytes()
     assert (folder / "mix.wav").read_bytes() == (tmp_path / "a.wav").read_bytes()
     same = CONTENTS - {"stems", "score.json"}  # which names the checkpoint
     for name in same:
         assert (folder / name).read_bytes() == (made / name).read_bytes(), name
-    generate(
-        film, Outputs(bundle=folder, keep_all=True), Wishes(candidates=2, cuts="none"),
-        checkpoint=small,
-    )  # fmt: skip
+    composition = generate(film, Options(candidates=2, cuts="none"), checkpoint=small)
+    composition.write(Outputs(bundle=folder, keep_all=True))
     again = {path.name for path in folder.iterdir()}
     assert again == CONTENTS | {"score.1.mid", "score.2.mid"}
     assert "CUT" not in (folder / "markers.csv").read_text()
@@ -155,8 +155,9 @@ def test_a_failure_leaves_the_earlier_bundle_and_nothing_else(
 
     monkeypatch.setattr(bundle, "write_png", fail)
     outputs = Outputs(tmp_path / "a.mid", tmp_path / "a.mp4", bundle=folder)
+    composition = generate(film, Options(candidates=1), checkpoint=small)
     with pytest.raises(EmsyncError, match="no ink"):
-        generate(film, outputs, checkpoint=small)
+        composition.write(outputs)
     assert list(tmp_path.iterdir()) == [folder]
     assert {p.name: p.read_text() for p in folder.iterdir()} == {
         "score.json": "yesterday",
@@ -169,8 +170,7 @@ def test_without_footage_there_is_no_film_strip_and_the_report_says_so(
 ) -> None:
     given = tmp_path / "analysis.json"
     Analysis(DURATION, "10", (Cut(2.0),), source="clip.mp4").save(given)
-    outputs = Outputs(bundle=tmp_path / "bundle")
-    generate(film, outputs, Wishes(analysis=given), checkpoint=small)
+    generate(film, Options(analysis=given), checkpoint=small).save(tmp_path / "bundle")
     page = (tmp_path / "bundle" / "report.html").read_text()
     assert "there is no film strip" in page and "data:image" not in page
 
@@ -192,7 +192,7 @@ def test_a_folder_with_anything_else_in_it_is_refused(
     prepare(folder)
     before = sorted(tmp_path.rglob("*"))
     with pytest.raises(UsageError, match=words):
-        generate(film, Outputs(bundle=folder))
+        check_outputs(Outputs(bundle=folder), open_film(film))
     assert sorted(tmp_path.rglob("*")) == before
 
 
@@ -200,9 +200,9 @@ def test_what_could_not_be_kept_is_refused(film: Path, tmp_path: Path) -> None:
     folder = tmp_path / "bundle"
     folder.mkdir()
     with pytest.raises(UsageError, match="is in the bundle"):
-        generate(film, Outputs(folder / "score.mid", bundle=folder))
+        check_targets(Outputs(folder / "score.mid", bundle=folder), film)
     with pytest.raises(UsageError, match="name a score or a bundle"):
-        generate(film, Outputs())
+        check_targets(Outputs(), film)
     with pytest.raises(UsageError, match="make it first"):
         check_bundle(tmp_path / "missing" / "bundle", open_film(film))
     for name in ("score.json", "report.html"):
@@ -239,7 +239,7 @@ def test_one_gain_for_all_and_no_stem_clips(tmp_path: Path) -> None:
     rows += [(BASS, 40, 0.0, 1.0), (PIANO, 60, 0.5, 1.5), (PIANO, 64, 0.5, 1.5)]
     fitted = fit(Piece.of(np.array(rows), downbeats=np.array([0.0, 2.0])), [], 2.0)
     write_midi(tmp_path / "a.mid", fitted)
-    stems = play_stems(tmp_path / "a.mid", 2.0)
+    stems = play_stems(parse((tmp_path / "a.mid").read_bytes()), 2.0)
     together = audio.finish(audio.synthesize(tmp_path / "a.mid"), 2.0, fade=0.0)
     assert set(stems.parts) == {"drums", "bass", "piano"}
     assert all(part.samples.any() for part in stems.parts.values())
@@ -252,5 +252,5 @@ def test_one_gain_for_all_and_no_stem_clips(tmp_path: Path) -> None:
 
 def test_silence_makes_a_bundle_of_no_stems(tmp_path: Path) -> None:
     write_midi(tmp_path / "a.mid", fit(Piece.of(np.zeros((0, 4))), [], 2.0))
-    stems = play_stems(tmp_path / "a.mid", 2.0)
+    stems = play_stems(parse((tmp_path / "a.mid").read_bytes()), 2.0)
     assert not stems.parts and not stems.mix.samples.any() and stems.mix.duration == 2.0

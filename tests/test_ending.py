@@ -7,11 +7,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from emsync.analysis import Analysis
 from emsync.candidates import WEIGHTS, judge
-from emsync.ending import RING, cadence, last_chord
+from emsync.dynamics import Dynamics
+from emsync.ending import FADE, RING, Ending, cadence, last_chord
 from emsync.hits import fit
 from emsync.music import DRUMS, PIANO, Piece
 from emsync.video import Cut
+
+CUT, IDS = Ending("cut", None, 20.0), np.zeros(9, np.int64)
 
 notes = st.lists(
     st.tuples(st.integers(0, 4), st.integers(21, 108), st.floats(0, 19), st.floats(0.05, 3)).map(
@@ -61,6 +65,39 @@ def test_the_last_chord_falls_on_a_cut_near_the_end_or_a_ring_before_it() -> Non
     assert last_chord(2.0, ()) == pytest.approx(1.6), "a short film has a short ring"
 
 
+def test_the_fade_begins_where_the_last_chord_is_struck() -> None:
+    """Also on a kept cut near the end: the chord is not struck into a fade that has begun."""
+    video = Analysis(20.0, "25", cuts=(Cut(18.4),))
+    ending = Ending.of("cadence", video)
+    assert (ending.chord, ending.fade_start) == (18.4, 18.4)
+    assert ending.requested_in(video) is video, "the cut is a boundary already"
+    rows = [(PIANO, p, t, t + 0.4) for t in np.arange(0, 20, 0.46) for p in (60, 64, 67)]
+    piece = Piece.of(np.array(rows), downbeats=np.arange(0, 20, 1.84))
+    ended, played = ending.apply(fit(piece, video.cuts, 20.0))
+    (report,) = ended.cuts
+    assert report.hit is not None and played.chord == played.fade_start
+    assert played.chord == pytest.approx(report.hit.time, abs=0.002)
+    assert Dynamics.under(video, played).fade == pytest.approx(1.6, abs=0.01)
+
+
+def test_an_ending_without_a_chord_adds_no_boundary_and_leaves_the_music() -> None:
+    video = Analysis(20.0, "25")
+    fitted = fit(scale(4), (), 20.0)
+    for kind, start in (("fade", 20.0 - FADE), ("cut", 20.0)):
+        ending = Ending.of(kind, video)  # type: ignore[arg-type]
+        assert (ending.chord, ending.fade_start) == (None, start)
+        assert ending.requested_in(video) is video and ending.apply(fitted) == (fitted, ending)
+
+
+def test_the_last_chord_is_a_boundary_of_its_own_kind_that_no_report_shows() -> None:
+    video = Analysis(20.0, "25", cuts=(Cut(8.0),))
+    ending = Ending.of("cadence", video)
+    brief = ending.requested_in(video)
+    assert [(cut.time, cut.kind) for cut in brief.cuts] == [(8.0, "cut"), (17.0, "ending")]
+    ended, _ = ending.apply(fit(scale(4), brief.cuts, 20.0))
+    assert [report.cut.time for report in ended.cuts] == [8.0]
+
+
 def scale(third: int) -> Piece:
     """A scale in major or minor, with its triad."""
     steps = (0, 2, third, 5, 7, third + 5, third + 7, 12)
@@ -70,19 +107,19 @@ def scale(third: int) -> Piece:
 
 
 def test_the_score_of_a_candidate_is_the_stated_sum() -> None:
-    from emsync.analysis import Analysis
-
     rows = [(PIANO, p, t, t + 0.4) for t in np.arange(0, 20, 0.5) for p in (60, 64, 67)]
     piece = Piece.of(np.array(rows), downbeats=np.arange(0, 20, 2.0), chords=np.array([8.0]))
     video = Analysis(duration=20.0, fps="25", cuts=(Cut(8.1), Cut(8.9, kept=False)), arousal=0.2)
-    good = judge(fit(piece, video.cuts, 20.0), video, 1, 100)
+    good = judge(fit(piece, video.cuts, 20.0), CUT, video, 1, IDS)
     assert set(good.parts) == set(WEIGHTS)
     assert good.score == pytest.approx(sum(WEIGHTS[k] * v for k, v in good.parts.items()), abs=1e-3)
     assert good.parts["hits"] == 1.0
     assert good.parts["mood"] == 1.0, "no valence is asked"
     for valence in (0.2, -0.9):  # one hand at the piano is on the sad side
         asked = replace(video, valence=valence)
-        major, minor = (judge(fit(scale(t), (), 20.0), asked, 1, 9).parts["mood"] for t in (4, 3))
+        major, minor = (
+            judge(fit(scale(t), (), 20.0), CUT, asked, 1, IDS).parts["mood"] for t in (4, 3)
+        )
         assert (major > minor) == (valence > 0)
-    silent = judge(fit(Piece.of(np.zeros((0, 4))), video.cuts, 20.0), video, 2, 100)
+    silent = judge(fit(Piece.of(np.zeros((0, 4))), video.cuts, 20.0), CUT, video, 2, IDS)
     assert silent.score < good.score

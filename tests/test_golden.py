@@ -5,6 +5,7 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -12,8 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pytest
 
-from emsync.generate import Outputs, analyze, generate
-from emsync.wishes import Wishes
+from emsync import Options, analyze, generate
 
 GOLDEN = Path(__file__).parent / "golden"
 FILES = ("analysis.json", "facts.json", "score.mid")
@@ -27,7 +27,7 @@ class Film(NamedTuple):
     frames: int
     size: tuple[int, int]  # (width, height) in pixels
     picture: Callable[[int, int, int], Any]  # frame, width, height -> (height, width, 3)
-    wishes: Wishes
+    options: Options
 
 
 def three_scenes(frame: int, width: int, height: int) -> Any:
@@ -57,10 +57,10 @@ def through_black(frame: int, width: int, height: int) -> Any:
 
 
 FILMS = {
-    "three-scenes": Film(Fraction(25), 215, (160, 90), three_scenes, Wishes(seed=3)),
+    "three-scenes": Film(Fraction(25), 215, (160, 90), three_scenes, Options(seed=3)),
     "through-black": Film(
         Fraction(30000, 1001), 200, (90, 160), through_black,
-        Wishes(seed=1, candidates=1, tonic="D", ending="fade", start_timecode="01:00:00;00"),
+        Options(seed=1, candidates=1, tonic="D", ending="fade", start_timecode="01:00:00;00"),
     ),
 }  # fmt: skip
 
@@ -88,14 +88,13 @@ def near(value: Any) -> Any:
     return pytest.approx(value, abs=NEAR, rel=NEAR) if isinstance(value, float) else value
 
 
-def compose(clip: Path, analysis: Path, wishes: dict[str, Any], folder: Path) -> None:
+def compose(clip: Path, analysis: Path, options: Options, folder: Path) -> None:
     """Write score.mid and facts.json for an analysis, with the shipped checkpoint."""
-    report = generate(
-        clip, Outputs(folder / "score.mid"), Wishes(**{**wishes, "analysis": analysis})
-    )
-    for changing in ("score", "timings", "settings"):
-        del report[changing]
-    (folder / "facts.json").write_text(json.dumps(report, indent=1) + "\n")
+    composition = generate(clip, replace(options, analysis=analysis))
+    composition.save(folder / "score.mid")
+    facts = composition.to_json()
+    del facts["settings"]  # which name the path of the analysis
+    (folder / "facts.json").write_text(json.dumps(facts, indent=1) + "\n")
 
 
 @pytest.fixture(params=FILMS)
@@ -111,12 +110,12 @@ def test_what_is_seen_and_composed_is_what_it_was(
     name, clip = film
     made, kept = tmp_path / "made", GOLDEN / name
     made.mkdir()
-    analyze(clip, made / "analysis.json")
+    analyze(clip).save(made / "analysis.json")
     if update := request.config.getoption("--update-golden"):
         kept.mkdir(parents=True, exist_ok=True)
         (kept / "analysis.json").write_bytes((made / "analysis.json").read_bytes())
-    wishes = {k: v for k, v in vars(FILMS[name].wishes).items() if k != "analysis"}
-    compose(clip, kept / "analysis.json", wishes, made)  # as kept: pictures differ, music does not
+    # from the analysis that is kept: processors differ in pictures, not in music
+    compose(clip, kept / "analysis.json", FILMS[name].options, made)
     if update:
         for file in FILES[1:]:
             (kept / file).write_bytes((made / file).read_bytes())

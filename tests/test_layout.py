@@ -20,7 +20,7 @@ def test_the_changelog_tells_of_the_version() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     assert project["version"] == emsync.__version__
     assert re.search(
-        rf"^## {re.escape(emsync.__version__)}\b", (ROOT / "CHANGELOG.md").read_text(), re.M
+        rf"^## \[{re.escape(emsync.__version__)}\]", (ROOT / "CHANGELOG.md").read_text(), re.M
     )
 
 

@@ -16,7 +16,8 @@ from emsync.data.crops import Cropping, crop
 from emsync.data.labels import Scale
 from emsync.errors import AssetError
 from emsync.model import EventTransformer, ModelConfig
-from emsync.sampling import Sampling, sample
+from emsync.options import Sampling
+from emsync.sampling import sample
 from emsync.testing import check_conditioner, example_piece, example_video
 from emsync.tokens import Tokenizer
 from emsync_conditioners.boundaries import Boundaries

@@ -16,13 +16,14 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from emsync.alone import Alone
-from emsync.composer import DEFAULT, SCALE, Composer
+from emsync.composer import SCALE, Composer
 from emsync.data.crops import Cropping
 from emsync.data.store import prepare
 from emsync.errors import AssetError
 from emsync.metrics.likelihood import of_song
 from emsync.model import ModelConfig
 from emsync.music import PIANO, Piece, to_score
+from emsync.options import CHECKPOINT
 from emsync.train import TrainConfig, train
 from emsync_tokenizers.events import Events
 
@@ -199,7 +200,7 @@ def test_weights_in_int8_without_their_scales_are_refused(small: Path, tmp_path:
 
 
 def test_the_default_checkpoint_foretells_as_well_in_int8(piece: Piece, tmp_path: Path) -> None:
-    composer = Composer.from_pretrained(DEFAULT)
+    composer = Composer.from_pretrained(CHECKPOINT)
     composer.save_pretrained(tmp_path, torch.int8)
     sizes = [path.stat().st_size for path in tmp_path.glob("*.safetensors")]
     assert sizes[0] < 1.1 * sum(w.numel() for w in composer.model.state_dict().values())

@@ -7,22 +7,26 @@ from dataclasses import replace
 from fractions import Fraction
 from html.parser import HTMLParser
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 
 from emsync.analysis import Analysis
+from emsync.candidates import Candidate
+from emsync.composition import Composition
+from emsync.ending import Ending
 from emsync.hits import fit
 from emsync.music import Piece
-from emsync.report import Story, remarks, rows, tiles, write_html, write_png
+from emsync.options import Options
+from emsync.report import remarks, rows, tiles, write_html, write_png
+from emsync.titles import Titles
 from emsync.video import Curve, Cut, Still
 
 RATE = Fraction(30000, 1001)
 
 
 @pytest.fixture
-def story(piece: Piece) -> Story:
+def composition(piece: Piece) -> Composition:
     """Sixteen seconds with two cuts to answer, of which one is in vain, and a dropped one."""
     cuts = (
         Cut(4.1, 0.9, frame=123),
@@ -46,17 +50,14 @@ def story(piece: Piece) -> Story:
     return of(video, piece, strip)
 
 
-def of(video: Analysis, piece: Piece, strip: list[Still]) -> Story:
-    rate = Fraction(video.fps) or None
-    fitted = fit(piece, video.cuts, video.duration, "chord", 0.06, rate)
-    facts: dict[str, Any] = {
-        **fitted.to_json(rate),
-        "ending": {"kind": "cut", "chord": None},
-        "notes": len(piece),
-        "instruments": piece.instruments,
-        "seed": 7,
-    }
-    return Story(video, strip, fitted, facts)
+def of(video: Analysis, piece: Piece, strip: list[Still]) -> Composition:
+    fitted = fit(piece, video.cuts, video.duration, "chord", 0.06, Fraction(video.fps) or None)
+    best = Candidate(
+        fitted, Ending("cut", None, video.duration), 7, np.zeros(3, np.int64), {"hits": 0.5}
+    )
+    return Composition(
+        best, (), video, Titles.of(video), Options(seed=7), strip=tuple(strip), checkpoint="none"
+    )
 
 
 def size(path: Path) -> tuple[int, int]:
@@ -83,9 +84,9 @@ class Page(HTMLParser):
 
 
 def test_the_page_needs_no_network_no_script_and_no_other_file(
-    story: Story, tmp_path: Path
+    composition: Composition, tmp_path: Path
 ) -> None:
-    write_html(tmp_path / "report.html", story)
+    write_html(tmp_path / "report.html", composition)
     page = Page(tmp_path / "report.html")
     text = (tmp_path / "report.html").read_text()
     assert not re.search(r"https?://", re.sub(r'xmlns(:\w+)?="[^"]*"', "", text))
@@ -98,44 +99,46 @@ def test_the_page_needs_no_network_no_script_and_no_other_file(
 
 
 def test_the_page_has_each_cut_with_its_timecode_and_what_answers_it(
-    story: Story, tmp_path: Path
+    composition: Composition, tmp_path: Path
 ) -> None:
-    write_html(tmp_path / "report.html", story)
+    write_html(tmp_path / "report.html", composition)
     words = Page(tmp_path / "report.html").words
-    for cut in story.facts["cuts"]:
+    for cut in composition.to_json()["cuts"]:
         assert cut["timecode"] in words
-    cells = [cells for cells, _ in rows(story)]
+    cells = [cells for cells, _ in rows(composition)]
     assert len(cells) == 2  # the dropped one is told below
     assert all(cell in words for row in cells for cell in row)
-    assert [hit for _, hit in rows(story)] == [True, False]
+    assert [hit for _, hit in rows(composition)] == [True, False]
     assert cells[0][4] == "chord" and cells[0][6] == "0.00" and cells[1][4] == "missed"
     assert "a <b> & $c$.mp4" in words  # as words, not as tags
 
 
-def test_the_picture_and_the_page_are_the_same_for_the_same_story(
-    story: Story, tmp_path: Path
+def test_the_picture_and_the_page_are_the_same_for_the_same_composition(
+    composition: Composition, tmp_path: Path
 ) -> None:
     for name in ("a", "b"):
-        write_html(tmp_path / f"{name}.html", story)
-        write_png(tmp_path / f"{name}.png", story)
+        write_html(tmp_path / f"{name}.html", composition)
+        write_png(tmp_path / f"{name}.png", composition)
     for suffix in ("html", "png"):
         assert (tmp_path / f"a.{suffix}").read_bytes() == (tmp_path / f"b.{suffix}").read_bytes()
 
 
-def test_the_picture_grows_with_the_table(story: Story, piece: Piece, tmp_path: Path) -> None:
+def test_the_picture_grows_with_the_table(
+    composition: Composition, piece: Piece, tmp_path: Path
+) -> None:
     many = tuple(Cut(0.5 + i / 2) for i in range(30))
-    write_png(tmp_path / "few.png", story)
-    write_png(tmp_path / "many.png", of(replace(story.video, cuts=many), piece, []))
+    write_png(tmp_path / "few.png", composition)
+    write_png(tmp_path / "many.png", of(replace(composition.analysis, cuts=many), piece, []))
     (width, few), (same, more) = (size(tmp_path / f"{name}.png") for name in ("few", "many"))
     assert width == same == 1560 and more > few + 300
 
 
 def test_a_film_of_which_nothing_is_known_has_a_report_too(tmp_path: Path) -> None:
     nothing = Piece.of(np.zeros((0, 4)))
-    story = of(Analysis(5.0, "0"), nothing, [])
-    write_html(tmp_path / "report.html", story)
-    write_png(tmp_path / "report.png", story)
-    assert math.isnan(story.video.valence)
-    assert ("–", "no clear key") in tiles(story)
-    assert any("no film strip" in remark for remark in remarks(story))
-    assert any("no cut" in remark for remark in remarks(story))
+    composition = of(Analysis(5.0, "0"), nothing, [])
+    write_html(tmp_path / "report.html", composition)
+    write_png(tmp_path / "report.png", composition)
+    assert math.isnan(composition.analysis.valence)
+    assert ("–", "no clear key") in tiles(composition)
+    assert any("no film strip" in remark for remark in remarks(composition))
+    assert any("no cut" in remark for remark in remarks(composition))

@@ -13,14 +13,14 @@ import sys
 import torch
 from emsync.analysis import Cut
 from emsync.composer import Composer
-from emsync.sampling import Sampling, sample
+from emsync.sampling import sample
 
 torch.set_num_threads(int(sys.argv[1]))
 composer = Composer.from_pretrained("emsync-small")
 film = composer.film(4.0, valence=0.5, arousal=0.3, cuts=(Cut(2.0),))
 drawn = sample(
     composer.model, composer.tokenizer, [composer.targets(film)] * 2, [4.0, 4.0], [0, 1],
-    Sampling(**composer.sampling),
+    composer.sampling,
 )
 sys.stdout.buffer.write(b"".join(ids.tobytes() for ids in drawn))
 """

@@ -12,7 +12,8 @@ from transformers.generation.logits_process import (
 from emsync.errors import EmsyncError, UsageError
 from emsync.model import EventTransformer, ModelConfig
 from emsync.nucleus import draw, likeliest
-from emsync.sampling import Chances, Sampling, guided, sample
+from emsync.options import Sampling
+from emsync.sampling import Chances, guided, sample
 from emsync.tokens import Ids
 from emsync_conditioners.boundaries import Boundaries
 from emsync_conditioners.onset_density import OnsetDensity

@@ -26,7 +26,7 @@ from emsync.data.labels import density
 from emsync.errors import UsageError
 from emsync.metrics.mood import MoodModel, features, major_third_share
 from emsync.music import Piece, Seconds
-from emsync.sampling import Sampling, sample
+from emsync.options import Sampling
 from emsync.tonality import TONICS
 
 GAP = 4.0  # seconds between two boundaries asked for, as between thinned cuts
@@ -130,15 +130,9 @@ def draw_all(
     pieces: list[Piece] = []
     for at in range(0, len(targets), BATCH):
         batch = targets[at : at + BATCH]
-        ids = sample(
-            composer.model,
-            composer.tokenizer,
-            batch,
-            [seconds] * len(batch),
-            list(range(seed + at, seed + at + len(batch))),
-            sampling,
-        )
-        pieces += [composer.tokenizer.decode(row).until(seconds) for row in ids]
+        own = range(seed + at, seed + at + len(batch))
+        drawn = composer.sample(batch, [seconds] * len(batch), own, sampling)
+        pieces += [sample.piece.until(seconds) for sample in drawn]
         progress(len(batch))
     return pieces
 

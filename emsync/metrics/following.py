@@ -26,7 +26,7 @@ from emsync.dynamics import Dynamics
 from emsync.metrics.control import draw_all, ranks
 from emsync.metrics.mood import features, major_third_share
 from emsync.music import DRUMS, Piece
-from emsync.sampling import Sampling
+from emsync.options import Sampling
 from emsync.tonality import TONICS
 
 SCENES = 4  # of an arc

@@ -4,13 +4,14 @@ import numpy as np
 import pytest
 import torch
 
-from emsync import compose
+from emsync import sampling
 from emsync.analysis import Analysis
+from emsync.brief import apply_options
 from emsync.composer import Composer
 from emsync.model import EventTransformer, ModelConfig
-from emsync.sampling import Sampling
+from emsync.options import Options, Sampling
+from emsync.pipeline import draw
 from emsync.tonality import TONICS, key_fits
-from emsync.wishes import Wishes
 from emsync_conditioners.chroma import Chroma
 from emsync_tokenizers import vocabulary as v
 from emsync_tokenizers.events import Events
@@ -24,7 +25,7 @@ def composer() -> Composer:
     return Composer(EventTransformer(config, (Chroma(),)).eval(), Events())
 
 
-def tonics(composer: Composer, monkeypatch: pytest.MonkeyPatch, film: Analysis, wishes: Wishes,
+def tonics(composer: Composer, monkeypatch: pytest.MonkeyPatch, film: Analysis,
            seeds: list[int]) -> list[str]:  # fmt: skip
     """Return the tonic that each drawn piece is asked for."""
     told = []
@@ -34,8 +35,8 @@ def tonics(composer: Composer, monkeypatch: pytest.MonkeyPatch, film: Analysis, 
         told.extend(row["chroma"] for row in targets)
         return [tokenizer.header(5)] * len(targets)
 
-    monkeypatch.setattr(compose, "sample", listen)
-    compose.draw(composer, [film] * len(seeds), seeds, wishes, Sampling())
+    monkeypatch.setattr(sampling, "sample", listen)
+    draw(composer, [film] * len(seeds), seeds, 0.06, Sampling())
     return [TONICS[key_fits(rows[0].astype(np.float64)).argmax() % 12] for rows in told]
 
 
@@ -43,7 +44,8 @@ def test_the_seed_names_the_tonic_where_nobody_does(
     composer: Composer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     film, seeds = Analysis(8.0, "25", valence=0.5), list(range(13))
-    assert tonics(composer, monkeypatch, film, Wishes(), seeds) == [*TONICS, "C"]
+    assert tonics(composer, monkeypatch, film, seeds) == [*TONICS, "C"]
     edited = Analysis(8.0, "25", valence=-0.5, tonic="Bb")
-    assert tonics(composer, monkeypatch, edited, Wishes(), seeds) == ["Bb"] * 13
-    assert tonics(composer, monkeypatch, edited, Wishes(tonic="g"), seeds) == ["G"] * 13
+    assert tonics(composer, monkeypatch, edited, seeds) == ["Bb"] * 13
+    chosen = apply_options(edited, Options(tonic="g"))
+    assert tonics(composer, monkeypatch, chosen, seeds) == ["G"] * 13

@@ -13,7 +13,7 @@ import pytest
 from emsync.cli import main
 from emsync.errors import InputError, UsageError
 from emsync.film import open_film
-from emsync.match import (
+from emsync.matching import (
     VERSION,
     Rhythm,
     Track,
@@ -98,12 +98,12 @@ def test_music_that_moves_with_the_film_is_found_with_its_offset(
     film: Path, library: Path, tmp_path: Path
 ) -> None:
     report = match(film, library, index=tmp_path / "index.npz")
-    assert [m["path"] for m in report["matches"]][0] == str(library / "album" / "right.wav")
-    assert report["matches"][0]["offset"] == pytest.approx(2.5, abs=0.1)
-    assert (report["tracks"], report["heard"], report["skipped"]) == (3, 3, [])
-    assert {m["offset"] for m in report["matches"] if "short" in m["path"]} == {0.0}
-    by_beats = match(film, library, "dm", top=2, index=tmp_path / "index.npz")
-    assert len(by_beats["matches"]) == 2 and by_beats["heard"] == 0
+    assert report.matches[0].path == library / "album" / "right.wav"
+    assert report.matches[0].offset == pytest.approx(2.5, abs=0.1)
+    assert (report.tracks, report.heard, report.skipped) == (3, 3, ())
+    assert {m.offset for m in report.matches if "short" in m.path.name} == {0.0}
+    by_beats = match(film, library, metric="dm", top=2, index=tmp_path / "index.npz")
+    assert len(by_beats.matches) == 2 and by_beats.heard == 0
 
 
 def test_rank_is_each_metric_on_each_track_alone() -> None:
@@ -115,15 +115,15 @@ def test_rank_is_each_metric_on_each_track_alone() -> None:
     ]
     tracks.append(Track("silent", 0, 0, Rhythm(np.zeros(90), np.zeros(0, np.int32))))
     for found in rank(pictures, tracks, "cm"):
-        rhythm = next(t.rhythm for t in tracks if t.name == found.name)
+        rhythm = next(t.rhythm for t in tracks if t.name == found.path.as_posix())
         best = cm(rhythm.signal, pictures.signal)
         assert (found.score, found.offset) == pytest.approx((best.score, best.delay), abs=1e-3)
     for found in rank(pictures, tracks, "dm"):
-        rhythm = next(t.rhythm for t in tracks if t.name == found.name)
+        rhythm = next(t.rhythm for t in tracks if t.name == found.path.as_posix())
         delays = np.arange(max(0, len(rhythm.signal) - 50) + 1) / RATE
         best = dm(rhythm.beats / RATE, pictures.beats / RATE, delays)
         assert found.score == pytest.approx(best.score, rel=1e-4)
-    assert rank(pictures, tracks, "dm")[-1].name == "silent"
+    assert rank(pictures, tracks, "dm")[-1].path.name == "silent"
     assert rank(pictures, tracks, "dm")[-1].score == 0.0
 
 
@@ -140,7 +140,7 @@ def test_a_click_is_an_onset_at_its_time_and_silence_has_none(tmp_path: Path) ->
 def test_long_music_in_blocks_is_librosas_onset_strength(monkeypatch: pytest.MonkeyPatch) -> None:
     import librosa
 
-    from emsync import match as module
+    from emsync import matching as module
 
     samples = np.random.default_rng(0).normal(0, 0.1, SAMPLE_RATE * 3).astype(np.float32)
     samples[::7000] += 0.9
@@ -249,16 +249,16 @@ def test_the_winner_is_muxed_from_its_offset_and_silent_after_its_end(
     film: Path, library: Path, tmp_path: Path
 ) -> None:
     out = tmp_path / "out.mp4"
-    report = match(film, library, video=out)
+    report = match(film, library, out=out)
     sound = read_stereo(out, 0.0, 9.0)
     assert sound.duration == pytest.approx(4.0, abs=0.1)
     loud = np.abs(sound.samples).max(axis=1)
     hits = np.flatnonzero(loud > 0.3) / sound.rate
-    shift = report["matches"][0]["offset"] - 2.5
+    shift = report.matches[0].offset - 2.5
     assert np.abs(hits[:, None] + shift - np.array(JUMPS)).min(axis=1).max() < 0.05
     for name in ("album/right.wav", "even.wav"):
         (library / name).unlink()
-    match(film, library, video=out)
+    match(film, library, out=out)
     samples = read_stereo(out, 0.0, 9.0).samples
     assert len(samples) / 44100 == pytest.approx(4.0, abs=0.1)
     assert np.abs(samples[:44100]).max() > 0.3
@@ -275,19 +275,19 @@ def test_the_visible_impact_of_a_film_is_where_it_jumps(film: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "error", "message"),
     [
-        ({"metric": "loudness"}, UsageError, "choose of cm, dm"),
+        ({"metric": "loudness"}, UsageError, "choose one of cm, dm"),
         ({"top": 0}, UsageError, "choose 1 or more"),
         ({"library": Path("nowhere")}, InputError, "no folder 'nowhere'"),
         ({"index": Path("nowhere/index.npz")}, UsageError, "no folder 'nowhere'"),
-        ({"video": Path("out.avi")}, UsageError, "end its name with"),
-        ({"source": Path("none.mp4")}, InputError, "no file 'none.mp4'"),
+        ({"out": Path("out.avi")}, UsageError, "end its name with"),
+        ({"video": Path("none.mp4")}, InputError, "no file 'none.mp4'"),
     ],
 )
 def test_what_cannot_be_is_refused_with_a_way_out(
     film: Path, library: Path, change: dict[str, Any], error: type[Exception], message: str
 ) -> None:
     with pytest.raises(error, match=message):
-        match(**{"source": film, "library": library, **change})
+        match(**{"video": film, "library": library, **change})
 
 
 def test_a_library_without_music_and_a_film_without_motion_are_refused(
@@ -311,9 +311,9 @@ def test_real_music_is_found_by_a_film_that_jumps_on_its_beats(
     start = 4.0
     steps = heard.beats / RATE - start
     film = jumps(tmp_path / "beats.mp4", np.round(steps * 25) / 25, 12.0)
-    report = match(film, shared / "music", "dm")
-    assert Path(report["matches"][0]["path"]).name == "librosa_choice_drumbass.ogg"
-    assert report["skipped"] == []
+    report = match(film, shared / "music", metric="dm")
+    assert report.matches[0].path.name == "librosa_choice_drumbass.ogg"
+    assert report.skipped == ()
 
 
 # --- rhythm in generation -------------------------------------------------------------------------
@@ -322,17 +322,20 @@ def test_real_music_is_found_by_a_film_that_jumps_on_its_beats(
 def test_a_candidate_that_sounds_with_the_impacts_is_better_than_one_beside_them() -> None:
     from emsync.analysis import Analysis
     from emsync.candidates import RHYTHM, WEIGHTS, judge
+    from emsync.ending import Ending
     from emsync.hits import fit
     from emsync.metrics.rhythm import bells
     from emsync.music import PIANO, Piece
 
     video = Analysis(duration=8.0, fps="25")
     pictures = bells(np.arange(0.5, 8.0, 1.0), np.ones(8), round(8 * RATE))
-    judged = []
+    judged, none = [], np.zeros(0, np.int64)
     for start in (0.5, 0.8):
         notes = [(PIANO, 60, t, t + 0.2) for t in np.arange(start, 8.0, 1.0)]
         piece = Piece.of(np.array(notes), downbeats=np.arange(0.0, 8.0, 2.0))
-        judged.append(judge(fit(piece, (), 8.0, "off"), video, 0, 1, pictures))
+        judged.append(
+            judge(fit(piece, (), 8.0, "off"), Ending("cut", None, 8.0), video, 0, none, pictures)
+        )
     on, off = judged
     assert on.parts["rhythm"] > off.parts["rhythm"] + 0.3
     weights = {**WEIGHTS, **RHYTHM}
@@ -343,14 +346,13 @@ def test_a_candidate_that_sounds_with_the_impacts_is_better_than_one_beside_them
 def test_rhythm_is_a_part_of_the_score_where_it_is_asked_for(
     film: Path, small: Path, tmp_path: Path
 ) -> None:
-    from emsync.generate import Outputs, generate
-    from emsync.wishes import Wishes
+    from emsync.options import Options
+    from emsync.pipeline import generate
 
-    asked = Wishes(candidates=2, rhythm=True, cuts="none")
-    report = generate(film, Outputs(tmp_path / "score.mid"), asked, checkpoint=small)
-    assert all(0 <= c["rhythm"] <= 1 for c in report["candidates"])
-    unasked = Wishes(candidates=2, cuts="none")
-    report = generate(film, Outputs(tmp_path / "score.mid"), unasked, checkpoint=small)
-    assert all("rhythm" not in c for c in report["candidates"])
+    for rhythm in (True, False):
+        options = Options(candidates=2, rhythm=rhythm, cuts="none")
+        composition = generate(film, options, checkpoint=small)
+        assert [("rhythm" in c.parts) for c in composition.candidates] == [rhythm] * 2
+        assert all(0 <= share <= 1 for c in composition.candidates for share in c.parts.values())
     with pytest.raises(UsageError, match="leave out rhythm or the analysis"):
-        Wishes(rhythm=True, analysis=tmp_path / "analysis.json")
+        Options(rhythm=True, analysis=tmp_path / "analysis.json")

@@ -8,12 +8,12 @@ import os
 import threading
 import time
 import zipfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import ModuleType
-from typing import Any, Literal, TypeAlias, get_args
+from typing import Any, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,11 +35,10 @@ from emsync.metrics.rhythm import (
     distances,
 )
 from emsync.mux import check_mux, mux, sound_frames, soundtrack
+from emsync.options import Metric, PathLike
 from emsync.output import check_target, whole
+from emsync.progress import Progress, silent
 from emsync.video import watch
-
-Metric: TypeAlias = Literal["cm", "dm"]
-Progress: TypeAlias = Callable[[str, float], None]  # the stage, and the share of it that is done
 
 VERSION = 1  # of the index; raised when what is heard, or how it is kept, changes
 SOUNDS = frozenset(
@@ -72,7 +71,7 @@ class Track:
 class Match:
     """How well a track meets a film, and where in the track the film best starts."""
 
-    name: str
+    path: Path
     score: float
     offset: float  # seconds of the track
 
@@ -87,27 +86,60 @@ class Library:
     rebuilt: str  # why an index was made anew, if it was
 
 
+@dataclass(frozen=True, eq=False)
+class Ranking:
+    """The tracks of a library, ranked for a film."""
+
+    matches: tuple[Match, ...]  # the best, best first
+    metric: Metric
+    tracks: int  # that were ranked
+    heard: int  # of them, those that were not in the index, or have changed since
+    rebuilt: str  # why the index was made anew, if it was
+    skipped: tuple[tuple[Path, str], ...]  # files that could not be heard, and why
+    index: Path | None = None
+    video: Path | None = None  # the film with the best track, if it was written
+    timings: Mapping[str, float] = field(default_factory=dict)  # seconds
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain values for ``json.dumps``."""
+        return {
+            "matches": [
+                {"path": str(m.path), "score": m.score, "offset": m.offset} for m in self.matches
+            ],
+            "metric": self.metric,
+            "tracks": self.tracks,
+            "heard": self.heard,
+            "rebuilt": self.rebuilt or None,
+            "index": None if self.index is None else str(self.index),
+            "skipped": [{"path": str(path), "reason": why} for path, why in self.skipped],
+            "video": None if self.video is None else str(self.video),
+            "timings": {stage: round(seconds, 3) for stage, seconds in self.timings.items()},
+        }
+
+
 def match(
-    source: Path,
-    library: Path,
+    video: PathLike | Film,
+    library: PathLike,
+    *,
     metric: Metric = "cm",
     top: int = 10,
-    index: Path | None = None,
-    video: Path | None = None,
-    progress: Progress = lambda stage, share: None,
-) -> dict[str, Any]:
-    """Rank the music in ``library`` by rhythm for the film at ``source``; return the report.
+    index: PathLike | None = None,
+    out: PathLike | None = None,
+    progress: Progress = silent,
+) -> Ranking:
+    """Rank the music in the folder ``library`` by how its rhythm meets that of ``video``.
 
-    ``index`` keeps what was heard for the next time. ``video`` is written with the film and the
-    best track from its offset on; it is silent where the track ends before the film does.
+    ``index`` is a file that keeps what was heard for the next time. ``out`` is written with the
+    film and the best track from its offset on; it is silent where the track ends before the film.
     """
     if metric not in get_args(Metric):
-        raise UsageError(f"metric is {metric!r}; choose of {', '.join(get_args(Metric))}")
+        raise UsageError(f"metric is {metric!r}; choose one of {', '.join(get_args(Metric))}")
     if top < 1:
-        raise UsageError(f"the best {top} cannot be told; choose 1 or more")
-    film = open_film(source)
-    if video is not None:
-        check_mux(film, video)
+        raise UsageError(f"top is {top}; choose 1 or more tracks to be told")
+    film = video if isinstance(video, Film) else open_film(video)
+    library, index = Path(library), None if index is None else Path(index)
+    if out is not None:
+        check_mux(film, out := Path(out))
     began = time.perf_counter()
     duration, signal = see(film, progress)
     check_moves(signal, film.path)
@@ -117,33 +149,30 @@ def match(
     pictures = Rhythm(signal, beats(signal) if metric == "dm" else np.zeros(0, np.int32))
     ranking = rank(pictures, found.tracks, metric)
     ranked = time.perf_counter()
-    if video is not None:
+    if out is not None:
         best = ranking[0]
-        sound = read_stereo(library / best.name, best.offset, duration)
+        sound = read_stereo(library / best.path, best.offset, duration)
         goes_on = sound.duration > duration - 1 / RATE
         sound = audio.finish(sound, duration, audio.FADE if goes_on else 0.0)
         mux(
-            film, soundtrack(film, sound), video,
+            film, soundtrack(film, sound), out,
             lambda seconds: progress("Writing the film", seconds / duration),
         )  # fmt: skip
-    return {
-        "matches": [
-            {"path": str(library / m.name), "score": m.score, "offset": m.offset}
-            for m in ranking[:top]
-        ],
-        "metric": metric,
-        "tracks": len(found.tracks),
-        "heard": found.heard,
-        "rebuilt": found.rebuilt or None,
-        "index": None if index is None else str(index),
-        "skipped": [{"path": str(library / name), "reason": why} for name, why in found.skipped],
-        "video": None if video is None else str(video),
-        "timings": {
-            "watch": round(watched - began, 3),
-            "listen": round(listened - watched, 3),
-            "query": round(ranked - listened, 3),
+    return Ranking(
+        tuple(replace(m, path=library / m.path) for m in ranking[:top]),
+        metric,
+        len(found.tracks),
+        found.heard,
+        found.rebuilt,
+        tuple((library / name, why) for name, why in found.skipped),
+        index,
+        out,
+        {
+            "watch": watched - began,
+            "listen": listened - watched,
+            "query": ranked - listened,
         },
-    }
+    )
 
 
 def rank(
@@ -178,16 +207,14 @@ def rank(
             best = int(tried.argmax())
             silent = metric == "dm" and not (len(track.rhythm.beats) and comb.any())
             score = 0.0 if silent else float(tried[best])
-            matches.append(Match(track.name, round(score, 6), round(best / RATE, 3)))
-    return sorted(matches, key=lambda m: (-m.score, m.name))
+            matches.append(Match(Path(track.name), round(score, 6), round(best / RATE, 3)))
+    return sorted(matches, key=lambda m: (-m.score, m.path.as_posix()))
 
 
 # --- what a film and a piece of music have of rhythm ----------------------------------------------
 
 
-def see(
-    film: Film, progress: Progress = lambda stage, share: None
-) -> tuple[float, NDArray[np.float64]]:
+def see(film: Film, progress: Progress = silent) -> tuple[float, NDArray[np.float64]]:
     """Watch ``film``; return its seconds and its visible impact."""
     impact = Impact()
     footage = watch(film, lambda share: progress("Watching", share), [impact])
@@ -303,9 +330,7 @@ def read_stereo(path: Path, start: float, duration: float) -> audio.Audio:
 # --- the index ------------------------------------------------------------------------------------
 
 
-def listen_to(
-    folder: Path, index: Path | None = None, progress: Progress = lambda stage, share: None
-) -> Library:
+def listen_to(folder: Path, index: Path | None = None, progress: Progress = silent) -> Library:
     """Return the tracks of ``folder``, heard now unless ``index`` has them unchanged.
 
     Afterwards ``index`` holds exactly these tracks. InputError when there are none.

@@ -1,0 +1,63 @@
+"""What is asked of the music: what the film asks, with a person's options in its place."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from fractions import Fraction
+from pathlib import Path
+
+from emsync.affect import SCALE
+from emsync.analysis import Analysis
+from emsync.arc import read_arc
+from emsync.cuts import read_cuts
+from emsync.feeling import choose
+from emsync.film import Film
+from emsync.options import Options
+from emsync.tonality import TONICS, pitch_class
+from emsync.video import Footage, Observer, watch
+
+
+def look(
+    film: Film,
+    options: Options,
+    progress: Callable[[float], None] | None = None,
+    observers: Sequence[Observer] = (),
+) -> Footage | None:
+    """Watch the film; None if a person gives its analysis."""
+    if options.analysis is not None:
+        return None
+    return watch(film, progress, observers, stills=choose(options.estimator).stills)
+
+
+def brief_of(footage: Footage | None, options: Options) -> Analysis:
+    """Return what ``footage``, or the analysis that is given, asks of the music, with options."""
+    if footage is not None:
+        return apply_options(Analysis.of(footage, choose(options.estimator)), options)
+    if isinstance(options.analysis, Analysis):
+        return apply_options(options.analysis, options)
+    if options.analysis is None:
+        raise ValueError("there is neither footage nor an analysis to start from")
+    return apply_options(Analysis.load(Path(options.analysis)), options)
+
+
+def apply_options(analysis: Analysis, options: Options) -> Analysis:
+    """Return ``analysis`` with what a person asks for in place of what was found."""
+    if options.cuts == "none":
+        analysis = replace(analysis, cuts=())
+    elif options.cuts != "auto":
+        rate = Fraction(analysis.fps) or None
+        found = read_cuts(Path(options.cuts), rate, analysis.duration)
+        analysis = replace(analysis, cuts=tuple(found))
+    if options.emotion_file is not None:
+        analysis = analysis.with_arc(read_arc(Path(options.emotion_file), analysis.duration))
+    if options.max_va is not None:
+        analysis = analysis.scaled(options.max_va)
+    if options.arc == "constant":
+        analysis = analysis.constant()
+    analysis = analysis.with_feeling(
+        options.emotion, options.valence, options.arousal, options.max_va or SCALE
+    )
+    return replace(
+        analysis,
+        tempo=analysis.tempo if options.tempo is None else options.tempo,
+        tonic=TONICS[pitch_class(options.tonic)] if options.tonic else analysis.tonic,
+    )

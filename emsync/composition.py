@@ -1,0 +1,157 @@
+"""What ``emsync.generate`` returns: the music, how it was arrived at, and ways to keep it."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from emsync.analysis import Analysis, nulls
+from emsync.candidates import Candidate
+from emsync.dynamics import Dynamics
+from emsync.ending import Ending
+from emsync.errors import UsageError
+from emsync.film import FORMATS, Film
+from emsync.hits import CutReport, Fitted
+from emsync.music import Piece
+from emsync.options import Options, Outputs, PathLike, Sampling
+from emsync.progress import Progress, silent
+from emsync.titles import Titles
+from emsync.video import Still
+
+if TYPE_CHECKING:
+    from emsync.audio import Audio
+
+
+@dataclass(frozen=True, eq=False)
+class Composition:
+    """Music composed for a film. Nothing of it is written until ``save`` or ``write``."""
+
+    best: Candidate
+    others: tuple[Candidate, ...]  # the candidates that were not kept, best first
+    analysis: Analysis  # what the film, and the options, asked of the music
+    titles: Titles
+    options: Options
+    film: Film | None = None  # where there is a file
+    strip: tuple[Still, ...] = ()  # pictures of the film; none where it was not watched
+    checkpoint: str = ""
+    sampling: Sampling = Sampling()
+    timings: Mapping[str, float] = field(default_factory=dict)  # seconds spent in each stage
+
+    @property
+    def fitted(self) -> Fitted:
+        """The best candidate's music with its tempo map."""
+        return self.best.fitted
+
+    @property
+    def piece(self) -> Piece:
+        """The notes, in seconds of the film."""
+        return self.fitted.piece
+
+    @property
+    def ending(self) -> Ending:
+        """How the music ends."""
+        return self.best.ending
+
+    @property
+    def cuts(self) -> list[CutReport]:
+        """The cuts that the music was asked to answer, and what answers each."""
+        return self.fitted.kept
+
+    @property
+    def rate(self) -> Fraction | None:
+        """The film's frames a second, if they are known."""
+        return Fraction(self.analysis.fps) or None
+
+    @property
+    def candidates(self) -> tuple[Candidate, ...]:
+        """All that were drawn, best first."""
+        return (self.best, *self.others)
+
+    def dynamics(self, candidate: Candidate | None = None) -> Dynamics:
+        """Return how loud a candidate is over time; the best where none is given."""
+        return Dynamics.under(self.analysis, (candidate or self.best).ending)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain values for ``json.dumps``: the same for the same seed."""
+        return nulls({
+            "checkpoint": self.checkpoint,
+            "sampling": asdict(self.sampling),
+            "settings": self.options.to_json(),
+            **self.fitted.to_json(self.rate, self.titles.start),
+            "ending": self.ending.to_json(),
+            "duration": self.analysis.duration,
+            "valence": self.analysis.valence,
+            "arousal": self.analysis.arousal,
+            "emotion": dict(self.analysis.emotion),
+            "arc": [asdict(state) for state in self.analysis.arc],
+            "seed": self.options.seed,
+            "tokens": len(self.best.ids),
+            "notes": len(self.piece),
+            "instruments": self.piece.instruments,
+            "score_parts": self.best.parts,
+            "candidates": [candidate.to_json() for candidate in self.candidates],
+        })  # fmt: skip
+
+    def summary(self) -> str:
+        """Return the facts that a person asks for first, in a few lines."""
+        hits = sum(report.hit is not None for report in self.cuts)
+        lines = [
+            f"{self.analysis.duration:.2f} s, {len(self.piece)} notes, "
+            f"{', '.join(self.piece.instruments)}; seed {self.options.seed}",
+            f"{hits} of {len(self.cuts)} cuts hit",
+        ]
+        for report in self.cuts:
+            hit = report.hit
+            words = f"{hit.kind} at {hit.position}, {hit.error_ms:+.1f} ms" if hit else "missed"
+            lines.append(f"  {report.cut.time:8.3f} s  {words}")
+        return "\n".join(lines)
+
+    def __repr__(self) -> str:
+        return f"<Composition for {self.analysis.source!r}: {self.summary()}>"
+
+    def audio(self, soundfont: PathLike | None = None) -> "Audio":
+        """Return the music played, exactly as long as the film."""
+        from emsync.outputs import play
+
+        return play(self, None if soundfont is None else Path(soundfont))
+
+    def save(self, path: PathLike) -> None:
+        """Write what the suffix of ``path`` names, whole or not at all.
+
+        .mid is the score, .wav the music played, .mp4, .mov, .mkv or .webm the film with the music;
+        a path without a suffix becomes a folder with all of it (see ``emsync.bundle``). ``write``
+        says more.
+        """
+        target = Path(path)
+        suffix = target.suffix.lower()
+        kinds = {".mid": "score", ".midi": "score", ".wav": "audio", "": "bundle"}
+        kinds |= dict.fromkeys(FORMATS, "video")
+        if suffix not in kinds:
+            known = ", ".join(filter(None, kinds))
+            raise UsageError(f"cannot save as {target.name!r}; end its name with one of {known}")
+        kind = kinds[suffix]
+        self.write(
+            Outputs(
+                score=target if kind == "score" else None,
+                audio=target if kind == "audio" else None,
+                video=target if kind == "video" else None,
+                bundle=target if kind == "bundle" else None,
+            )
+        )
+
+    def write(self, outputs: Outputs, progress: Progress = silent) -> None:
+        """Write ``outputs``, together or not at all."""
+        from emsync.outputs import write_outputs
+
+        write_outputs(self, outputs, progress)
+
+    def _repr_html_(self) -> str:
+        from html import escape
+
+        from emsync.report import html_page
+
+        return (
+            f'<iframe srcdoc="{escape(html_page(self))}" style="width:100%;height:60rem;border:0" '
+            f'title="The report of {escape(self.analysis.source)}"></iframe>'
+        )

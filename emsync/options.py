@@ -1,0 +1,152 @@
+"""What a person asks for: of the music, and what to write. The one home of the defaults.
+
+Nothing heavy is imported here, since the command line reads its defaults from it.
+"""
+
+import math
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
+
+from emsync.errors import UsageError
+
+if TYPE_CHECKING:
+    from emsync.analysis import Analysis
+
+PathLike: TypeAlias = str | os.PathLike[str]
+Sync: TypeAlias = Literal["chord", "downbeat", "beat", "off"]
+EndingKind: TypeAlias = Literal["cadence", "fade", "cut"]
+Arc: TypeAlias = Literal["scene", "constant"]
+Instruments: TypeAlias = Literal["fewer", "more"]
+Metric: TypeAlias = Literal["cm", "dm"]
+KeepAudio: TypeAlias = Literal["replace", "mix", "duck"]
+
+CHECKPOINT = "emsync-small"  # the one that is shipped
+ESTIMATOR = "pictures"
+SLOWEST, FASTEST = 30.0, 300.0  # beats a minute
+MOST_CANDIDATES = 64
+SAMPLING = ("temperature", "top_p", "top_k", "guidance", "instruments", "rules_off")
+
+
+@dataclass(frozen=True)
+class Options:
+    """What a person asks of the music, beyond what the film does. UsageError names what cannot be.
+
+    ``None`` leaves a choice to the film, the checkpoint or the seed.
+    """
+
+    # What is read from the film, and what is given in its place
+    analysis: "Analysis | PathLike | None" = None  # used instead of watching the film
+    cuts: str = "auto"  # "auto" finds them, "none" has none, else a file that lists them
+    estimator: str = ESTIMATOR  # of the emotion; see ``emsync.feeling.choose``
+    emotion_file: PathLike | None = None  # a CSV of valence and arousal over time
+    arc: Arc = "scene"  # whether the emotion follows the scenes
+    max_va: float | None = None  # the largest mean of an emotion, up to 1; None leaves them
+    emotion: Mapping[str, float] | None = None  # such as {"joy": 0.7, "fear": 0.3}
+    valence: float | None = None  # in [-1, 1]
+    arousal: float | None = None  # in [-1, 1]
+
+    # The music
+    tempo: float | None = None  # beats a minute; None follows the arousal and the cuts
+    tonic: str = ""  # such as "F#"; "" lets the seed choose
+    sync: Sync = "beat"  # the least event that may hit a cut
+    max_tempo_change: float = 0.06  # share by which the tempo may bend towards the cuts
+    ending: EndingKind = "cadence"
+    start_timecode: str = ""  # of the first frame, such as "01:00:00:00"
+
+    # How it is drawn
+    seed: int = 0
+    candidates: int = 2  # pieces drawn side by side, of which the best is kept
+    rhythm: bool = False  # whether the best is also the one that moves with the pictures
+    temperature: float | None = None  # these six: None keeps the checkpoint's own setting
+    top_p: float | None = None
+    top_k: int | None = None
+    guidance: float | None = None
+    instruments: Instruments | None = None
+    rules_off: tuple[str, ...] | None = None
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.candidates <= MOST_CANDIDATES:
+            raise UsageError(
+                f"{self.candidates} candidates cannot be drawn; choose from 1 to {MOST_CANDIDATES}"
+            )
+        if self.rhythm and self.analysis is not None:
+            raise UsageError("rhythm is seen in the video itself; leave out rhythm or the analysis")
+        if self.tempo is not None and not SLOWEST <= self.tempo <= FASTEST:
+            raise UsageError(
+                f"a tempo of {self.tempo:g} is outside {SLOWEST:g} to {FASTEST:g} beats a minute"
+            )
+        if self.tonic:
+            from emsync.tonality import pitch_class
+
+            pitch_class(self.tonic)
+        if self.max_va is not None and not 0 < self.max_va <= 1:
+            raise UsageError(f"max-va is {self.max_va}; it must be above 0 and at most 1")
+        for name, kind in (("sync", Sync), ("ending", EndingKind), ("arc", Arc)):
+            if getattr(self, name) not in get_args(kind):
+                known = ", ".join(get_args(kind))
+                raise UsageError(f"{name} is {getattr(self, name)!r}; choose one of {known}")
+
+    @property
+    def sampling(self) -> dict[str, Any]:
+        """The settings of the sampler that differ from the checkpoint's own."""
+        return {name: value for name in SAMPLING if (value := getattr(self, name)) is not None}
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain values for ``json.dumps``, without the sampler's; files by their names."""
+        values = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in SAMPLING}
+        if values["emotion"] is not None:
+            values["emotion"] = dict(values["emotion"])
+        for name in ("analysis", "emotion_file"):
+            if values[name] is not None:
+                is_path = isinstance(values[name], str | os.PathLike)
+                values[name] = os.fspath(values[name]) if is_path else "given"
+        return values
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """How the next token is drawn from the model's logits."""
+
+    temperature: float = 1.0
+    top_p: float = 0.95  # the likeliest tokens that hold this share of the mass
+    top_k: int = 0  # and at most so many; 0 is no limit
+    guidance: float = 1.0  # above 1 what is asked weighs more, at twice the cost; see ``guided``
+    instruments: Instruments = "more"  # one or two classes, or three and more
+    rules_off: tuple[str, ...] = ()  # rules of musical grammar that do not hold
+    tokens_per_second: int = 400  # a piece that needs more has gone astray; real songs need 60
+
+    def __post_init__(self) -> None:
+        if not (math.isfinite(self.temperature) and self.temperature > 0):
+            raise UsageError(f"temperature is {self.temperature}; it must be above 0, such as 1.0")
+        if not 0 < self.top_p <= 1:
+            raise UsageError(f"top-p is {self.top_p}; it must be above 0 and at most 1")
+        if self.top_k < 0:
+            raise UsageError(f"top-k is {self.top_k}; it must be 0 (no limit) or more")
+        if not (math.isfinite(self.guidance) and self.guidance >= 0):
+            raise UsageError(f"guidance is {self.guidance}; it must be 0 or more, such as 1.5")
+        if self.instruments not in get_args(Instruments):
+            raise UsageError(f"instruments is {self.instruments!r}, neither 'fewer' nor 'more'")
+
+
+@dataclass(frozen=True)
+class Outputs:
+    """What to write of a composition, and how it sounds. Paths may be ``str``."""
+
+    score: Path | None = None  # .mid
+    video: Path | None = None  # the film with the music: .mp4, .mov, .mkv or .webm
+    audio: Path | None = None  # .wav
+    keep_all: bool = False  # write every candidate, ranked, as score.1.mid and so on
+    soundfont: Path | None = None  # to play with; None takes the one that is shipped
+    keep_audio: KeepAudio = "replace"  # what becomes of the film's own sound
+    bundle: Path | None = None  # a folder with all that a composer needs; see ``emsync.bundle``
+
+    def __post_init__(self) -> None:
+        for name in ("score", "video", "audio", "soundfont", "bundle"):
+            if (value := getattr(self, name)) is not None:
+                object.__setattr__(self, name, Path(value))
+        if self.keep_audio not in get_args(KeepAudio):
+            known = ", ".join(get_args(KeepAudio))
+            raise UsageError(f"keep-audio is {self.keep_audio!r}; choose one of {known}")

@@ -1,0 +1,130 @@
+"""START HERE: from a film to its music, in one line. No file is written; see ``emsync.outputs``."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from fractions import Fraction
+
+import numpy as np
+
+from emsync.analysis import Analysis
+from emsync.brief import brief_of, look
+from emsync.candidates import judge, rank
+from emsync.composer import Composer, Sample
+from emsync.composition import Composition
+from emsync.ending import Ending
+from emsync.errors import UsageError
+from emsync.film import Film, open_film
+from emsync.hits import fit
+from emsync.impact import Impact
+from emsync.options import CHECKPOINT, ESTIMATOR, Options, PathLike, Sampling
+from emsync.progress import Progress, Stopwatch, silent
+from emsync.tempo import at_tempo, tempo_of
+from emsync.titles import Titles
+from emsync.tonality import TONICS
+
+STRIDE = 1_000_003  # between the seeds of candidates, so that another seed shares none of them
+MARGIN = 1.0  # seconds of music beyond what the fastest tempo can use
+
+
+def generate(
+    video: PathLike | Film,
+    options: Options = Options(),
+    *,
+    checkpoint: PathLike = CHECKPOINT,
+    device: str = "auto",
+    progress: Progress = silent,
+) -> Composition:
+    """Compose for ``video``; nothing is written. See ``Composition.save``.
+
+    The same options, checkpoint and kind of machine give the same music. ``device`` is "cpu",
+    "cuda", or "auto" for a GPU where there is one; ``progress`` is told the stage and the share of
+    it that is done. Raises EmsyncError and its kinds.
+    """
+    clock = Stopwatch()
+    with clock("load"):
+        composer = Composer.from_pretrained(checkpoint).to(device)
+        sampling = replace(composer.sampling, **options.sampling)
+        check_understood(composer, options)
+    with clock("analyze"):
+        film = video if isinstance(video, Film) else open_film(video)
+        impact = Impact() if options.rhythm else None
+        footage = look(film, options, _stage(progress, "Watching"), [impact] if impact else [])
+        analysis = brief_of(footage, options)  # what is asked of the music, as editable JSON
+        visible = impact.signal(analysis.duration) if impact else None
+        titles = Titles.of(analysis, options.start_timecode)
+    with clock("compose"):
+        ending = Ending.of(options.ending, analysis)  # decided once: the last chord, the fade
+        brief = ending.requested_in(analysis)
+        seeds = [options.seed + k * STRIDE for k in range(options.candidates)]
+        samples = draw(
+            composer, [brief] * len(seeds), seeds, options.max_tempo_change, sampling,
+            _stage(progress, "Composing"),
+        )  # fmt: skip
+        rate, bend = Fraction(brief.fps) or None, options.max_tempo_change
+        candidates = []
+        for sample, seed in zip(samples, seeds, strict=True):
+            fitted = fit(sample.piece, brief.cuts, brief.duration, options.sync, bend, rate)
+            ended, played = ending.apply(fitted)
+            candidates.append(judge(ended, played, brief, seed, sample.ids, visible))
+        best, *others = rank(candidates)
+    strip = footage.strip if footage else ()
+    return Composition(
+        best, tuple(others), analysis, titles, options, film, strip, str(checkpoint), sampling,
+        dict(clock.seconds),
+    )  # fmt: skip
+
+
+def analyze(
+    video: PathLike | Film, estimator: str = ESTIMATOR, progress: Progress = silent
+) -> Analysis:
+    """Watch ``video`` and return what it asks of its music: cuts, motion, emotion over time."""
+    film = video if isinstance(video, Film) else open_film(video)
+    options = Options(estimator=estimator)
+    return brief_of(look(film, options, _stage(progress, "Watching")), options)
+
+
+def draw(
+    composer: Composer,
+    briefs: Sequence[Analysis],
+    seeds: Sequence[int],
+    max_tempo_change: float,
+    sampling: Sampling,
+    progress: Callable[[float], None] | None = None,
+) -> list[Sample]:
+    """Draw a piece for each brief, in the film's time, long enough to be bent onto its cuts.
+
+    All briefs are of one film, and all pieces have the tempo that suits the first. Where a brief
+    names no tonic, the seed does. ``progress`` is told the share that is done.
+    """
+    briefs = [
+        brief if brief.tonic else replace(brief, tonic=TONICS[seed % len(TONICS)])
+        for brief, seed in zip(briefs, seeds, strict=True)
+    ]
+    length, slower = briefs[0].duration * (1 + max_tempo_change) + MARGIN, 1.0
+    if composer.tempo is not None:
+        tempo = tempo_of(briefs[0])
+        briefs = [at_tempo(brief, composer.tempo, tempo) for brief in briefs]
+        slower = composer.tempo / tempo
+    length /= slower
+    targets = [composer.targets(brief) for brief in briefs]
+    tell = None if progress is None else lambda seconds: progress(seconds / length)
+    drawn = composer.sample(targets, [length] * len(briefs), seeds, sampling, tell)
+    return [Sample(sample.piece.stretched(slower), sample.ids) for sample in drawn]
+
+
+def check_understood(composer: Composer, options: Options) -> None:
+    """Refuse what the checkpoint cannot be told, before the film is watched."""
+    if not options.tonic:
+        return
+    one, other = (
+        composer.targets(composer.film(1.0, valence=0.5, tonic=tonic)) for tonic in ("C", "D")
+    )
+    if all(np.array_equal(one[k], other[k], equal_nan=True) for k in one):
+        raise UsageError(
+            f"this checkpoint cannot be told a key (none of its conditions, {', '.join(one)}, "
+            f"asks for one); leave out the tonic {options.tonic!r}"
+        )
+
+
+def _stage(progress: Progress, stage: str) -> Callable[[float], None]:
+    return lambda share: progress(stage, share)

@@ -1,0 +1,30 @@
+"""How long work tells how far it is, and how long each of its stages took."""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+Progress: TypeAlias = Callable[[str, float], None]  # the stage, and the share of it that is done
+
+
+def silent(stage: str, share: float) -> None:
+    """Tell nobody."""
+
+
+@dataclass
+class Stopwatch:
+    """Seconds spent in each stage."""
+
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    @contextmanager
+    def __call__(self, stage: str) -> Iterator[None]:
+        """Add the time that the ``with`` block takes to ``stage``."""
+        start = time.perf_counter()
+        try:
+            yield
+        finally:
+            spent = time.perf_counter() - start
+            self.seconds[stage] = self.seconds.get(stage, 0.0) + spent
