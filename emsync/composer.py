@@ -110,10 +110,20 @@ class Composer:
         with whole(folder / "config.json") as partial:
             partial.write_text(json.dumps(config, indent=2) + "\n")
 
+    def push_to_hub(self, repository: str, **settings: Any) -> None:
+        """Publish the checkpoint as ``repository`` ("user/name") on the Hugging Face Hub.
+
+        ``settings`` are those of ``huggingface_hub.ModelHubMixin.push_to_hub``, such as ``token``.
+        """
+        from emsync.hub import HubComposer
+
+        HubComposer(self).push_to_hub(repository, **settings)
+
     @classmethod
     def from_pretrained(cls, name: PathLike = CHECKPOINT) -> Self:
         """Read what ``save_pretrained`` wrote: a folder, or the name of a shipped checkpoint.
 
+        "hub:user/name" is fetched from the Hugging Face Hub.
         Weights in bfloat16 or int8 are widened to float32. Raises AssetError when anything is
         missing or does not fit.
         """
@@ -183,7 +193,11 @@ def checkpoint_names() -> list[str]:
 
 
 def find_checkpoint(name: PathLike) -> Path:
-    """Return the folder of a shipped checkpoint, or the folder named itself."""
+    """Return the folder of a shipped checkpoint, the folder named itself, or of "hub:user/name"."""
+    if str(name).startswith("hub:"):
+        from emsync.hub import fetch  # the only way to a connection, and only when it is asked for
+
+        return fetch(str(name).removeprefix("hub:"))
     for folder in (checkpoints_folder() / name, Path(name)):
         if (folder / "config.json").is_file():
             return folder
