@@ -34,7 +34,7 @@ from emsync import plugins
 from emsync.alone import Alone
 from emsync.composer import Composer, load_weights
 from emsync.conditioning import Conditioner
-from emsync.data.crops import Cropping, crop
+from emsync.data.crops import LABELS, Cropping, augment, window
 from emsync.data.store import Song, Store
 from emsync.errors import EmsyncError, InputError, UsageError
 from emsync.fused import ATTENTIONS
@@ -88,7 +88,7 @@ class TrainConfig:
             raise UsageError(
                 f"batch {self.batch} is not a multiple of accumulate {self.accumulate}"
             )
-        droppable = {"valence", "arousal", *self.conditioners}
+        droppable = {*LABELS, *self.conditioners}
         for name in self.cropping.get("drop", {}):
             if name not in droppable:
                 raise UsageError(f"[cropping.drop] {name!r} is none of {sorted(droppable)}")
@@ -149,10 +149,11 @@ class Crops(Dataset[Batch]):
     def __getitem__(self, i: int) -> Batch:
         rng = self._rng(i)
         song = self.songs[int(np.searchsorted(self.edges, rng.random(), "right"))]
-        example = crop(
+        passage = augment(
             self.store.ids(song), self.store.tokenizer, self.conditioners, self.context, rng,
-            self.cropping, labels_of(song), self.store.arousal,
+            self.cropping, labels_of(song),
         )  # fmt: skip
+        example = window(passage, self.conditioners, self.context, self.store.arousal)
         rows = {name: torch.from_numpy(value) for name, value in example.features.items()}
         return {"ids": torch.from_numpy(example.ids), **rows}
 
@@ -358,11 +359,9 @@ def _accelerator(bf16: bool) -> Any:
 def validate(
     model: EventTransformer, store: Store, held: list[Song], config: TrainConfig, device: Any
 ) -> float:
-    """Return the nats per token of held-out crops without conditions, unweighted."""
-    drop = {c.name: 1.0 for c in model.conditioners if not c.clock}
-    drop |= {"valence": 1.0, "arousal": 1.0}
-    plain = replace(Cropping.plain(), drop=drop)
-    crops = Crops(store, held, model.conditioners, model.config.context, plain, 1.0, seed=1)
+    """Return the nats per token of the same held-out crops each time, unasked and unweighted."""
+    unasked = replace(Cropping.plain(), unasked=1.0)
+    crops = Crops(store, held, model.conditioners, model.config.context, unasked, 1.0, seed=1)
     weight = torch.ones(model.config.vocab_size, device=device)
     model.eval()
     total, count = 0.0, 0.0

@@ -1,11 +1,20 @@
 """Crops: what a training example holds."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from emsync.data.crops import Cropping, Example, crop, density_between
+from emsync.data.crops import (
+    Cropping,
+    Example,
+    Passage,
+    augment,
+    density_between,
+    everything,
+    window,
+)
 from emsync.data.labels import Scale
 from emsync.music import BASS, PIANO, Piece
 from emsync_conditioners.boundaries import Boundaries
@@ -36,10 +45,15 @@ IDS = TOKENIZER.encode(song())
 
 def cut(seed: int, cropping: Cropping, labels: Mapping[str, float] | None = None,
         start: int | None = None) -> Example:  # fmt: skip
+    passage = drawn(seed, cropping, labels)
+    if start is not None:
+        passage = replace(passage, start=start)
+    return window(passage, CONDITIONERS, CONTEXT, Scale(0.0, 4.0))
+
+
+def drawn(seed: int, cropping: Cropping, labels: Mapping[str, float] | None = None) -> Passage:
     rng = np.random.default_rng(seed)
-    return crop(
-        IDS, TOKENIZER, CONDITIONERS, CONTEXT, rng, cropping, labels or {}, Scale(0.0, 4.0), start
-    )
+    return augment(IDS, TOKENIZER, CONDITIONERS, CONTEXT, rng, cropping, labels or {})
 
 
 def test_a_crop_is_the_first_token_and_then_a_stretch_of_the_song() -> None:
@@ -65,12 +79,9 @@ def test_features_are_those_of_the_whole_song_beside_the_same_tokens() -> None:
 
 
 def test_a_short_song_is_padded_and_its_features_ask_for_nothing_there() -> None:
-    rng = np.random.default_rng(0)
     ids = TOKENIZER.encode(song(4))
     context = len(ids) + 20
-    example = crop(
-        ids, TOKENIZER, CONDITIONERS, context, rng, Cropping.plain(), {}, Scale(0.0, 4.0)
-    )
+    example = window(Passage.of(ids, TOKENIZER), CONDITIONERS, context)
     assert np.array_equal(example.ids[: len(ids)], ids) and not example.ids[len(ids) :].any()
     assert np.isnan(example.features["boundaries"][len(ids) :]).all()
     assert not np.isnan(example.features["boundaries"][: len(ids)]).any()
@@ -116,10 +127,8 @@ def test_transposition_moves_the_pitches_and_nothing_else() -> None:
 
 def test_what_is_asked_is_transposed_with_the_music() -> None:
     for seed in range(20):
-        example = crop(
-            IDS, TOKENIZER, (Chroma(),), CONTEXT, np.random.default_rng(seed),
-            Cropping(0.0, 0.0, 3, 0.0), {}, Scale(0.0, 4.0), start=1,
-        )  # fmt: skip
+        passage = replace(drawn(seed, Cropping(0.0, 0.0, 3, 0.0)), start=1)
+        example = window(passage, (Chroma(),), CONTEXT)
         moved = [
             Chroma().from_music(TOKENIZER.decode(TOKENIZER.transpose(IDS, n))) for n in range(-3, 4)
         ]
@@ -140,6 +149,38 @@ def test_the_same_seed_gives_the_same_crop() -> None:
         assert all(np.array_equal(a.features[k], b.features[k], True) for k in a.features)
 
 
+def test_a_window_asks_for_all_that_the_song_meets_or_for_the_time_alone() -> None:
+    conditioners = (*CONDITIONERS, Metre())
+    song = replace(Passage.of(IDS, TOKENIZER), start=30)
+    told = window(song, conditioners, CONTEXT, Scale(0.0, 4.0))
+    open_ = window(replace(song, silent=everything(conditioners)), conditioners, CONTEXT)
+    assert np.array_equal(told.ids, open_.ids) and told.ids[0] == IDS[0]
+    for c in conditioners:
+        assert np.isnan(open_.features[c.name]).any() == (c.name != "metre")
+        assert c.name == "valence_arousal" or not np.isnan(told.features[c.name]).any()
+    assert np.isnan(told.features["valence_arousal"]).tolist() == [[True, False], [False, False]]
+
+
+def test_chance_is_asked_in_one_order_so_that_a_run_goes_on_as_it_began() -> None:
+    how = Cropping(0.0, 0.0, 3, 0.2, 0.25, {"valence": 0.3, "onset_density": 0.6}, 0.2)
+    for seed in range(40):
+        rng, twin = (np.random.default_rng(seed) for _ in range(2))
+        passage = augment(IDS, TOKENIZER, CONDITIONERS, CONTEXT, rng, how, {"valence": 0.1})
+        stays = ~((IDS == v.CHORD) & (twin.random(len(IDS)) < 0.2))
+        twin.random()  # from the start of the song, from a bar, or from anywhere
+        start = int(twin.integers(1, stays.sum() - CONTEXT + 1))
+        ids = TOKENIZER.transpose(IDS[stays], int(twin.integers(-3, 4)))
+        nothing = twin.random() < 0.2
+        silent = {name for name, share in how.drop.items() if twin.random() < share}
+        chords = TOKENIZER.decode(ids).chords
+        moved = np.maximum(chords + twin.uniform(-0.25, 0.25, len(chords)), 0.0)
+        assert np.array_equal(passage.ids, ids) and passage.start == start
+        assert passage.silent == (silent | everything(CONDITIONERS) if nothing else silent)
+        assert np.array_equal(passage.asked.chords, moved)
+        assert passage.asked.labels == {"valence": 0.1}
+        assert rng.bit_generator.state == twin.bit_generator.state
+
+
 def test_density_counts_the_instruments_that_play_between() -> None:
     assert density_between(song(), 0.0, 29.0) == pytest.approx(59 / 29)
     assert density_between(song(), 40.0, 50.0) == pytest.approx((21 + 41) / 10 / 2)
@@ -148,11 +189,8 @@ def test_density_counts_the_instruments_that_play_between() -> None:
 
 def test_now_and_then_nothing_is_asked_but_the_time_of_the_music() -> None:
     metre = Metre()
-    examples = [
-        crop(IDS, TOKENIZER, (*CONDITIONERS, metre), CONTEXT, np.random.default_rng(seed),
-             Cropping(unasked=0.4), {"valence": 0.5}, Scale(0.0, 4.0))
-        for seed in range(300)
-    ]  # fmt: skip
+    passages = [drawn(seed, Cropping(unasked=0.4), {"valence": 0.5}) for seed in range(300)]
+    examples = [window(p, (*CONDITIONERS, metre), CONTEXT, Scale(0.0, 4.0)) for p in passages]
     open_rows = [
         all(np.isnan(e.features[c.name]).any(-1).all() for c in CONDITIONERS) for e in examples
     ]

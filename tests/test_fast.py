@@ -11,7 +11,7 @@ from torch import Tensor
 from emsync import fast, kernels
 from emsync.composer import Composer, find_checkpoint
 from emsync.conditioning import Conditioner
-from emsync.data.crops import Cropping, crop
+from emsync.data.crops import Passage, window
 from emsync.data.labels import Scale
 from emsync.metrics.likelihood import untrained
 from emsync.model import Decoder, EventTransformer, ModelConfig
@@ -167,13 +167,12 @@ def test_real_songs_are_foretold_as_well_within_one_percent(
     model, tokens = shipped.model, 300
     folder = shared / "corpus" / "lpd-samples"
     songs = untrained([folder], find_checkpoint("emsync-small"), 12)
-    rng, how = np.random.default_rng(0), Cropping.plain()
     rows = []
     for _, path in songs:
         ids = shipped.tokenizer.encode(read_song(path, shipped.tempo))
         if len(ids) > tokens:
-            rows.append(crop(ids, shipped.tokenizer, model.conditioners, tokens, rng, how, {},
-                             Scale(0.0, 1.0), 1))  # fmt: skip
+            song = Passage.of(ids, shipped.tokenizer)
+            rows.append(window(song, model.conditioners, tokens, Scale(0.0, 1.0)))
     assert len(rows) >= 4
     ids = torch.from_numpy(np.stack([row.ids for row in rows]))
     features = {

@@ -72,12 +72,6 @@ def test_it_equals_one_look_at_each_token_s_window(composer: Composer) -> None:
     assert nats == pytest.approx(slow, rel=1e-5)
 
 
-def test_what_is_asked_changes_the_likelihood(composer: Composer) -> None:
-    notes = [(PIANO, 40 + n % 50, n * 0.25, n * 0.25 + 0.2) for n in range(50)]
-    ids = composer.tokenizer.encode(Piece.of(np.array(notes)))
-    assert of_song(composer, ids)[0] != of_song(composer, ids, asked=True)[0]
-
-
 def test_songs_add_up_and_what_cannot_be_read_is_named(composer: Composer, corpus: Path) -> None:
     (corpus.parent / "trained.npy").write_bytes(b"")
     np.save(corpus.parent / "trained.npy", np.array([], np.uint32))

@@ -12,8 +12,7 @@ import torch
 from emsync import plugins
 from emsync.composer import Composer
 from emsync.conditioning import Conditioner
-from emsync.data.crops import Cropping, crop
-from emsync.data.labels import Scale
+from emsync.data.crops import Passage, window
 from emsync.errors import AssetError
 from emsync.model import EventTransformer, ModelConfig
 from emsync.options import Sampling
@@ -101,9 +100,8 @@ def test_a_third_party_conditioner_keeps_the_laws(ending: Conditioner) -> None:
 def test_a_third_party_conditioner_trains(ending: Conditioner) -> None:
     tokenizer = Events()
     model = small(ending)
-    rng, plain = np.random.default_rng(0), Cropping.plain()
-    ids = tokenizer.encode(example_piece())
-    example = crop(ids, tokenizer, model.conditioners, 64, rng, plain, {}, Scale.of([1.0, 2.0]))
+    song = Passage.of(tokenizer.encode(example_piece()), tokenizer)
+    example = window(song, model.conditioners, 64)
     features = {name: torch.from_numpy(rows)[None] for name, rows in example.features.items()}
     logits = model(torch.from_numpy(example.ids[:-1])[None], features)
     loss = torch.nn.functional.cross_entropy(logits[0], torch.from_numpy(example.ids[1:]))

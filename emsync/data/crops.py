@@ -1,4 +1,8 @@
-"""Training examples: a stretch of a song's tokens, and the features beside them."""
+"""Training examples: a stretch of a song's tokens, and the features beside them.
+
+``augment`` decides by chance where a song is cut and what is asked of it; ``window`` makes the
+example of that, and of any other passage, without chance.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -8,7 +12,9 @@ import numpy as np
 from emsync.conditioning import Conditioner, Floats
 from emsync.data.labels import Scale
 from emsync.music import Piece, Seconds
-from emsync.tokens import Ids, Tokenizer
+from emsync.tokens import Ids, Timeline, Tokenizer
+
+LABELS = ("valence", "arousal")  # of a song, whoever or whatever tells them
 
 
 @dataclass(frozen=True)
@@ -30,6 +36,22 @@ class Cropping:
 
 
 @dataclass(frozen=True, eq=False)
+class Passage:
+    """Where a song is cut, and what is asked of it there."""
+
+    ids: Ids  # of the whole song; the first one tells the instruments
+    timeline: Timeline  # of them
+    asked: Piece  # the whole song, its boundaries and labels as they are asked for
+    start: int = 1  # the token that the passage begins with
+    silent: frozenset[str] = frozenset()  # labels and conditioners of which nothing is asked
+
+    @classmethod
+    def of(cls, ids: Ids, tokenizer: Tokenizer) -> "Passage":
+        """Return a song as it is, from its start on, all asked that the music itself meets."""
+        return cls(ids, tokenizer.timeline(ids), tokenizer.decode(ids))
+
+
+@dataclass(frozen=True, eq=False)
 class Example:
     """One row of a batch."""
 
@@ -37,7 +59,12 @@ class Example:
     features: dict[str, Floats]  # (P, channels) or (context, channels)
 
 
-def crop(
+def everything(conditioners: Sequence[Conditioner]) -> frozenset[str]:
+    """Return the names of all labels and conditioners but the music's own time."""
+    return frozenset(LABELS) | {c.name for c in conditioners if not c.clock}
+
+
+def augment(
     ids: Ids,
     tokenizer: Tokenizer,
     conditioners: Sequence[Conditioner],
@@ -45,42 +72,57 @@ def crop(
     rng: np.random.Generator,
     cropping: Cropping,
     labels: Mapping[str, float],
-    arousal: Scale,
-    start: int | None = None,
-    pad: int = 0,
-) -> Example:
-    """Cut ``context`` tokens from a whole song, after its first token, which tells the instruments.
+) -> Passage:
+    """Choose a passage of ``context`` tokens of a whole song, and what is asked of it, by chance.
 
-    They begin with token ``start``, or where chance falls. Where no label says the arousal, it is
-    that of the crop: what the model will hear beside the label.
+    CHORDs are removed, the song is transposed, boundaries are moved and conditions left open.
     """
     if tokenizer.mark is not None and cropping.unmarked:
         marks = ids == tokenizer.mark
         ids = ids[~(marks & (rng.random(len(ids)) < cropping.unmarked))]
-    if start is None:
-        start = _start(ids, tokenizer, context, rng, cropping)
-    window = np.append(0, np.arange(start, min(start + context, len(ids))))  # the first token stays
+    start = _start(ids, tokenizer, context, rng, cropping)
     if cropping.transpose:
         semitones = int(rng.integers(-cropping.transpose, cropping.transpose + 1))
         ids = tokenizer.transpose(ids, semitones)
-    inputs = window[:context]
-    timeline = tokenizer.timeline(ids)
-    piece = tokenizer.decode(ids)
-    heard = density_between(piece, timeline.times[start], timeline.times[window[-1]])
-    known = dict(labels)
-    known.setdefault("arousal", arousal(heard))
-    silent = rng.random() < cropping.unasked
-    drop = {name: rng.random() < share for name, share in cropping.drop.items()}
-    asked = {k: v for k, v in known.items() if not (silent or drop.get(k))}
-    piece = replace(piece, labels=asked, chords=_moved(piece.chords, cropping.moved, rng))
+    nothing = rng.random() < cropping.unasked
+    silent = frozenset(name for name, share in cropping.drop.items() if rng.random() < share)
+    passage = Passage.of(ids, tokenizer)
+    chords = _moved(passage.asked.chords, cropping.moved, rng)
+    return replace(
+        passage,
+        asked=replace(passage.asked, chords=chords, labels=labels),
+        start=start,
+        silent=silent | everything(conditioners) if nothing else silent,
+    )
+
+
+def window(
+    passage: Passage,
+    conditioners: Sequence[Conditioner],
+    context: int,
+    arousal: Scale | None = None,
+    pad: int = 0,
+) -> Example:
+    """Return ``context`` tokens of ``passage`` after the song's first one, and their features.
+
+    Where no label says the arousal, ``arousal`` makes it of the density of these tokens' notes:
+    it is what the model will hear beside the label.
+    """
+    ids, timeline, piece = passage.ids, passage.timeline, passage.asked
+    last = min(passage.start + context, len(ids))
+    chosen = np.append(0, np.arange(passage.start, last))  # the first token stays
+    inputs = chosen[:context]
+    labels = dict(piece.labels)
+    if arousal is not None and "arousal" not in labels:
+        first, end = timeline.times[passage.start], timeline.times[chosen[-1]]
+        labels["arousal"] = arousal(density_between(piece, first, end))
+    asked = replace(piece, labels={k: v for k, v in labels.items() if k not in passage.silent})
     features = {}
     for c in conditioners:
-        target = c.from_music(piece)
-        if drop.get(c.name) or (silent and not c.clock):
-            target = c.unasked(target)
-        rows = c.features(target, timeline)
+        target = c.from_music(asked)
+        rows = c.features(c.unasked(target) if c.name in passage.silent else target, timeline)
         features[c.name] = _pad(rows[inputs], context, np.nan) if c.place == "position" else rows
-    return Example(_pad(ids[window], context + 1, pad), features)
+    return Example(_pad(ids[chosen], context + 1, pad), features)
 
 
 def density_between(piece: Piece, start: float, end: float) -> float:

@@ -5,7 +5,7 @@ Conventions
 A song is read whole, in windows of the model's context that overlap by half. Each window begins
 with the song's first token, which tells the instruments, as the crops of training do. A token
 counts once: in the first window that sees at least half a context before it, or from the start of
-the song. Nothing is asked of the model (every condition is NaN), or what the music itself meets.
+the song. Nothing is asked of the model but the music's own time: every other condition is NaN.
 
 Metrics
 -------
@@ -24,8 +24,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 
 from emsync.composer import Composer
-from emsync.data.crops import Cropping, crop
-from emsync.data.labels import Scale
+from emsync.data.crops import Passage, everything, window
 from emsync.data.store import Named, find_songs, read_song
 from emsync.errors import AssetError, InputError
 from emsync.tokens import Ids
@@ -83,13 +82,9 @@ def untrained(sources: Sequence[Path], checkpoint: Path, limit: int | None = Non
 def evaluate(
     composer: Composer,
     songs: Sequence[Named],
-    asked: bool = False,
     progress: Callable[[int, int], None] | None = None,
 ) -> dict[str, float | int | str | list[str]]:
-    """Return the likelihood of real songs (see the metrics above), and what could not be read.
-
-    With ``asked``, the model is told the boundaries and onset densities of the music itself.
-    """
+    """Return the likelihood of real songs (see the metrics above), and what could not be read."""
     total, skipped = Likelihood(), []
     for count, (name, path) in enumerate(songs, 1):
         try:
@@ -98,27 +93,26 @@ def evaluate(
             skipped.append(name)
         else:
             ids = composer.tokenizer.encode(piece)
-            total += Likelihood(*of_song(composer, ids, asked), piece.duration, 1)
+            total += Likelihood(*of_song(composer, ids), piece.duration, 1)
         if progress is not None:
             progress(count, len(songs))
     if not total.tokens:
         raise InputError("no song is left that the model was not trained on")
     context = composer.model.config.context
-    told = "told the music's own boundaries and densities" if asked else "nothing asked"
     tempo = f"; songs brought to {composer.tempo:g} BPM" if composer.tempo else ""
-    clocks = [c.name for c in composer.model.conditioners if c.clock and not asked]
-    told += f" but the {' and '.join(clocks)}" if clocks else ""
-    variant = f"{told}; windows of {context} tokens that overlap by half{tempo}"
+    clocks = [c.name for c in composer.model.conditioners if c.clock]
+    told = f" but the {' and '.join(clocks)}" if clocks else ""
+    variant = f"nothing asked{told}; windows of {context} tokens that overlap by half{tempo}"
     return {**total.summary(), "skipped": skipped, "variant": variant}
 
 
 @torch.no_grad()
-def of_song(composer: Composer, ids: Ids, asked: bool = False) -> tuple[float, int]:
+def of_song(composer: Composer, ids: Ids) -> tuple[float, int]:
     """Return the summed nats of the (T,) tokens of a song after its first one, and their number."""
     model = composer.model.eval()
     device = model.head.weight.device
     nats, tokens = 0.0, 0
-    for batch, fresh in _batches(composer, ids, asked):
+    for batch, fresh in _batches(composer, ids):
         rows = batch.pop("ids").to(device)
         features = {name: value.to(device) for name, value in batch.items()}
         logits = model(rows[:, :-1], features).float()
@@ -141,22 +135,17 @@ def windows(length: int, context: int) -> list[tuple[int, int]]:
 
 
 def _batches(
-    composer: Composer, ids: Ids, asked: bool
+    composer: Composer, ids: Ids
 ) -> Iterator[tuple[dict[str, torch.Tensor], NDArray[np.bool_]]]:
     """Yield inputs, and the (B, context) mask of the answers that count."""
-    model, tokenizer = composer.model, composer.tokenizer
+    model = composer.model
     context = model.config.context
-    silent = [c.name for c in model.conditioners if not (asked or c.clock)] + ["arousal"]
-    how = replace(Cropping.plain(), drop=dict.fromkeys(silent, 1.0))
+    song = replace(Passage.of(ids, composer.tokenizer), silent=everything(model.conditioners))
     cuts = windows(len(ids), context)
-    rng = np.random.default_rng(0)  # decides nothing: what is dropped always is
-    scale = Scale(0.0, 1.0)  # of an arousal that is never told
     for at in range(0, len(cuts), BATCH):
         rows, masks = [], []
         for start, counts in cuts[at : at + BATCH]:
-            rows.append(
-                crop(ids, tokenizer, model.conditioners, context, rng, how, {}, scale, start)
-            )
+            rows.append(window(replace(song, start=start), model.conditioners, context))
             answers = start + np.arange(context)
             masks.append((answers >= counts) & (answers < len(ids)))
         features = {
