@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from emsync.analysis import Analysis
 from emsync.hits import Fitted
 from emsync.music import BASS, DRUMS, PIANO, Piece, Seconds
+from emsync.music_statistics import pitch_class_seconds
 from emsync.options import EndingKind
 from emsync.video import Cut
 
@@ -121,9 +122,7 @@ def _best_moment(piece: Piece, asked: float) -> float:
 
 def _tonic_triad(piece: Piece, ended: Piece, at: float, duration: float) -> NDArray[np.float64]:
     """Return the rows of the tonic triad on the piano and its root in the bass, where not taken."""
-    tonal = piece.classes != DRUMS
-    lengths = (piece.offsets - piece.onsets)[tonal]
-    sounding = np.bincount(piece.pitches[tonal] % 12, lengths, minlength=12)
+    sounding = pitch_class_seconds(piece)
     triads = {
         (tonic, third): sounding[tonic] * 1.5
         + sounding[(tonic + third) % 12]

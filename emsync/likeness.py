@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emsync.music import DRUMS, Piece
-from emsync.tonality import sounded
+from emsync.music_statistics import sounded
 
 Floats = NDArray[np.float64]
 

@@ -35,6 +35,7 @@ from emsync.music import (
     long_chords,
     program_class,
 )
+from emsync.music_statistics import pitch_class_seconds
 from emsync.options import PathLike
 from emsync.output import whole
 from emsync.timecode import Timecode
@@ -108,10 +109,7 @@ def to_midi(
 
 def key(piece: Piece) -> str | None:
     """Return the key, such as "Ebm", whose profile fits the pitches best, or None if unclear."""
-    tonal = piece.classes != DRUMS
-    lengths = (piece.offsets - piece.onsets)[tonal]
-    sounding = np.bincount(piece.pitches[tonal] % 12, lengths, 12).astype(np.float64)
-    fits = key_fits(sounding)
+    fits = key_fits(pitch_class_seconds(piece))
     best, second = np.argsort(-fits)[:2]
     return KEYS[best] if fits[best] - fits[second] >= CLEAR else None
 

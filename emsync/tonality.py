@@ -1,4 +1,4 @@
-"""What sounds, and how well it fits the major and the minor keys.
+"""The names of the keys, and how well what sounds fits the major and the minor ones.
 
 Krumhansl 1990: the correlation of the time that each pitch class sounds with the profile of each
 key. Shapes: (..., 12) seconds by pitch class, from C.
@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emsync.errors import UsageError
-from emsync.music import DRUMS, Piece, Seconds
 
 Floats: TypeAlias = NDArray[np.float64]
 
@@ -37,27 +36,6 @@ def pitch_class(name: str) -> int:
     if letter not in _LETTERS or sign not in _SIGNS:
         raise UsageError(f"tonic {name!r} is no pitch class; name one such as C, F# or Bb")
     return (_LETTERS[letter] + _SIGNS[sign]) % 12
-
-
-def sounded(piece: Piece, times: Seconds, longest: float = np.inf) -> Seconds:
-    """Return the (T, 12) seconds that each pitch class has sounded until each of ``times``.
-
-    Voices add up, drums are left out, and no note counts for more than ``longest`` seconds.
-    """
-    tonal = piece.classes != DRUMS
-    pitch, starts = piece.pitches[tonal] % 12, piece.onsets[tonal]
-    ends = np.minimum(piece.offsets[tonal], starts + longest)
-    return np.stack(
-        [_since(starts[pitch == c], times) - _since(ends[pitch == c], times) for c in range(12)],
-        axis=1,
-    )
-
-
-def _since(moments: Seconds, times: Seconds) -> Seconds:
-    """Return the (T,) seconds since each of the ``moments`` before each of ``times``, summed."""
-    moments = np.sort(moments)
-    past = np.searchsorted(moments, times)
-    return past * times - np.append(0.0, np.cumsum(moments))[past]
 
 
 def key_fits(sounding: Floats) -> Floats:

@@ -16,11 +16,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from emsync.data.labels import density
 from emsync.data.store import Store, read_song
 from emsync.errors import InputError
 from emsync.metrics.mood import WEIGHTS, Features, MoodModel, features
 from emsync.music import Piece
+from emsync.music_statistics import density
 
 FOLDS = 5
 PEOPLE = (  # table, columns of the group, the valence and the arousal

@@ -250,16 +250,3 @@ def test_a_scene_without_pitched_notes_has_a_density_and_no_mode() -> None:
     assert found[0, 5] == 62.0
     assert np.isnan(found[1, [1, 3, 4, 5]]).all() and np.isfinite(found[1, 2])
     assert np.isnan(found[2, 1:]).all()
-
-
-NOTES = st.tuples(st.integers(0, 30), st.integers(1, 10), st.integers(21, 108))
-
-
-@given(st.lists(NOTES, min_size=1, max_size=12))
-def test_polyphony_is_the_mean_count_where_any_note_sounds(
-    notes: list[tuple[int, int, int]],
-) -> None:
-    piece = Piece.of(np.array([(PIANO, pitch, on, on + length) for on, length, pitch in notes]))
-    counts = [sum(on <= t < on + length for on, length, _ in notes) for t in range(41)]
-    expected = np.mean([count for count in counts if count])
-    assert following.polyphony(piece) == pytest.approx(expected)

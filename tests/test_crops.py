@@ -11,7 +11,6 @@ from emsync.data.crops import (
     Example,
     Passage,
     augment,
-    density_between,
     everything,
     window,
 )
@@ -181,10 +180,16 @@ def test_chance_is_asked_in_one_order_so_that_a_run_goes_on_as_it_began() -> Non
         assert rng.bit_generator.state == twin.bit_generator.state
 
 
-def test_density_counts_the_instruments_that_play_between() -> None:
-    assert density_between(song(), 0.0, 29.0) == pytest.approx(59 / 29)
-    assert density_between(song(), 40.0, 50.0) == pytest.approx((21 + 41) / 10 / 2)
-    assert density_between(song(), 99.0, 99.0) == 0.0
+def test_the_arousal_of_a_window_is_of_the_notes_between_its_first_and_last_token() -> None:
+    times = TOKENIZER.timeline(IDS).times
+    for start in (1, 200, len(IDS) - CONTEXT // 2, len(IDS) - 1):
+        first, end = times[start], times[min(start + CONTEXT, len(IDS)) - 1]
+        notes = [(c, on) for c, _, on, _ in song().rows.tolist() if first <= on <= end]
+        playing = max(1, len({c for c, _ in notes}))
+        expected = len(notes) / max(end - first, 1.0) / playing
+        passage = replace(Passage.of(IDS, TOKENIZER), start=start)
+        rows = window(passage, CONDITIONERS, CONTEXT, Scale(0.0, 8.0)).features["valence_arousal"]
+        assert rows[1, 1] == pytest.approx(expected / 4 - 1, abs=1e-6)
 
 
 def test_now_and_then_nothing_is_asked_but_the_time_of_the_music() -> None:

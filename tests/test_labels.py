@@ -10,13 +10,11 @@ from emsync.data.labels import (
     MoodModel,
     Scale,
     cross_validate,
-    density,
     read_index,
     read_labels,
     valences,
 )
 from emsync.errors import InputError
-from emsync.music import BASS, PIANO, Piece
 
 HEAD = "path,dup_group,dup_rank,deezer_valence,lastfm_moods\n"
 
@@ -42,12 +40,6 @@ def test_a_scale_sets_outliers_aside_and_clips_them() -> None:
 def test_a_scale_of_nothing_or_of_one_value_is_still_a_scale() -> None:
     for values in ([], [np.nan], [3.0], [3.0, 3.0]):
         assert np.isfinite(Scale.of(values)(3.0))
-
-
-def test_density_is_notes_a_second_of_each_instrument_that_plays() -> None:
-    rows = [(PIANO, 60, t, t + 0.5) for t in range(8)] + [(BASS, 40, t, t + 1.0) for t in range(4)]
-    assert density(Piece.of(np.array(rows))) == pytest.approx(12 / 7.5 / 2)
-    assert density(Piece.of(np.zeros((0, 4)))) == 0.0
 
 
 def test_tags_predict_the_valence_of_songs_they_were_not_fitted_on() -> None:

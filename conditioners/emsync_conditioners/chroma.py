@@ -9,8 +9,9 @@ import numpy as np
 from emsync.analysis import Analysis
 from emsync.conditioning import Conditioner, Cursor, Floats, Place, Windows, in_windows
 from emsync.music import Piece, Seconds
+from emsync.music_statistics import sounded
 from emsync.tokens import Timeline
-from emsync.tonality import pitch_class, sounded
+from emsync.tonality import pitch_class
 
 SILENT = 1e-6  # seconds of sound that are none
 LONGEST = 2.0  # seconds of a note that count

@@ -12,6 +12,7 @@ import numpy as np
 from emsync.conditioning import Conditioner, Floats
 from emsync.data.labels import Scale
 from emsync.music import Piece, Seconds
+from emsync.music_statistics import density
 from emsync.tokens import Ids, Timeline, Tokenizer
 
 LABELS = ("valence", "arousal")  # of a song, whoever or whatever tells them
@@ -115,7 +116,8 @@ def window(
     labels = dict(piece.labels)
     if arousal is not None and "arousal" not in labels:
         first, end = timeline.times[passage.start], timeline.times[chosen[-1]]
-        labels["arousal"] = arousal(density_between(piece, first, end))
+        heard = piece.where((piece.onsets >= first) & (piece.onsets <= end))
+        labels["arousal"] = arousal(density(heard, max(end - first, 1.0)))
     asked = replace(piece, labels={k: v for k, v in labels.items() if k not in passage.silent})
     features = {}
     for c in conditioners:
@@ -123,13 +125,6 @@ def window(
         rows = c.features(c.unasked(target) if c.name in passage.silent else target, timeline)
         features[c.name] = _pad(rows[inputs], context, np.nan) if c.place == "position" else rows
     return Example(_pad(ids[chosen], context + 1, pad), features)
-
-
-def density_between(piece: Piece, start: float, end: float) -> float:
-    """Return the notes a second of each instrument that plays from ``start`` to ``end`` seconds."""
-    inside = (piece.onsets >= start) & (piece.onsets <= end)
-    playing = len(np.unique(piece.classes[inside]))
-    return float(inside.sum() / max(end - start, 1.0) / max(playing, 1))
 
 
 def _moved(times: Seconds, most: float, rng: np.random.Generator) -> Seconds:

@@ -17,7 +17,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emsync.errors import InputError
-from emsync.music import Piece
 
 Floats: TypeAlias = NDArray[np.float64]
 
@@ -67,12 +66,6 @@ class Scale:
         inside = known[(known >= first - reach) & (known <= third + reach)]
         low, high = float(inside.min()), float(inside.max())
         return cls(low, high if high > low else low + 1.0)
-
-
-def density(piece: Piece) -> float:
-    """Return the notes a second of each instrument that plays, averaged over them."""
-    playing = len(np.unique(piece.classes))
-    return len(piece) / piece.duration / playing if playing and piece.duration else 0.0
 
 
 def read_labels(path: Path) -> dict[str, Labels]:

@@ -27,11 +27,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emsync import plugins
-from emsync.data.labels import Labels, Scale, density, read_labels
+from emsync.data.labels import Labels, Scale, read_labels
 from emsync.data.lakh import read_lakh
 from emsync.data.midis import read_midi
 from emsync.errors import EmsyncError, InputError, UsageError
 from emsync.music import Piece
+from emsync.music_statistics import density
 from emsync.options import FASTEST, SLOWEST
 from emsync.output import whole
 from emsync.tokens import Tokenizer

@@ -22,10 +22,11 @@ from numpy.typing import NDArray
 
 from emsync.composer import Composer
 from emsync.conditioning import Floats
-from emsync.data.labels import density
 from emsync.errors import UsageError
 from emsync.metrics.mood import MoodModel, features, major_third_share
 from emsync.music import Piece, Seconds
+from emsync.music_statistics import density
+from emsync.music_statistics import onset_density as onsets_a_second
 from emsync.options import Sampling
 from emsync.tonality import TONICS
 
@@ -174,7 +175,7 @@ def onset_density(draw: Draw, count: int, seconds: float, rng: np.random.Generat
     asked = rng.uniform(1, MOST, count)
     windows = math.ceil(seconds)
     pieces = draw("onset_density", [np.full(windows, a, np.float32) for a in asked])
-    return spearman(asked.tolist(), [len(np.unique(p.onsets)) / seconds for p in pieces])
+    return spearman(asked.tolist(), [onsets_a_second(p, seconds) for p in pieces])
 
 
 def boundaries(

@@ -26,6 +26,7 @@ from emsync.dynamics import Dynamics
 from emsync.metrics.control import draw_all, ranks
 from emsync.metrics.mood import features, major_third_share
 from emsync.music import DRUMS, Piece
+from emsync.music_statistics import density, polyphony
 from emsync.options import Sampling
 from emsync.tonality import TONICS
 
@@ -88,7 +89,7 @@ def measure(piece: Piece, arc: Floats, scene: float) -> Table:
         pitched = part.classes != DRUMS
         rows.append(
             {
-                "density": len(part) / scene / max(1, len(part.instruments)),
+                "density": density(part, scene),
                 "polyphony": polyphony(part),
                 "velocity": float(loud.at(part.onsets + start).mean()) if len(part) else math.nan,
                 "mode": features(part).major if pitched.any() else math.nan,
@@ -97,17 +98,6 @@ def measure(piece: Piece, arc: Floats, scene: float) -> Table:
             }
         )
     return np.array([[row[name] for name in MEASURES] for row in rows], np.float64)
-
-
-def polyphony(piece: Piece) -> float:
-    """Return how many pitched notes sound at once, mean over the time in which any does; or NaN."""
-    pitched = piece.classes != DRUMS
-    starts, ends = piece.onsets[pitched], piece.offsets[pitched]
-    if not len(starts):
-        return math.nan
-    until = np.maximum.accumulate(ends)  # starts ascend
-    silence = np.maximum(starts[1:] - until[:-1], 0).sum()
-    return float((ends - starts).sum() / (until[-1] - starts[0] - silence))
 
 
 def within(asked: Table, measured: Table, seed: int = 0) -> Following:

@@ -20,12 +20,14 @@ from numpy.typing import NDArray
 
 from emsync.errors import InputError
 from emsync.music import CLASSES, DRUMS, Piece
+from emsync.music_statistics import density, onset_density, pitch_class_seconds
 from emsync.tonality import key_fits
 
 Floats: TypeAlias = NDArray[np.float64]
 Ints: TypeAlias = NDArray[np.int64]
 
 FRAME = 0.25  # seconds
+SHORTEST, LONGEST = 0.008, 2.0  # seconds that a note counts for
 WEIGHTS = Path(__file__).with_name("mood.json")
 
 REACH = 4.0  # of the sum of two standard scores; beyond it lie a few songs in ten thousand
@@ -60,8 +62,8 @@ def features(piece: Piece) -> Features:
     if not pitched.any():
         raise InputError("the piece has no pitched notes, so it has no mood to measure")
     pitch = piece.pitches[pitched].astype(np.int64)
-    length = np.maximum((piece.offsets - piece.onsets)[pitched], 0.008)
-    weight: Floats = np.bincount(pitch % 12, np.minimum(length, 2.0), 12).astype(np.float64)
+    length = np.maximum((piece.offsets - piece.onsets)[pitched], SHORTEST)
+    weight = pitch_class_seconds(piece, SHORTEST, LONGEST)
     fits = key_fits(weight)  # (24,) of the keys, major first
     sounding, bass = _frames(piece, pitched)
     above = np.take_along_axis(sounding, (bass[:, None] + np.array([3, 4])) % 12, axis=1)
@@ -75,8 +77,8 @@ def features(piece: Piece) -> Features:
         clashes=_together(sounding, 1),
         tritones=_together(sounding, 6),
         colours=float(sounding.sum(1).mean()),
-        onsets=float(np.log2(len(np.unique(piece.onsets)) / piece.duration)),
-        density=float(np.log2(len(piece) / piece.duration / classes)),
+        onsets=float(np.log2(onset_density(piece, piece.duration))),
+        density=float(np.log2(density(piece))),
         tempo=float(np.log2(60 / bars)),
         register=float(pitch.mean() / 12),
         spread=float(pitch.std() / 12),

@@ -25,6 +25,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from emsync.music import CLASSES, DRUMS, PROGRAMS, Piece, Seconds
+from emsync.music_statistics import density, onset_density
 
 Floats = NDArray[np.float64]
 
@@ -92,8 +93,8 @@ def measure(piece: Piece) -> dict[str, float]:
             muspy.drum_pattern_consistency(music) if DRUMS in playing else float("nan")
         ),
         "notes_per_second": len(piece) / seconds,
-        "onsets_per_second": len(np.unique(piece.onsets)) / seconds,
-        "density_per_instrument": len(piece) / seconds / max(1, len(playing)),
+        "onsets_per_second": onset_density(piece, seconds),
+        "density_per_instrument": density(piece, seconds),
         "instruments": float(len(playing)),
         "bars_per_minute": 60 * len(piece.downbeats) / seconds,
         "bar_regularity": bar_regularity(piece.downbeats),
