@@ -29,6 +29,7 @@ from emsync.errors import InputError, UsageError
 from emsync.feeling import Estimator, Feeling, choose, mean
 from emsync.options import FASTEST, SLOWEST, PathLike
 from emsync.output import whole
+from emsync.plain import plain
 from emsync.tonality import TONICS, pitch_class
 from emsync.video import Curve, Cut, Footage, thin
 
@@ -212,7 +213,7 @@ class Analysis:
 
     def to_json(self) -> dict[str, Any]:
         """Return plain values for ``json.dumps``; NaN becomes null."""
-        return {"format": FORMAT, **nulls(asdict(self))}
+        return {"format": FORMAT, **plain(asdict(self))}
 
     def save(self, path: PathLike) -> None:
         """Write the JSON file ``path``, whole or not at all: a line for each cut and each state."""
@@ -450,12 +451,3 @@ def _rate(value: Any) -> str:
     if rate < 0:
         raise _Off(f'fps is {_shown(value)}, not a fraction such as "25" or "30000/1001"')
     return text
-
-
-def nulls(value: Any) -> Any:
-    """Return ``value`` with NaN as None, since JSON has no NaN."""
-    if isinstance(value, dict):
-        return {k: nulls(v) for k, v in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [nulls(v) for v in value]
-    return None if isinstance(value, float) and math.isnan(value) else value

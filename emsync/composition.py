@@ -6,7 +6,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from emsync.analysis import Analysis, nulls
+from emsync.analysis import Analysis
 from emsync.candidates import Candidate
 from emsync.dynamics import Dynamics
 from emsync.ending import Ending
@@ -15,6 +15,7 @@ from emsync.film import FORMATS, Film
 from emsync.hits import CutReport, Fitted
 from emsync.music import Piece
 from emsync.options import Options, Outputs, PathLike, Sampling
+from emsync.plain import plain
 from emsync.progress import Progress, silent
 from emsync.titles import Titles
 from emsync.video import Still
@@ -74,7 +75,7 @@ class Composition:
 
     def to_json(self) -> dict[str, Any]:
         """Return plain values for ``json.dumps``: the same for the same seed."""
-        return nulls({
+        return plain({
             "checkpoint": self.checkpoint,
             "sampling": asdict(self.sampling),
             "settings": self.options.to_json(),

@@ -4,7 +4,6 @@ Every function takes paths and returns plain values for JSON: no NaN, None where
 measured, and the name of every variant.
 """
 
-import math
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from pathlib import Path
@@ -23,6 +22,7 @@ from emsync.metrics import av_align, beats, cut_hits, quality, rhythm, tags
 from emsync.midi import read_midi
 from emsync.music import Piece
 from emsync.mux import own_sound
+from emsync.plain import plain
 from emsync.progress import Progress, silent
 from emsync.video import watch
 
@@ -306,12 +306,3 @@ def grid(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
 
 def number(value: float | None, how: str) -> str:
     return "–" if value is None else format(value, how)
-
-
-def plain(value: Any) -> Any:
-    """Return ``value`` for JSON: NaN and infinity as None."""
-    if isinstance(value, Mapping):
-        return {key: plain(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [plain(item) for item in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -32,7 +32,6 @@ from emsync.evaluate import (
     grid,
     hear,
     number,
-    plain,
     quality_table,
     read_all,
 )
@@ -48,6 +47,7 @@ from emsync.music import Piece
 from emsync.options import Options, Sync
 from emsync.output import check_target, whole
 from emsync.pipeline import draw
+from emsync.plain import plain
 from emsync.progress import Progress, silent
 from emsync.titles import Titles
 from emsync.video import watch

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import ArrayLike
+from scipy.stats import spearmanr
 
 from emsync.analysis import Analysis
 from emsync.estimators.pictures import Pictures, Usual, reference, shots, table
@@ -79,20 +79,10 @@ def agreement(estimate: Sequence[float], person: Sequence[float]) -> str:
     same = int((np.sign(e[told]) == np.sign(p[told])).sum())
     common = max((p > 0).sum(), (p < 0).sum())
     picks = np.random.default_rng(0).integers(len(e), size=(RESAMPLES, len(e)))
-    draws = [spearman(e[i], p[i]) for i in picks if len(set(p[i])) > 1]
+    draws = [spearmanr(e[i], p[i]).statistic for i in picks if len(set(p[i])) > 1]
     low, high = np.percentile(draws, [2.5, 97.5])
-    of = int(told.sum())
-    return f"{same} of {of} | {common} of {of} | {spearman(e, p):+.2f} | {low:+.2f} to {high:+.2f}"
-
-
-def spearman(one: ArrayLike, other: ArrayLike) -> float:
-    """Return the correlation of ranks; equals share theirs."""
-    return float(np.corrcoef(_ranks(one), _ranks(other))[0, 1])
-
-
-def _ranks(values: ArrayLike) -> "np.ndarray":
-    _, which, count = np.unique(np.asarray(values), return_inverse=True, return_counts=True)
-    return (np.cumsum(count) - (count - 1) / 2)[which]
+    of, rho = int(told.sum()), spearmanr(e, p).statistic
+    return f"{same} of {of} | {common} of {of} | {rho:+.2f} | {low:+.2f} to {high:+.2f}"
 
 
 if __name__ == "__main__":

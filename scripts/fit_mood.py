@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.stats import rankdata, spearmanr
 
 from emsync.data.store import Store, read_song
 from emsync.errors import InputError
@@ -41,20 +42,14 @@ class Heard:
     origin: str = ""
 
 
-def ranks(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the ranks, ties shared."""
-    _, place, count = np.unique(values, return_inverse=True, return_counts=True)
-    return (np.cumsum(count) - (count - 1) / 2)[place]
-
-
 def spearman(a: NDArray[np.float64], b: NDArray[np.float64]) -> float:
-    return float(np.corrcoef(ranks(a), ranks(b))[0, 1])
+    return float(spearmanr(a, b).statistic)
 
 
 def auc(score: NDArray[np.float64], sign: NDArray[np.float64]) -> float:
     """Return how often a song judged positive scores higher than one judged negative."""
     yes = sign > 0
-    above = ranks(score)[yes].sum() - yes.sum() * (yes.sum() + 1) / 2
+    above = rankdata(score)[yes].sum() - yes.sum() * (yes.sum() + 1) / 2
     return float(above / (yes.sum() * (~yes).sum()))
 
 

@@ -1,4 +1,4 @@
-"""Control: correlations against scipy-free twins, and composers that obey or do not."""
+"""Control: correlations against slow twins, and composers that obey or do not."""
 
 import itertools
 from collections.abc import Sequence
@@ -14,7 +14,9 @@ from emsync.composer import Composer
 from emsync.conditioning import Floats
 from emsync.errors import UsageError
 from emsync.metrics import control, following
+from emsync.metrics.statistics import spearman
 from emsync.music import DRUMS, PIANO, Piece
+from emsync.plain import plain
 
 SECONDS = 20.0
 
@@ -94,7 +96,7 @@ def _slow_ranks(values: Sequence[float]) -> list[float]:
 @given(st.lists(st.tuples(st.integers(0, 6), st.integers(0, 6)), min_size=4, max_size=12))
 def test_spearman_is_the_correlation_of_mean_ranks(pairs: list[tuple[int, int]]) -> None:
     x, y = ([float(p[i]) for p in pairs] for i in (0, 1))
-    found = control.spearman(x, y)
+    found = spearman(x, y)
     if len(set(x)) == 1 or len(set(y)) == 1:
         assert np.isnan(found.rho)
     else:
@@ -105,7 +107,7 @@ def test_spearman_is_the_correlation_of_mean_ranks(pairs: list[tuple[int, int]])
 
 def test_too_few_pairs_are_refused() -> None:
     with pytest.raises(UsageError, match="needs four pairs or more, not 2"):
-        control.spearman([1, 2], [1, 2])
+        spearman([1, 2], [1, 2])
 
 
 # --- within pieces --------------------------------------------------------------------------------
@@ -154,7 +156,7 @@ def test_music_that_follows_its_arc_scores_full_marks_and_none_where_told_a_cons
 
 def test_the_table_of_arcs_has_a_row_for_each_measure_and_a_dash_for_no_figure() -> None:
     found = following.evaluate(following_composer, 8, SCENE, np.random.default_rng(0))
-    lines = evaluate.arcs_table(evaluate.plain({"scene": SCENE, "arcs": found}))
+    lines = evaluate.arcs_table(plain({"scene": SCENE, "arcs": found}))
     assert len(lines) == 2 + len(following.MEASURES)
     velocity = next(line for line in lines if "velocity (by rule)" in line)
     assert velocity.endswith("| – | – |") and "p 0.0001, n 32" in velocity

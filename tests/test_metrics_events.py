@@ -128,7 +128,20 @@ def test_a_ratio_weighs_clips_by_their_cuts_and_leaves_out_those_without() -> No
     assert found.value == pytest.approx(5 / 6) and found.n == 2
     assert found.low == pytest.approx(0.5) and found.high == 1.0
     assert np.isnan(statistics.ratio([], []).value)
+    one = statistics.ratio([1, 0], [3, 0])
+    assert one.low == one.value == one.high == pytest.approx(1 / 3) and one.n == 1
     assert statistics.mean([1.0, np.nan, 3.0]).n == 2
+
+
+def test_an_interval_is_that_of_clips_drawn_again_and_one_for_each_seed() -> None:
+    rng = np.random.default_rng(2)
+    wholes = rng.integers(1, 9, 22).astype(float)
+    parts = np.floor(wholes * rng.random(22))
+    found = statistics.ratio(parts, wholes, seed=7)
+    assert found == statistics.ratio(parts, wholes, seed=7) != statistics.ratio(parts, wholes)
+    picks = np.random.default_rng(7).integers(22, size=(statistics.RESAMPLES, 22))
+    slow = [parts[i].sum() / wholes[i].sum() for i in picks]
+    assert (found.low, found.high) == pytest.approx(tuple(np.percentile(slow, [2.5, 97.5])))
 
 
 def test_the_interval_of_a_mean_is_as_wide_as_its_error() -> None:

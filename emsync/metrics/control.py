@@ -13,17 +13,17 @@ of another piece. ``emsync.metrics.following`` asks for changes within a piece.
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from itertools import cycle
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from emsync.composer import Composer
 from emsync.conditioning import Floats
 from emsync.errors import UsageError
 from emsync.metrics.mood import MoodModel, features, major_third_share
+from emsync.metrics.statistics import Correlation, spearman
 from emsync.music import Piece, Seconds
 from emsync.music_statistics import density
 from emsync.music_statistics import onset_density as onsets_a_second
@@ -39,43 +39,6 @@ FEWEST = 8  # pieces of a sweep: a correlation of fewer tells nothing
 FEELING = "valence_arousal"
 
 Draw = Callable[[str, Sequence[Floats]], list[Piece]]  # the condition asked, one target a piece
-
-
-@dataclass(frozen=True)
-class Correlation:
-    """Spearman's rho and its 95 % confidence interval."""
-
-    rho: float
-    low: float
-    high: float
-    n: int
-
-
-def spearman(x: Sequence[float], y: Sequence[float]) -> Correlation:
-    """Return the rank correlation of two sequences of one length; NaN for a constant one.
-
-    >>> spearman([1, 2, 3, 4, 5], [2, 4, 6, 8, 9]).rho
-    1.0
-    """
-    if len(x) != len(y) or len(x) < 4:
-        raise UsageError(
-            f"a correlation needs four pairs or more, not {len(x)} and {len(y)} values"
-        )
-    a, b = ranks(x), ranks(y)
-    if not a.std() or not b.std():
-        return Correlation(math.nan, math.nan, math.nan, len(x))
-    rho = float(np.clip(np.corrcoef(a, b)[0, 1], -1, 1))
-    reach = 1.96 / math.sqrt(len(x) - 3)
-    centre = math.atanh(np.clip(rho, -1 + 1e-12, 1 - 1e-12))
-    return Correlation(round(rho, 12), math.tanh(centre - reach), math.tanh(centre + reach), len(x))
-
-
-def ranks(values: Sequence[float]) -> NDArray[np.float64]:
-    """Return the ranks of ``values``; equal ones share the mean of theirs."""
-    array = np.asarray(values, np.float64)
-    _, place, counts = np.unique(array, return_inverse=True, return_counts=True)
-    last = np.cumsum(counts)
-    return (last - (counts - 1) / 2)[place]
 
 
 def answered(asked: Seconds, chords: Seconds, tolerance: float = 1.0) -> int:

@@ -23,7 +23,7 @@ from emsync.arc import State
 from emsync.composer import Composer
 from emsync.conditioning import Floats
 from emsync.dynamics import Dynamics
-from emsync.metrics.control import draw_all, ranks
+from emsync.metrics.control import draw_all
 from emsync.metrics.mood import features, major_third_share
 from emsync.music import DRUMS, Piece
 from emsync.music_statistics import density, polyphony
@@ -133,10 +133,12 @@ def within(asked: Table, measured: Table, seed: int = 0) -> Following:
 
 def _centred(values: Table, known: NDArray[np.bool_]) -> Table:
     """Return the (P, S) ranks, over all known, of the values less their piece's mean; else 0."""
+    from scipy.stats import rankdata  # type: ignore[import-untyped]
+
     kept = np.where(known, values, 0.0)
     away = kept - kept.sum(1, keepdims=True) / np.maximum(known.sum(1, keepdims=True), 1)
     out = np.zeros_like(away)
-    out[known] = ranks(np.round(away[known], 9))  # what is equal but for rounding shares a rank
+    out[known] = rankdata(np.round(away[known], 9))  # what is equal but for rounding shares a rank
     return out
 
 

