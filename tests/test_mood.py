@@ -53,7 +53,7 @@ def test_a_fit_finds_what_it_was_made_of_and_survives_saving(tmp_path: Path) -> 
     rng = np.random.default_rng(0)
     rows = [features(song(rng.choice([3, 4]), rng.uniform(0.2, 1))) for _ in range(60)]
     truth = [row.major + row.density for row in rows]
-    model = MoodModel.fit(rows, truth, ridge=0.1)
+    model = MoodModel.fit(rows, truth, penalty=0.1)
     assert np.corrcoef(model.predict(rows), truth)[0, 1] > 0.99
     model.save(tmp_path / "mood.json", {"songs": 60})
     again = MoodModel.load(tmp_path / "mood.json")

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emsync.errors import InputError
+from emsync.ridge import Ridge
 
 Floats: TypeAlias = NDArray[np.float64]
 
@@ -127,53 +128,31 @@ def _own(row: Mapping[str, str]) -> Labels:
 
 
 @dataclass(frozen=True, eq=False)
-class MoodModel:
+class TagModel:
     """Valence from mood tags, by ridge regression."""
 
     moods: tuple[str, ...]  # (M,)
-    weights: Floats  # (M + 1,) the last one is the intercept
+    ridge: Ridge  # from (N, M) whether each song has each tag
 
     @classmethod
-    def fit(cls, songs: Iterable[Facts], ridge: float = 10.0, least: int = 10) -> "MoodModel":
+    def fit(cls, songs: Iterable[Facts], penalty: float = 10.0, least: int = 10) -> "TagModel":
         """Fit on the songs that have both a valence and tags used ``least`` times there."""
         both = [s for s in songs if s.moods and np.isfinite(s.valence)]
         counts = Counter(mood for s in both for mood in s.moods)
         moods = tuple(sorted(mood for mood, count in counts.items() if count >= least))
-        x = _design(both, moods)
         y = np.array([s.valence for s in both])
-        penalty = ridge * np.eye(x.shape[1])
-        penalty[-1, -1] = 0.0  # the intercept is free
-        weights = np.linalg.lstsq(x.T @ x + penalty, x.T @ y, rcond=None)[0]
-        return cls(moods, weights)
+        return cls(moods, Ridge.fit(_tagged(both, moods), y, penalty))
 
     def predict(self, songs: Sequence[Facts]) -> Floats:
         """Return the (N,) valences; NaN for a song without a known tag."""
-        x = _design(songs, self.moods)
-        return np.where(x[:, :-1].any(axis=1), x @ self.weights, np.nan)
+        x = _tagged(songs, self.moods)
+        return np.where(x.any(axis=1), self.ridge.predict(x), np.nan)
 
 
-def _design(songs: Sequence[Facts], moods: Sequence[str]) -> Floats:
-    rows = [[*(mood in s.moods for mood in moods), True] for s in songs]
-    return np.asarray(rows, np.float64).reshape(-1, len(moods) + 1)
-
-
-def cross_validate(songs: Iterable[Facts], folds: int = 5) -> tuple[float, int]:
-    """Return the correlation of held-out predictions with the annotations, and the songs used.
-
-    Folds are made of groups, so that no song is predicted from another version of itself.
-    """
-    both = [s for s in songs if s.moods and np.isfinite(s.valence)]
-    groups = sorted({s.group for s in both})
-    fold = {group: i % folds for i, group in enumerate(groups)}
-    guessed, true = [], []
-    for k in range(folds):
-        model = MoodModel.fit([s for s in both if fold[s.group] != k])
-        held = [s for s in both if fold[s.group] == k]
-        guessed.append(model.predict(held))
-        true.append([s.valence for s in held])
-    guess, truth = np.concatenate(guessed), np.concatenate(true)
-    known = np.isfinite(guess)
-    return float(np.corrcoef(guess[known], truth[known])[0, 1]), int(known.sum())
+def _tagged(songs: Sequence[Facts], moods: Sequence[str]) -> Floats:
+    """Return for each of (N,) songs whether it has each of (M,) tags: 1 or 0."""
+    rows = [[mood in s.moods for mood in moods] for s in songs]
+    return np.asarray(rows, np.float64).reshape(len(songs), len(moods))
 
 
 def valences(songs: Mapping[str, Facts]) -> dict[str, tuple[float, str]]:
@@ -181,7 +160,7 @@ def valences(songs: Mapping[str, Facts]) -> dict[str, tuple[float, str]]:
 
     Annotated and predicted values are scaled together, since the model predicts annotations.
     """
-    model = MoodModel.fit(songs.values())
+    model = TagModel.fit(songs.values())
     everyone = list(songs.values())
     guessed = model.predict(everyone)
     raw = {

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from emsync.errors import InputError
 from emsync.music import CLASSES, DRUMS, Piece
 from emsync.music_statistics import density, onset_density, pitch_class_seconds
+from emsync.ridge import Ridge
 from emsync.tonality import key_fits
 
 Floats: TypeAlias = NDArray[np.float64]
@@ -137,15 +138,16 @@ class MoodModel:
 
     @classmethod
     def fit(
-        cls, rows: Sequence[Features], valences: Sequence[float], ridge: float = 30.0
+        cls, rows: Sequence[Features], valences: Sequence[float], penalty: float = 30.0
     ) -> "MoodModel":
         """Fit on the features of songs and their valences."""
         x, y = _table(rows), np.asarray(valences, np.float64)
         means, scales = x.mean(0), np.where(x.std(0) > 1e-6, x.std(0), 1.0)
         z = (x - means) / scales
-        weights = np.linalg.solve(z.T @ z + ridge * np.eye(z.shape[1]), z.T @ (y - y.mean()))
-        spread = float((z @ weights).std())
-        return cls(tuple(asdict(rows[0])), means, scales, weights, float(y.mean()), spread)
+        model = Ridge.fit(z, y, penalty)
+        spread = float(model.predict(z).std())
+        names = tuple(asdict(rows[0]))
+        return cls(names, means, scales, model.weights, model.intercept, spread)
 
     @classmethod
     def load(cls, path: Path = WEIGHTS) -> "MoodModel":
