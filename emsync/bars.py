@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from emsync.music import Piece, Seconds
+from emsync.music import BEATS, Piece, Seconds
 
 TICKS = 480  # a quarter note, which is our beat
 METRES = {4: 1.0, 3: 0.8, 2: 0.6, 6: 0.6}  # beats a bar, and how readily each is believed
@@ -95,9 +95,9 @@ def find_bars(piece: Piece, end: float) -> Bars:
     merged = len(piece.downbeats) - len(downbeats)
     if len(downbeats) < 2 or not len(piece):
         pulse = _pulse(piece.onsets)
-        steady = _until(np.zeros(1), pulse, end, 4)
+        steady = _until(np.zeros(1), pulse, end, BEATS)
         note = f"the music has no bars; its beats are a steady {60 / pulse:.0f} BPM"
-        return Bars(steady, np.arange(0, len(steady) - 1, 4), regular=False, note=note)
+        return Bars(steady, np.arange(0, len(steady) - 1, BEATS), regular=False, note=note)
     lengths = np.diff(downbeats)
     usual = _running_median(lengths)
     metre = _metre(downbeats, piece.onsets)

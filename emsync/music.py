@@ -24,6 +24,7 @@ LOWEST, HIGHEST = 21, 108  # MIDI pitches, the keys of a piano
 
 VELOCITY, ACCENT = 80, 120  # velocity is not modelled; a boundary chord is accented
 
+BEATS = 4  # in a bar, where the music does not say otherwise
 CHORD_SIZE = 3  # notes of one instrument that begin together
 CHORD_BEATS = 2.0  # beats each of them lasts at least
 

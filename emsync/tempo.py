@@ -10,12 +10,12 @@ from dataclasses import replace
 import numpy as np
 
 from emsync.analysis import Analysis
+from emsync.music import BEATS
 from emsync.video import Cut
 
 MIDDLE = 108.0  # beats a minute at an arousal of zero
 OCTAVE = 0.35  # octaves faster at an arousal of one
 TUNING = 0.12  # share by which the tempo may move so that cuts come near beats
-BAR = 4  # beats
 DOWNBEAT = 0.35  # what an unreached downbeat weighs beside an unreached beat
 
 
@@ -41,7 +41,7 @@ def tuned(tempo: float, cuts: Sequence[Cut]) -> float:
     beats = np.outer(choices / 60, [cut.time for cut in cuts])  # (choices, cuts)
     strengths = np.array([0.2 + cut.strength for cut in cuts])
     off_beat = np.abs(beats - np.round(beats)) * 2  # 0 to 1
-    bars = beats / BAR
+    bars = beats / BEATS
     off_bar = np.abs(bars - np.round(bars)) * 2
     away = np.abs(np.log(choices / tempo)) / TUNING  # of equals, the nearest to what was wanted
     cost = (off_beat + DOWNBEAT * off_bar) @ strengths / strengths.sum() + 0.1 * away

@@ -9,7 +9,7 @@ import numpy as np
 
 from emsync.analysis import Analysis
 from emsync.conditioning import Conditioner, Cursor, Floats, Place
-from emsync.music import Piece, Seconds
+from emsync.music import BEATS, Piece, Seconds
 from emsync.tokens import Timeline
 
 CYCLES = (1, 2, 4, 8, 16)  # a bar: from the bar itself to its sixteenths
@@ -29,7 +29,7 @@ class Metre(Conditioner):
     channels: ClassVar[int] = 2 * len(CYCLES)
     clock: ClassVar[bool] = True
 
-    beats: int = 4  # in a bar of the grid that a video asks for
+    beats: int = BEATS  # in a bar of the grid that a video asks for
 
     def from_music(self, piece: Piece) -> Floats:
         return piece.downbeats.astype(np.float32)

@@ -17,12 +17,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emsync.errors import InputError
-from emsync.music import HIGHEST, LOWEST, Piece, long_chords, program_class
+from emsync.music import BEATS, HIGHEST, LOWEST, Piece, long_chords, program_class
 
 LARGEST = 32 * 2**20  # bytes of a file, packed and unpacked; LPD's largest song unpacks to 2 MiB
 MOST_STEPS = 4_000_000  # of one song; LPD's longest songs have a fortieth of them
 MOST_SECONDS = 7200.0  # of one song: what plays for longer than two hours is no song
-BEATS = 4  # in a bar: LPD-cleansed holds songs in 4/4 only, and marks just their first downbeat
 TEMPO = 120.0  # beats a minute where a file has none, as in MIDI
 
 Arrays: TypeAlias = Callable[[str], NDArray[Any] | None]  # by name; None where there is none
@@ -114,7 +113,7 @@ def _piece(
     tempo = array("tempo") if asked is None else np.array([asked])
     marked = np.zeros(1, np.int64) if downbeat is None else np.flatnonzero(downbeat)
     length = int(max(notes[:, 3].max(), marked.max(initial=0))) + 1
-    bars = _bars(marked, BEATS * resolution, length)
+    bars = _bars(marked, BEATS * resolution, length)  # LPD-cleansed holds songs in 4/4 only
     clock = _clock(np.array([TEMPO]) if tempo is None else tempo, resolution, length)
     first = notes[:, 2].min()
     zero = clock[bars[bars <= first].max(initial=0)]  # silence before the first bar is dropped

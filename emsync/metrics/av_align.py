@@ -34,7 +34,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from emsync.film import Film, frames
-from emsync.metrics.events import Seconds, errors, matched, validate
+from emsync.metrics.events import errors, matched, validate
+from emsync.music import Seconds
 from emsync.video import pixels
 
 RATE = 22050  # samples a second of the sound

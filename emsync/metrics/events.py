@@ -3,12 +3,10 @@
 Conventions: times are seconds, as ascending arrays; an empty array is a set without moments.
 """
 
-from typing import TypeAlias
-
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-Seconds: TypeAlias = NDArray[np.float64]
+from emsync.music import Seconds
 
 
 def validate(name: str, times: ArrayLike) -> Seconds:

@@ -24,13 +24,12 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from emsync.music import CLASSES, DRUMS, PROGRAMS, Piece, Seconds
+from emsync.music import BEATS, CLASSES, DRUMS, PROGRAMS, Piece, Seconds
 from emsync.music_statistics import density, onset_density
 
 Floats = NDArray[np.float64]
 
 RESOLUTION = 24  # steps in a beat
-BEATS = 4  # in a bar
 BINS = 20  # of the histograms that are overlapped
 POINTS = 1000  # at which densities are compared
 FLOOR = 1e-9  # the least share of a density at a point: a logarithm of 0 tells nothing

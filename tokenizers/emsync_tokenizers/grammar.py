@@ -16,7 +16,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from emsync.music import CLASSES, LOWEST
+from emsync.music import BEATS, CLASSES, LOWEST
 from emsync_tokenizers import vocabulary as v
 
 # notes of one class at once, two players' included; in Lakh songs one ON in a thousand is beyond
@@ -24,7 +24,6 @@ VOICES = {"drums": 8, "bass": 3, "guitar": 8, "piano": 10, "strings": 12}
 
 # seconds: in Lakh songs one note in two hundred is longer
 LONGEST = {"drums": 0.25, "bass": 3.0, "guitar": 3.0, "piano": 4.0, "strings": 6.0}
-BEATS = 4  # in a bar of one length
 PER_BEAT = 24  # moments of Lakh Pianoroll
 STARTS = (0, 6, 8, 12, 16, 18)  # of those, where notes begin: sixteenths and triplets
 NEVER = 2**40  # a step after all others
