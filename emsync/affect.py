@@ -1,20 +1,17 @@
 """Six emotions on the valence-arousal plane.
 
 Emotions are Ekman's six. Each is a Gaussian with independent axes, by the user studies of Russell
-& Mehrabian 1977 (table 1 of EMSYNC). Probabilities over the six make a mixture: its mean, or a
-draw from it, is a point; ``categorise`` is the way back.
+& Mehrabian 1977 (table 1 of EMSYNC). Probabilities over the six make a mixture: its mean is a
+point; ``categorise`` is the way back.
 """
 
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 
 from emsync.errors import UsageError
-
-Distance = Literal["likelihood", "mahalanobis", "euclidean"]
 
 SCALE = 0.8  # the largest absolute mean after scaling, as in the paper
 
@@ -89,23 +86,10 @@ def mixture_mean(probabilities: Mapping[str, float], scale: float = SCALE) -> Af
     )
 
 
-def draw(
-    probabilities: Mapping[str, float], rng: np.random.Generator, scale: float = SCALE
-) -> Affect:
-    """Draw an emotion, then a point from its Gaussian, held within [-1, 1]."""
-    p = normalise(probabilities)
-    g = gaussians(scale)[EMOTIONS[rng.choice(len(EMOTIONS), p=list(p.values()))]]
-    valence, arousal = rng.normal((g.valence, g.arousal), (g.valence_sd, g.arousal_sd))
-    return Affect(float(np.clip(valence, -1, 1)), float(np.clip(arousal, -1, 1)))
+def categorise(valence: float, arousal: float, scale: float = SCALE) -> dict[str, float]:
+    """Return the probabilities of the six emotions at a point, by Bayes' rule with equal priors.
 
-
-def categorise(
-    valence: float, arousal: float, distance: Distance = "likelihood", scale: float = SCALE
-) -> dict[str, float]:
-    """Return the probabilities of the six emotions at a point: the inverse of the mixture.
-
-    ``likelihood`` is Bayes' rule with equal priors. ``mahalanobis`` leaves out that a wide Gaussian
-    is low; ``euclidean`` also gives all of them one mean width.
+    It is the way back from the mixture.
     """
     check_affect("valence", valence)
     check_affect("arousal", arousal)
@@ -113,11 +97,8 @@ def categorise(
         [(g.valence, g.valence_sd, g.arousal, g.arousal_sd) for g in gaussians(scale).values()]
     )
     means, widths = table[:, 0::2], table[:, 1::2]  # (6, 2) each
-    if distance == "euclidean":
-        widths = np.full_like(widths, widths.mean())
     log = -0.5 * (((np.asarray([valence, arousal]) - means) / widths) ** 2).sum(axis=1)
-    if distance == "likelihood":
-        log -= np.log(widths).sum(axis=1)
+    log -= np.log(widths).sum(axis=1)
     p = np.exp(log - log.max())
     return dict(zip(EMOTIONS, map(float, p / p.sum()), strict=True))
 

@@ -22,7 +22,6 @@ from emsync.output import whole
 from emsync.timecode import RATES, Timecode, can_drop, exact_rate
 
 LARGEST = 16_000_000  # bytes; a list of cuts is small
-HOUR = 3600  # seconds; a programme's timecode begins at one hour, by custom
 
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 _CLOCK = re.compile(r"(?:(\d+):)?(\d{1,2}):(\d{1,2}(?:\.\d*)?)")  # [hours:]minutes:seconds

@@ -22,8 +22,6 @@ from emsync.metrics.rhythm import (
     directions,
     discrete,
     distances,
-    dm,
-    evaluate,
     flux,
     slide,
 )
@@ -31,7 +29,6 @@ from emsync.metrics.rhythm import (
 Floats = NDArray[np.float64]
 values = st.floats(0, 10, allow_subnormal=False).map(lambda x: round(x, 3))
 signals = st.lists(values, min_size=1, max_size=40)
-beats = st.lists(values, min_size=1, max_size=12).map(sorted)
 
 
 def slow_cm(music: Sequence[float], pictures: Sequence[float], power: float, delay: int,
@@ -87,13 +84,6 @@ def test_cm_by_hand() -> None:
     assert cm(music, pictures, 5, (0.0,)).score == pytest.approx(2**-5 / (1 + 2**-10))
 
 
-def test_dm_by_hand() -> None:
-    assert dm([0.0, 1.0, 2.0], [0.25, 1.0]).score == pytest.approx(1 / (0.25 + EPSILON))
-    best = dm([0.5, 1.25, 9.0], [0.25, 1.0], delays=[0.0, 0.25, 0.5])
-    assert best.delay == 0.25
-    assert best.score == pytest.approx(1 / EPSILON)
-
-
 @given(signals, signals, st.sampled_from([1.0, 2.0, 5.0]), st.sampled_from(["whole", "local"]))
 def test_cm_is_its_slow_twin(
     music: list[float], pictures: list[float], power: float, variant: Variant
@@ -108,14 +98,6 @@ def test_cm_is_its_slow_twin(
             assert f == pytest.approx(s, abs=1e-6)
     best = cm(music, pictures, power, np.array(list(tried)) / RATE, variant)
     assert best.score == pytest.approx(max(fast))
-
-
-@given(beats, beats, st.lists(st.floats(0, 3), min_size=1, max_size=4))
-def test_dm_is_its_slow_twin(
-    music: list[float], pictures: list[float], delays: list[float]
-) -> None:
-    slow = [slow_dm(music, pictures, d) for d in delays]
-    assert dm(music, pictures, delays).score == pytest.approx(max(slow))
 
 
 @given(signals, st.integers(1, 10))
@@ -146,9 +128,9 @@ def test_many_pieces_at_once_are_each_alone() -> None:
     steps = np.sort(rng.choice(90, 12, replace=False))
     comb = np.bincount([3, 9, 9, 22], minlength=30).astype(float)
     nearness = distances(steps / RATE, np.arange(90) / RATE)
-    delays = np.arange(61) / RATE
-    best = dm(steps / RATE, np.array([3, 9, 9, 22]) / RATE, delays)
-    assert discrete(nearness, comb).max() == pytest.approx(best.score)
+    sights = np.array([3, 9, 9, 22]) / RATE
+    slow = [slow_dm(steps / RATE, sights, delay / RATE) for delay in range(61)]
+    assert discrete(nearness, comb) == pytest.approx(np.array(slow))
 
 
 def test_degenerate_signals_have_defined_scores() -> None:
@@ -158,7 +140,6 @@ def test_degenerate_signals_have_defined_scores() -> None:
     assert cm([1.0], [1.0]).score == 1.0, "one frame"
     assert cm([3.0], [0, 0, 3.0]).score == 0.0, "shorter music is followed by silence"
     assert cm([2.0] * 9, [5.0] * 4, variant="local").score == pytest.approx(1.0), "constant both"
-    assert dm([], [1.0]).score == dm([1.0], []).score == dm([1.0], [1.0], ()).score == 0.0
     assert cm([1.0, *[1e-4] * 9], [1.0] * 3, 5, [4 / RATE], "local").score == 0.0, "too quiet"
 
 
@@ -170,14 +151,6 @@ def test_what_is_no_signal_is_refused() -> None:
         cm([1.0], [1.0], power=0)
     with pytest.raises(ValueError, match="variant 'local"):
         cm([1.0], [1.0], variant="locally")  # type: ignore[arg-type]
-
-
-def test_evaluate_names_every_variant() -> None:
-    scores = evaluate([1, 0, 2], [1, 0, 2], [0.0], [0.0], powers=(1, 5))
-    assert scores == pytest.approx(
-        {"cm_local_power_1": 1, "cm_local_power_5": 1, "cm_whole_power_1": 1,
-         "cm_whole_power_5": 1, "dm": 1 / EPSILON}
-    )  # fmt: skip
 
 
 # --- the film -------------------------------------------------------------------------------------

@@ -20,7 +20,6 @@ dm    1 / (the sum over the beats of the pictures of the distance to the nearest
 A signal without any onset has cm 0, and where either side has no beat, dm is 0.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
@@ -104,40 +103,6 @@ def cm(
     curve = continuous(np.pad(sound, (before, after)), sight, power, variant)[steps + before]
     best = int(curve.argmax())
     return Best(float(curve[best]), float(steps[best] / RATE))
-
-
-def dm(
-    music: ArrayLike,
-    pictures: ArrayLike,
-    delays: ArrayLike = (0.0,),
-    epsilon: float = EPSILON,
-) -> Best:
-    """Return the best discrete match of two sequences of beats, in seconds: equation 7."""
-    heard, seen = np.sort(np.ravel(music)), np.ravel(pictures).astype(np.float64)
-    tried = np.ravel(delays).astype(np.float64)
-    if not len(heard) or not len(seen) or not len(tried):
-        return Best(0.0, 0.0)
-    sums = distances(heard, seen[None, :] + tried[:, None]).sum(axis=1)  # (K,)
-    best = int(sums.argmin())
-    return Best(float(1 / (sums[best] + epsilon)), float(tried[best]))
-
-
-def evaluate(
-    music: ArrayLike,
-    pictures: ArrayLike,
-    music_beats: ArrayLike,
-    picture_beats: ArrayLike,
-    powers: Sequence[float] = (POWER,),
-    delays: ArrayLike = (0.0,),
-) -> dict[str, float]:
-    """Return both metrics, each variant and power by its name, at the best of ``delays``."""
-    variants: tuple[Variant, ...] = ("local", "whole")
-    scores = {
-        f"cm_{variant}_power_{power:g}": cm(music, pictures, power, delays, variant).score
-        for variant in variants
-        for power in powers
-    }
-    return {**scores, "dm": dm(music_beats, picture_beats, delays).score}
 
 
 def validate(signal: ArrayLike, name: str) -> Floats:
