@@ -10,32 +10,32 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from emsync.analysis import Analysis
-    from emsync.audio import Audio, render
-    from emsync.composer import Composer
     from emsync.composition import Composition
     from emsync.errors import EmsyncError
+    from emsync.formats.midi import check
     from emsync.matching import match
-    from emsync.midi import check
-    from emsync.music import Piece
+    from emsync.model.composer import Composer
+    from emsync.music.piece import Piece
     from emsync.options import Options, Outputs
     from emsync.pipeline import analyze, generate
+    from emsync.sound.audio import Audio, render
 
 __version__ = "0.1.0"
 
 _HOMES = {  # of each public name, imported when it is first used: ``emsync --help`` needs no torch
     "Analysis": "emsync.analysis",
-    "Audio": "emsync.audio",
-    "Composer": "emsync.composer",
+    "Audio": "emsync.sound.audio",
+    "Composer": "emsync.model.composer",
     "Composition": "emsync.composition",
     "EmsyncError": "emsync.errors",
     "Options": "emsync.options",
     "Outputs": "emsync.options",
-    "Piece": "emsync.music",
+    "Piece": "emsync.music.piece",
     "analyze": "emsync.pipeline",
-    "check": "emsync.midi",
+    "check": "emsync.formats.midi",
     "generate": "emsync.pipeline",
     "match": "emsync.matching",
-    "render": "emsync.audio",
+    "render": "emsync.sound.audio",
 }
 
 __all__ = [

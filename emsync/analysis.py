@@ -15,7 +15,9 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from emsync.affect import (
+from emsync.emotion.arc import State, named, scenes, seconds, settle, whole_feeling
+from emsync.emotion.estimator import Estimator, Feeling, choose, mean
+from emsync.emotion.plane import (
     EMOTIONS,
     SCALE,
     categorise,
@@ -24,14 +26,12 @@ from emsync.affect import (
     mixture_mean,
     normalise,
 )
-from emsync.arc import State, named, scenes, seconds, settle, whole_feeling
 from emsync.errors import InputError, UsageError
-from emsync.feeling import Estimator, Feeling, choose, mean
+from emsync.files import whole
+from emsync.music.tonality import TONICS, pitch_class
 from emsync.options import FASTEST, SLOWEST, PathLike
-from emsync.output import whole
 from emsync.plain import plain
-from emsync.tonality import TONICS, pitch_class
-from emsync.video import Curve, Cut, Footage, thin
+from emsync.video.watch import Curve, Cut, Footage, thin
 
 __all__ = ["FORMAT", "Analysis", "Curve", "Cut", "State"]
 

@@ -5,15 +5,15 @@ from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
-from emsync.affect import SCALE
 from emsync.analysis import Analysis
-from emsync.arc import read_arc
-from emsync.cuts import read_cuts
-from emsync.feeling import choose
-from emsync.film import Film
+from emsync.emotion.arc import read_arc
+from emsync.emotion.estimator import choose
+from emsync.emotion.plane import SCALE
+from emsync.formats.cut_lists import read_cuts
+from emsync.music.tonality import TONICS, pitch_class
 from emsync.options import Options
-from emsync.tonality import TONICS, pitch_class
-from emsync.video import Footage, Observer, watch
+from emsync.video.film import Film
+from emsync.video.watch import Footage, Observer, watch
 
 
 def look(

@@ -7,21 +7,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from emsync.analysis import Analysis
-from emsync.candidates import Candidate
-from emsync.dynamics import Dynamics
-from emsync.ending import Ending
 from emsync.errors import UsageError
-from emsync.film import FORMATS, Film
-from emsync.hits import CutReport, Fitted
-from emsync.music import Piece
+from emsync.fit.dynamics import Dynamics
+from emsync.fit.ending import Ending
+from emsync.fit.hits import CutReport, Fitted
+from emsync.formats.labels import Titles
+from emsync.music.piece import Piece
 from emsync.options import Options, Outputs, PathLike, Sampling
 from emsync.plain import plain
 from emsync.progress import Progress, silent
-from emsync.titles import Titles
-from emsync.video import Still
+from emsync.ranking import Candidate
+from emsync.video.film import FORMATS, Film
+from emsync.video.watch import Still
 
 if TYPE_CHECKING:
-    from emsync.audio import Audio
+    from emsync.sound.audio import Audio
 
 
 @dataclass(frozen=True, eq=False)
@@ -121,8 +121,8 @@ class Composition:
         """Write what the suffix of ``path`` names, whole or not at all.
 
         .mid is the score, .wav the music played, .mp4, .mov, .mkv or .webm the film with the music;
-        a path without a suffix becomes a folder with all of it (see ``emsync.bundle``). ``write``
-        says more.
+        a path without a suffix becomes a folder with all of it (see ``emsync.report.bundle``).
+        ``write`` says more.
         """
         target = Path(path)
         suffix = target.suffix.lower()
@@ -150,7 +150,7 @@ class Composition:
     def _repr_html_(self) -> str:
         from html import escape
 
-        from emsync.report import html_page
+        from emsync.report.page import html_page
 
         return (
             f'<iframe srcdoc="{escape(html_page(self))}" style="width:100%;height:60rem;border:0" '

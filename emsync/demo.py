@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emsync.errors import EmsyncError, InputError, UsageError
-from emsync.film import open_film
+from emsync.files import whole
 from emsync.options import Options, Outputs
-from emsync.output import whole
 from emsync.progress import Progress, silent
+from emsync.video.film import open_film
 
 if TYPE_CHECKING:
     from emsync.composition import Composition

@@ -18,10 +18,8 @@ from typing import Any, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from emsync import audio
 from emsync.errors import InputError, UsageError
-from emsync.film import Film, open_film
-from emsync.impact import Impact, check_moves
+from emsync.files import check_target, whole
 from emsync.metrics.rhythm import (
     HOP,
     POWER,
@@ -34,11 +32,13 @@ from emsync.metrics.rhythm import (
     discrete,
     distances,
 )
-from emsync.mux import check_mux, mux, sound_frames, soundtrack
 from emsync.options import Metric, PathLike
-from emsync.output import check_target, whole
 from emsync.progress import Progress, silent
-from emsync.video import watch
+from emsync.sound import audio
+from emsync.sound.mux import check_mux, mux, sound_frames, soundtrack
+from emsync.video.film import Film, open_film
+from emsync.video.impact import Impact, check_moves
+from emsync.video.watch import watch
 
 VERSION = 1  # of the index; raised when what is heard, or how it is kept, changes
 SOUNDS = frozenset(

@@ -40,7 +40,7 @@ class Options:
     # What is read from the film, and what is given in its place
     analysis: "Analysis | PathLike | None" = None  # used instead of watching the film
     cuts: str = "auto"  # "auto" finds them, "none" has none, else a file that lists them
-    estimator: str = ESTIMATOR  # of the emotion; see ``emsync.feeling.choose``
+    estimator: str = ESTIMATOR  # of the emotion; see ``emsync.emotion.estimator.choose``
     emotion_file: PathLike | None = None  # a CSV of valence and arousal over time
     arc: Arc = "scene"  # whether the emotion follows the scenes
     max_va: float | None = None  # the largest mean of an emotion, up to 1; None leaves them
@@ -79,7 +79,7 @@ class Options:
                 f"a tempo of {self.tempo:g} is outside {SLOWEST:g} to {FASTEST:g} beats a minute"
             )
         if self.tonic:
-            from emsync.tonality import pitch_class
+            from emsync.music.tonality import pitch_class
 
             pitch_class(self.tonic)
         if self.max_va is not None and not 0 < self.max_va <= 1:
@@ -141,7 +141,7 @@ class Outputs:
     keep_all: bool = False  # write every candidate, ranked, as score.1.mid and so on
     soundfont: Path | None = None  # to play with; None takes the one that is shipped
     keep_audio: KeepAudio = "replace"  # what becomes of the film's own sound
-    bundle: Path | None = None  # a folder with all that a composer needs; see ``emsync.bundle``
+    bundle: Path | None = None  # a folder with all of it; see ``emsync.report.bundle``
 
     def __post_init__(self) -> None:
         for name in ("score", "video", "audio", "soundfont", "bundle"):

@@ -7,24 +7,30 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
-from emsync import audio
 from emsync.analysis import Analysis
-from emsync.audio import Audio
-from emsync.bundle import check_bundle, play_stems, preview_suffix, whole_folder, write_bundle
-from emsync.candidates import Candidate
 from emsync.composition import Composition
-from emsync.cuts import write_cuts
 from emsync.errors import UsageError
-from emsync.film import Film
-from emsync.midi import midi_bytes
-from emsync.music import Score
-from emsync.mux import check_mux, mux, soundtrack
+from emsync.files import check_target, whole
+from emsync.formats.cut_lists import write_cuts
+from emsync.formats.midi import midi_bytes
+from emsync.formats.smf import parse
+from emsync.music.piece import Score
 from emsync.options import Outputs
-from emsync.output import check_target, whole
-from emsync.plots import plot_analysis
 from emsync.progress import Progress, Stopwatch, silent
-from emsync.smf import parse
-from emsync.video import Still
+from emsync.ranking import Candidate
+from emsync.report.bundle import (
+    check_bundle,
+    play_stems,
+    preview_suffix,
+    whole_folder,
+    write_bundle,
+)
+from emsync.report.plots import plot_analysis
+from emsync.sound import audio
+from emsync.sound.audio import Audio
+from emsync.sound.mux import check_mux, mux, soundtrack
+from emsync.video.film import Film
+from emsync.video.watch import Still
 
 
 @dataclass(frozen=True)
@@ -74,7 +80,7 @@ def write_outputs(
     """Write ``outputs``, together or not at all; return what was written."""
     film, duration, clock = composition.film, composition.analysis.duration, Stopwatch()
     if film is None:
-        raise ValueError("a composition without a film can be written only by emsync.midi")
+        raise ValueError("a composition without a film can be written only by emsync.formats.midi")
     check_outputs(outputs, film)
     with ExitStack() as together:
         folder = outputs.bundle and together.enter_context(whole_folder(outputs.bundle))

@@ -8,19 +8,19 @@ import numpy as np
 
 from emsync.analysis import Analysis
 from emsync.brief import brief_of, look
-from emsync.candidates import judge, rank
-from emsync.composer import Composer, Sample
 from emsync.composition import Composition
-from emsync.ending import Ending
 from emsync.errors import UsageError
-from emsync.film import Film, open_film
-from emsync.hits import fit
-from emsync.impact import Impact
+from emsync.fit.ending import Ending
+from emsync.fit.hits import fit
+from emsync.fit.tempo import at_tempo, tempo_of
+from emsync.formats.labels import Titles
+from emsync.model.composer import Composer, Sample
+from emsync.music.tonality import TONICS
 from emsync.options import CHECKPOINT, ESTIMATOR, Options, PathLike, Sampling
 from emsync.progress import Progress, Stopwatch, silent
-from emsync.tempo import at_tempo, tempo_of
-from emsync.titles import Titles
-from emsync.tonality import TONICS
+from emsync.ranking import judge, rank
+from emsync.video.film import Film, open_film
+from emsync.video.impact import Impact
 
 STRIDE = 1_000_003  # between the seeds of candidates, so that another seed shares none of them
 MARGIN = 1.0  # seconds of music beyond what the fastest tempo can use

@@ -14,14 +14,14 @@ from pathlib import Path
 
 import numpy as np
 
-from emsync.affect import EMOTIONS
 from emsync.analysis import Analysis, Curve, Cut, State
 from emsync.conditioning import Conditioner, Floats
-from emsync.feeling import Estimator, Feeling
-from emsync.film import Film
-from emsync.music import BASS, CLASSES, DRUMS, PIANO, Piece, Seconds
+from emsync.emotion.estimator import Estimator, Feeling
+from emsync.emotion.plane import EMOTIONS
+from emsync.music.piece import BASS, CLASSES, DRUMS, PIANO, Piece, Seconds
 from emsync.tokens import Ids, Timeline, Tokenizer
-from emsync.video import STILL_HEIGHT, STRIP, Footage, Still
+from emsync.video.film import Film
+from emsync.video.watch import STILL_HEIGHT, STRIP, Footage, Still
 
 CLOSE = 0.05  # seconds; the most that a tokenizer's grid may move a boundary chord
 ALIKE = 1e-4  # between two feelings that are one; sums in another order differ in the last digits

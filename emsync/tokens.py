@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from emsync.music import Piece, Seconds
+from emsync.music.piece import Piece, Seconds
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -24,10 +24,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from emsync import fast
-from emsync.composer import Composer
 from emsync.demo import HEIGHT, LENGTH, WIDTH, draw_clip
-from emsync.model import Decoder, EventTransformer, ModelConfig
+from emsync.model.composer import Composer
+from emsync.model.int8 import decoder as fast
+from emsync.model.transformer import Decoder, EventTransformer, ModelConfig
 from emsync.options import CHECKPOINT
 
 PARTS = ("start", "decode", "generate", "watch", "lengths", "prepare")
@@ -243,8 +243,8 @@ def watching(clip: Path) -> dict[str, Any]:
     """Return how fast a film is watched (cuts, motion and colour), against decoding it alone."""
     import av
 
-    from emsync.film import open_film
-    from emsync.video import watch
+    from emsync.video.film import open_film
+    from emsync.video.watch import watch
 
     def decode() -> None:
         with av.open(str(clip)) as container:

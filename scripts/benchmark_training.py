@@ -62,11 +62,11 @@ def operations(model: Any) -> float:
 def measure(asked: argparse.Namespace, attention: str) -> dict[str, Any]:
     """Return the figures of one form of attention."""
     from emsync import plugins
-    from emsync.alone import Alone
     from emsync.conditioning import Conditioner
-    from emsync.fused import ATTENTIONS
-    from emsync.model import EventTransformer, ModelConfig
-    from emsync.train import TrainConfig, loss_of, optimizers
+    from emsync.model.attention import ATTENTIONS
+    from emsync.model.transformer import EventTransformer, ModelConfig
+    from emsync.training.loop import TrainConfig, loss_of, optimizers
+    from emsync.training.single_process import Alone
 
     torch.manual_seed(0)
     alone = Alone(asked.bf16)

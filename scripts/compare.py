@@ -14,14 +14,14 @@ from pathlib import Path
 
 import numpy as np
 
-from emsync.composer import Composer
 from emsync.data.store import Store
 from emsync.metrics.quality import compare, excerpt
-from emsync.music import Piece
+from emsync.model.composer import Composer
+from emsync.music.piece import Piece
+from emsync.music.tonality import TONICS
 from emsync.options import Sampling
-from emsync.tonality import TONICS
-from emsync.train import split
-from emsync.video import Cut
+from emsync.training.loop import split
+from emsync.video.watch import Cut
 
 
 def excerpts(store: Store, count: int, seconds: float) -> list[Piece]:

@@ -1,7 +1,7 @@
 """How an estimator of emotion agrees with a person, clip by clip, and what it costs.
 
     python scripts/emotions.py CLIPS docs/judgement.csv [--estimator pictures]
-    python scripts/emotions.py CLIPS docs/judgement.csv --write-shots emsync/estimators/shots.csv
+    python scripts/emotions.py CLIPS docs/judgement.csv --write-shots emsync/emotion/shots.csv
 
 prints tables in Markdown. ``pictures`` is also asked with the clip it judges left out of the shots
 that are ordinary to it. The second line measures those shots anew.
@@ -17,11 +17,11 @@ import numpy as np
 from scipy.stats import spearmanr
 
 from emsync.analysis import Analysis
-from emsync.estimators.pictures import Pictures, Usual, reference, shots, table
-from emsync.feeling import choose
-from emsync.film import open_film
-from emsync.output import whole
-from emsync.video import watch
+from emsync.emotion.estimator import choose
+from emsync.emotion.pictures import Pictures, Usual, reference, shots, table
+from emsync.files import whole
+from emsync.video.film import open_film
+from emsync.video.watch import watch
 
 RESAMPLES = 4000
 

@@ -1,4 +1,4 @@
-"""Fit emsync/metrics/mood.json on the labelled songs of a store, and say how it agrees with people.
+"""Fit emsync/music/mood.json on the labelled songs of a store, and say how it agrees with people.
 
     python scripts/fit_mood.py STORE [--check FOLDER]
 
@@ -19,9 +19,9 @@ from scipy.stats import rankdata, spearmanr
 
 from emsync.data.store import Store, read_song
 from emsync.errors import InputError
-from emsync.metrics.mood import WEIGHTS, Features, MoodModel, features
-from emsync.music import Piece
-from emsync.music_statistics import density
+from emsync.music.mood import WEIGHTS, Features, MoodModel, features
+from emsync.music.piece import Piece
+from emsync.music.statistics import density
 
 FOLDS = 5
 PEOPLE = (  # table, columns of the group, the valence and the arousal

@@ -19,11 +19,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from emsync.film import open_film
-from emsync.impact import Impact
+from emsync.evaluation.control import spearman
 from emsync.matching import Rhythm, Track, beats, listen_to, rank, read_mono, rhythm_of, see
-from emsync.metrics.control import spearman
 from emsync.metrics.rhythm import RATE, SAMPLE_RATE
+from emsync.video.film import open_film
+from emsync.video.impact import Impact
 
 TWINS = {"lego_small.ogv"}  # the same film as another clip
 PIECE = 8.0  # seconds

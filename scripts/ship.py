@@ -22,8 +22,8 @@ def main() -> None:
 
     import torch
 
-    from emsync.composer import Composer
     from emsync.errors import EmsyncError
+    from emsync.model.composer import Composer
 
     dtype = {"int8": torch.int8, "bf16": torch.bfloat16}[asked.dtype]
     try:

@@ -35,7 +35,7 @@ def offer(checkout: Path, folder: Path) -> None:
 
 def main(config: str) -> None:
     from emsync.errors import EmsyncError
-    from emsync.train import Progress, TrainConfig, train
+    from emsync.training.loop import Progress, TrainConfig, train
 
     def report(progress: Progress, row: dict[str, float]) -> None:
         if progress.step % 20 == 0 or "validation" in row:

@@ -8,9 +8,9 @@ import pytest
 import torch
 from hypothesis import settings
 
-from emsync.composer import Composer
-from emsync.model import EventTransformer, ModelConfig
-from emsync.music import PIANO, Piece
+from emsync.model.composer import Composer
+from emsync.model.transformer import EventTransformer, ModelConfig
+from emsync.music.piece import PIANO, Piece
 from emsync_conditioners.boundaries import Boundaries
 from emsync_conditioners.onset_density import OnsetDensity
 from emsync_conditioners.valence_arousal import ValenceArousal

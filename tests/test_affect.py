@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from emsync.affect import (
+from emsync.emotion.plane import (
     EMOTIONS,
     RUSSELL_MEHRABIAN,
     categorise,

@@ -13,17 +13,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from emsync.affect import EMOTIONS, categorise, mixture_mean
 from emsync.analysis import Analysis, Curve, Cut, State
-from emsync.arc import ALIKE, LEAST, named, read_arc, scenes, settle
 from emsync.brief import brief_of
+from emsync.emotion.arc import ALIKE, LEAST, named, read_arc, scenes, settle
+from emsync.emotion.estimator import Feeling
+from emsync.emotion.plane import EMOTIONS, categorise, mixture_mean
 from emsync.errors import EmsyncError, InputError, UsageError
-from emsync.feeling import Feeling
+from emsync.fit.tempo import at_tempo
 from emsync.options import Options
 from emsync.pipeline import analyze
-from emsync.plots import plot_analysis
-from emsync.tempo import at_tempo
-from emsync.video import Still
+from emsync.report.plots import plot_analysis
+from emsync.video.watch import Still
 
 WHOLE = Analysis(
     duration=10.0,

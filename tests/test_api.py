@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 import emsync
-from emsync import hub
-from emsync.composer import Composer
 from emsync.demo import draw_clip
 from emsync.errors import AssetError, UsageError
+from emsync.model import hub
+from emsync.model.composer import Composer
 
 README = Path(__file__).parents[1] / "README.md"
 
@@ -29,7 +29,7 @@ def test_the_public_names_are_sorted_documented_and_there() -> None:
 
 def test_a_name_is_a_function_also_once_its_module_is_imported() -> None:
     code = (
-        "import emsync.matching, emsync.pipeline, emsync.midi, emsync.audio, emsync.cli, emsync; "
+        "import emsync.matching, emsync.pipeline, emsync.formats.midi, emsync.sound.audio, emsync; "
         "assert all(callable(getattr(emsync, name)) for name in emsync.__all__[:-1] "
         "if name != '__version__')"
     )
@@ -38,7 +38,7 @@ def test_a_name_is_a_function_also_once_its_module_is_imported() -> None:
 
 def test_importing_emsync_imports_nothing_heavy() -> None:
     heavy = "{'torch', 'numpy', 'av', 'cv2', 'librosa', 'huggingface_hub', 'matplotlib'}"
-    code = f"import sys, emsync, emsync.cli; sys.exit(bool({heavy} & set(sys.modules)))"
+    code = f"import sys, emsync, emsync.cli.app; sys.exit(bool({heavy} & set(sys.modules)))"
     subprocess.run([sys.executable, "-c", code], check=True)
 
 

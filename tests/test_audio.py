@@ -19,9 +19,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from symusic.core import ControlChangeTick, NoteTick, ScoreTick, TempoTick, TrackTick
 
-import emsync.mux
-from emsync import audio
-from emsync.audio import (
+import emsync.sound.mux
+from emsync.errors import AssetError, EmsyncError, InputError, UsageError
+from emsync.options import KeepAudio, Outputs
+from emsync.sound import audio
+from emsync.sound.audio import (
     Audio,
     duck,
     finish,
@@ -30,10 +32,8 @@ from emsync.audio import (
     synthesize,
     write_wav,
 )
-from emsync.errors import AssetError, EmsyncError, InputError, UsageError
-from emsync.film import Timing, open_film
-from emsync.mux import check_mux, soundtrack
-from emsync.options import KeepAudio, Outputs
+from emsync.sound.mux import check_mux, soundtrack
+from emsync.video.film import Timing, open_film
 
 RATE = 44100
 SHARED = Path(os.environ.get("EMSYNC_SHARED", Path(__file__).parents[2] / "shared"))
@@ -244,7 +244,7 @@ def test_without_libfluidsynth_symusic_plays_and_nothing_is_printed() -> None:
         import sys
         sys.modules["fluidsynth"] = None  # its import fails, as where the library is missing
         from symusic.core import NoteTick, ScoreTick, TrackTick
-        from emsync.audio import synthesize, synthesizer_name
+        from emsync.sound.audio import synthesize, synthesizer_name
         assert synthesizer_name() == "symusic"
         score = ScoreTick(480)
         score.tracks.append(TrackTick("t", 0, False))
@@ -258,7 +258,7 @@ def test_without_libfluidsynth_symusic_plays_and_nothing_is_printed() -> None:
 def test_fluidsynth_prints_nothing() -> None:
     code = """
         from symusic.core import NoteTick, ScoreTick, TrackTick
-        from emsync.audio import synthesize
+        from emsync.sound.audio import synthesize
         score = ScoreTick(480)
         score.tracks.append(TrackTick("t", 127, True))
         score.tracks[0].notes.append(NoteTick(0, 480, 60, 100))
@@ -474,7 +474,7 @@ def strength(sound: Audio, hertz: float, start: float, end: float) -> float:
 
 def mux(source: Path, music: Audio, output: Path, keep: KeepAudio = "replace", **more: Any) -> None:
     film = open_film(source)
-    emsync.mux.mux(film, soundtrack(film, music, keep), output, **more)
+    emsync.sound.mux.mux(film, soundtrack(film, music, keep), output, **more)
 
 
 def timing(path: Path) -> Timing:

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from emsync.bars import FASTEST, JITTER, SLOWEST, TICKS, find_bars, tempo_map
-from emsync.music import PIANO, Piece
+from emsync.music.bars import FASTEST, JITTER, SLOWEST, TICKS, find_bars, tempo_map
+from emsync.music.piece import PIANO, Piece
 
 
 def played(onsets: np.ndarray, downbeats: np.ndarray) -> Piece:

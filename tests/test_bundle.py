@@ -11,21 +11,22 @@ from typing import Any
 import numpy as np
 import pytest
 
-from emsync import audio, bundle
 from emsync.analysis import Analysis
-from emsync.bundle import check_bundle, play_stems, whole_folder
-from emsync.cli import main
-from emsync.cuts import read_cuts
+from emsync.cli.app import main
 from emsync.errors import EmsyncError, UsageError
-from emsync.film import open_film
-from emsync.hits import fit
-from emsync.midi import check, read_midi, write_midi
-from emsync.music import BASS, DRUMS, PIANO, Piece
+from emsync.fit.hits import fit
+from emsync.formats.cut_lists import read_cuts
+from emsync.formats.midi import check, read_midi, write_midi
+from emsync.formats.smf import parse
+from emsync.music.piece import BASS, DRUMS, PIANO, Piece
 from emsync.options import Options, Outputs
 from emsync.outputs import check_outputs, check_targets, write_outputs
 from emsync.pipeline import generate
-from emsync.smf import parse
-from emsync.video import Cut
+from emsync.report import bundle
+from emsync.report.bundle import check_bundle, play_stems, whole_folder
+from emsync.sound import audio
+from emsync.video.film import open_film
+from emsync.video.watch import Cut
 
 DURATION = 4.0  # seconds
 CONTENTS = {

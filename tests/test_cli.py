@@ -15,7 +15,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from emsync import __version__
-from emsync.cli import main
+from emsync.cli.app import main
 
 OLD = b"the score of yesterday"
 
@@ -84,7 +84,7 @@ def test_tells_its_version(run: Run) -> None:
 
 def test_help_imports_no_torch() -> None:
     code = (
-        "import sys; from emsync.cli import main; main(['--help']); "
+        "import sys; from emsync.cli.app import main; main(['--help']); "
         "sys.exit('torch' in sys.modules or 'numpy' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], capture_output=True).returncode == 0
@@ -168,7 +168,7 @@ def test_what_is_no_video_is_refused(
     elif kind == "truncated":
         source.write_bytes(clip.read_bytes()[:700])
     elif kind == "sound":
-        from emsync.audio import Audio, write_wav
+        from emsync.sound.audio import Audio, write_wav
 
         source = here / "in.wav"
         write_wav(Audio(np.zeros((4410, 2), np.float32), 44100), source)
@@ -224,7 +224,7 @@ def test_an_unwritable_target_is_refused(run: Run, here: Path, clip: Path, small
 
 def test_a_full_disk_leaves_nothing_behind(here: Path, clip: Path, small: Path) -> None:
     code = "import sys, signal; signal.signal(signal.SIGXFSZ, signal.SIG_IGN); " \
-        "from emsync.cli import main; sys.exit(main(sys.argv[1:]))"  # fmt: skip
+        "from emsync.cli.app import main; sys.exit(main(sys.argv[1:]))"  # fmt: skip
     result = subprocess.run(
         [sys.executable, "-c", code, "generate", str(clip), "--checkpoint", str(small),
          "--out", "out.mid", "--audio", "music.wav"],
@@ -335,7 +335,7 @@ def test_an_interrupt_leaves_nothing_behind(
     def interrupt(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("emsync.audio.synthesize", interrupt)
+    monkeypatch.setattr("emsync.sound.audio.synthesize", interrupt)
     result = run(
         "generate", clip, "--checkpoint", small, "--out", "out.mid", "--audio", "music.wav"
     )

@@ -10,13 +10,13 @@ from hypothesis import strategies as st
 
 from emsync import plugins
 from emsync.analysis import Analysis, Cut
-from emsync.arc import State
 from emsync.conditioning import Conditioner, Cursor, Floats
+from emsync.emotion.arc import State
 from emsync.errors import UsageError
-from emsync.music import DRUMS, PIANO, Piece
+from emsync.music.piece import DRUMS, PIANO, Piece
+from emsync.music.tonality import KEYS, key_fits
 from emsync.testing import check_conditioner, example_piece, example_video
 from emsync.tokens import Timeline
-from emsync.tonality import KEYS, key_fits
 from emsync_conditioners.boundaries import Boundaries
 from emsync_conditioners.chroma import MAJOR, MINOR, Chroma
 from emsync_conditioners.metre import CYCLES, Metre

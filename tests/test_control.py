@@ -9,13 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from emsync import evaluate
-from emsync.composer import Composer
 from emsync.conditioning import Floats
 from emsync.errors import UsageError
-from emsync.metrics import control, following
+from emsync.evaluation import control, following
+from emsync.evaluation import measure as evaluate
 from emsync.metrics.statistics import spearman
-from emsync.music import DRUMS, PIANO, Piece
+from emsync.model.composer import Composer
+from emsync.music.piece import DRUMS, PIANO, Piece
 from emsync.plain import plain
 
 SECONDS = 20.0

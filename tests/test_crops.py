@@ -15,7 +15,7 @@ from emsync.data.crops import (
     window,
 )
 from emsync.data.labels import Scale
-from emsync.music import BASS, PIANO, Piece
+from emsync.music.piece import BASS, PIANO, Piece
 from emsync_conditioners.boundaries import Boundaries
 from emsync_conditioners.chroma import Chroma
 from emsync_conditioners.metre import Metre

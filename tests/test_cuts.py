@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from emsync.analysis import Analysis, Cut
-from emsync.cuts import WRITERS, read_cuts, write_cuts
 from emsync.errors import AssetError, InputError, UsageError
-from emsync.timecode import NTSC
+from emsync.formats.cut_lists import WRITERS, read_cuts, write_cuts
+from emsync.video.timecode import NTSC
 
 FILM = Fraction(24)
 VIDEO = 30 * NTSC

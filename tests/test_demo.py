@@ -10,8 +10,8 @@ import pytest
 
 from emsync import demo
 from emsync.errors import EmsyncError, UsageError
-from emsync.film import open_film
-from emsync.video import watch
+from emsync.video.film import open_film
+from emsync.video.watch import watch
 
 
 @pytest.fixture(scope="module")

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from emsync.dynamics import RAMP, RANGE, Dynamics
-from emsync.music import ACCENT, PIANO, VELOCITY, Piece, velocities
+from emsync.fit.dynamics import RAMP, RANGE, Dynamics
+from emsync.music.piece import ACCENT, PIANO, VELOCITY, Piece, velocities
 
 arousals = st.lists(st.floats(-1, 1), min_size=1, max_size=6)
 

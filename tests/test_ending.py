@@ -8,12 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from emsync.analysis import Analysis
-from emsync.candidates import WEIGHTS, judge
-from emsync.dynamics import Dynamics
-from emsync.ending import FADE, RING, Ending, cadence, last_chord
-from emsync.hits import fit
-from emsync.music import DRUMS, PIANO, Piece
-from emsync.video import Cut
+from emsync.fit.dynamics import Dynamics
+from emsync.fit.ending import FADE, RING, Ending, cadence, last_chord
+from emsync.fit.hits import fit
+from emsync.music.piece import DRUMS, PIANO, Piece
+from emsync.ranking import WEIGHTS, judge
+from emsync.video.watch import Cut
 
 CUT, IDS = Ending("cut", None, 20.0), np.zeros(9, np.int64)
 

@@ -17,12 +17,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from emsync import plugins
-from emsync.affect import EMOTIONS, mixture_mean
-from emsync.cli import main
-from emsync.errors import AssetError, InputError, UsageError
-from emsync.estimators import clip
-from emsync.estimators.given import Fixed
-from emsync.estimators.pictures import (
+from emsync.cli.app import main
+from emsync.emotion import clip
+from emsync.emotion.estimator import Blend, Estimator, Feeling, Span, choose, mean
+from emsync.emotion.given import Fixed
+from emsync.emotion.pictures import (
     EXCITEMENT,
     PLEASURE,
     SHOT,
@@ -35,10 +34,11 @@ from emsync.estimators.pictures import (
     table,
     usual,
 )
-from emsync.feeling import Blend, Estimator, Feeling, Span, choose, mean
-from emsync.film import Film
+from emsync.emotion.plane import EMOTIONS, mixture_mean
+from emsync.errors import AssetError, InputError, UsageError
 from emsync.testing import check_estimator, example_footage
-from emsync.video import Cut, Footage, Still
+from emsync.video.film import Film
+from emsync.video.watch import Cut, Footage, Still
 
 WHOLE: Span = (0.0, 20.0)
 
@@ -327,7 +327,7 @@ def test_the_reference_is_ordinary_by_its_own_measure() -> None:
 def test_a_reference_is_written_as_it_is_read() -> None:
     from importlib.resources import files
 
-    text = files("emsync.estimators").joinpath("shots.csv").read_text(encoding="utf-8")
+    text = files("emsync.emotion").joinpath("shots.csv").read_text(encoding="utf-8")
     assert table(reference()) == text
 
 

@@ -8,16 +8,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from emsync import audio, evaluate
-from emsync import suite as suites
 from emsync.analysis import Cut
-from emsync.cli import main
+from emsync.cli.app import main
 from emsync.errors import InputError, UsageError
-from emsync.hits import fit
-from emsync.metrics import control
-from emsync.midi import write_midi
-from emsync.music import PIANO, Piece
-from emsync.titles import Titles
+from emsync.evaluation import control
+from emsync.evaluation import measure as evaluate
+from emsync.evaluation import suite as suites
+from emsync.fit.hits import fit
+from emsync.formats.labels import Titles
+from emsync.formats.midi import write_midi
+from emsync.music.piece import PIANO, Piece
+from emsync.sound import audio
 
 FRAMES = 150  # of a film of 25 a second
 CUT = 3.0  # seconds
@@ -193,7 +194,7 @@ def test_a_folder_without_films_is_refused(tmp_path: Path, run: Run) -> None:
 
 def test_what_the_model_is_told_is_all_that_differs(small: Path) -> None:
     from emsync.analysis import Analysis
-    from emsync.composer import Composer
+    from emsync.model.composer import Composer
 
     composer = Composer.from_pretrained(small)
     without = Analysis(8.0, "25")

@@ -8,13 +8,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from emsync import fast, kernels
-from emsync.composer import Composer, find_checkpoint
 from emsync.conditioning import Conditioner
 from emsync.data.crops import Passage, window
 from emsync.data.labels import Scale
-from emsync.metrics.likelihood import untrained
-from emsync.model import Decoder, EventTransformer, ModelConfig
+from emsync.evaluation.likelihood import untrained
+from emsync.model.composer import Composer, find_checkpoint
+from emsync.model.int8 import decoder as fast
+from emsync.model.int8 import kernels
+from emsync.model.transformer import Decoder, EventTransformer, ModelConfig
 from emsync_conditioners.boundaries import Boundaries
 from emsync_conditioners.metre import Metre
 from emsync_conditioners.onset_density import OnsetDensity

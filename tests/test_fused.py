@@ -5,8 +5,14 @@ import torch
 from torch import Tensor, nn
 
 from emsync.errors import UsageError
-from emsync.fused import ATTENTIONS, flexible
-from emsync.model import QUERIES, Cache, EventTransformer, ModelConfig, RelativeAttention
+from emsync.model.attention import ATTENTIONS, flexible
+from emsync.model.transformer import (
+    QUERIES,
+    Cache,
+    EventTransformer,
+    ModelConfig,
+    RelativeAttention,
+)
 
 DEVICES = ["cpu", "cuda"] if torch.cuda.is_available() else ["cpu"]
 

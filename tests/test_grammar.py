@@ -9,7 +9,7 @@ import torch
 from symusic import Score
 
 from emsync.data.store import read_song
-from emsync.music import CLASSES, from_score
+from emsync.music.piece import CLASSES, from_score
 from emsync.testing import example_piece, refusals
 from emsync.tokens import Ids, Tokenizer
 from emsync_tokenizers import vocabulary as v

@@ -9,13 +9,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from emsync import hits
 from emsync.analysis import Cut
-from emsync.bars import find_bars
 from emsync.errors import UsageError
-from emsync.hits import Events, Fitted, Plan, Sync, choose, find_events, fit, worth
-from emsync.music import BASS, DRUMS, PIANO, Piece
-from emsync.timecode import Timecode
+from emsync.fit import hits
+from emsync.fit.hits import Events, Fitted, Plan, Sync, choose, find_events, fit, worth
+from emsync.music.bars import find_bars
+from emsync.music.piece import BASS, DRUMS, PIANO, Piece
+from emsync.video.timecode import Timecode
 
 RATE = Fraction(25)
 some = settings(max_examples=40, deadline=None)

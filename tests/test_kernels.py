@@ -9,8 +9,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from emsync import fast, kernels
-from emsync.int8 import quantized
+from emsync.model.int8 import decoder as fast
+from emsync.model.int8 import kernels
+from emsync.model.int8.quantize import quantized
 
 SIZES = st.integers(1, 300)
 SETTINGS = settings(max_examples=60, deadline=None)  # the first example compiles

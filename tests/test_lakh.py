@@ -15,9 +15,9 @@ import numpy as np
 import pytest
 
 from emsync.data.lakh import MOST_SECONDS, read_lakh
-from emsync.data.midis import read_midi
+from emsync.data.midi import read_midi
 from emsync.errors import InputError
-from emsync.music import GUITAR, PIANO, program_class
+from emsync.music.piece import GUITAR, PIANO, program_class
 
 Change = Callable[[dict[str, Any], dict[str, Any]], None]  # of the arrays and the info
 

@@ -7,12 +7,12 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from emsync.composer import Composer
 from emsync.errors import AssetError, InputError
-from emsync.metrics.likelihood import evaluate, of_song, untrained, windows
-from emsync.model import EventTransformer, ModelConfig
-from emsync.music import PIANO, Piece, to_score
-from emsync.train import song_key
+from emsync.evaluation.likelihood import evaluate, of_song, untrained, windows
+from emsync.model.composer import Composer
+from emsync.model.transformer import EventTransformer, ModelConfig
+from emsync.music.piece import PIANO, Piece, to_score
+from emsync.training.loop import song_key
 from emsync_conditioners.boundaries import Boundaries
 from emsync_conditioners.onset_density import OnsetDensity
 from emsync_conditioners.valence_arousal import ValenceArousal

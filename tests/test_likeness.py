@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from emsync.likeness import TYPICAL, likeness
-from emsync.music import BASS, DRUMS, GUITAR, PIANO, Piece
+from emsync.music.piece import BASS, DRUMS, GUITAR, PIANO, Piece
+from emsync.music.typicality import TYPICAL, likeness
 
 CHORDS = ((60, 64, 67), (57, 60, 64), (65, 69, 72), (62, 67, 71))
 

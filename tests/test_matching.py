@@ -10,9 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from emsync.cli import main
+from emsync.cli.app import main
 from emsync.errors import InputError, UsageError
-from emsync.film import open_film
 from emsync.matching import (
     VERSION,
     Rhythm,
@@ -28,6 +27,7 @@ from emsync.matching import (
     write_index,
 )
 from emsync.metrics.rhythm import EPSILON, RATE, SAMPLE_RATE, cm
+from emsync.video.film import open_film
 
 JUMPS = [0.6, 1.0, 1.6, 2.2, 2.4, 3.2]  # seconds: uneven, so that one offset is right
 
@@ -323,11 +323,11 @@ def test_real_music_is_found_by_a_film_that_jumps_on_its_beats(
 
 def test_a_candidate_that_sounds_with_the_impacts_is_better_than_one_beside_them() -> None:
     from emsync.analysis import Analysis
-    from emsync.candidates import RHYTHM, WEIGHTS, judge
-    from emsync.ending import Ending
-    from emsync.hits import fit
+    from emsync.fit.ending import Ending
+    from emsync.fit.hits import fit
     from emsync.metrics.rhythm import bells
-    from emsync.music import PIANO, Piece
+    from emsync.music.piece import PIANO, Piece
+    from emsync.ranking import RHYTHM, WEIGHTS, judge
 
     video = Analysis(duration=8.0, fps="25")
     pictures = bells(np.arange(0.5, 8.0, 1.0), np.ones(8), round(8 * RATE))

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from emsync.film import open_film
 from emsync.metrics import av_align
 from emsync.metrics.av_align import Motion, Sound
+from emsync.video.film import open_film
 
 STEP = av_align.HOP / av_align.RATE
 moments = st.lists(st.integers(0, 100), max_size=12).map(lambda xs: np.sort(np.array(xs)) / 20)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from emsync.metrics import cut_hits, statistics
 from emsync.metrics.events import covered, errors, matched, validate
-from emsync.music import PIANO, Piece
+from emsync.music.piece import PIANO, Piece
 
 moments = st.lists(st.integers(0, 60), max_size=7).map(lambda xs: np.sort(np.array(xs)) / 4)
 

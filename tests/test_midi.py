@@ -14,17 +14,17 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from symusic import Score
 
-from emsync import midi
 from emsync.analysis import Cut
-from emsync.bars import TICKS
-from emsync.dynamics import Dynamics
 from emsync.errors import InputError, UsageError
-from emsync.hits import Fitted, Sync, fit
-from emsync.midi import check, read_midi, to_midi, write_midi
-from emsync.music import BASS, CLASSES, DRUMS, GUITAR, PIANO, STRINGS, Piece
-from emsync.timecode import NTSC, Timecode
-from emsync.titles import Text, Titles
-from emsync.tonality import KEYS
+from emsync.fit.dynamics import Dynamics
+from emsync.fit.hits import Fitted, Sync, fit
+from emsync.formats import midi
+from emsync.formats.labels import Text, Titles
+from emsync.formats.midi import check, read_midi, to_midi, write_midi
+from emsync.music.bars import TICKS
+from emsync.music.piece import BASS, CLASSES, DRUMS, GUITAR, PIANO, STRINGS, Piece
+from emsync.music.tonality import KEYS
+from emsync.video.timecode import NTSC, Timecode
 
 RATE = Fraction(25)
 fresh = settings(

@@ -7,10 +7,17 @@ import pytest
 import torch
 from torch import Tensor
 
-from emsync import fast
 from emsync.errors import UsageError
-from emsync.model import QUERIES, Cache, EventTransformer, ModelConfig, RelativeAttention, skew
-from emsync.sampling import Reader
+from emsync.model.int8 import decoder as fast
+from emsync.model.sampling import Reader
+from emsync.model.transformer import (
+    QUERIES,
+    Cache,
+    EventTransformer,
+    ModelConfig,
+    RelativeAttention,
+    skew,
+)
 from emsync_conditioners.boundaries import Boundaries
 from emsync_conditioners.onset_density import OnsetDensity
 from emsync_conditioners.valence_arousal import ValenceArousal

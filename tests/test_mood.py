@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from emsync.errors import InputError
-from emsync.metrics.mood import Features, MoodModel, features, major_third_share
-from emsync.music import DRUMS, PIANO, Piece
+from emsync.music.mood import Features, MoodModel, features, major_third_share
+from emsync.music.piece import DRUMS, PIANO, Piece
 
 SCALE = (0, 2, 4, 5, 7, 9, 11, 12)
 MINOR_SCALE = (0, 2, 3, 5, 7, 8, 10, 12)

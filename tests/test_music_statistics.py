@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from emsync.music import BASS, DRUMS, PIANO, Piece
-from emsync.music_statistics import (
+from emsync.music.piece import BASS, DRUMS, PIANO, Piece
+from emsync.music.statistics import (
     density,
     onset_density,
     pitch_class_seconds,

@@ -10,13 +10,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from emsync.bars import TICKS
-from emsync.hits import Fitted, fit
-from emsync.midi import CHANNELS
-from emsync.music import BASS, CLASSES, DRUMS, GUITAR, PIANO, STRINGS, Piece
-from emsync.notation import STEP, spell, steps, write_musicxml
-from emsync.titles import Titles
-from emsync.video import Cut
+from emsync.fit.hits import Fitted, fit
+from emsync.formats.labels import Titles
+from emsync.formats.midi import CHANNELS
+from emsync.formats.musicxml import STEP, spell, steps, write_musicxml
+from emsync.music.bars import TICKS
+from emsync.music.piece import BASS, CLASSES, DRUMS, GUITAR, PIANO, STRINGS, Piece
+from emsync.video.watch import Cut
 
 
 @pytest.fixture

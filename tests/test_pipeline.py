@@ -4,14 +4,14 @@ import numpy as np
 import pytest
 import torch
 
-from emsync import sampling
 from emsync.analysis import Analysis
 from emsync.brief import apply_options
-from emsync.composer import Composer
-from emsync.model import EventTransformer, ModelConfig
+from emsync.model import sampling
+from emsync.model.composer import Composer
+from emsync.model.transformer import EventTransformer, ModelConfig
+from emsync.music.tonality import TONICS, key_fits
 from emsync.options import Options, Sampling
 from emsync.pipeline import draw
-from emsync.tonality import TONICS, key_fits
 from emsync_conditioners.chroma import Chroma
 from emsync_tokenizers import vocabulary as v
 from emsync_tokenizers.events import Events

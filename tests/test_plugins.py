@@ -10,13 +10,13 @@ import pytest
 import torch
 
 from emsync import plugins
-from emsync.composer import Composer
 from emsync.conditioning import Conditioner
 from emsync.data.crops import Passage, window
 from emsync.errors import AssetError
-from emsync.model import EventTransformer, ModelConfig
+from emsync.model.composer import Composer
+from emsync.model.sampling import sample
+from emsync.model.transformer import EventTransformer, ModelConfig
 from emsync.options import Sampling
-from emsync.sampling import sample
 from emsync.testing import check_conditioner, example_piece, example_video
 from emsync.tokens import Tokenizer
 from emsync_conditioners.boundaries import Boundaries

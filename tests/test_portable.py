@@ -15,16 +15,16 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from emsync.alone import Alone
-from emsync.composer import SCALE, Composer
 from emsync.data.crops import Cropping
 from emsync.data.store import prepare
 from emsync.errors import AssetError
-from emsync.metrics.likelihood import of_song
-from emsync.model import ModelConfig
-from emsync.music import PIANO, Piece, to_score
+from emsync.evaluation.likelihood import of_song
+from emsync.model.composer import SCALE, Composer
+from emsync.model.transformer import ModelConfig
+from emsync.music.piece import PIANO, Piece, to_score
 from emsync.options import CHECKPOINT
-from emsync.train import TrainConfig, train
+from emsync.training.loop import TrainConfig, train
+from emsync.training.single_process import Alone
 from emsync_tokenizers.events import Events
 
 pytestmark = pytest.mark.filterwarnings(

@@ -7,7 +7,7 @@ import pytest
 
 from emsync.data.store import read_song
 from emsync.metrics import quality
-from emsync.music import DRUMS, PIANO, Piece
+from emsync.music.piece import DRUMS, PIANO, Piece
 
 
 def bars(count: int, notes: list[tuple[int, int, float]], length: float = 2.0) -> Piece:

@@ -12,15 +12,15 @@ import numpy as np
 import pytest
 
 from emsync.analysis import Analysis
-from emsync.candidates import Candidate
 from emsync.composition import Composition
-from emsync.ending import Ending
-from emsync.hits import fit
-from emsync.music import Piece
+from emsync.fit.ending import Ending
+from emsync.fit.hits import fit
+from emsync.formats.labels import Titles
+from emsync.music.piece import Piece
 from emsync.options import Options
-from emsync.report import remarks, rows, tiles, write_html, write_png
-from emsync.titles import Titles
-from emsync.video import Curve, Cut, Still
+from emsync.ranking import Candidate
+from emsync.report.page import remarks, rows, tiles, write_html, write_png
+from emsync.video.watch import Curve, Cut, Still
 
 RATE = Fraction(30000, 1001)
 

@@ -12,8 +12,8 @@ CODE = """
 import sys
 import torch
 from emsync.analysis import Cut
-from emsync.composer import Composer
-from emsync.sampling import sample
+from emsync.model.composer import Composer
+from emsync.model.sampling import sample
 
 torch.set_num_threads(int(sys.argv[1]))
 composer = Composer.from_pretrained("emsync-small")
@@ -59,7 +59,7 @@ def test_what_was_compiled_in_another_order_draws_the_same(
     first: tuple[str, Path], tmp_path: Path
 ) -> None:
     """Some functions compiled alone before those that contain them, as a test may do."""
-    alone = "from emsync import kernels as k; import numpy as np; " \
+    alone = "from emsync.model.int8 import kernels as k; import numpy as np; " \
         "k.normal(np.ones((1, 64), np.float32)); k.largest(np.ones(64, np.float32))"  # fmt: skip
     environment = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path)}
     subprocess.run([sys.executable, "-c", alone], check=True, env=environment)

@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from emsync.errors import InputError
-from emsync.impact import BINS, Impact, check_moves
 from emsync.metrics.rhythm import (
     EPSILON,
     RATE,
@@ -25,6 +24,7 @@ from emsync.metrics.rhythm import (
     flux,
     slide,
 )
+from emsync.video.impact import BINS, Impact, check_moves
 
 Floats = NDArray[np.float64]
 values = st.floats(0, 10, allow_subnormal=False).map(lambda x: round(x, 3))

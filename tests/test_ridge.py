@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from emsync.ridge import Ridge
+from emsync.music.ridge import Ridge
 
 
 @given(st.integers(0, 2**32 - 1), st.floats(0.01, 100))

@@ -10,10 +10,10 @@ from transformers.generation.logits_process import (
 )
 
 from emsync.errors import EmsyncError, UsageError
-from emsync.model import EventTransformer, ModelConfig
-from emsync.nucleus import draw, likeliest
+from emsync.model.int8.nucleus import draw, likeliest
+from emsync.model.sampling import Chances, guided, sample
+from emsync.model.transformer import EventTransformer, ModelConfig
 from emsync.options import Sampling
-from emsync.sampling import Chances, guided, sample
 from emsync.tokens import Ids
 from emsync_conditioners.boundaries import Boundaries
 from emsync_conditioners.onset_density import OnsetDensity

@@ -13,7 +13,7 @@ import pytest
 
 from emsync.data.store import Store, find_songs, prepare, read_song
 from emsync.errors import InputError, UsageError
-from emsync.music import PIANO, Piece, to_score
+from emsync.music.piece import PIANO, Piece, to_score
 from emsync_tokenizers.events import Events
 
 SONGS = 24

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from emsync.analysis import Analysis
 from emsync.data.store import read_song
-from emsync.music import Piece
-from emsync.tempo import MIDDLE, TUNING, at_tempo, tempo_of, tuned
-from emsync.video import Cut
+from emsync.fit.tempo import MIDDLE, TUNING, at_tempo, tempo_of, tuned
+from emsync.music.piece import Piece
+from emsync.video.watch import Cut
 from emsync_tokenizers.events import Events
 from emsync_tokenizers.vocabulary import STEPS_PER_SECOND
 

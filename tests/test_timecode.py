@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from emsync.errors import UsageError
-from emsync.timecode import NTSC, RATES, Timecode, can_drop, exact_rate
+from emsync.video.timecode import NTSC, RATES, Timecode, can_drop, exact_rate
 
 rates = st.sampled_from(RATES)
 DROPPING = [30 * NTSC, 60 * NTSC, 120 * NTSC]

@@ -16,7 +16,17 @@ from emsync import plugins
 from emsync.data.lakh import read_lakh
 from emsync.data.store import read_song
 from emsync.errors import InputError
-from emsync.music import CLASSES, DRUMS, HIGHEST, LOWEST, PIANO, Piece, Score, from_score, to_score
+from emsync.music.piece import (
+    CLASSES,
+    DRUMS,
+    HIGHEST,
+    LOWEST,
+    PIANO,
+    Piece,
+    Score,
+    from_score,
+    to_score,
+)
 from emsync.testing import check_tokenizer, example_piece
 from emsync.tokens import Ids, Tokenizer
 from emsync_tokenizers import vocabulary as v

@@ -16,12 +16,12 @@ import numpy as np
 import pytest
 import torch
 
-from emsync.composer import Composer
 from emsync.data.crops import Cropping
 from emsync.data.store import Store, prepare
 from emsync.errors import EmsyncError, InputError, UsageError
-from emsync.music import PIANO, Piece, to_score
-from emsync.train import (
+from emsync.model.composer import Composer
+from emsync.music.piece import PIANO, Piece, to_score
+from emsync.training.loop import (
     Crops,
     TrainConfig,
     is_held_out,
@@ -46,7 +46,7 @@ import sys
 from pathlib import Path
 import torch
 torch.set_num_threads(1)
-from emsync.train import TrainConfig, train
+from emsync.training.loop import TrainConfig, train
 if __name__ == "__main__":
     def report(progress, row):
         print(progress.step, flush=True)

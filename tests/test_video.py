@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from emsync.errors import InputError
-from emsync.film import Film, open_film
-from emsync.video import GAP, MARGIN, STRIP, Cut, Footage, thin, watch
+from emsync.video.film import Film, open_film
+from emsync.video.watch import GAP, MARGIN, STRIP, Cut, Footage, thin, watch
 
 Pixels = NDArray[np.uint8]
 
@@ -459,5 +459,6 @@ def test_importing_is_light() -> None:
     import subprocess
 
     heavy = "{'av', 'cv2', 'scenedetect', 'matplotlib', 'torch'}"
-    code = f"import sys, emsync.analysis, emsync.plots; sys.exit(bool({heavy} & set(sys.modules)))"
+    imports = "import sys, emsync.analysis, emsync.report.plots"
+    code = f"{imports}; sys.exit(bool({heavy} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -9,9 +9,9 @@ import numpy as np
 from emsync.analysis import Analysis
 from emsync.conditioning import Conditioner, Cursor, Floats, Place, Windows, in_windows
 from emsync.music import Piece, Seconds
-from emsync.music_statistics import sounded
+from emsync.music.statistics import sounded
+from emsync.music.tonality import pitch_class
 from emsync.tokens import Timeline
-from emsync.tonality import pitch_class
 
 SILENT = 1e-6  # seconds of sound that are none
 LONGEST = 2.0  # seconds of a note that count
@@ -52,7 +52,7 @@ class Chroma(Conditioner):
         """Ask for the tonic's major where the valence is pleasant, for its minor where it is not.
 
         That people hear a piece as pleasant agrees with its mode: AUC 0.69 on VGMIDI, 0.77 on
-        EMOPIA (``metrics/mood.json``); and Ionian is the happiest of the diatonic modes (Temperley
+        EMOPIA (``music/mood.json``); and Ionian is the happiest of the diatonic modes (Temperley
         & Tan 2013).
         """
         valence = video.feelings(self._starts(video.duration))[:, :1]  # (F, 1)

@@ -11,8 +11,8 @@ import numpy as np
 
 from emsync.conditioning import Conditioner, Floats
 from emsync.data.labels import Scale
-from emsync.music import Piece, Seconds
-from emsync.music_statistics import density
+from emsync.music.piece import Piece, Seconds
+from emsync.music.statistics import density
 from emsync.tokens import Ids, Timeline, Tokenizer
 
 LABELS = ("valence", "arousal")  # of a song, whoever or whatever tells them

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emsync.errors import InputError
-from emsync.ridge import Ridge
+from emsync.music.ridge import Ridge
 
 Floats: TypeAlias = NDArray[np.float64]
 

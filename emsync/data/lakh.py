@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emsync.errors import InputError
-from emsync.music import BEATS, HIGHEST, LOWEST, Piece, long_chords, program_class
+from emsync.music.piece import BEATS, HIGHEST, LOWEST, Piece, long_chords, program_class
 
 LARGEST = 32 * 2**20  # bytes of a file, packed and unpacked; LPD's largest song unpacks to 2 MiB
 MOST_STEPS = 4_000_000  # of one song; LPD's longest songs have a fortieth of them

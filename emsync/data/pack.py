@@ -16,7 +16,7 @@ from pathlib import Path, PurePath
 from typing import Any, BinaryIO
 
 from emsync.errors import InputError, UsageError
-from emsync.output import whole
+from emsync.files import whole
 
 MIB = 2**20  # bytes
 BLOCK = 2**22  # bytes read at once

@@ -29,12 +29,12 @@ from numpy.typing import NDArray
 from emsync import plugins
 from emsync.data.labels import Labels, Scale, read_labels
 from emsync.data.lakh import read_lakh
-from emsync.data.midis import read_midi
+from emsync.data.midi import read_midi
 from emsync.errors import EmsyncError, InputError, UsageError
-from emsync.music import Piece
-from emsync.music_statistics import density
+from emsync.files import whole
+from emsync.music.piece import Piece
+from emsync.music.statistics import density
 from emsync.options import FASTEST, SLOWEST
-from emsync.output import whole
 from emsync.tokens import Tokenizer
 
 READERS: Mapping[str, Callable[..., Piece]] = {

@@ -33,10 +33,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from emsync.film import Film, frames
 from emsync.metrics.events import errors, matched, validate
-from emsync.music import Seconds
-from emsync.video import pixels
+from emsync.music.piece import Seconds
+from emsync.video.film import Film, frames
+from emsync.video.watch import pixels
 
 RATE = 22050  # samples a second of the sound
 FARNEBACK = (0.5, 3, 15, 3, 5, 1.2, 0)  # as published

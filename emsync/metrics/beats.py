@@ -25,7 +25,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from emsync.metrics.events import matched, validate
-from emsync.music import Seconds
+from emsync.music.piece import Seconds
 
 RATE = 22050  # samples a second
 BIN = 1.0  # seconds

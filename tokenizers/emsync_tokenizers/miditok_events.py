@@ -18,7 +18,16 @@ from miditok import MusicTokenizer, TokenizerConfig, TokSequence
 from miditok.classes import Event
 
 from emsync.errors import InputError
-from emsync.music import CLASSES, DRUMS, HIGHEST, LOWEST, PROGRAMS, Score, from_score, to_score
+from emsync.music import (
+    CLASSES,
+    DRUMS,
+    HIGHEST,
+    LOWEST,
+    PROGRAMS,
+    Score,
+    from_score,
+    to_score,
+)
 from emsync_tokenizers import vocabulary as v
 from emsync_tokenizers.events import Events
 

@@ -1,0 +1,1 @@
+"""What pictures feel like: the valence-arousal plane, its estimators, states over time."""

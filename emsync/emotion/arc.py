@@ -1,0 +1,198 @@
+"""Emotion over time: a film as a few states, each long enough for music to be in it."""
+
+import csv
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from io import StringIO
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+
+from emsync.emotion.estimator import Feeling, Span, mean
+from emsync.emotion.plane import check_affect, gaussians, parse_emotion
+from emsync.errors import InputError, UsageError
+from emsync.video.watch import Cut
+
+LEAST = 4.0  # seconds that a state lasts: music that changes sooner flickers
+FAR = 2.5  # standard deviations from the mean of an emotion beyond which it gives no name
+ALIKE = 0.1  # distance on the plane below which two states are one
+LARGEST = 2**20  # bytes of an arc file
+
+
+@dataclass(frozen=True)
+class State:
+    """A stretch of a film that feels one way."""
+
+    start: float  # seconds
+    end: float  # seconds
+    valence: float  # in [-1, 1]; NaN when not known
+    arousal: float  # in [-1, 1]; NaN when not known
+    emotion: str = ""  # the likeliest of the six; empty when none is near, or not known
+
+    @classmethod
+    def of(cls, span: Span, feeling: Feeling) -> Self:
+        """Return the state of ``span``, named after the likeliest emotion."""
+        return cls(*span, round(feeling.valence, 4), round(feeling.arousal, 4), likeliest(feeling))
+
+    @property
+    def length(self) -> float:
+        """Seconds that the state lasts."""
+        return self.end - self.start
+
+
+def likeliest(feeling: Feeling) -> str:
+    """Return the emotion of the highest probability; nothing where the point is FAR from it.
+
+    None of the six is calm or neutral, and to name the nearest would mislead.
+    """
+    name = max(feeling.emotion, key=lambda name: feeling.emotion[name])
+    g = gaussians()[name]
+    away = math.hypot((feeling.valence - g.valence) / g.valence_sd,
+                      (feeling.arousal - g.arousal) / g.arousal_sd)  # fmt: skip
+    return name if away <= FAR else ""
+
+
+def named(valence: float, arousal: float) -> str:
+    """Return the emotion at a point, or nothing where none is near or the point is not known.
+
+    >>> named(0.8, 0.5), named(0.6, -0.5), named(float("nan"), 0.5)
+    ('joy', '', '')
+    """
+    return "" if math.isnan(valence + arousal) else likeliest(Feeling.at(valence, arousal))
+
+
+def scenes(cuts: Iterable[Cut], duration: float) -> list[Span]:
+    """Return the spans between the cuts that the music answers.
+
+    >>> scenes([Cut(3.0), Cut(5.0, kept=False), Cut(8.0)], 10.0)
+    [(0.0, 3.0), (3.0, 8.0), (8.0, 10.0)]
+    """
+    edges = [0.0, *(cut.time for cut in cuts if cut.kept and 0 < cut.time < duration), duration]
+    return list(zip(edges, edges[1:], strict=False))
+
+
+def seconds(duration: float, reach: float) -> list[Span]:
+    """Return a span for each second: its middle, and ``reach`` seconds to either side."""
+    middles = np.arange(max(1, math.ceil(duration - 1e-9))) + 0.5
+    return [(max(0.0, m - reach), min(duration, m + reach)) for m in map(float, middles)]
+
+
+def settle(spans: Sequence[Span], feelings: Sequence[Feeling]) -> tuple[State, ...]:
+    """Merge spans that adjoin until each state lasts LEAST seconds and differs from the next.
+
+    The shortest that is too short goes first, to the neighbour that it resembles more; then those
+    that are ALIKE, the most alike first. A merged state feels the mean of its seconds.
+    """
+    rows = list(zip(spans, feelings, strict=True))
+    while len(rows) > 1:
+        short = min(range(len(rows)), key=lambda i: _length(rows[i]))
+        if _length(rows[short]) < LEAST - 1e-9:
+            beside = [i for i in (short - 1, short) if 0 <= i < len(rows) - 1]
+        else:
+            beside = [i for i in range(len(rows) - 1) if _apart(rows[i], rows[i + 1]) < ALIKE]
+        if not beside:
+            break
+        i = min(beside, key=lambda i: _apart(rows[i], rows[i + 1]))
+        rows[i : i + 2] = [_merged(rows[i], rows[i + 1])]
+    return tuple(State.of(span, feeling) for span, feeling in rows)
+
+
+Row = tuple[Span, Feeling]
+
+
+def _length(row: Row) -> float:
+    return row[0][1] - row[0][0]
+
+
+def _apart(one: Row, other: Row) -> float:
+    """Return the distance of two feelings on the plane."""
+    a, b = one[1], other[1]
+    return math.hypot(a.valence - b.valence, a.arousal - b.arousal)
+
+
+def _merged(one: Row, other: Row) -> Row:
+    feeling = mean([one[1], other[1]], [_length(one), _length(other)])
+    return (one[0][0], other[0][1]), feeling
+
+
+def whole_feeling(arc: Sequence[State]) -> Feeling | None:
+    """Return what an arc feels like as a whole, weighing each second the same; None if unknown."""
+    if any(math.isnan(state.valence + state.arousal) for state in arc):
+        return None
+    return mean([Feeling.at(s.valence, s.arousal) for s in arc], [s.length for s in arc])
+
+
+def read_arc(path: Path, duration: float) -> tuple[State, ...]:
+    """Read the arc of a film of ``duration`` seconds from a CSV file.
+
+    Its columns are ``time,valence,arousal`` or ``time,emotion``, times in seconds, ascending. Each
+    row holds until the next; the first from the start. InputError names the line that is off.
+    """
+    rows = _rows(path)
+    points = [_point(row, f"{str(path)!r}, line {line}", duration) for line, row in rows]
+    if not points:
+        raise InputError(f"{str(path)!r} holds no row; give it a time and a feeling a line")
+    times = [time for time, *_ in points]
+    for (line, _), before, after in zip(rows[1:], times, times[1:], strict=False):
+        if after <= before:
+            raise InputError(f"{str(path)!r}, line {line}: {after:g} s is not after {before:g} s")
+    edges = [0.0, *times[1:], duration]
+    return tuple(
+        State(start, end, valence, arousal, emotion)
+        for start, end, (_, valence, arousal, emotion) in zip(
+            edges, edges[1:], points, strict=False
+        )
+    )
+
+
+def _rows(path: Path) -> list[tuple[int, dict[str, str]]]:
+    """Return the number and the cells of each line of a CSV file."""
+    try:
+        if path.stat().st_size > LARGEST:
+            raise InputError(f"{str(path)!r} is no arc: more than {LARGEST} bytes are too many")
+        text = path.read_text(encoding="utf-8-sig")
+    except OSError as error:
+        raise InputError(f"cannot read {str(path)!r}: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise InputError(f"{str(path)!r} is not text in UTF-8") from error
+    reader = csv.DictReader(StringIO(text), skipinitialspace=True, strict=True)
+    try:
+        columns = {str(name).strip() for name in reader.fieldnames or ()}
+        if columns not in ({"time", "valence", "arousal"}, {"time", "emotion"}):
+            raise InputError(
+                f"{str(path)!r} has the columns {', '.join(sorted(columns)) or 'of nothing'}; "
+                "they must be time,valence,arousal or time,emotion"
+            )
+        rows = []
+        for row in reader:
+            if None in row or None in row.values():
+                raise InputError(f"{str(path)!r}, line {reader.line_num}: too few or many cells")
+            rows.append((reader.line_num, {k.strip(): v.strip() for k, v in row.items()}))
+        return rows
+    except csv.Error as error:
+        raise InputError(f"{str(path)!r}, line {reader.line_num + 1}: {error}") from error
+
+
+def _point(row: dict[str, str], where: str, duration: float) -> tuple[float, float, float, str]:
+    """Return the time, valence, arousal and emotion of a row."""
+    time = _number(row, "time", where)
+    if not 0 <= time < duration:
+        raise InputError(f"{where}: the time {time:g} is outside the {duration:g} s of video")
+    try:
+        if "emotion" in row:
+            feeling = Feeling.of(parse_emotion(row["emotion"]))
+            return time, feeling.valence, feeling.arousal, likeliest(feeling)
+        valence = check_affect("valence", _number(row, "valence", where))
+        arousal = check_affect("arousal", _number(row, "arousal", where))
+    except UsageError as error:
+        raise InputError(f"{where}: {error}") from error
+    return time, valence, arousal, named(valence, arousal)
+
+
+def _number(row: dict[str, str], column: str, where: str) -> float:
+    try:
+        return float(row[column])
+    except ValueError:
+        raise InputError(f"{where}: the {column} is {row[column]!r}, which is no number") from None

@@ -1,0 +1,65 @@
+"""Feelings that nobody has to estimate: one for the whole film, or those of a file."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar, Self
+
+from emsync.emotion.arc import read_arc
+from emsync.emotion.estimator import Estimator, Feeling, Span, mean
+from emsync.emotion.plane import check_affect, parse_emotion
+from emsync.errors import UsageError
+from emsync.video.watch import Footage
+
+
+@dataclass(frozen=True)
+class Fixed(Estimator):
+    """One feeling for the whole film."""
+
+    name: ClassVar[str] = "fixed"
+    summary: ClassVar[str] = (
+        "one feeling throughout: fixed:joy, or valence and arousal fixed:0.5/-0.2"
+    )
+
+    feeling: Feeling
+
+    @classmethod
+    def given(cls, argument: str) -> Self:
+        valence, slash, arousal = argument.partition("/")
+        if not slash:
+            return cls(Feeling.of(parse_emotion(argument)))
+        try:
+            point = check_affect("valence", float(valence)), check_affect("arousal", float(arousal))
+        except ValueError as error:
+            if isinstance(error, UsageError):
+                raise
+            raise UsageError(f"{argument!r} is no valence and arousal such as 0.5/-0.2") from None
+        return cls(Feeling.at(*point))
+
+    def feel(self, footage: Footage, spans: Sequence[Span]) -> list[Feeling]:
+        return [self.feeling] * len(spans)
+
+
+@dataclass(frozen=True)
+class File(Estimator):
+    """The arc that a file tells, averaged over each span."""
+
+    name: ClassVar[str] = "file"
+    summary: ClassVar[str] = "what a CSV of time,valence,arousal or time,emotion says: file:arc.csv"
+
+    path: Path
+
+    @classmethod
+    def given(cls, argument: str) -> Self:
+        if not argument:
+            raise UsageError("the estimator 'file' needs its file, such as file:arc.csv")
+        return cls(Path(argument))
+
+    def feel(self, footage: Footage, spans: Sequence[Span]) -> list[Feeling]:
+        arc = read_arc(self.path, footage.film.duration)
+        points = [Feeling.at(state.valence, state.arousal) for state in arc]
+        said = []
+        for start, end in spans:
+            shares = [max(0.0, min(end, s.end) - max(start, s.start)) for s in arc]
+            said.append(mean(points, shares))
+        return said

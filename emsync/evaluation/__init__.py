@@ -1,0 +1,1 @@
+"""What draws from a network or reads folders, and measures."""

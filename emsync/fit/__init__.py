@@ -1,0 +1,1 @@
+"""Music brought to a film: tempo, hits on the cuts, ending, loudness."""

@@ -1,0 +1,139 @@
+"""The piece ends, it is not cut off: a last chord that rings into the end of the video."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from emsync.analysis import Analysis
+from emsync.fit.hits import Fitted
+from emsync.music.piece import BASS, DRUMS, PIANO, Piece, Seconds
+from emsync.music.statistics import pitch_class_seconds
+from emsync.options import EndingKind
+from emsync.video.watch import Cut
+
+RING = 3.0  # seconds the last chord sounds, at most
+FADE = 3.0  # seconds of a fade-out without a chord, at most half the video
+SHARE = 0.2  # of a short video
+REACH = 1.5  # seconds around the asked time in which a last chord is looked for
+GRIP = 0.03  # seconds; what begins this close to the chord belongs to it
+
+
+@dataclass(frozen=True)
+class Ending:
+    """How the music ends: decided once, for what is requested, the last chord and the fade."""
+
+    kind: EndingKind
+    chord: float | None  # seconds at which the last chord begins, if there is one
+    fade_start: float  # seconds from which the music sinks to silence; the end if it does not
+
+    @classmethod
+    def of(cls, kind: EndingKind, analysis: Analysis) -> Self:
+        """Return the ending of ``kind`` that suits a film's length and cuts."""
+        end = analysis.duration
+        if kind == "cadence":
+            chord = last_chord(end, analysis.cuts)
+            return cls(kind, chord, chord)
+        return cls(kind, None, end - min(FADE, end / 2) if kind == "fade" else end)
+
+    def requested_in(self, analysis: Analysis) -> Analysis:
+        """Return ``analysis`` with the last chord as one more boundary to see coming."""
+        if self.chord is None or any(
+            cut.kept and abs(cut.time - self.chord) < 1e-6 for cut in analysis.cuts
+        ):
+            return analysis
+        cuts = (*analysis.cuts, Cut(self.chord, kind="ending"))
+        return replace(analysis, cuts=tuple(sorted(cuts, key=lambda cut: cut.time)))
+
+    def apply(self, fitted: Fitted) -> tuple[Fitted, Self]:
+        """Return the music with its last chord, and the ending with the time that chord has.
+
+        ``fitted`` is the music fitted to the cuts of ``requested_in``.
+        """
+        if self.chord is None:
+            return fitted, self
+        reports = tuple(report for report in fitted.cuts if report.cut.kind != "ending")
+        hits = {report.cut.time: report.hit.time for report in reports if report.hit is not None}
+        aim = hits.get(self.chord, self.chord)
+        piece, chord = cadence(fitted.piece, aim, fitted.duration, list(hits.values()))
+        ending = replace(self, chord=chord, fade_start=chord)
+        return replace(fitted, piece=piece, cuts=reports), ending
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain values for ``json.dumps``."""
+        return asdict(self)
+
+
+def last_chord(duration: float, cuts: Sequence[Cut]) -> float:
+    """Return when the last chord begins: on a cut near the end, or a ring before it."""
+    ring = min(RING, SHARE * duration)
+    near = [c.time for c in cuts if c.kept and ring / 2 <= duration - c.time <= 1.5 * ring]
+    return near[-1] if near else duration - ring
+
+
+def cadence(
+    piece: Piece, asked: float, duration: float, answers: Sequence[float] = ()
+) -> tuple[Piece, float]:
+    """Return ``piece`` ending on a chord near ``asked`` that rings to ``duration``, and its time.
+
+    The chord is the boundary chord there, else the downbeat, else the onset with most notes; but
+    where one of ``answers``, the moments that answer cuts, is asked, the chord stands on it. What
+    begins later is left out, save at later ``answers``; what sounds in the chord rings to the end.
+    Where fewer than three pitch classes sound, the tonic triad of the piece joins them, so that
+    there is a chord to end on.
+    """
+    at = _nearest(piece.onsets, asked) if asked in answers else _best_moment(piece, asked)
+    held = (piece.onsets <= at + GRIP) & (piece.offsets > at + GRIP) & (piece.classes != DRUMS)
+    stays = piece.onsets <= at + GRIP
+    for answer in answers:
+        stays |= np.abs(piece.onsets - answer) <= GRIP
+    ended = replace(
+        piece,
+        offsets=np.where(held, duration, np.minimum(piece.offsets, duration)),
+        chords=np.union1d(piece.chords[piece.chords <= at + GRIP], [at]),
+    ).where(stays)
+    if len(np.unique(piece.pitches[held] % 12)) < 3:
+        notes = np.concatenate([ended.rows, _tonic_triad(piece, ended, at, duration)])
+        ended = Piece.of(notes, ended.downbeats, ended.chords, ended.labels)
+    return ended, at
+
+
+def _nearest(times: Seconds, asked: float) -> float:
+    return float(times[np.argmin(np.abs(times - asked))])
+
+
+def _best_moment(piece: Piece, asked: float) -> float:
+    """Return the moment near ``asked`` that ends the piece best; ``asked`` itself in silence."""
+    onsets, sizes = np.unique(piece.onsets, return_counts=True)
+    sounding = onsets[np.abs(onsets - asked) <= REACH]
+    for marks in (piece.chords, piece.downbeats):
+        near = marks[np.abs(marks - asked) <= REACH]
+        if len(near):
+            mark = _nearest(near, asked)
+            if len(sounding) and np.abs(sounding - mark).min() <= GRIP:
+                return _nearest(sounding, mark)
+    if not len(sounding):
+        return asked
+    fullest = sizes[np.searchsorted(onsets, sounding)] - np.abs(sounding - asked)
+    return float(sounding[np.argmax(fullest)])
+
+
+def _tonic_triad(piece: Piece, ended: Piece, at: float, duration: float) -> NDArray[np.float64]:
+    """Return the rows of the tonic triad on the piano and its root in the bass, where not taken."""
+    sounding = pitch_class_seconds(piece)
+    triads = {
+        (tonic, third): sounding[tonic] * 1.5
+        + sounding[(tonic + third) % 12]
+        + sounding[(tonic + 7) % 12]
+        for tonic in range(12)
+        for third in (3, 4)
+    }
+    tonic, third = max(triads, key=lambda triad: triads[triad])
+    chord = [(BASS, 36 + tonic), *((PIANO, 60 + tonic % 12 + step) for step in (0, third, 7))]
+    ringing = ended.where(ended.offsets >= at)
+    taken = set(zip(ringing.classes.tolist(), ringing.pitches.tolist(), strict=True))
+    return np.array(
+        [(c, p, at, duration) for c, p in chord if (c, p) not in taken], np.float64
+    ).reshape(-1, 4)

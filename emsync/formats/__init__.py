@@ -1,0 +1,1 @@
+"""Files of music and of cuts, written and read."""

@@ -1,0 +1,71 @@
+"""What the files of a score say in words: its title, its clock, and texts such as the emotion."""
+
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Self
+
+from emsync.analysis import Analysis
+from emsync.emotion.arc import State
+from emsync.errors import UsageError
+from emsync.video.timecode import Timecode
+
+
+@dataclass(frozen=True)
+class Text:
+    """Words at a moment of the video."""
+
+    time: float  # seconds
+    text: str
+
+
+@dataclass(frozen=True)
+class Titles:
+    """The words of one score; UsageError where ``start`` counts other frames than ``rate``."""
+
+    title: str = "emsync"
+    rate: Fraction | None = None  # the video's frames a second, if it has a rate
+    start: Timecode | None = None  # of the video's first frame
+    texts: tuple[Text, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.start is not None and self.rate is not None and self.start.rate != self.rate:
+            raise UsageError(
+                f"the start {self.start} counts {self.start.rate} frames a second, the video "
+                f"{self.rate}"
+            )
+
+    @classmethod
+    def of(cls, analysis: Analysis, start_timecode: str = "") -> Self:
+        """Return the words of a score for a film whose first frame has ``start_timecode``."""
+        rate = Fraction(analysis.fps) or None
+        shares = sorted(analysis.emotion.items())
+        feeling = ", ".join(f"{name} {share:.0%}" for name, share in shares if share >= 0.05)
+        texts = [Text(0.0, _feeling("Emotion", analysis) + (f" ({feeling})" if feeling else ""))]
+        if len(analysis.arc) > 1:
+            texts += [
+                Text(s.start, _feeling(s.emotion.capitalize() or "Feeling", s))
+                for s in analysis.arc
+            ]
+        start = None
+        if start_timecode:
+            if rate is None:
+                raise UsageError("a start timecode needs the video's frame rate, which is unknown")
+            start = Timecode.parse(start_timecode, rate)
+        return cls(Path(analysis.source).stem or "emsync", rate, start, tuple(texts))
+
+    def clock(self, time: float) -> str:
+        """Return ``time`` as a timecode from ``start``, or as clock time where there is no rate.
+
+        >>> Titles(rate=Fraction(25)).clock(2.04), Titles().clock(62.5)
+        ('00:00:02:01', '00:01:02.500')
+        """
+        if self.rate is None:
+            minutes, seconds = divmod(round(time * 1000), 60_000)
+            return f"{minutes // 60:02d}:{minutes % 60:02d}:{seconds / 1000:06.3f}"
+        at = Timecode.at(time, self.rate, None if self.start is None else self.start.drop)
+        return str(at if self.start is None else self.start + at.frame)
+
+
+def _feeling(what: str, felt: Analysis | State) -> str:
+    return f"{what}: valence {felt.valence:+.2f}, arousal {felt.arousal:+.2f}"

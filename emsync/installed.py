@@ -1,0 +1,32 @@
+"""What is installed: plug-ins and checkpoints, each with a line on what it does."""
+
+from emsync import plugins
+from emsync.conditioning import Conditioner
+from emsync.emotion.estimator import Estimator
+from emsync.model.composer import checkpoint_names, find_checkpoint, read_config
+from emsync.tokens import Tokenizer
+
+
+def everything() -> dict[str, dict[str, str]]:
+    """Return {kind: {name: summary}}."""
+    return {
+        "conditioners": _summaries(plugins.CONDITIONERS, Conditioner),
+        "tokenizers": _summaries(plugins.TOKENIZERS, Tokenizer),
+        "estimators": _summaries(plugins.ESTIMATORS, Estimator),
+        "checkpoints": {name: _card(name) for name in checkpoint_names()},
+    }
+
+
+def _summaries(group: str, kind: type) -> dict[str, str]:
+    return {name: plugins.load(group, name, kind).summary for name in plugins.names(group)}  # type: ignore[attr-defined]
+
+
+def _card(name: str) -> str:
+    """Return the shape of a checkpoint in a line."""
+    folder = find_checkpoint(name)
+    model = read_config(folder).get("model", {})
+    size = (folder / "model.safetensors").stat().st_size / 1e6
+    return (
+        f"{model.get('depth')} layers of width {model.get('width')}, context "
+        f"{model.get('context')} tokens, {size:.0f} MB"
+    )

@@ -1,0 +1,229 @@
+"""A trained model with the tokenizer and conditioners it was trained with, on disk and off."""
+
+import json
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Self
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from emsync import plugins
+from emsync.analysis import Analysis
+from emsync.conditioning import Conditioner, Floats, Targets
+from emsync.errors import AssetError, UsageError
+from emsync.files import whole
+from emsync.model.int8.quantize import quantized
+from emsync.model.transformer import EventTransformer, ModelConfig
+from emsync.music.piece import Piece
+from emsync.options import CHECKPOINT, PathLike, Sampling
+from emsync.tokens import Ids, Tokenizer
+
+SCALE = ".scale"  # after the name of a matrix in int8: the tensor of its rows' scales
+
+
+@dataclass(frozen=True, eq=False)
+class Sample:
+    """A piece as it was drawn."""
+
+    piece: Piece  # in the composer's own tempo
+    ids: Ids  # (T,) its tokens
+
+
+@dataclass(frozen=True, eq=False)
+class Composer:
+    """Everything that turns what a video asks into tokens."""
+
+    model: EventTransformer
+    tokenizer: Tokenizer
+    tempo: float | None = None  # beats a minute of all music it was trained on; None: any
+    sampling: Sampling = Sampling()  # the settings that were found best for this model
+
+    def to(self, device: str) -> Self:
+        """Move the model to "cpu", "cuda", or with "auto" to a GPU if there is one."""
+        if device == "auto":
+            device = "cuda" if torch.cuda.is_available() else "cpu"
+        try:
+            self.model.to(torch.device(device))
+        except (AssertionError, RuntimeError) as error:
+            reason = str(error).splitlines()[0]
+            raise UsageError(f"device {device!r} cannot be used: {reason}; try 'cpu'") from error
+        return self
+
+    def targets(self, video: Analysis) -> dict[str, Floats]:
+        """Return what each conditioner asks of the music for ``video``."""
+        return {c.name: c.from_video(video) for c in self.model.conditioners}
+
+    def film(self, seconds: float, **told: Any) -> Analysis:
+        """Return a film in the composer's own tempo, of which no more than ``told`` is known."""
+        return Analysis(seconds, "0", tempo=self.tempo or math.nan, **told)
+
+    def unasked(self, seconds: float) -> dict[str, Floats]:
+        """Return targets of which nothing is asked but the music's own time."""
+        return self.targets(self.film(seconds))
+
+    def sample(
+        self,
+        targets: Sequence[Targets],
+        durations: Sequence[float],
+        seeds: Sequence[int],
+        sampling: Sampling | None = None,
+        progress: Callable[[float], None] | None = None,
+    ) -> list[Sample]:
+        """Draw a piece for each of ``targets``, each of its seconds and its seed.
+
+        ``progress`` is called with the seconds of the piece that is furthest behind.
+        """
+        from emsync.model.sampling import sample  # compiled by Numba, which training can do without
+
+        rows = sample(
+            self.model, self.tokenizer, targets, durations, seeds, sampling or self.sampling,
+            progress,
+        )  # fmt: skip
+        return [Sample(self.tokenizer.decode(ids), ids) for ids in rows]
+
+    def save_pretrained(self, folder: PathLike, dtype: torch.dtype | None = None) -> None:
+        """Write ``config.json`` and ``model.safetensors`` to ``folder``, in ``dtype`` if given.
+
+        In ``torch.int8`` the matrices have a scale for each row, and the rest stays as it is.
+        """
+        config = {
+            "tokenizer": describe(self.tokenizer),
+            "conditioners": [describe(c) for c in self.model.conditioners],
+            "model": asdict(self.model.config),
+            "tempo": self.tempo,
+            "sampling": asdict(self.sampling),
+        }
+        weights = {k: v.detach() for k, v in self.model.state_dict().items()}
+        if dtype is torch.int8:
+            weights = _quantized(weights)
+        elif dtype is not None:
+            weights = {k: v.to(dtype) for k, v in weights.items()}
+        folder = Path(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        with whole(folder / "model.safetensors") as partial:
+            save_file({k: v.contiguous() for k, v in weights.items()}, partial)
+        with whole(folder / "config.json") as partial:
+            partial.write_text(json.dumps(config, indent=2) + "\n")
+
+    def push_to_hub(self, repository: str, **settings: Any) -> None:
+        """Publish the checkpoint as ``repository`` ("user/name") on the Hugging Face Hub.
+
+        ``settings`` are those of ``huggingface_hub.ModelHubMixin.push_to_hub``, such as ``token``.
+        """
+        from emsync.model.hub import HubComposer
+
+        HubComposer(self).push_to_hub(repository, **settings)
+
+    @classmethod
+    def from_pretrained(cls, name: PathLike = CHECKPOINT) -> Self:
+        """Read what ``save_pretrained`` wrote: a folder, or the name of a shipped checkpoint.
+
+        "hub:user/name" is fetched from the Hugging Face Hub.
+        Weights in bfloat16 or int8 are widened to float32. Raises AssetError when anything is
+        missing or does not fit.
+        """
+        folder = find_checkpoint(name)
+        config = read_config(folder)
+        try:
+            tokenizer = _build(plugins.TOKENIZERS, config["tokenizer"], Tokenizer)
+            conditioners = [
+                _build(plugins.CONDITIONERS, one, Conditioner) for one in config["conditioners"]
+            ]
+            model = EventTransformer(ModelConfig(**config["model"]), conditioners)
+            tempo = None if config.get("tempo") is None else float(config["tempo"])
+            sampling = Sampling(**config.get("sampling", {}))
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            raise AssetError(f"{str(folder / 'config.json')!r} is not sound: {error}") from error
+        if model.config.vocab_size != tokenizer.vocab_size:
+            raise AssetError(
+                f"checkpoint {str(folder)!r} has {model.config.vocab_size} tokens, its tokenizer "
+                f"{tokenizer.name} {tokenizer.vocab_size}"
+            )
+        load_weights(model, folder / "model.safetensors")
+        return cls(model.eval(), tokenizer, tempo, sampling)
+
+
+def load_weights(model: EventTransformer, path: Path) -> None:
+    """Fill ``model`` with the weights at ``path``; AssetError names what does not fit."""
+    try:
+        model.load_state_dict(_widened(load_file(path)))
+    except FileNotFoundError as error:
+        raise AssetError(f"checkpoint {str(path.parent)!r} has no weights ({path.name})") from error
+    except (OSError, SafetensorError) as error:
+        raise AssetError(f"cannot read the weights {str(path)!r}: {error}") from error
+    except KeyError as error:
+        raise AssetError(f"the weights {str(path)!r} have no {error}") from error
+    except RuntimeError as error:
+        reason = str(error).splitlines()[:2][-1].strip()
+        raise AssetError(f"the weights {str(path)!r} do not fit config.json: {reason}") from error
+
+
+def _quantized(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return matrices as int8 beside the (rows,) scales that bring them back, the rest as it is."""
+    stored = dict(weights)
+    for name, weight in weights.items():
+        if weight.ndim == 2:
+            stored[name], stored[name + SCALE] = quantized(weight)
+    return stored
+
+
+def _widened(stored: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return the weights that were stored, in float32; a matrix in int8 times its scales."""
+    weights = {k: v.float() for k, v in stored.items() if not k.endswith(SCALE)}
+    for name, weight in weights.items():
+        if stored[name].dtype is torch.int8:
+            weight *= stored[name + SCALE].float()[:, None]
+    return weights
+
+
+def checkpoints_folder() -> Path:
+    """Return where the shipped checkpoints are: in the wheel, or beside it in a checkout."""
+    inside = Path(__file__).parents[1] / "checkpoints"
+    return inside if inside.is_dir() else Path(__file__).parents[2] / "checkpoints"
+
+
+def checkpoint_names() -> list[str]:
+    """Return the names of the shipped checkpoints."""
+    return sorted(path.parent.name for path in checkpoints_folder().glob("*/config.json"))
+
+
+def find_checkpoint(name: PathLike) -> Path:
+    """Return the folder of a shipped checkpoint, the folder named itself, or of "hub:user/name"."""
+    if str(name).startswith("hub:"):
+        from emsync.model.hub import (
+            fetch,  # the only way to a connection, and only when it is asked for
+        )
+
+        return fetch(str(name).removeprefix("hub:"))
+    for folder in (checkpoints_folder() / name, Path(name)):
+        if (folder / "config.json").is_file():
+            return folder
+    raise AssetError(
+        f"no checkpoint {str(name)!r}: it is neither a folder with a config.json nor one of "
+        f"{', '.join(checkpoint_names()) or 'none'}"
+    )
+
+
+def read_config(folder: Path) -> dict[str, Any]:
+    """Return the settings of the checkpoint in ``folder``."""
+    try:
+        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise AssetError(f"cannot read {str(folder / 'config.json')!r}: {error}") from error
+    if not isinstance(config, dict):
+        raise AssetError(f"{str(folder / 'config.json')!r} holds no JSON object")
+    return config
+
+
+def describe(plugin: Tokenizer | Conditioner) -> dict[str, Any]:
+    """Return the name and settings that build ``plugin`` again."""
+    return {"name": plugin.name, "settings": asdict(plugin)}
+
+
+def _build(group: str, entry: Mapping[str, Any], kind: type[plugins.Plugin]) -> plugins.Plugin:
+    return plugins.load(group, entry["name"], kind)(**entry["settings"])

@@ -1,0 +1,1 @@
+"""The network for decoding on a CPU: int8, compiled."""

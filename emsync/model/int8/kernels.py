@@ -1,0 +1,471 @@
+"""What decoding on a CPU computes, compiled for the processor at hand.
+
+Decoding waits for memory, so what is read for a token is made small: every matrix, and what is
+remembered of the music, is rows of int8, each with its own scale. A vector that meets them is
+quantized to int16, as finely as the sums fit 32 bits. Whole numbers add up to the same in any
+order, so a product does not depend on what is multiplied beside it.
+
+Rows lie packed in groups, ROWS of them side by side, two numbers of each at a time:
+(.., G, N / 2, ROWS, 2) for G ROWS rows of N numbers. They are read in one stream, and each row has
+its own place in the processor's vectors, where its sum grows.
+
+All of it is in this file, since what was compiled is kept until the file it came from changes.
+
+Shapes: B pieces, N vectors that are read at once, L the longest piece that fits, and H heads, D
+width, K = D / H as in ``emsync.model.transformer``. R' is R rounded up to whole groups of rows, N'
+to pairs.
+"""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any, NamedTuple, TypeAlias, TypeVar, cast
+
+import numpy as np
+from llvmlite import ir
+from numba import njit, types
+from numba.extending import intrinsic
+from numpy.typing import NDArray
+
+ROWS = 64  # of a group
+AT_ONCE = 16  # numbers of 32 bits in a vector of the processor; wider ones are taken apart
+PARTS = ROWS // AT_ONCE
+TINY = np.float32(1e-30)  # what is smaller counts as nothing
+
+Bytes: TypeAlias = NDArray[np.int8]
+Shorts: TypeAlias = NDArray[np.int16]
+Sums: TypeAlias = NDArray[np.int32]
+Floats: TypeAlias = NDArray[np.float32]
+Places: TypeAlias = NDArray[np.int64]
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+class Matrix(NamedTuple):
+    """The linear layers of one kind in all blocks: packed rows, their scales, and the bias."""
+
+    rows: Bytes  # (depth, R' / ROWS, N' / 2, ROWS, 2)
+    scales: Floats  # (depth, R)
+    bias: Floats  # (depth, R)
+
+
+class Net(NamedTuple):
+    """The blocks and the head of the network."""
+
+    qkv: Matrix
+    out: Matrix
+    widen: Matrix
+    narrow: Matrix
+    head: Matrix  # of one layer
+    distance: Matrix  # of vectors; row L - 1 - d is for distance d; there is no bias
+
+
+class Memory(NamedTuple):
+    """The keys and values of what has been read."""
+
+    keys: Bytes  # (depth, B, H, L' / ROWS, K' / 2, ROWS, 2)
+    key_scales: Floats  # (depth, B, H, L)
+    values: Bytes  # (depth, B, H, K' / ROWS, L' / 2, ROWS, 2), a row for each channel
+    value_scales: Floats  # (depth, B, H, L)
+
+
+class Beside(NamedTuple):
+    """What is added to a token: its place and, encoded, each of E conditions beside it."""
+
+    places: Floats  # (L, D - E x S)
+    ends: Places  # (E + 1,) where the channels of each begin, and the last ends
+    first: Floats  # (E, the most channels, S): a row for each channel
+    first_bias: Floats  # (E, S)
+    last: Floats  # (E, S, S): a row for each number of the first layer
+    last_bias: Floats  # (E, S)
+    nulls: Floats  # (E, S)
+
+
+_one, _half = np.float32(1), np.float32(0.5)
+
+
+def compiled(function: F) -> F:
+    """Compile a function at its first call, and keep what was compiled beside the source.
+
+    No fast-math flag: a function may be compiled several times, alone and into its callers, and
+    which copy runs depends on what was loaded first. Sums are taken in the order that is written,
+    so that all copies give the same bits; where speed counts, that order has lanes (``total``).
+    """
+    compiler = partial(njit, nogil=True, error_model="numpy")
+    try:
+        return cast(F, compiler(cache=True)(function))
+    except RuntimeError:  # no folder can be written; each process compiles anew
+        return cast(F, compiler()(function))
+
+
+@compiled
+def levels(numbers: int) -> int:
+    """Return the largest whole number of a vector whose products with int8 fit 32 bits.
+
+    >>> levels(512), levels(2048)
+    (32767, 8256)
+    """
+    return min(2**15 - 1, (2**31 - 1) // (127 * max(numbers, 1)))
+
+
+def _vector(bits: int, numbers: int) -> ir.VectorType:
+    return ir.VectorType(ir.IntType(bits), numbers)
+
+
+def _products_of(vectors: int) -> Any:
+    """Return the compiled function ``(packed, group, x, first, pairs, out)``.
+
+    It writes to int32 ``out[first : first + vectors, ROWS * group : ROWS * (group + 1)]`` the
+    products of the group's rows with ``vectors`` rows of int16 ``x`` from ``first`` on, over
+    ``pairs`` pairs of numbers. The arrays are C-contiguous. Widening to 32 bits, multiplying and
+    adding the two products of a pair is what LLVM knows as one instruction (on x86 pmaddwd or
+    vpdpwssd).
+    """
+
+    @intrinsic
+    def of_group(
+        typing: Any, rows: Any, group: Any, x: Any, first: Any, pairs: Any, out: Any
+    ) -> Any:
+        def codegen(context: Any, builder: ir.IRBuilder, signature: Any, given: Any) -> Any:
+            def number(value: int) -> ir.Constant:
+                return ir.Constant(ir.IntType(64), value)
+
+            def matrix(at: int, index: Any) -> tuple[Any, Any]:
+                """Return where row ``index`` of an array begins, and how far rows are apart."""
+                array = context.make_array(signature.args[at])(context, builder, given[at])
+                apart = number(1)
+                for axis in range(1, signature.args[at].ndim):
+                    apart = builder.mul(apart, builder.extract_value(array.shape, axis))
+                return builder.gep(array.data, [builder.mul(apart, index)]), apart
+
+            def widened(numbers: Any) -> Any:
+                return builder.sext(numbers, _vector(32, 2 * AT_ONCE))
+
+            def pointer(base: Any, offset: Any, kind: Any) -> Any:
+                return builder.bitcast(builder.gep(base, [offset]), kind.as_pointer())
+
+            def picked(numbers: Any, places: list[int]) -> Any:
+                return builder.shuffle_vector(
+                    numbers, numbers, ir.Constant(_vector(32, len(places)), places)
+                )
+
+            (row, _), (vector, apart) = matrix(0, given[1]), matrix(2, given[3])
+            before, again, after = builder.block, *(builder.append_basic_block() for _ in range(2))
+            zeros = ir.Constant(_vector(32, AT_ONCE), None)
+            builder.branch(again)
+            builder.position_at_end(again)
+            pair = builder.phi(ir.IntType(64))
+            pair.add_incoming(number(0), before)
+            sums = [[builder.phi(zeros.type) for _ in range(PARTS)] for _ in range(vectors)]
+            weights = []
+            for part in range(PARTS):
+                place = builder.add(builder.mul(pair, number(2 * ROWS)), number(2 * AT_ONCE * part))
+                kind = _vector(8, 2 * AT_ONCE)
+                weights.append(widened(builder.load(pointer(row, place, kind), align=1)))
+            for k in range(vectors):
+                place = builder.add(builder.mul(pair, number(2)), builder.mul(apart, number(k)))
+                both = builder.load(pointer(vector, place, ir.IntType(32)), align=2)
+                both = builder.insert_element(ir.Constant(zeros.type, None), both, number(0))
+                both = builder.bitcast(picked(both, [0] * AT_ONCE), _vector(16, 2 * AT_ONCE))
+                for part, total in enumerate(sums[k]):
+                    many = builder.mul(weights[part], widened(both))
+                    even = picked(many, list(range(0, 2 * AT_ONCE, 2)))
+                    odd = picked(many, list(range(1, 2 * AT_ONCE, 2)))
+                    total.add_incoming(zeros, before)
+                    total.add_incoming(builder.add(total, builder.add(even, odd)), again)
+            further = builder.add(pair, number(1))
+            pair.add_incoming(further, again)
+            builder.cbranch(builder.icmp_signed("<", further, given[4]), again, after)
+            builder.position_at_end(after)
+            base, apart = matrix(5, given[3])
+            for k in range(vectors):
+                for part, total in enumerate(sums[k]):
+                    column = builder.mul(given[1], number(ROWS))
+                    column = builder.add(column, builder.mul(apart, number(k)))
+                    column = builder.add(column, number(AT_ONCE * part))
+                    place = pointer(base, column, zeros.type)
+                    builder.store(total.incomings[1][0], place, align=4)
+            return context.get_dummy_value()
+
+        return types.void(rows, types.int64, x, types.int64, types.int64, out), codegen
+
+    return of_group
+
+
+products1, products2, products4 = _products_of(1), _products_of(2), _products_of(4)
+
+
+@compiled
+def largest(x: Floats) -> np.float32:
+    """Return the largest absolute value of (N,) numbers."""
+    bits, most = x.view(np.int32), np.int32(0)  # in this order too, and LLVM widens whole numbers
+    for i in range(len(bits)):
+        most = max(most, bits[i] & np.int32(0x7FFFFFFF))
+    return np.int32(most).view(np.float32)
+
+
+@compiled
+def highest(x: Floats) -> np.float32:
+    """Return the highest of (N,) numbers."""
+    bits, most = x.view(np.int32), np.int32(-(2**31))
+    for i in range(len(bits)):  # a whole number that is larger where the float is
+        most = max(most, bits[i] ^ ((bits[i] >> np.int32(31)) & np.int32(0x7FFFFFFF)))
+    return np.int32(most ^ ((most >> np.int32(31)) & np.int32(0x7FFFFFFF))).view(np.float32)
+
+
+@compiled
+def total(x: Floats) -> np.float32:
+    """Return the sum of (N,) numbers, taken in eight lanes: every eighth number in each."""
+    a = b = c = d = e = f = g = h = np.float32(0)
+    n = len(x) // 8 * 8
+    for i in range(0, n, 8):
+        a += x[i]
+        b += x[i + 1]
+        c += x[i + 2]
+        d += x[i + 3]
+        e += x[i + 4]
+        f += x[i + 5]
+        g += x[i + 6]
+        h += x[i + 7]
+    rest = np.float32(0)
+    for i in range(n, len(x)):
+        rest += x[i]
+    return ((a + b) + (c + d)) + ((e + f) + (g + h)) + rest
+
+
+@compiled
+def quantize(x: Floats, most: int, out: Shorts) -> np.float32:
+    """Write (N,) numbers to (N',) int16, zeros after them; return what to multiply them by."""
+    peak = largest(x)
+    fine = np.float32(most) / peak if peak > TINY else np.float32(0)
+    for i in range(len(x)):
+        out[i] = np.int16(np.rint(x[i] * fine))
+    for i in range(len(x), len(out)):
+        out[i] = 0
+    return peak / np.float32(most)
+
+
+@compiled
+def products(rows: Bytes, first: int, x: Shorts, out: Sums) -> None:
+    """Write to (M, R') ``out`` the products of packed rows, from a group on, with (M, N') ``x``.
+
+    Where ``x`` has fewer numbers than the rows, theirs beyond are not read.
+    """
+    m, pairs = len(x), x.shape[1] // 2
+    for group in range(first, len(rows)):
+        at = 0
+        while at + 4 <= m:
+            products4(rows, group, x, at, pairs, out)
+            at += 4
+        if at + 2 <= m:
+            products2(rows, group, x, at, pairs, out)
+            at += 2
+        if at < m:
+            products1(rows, group, x, at, pairs, out)
+
+
+@compiled
+def exp(x: np.float32) -> np.float32:
+    """Return e to the power of a float32 that is 0 at most, within 3e-7 of it."""
+    x = max(x, np.float32(-80))
+    n = np.rint(x * np.float32(1.4426950408889634))
+    r = x - n * np.float32(0.693359375) + n * np.float32(2.12194440e-4)  # x - n log 2
+    p = np.float32(1 / 720)
+    p = p * r + np.float32(1 / 120)
+    p = p * r + np.float32(1 / 24)
+    p = p * r + np.float32(1 / 6)
+    p = p * r + _half
+    p = p * r + _one
+    p = p * r + _one
+    exponent = (np.int32(n) + np.int32(127)) << np.int32(23)
+    return p * np.int32(exponent).view(np.float32)
+
+
+@compiled
+def gelu(x: np.float32) -> np.float32:
+    """Return x times the share of a normal distribution below it (Abramowitz & Stegun 7.1.26)."""
+    z = abs(x) * np.float32(0.7071067811865476)
+    t = _one / (_one + np.float32(0.3275911) * z)
+    tail = np.float32(1.061405429)
+    tail = tail * t - np.float32(1.453152027)
+    tail = tail * t + np.float32(1.421413741)
+    tail = tail * t - np.float32(0.284496736)
+    tail = tail * t + np.float32(0.254829592)
+    above = _half * tail * t * exp(-z * z)
+    return x * (above if x < 0 else _one - above)
+
+
+@compiled
+def normal(x: Floats) -> Floats:
+    """Return (N, D) vectors, each shifted and scaled to a mean of 0 and a variance of 1."""
+    n, d = x.shape
+    out, squares = np.empty((n, d), np.float32), np.empty(d, np.float32)
+    for i in range(n):
+        mean = total(x[i]) / np.float32(d)
+        for k in range(d):
+            squares[k] = (x[i, k] - mean) * (x[i, k] - mean)
+        scale = np.float32(1) / np.sqrt(total(squares) / np.float32(d) + np.float32(1e-5))
+        for k in range(d):
+            out[i, k] = (x[i, k] - mean) * scale
+    return out
+
+
+@compiled
+def apply(matrix: Matrix, layer: int, x: Floats, out: Floats) -> None:
+    """Add to (N, R) ``out`` what a linear layer makes of (N, C) vectors."""
+    (n, c), rows = x.shape, matrix.rows[layer]
+    scales, bias = matrix.scales[layer], matrix.bias[layer]
+    short, scale = np.empty((n, rows.shape[1] * 2), np.int16), np.empty(n, np.float32)
+    for i in range(n):
+        scale[i] = quantize(x[i], levels(c), short[i])
+    sums = np.empty((n, len(rows) * ROWS), np.int32)
+    products(rows, 0, short, sums)
+    for i in range(n):
+        for r in range(out.shape[1]):
+            out[i, r] += np.float32(sums[i, r]) * scales[r] * scale[i] + bias[r]
+
+
+@compiled
+def remember(
+    net: Net, memory: Memory, layer: int, x: Floats, pieces: Places, places: Places
+) -> Floats:
+    """Return queries, keys and values of (N, D) vectors, (N, 3 D); keep the keys and values."""
+    n, d = x.shape
+    heads = memory.keys.shape[2]
+    k = d // heads
+    qkv = np.zeros((n, 3 * d), np.float32)
+    apply(net.qkv, layer, normal(x), qkv)
+    small = np.empty(k, np.int16)
+    for i in range(n):
+        piece, at = pieces[i], places[i]
+        for h in range(heads):
+            keys, values = memory.keys[layer, piece, h], memory.values[layer, piece, h]
+            start = d + h * k
+            memory.key_scales[layer, piece, h, at] = quantize(qkv[i, start : start + k], 127, small)
+            for c in range(k):
+                keys[at // ROWS, c // 2, at % ROWS, c % 2] = small[c]
+            start += d
+            memory.value_scales[layer, piece, h, at] = quantize(
+                qkv[i, start : start + k], 127, small
+            )
+            for c in range(k):
+                values[c // ROWS, at // 2, c % ROWS, at % 2] = small[c]
+    return qkv
+
+
+@compiled
+def attend(
+    net: Net, memory: Memory, layer: int, qkv: Floats, piece: int, first: int, y: Floats
+) -> None:
+    """Write to (M, D) ``y`` what M queries find in a piece at their places and before.
+
+    They are in the first D columns of (M, 3 D) ``qkv``, and stand side by side from ``first`` on.
+    """
+    m, d = y.shape
+    heads, longest = memory.key_scales.shape[2:]
+    k, seen = d // heads, first + m
+    groups, start = (seen + ROWS - 1) // ROWS, longest - seen  # of keys; of the distances
+    pairs = memory.keys.shape[4]
+    short, scale = np.empty((heads * m, pairs * 2), np.int16), np.empty(heads * m, np.float32)
+    for h in range(heads):
+        for i in range(m):
+            row = h * m + i
+            scale[row] = quantize(qkv[i, h * k : (h + 1) * k], levels(k), short[row])
+    far = np.empty((heads * m, net.distance.rows.shape[1] * ROWS), np.int32)
+    products(net.distance.rows[layer], start // ROWS, short, far)
+    near = np.empty((m, groups * ROWS), np.int32)
+    shares, fine = np.empty(seen, np.float32), np.empty(m, np.float32)
+    weights = np.empty((m, (seen + 1) // 2 * 2), np.int16)
+    sums = np.empty((m, memory.values.shape[3] * ROWS), np.int32)
+    distance_scales = net.distance.scales[layer]
+    for h in range(heads):
+        keys, key_scales = memory.keys[layer, piece, h], memory.key_scales[layer, piece, h]
+        values, value_scales = memory.values[layer, piece, h], memory.value_scales[layer, piece, h]
+        products(keys[:groups], 0, short[h * m : (h + 1) * m], near)
+        for i in range(m):
+            row, own = h * m + i, first + i + 1
+            for j in range(own):
+                apart = longest - own + j
+                a = np.float32(near[i, j]) * key_scales[j]
+                b = np.float32(far[row, apart]) * distance_scales[apart]
+                shares[j] = (a + b) * scale[row]
+            most = highest(shares[:own])
+            for j in range(own):
+                shares[j] = exp(shares[j] - most)
+            mass = total(shares[:own])
+            for j in range(own):
+                shares[j] *= value_scales[j]
+            fine[i] = quantize(shares[:own], levels(longest), weights[i]) / mass
+        products(values, 0, weights, sums)
+        for i in range(m):
+            for c in range(k):
+                y[i, h * k + c] = np.float32(sums[i, c]) * fine[i]
+
+
+@compiled
+def answer(
+    net: Net, memory: Memory, layer: int, x: Floats, pieces: Places, places: Places, qkv: Floats
+) -> None:
+    """Add to (N, D) vectors what they attend to, then what the feed-forward network says."""
+    n, d = x.shape
+    found = np.empty((n, d), np.float32)
+    i = 0
+    while i < n:  # up to four of one piece that stand side by side look back together
+        end = i + 1
+        while (
+            end < min(n, i + 4) and pieces[end] == pieces[i] and places[end] == places[end - 1] + 1
+        ):
+            end += 1
+        attend(net, memory, layer, qkv[i:end], pieces[i], places[i], found[i:end])
+        i = end
+    apply(net.out, layer, found, x)
+    wide = np.zeros((n, net.widen.bias.shape[1]), np.float32)
+    apply(net.widen, layer, normal(x), wide)
+    for i in range(n):
+        for k in range(wide.shape[1]):
+            wide[i, k] = gelu(wide[i, k])
+    apply(net.narrow, layer, wide, x)
+
+
+@compiled
+def foretell(net: Net, x: Floats) -> Floats:
+    """Return (N, V) logits of what comes after (N, D) vectors that all layers have answered."""
+    logits = np.zeros((len(x), net.head.bias.shape[1]), np.float32)
+    apply(net.head, len(net.head.rows) - 1, normal(x), logits)
+    return logits
+
+
+@compiled
+def read(net: Net, memory: Memory, x: Floats, pieces: Places, places: Places) -> Floats:
+    """Read (N, D) vectors of different pieces; return (N, V) logits of what comes next."""
+    for layer in range(len(net.qkv.rows)):
+        qkv = remember(net, memory, layer, x, pieces, places)
+        answer(net, memory, layer, x, pieces, places, qkv)
+    return foretell(net, x)
+
+
+@compiled
+def embed(beside: Beside, rows: Floats, places: Places, x: Floats) -> None:
+    """Add to (N, D) vectors their places and the conditions of (N, channels) rows."""
+    encoders, share = beside.nulls.shape
+    learned = beside.places.shape[1]
+    hidden, encoded = np.empty(share, np.float32), np.empty(share, np.float32)
+    for i in range(len(x)):
+        for k in range(learned):
+            x[i, k] += beside.places[places[i], k]
+        for e in range(encoders):
+            first, end, at = beside.ends[e], beside.ends[e + 1], learned + e * share
+            missing = False
+            for c in range(first, end):
+                missing |= np.isnan(rows[i, c])
+            for k in range(share):
+                hidden[k] = beside.first_bias[e, k]
+            for c in range(first, end):
+                for k in range(share):
+                    hidden[k] += beside.first[e, c - first, k] * rows[i, c]
+            for k in range(share):
+                hidden[k] = gelu(hidden[k])
+                encoded[k] = beside.last_bias[e, k]
+            for c in range(share):
+                for k in range(share):
+                    encoded[k] += beside.last[e, c, k] * hidden[c]
+            for k in range(share):
+                x[i, at + k] += beside.nulls[e, k] if missing else encoded[k]

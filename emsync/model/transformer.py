@@ -1,0 +1,255 @@
+"""The event transformer, all of it in this file.
+
+X = concat_seq(prefix conditions, embed(tokens)) + concat_feat(learned positions, conditions beside
+each token), then pre-norm blocks of relative attention (Sulun, Viana & Davies, section 3.3).
+
+Shapes: B batch, T tokens, P prefix vectors, N = P + T, L = positions in the cache and the new ones,
+H heads, D width, K = D / H.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from emsync.conditioning import Conditioner
+from emsync.errors import UsageError
+from emsync.model.attention import Attend
+
+QUERIES = 256  # attended at once: less memory, and no work on keys that lie in their future
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """The shape of the network."""
+
+    vocab_size: int
+    width: int = 512
+    depth: int = 11
+    heads: int = 8
+    context: int = 1216  # tokens
+    position_channels: int = 256  # of the width, shared evenly by the conditions beside the tokens
+    dropout: float = 0.1
+
+    def __post_init__(self) -> None:
+        if self.width % self.heads:
+            raise UsageError(f"width {self.width} is not a multiple of heads {self.heads}")
+        if not 0 < self.position_channels < self.width:
+            raise UsageError(
+                f"position_channels {self.position_channels} is not between 0 and the width "
+                f"{self.width}"
+            )
+
+
+class Cache:
+    """The keys and values of the positions read so far, in preallocated memory."""
+
+    def __init__(self, model: "EventTransformer", batch: int) -> None:
+        c, weight = model.config, model.head.weight
+        shape = (c.depth, 2, batch, c.heads, model.longest, c.width // c.heads)
+        self.memory = torch.empty(shape, dtype=weight.dtype, device=weight.device)
+        self.length = 0  # positions filled
+
+    def extend(self, layer: int, k: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
+        """Write (B, H, N, K) keys and values after the filled ones; return all (B, H, L, K)."""
+        end = self.length + k.shape[2]
+        keys, values = self.memory[layer]
+        keys[:, :, self.length : end] = k
+        values[:, :, self.length : end] = v
+        return keys[:, :, :end], values[:, :, :end]
+
+
+class ConditionEncoder(nn.Module):
+    """Encode every conditioner's features; a row with NaN becomes a learned null vector."""
+
+    def __init__(self, conditioners: Sequence[Conditioner], widths: Mapping[str, int]) -> None:
+        super().__init__()
+        self.encoders = nn.ModuleDict(
+            {
+                c.name: nn.Sequential(
+                    nn.Linear(c.channels, widths[c.name]),
+                    nn.GELU(),
+                    nn.Linear(widths[c.name], widths[c.name]),
+                )
+                for c in conditioners
+            }
+        )
+        self.nulls = nn.ParameterDict(
+            {c.name: nn.Parameter(torch.randn(widths[c.name]) * 0.02) for c in conditioners}
+        )
+
+    def forward(self, name: str, rows: Tensor) -> Tensor:  # (B, rows, channels)
+        missing = rows.isnan().any(-1, keepdim=True)  # (B, rows, 1)
+        encoded = self.encoders[name](rows.nan_to_num().to(self.nulls[name].dtype))
+        return torch.where(missing, self.nulls[name].to(encoded.dtype), encoded)
+
+
+class RelativeAttention(nn.Module):
+    """Causal self-attention with a learned vector for each distance (Huang et al. 2018, eq. 3)."""
+
+    def __init__(self, config: ModelConfig, longest: int) -> None:
+        super().__init__()
+        self.heads = config.heads
+        self.qkv = nn.Linear(config.width, 3 * config.width)
+        self.out = nn.Linear(config.width, config.width)
+        self.dropout = nn.Dropout(config.dropout)
+        # row longest - 1 - d is for distance d, so that a slice from the end needs no flip
+        self.distance = nn.Parameter(torch.randn(longest, config.width // config.heads) * 0.02)
+        self.fused: Attend | None = None  # what attends where nothing is cached, if not ``attend``
+
+    def forward(self, x: Tensor, layer: int, cache: Cache | None) -> Tensor:  # (B, N, D)
+        b, n, d = x.shape
+        q, k, v = self.qkv(x).view(b, n, 3, self.heads, -1).permute(2, 0, 3, 1, 4)  # (B, H, N, K)
+        if cache is not None:
+            k, v = cache.extend(layer, k, v)  # (B, H, L, K)
+        q = q / math.sqrt(q.shape[-1])
+        if cache is None and self.fused is not None:
+            y = self.fused(q, k, v, self.distance, self.dropout.p if self.training else 0.0)
+        else:
+            y = self.attend(q, k, v)  # (B, H, N, K)
+        return self.out(y.transpose(1, 2).reshape(b, n, d))
+
+    def attend(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+        """Return (B, H, N, K) for the queries of the newest N of (B, H, L, K) keys and values."""
+        n, length = q.shape[2], k.shape[2]
+        rows = [
+            self._attend(q[:, :, at : at + QUERIES], k, v, length - n + at)
+            for at in range(0, n, QUERIES)
+        ]
+        return torch.cat(rows, dim=2) if len(rows) > 1 else rows[0]
+
+    def _attend(self, q: Tensor, k: Tensor, v: Tensor, first: int) -> Tensor:
+        """Return (B, H, N, K) for the queries that stand at positions ``first`` and on."""
+        n, length = q.shape[2], first + q.shape[2]  # no query looks beyond the last one
+        far = self.distance[-length:].to(q.dtype)  # (L, K)
+        scores = q @ k[:, :, :length].mT + skew(q @ far.mT)  # (B, H, N, L)
+        if n > 1:
+            scores = scores.masked_fill(_future(n, length, q.device), -torch.inf)
+        return self.dropout(scores.softmax(-1)) @ v[:, :, :length]
+
+
+def skew(rows: Tensor) -> Tensor:
+    """Turn (..., N, L) by column L-1-distance into (..., N, L) by key; the future is undefined.
+
+    Query i stands at position L - N + i. Huang et al. 2018, section 3.4.1, for any L >= N.
+    """
+    n, length = rows.shape[-2:]
+    return F.pad(rows, (1, 0)).flatten(-2)[..., n:].view(*rows.shape[:-2], n, length)
+
+
+def _future(n: int, length: int, device: torch.device) -> Tensor:
+    """Return the (N, L) mask of the keys that come after each query."""
+    return torch.ones(n, length, dtype=torch.bool, device=device).triu(length - n + 1)
+
+
+class Block(nn.Module):
+    """Attention and a feed-forward network, each on a normalized residual."""
+
+    def __init__(self, config: ModelConfig, longest: int) -> None:
+        super().__init__()
+        self.attention_norm = nn.LayerNorm(config.width)
+        self.attention = RelativeAttention(config, longest)
+        self.mlp_norm = nn.LayerNorm(config.width)
+        self.mlp = nn.Sequential(
+            nn.Linear(config.width, 4 * config.width),
+            nn.GELU(),
+            nn.Linear(4 * config.width, config.width),
+            nn.Dropout(config.dropout),
+        )
+
+    def forward(self, x: Tensor, layer: int, cache: Cache | None) -> Tensor:  # (B, N, D)
+        x = x + self.attention(self.attention_norm(x), layer, cache)
+        return x + self.mlp(self.mlp_norm(x))
+
+
+class EventTransformer(nn.Module):
+    """Predict the next token from the tokens so far and the features beside them."""
+
+    def __init__(self, config: ModelConfig, conditioners: Sequence[Conditioner] = ()) -> None:
+        super().__init__()
+        self.config, self.conditioners = config, tuple(conditioners)
+        self.prefix = [c for c in conditioners if c.place == "prefix"]
+        self.beside = [c for c in conditioners if c.place == "position"]
+        if self.beside and config.position_channels % len(self.beside):
+            raise UsageError(
+                f"position_channels {config.position_channels} cannot be shared evenly by "
+                f"{len(self.beside)} conditioners"
+            )
+        share = config.position_channels // max(1, len(self.beside))
+        widths = {c.name: config.width if c.place == "prefix" else share for c in conditioners}
+        self.longest = config.context + sum(c.channels for c in self.prefix)  # P <= channels
+        self.conditions = ConditionEncoder(conditioners, widths)
+        self.tokens = nn.Embedding(config.vocab_size, config.width)
+        learned = config.width - share * len(self.beside)
+        self.positions = nn.Parameter(torch.randn(self.longest, learned) * 0.02)
+        self.blocks = nn.ModuleList(Block(config, self.longest) for _ in range(config.depth))
+        self.norm = nn.LayerNorm(config.width)
+        self.head = nn.Linear(config.width, config.vocab_size)
+        self._initialize()
+
+    def _initialize(self) -> None:
+        for module in self.modules():
+            if isinstance(module, nn.Linear | nn.Embedding):
+                nn.init.normal_(module.weight, std=0.02)
+            if isinstance(module, nn.Linear):
+                nn.init.zeros_(module.bias)
+        for name, weight in self.blocks.named_parameters():
+            if name.endswith(("attention.out.weight", "mlp.2.weight")):
+                nn.init.zeros_(weight)  # the residual stream begins as the embedding alone
+
+    def forward(
+        self, ids: Tensor, features: Mapping[str, Tensor], cache: Cache | None = None
+    ) -> Tensor:
+        """Map (B, T) tokens and {name: (B, rows, channels)} features to (B, T, V) logits.
+
+        With a cache, the tokens continue those it has read; prefix features are used at its start.
+        """
+        x = self.embed(ids, features, cache.length if cache is not None else 0)  # (B, N, D)
+        for layer, block in enumerate(self.blocks):
+            x = block(x, layer, cache)
+        if cache is not None:
+            cache.length += x.shape[1]
+        return self.head(self.norm(x[:, x.shape[1] - ids.shape[1] :]))
+
+    def embed(self, ids: Tensor, features: Mapping[str, Tensor], at: int = 0) -> Tensor:
+        """Return the (B, N, D) vectors of tokens and conditions from position ``at`` on."""
+        x = self.tokens(ids)  # (B, T, D)
+        if at == 0:
+            before = [self.conditions(c.name, features[c.name]) for c in self.prefix]
+            x = torch.cat([*(p.to(x.dtype) for p in before), x], dim=1)  # (B, N, D)
+        n, ahead = x.shape[1], x.shape[1] - ids.shape[1]
+        if at + n > self.longest:
+            raise ValueError(f"{at + n} positions do not fit a context of {self.longest}")
+
+        learned = self.positions[at : at + n].expand(len(ids), -1, -1)
+        beside = [
+            torch.cat([rows[:, :1].expand(-1, ahead, -1), rows], dim=1)  # the prefix sees row 0
+            for rows in (self.conditions(c.name, features[c.name]) for c in self.beside)
+        ]
+        return x + torch.cat([learned, *(rows.to(learned.dtype) for rows in beside)], dim=-1)
+
+
+class Decoder:
+    """Reads a batch of pieces: first what is there of each, then token by token."""
+
+    def __init__(self, model: EventTransformer, batch: int) -> None:
+        self.model, self.cache = model, Cache(model, batch)
+
+    def begin(self, ids: Tensor, features: Mapping[str, Tensor], pieces: Sequence[int]) -> Tensor:
+        """Read the (P, T) first tokens of some ``pieces``; return (P, V) logits of the next."""
+        fresh = Cache(self.model, len(pieces))
+        logits = self.model(ids, features, fresh)[:, -1]
+        self.cache.memory[:, :, pieces] = fresh.memory
+        self.cache.length = fresh.length
+        return logits
+
+    def keep(self, pieces: Sequence[int]) -> None:
+        """Be told that only these pieces are read from now on; here it spares nothing."""
+
+    def step(self, ids: Tensor, rows: Mapping[str, Tensor]) -> Tensor:
+        """Read (B,) tokens and the (B, channels) rows beside them; return (B, V) logits."""
+        beside = {name: row[:, None] for name, row in rows.items()}
+        return self.model(ids[:, None], beside, self.cache)[:, -1]

@@ -1,0 +1,258 @@
+"""A piece of music in seconds, and what can be measured on it.
+
+Shapes: N notes, K bars, M boundary chords.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from functools import reduce
+from typing import TYPE_CHECKING, Self, TypeAlias, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from symusic.core import NoteTickList, ScoreSecond, ScoreTick
+
+Score: TypeAlias = "ScoreTick"  # symusic's score in ticks: what MIDI files hold
+Seconds: TypeAlias = NDArray[np.float64]
+
+CLASSES = ("drums", "bass", "guitar", "piano", "strings")
+DRUMS, BASS, GUITAR, PIANO, STRINGS = range(5)
+PROGRAMS = (0, 33, 25, 0, 48)  # General MIDI program of each class; drums are a channel, not one
+LOWEST, HIGHEST = 21, 108  # MIDI pitches, the keys of a piano
+
+VELOCITY, ACCENT = 80, 120  # velocity is not modelled; a boundary chord is accented
+
+BEATS = 4  # in a bar, where the music does not say otherwise
+CHORD_SIZE = 3  # notes of one instrument that begin together
+CHORD_BEATS = 2.0  # beats each of them lasts at least
+
+
+@dataclass(frozen=True, eq=False)
+class Piece:
+    """Notes as columns, sorted by onset, and the structure above them; all times in seconds."""
+
+    classes: NDArray[np.uint8]  # (N,) index into CLASSES
+    pitches: NDArray[np.uint8]  # (N,) MIDI pitch
+    onsets: Seconds  # (N,) ascending
+    offsets: Seconds  # (N,) later than the onset
+    downbeats: Seconds  # (K,) ascending
+    chords: Seconds  # (M,) ascending; times of the chords that mark a musical boundary
+    labels: Mapping[str, float] = field(default_factory=dict)  # such as "valence", if known
+
+    def __post_init__(self) -> None:
+        lengths = {len(c) for c in (self.classes, self.pitches, self.onsets, self.offsets)}
+        if len(lengths) != 1:
+            raise ValueError(f"the columns of a piece differ in length: {sorted(lengths)}")
+
+    def __len__(self) -> int:
+        return len(self.onsets)
+
+    @property
+    def duration(self) -> float:
+        """The end of the last note, in seconds."""
+        return float(self.offsets.max(initial=0.0))
+
+    @property
+    def instruments(self) -> list[str]:
+        """The names of the classes that play."""
+        return [CLASSES[c] for c in np.unique(self.classes)]
+
+    @classmethod
+    def of(
+        cls,
+        notes: NDArray[np.float64],
+        downbeats: Seconds | None = None,
+        chords: Seconds | None = None,
+        labels: Mapping[str, float] | None = None,
+    ) -> Self:
+        """Build a piece from (N, 4) rows of class, pitch, onset, offset in any order."""
+        rows = np.asarray(notes, np.float64).reshape(-1, 4)
+        rows = rows[np.lexsort((rows[:, 1], rows[:, 0], rows[:, 2]))]
+        return cls(
+            classes=rows[:, 0].astype(np.uint8),
+            pitches=rows[:, 1].astype(np.uint8),
+            onsets=rows[:, 2],
+            offsets=rows[:, 3],
+            downbeats=np.sort(np.asarray([] if downbeats is None else downbeats, np.float64)),
+            chords=np.sort(np.asarray([] if chords is None else chords, np.float64)),
+            labels=dict(labels or {}),
+        )
+
+    @property
+    def rows(self) -> NDArray[np.float64]:
+        """The (N, 4) rows of class, pitch, onset, offset that ``of`` builds a piece from."""
+        return np.stack([self.classes, self.pitches, self.onsets, self.offsets], axis=1)
+
+    def where(self, mask: NDArray[np.bool_]) -> Self:
+        """Return the piece with the notes that the (N,) ``mask`` marks, and with all its bars."""
+        return replace(
+            self,
+            classes=self.classes[mask],
+            pitches=self.pitches[mask],
+            onsets=self.onsets[mask],
+            offsets=self.offsets[mask],
+        )
+
+    def retimed(self, f: Callable[[Seconds], Seconds]) -> Self:
+        """Return the piece in which every time t is ``f(t)``; ``f`` must not fall.
+
+        >>> piece = Piece.of(np.array([(PIANO, 60, 1.0, 2.0)]), downbeats=np.array([0.0, 2.0]))
+        >>> piece.retimed(lambda times: 2 * times).downbeats.tolist()
+        [0.0, 4.0]
+        """
+        return replace(
+            self,
+            onsets=f(self.onsets),
+            offsets=f(self.offsets),
+            downbeats=f(self.downbeats),
+            chords=f(self.chords),
+        )
+
+    def until(self, end: float) -> Self:
+        """Return the piece up to ``end`` seconds; notes sounding there stop there."""
+        begun = replace(
+            self.where(self.onsets < end),
+            downbeats=self.downbeats[self.downbeats < end],
+            chords=self.chords[self.chords < end],
+        )
+        return begun.retimed(lambda times: np.minimum(times, end))
+
+    def since(self, start: float) -> Self:
+        """Return the piece from ``start`` on, its times in seconds from there."""
+        left = replace(
+            self.where(self.onsets >= start),
+            downbeats=self.downbeats[self.downbeats >= start],
+            chords=self.chords[self.chords >= start],
+        )
+        return left.retimed(lambda times: times - start)
+
+    def stretched(self, factor: float) -> Self:
+        """Return the piece ``factor`` times as long."""
+        return self.retimed(lambda times: times * factor)
+
+
+def velocities(piece: Piece, reach: float = 0.004) -> NDArray[np.uint8]:
+    """Return the (N,) velocities: guitar and piano notes on a boundary chord are accented."""
+    harmonic = (piece.classes == GUITAR) | (piece.classes == PIANO)
+    nearest = np.searchsorted(piece.chords, piece.onsets - reach)
+    padded = np.append(piece.chords, np.inf)
+    on_chord = np.abs(padded[nearest] - piece.onsets) <= reach
+    return np.where(harmonic & on_chord, ACCENT, VELOCITY).astype(np.uint8)
+
+
+def program_class(program: int, is_drum: bool) -> int | None:
+    """Return the class of a General MIDI program by the rule of LPD-5, or None if it is dropped.
+
+    >>> [program_class(p, False) for p in (0, 25, 33, 48, 80, 97, 104, 127)]
+    [3, 2, 1, 4, 4, None, 4, None]
+    """
+    if is_drum:
+        return DRUMS
+    if program < 8:
+        return PIANO
+    if 24 <= program < 32:
+        return GUITAR
+    if 32 <= program < 40:
+        return BASS
+    if program < 96 or 104 <= program < 112:
+        return STRINGS
+    return None
+
+
+def long_chords(
+    classes: NDArray[np.uint8],
+    onsets: NDArray[np.float64],
+    beats: NDArray[np.float64],
+) -> NDArray[np.float64]:
+    """Return the distinct onsets, ascending, at which a long guitar or piano chord begins.
+
+    ``beats`` is the (N,) length of each note in beats. SPEC: at least three notes of one such
+    instrument begin together and last at least two beats each.
+    """
+    starts = []
+    for instrument in (GUITAR, PIANO):
+        long = (classes == instrument) & (beats >= CHORD_BEATS)
+        times, count = np.unique(onsets[long], return_counts=True)
+        starts.append(times[count >= CHORD_SIZE])
+    return reduce(np.union1d, starts)
+
+
+def to_score(piece: Piece) -> Score:
+    """Return ``piece`` as a symusic score of one-millisecond ticks (120 BPM, 500 ticks a beat).
+
+    The grid says nothing about the bars; ``emsync.formats.midi`` writes the file a musician opens.
+    """
+    from symusic import Note
+    from symusic.core import ScoreTick, TempoTick, TimeSignatureTick, TrackTick
+
+    score = ScoreTick(500)
+    score.tempos.append(TempoTick(0, 120.0))
+    score.time_signatures.append(TimeSignatureTick(0, 4, 4))
+    starts = np.round(piece.onsets * 1000).astype(np.int32)
+    lengths = np.round(piece.offsets * 1000).astype(np.int32) - starts
+    loudness = velocities(piece)
+    for c in np.unique(piece.classes):
+        mine = piece.classes == c
+        track = TrackTick(name=CLASSES[c], program=PROGRAMS[c], is_drum=bool(c == DRUMS))
+        notes = Note.from_numpy(
+            starts[mine],
+            np.maximum(lengths[mine], 1),
+            piece.pitches[mine].astype(np.int8),
+            loudness[mine].astype(np.int8),
+        )
+        track.notes = cast("NoteTickList", notes)
+        score.tracks.append(track)
+    return score
+
+
+def from_score(score: Score, labels: Mapping[str, float] | None = None) -> Piece:
+    """Return ``score`` as a piece: LPD-5's classes, bars from its time signatures, long chords.
+
+    Programs that LPD-5 drops and pitches outside LOWEST..HIGHEST are left out.
+    """
+    tpq = score.ticks_per_quarter
+    seconds = cast("ScoreSecond", score.to("second"))  # symusic's stubs say ``object``
+    columns: list[NDArray[np.float64]] = []
+    beats: list[NDArray[np.float64]] = []
+    for track, timed in zip(score.tracks, seconds.tracks, strict=True):
+        instrument = program_class(track.program, track.is_drum)
+        if instrument is None or not track.notes:
+            continue
+        rows, ticks = timed.notes.numpy(), track.notes.numpy()
+        start = rows["time"].astype(np.float64)
+        pitch = rows["pitch"].astype(np.float64)
+        inside = (pitch >= LOWEST) & (pitch <= HIGHEST)
+        table = np.stack([np.full_like(start, instrument), pitch, start, start + rows["duration"]])
+        columns.append(table.T[inside])
+        beats.append((ticks["duration"] / tpq)[inside])
+    notes = np.concatenate(columns) if columns else np.zeros((0, 4))
+    lengths = np.concatenate(beats) if beats else np.zeros(0)
+    chords = long_chords(notes[:, 0].astype(np.uint8), np.round(notes[:, 2], 3), lengths)
+    return Piece.of(notes, _downbeats(score), chords, labels)
+
+
+def _downbeats(score: Score) -> Seconds:
+    """Return the bar lines of ``score`` in seconds, by its time signatures (4/4 where silent)."""
+    tpq, end = score.ticks_per_quarter, score.end()
+    signatures = sorted((s.time, s.numerator, s.denominator) for s in score.time_signatures)
+    if not signatures or signatures[0][0] > 0:
+        signatures.insert(0, (0, 4, 4))
+    stops = [s[0] for s in signatures[1:]] + [end + 1]
+    ticks = [
+        tick
+        for (start, top, bottom), stop in zip(signatures, stops, strict=True)
+        for tick in range(start, stop, max(1, tpq * 4 * top // bottom))
+    ]
+    return _seconds(score, np.asarray(ticks, np.float64))
+
+
+def _seconds(score: Score, ticks: NDArray[np.float64]) -> Seconds:
+    """Return the times of ``ticks`` by the tempo map of ``score`` (120 BPM where silent)."""
+    tempo = {0: 500_000, **{t.time: t.mspq for t in score.tempos}}  # microseconds a quarter
+    at = np.array(sorted(tempo), np.float64)
+    pace = np.array([tempo[int(t)] for t in at]) / 1e6 / score.ticks_per_quarter
+    begin = np.concatenate([[0.0], np.cumsum(np.diff(at) * pace[:-1])])
+    i = np.searchsorted(at, ticks, side="right") - 1
+    return begin[i] + (ticks - at[i]) * pace[i]

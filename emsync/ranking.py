@@ -1,0 +1,128 @@
+"""Which of several pieces to keep: a stated score, each part from 0 to 1.
+
+    score = 0.35 hits + 0.1 ending + 0.15 density + 0.15 mood + 0.25 likeness
+
+- hits: the kept cuts that are answered, each by its strength; a chord counts 1, a downbeat 0.85, a
+  beat 0.6. One without cuts.
+- ending: the notes of the last chord, up to six, over six, if it rings to the end.
+- density: how near the notes a second of each instrument are to what the arousal asks for.
+- mood: how near what the notes suggest (``music.mood``) is to the valence that is asked for.
+- likeness: how typical of real songs the piece is (``music.typicality``): no tone that never stops.
+
+Where rhythm is asked for, it counts for a fifth and all the others for four:
+
+- rhythm: CM of the piece, as it sounds, and the pictures, of power 1 and without delay.
+"""
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from emsync.analysis import Analysis
+from emsync.fit.ending import Ending
+from emsync.fit.hits import Fitted
+from emsync.matching import as_signal, onset_strength
+from emsync.metrics.rhythm import SAMPLE_RATE, Floats, cm
+from emsync.music.mood import MoodModel, features
+from emsync.music.piece import DRUMS, Piece, to_score
+from emsync.music.typicality import likeness
+from emsync.sound import audio
+from emsync.tokens import Ids
+
+WEIGHTS = {"hits": 0.35, "ending": 0.1, "density": 0.15, "mood": 0.15, "likeness": 0.25}
+RHYTHM = {"rhythm": 0.25}  # weighs beside the others, where it is asked for
+WORTH = {"chord": 1.0, "downbeat": 0.85, "beat": 0.6}
+CALM, BUSY = 0.5, 10.0  # notes a second of each instrument at arousal -1 and 1
+
+
+@dataclass(frozen=True, eq=False)
+class Candidate:
+    """One piece fitted to the video, and how good it is."""
+
+    fitted: Fitted
+    ending: Ending
+    seed: int
+    ids: Ids  # (T,) tokens it was drawn as
+    parts: dict[str, float]  # from 0 to 1, by the names of WEIGHTS, and of RHYTHM if asked for
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain values for ``json.dumps``: the seed, the score and its parts."""
+        return {"seed": self.seed, "score": self.score, **self.parts}
+
+    @property
+    def score(self) -> float:
+        """The weighted mean of the parts, from 0 to 1."""
+        weights = {name: {**WEIGHTS, **RHYTHM}[name] for name in self.parts}
+        total = sum(weights[name] * value for name, value in self.parts.items())
+        return round(total / sum(weights.values()), 4)
+
+
+def rank(candidates: Iterable[Candidate]) -> list[Candidate]:
+    """Return the candidates, best first; of equals the one that came first."""
+    return sorted(candidates, key=lambda candidate: -candidate.score)
+
+
+def judge(
+    fitted: Fitted,
+    ending: Ending,
+    asked: Analysis,
+    seed: int,
+    ids: Ids,
+    pictures: Floats | None = None,
+) -> Candidate:
+    """Return the candidate with its parts measured against what is ``asked``.
+
+    ``pictures`` is the visible impact of the film, where its rhythm counts too.
+    """
+    parts = {
+        "hits": _hits(fitted),
+        "ending": _ending(fitted.piece, fitted.duration),
+        "density": _density(fitted.piece, fitted.duration, asked.arousal),
+        "mood": _mood(fitted.piece, asked.valence),
+        "likeness": likeness(fitted.piece, fitted.duration),
+    }
+    if pictures is not None:
+        parts["rhythm"] = _rhythm(fitted.piece, fitted.duration, pictures)
+    return Candidate(fitted, ending, seed, ids, {k: round(v, 4) for k, v in parts.items()})
+
+
+def _hits(fitted: Fitted) -> float:
+    asked = sum(report.cut.strength for report in fitted.kept)
+    if not asked:
+        return 1.0
+    worth = sum(r.cut.strength * WORTH[r.hit.kind] for r in fitted.kept if r.hit is not None)
+    return worth / asked
+
+
+def _ending(piece: Piece, duration: float) -> float:
+    ringing = (piece.classes != DRUMS) & (piece.offsets >= duration - 0.05)
+    return min(6, int(ringing.sum())) / 6
+
+
+def _density(piece: Piece, duration: float, arousal: float) -> float:
+    if math.isnan(arousal):
+        return 1.0
+    wanted = math.log(CALM) + (arousal + 1) / 2 * math.log(BUSY / CALM)
+    playing = max(1, len(np.unique(piece.classes)))
+    heard = math.log(max(len(piece), 1) / duration / playing)
+    return max(0.0, 1.0 - abs(heard - wanted) / math.log(BUSY / CALM))
+
+
+def _mood(piece: Piece, valence: float) -> float:
+    if math.isnan(valence):
+        return 1.0
+    if not (piece.classes != DRUMS).any():
+        return 0.0
+    heard = MoodModel.load().heard(features(piece))
+    return 1.0 - min(1.0, abs(heard - valence))
+
+
+def _rhythm(piece: Piece, duration: float, pictures: Floats) -> float:
+    # The sound itself: an envelope drawn from the notes correlates with it by no more than 0.5.
+    sound = audio.fit(audio.synthesize(to_score(piece), rate=SAMPLE_RATE), duration)
+    heard = as_signal(onset_strength(sound.samples.mean(axis=1)))
+    # Of power 1: of higher powers a few onsets decide, and on real films they told us nothing.
+    return cm(heard, pictures, power=1, delays=(0.0,)).score

@@ -1,0 +1,1 @@
+"""What is shown to a person: pictures, the page, the folder of everything."""

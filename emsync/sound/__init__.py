@@ -1,0 +1,1 @@
+"""Sound from scores, and sound into films."""

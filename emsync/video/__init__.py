@@ -1,0 +1,1 @@
+"""Films: opened safely, watched once; cuts, motion, timecode."""
