@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from emsync.analysis import Analysis
-from emsync.cli.app import main
+from emsync.cli import main
 from emsync.errors import EmsyncError, UsageError
 from emsync.fit.hits import fit
 from emsync.formats.cut_lists import read_cuts

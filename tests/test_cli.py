@@ -15,7 +15,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from emsync import __version__
-from emsync.cli.app import main
+from emsync.cli import main
 
 OLD = b"the score of yesterday"
 
@@ -84,7 +84,7 @@ def test_tells_its_version(run: Run) -> None:
 
 def test_help_imports_no_torch() -> None:
     code = (
-        "import sys; from emsync.cli.app import main; main(['--help']); "
+        "import sys; from emsync.cli import main; main(['--help']); "
         "sys.exit('torch' in sys.modules or 'numpy' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], capture_output=True).returncode == 0
@@ -224,7 +224,7 @@ def test_an_unwritable_target_is_refused(run: Run, here: Path, clip: Path, small
 
 def test_a_full_disk_leaves_nothing_behind(here: Path, clip: Path, small: Path) -> None:
     code = "import sys, signal; signal.signal(signal.SIGXFSZ, signal.SIG_IGN); " \
-        "from emsync.cli.app import main; sys.exit(main(sys.argv[1:]))"  # fmt: skip
+        "from emsync.cli import main; sys.exit(main(sys.argv[1:]))"  # fmt: skip
     result = subprocess.run(
         [sys.executable, "-c", code, "generate", str(clip), "--checkpoint", str(small),
          "--out", "out.mid", "--audio", "music.wav"],
@@ -340,3 +340,18 @@ def test_an_interrupt_leaves_nothing_behind(
         "generate", clip, "--checkpoint", small, "--out", "out.mid", "--audio", "music.wav"
     )
     refused(result, here, 130, "interrupted")
+
+
+def test_progress_in_a_pipe_is_a_line_now_and_then(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from emsync.cli import common
+
+    now = 0.0
+    monkeypatch.setattr(common.time, "monotonic", lambda: now)
+    with common.progress() as show:
+        for second in range(25):
+            now = float(second)
+            show("Training, loss 1.5", second / 25)
+    out, err = capsys.readouterr()
+    assert (out, err) == ("", "emsync: Training, loss 1.5, 40%\nemsync: Training, loss 1.5, 80%\n")

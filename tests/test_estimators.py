@@ -17,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from emsync import plugins
-from emsync.cli.app import main
+from emsync.cli import main
 from emsync.emotion import clip
 from emsync.emotion.estimator import Blend, Estimator, Feeling, Span, choose, mean
 from emsync.emotion.given import Fixed

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from emsync.analysis import Cut
-from emsync.cli.app import main
+from emsync.cli import main
 from emsync.errors import InputError, UsageError
 from emsync.evaluation import control
 from emsync.evaluation import measure as evaluate

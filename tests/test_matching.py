@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from emsync.cli.app import main
+from emsync.cli import main
 from emsync.errors import InputError, UsageError
 from emsync.matching import (
     VERSION,

@@ -1,0 +1,85 @@
+"""What the commands share: their arguments, progress on stderr, results on stdout."""
+
+import json
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from emsync.options import ESTIMATOR
+
+SILENCE = 10.0  # seconds between two lines of progress where there is no terminal
+
+VideoPath = Annotated[Path, typer.Argument(metavar="VIDEO", help="the video file")]
+Json = Annotated[bool, typer.Option("--json", help="print one JSON object, and nothing else")]
+Checkpoint = Annotated[
+    str, typer.Option(help="a shipped checkpoint's name, a folder, or hub:user/name")
+]
+EmotionEstimator = Annotated[
+    str,
+    typer.Option(help=f"what estimates the emotion: {ESTIMATOR}, or pictures=0.5,clip:FOLDER=0.5"),
+]
+SoundFont = Annotated[Path | None, typer.Option(help="an .sf2 file to play with")]
+
+
+@contextmanager
+def progress() -> Iterator[Callable[[str, float], None]]:
+    """Yield what shows the share done of each stage: bars on a terminal, a line now and then else.
+
+    What follows a comma in the name of a stage may change, as a loss does.
+    """
+    from rich.console import Console
+
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield _lines()
+        return
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.percentage:3.0f} %"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=console, transient=True) as bars:
+        tasks: dict[str, Any] = {}
+
+        def show(stage: str, share: float) -> None:
+            name = stage.partition(",")[0]
+            if name not in tasks:
+                tasks[name] = bars.add_task(stage, total=1.0)
+            bars.update(tasks[name], description=stage, completed=min(1.0, max(0.0, share)))
+
+        yield show
+
+
+def _lines() -> Callable[[str, float], None]:
+    """Return what prints a line to stderr when a stage has gone on for a while."""
+    told = time.monotonic()
+
+    def show(stage: str, share: float) -> None:
+        nonlocal told
+        if (now := time.monotonic()) - told >= SILENCE:
+            told = now
+            print(f"emsync: {stage}, {min(1.0, max(0.0, share)):.0%}", file=sys.stderr, flush=True)
+
+    return show
+
+
+def print_report(report: dict[str, Any], as_json: bool, words: str) -> None:
+    """Print the report as JSON, or the words for a person."""
+    print(json.dumps(report, allow_nan=False) if as_json else words)
+
+
+def exit_code(skipped: Sequence[dict[str, Any]]) -> int:
+    """Tell what could not be read; return the exit code."""
+    from emsync.errors import PartialError
+
+    for item in skipped:
+        print(f"emsync: skipped {item['path']}: {item['reason']}", file=sys.stderr)
+    return PartialError.exit_code if skipped else 0

@@ -1,0 +1,108 @@
+"""Measures of a model and of its music: ``emsync evaluate``."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from emsync.cli.app import evaluate_app
+from emsync.cli.common import Checkpoint, Json, VideoPath, exit_code, print_report, progress
+from emsync.options import CHECKPOINT
+
+
+@evaluate_app.command()
+def likelihood(
+    corpus: Annotated[Path, typer.Argument(metavar="LPD_DIR", help="songs in .npz or MIDI")],
+    checkpoint: Checkpoint = CHECKPOINT,
+    limit: Annotated[int | None, typer.Option(min=1, help="measure so many songs")] = None,
+    as_json: Json = False,
+) -> None:
+    """Measure the nats per token of songs that the model was not trained on."""
+    from emsync.evaluation.likelihood import evaluate, untrained
+    from emsync.model.composer import Composer, find_checkpoint
+
+    songs = untrained([corpus], find_checkpoint(checkpoint), limit)
+    composer = Composer.from_pretrained(checkpoint)
+    with progress() as show:
+        report = evaluate(composer, songs, progress=lambda done, of: show("Reading", done / of))
+    words = (
+        f"{report['nats_per_token']:.3f} nats a token, "
+        f"{report['bits_per_second']:.1f} bits a second"
+    )
+    print_report(report, as_json, f"{words}, on {report['songs']} songs, {report['tokens']} tokens")
+
+
+@evaluate_app.command()
+def sync(
+    video: VideoPath,
+    music: Annotated[Path, typer.Argument(metavar="MUSIC", help="audio, a film, or MIDI")],
+    reference: Annotated[Path | None, typer.Option(help="the music VIDEO came with")] = None,
+    tagger: Annotated[
+        Path | None, typer.Option(help="a music tagger (.onnx, or TorchScript: it runs code)")
+    ] = None,
+    tagger_rate: Annotated[int, typer.Option(help="samples a second it listens at")] = 16000,
+    as_json: Json = False,
+) -> None:
+    """Measure how MUSIC goes with the pictures of VIDEO."""
+    from emsync.evaluation import measure
+
+    with progress() as show:
+        report = measure.sync(video, music, reference, tagger, tagger_rate, show)
+    print_report(report, as_json, "\n".join(measure.sync_table(report)))
+
+
+@evaluate_app.command()
+def quality(
+    scores: Annotated[list[Path], typer.Argument(metavar="SCORES...", help="MIDI, or folders")],
+    reference: Annotated[Path, typer.Option(help="a folder of real songs, .npz or MIDI")],
+    limit: Annotated[int, typer.Option(min=2, help="songs to compare with")] = 100,
+    as_json: Json = False,
+) -> int:
+    """Compare SCORES with real songs, by symbolic statistics."""
+    from emsync.evaluation import measure
+
+    with progress() as show:
+        report = measure.compare(scores, reference, limit, show)
+    head = f"{report['scores']} scores, {report['songs']} songs of {report['seconds']:.0f} s"
+    print_report(report, as_json, "\n".join([head, *measure.quality_table(report["statistics"])]))
+    return exit_code(report["failed"])
+
+
+@evaluate_app.command()
+def control(
+    checkpoint: Checkpoint = CHECKPOINT,
+    pieces: Annotated[int, typer.Option(help="to draw for each condition")] = 36,
+    seconds: Annotated[float, typer.Option(help="of each piece")] = 12.0,
+    as_json: Json = False,
+) -> None:
+    """Ask a model for random conditions, and measure whether its music meets them."""
+    from emsync.evaluation import measure
+
+    with progress() as show:
+        report = measure.control(checkpoint, pieces, seconds, show)
+    print_report(report, as_json, "\n".join(measure.control_table(report)))
+
+
+@evaluate_app.command()
+def suite(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="a folder of films")],
+    seeds: Annotated[int, typer.Option(min=1, help="pieces for each film and condition")] = 1,
+    out: Annotated[
+        Path | None, typer.Option(help="a folder for suite.md, suite.json and the scores")
+    ] = None,
+    reference: Annotated[
+        Path | None, typer.Option(help="a folder of real songs to compare the scores with")
+    ] = None,
+    control_pieces: Annotated[
+        int, typer.Option("--control", min=0, help="pieces to draw for each control; 0 for none")
+    ] = 0,
+    checkpoint: Checkpoint = CHECKPOINT,
+    as_json: Json = False,
+) -> int:
+    """Compose for all films in DIR, told their cuts and not, fitted and not; measure it all."""
+    from emsync.evaluation import suite as measure
+
+    with progress() as show:
+        report = measure.suite(folder, checkpoint, seeds, out, reference, control_pieces, show)
+    print_report(report, as_json, str(out / "suite.md") if out else measure.table(report))
+    return exit_code(report["failed"])

@@ -1,0 +1,83 @@
+"""Music that is there already: ``render``, ``check``, ``match``."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from emsync.cli.app import app
+from emsync.cli.common import Json, SoundFont, VideoPath, exit_code, print_report, progress
+from emsync.options import Metric
+
+
+@app.command()
+def render(
+    score: Annotated[Path, typer.Argument(metavar="SCORE", help="a MIDI file")],
+    out: Annotated[Path, typer.Option(help="the WAV file to write")],
+    duration: Annotated[
+        float | None, typer.Option(help="seconds", show_default="the score's")
+    ] = None,
+    fade: Annotated[float, typer.Option(help="seconds of fade-out at the end")] = 3.0,
+    soundfont: SoundFont = None,
+    as_json: Json = False,
+) -> None:
+    """Play SCORE into a WAV file."""
+    from emsync.sound import audio
+
+    with progress() as show:
+        show("Playing", 0.0)
+        sound = audio.render(score, out, duration=duration, fade=fade, soundfont=soundfont)
+    report = {
+        "audio": str(out),
+        "duration": sound.duration if duration is None else duration,
+        "synthesizer": audio.synthesizer_name(),
+    }
+    words = f"{report['audio']}: {report['duration']:.2f} s, {report['synthesizer']}"
+    print_report(report, as_json, words)
+
+
+@app.command()
+def check(
+    score: Annotated[Path, typer.Argument(metavar="SCORE", help="a MIDI file")],
+    as_json: Json = False,
+) -> int:
+    """Say in plain words what would trouble a musician who opens SCORE; exit 1 if it is broken."""
+    from emsync.formats import midi
+
+    report = midi.check(score)
+    verdict = "keeps the contract" if report.ok else "breaks the contract"
+    lines = [f"{score}: {verdict}", *(f"  error: {text}" for text in report.errors)]
+    lines += [f"  remark: {text}" for text in report.warnings]
+    print_report(report.to_json(), as_json, "\n".join(lines))
+    return 0 if report.ok else 1
+
+
+@app.command()
+def match(
+    video: VideoPath,
+    library: Annotated[Path, typer.Argument(metavar="LIBRARY", help="a folder of music")],
+    metric: Annotated[Metric, typer.Option(help="cm (onsets) or dm (beats)")] = "cm",
+    top: Annotated[int, typer.Option(min=1, help="tell so many tracks")] = 10,
+    index: Annotated[
+        Path | None, typer.Option(help="keep what is heard in this file, for the next time")
+    ] = None,
+    video_out: Annotated[
+        Path | None, typer.Option("--video", help="the video with the best track")
+    ] = None,
+    as_json: Json = False,
+) -> int:
+    """Rank the music in LIBRARY by how its rhythm meets VIDEO's."""
+    from emsync import matching
+
+    with progress() as show:
+        found = matching.match(
+            video, library, metric=metric, top=top, index=index, out=video_out, progress=show
+        )
+    if found.rebuilt:
+        print(f"emsync: the index is made anew: {found.rebuilt}", file=sys.stderr)
+    lines = [f"{m.score:10.4f}  from {m.offset:8.2f} s  {m.path}" for m in found.matches]
+    lines += [str(video_out)] if video_out else []
+    report = found.to_json()
+    print_report(report, as_json, "\n".join(lines))
+    return exit_code(report["skipped"])

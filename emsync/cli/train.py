@@ -1,0 +1,67 @@
+"""What is installed, and learning from songs: ``plugins``, ``prepare``, ``train``."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from emsync.cli.app import app
+from emsync.cli.common import Json, print_report, progress
+
+
+@app.command()
+def plugins(as_json: Json = False) -> None:
+    """List the conditioners, tokenizers, estimators and checkpoints that are installed."""
+    from emsync import installed as listing
+
+    found = listing.everything()
+    lines = []
+    for kind, entries in found.items():
+        lines += [f"{kind}:", *(f"  {name:<18} {summary}" for name, summary in entries.items())]
+    print_report(found, as_json, "\n".join(lines))
+
+
+@app.command()
+def prepare(
+    sources: Annotated[list[Path], typer.Argument(metavar="SOURCE...", help="folders and files")],
+    out: Annotated[Path, typer.Option(help="the folder of the token store")],
+    labels: Annotated[
+        Path | None, typer.Option(help="lpd_index.csv, or your own path,valence,arousal")
+    ] = None,
+    tempo: Annotated[
+        float | None, typer.Option(help="bring all songs to so many beats a minute")
+    ] = None,
+    tokenizer: Annotated[str, typer.Option(help="its plug-in's name")] = "events",
+    workers: Annotated[int | None, typer.Option(help="processes", show_default="all cores")] = None,
+    as_json: Json = False,
+) -> None:
+    """Turn Lakh Pianoroll or MIDI files into a store to train on."""
+    from emsync import plugins as door
+    from emsync.data.store import prepare as fill
+    from emsync.tokens import Tokenizer
+
+    scheme = door.load(door.TOKENIZERS, tokenizer, Tokenizer)()
+    with progress() as show:
+        outcome = fill(sources, out, scheme, labels=labels, tempo=tempo, workers=workers,
+                       progress=lambda done, of: show("Preparing", done / of))  # fmt: skip
+    report = {"store": str(out), "songs": outcome.songs, "tokens": outcome.tokens,
+              "skipped": [{"path": p, "reason": r} for p, r in outcome.skipped]}  # fmt: skip
+    words = f"{out}: {outcome.songs} songs, {outcome.tokens} tokens, {len(outcome.skipped)} skipped"
+    print_report(report, as_json, "\n".join([words, *(f"  {p}: {r}" for p, r in outcome.skipped)]))
+
+
+@app.command()
+def train(
+    config: Annotated[Path, typer.Argument(metavar="CONFIG.toml", help="the settings of the run")],
+) -> None:
+    """Train a model on a store; run it again to go on where it stopped."""
+    from emsync.training.loop import TrainConfig
+    from emsync.training.loop import train as run
+
+    settings = TrainConfig.load(config)
+    with progress() as show:
+
+        def tell(progress: Any, row: dict[str, float]) -> None:
+            show(f"Training, loss {row['loss']:.3f}", progress.share(settings))
+
+        run(settings, tell)
