@@ -308,7 +308,7 @@ def _analysis_lines(seen: "Analysis") -> list[str]:
 @app.command()
 def demo(
     out: Annotated[Path, typer.Option(help="the folder to write to")] = Path("emsync-demo"),
-    seed: Annotated[int, typer.Option(min=0)] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="another number, another piece")] = 3,
     as_json: Json = False,
 ) -> None:
     """Draw a clip of five scenes and compose for it."""

@@ -133,7 +133,7 @@ def within(asked: Table, measured: Table, seed: int = 0) -> Following:
 
 def _centred(values: Table, known: NDArray[np.bool_]) -> Table:
     """Return the (P, S) ranks, over all known, of the values less their piece's mean; else 0."""
-    from scipy.stats import rankdata  # type: ignore[import-untyped]
+    from scipy.stats import rankdata
 
     kept = np.where(known, values, 0.0)
     away = kept - kept.sum(1, keepdims=True) / np.maximum(known.sum(1, keepdims=True), 1)

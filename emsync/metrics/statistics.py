@@ -43,7 +43,7 @@ def ratio(parts: ArrayLike, wholes: ArrayLike, seed: int = 0) -> Estimate:
     value = float(a.sum() / b.sum())
     if len(a) == 1:  # nothing to choose from
         return Estimate(value, value, value, 1)
-    from scipy.stats import bootstrap  # type: ignore[import-untyped]
+    from scipy.stats import bootstrap
 
     found = bootstrap(
         (a, b),
