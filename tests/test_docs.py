@@ -1,0 +1,81 @@
+"""What the documentation says can be typed: its commands, its links, its options."""
+
+import re
+import shlex
+from collections.abc import Iterator
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+
+from emsync.cli import app
+from emsync.options import Options
+
+ROOT = Path(__file__).parents[1]
+PAGES = sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").rglob("*.md")])
+GROUP: Any = typer.main.get_command(app)
+
+
+def commands(page: Path) -> Iterator[str]:
+    """Yield the ``emsync`` command lines in the shell blocks of a page."""
+    for block in re.findall(r"```(?:sh|bash|console)\n(.*?)```", page.read_text(), re.DOTALL):
+        for line in re.sub(r"\\\n\s*", " ", block).splitlines():
+            for part in line.removeprefix("$ ").split("#")[0].split("&&"):
+                if part.strip().startswith("emsync "):
+                    yield part.strip()
+
+
+TYPED = [(page, line) for page in PAGES for line in commands(page)]
+
+
+def parsed(words: list[str]) -> None:
+    """Parse a command line as far as can be without running it."""
+    command, context = GROUP, GROUP.make_context("emsync", [], resilient_parsing=True)
+    while hasattr(command, "resolve_command"):
+        name, command, words = command.resolve_command(context, words)
+        context = command.make_context(name, list(words), parent=context, resilient_parsing=True)
+    command.make_context(name, list(words), parent=context.parent)
+
+
+def test_there_are_commands_to_check() -> None:
+    assert len(TYPED) > 30
+
+
+@pytest.mark.parametrize(("page", "line"), TYPED, ids=[f"{p.name}: {t}" for p, t in TYPED])
+def test_a_command_in_the_documentation_can_be_typed(page: Path, line: str) -> None:
+    words = shlex.split(line)[1:]
+    if words[0] == "COMMAND":  # stands for any
+        return
+    parsed(words)
+
+
+def test_an_option_that_is_not_there_would_be_seen() -> None:
+    with pytest.raises(Exception, match="(?i)no such option"):
+        parsed(["generate", "clip.mp4", "--louder"])
+    with pytest.raises(Exception, match="'bar' is not one of"):
+        parsed(["generate", "clip.mp4", "--sync", "bar"])
+
+
+def test_the_readme_lists_every_command() -> None:
+    text = (ROOT / "README.md").read_text()
+    names = [name for name in GROUP.commands if name not in ("evaluate", "demo")]
+    names += [f"evaluate {name}" for name in GROUP.commands["evaluate"].commands]
+    for name in names:
+        assert re.search(rf"^\| `{name}[ `]", text, re.M), name
+    assert "emsync demo" in text
+
+
+def test_every_option_of_a_composition_can_be_typed_with_its_default() -> None:
+    typed = {parameter.name: parameter.default for parameter in GROUP.commands["generate"].params}
+    for field in fields(Options):
+        empty = "" if field.name == "rules_off" else None  # a list is typed with commas
+        default = getattr(Options(), field.name)
+        assert typed[field.name] == (empty if default is None else default), field.name
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_a_link_leads_somewhere(page: Path) -> None:
+    for target in re.findall(r"\]\(([^)#:\s]+)(?:#[^)]*)?\)", page.read_text()):
+        assert (page.parent / target).exists(), target
