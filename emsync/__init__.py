@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from emsync.matching import match
     from emsync.model.composer import Composer
     from emsync.music.piece import Piece
-    from emsync.options import Options, Outputs
+    from emsync.options import Options
     from emsync.pipeline import analyze, generate
     from emsync.sound.audio import Audio, render
 
@@ -29,7 +29,6 @@ _HOMES = {  # of each public name, imported when it is first used: ``emsync --he
     "Composition": "emsync.composition",
     "EmsyncError": "emsync.errors",
     "Options": "emsync.options",
-    "Outputs": "emsync.options",
     "Piece": "emsync.music.piece",
     "analyze": "emsync.pipeline",
     "check": "emsync.formats.midi",
@@ -45,7 +44,6 @@ __all__ = [
     "Composition",
     "EmsyncError",
     "Options",
-    "Outputs",
     "Piece",
     "__version__",
     "analyze",

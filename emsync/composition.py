@@ -13,7 +13,7 @@ from emsync.fit.ending import Ending
 from emsync.fit.hits import CutReport, Fitted
 from emsync.formats.labels import Titles
 from emsync.music.piece import Piece
-from emsync.options import Options, Outputs, PathLike, Sampling
+from emsync.options import KeepAudio, Options, Outputs, PathLike, Sampling, as_path
 from emsync.plain import plain
 from emsync.progress import Progress, silent
 from emsync.ranking import Candidate
@@ -115,7 +115,7 @@ class Composition:
         """Return the music played, exactly as long as the film."""
         from emsync.outputs import play
 
-        return play(self, None if soundfont is None else Path(soundfont))
+        return play(self, as_path(soundfont))
 
     def save(self, path: PathLike) -> None:
         """Write what the suffix of ``path`` names, whole or not at all.
@@ -133,18 +133,38 @@ class Composition:
             raise UsageError(f"cannot save as {target.name!r}; end its name with one of {known}")
         kind = kinds[suffix]
         self.write(
-            Outputs(
-                score=target if kind == "score" else None,
-                audio=target if kind == "audio" else None,
-                video=target if kind == "video" else None,
-                bundle=target if kind == "bundle" else None,
-            )
+            score=target if kind == "score" else None,
+            audio=target if kind == "audio" else None,
+            video=target if kind == "video" else None,
+            bundle=target if kind == "bundle" else None,
         )
 
-    def write(self, outputs: Outputs, progress: Progress = silent) -> None:
-        """Write ``outputs``, together or not at all."""
+    def write(
+        self,
+        *,
+        score: PathLike | None = None,
+        video: PathLike | None = None,
+        audio: PathLike | None = None,
+        bundle: PathLike | None = None,
+        keep_audio: KeepAudio = "replace",
+        soundfont: PathLike | None = None,
+        progress: Progress = silent,
+    ) -> None:
+        """Write the files that are named, together or not at all.
+
+        ``keep_audio`` says what becomes of the film's own sound in ``video``: "replace" drops it,
+        "mix" keeps it, "duck" plays the music under it.
+        """
         from emsync.outputs import write_outputs
 
+        outputs = Outputs(
+            score=as_path(score),
+            video=as_path(video),
+            audio=as_path(audio),
+            bundle=as_path(bundle),
+            soundfont=as_path(soundfont),
+            keep_audio=keep_audio,
+        )
         write_outputs(self, outputs, progress)
 
     def _repr_html_(self) -> str:

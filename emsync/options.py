@@ -131,9 +131,14 @@ class Sampling:
             raise UsageError(f"instruments is {self.instruments!r}, neither 'fewer' nor 'more'")
 
 
+def as_path(path: PathLike | None) -> Path | None:
+    """Return ``path`` as a Path, if there is one."""
+    return None if path is None else Path(path)
+
+
 @dataclass(frozen=True)
 class Outputs:
-    """What to write of a composition, and how it sounds. Paths may be ``str``."""
+    """What to write of a composition, and how it sounds."""
 
     score: Path | None = None  # .mid
     video: Path | None = None  # the film with the music: .mp4, .mov, .mkv or .webm
@@ -144,9 +149,6 @@ class Outputs:
     bundle: Path | None = None  # a folder with all of it; see ``emsync.report.bundle``
 
     def __post_init__(self) -> None:
-        for name in ("score", "video", "audio", "soundfont", "bundle"):
-            if (value := getattr(self, name)) is not None:
-                object.__setattr__(self, name, Path(value))
         if self.keep_audio not in get_args(KeepAudio):
             known = ", ".join(get_args(KeepAudio))
             raise UsageError(f"keep-audio is {self.keep_audio!r}; choose one of {known}")

@@ -1,5 +1,6 @@
 """The Python API: its names, how little importing costs, and that the README's lines run."""
 
+import json
 import re
 import subprocess
 import sys
@@ -42,6 +43,7 @@ def test_importing_emsync_imports_nothing_heavy() -> None:
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
+@pytest.mark.slow
 def test_the_readmes_lines_run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -56,6 +58,27 @@ def test_the_readmes_lines_run(
     }  # fmt: skip
     assert "a cut at 3.40 s" in capsys.readouterr().out
     assert emsync.check("score.mid").ok
+
+
+@pytest.mark.slow
+def test_the_notebook_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import matplotlib
+
+    matplotlib.use("agg")
+    import matplotlib.pyplot as plt
+
+    monkeypatch.setattr(plt, "show", plt.close)
+    monkeypatch.chdir(tmp_path)
+    draw_clip(Path("clip.mp4"), 5.0)
+    cells = json.loads((README.parent / "docs" / "notebook.ipynb").read_text())["cells"]
+    names: dict[str, object] = {}
+    for cell in cells:
+        if cell["cell_type"] == "code":
+            assert cell["outputs"] == []  # none are stored
+            exec("".join(cell["source"]), names)
+    assert {path.name for path in tmp_path.iterdir()} == {
+        "clip.mp4", "analysis.json", "score.mid", "scored.mp4", "clip-score",
+    }  # fmt: skip
 
 
 def test_a_composition_shows_itself_and_saves_by_suffix(

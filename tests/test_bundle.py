@@ -135,7 +135,7 @@ def test_a_bundle_goes_together_with_other_outputs_and_replaces_an_earlier_one(
     for name in same:
         assert (folder / name).read_bytes() == (made / name).read_bytes(), name
     composition = generate(film, Options(candidates=2, cuts="none"), checkpoint=small)
-    composition.write(Outputs(bundle=folder, keep_all=True))
+    write_outputs(composition, Outputs(bundle=folder, keep_all=True))
     again = {path.name for path in folder.iterdir()}
     assert again == CONTENTS | {"score.1.mid", "score.2.mid"}
     assert "CUT" not in (folder / "markers.csv").read_text()
@@ -158,7 +158,7 @@ def test_a_failure_leaves_the_earlier_bundle_and_nothing_else(
     outputs = Outputs(tmp_path / "a.mid", tmp_path / "a.mp4", bundle=folder)
     composition = generate(film, Options(candidates=1), checkpoint=small)
     with pytest.raises(EmsyncError, match="no ink"):
-        composition.write(outputs)
+        write_outputs(composition, outputs)
     assert list(tmp_path.iterdir()) == [folder]
     assert {p.name: p.read_text() for p in folder.iterdir()} == {
         "score.json": "yesterday",
