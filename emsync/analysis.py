@@ -27,7 +27,7 @@ from emsync.emotion.plane import (
     normalise,
 )
 from emsync.errors import InputError, UsageError
-from emsync.files import whole
+from emsync.files import atomic_write
 from emsync.music.tonality import TONICS, pitch_class
 from emsync.options import FASTEST, SLOWEST, PathLike
 from emsync.plain import plain
@@ -224,7 +224,7 @@ class Analysis:
                 lines = ",\n  ".join(json.dumps(row, allow_nan=False) for row in data[key])
                 rows[key] = f"[\n  {lines}\n ]"
         text = ",\n".join(f' "{key}": {row}' for key, row in rows.items())
-        with whole(Path(path)) as partial:
+        with atomic_write(Path(path)) as partial:
             partial.write_text(f"{{\n{text}\n}}\n", encoding="utf-8")
 
     @classmethod

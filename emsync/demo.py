@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emsync.errors import EmsyncError, InputError, UsageError
-from emsync.files import whole
+from emsync.files import atomic_write
 from emsync.options import Options, Outputs
 from emsync.progress import Progress, silent
 from emsync.video.film import open_film
@@ -41,7 +41,7 @@ def draw_clip(path: Path, seconds: float = LENGTH, fps: int = 25) -> None:
     from moviepy import VideoClip
 
     clip = VideoClip(picture, duration=seconds)
-    with whole(path) as part:
+    with atomic_write(path) as part:
         try:
             clip.write_videofile(
                 str(part.absolute()),  # FFmpeg takes "concat:x.mp4" for a protocol

@@ -1,4 +1,4 @@
-"""Outputs that appear whole or not at all."""
+"""Outputs that appear complete or not at all."""
 
 import os
 import secrets
@@ -28,12 +28,13 @@ _open: dict[Path, Path] = {}  # partial files being written, and what they will 
 
 
 @contextmanager
-def whole(path: Path) -> Iterator[Path]:
+def atomic_write(path: Path) -> Iterator[Path]:
     """Yield a path to write to; rename it to ``path`` on success, remove it on failure.
 
     The partial file has the suffix of ``path``, since writers choose the format by it. A target
     that cannot be written raises EmsyncError, and the previous ``path`` stays untouched. A writer
-    that is given a partial file of another ``whole`` writes to it: outputs can appear together.
+    that is given the partial file of another ``atomic_write`` writes straight to it, so that
+    several outputs can appear together.
     """
     if path in _open:
         yield path

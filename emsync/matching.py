@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emsync.errors import InputError, UsageError
-from emsync.files import check_target, whole
+from emsync.files import atomic_write, check_target
 from emsync.metrics.rhythm import (
     HOP,
     POWER,
@@ -418,7 +418,7 @@ def read_index(path: Path) -> tuple[dict[str, Track], str]:
 
 def write_index(path: Path, tracks: Sequence[Track]) -> None:
     """Write the tracks to ``path``, whole or not at all: arrays without pickles."""
-    with whole(path) as part, part.open("wb") as file:
+    with atomic_write(path) as part, part.open("wb") as file:
         np.savez(
             file,
             emsync_rhythm=np.array(VERSION),

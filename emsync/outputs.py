@@ -10,7 +10,7 @@ from typing import Any, Literal, TypeAlias
 from emsync.analysis import Analysis
 from emsync.composition import Composition
 from emsync.errors import UsageError
-from emsync.files import check_target, whole
+from emsync.files import atomic_write, check_target
 from emsync.formats.cut_lists import write_cuts
 from emsync.formats.midi import midi_bytes
 from emsync.formats.smf import parse
@@ -19,10 +19,10 @@ from emsync.options import Outputs
 from emsync.progress import Progress, Stopwatch, silent
 from emsync.ranking import Candidate
 from emsync.report.bundle import (
+    atomic_folder,
     check_bundle,
     play_stems,
     preview_suffix,
-    whole_folder,
     write_bundle,
 )
 from emsync.report.plots import plot_analysis
@@ -83,16 +83,16 @@ def write_outputs(
         raise ValueError("a composition without a film can be written only by emsync.formats.midi")
     check_outputs(outputs, film)
     with ExitStack() as together:
-        folder = outputs.bundle and together.enter_context(whole_folder(outputs.bundle))
+        folder = outputs.bundle and together.enter_context(atomic_folder(outputs.bundle))
         with clock("write"):
             data = _midi(composition, composition.best)
             place = outputs.score or (folder and folder / "score.mid")
             if place:
-                together.enter_context(whole(place)).write_bytes(data)
+                together.enter_context(atomic_write(place)).write_bytes(data)
             if place and outputs.keep_all:
                 for number, candidate in enumerate(composition.candidates, 1):
                     name = place.with_name(f"{place.stem}.{number}.mid")
-                    file = together.enter_context(whole(name))
+                    file = together.enter_context(atomic_write(name))
                     file.write_bytes(_midi(composition, candidate))
         if not (outputs.audio or outputs.video or folder):
             return Written(outputs, clock.seconds)
@@ -102,7 +102,7 @@ def write_outputs(
             sound = stems.mix if stems else _played(parse(data), duration, outputs.soundfont)
             progress("Playing", 1.0)
             if outputs.audio:
-                audio.write_wav(sound, together.enter_context(whole(outputs.audio)))
+                audio.write_wav(sound, together.enter_context(atomic_write(outputs.audio)))
         if outputs.video or folder:
             with clock("mux"):
                 mixed = soundtrack(film, sound, outputs.keep_audio)
@@ -111,7 +111,7 @@ def write_outputs(
                     progress("Writing the film", seconds / duration)
 
                 if outputs.video:
-                    target = together.enter_context(whole(outputs.video))
+                    target = together.enter_context(atomic_write(outputs.video))
                     mux(film, mixed, target, tell)
                 if folder:
                     preview = folder / f"preview{preview_suffix(film)}"
@@ -165,7 +165,7 @@ def write_analysis(analysis: Analysis, strip: Sequence[Still], targets: Targets)
     """Write an analysis, its picture and its cut lists, together or not at all."""
     with ExitStack() as together:
         for path, kind in targets:
-            file = together.enter_context(whole(path))
+            file = together.enter_context(atomic_write(path))
             if kind == "analysis":
                 analysis.save(file)
             elif kind == "plot":

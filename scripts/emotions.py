@@ -19,7 +19,7 @@ from scipy.stats import spearmanr
 from emsync.analysis import Analysis
 from emsync.emotion.estimator import choose
 from emsync.emotion.pictures import Pictures, Usual, reference, shots, table
-from emsync.files import whole
+from emsync.files import atomic_write
 from emsync.video.film import open_film
 from emsync.video.watch import watch
 
@@ -68,7 +68,7 @@ def main(clips: Path, judgement: Path, text: str, write: Path | None) -> None:
         f"{1000 * feeling / length:.2f} ms to feel it ({length:.0f} s of film)."
     )
     if write is not None:
-        with whole(write) as partial:
+        with atomic_write(write) as partial:
             partial.write_text(table(measured), encoding="utf-8")
 
 

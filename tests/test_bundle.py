@@ -23,7 +23,7 @@ from emsync.options import Options, Outputs
 from emsync.outputs import check_outputs, check_targets, write_outputs
 from emsync.pipeline import generate
 from emsync.report import bundle
-from emsync.report.bundle import check_bundle, play_stems, whole_folder
+from emsync.report.bundle import atomic_folder, check_bundle, play_stems
 from emsync.sound import audio
 from emsync.video.film import open_film
 from emsync.video.watch import Cut
@@ -225,11 +225,11 @@ def test_the_preview_is_a_film_that_can_hold_the_pictures(
 def test_a_folder_that_failed_is_gone_and_a_whole_one_takes_the_place(tmp_path: Path) -> None:
     folder = tmp_path / "bundle"
     for words in ("first", "second"):
-        with whole_folder(folder) as partial:
+        with atomic_folder(folder) as partial:
             (partial / "a").write_text(words)
             assert not folder.exists() or (folder / "a").read_text() == "first"
     assert (folder / "a").read_text() == "second"
-    with pytest.raises(EmsyncError, match="cannot write"), whole_folder(folder):
+    with pytest.raises(EmsyncError, match="cannot write"), atomic_folder(folder):
         raise OSError(28, "No space left on device")
     assert [p.name for p in tmp_path.iterdir()] == ["bundle"]
     assert (folder / "a").read_text() == "second"

@@ -16,7 +16,7 @@ from pathlib import Path, PurePath
 from typing import Any, BinaryIO
 
 from emsync.errors import InputError, UsageError
-from emsync.files import whole
+from emsync.files import atomic_write
 
 MIB = 2**20  # bytes
 BLOCK = 2**22  # bytes read at once
@@ -53,7 +53,7 @@ def pack(folder: Path, out: Path, piece: int, only: Sequence[str] = ()) -> list[
     except OSError as error:
         raise InputError(f"cannot pack {str(folder)!r}: {error}") from error
     index = {"files": [asdict(p) for p in files], "pieces": [asdict(p) for p in pieces]}
-    with whole(out / INDEX) as partial:
+    with atomic_write(out / INDEX) as partial:
         partial.write_text(json.dumps(index, indent=1) + "\n")
     return pieces
 
@@ -75,7 +75,7 @@ def unpack(pieces: Path, out: Path) -> list[Part]:
     try:
         with lzma.open(io.BufferedReader(_Joined(pieces / part.name for part in parts))) as stream:
             for part in files:
-                with whole(out / part.name) as partial, partial.open("wb") as file:
+                with atomic_write(out / part.name) as partial, partial.open("wb") as file:
                     if _copy(stream, file, part.size) != part.sha256:
                         raise ValueError(f"{part.name!r} is not what was packed")
     except (EOFError, ValueError, lzma.LZMAError) as error:

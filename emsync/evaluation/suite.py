@@ -32,7 +32,7 @@ from emsync.evaluation.measure import (
     quality_table,
     read_all,
 )
-from emsync.files import check_target, whole
+from emsync.files import atomic_write, check_target
 from emsync.fit.dynamics import Dynamics
 from emsync.fit.ending import Ending
 from emsync.fit.hits import fit
@@ -450,7 +450,7 @@ def _real(estimate: Mapping[str, Any]) -> str:
 
 def _keep(out: Path, report: Mapping[str, Any]) -> None:
     with ExitStack() as together:
-        page = together.enter_context(whole(out / "suite.md"))
-        data = together.enter_context(whole(out / "suite.json"))
+        page = together.enter_context(atomic_write(out / "suite.md"))
+        data = together.enter_context(atomic_write(out / "suite.json"))
         page.write_text(table(report), encoding="utf-8")
         data.write_text(json.dumps(report, indent=1, allow_nan=False) + "\n", encoding="utf-8")

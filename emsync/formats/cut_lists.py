@@ -18,7 +18,7 @@ from typing import Any
 
 from emsync.analysis import Analysis, Cut
 from emsync.errors import AssetError, InputError, UsageError
-from emsync.files import whole
+from emsync.files import atomic_write
 from emsync.video.timecode import RATES, Timecode, can_drop, exact_rate
 
 LARGEST = 16_000_000  # bytes; a list of cuts is small
@@ -283,7 +283,7 @@ def _write_json(path: Path, analysis: Analysis) -> None:
 
 def _write_csv(path: Path, analysis: Analysis) -> None:
     rate, scenes = _scenes(analysis)
-    with whole(path) as partial, partial.open("w", newline="", encoding="utf-8") as file:
+    with atomic_write(path) as partial, partial.open("w", newline="", encoding="utf-8") as file:
         table = csv.writer(file, lineterminator="\n")
         table.writerow(["Timecode List:", *(_clock(start / rate) for start, _ in scenes[1:])])
         table.writerow(
@@ -310,7 +310,7 @@ def _write_edl(path: Path, analysis: Analysis) -> None:
     for number, (start, end) in enumerate(scenes, 1):
         times = " ".join(str(t) for t in (zero + start, zero + end, record + start, record + end))
         lines += [f"{number:03d}  AX       V     C        {times}", f"* FROM CLIP NAME: {name}"]
-    with whole(path) as partial:
+    with atomic_write(path) as partial:
         partial.write_text("\n".join([*lines, ""]), encoding="ascii")
 
 
@@ -333,7 +333,7 @@ def _write_otio(path: Path, analysis: Analysis) -> None:
         )
     timeline = otio.schema.Timeline(name=analysis.source)
     timeline.tracks.append(track)
-    with whole(path) as partial:
+    with atomic_write(path) as partial:
         otio.adapters.write_to_file(timeline, str(partial), adapter_name="otio_json")
 
 

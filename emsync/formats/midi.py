@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from emsync.errors import InputError, UsageError
-from emsync.files import whole
+from emsync.files import atomic_write
 from emsync.fit.dynamics import Dynamics
 from emsync.fit.hits import CutReport, Fitted
 from emsync.formats.labels import Titles
@@ -62,7 +62,7 @@ def write_midi(
     path: Path, fitted: Fitted, titles: Titles = Titles(), dynamics: Dynamics = Dynamics()
 ) -> None:
     """Write ``fitted`` to ``path``, whole or not at all; see ``to_midi``."""
-    with whole(path) as partial:
+    with atomic_write(path) as partial:
         partial.write_bytes(midi_bytes(fitted, titles, dynamics))
 
 

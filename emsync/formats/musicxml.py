@@ -14,7 +14,7 @@ from xml.etree.ElementTree import Element, SubElement
 
 import numpy as np
 
-from emsync.files import whole
+from emsync.files import atomic_write
 from emsync.fit.hits import Fitted
 from emsync.formats.labels import Titles
 from emsync.formats.midi import CHANNELS, key
@@ -103,7 +103,7 @@ def write_musicxml(path: Path, fitted: Fitted, titles: Titles = Titles()) -> Non
         part = SubElement(root, "part", id=f"P{number}")
         _fill(part, number, c, _staves(fitted, c), bars, fifths)
     ElementTree.indent(root)
-    with whole(path) as partial:
+    with atomic_write(path) as partial:
         ElementTree.ElementTree(root).write(partial, encoding="utf-8", xml_declaration=True)
 
 

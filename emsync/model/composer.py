@@ -16,7 +16,7 @@ from emsync import plugins
 from emsync.analysis import Analysis
 from emsync.conditioning import Conditioner, Floats, Targets
 from emsync.errors import AssetError, UsageError
-from emsync.files import whole
+from emsync.files import atomic_write
 from emsync.model.int8.quantize import quantized
 from emsync.model.transformer import EventTransformer, ModelConfig
 from emsync.music.piece import Piece
@@ -105,9 +105,9 @@ class Composer:
             weights = {k: v.to(dtype) for k, v in weights.items()}
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
-        with whole(folder / "model.safetensors") as partial:
+        with atomic_write(folder / "model.safetensors") as partial:
             save_file({k: v.contiguous() for k, v in weights.items()}, partial)
-        with whole(folder / "config.json") as partial:
+        with atomic_write(folder / "config.json") as partial:
             partial.write_text(json.dumps(config, indent=2) + "\n")
 
     def push_to_hub(self, repository: str, **settings: Any) -> None:

@@ -110,7 +110,7 @@ def check_bundle(folder: Path, film: Film) -> None:
 
 
 @contextmanager
-def whole_folder(folder: Path) -> Iterator[Path]:
+def atomic_folder(folder: Path) -> Iterator[Path]:
     """Yield a new folder to fill; it takes the place of ``folder`` on success, or is removed.
 
     What was in ``folder`` stays until then; see ``check_bundle``.

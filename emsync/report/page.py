@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from emsync.composition import Composition
-from emsync.files import whole
+from emsync.files import atomic_write
 from emsync.fit.hits import Fitted
 from emsync.formats.midi import key
 from emsync.music.piece import CLASSES, DRUMS
@@ -78,13 +78,13 @@ def write_png(path: Path, composition: Composition) -> None:
         page.down = top
         _draw(page, composition)
         _table(page, table, lines)
-        with whole(path) as partial:
+        with atomic_write(path) as partial:
             figure.savefig(partial, format="png", metadata={"Software": None})
 
 
 def write_html(path: Path, composition: Composition) -> None:
     """Write ``html_page`` to the HTML file ``path``, whole or not at all."""
-    with whole(path) as partial:
+    with atomic_write(path) as partial:
         partial.write_text(html_page(composition), encoding="utf-8")
 
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from emsync.analysis import Analysis
 from emsync.emotion.plane import gaussians
-from emsync.files import whole
+from emsync.files import atomic_write
 from emsync.video.watch import Curve, Still
 
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ def plot_analysis(analysis: Analysis, strip: Sequence[Still], path: Path) -> Non
             axes.spines[:].set_visible(False)
         for axes in (cuts, motion, over_time):
             axes.set_xlim(0, analysis.duration)
-        with whole(path) as partial:
+        with atomic_write(path) as partial:
             figure.savefig(partial, format="png", metadata={"Software": None})
 
 

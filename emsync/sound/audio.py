@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from symusic.core import NoteTick, ScoreSecond, ScoreTick, TempoTick, TrackTick
 
 from emsync.errors import AssetError, InputError, UsageError
-from emsync.files import check_target, whole
+from emsync.files import atomic_write, check_target
 from emsync.formats.smf import parse
 from emsync.options import PathLike
 
@@ -374,7 +374,7 @@ def finish(audio: Audio, duration: float, fade: float = FADE) -> Audio:
 
 def write_wav(audio: Audio, path: Path) -> None:
     """Write ``audio`` as a 16-bit WAV file, whole or not at all."""
-    with whole(path) as part:
+    with atomic_write(path) as part:
         part.write_bytes(wav_bytes(audio))
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple, cast
 import numpy as np
 
 from emsync.errors import EmsyncError, InputError, UsageError
-from emsync.files import check_target, whole
+from emsync.files import atomic_write, check_target
 from emsync.options import KeepAudio
 from emsync.sound.audio import RATE, Audio, Samples, duck, fit, mix
 from emsync.video.film import (
@@ -95,11 +95,11 @@ def mux(
 
     check_mux(film, output)
     timing = _timing(film)
-    with whole(output) as part:
+    with atomic_write(output) as part:
         try:
             _write_film(film, timing, sound, part, progress or (lambda seconds: None))
         except av.FFmpegError as error:
-            if isinstance(error, OSError):  # of the disk: told by whole
+            if isinstance(error, OSError):  # of the disk: told by atomic_write
                 raise
             raise EmsyncError(
                 f"cannot copy the pictures of {str(film.path)!r} into {str(output)!r}: "
