@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
-from numpy.typing import NDArray
 
+from emsync.arrays import Float64s
 from emsync.emotion.arc import State, named, scenes, seconds, settle, whole_feeling
 from emsync.emotion.estimator import Estimator, Feeling, choose, mean
 from emsync.emotion.plane import (
@@ -206,7 +206,7 @@ class Analysis:
             arc=tuple(replace(s, start=s.start * factor, end=s.end * factor) for s in self.arc),
         )
 
-    def feelings(self, times: NDArray[np.float64]) -> NDArray[np.float64]:
+    def feelings(self, times: Float64s) -> Float64s:
         """Return the (T, 2) valence and arousal of the states that ``times`` are in."""
         states = np.searchsorted([state.start for state in self.arc[1:]], times, side="right")
         return np.array([(state.valence, state.arousal) for state in self.arc])[states]

@@ -16,7 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emsync.analysis import Analysis
-from emsync.music.piece import Piece, Seconds
+from emsync.arrays import Seconds
+from emsync.music.piece import Piece
 from emsync.tokens import Timeline
 
 Floats: TypeAlias = NDArray[np.float32]

@@ -18,6 +18,7 @@ from typing import Any, get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from emsync.arrays import Float32s, Float64s
 from emsync.errors import InputError, UsageError
 from emsync.files import atomic_write, check_target
 from emsync.metrics.rhythm import (
@@ -214,7 +215,7 @@ def rank(
 # --- what a film and a piece of music have of rhythm ----------------------------------------------
 
 
-def see(film: Film, progress: Progress = silent) -> tuple[float, NDArray[np.float64]]:
+def see(film: Film, progress: Progress = silent) -> tuple[float, Float64s]:
     """Watch ``film``; return its seconds and its visible impact."""
     impact = Impact()
     footage = watch(film, lambda share: progress("Watching", share), [impact])
@@ -226,7 +227,7 @@ def listen(path: Path) -> Rhythm:
     return rhythm_of(read_mono(path))
 
 
-def rhythm_of(samples: NDArray[np.float32]) -> Rhythm:
+def rhythm_of(samples: Float32s) -> Rhythm:
     """Return the rhythm of (N,) samples, SAMPLE_RATE a second; 1 is the strongest onset."""
     strength = onset_strength(samples)
     signal = as_signal(strength)
@@ -234,7 +235,7 @@ def rhythm_of(samples: NDArray[np.float32]) -> Rhythm:
     return Rhythm((signal / (top or 1.0)).astype(np.float16), beats(strength))
 
 
-def onset_strength(samples: NDArray[np.float32]) -> NDArray[np.float32]:
+def onset_strength(samples: Float32s) -> Float32s:
     """Return the onset strength of (N,) samples in each step, by librosa.
 
     It is what grows in the levels (dB) of a mel spectrum, the mean over its bands: equations 2 and
@@ -250,9 +251,7 @@ def onset_strength(samples: NDArray[np.float32]) -> NDArray[np.float32]:
         for at in range(0, len(padded) - WINDOW + 1, BLOCK * HOP)
     ]  # fmt: skip
     levels = librosa.power_to_db(np.concatenate(spectra, axis=1))  # dB, 80 below the loudest
-    strength: NDArray[np.float32] = librosa.onset.onset_strength(
-        S=levels, sr=SAMPLE_RATE, hop_length=HOP
-    )
+    strength: Float32s = librosa.onset.onset_strength(S=levels, sr=SAMPLE_RATE, hop_length=HOP)
     return strength
 
 
@@ -304,7 +303,7 @@ def _batches(tracks: Sequence[Track]) -> Iterator[list[Track]]:
 # --- sound from a file ----------------------------------------------------------------------------
 
 
-def read_mono(path: Path) -> NDArray[np.float32]:
+def read_mono(path: Path) -> Float32s:
     """Return the sound of a file as (N,) samples, SAMPLE_RATE a second, all channels as one."""
     pieces = [frame.to_ndarray()[0] for frame in sound_frames(path, SAMPLE_RATE, "mono")]
     samples = np.concatenate(pieces) if pieces else np.zeros(0, np.float32)

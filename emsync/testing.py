@@ -15,10 +15,11 @@ from pathlib import Path
 import numpy as np
 
 from emsync.analysis import Analysis, Curve, Cut, State
+from emsync.arrays import Seconds
 from emsync.conditioning import Conditioner, Floats
 from emsync.emotion.estimator import Estimator, Feeling
 from emsync.emotion.plane import EMOTIONS
-from emsync.music.piece import BASS, CLASSES, DRUMS, PIANO, Piece, Seconds
+from emsync.music.piece import BASS, CLASSES, DRUMS, PIANO, Piece
 from emsync.tokens import Ids, Timeline, Tokenizer
 from emsync.video.film import Film
 from emsync.video.watch import STILL_HEIGHT, STRIP, Footage, Still

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, ClassVar, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from emsync.music.piece import Piece, Seconds
+from emsync.arrays import Seconds
+from emsync.music.piece import Piece
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from emsync.arrays import Seconds
 from emsync.fit.hits import TimeMap
-from emsync.music.piece import Piece, Seconds
+from emsync.music.piece import Piece
 
 times = st.floats(0, 60, allow_subnormal=False)
 notes = st.tuples(st.integers(0, 4), st.integers(21, 108), times, st.floats(0.01, 9)).map(

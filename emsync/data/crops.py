@@ -9,9 +9,10 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from emsync.arrays import Seconds
 from emsync.conditioning import Conditioner, Floats
 from emsync.data.labels import Scale
-from emsync.music.piece import Piece, Seconds
+from emsync.music.piece import Piece
 from emsync.music.statistics import density
 from emsync.tokens import Ids, Timeline, Tokenizer
 

@@ -17,12 +17,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
-from numpy.typing import NDArray
 
+from emsync.arrays import Float32s, Float64s, Picture
 from emsync.emotion.estimator import Estimator, Feeling, Span
 from emsync.emotion.plane import EMOTIONS
 from emsync.errors import AssetError
-from emsync.video.watch import Footage, Picture
+from emsync.video.watch import Footage
 
 if TYPE_CHECKING:
     import torch
@@ -87,7 +87,7 @@ class Clip(Estimator):
         return said
 
 
-def softmax(logits: NDArray[np.float64]) -> NDArray[np.float64]:
+def softmax(logits: Float64s) -> Float64s:
     """Return probabilities that sum to 1."""
     p = np.exp(logits - logits.max())
     return p / p.sum()
@@ -105,7 +105,7 @@ class Eyes:
         self.words = self._words(tokenizer)  # (E, K)
         self.prejudice = self._logits(blanks(self.size)).mean(axis=0)  # (E,)
 
-    def look(self, pictures: Sequence[Picture]) -> NDArray[np.float64]:
+    def look(self, pictures: Sequence[Picture]) -> Float64s:
         """Return the (P, E) logits of RGB pictures, 0 where they say no more than blank ones."""
         return self._logits(pictures) - self.prejudice
 
@@ -123,7 +123,7 @@ class Eyes:
                 rows.append(_unit(self.model.get_text_features(**tokens)).mean(dim=0))
         return _unit(torch.stack(rows))
 
-    def _logits(self, pictures: Sequence[Picture]) -> NDArray[np.float64]:
+    def _logits(self, pictures: Sequence[Picture]) -> Float64s:
         import torch
 
         rows = []
@@ -134,7 +134,7 @@ class Eyes:
                 rows.append(self.model.logit_scale.exp() * seen @ self.words.T)
         return np.asarray(torch.cat(rows).double().numpy())
 
-    def _prepared(self, picture: Picture) -> NDArray[np.float32]:
+    def _prepared(self, picture: Picture) -> Float32s:
         """Return the (3, size, size) input: squeezed, or the middle, as the model learned."""
         import cv2
 

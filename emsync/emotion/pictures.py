@@ -16,12 +16,10 @@ from importlib.resources import files
 from typing import ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
 
+from emsync.arrays import Float64s
 from emsync.emotion.estimator import Estimator, Feeling, Span
 from emsync.video.watch import Footage
-
-Floats = NDArray[np.float64]
 
 SHOT = 5.0  # seconds; a shot this long has 1/e of the greatest rhythm
 STILL = 0.01  # picture heights a second that pass for no motion
@@ -46,8 +44,8 @@ class Shot:
 class Usual:
     """How measures are spread over ordinary footage."""
 
-    mean: Floats  # (5,)
-    sd: Floats  # (5,)
+    mean: Float64s  # (5,)
+    sd: Float64s  # (5,)
     pleasure: tuple[float, float]  # mean and SD of the sum of the standardised measures
     excitement: tuple[float, float]
 
@@ -66,7 +64,7 @@ class Usual:
                    (float(excitement[0]), float(excitement[1])))  # fmt: skip
 
 
-def _spread(rows: Floats, weights: Floats) -> tuple[Floats, Floats]:
+def _spread(rows: Float64s, weights: Float64s) -> tuple[Float64s, Float64s]:
     mean = np.average(rows, axis=0, weights=weights)
     return mean, np.sqrt(np.average((rows - mean) ** 2, axis=0, weights=weights))
 
@@ -106,7 +104,7 @@ class Pictures(Estimator):
         return [Feeling.at(float(v), float(a)) for v, a in zip(*points, strict=True)]
 
 
-def measure(footage: Footage, spans: Sequence[Span]) -> Floats:
+def measure(footage: Footage, spans: Sequence[Span]) -> Float64s:
     """Return the (N, 5) brightness, saturation, colourfulness, motion and rhythm of spans."""
     colours = (footage.brightness, footage.saturation, footage.colourfulness)
     speed = _means(footage.motion_times, footage.motion, spans)
@@ -115,7 +113,7 @@ def measure(footage: Footage, spans: Sequence[Span]) -> Floats:
     return np.stack([*columns, np.log10(speed + STILL), rhythm], axis=1)
 
 
-def _means(times: Floats, values: Floats, spans: Sequence[Span]) -> Floats:
+def _means(times: Float64s, values: Float64s, spans: Sequence[Span]) -> Float64s:
     """Return the (N,) means of ``values`` within spans; where none lies within, the nearest's."""
     if not len(times):
         return np.zeros(len(spans))
@@ -126,7 +124,7 @@ def _means(times: Floats, values: Floats, spans: Sequence[Span]) -> Floats:
     return np.where(high > low, means, np.interp((starts + ends) / 2, times, values))
 
 
-def shot_rhythm(cuts: Iterable[float], duration: float, spans: Sequence[Span]) -> Floats:
+def shot_rhythm(cuts: Iterable[float], duration: float, spans: Sequence[Span]) -> Float64s:
     """Return the (N,) rhythm of the cutting in spans: the mean of exp(-shot / SHOT), in [0, 1].
 
     After Hanjalic & Xu 2005, with seconds for frames. The clip's edges cut the first and the last

@@ -19,12 +19,13 @@ from typing import Any
 
 import numpy as np
 
+from emsync.arrays import Seconds
 from emsync.conditioning import Floats
 from emsync.errors import UsageError
 from emsync.metrics.statistics import Correlation, spearman
 from emsync.model.composer import Composer
 from emsync.music.mood import MoodModel, features, major_third_share
-from emsync.music.piece import Piece, Seconds
+from emsync.music.piece import Piece
 from emsync.music.statistics import density
 from emsync.music.statistics import onset_density as onsets_a_second
 from emsync.music.tonality import TONICS

@@ -8,8 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emsync.analysis import Analysis
+from emsync.arrays import Float64s, Seconds
 from emsync.fit.ending import Ending
-from emsync.music.piece import ACCENT, VELOCITY, Piece, Seconds, velocities
+from emsync.music.piece import ACCENT, VELOCITY, Piece, velocities
 
 RANGE = 24  # steps of velocity between an arousal of zero and one of one
 RAMP = 2.0  # seconds in which one loudness becomes the next
@@ -42,7 +43,7 @@ class Dynamics:
         states = [(state.start, state.arousal) for state in analysis.arc]
         return cls.of(states, analysis.duration - ending.fade_start)
 
-    def at(self, times: Seconds) -> NDArray[np.float64]:
+    def at(self, times: Seconds) -> Float64s:
         """Return the velocity of plain notes at (N,) ``times``; a change takes ``RAMP`` seconds."""
         ends = np.minimum(np.add(self.times, RAMP), [*self.times[1:], np.inf])
         joints = np.ravel(np.column_stack([self.times, ends]))

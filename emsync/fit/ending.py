@@ -5,11 +5,11 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any, Self
 
 import numpy as np
-from numpy.typing import NDArray
 
 from emsync.analysis import Analysis
+from emsync.arrays import Float64s, Seconds
 from emsync.fit.hits import Fitted
-from emsync.music.piece import BASS, DRUMS, PIANO, Piece, Seconds
+from emsync.music.piece import BASS, DRUMS, PIANO, Piece
 from emsync.music.statistics import pitch_class_seconds
 from emsync.options import EndingKind
 from emsync.video.watch import Cut
@@ -120,7 +120,7 @@ def _best_moment(piece: Piece, asked: float) -> float:
     return float(sounding[np.argmax(fullest)])
 
 
-def _tonic_triad(piece: Piece, ended: Piece, at: float, duration: float) -> NDArray[np.float64]:
+def _tonic_triad(piece: Piece, ended: Piece, at: float, duration: float) -> Float64s:
     """Return the rows of the tonic triad on the piano and its root in the bass, where not taken."""
     sounding = pitch_class_seconds(piece)
     triads = {

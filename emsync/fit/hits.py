@@ -14,10 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emsync.analysis import Cut
+from emsync.arrays import Float64s, Seconds
 from emsync.errors import UsageError
 from emsync.music.bars import NEAR as ON_BEAT
 from emsync.music.bars import TICKS, Bars, Grid, find_bars, nearest, tempo_map
-from emsync.music.piece import Piece, Seconds
+from emsync.music.piece import Piece
 from emsync.options import Sync
 from emsync.video.timecode import Timecode
 
@@ -269,7 +270,7 @@ class _Segments:
     enter: Seconds  # (n,) slope at the start; NaN where the shape is not possible
     leave: Seconds  # (n,) slope at the end
     bend: Seconds  # (n,) mean square of the slope
-    joints: NDArray[np.float64] | None = None  # (n, 2) music and video time of the joint within
+    joints: Float64s | None = None  # (n, 2) music and video time of the joint within
 
     def at(self, i: int) -> tuple[tuple[float, float], ...]:
         if self.joints is None:
@@ -315,8 +316,8 @@ def _ahead(video: Seconds, a: int) -> NDArray[np.intp]:
 
 
 def _best_before(
-    slopes: NDArray[np.float64], sums: NDArray[np.float64], s: NDArray[np.float64], limit: float
-) -> tuple[NDArray[np.float64], NDArray[np.intp]]:
+    slopes: Float64s, sums: Float64s, s: Float64s, limit: float
+) -> tuple[Float64s, NDArray[np.intp]]:
     """Return for each of ``s`` the best of ``sums`` whose slope is within ``limit``, and which.
 
     ``slopes`` ascend and lie within +-limit, so those within reach are all up to one, or all from
@@ -332,7 +333,7 @@ def _best_before(
     return np.where(possible, sums[which], -np.inf), which
 
 
-def _running_argmax(values: NDArray[np.float64]) -> NDArray[np.intp]:
+def _running_argmax(values: Float64s) -> NDArray[np.intp]:
     """Return for each place the index of the largest of ``values`` up to it."""
     top = np.maximum.accumulate(values)
     fresh = np.concatenate([[True], values[1:] > top[:-1]])

@@ -18,8 +18,9 @@ from typing import Any, Literal, TypeAlias
 
 import mido
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
+from emsync.arrays import Float64s, Seconds
 from emsync.errors import InputError, UsageError
 from emsync.files import atomic_write
 from emsync.fit.dynamics import Dynamics
@@ -33,7 +34,6 @@ from emsync.music.piece import (
     LOWEST,
     PROGRAMS,
     Piece,
-    Seconds,
     long_chords,
     program_class,
 )
@@ -52,7 +52,6 @@ LARGEST = 4_000_000  # bytes; no score is larger, and a hostile file may be
 
 CLEAR = 0.05  # correlation by which the best key is ahead of the next, or there is no key
 
-Ticks: TypeAlias = NDArray[np.int64]
 Message: TypeAlias = Any  # mido has no types
 Event: TypeAlias = tuple[int, int, Message]  # tick, order within the tick, message
 FIRST, OFF, CONTROL, ON = range(4)  # the order of messages within a tick
@@ -411,7 +410,7 @@ class _Contents:
         return sorted(found, key=lambda event: event[0])
 
     @cached_property
-    def tempi(self) -> NDArray[np.float64]:
+    def tempi(self) -> Float64s:
         """The (3, T) ticks, seconds and seconds a tick of each tempo (120 BPM until it says so)."""
         given = {0: 500_000} | {tick: m.tempo for tick, _, m in self.events("set_tempo")}
         starts = np.array(list(given), np.float64)

@@ -33,8 +33,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from emsync.arrays import Seconds
 from emsync.metrics.events import errors, matched, validate
-from emsync.music.piece import Seconds
 from emsync.video.film import Film, frames
 from emsync.video.watch import pixels
 

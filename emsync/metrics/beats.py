@@ -24,8 +24,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from emsync.arrays import Seconds
 from emsync.metrics.events import matched, validate
-from emsync.music.piece import Seconds
 
 RATE = 22050  # samples a second
 BIN = 1.0  # seconds

@@ -23,9 +23,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from emsync.arrays import Seconds
 from emsync.metrics.events import covered, errors, validate
 from emsync.music.bars import NEAR, find_bars, nearest
-from emsync.music.piece import Piece, Seconds
+from emsync.music.piece import Piece
 
 FRAMES = (1, 2, 4)
 SPANS = (0.5, 1.0)  # seconds

@@ -6,7 +6,7 @@ Conventions: times are seconds, as ascending arrays; an empty array is a set wit
 import numpy as np
 from numpy.typing import ArrayLike
 
-from emsync.music.piece import Seconds
+from emsync.arrays import Seconds
 
 
 def validate(name: str, times: ArrayLike) -> Seconds:

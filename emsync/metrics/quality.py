@@ -24,7 +24,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from emsync.music.piece import BEATS, CLASSES, DRUMS, PROGRAMS, Piece, Seconds
+from emsync.arrays import Seconds
+from emsync.music.piece import BEATS, CLASSES, DRUMS, PROGRAMS, Piece
 from emsync.music.statistics import density, onset_density
 
 Floats = NDArray[np.float64]

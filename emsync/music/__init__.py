@@ -1,5 +1,6 @@
 """A piece of music, and what is measured on it."""
 
+from emsync.arrays import Seconds
 from emsync.music.piece import (
     BASS,
     BEATS,
@@ -13,7 +14,6 @@ from emsync.music.piece import (
     STRINGS,
     Piece,
     Score,
-    Seconds,
     from_score,
     to_score,
 )

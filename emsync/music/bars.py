@@ -11,7 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from emsync.music.piece import BEATS, Piece, Seconds
+from emsync.arrays import Float64s, Int64s, Seconds
+from emsync.music.piece import BEATS, Piece
 
 TICKS = 480  # a quarter note, which is our beat
 METRES = {4: 1.0, 3: 0.8, 2: 0.6, 6: 0.6}  # beats a bar, and how readily each is believed
@@ -44,11 +45,11 @@ class Bars:
 class Grid:
     """A tempo map on beats, exact in microseconds, and the bars on it."""
 
-    tempi: NDArray[np.int64]  # (B,) microseconds that each beat lasts
+    tempi: Int64s  # (B,) microseconds that each beat lasts
     lines: Beats  # (K,) index of the beat that opens each bar; first 0
 
     @property
-    def starts(self) -> NDArray[np.int64]:
+    def starts(self) -> Int64s:
         """The (B + 1,) microseconds at which each beat begins, and the last one ends."""
         return np.concatenate([[0], np.cumsum(self.tempi)])
 
@@ -62,13 +63,13 @@ class Grid:
         """The beats at which the tempo changes; first 0."""
         return np.flatnonzero(np.diff(self.tempi, prepend=-1))
 
-    def ticks(self, times: NDArray[np.float64]) -> NDArray[np.int64]:
+    def ticks(self, times: Float64s) -> Int64s:
         """Return the ticks nearest to ``times`` in seconds, which lie within the grid."""
         micro = np.asarray(times, np.float64) * 1e6
         beats = np.interp(micro, self.starts, np.arange(len(self.tempi) + 1))
         return np.round(beats * TICKS).astype(np.int64)
 
-    def seconds(self, ticks: NDArray[np.int64]) -> Seconds:
+    def seconds(self, ticks: Int64s) -> Seconds:
         """Return the times in seconds of ``ticks``, as a reader of the file computes them."""
         beats = np.asarray(ticks, np.float64) / TICKS
         return np.interp(beats, np.arange(len(self.tempi) + 1), self.starts) / 1e6

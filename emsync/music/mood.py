@@ -13,19 +13,16 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
+from emsync.arrays import Float64s, Int64s
 from emsync.errors import InputError
 from emsync.music.piece import CLASSES, DRUMS, Piece
 from emsync.music.ridge import Ridge
 from emsync.music.statistics import density, onset_density, pitch_class_seconds
 from emsync.music.tonality import key_fits
-
-Floats: TypeAlias = NDArray[np.float64]
-Ints: TypeAlias = NDArray[np.int64]
 
 FRAME = 0.25  # seconds
 SHORTEST, LONGEST = 0.008, 2.0  # seconds that a note counts for
@@ -101,7 +98,7 @@ def major_third_share(piece: Piece) -> float:
     return float(major / (minor + major)) if minor + major else float("nan")
 
 
-def _frames(piece: Piece, pitched: NDArray[np.bool_]) -> tuple[NDArray[np.bool_], Floats]:
+def _frames(piece: Piece, pitched: NDArray[np.bool_]) -> tuple[NDArray[np.bool_], Float64s]:
     """Return the (F, 12) pitch classes that sound in each frame, and the (F,) lowest pitch."""
     first = np.floor(piece.onsets[pitched] / FRAME).astype(np.int64)
     last = np.maximum(np.ceil(piece.offsets[pitched] / FRAME).astype(np.int64), first + 1)
@@ -114,7 +111,7 @@ def _frames(piece: Piece, pitched: NDArray[np.bool_]) -> tuple[NDArray[np.bool_]
     return classes, roll.argmax(axis=1)
 
 
-def _count(frames: Ints, pitches: Ints, rows: int) -> NDArray[np.int16]:
+def _count(frames: Int64s, pitches: Int64s, rows: int) -> NDArray[np.int16]:
     """Return the (rows, 132) counts of the pitches in the frames; 132 is eleven octaves."""
     counts = np.bincount(frames * 132 + pitches, minlength=rows * 132)
     return counts.astype(np.int16).reshape(rows, 132)
@@ -130,9 +127,9 @@ class MoodModel:
     """Valence from features, by ridge regression on standardised ones."""
 
     names: Sequence[str]  # (K,) of the features
-    means: Floats  # (K,)
-    scales: Floats  # (K,) standard deviations
-    weights: Floats  # (K,)
+    means: Float64s  # (K,)
+    scales: Float64s  # (K,) standard deviations
+    weights: Float64s  # (K,)
     intercept: float
     spread: float  # standard deviation of what it predicts of the songs it was fitted on
 
@@ -164,7 +161,7 @@ class MoodModel:
         told = {"names": list(self.names), **lists, **numbers, "facts": facts}
         path.write_text(json.dumps(told, indent=1) + "\n")
 
-    def predict(self, rows: Sequence[Features]) -> Floats:
+    def predict(self, rows: Sequence[Features]) -> Float64s:
         """Return the (N,) valences."""
         z = (_table(rows) - self.means) / self.scales
         return z @ self.weights + self.intercept
@@ -181,5 +178,5 @@ class MoodModel:
         return float(np.clip((mood + mode) / REACH, -1, 1))
 
 
-def _table(rows: Sequence[Features]) -> Floats:
+def _table(rows: Sequence[Features]) -> Float64s:
     return np.array([list(asdict(row).values()) for row in rows], np.float64)

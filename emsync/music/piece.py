@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Self, TypeAlias, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from emsync.arrays import Float64s, Seconds
+
 if TYPE_CHECKING:
     from symusic.core import NoteTickList, ScoreSecond, ScoreTick
 
 Score: TypeAlias = "ScoreTick"  # symusic's score in ticks: what MIDI files hold
-Seconds: TypeAlias = NDArray[np.float64]
 
 CLASSES = ("drums", "bass", "guitar", "piano", "strings")
 DRUMS, BASS, GUITAR, PIANO, STRINGS = range(5)
@@ -62,7 +63,7 @@ class Piece:
     @classmethod
     def of(
         cls,
-        notes: NDArray[np.float64],
+        notes: Float64s,
         downbeats: Seconds | None = None,
         chords: Seconds | None = None,
         labels: Mapping[str, float] | None = None,
@@ -81,7 +82,7 @@ class Piece:
         )
 
     @property
-    def rows(self) -> NDArray[np.float64]:
+    def rows(self) -> Float64s:
         """The (N, 4) rows of class, pitch, onset, offset that ``of`` builds a piece from."""
         return np.stack([self.classes, self.pitches, self.onsets, self.offsets], axis=1)
 
@@ -163,9 +164,9 @@ def program_class(program: int, is_drum: bool) -> int | None:
 
 def long_chords(
     classes: NDArray[np.uint8],
-    onsets: NDArray[np.float64],
-    beats: NDArray[np.float64],
-) -> NDArray[np.float64]:
+    onsets: Float64s,
+    beats: Float64s,
+) -> Float64s:
     """Return the distinct onsets, ascending, at which a long guitar or piano chord begins.
 
     ``beats`` is the (N,) length of each note in beats. SPEC: at least three notes of one such
@@ -214,8 +215,8 @@ def from_score(score: Score, labels: Mapping[str, float] | None = None) -> Piece
     """
     tpq = score.ticks_per_quarter
     seconds = cast("ScoreSecond", score.to("second"))  # symusic's stubs say ``object``
-    columns: list[NDArray[np.float64]] = []
-    beats: list[NDArray[np.float64]] = []
+    columns: list[Float64s] = []
+    beats: list[Float64s] = []
     for track, timed in zip(score.tracks, seconds.tracks, strict=True):
         instrument = program_class(track.program, track.is_drum)
         if instrument is None or not track.notes:
@@ -248,7 +249,7 @@ def _downbeats(score: Score) -> Seconds:
     return _seconds(score, np.asarray(ticks, np.float64))
 
 
-def _seconds(score: Score, ticks: NDArray[np.float64]) -> Seconds:
+def _seconds(score: Score, ticks: Float64s) -> Seconds:
     """Return the times of ``ticks`` by the tempo map of ``score`` (120 BPM where silent)."""
     tempo = {0: 500_000, **{t.time: t.mspq for t in score.tempos}}  # microseconds a quarter
     at = np.array(sorted(tempo), np.float64)

@@ -6,9 +6,9 @@ Pitched means all but the drums. Shapes: N notes, T times.
 import math
 
 import numpy as np
-from numpy.typing import NDArray
 
-from emsync.music.piece import DRUMS, Piece, Seconds
+from emsync.arrays import Float64s, Seconds
+from emsync.music.piece import DRUMS, Piece
 
 
 def density(piece: Piece, seconds: float | None = None) -> float:
@@ -37,9 +37,7 @@ def polyphony(piece: Piece) -> float:
     return float((ends - starts).sum() / (until[-1] - starts[0] - silence))
 
 
-def pitch_class_seconds(
-    piece: Piece, shortest: float = 0.0, longest: float = math.inf
-) -> NDArray[np.float64]:
+def pitch_class_seconds(piece: Piece, shortest: float = 0.0, longest: float = math.inf) -> Float64s:
     """Return the (12,) seconds that each pitch class sounds, from C; voices add up.
 
     A note counts for ``shortest`` seconds at least and ``longest`` at most.

@@ -4,14 +4,10 @@ Krumhansl 1990: the correlation of the time that each pitch class sounds with th
 key. Shapes: (..., 12) seconds by pitch class, from C.
 """
 
-from typing import TypeAlias
-
 import numpy as np
-from numpy.typing import NDArray
 
+from emsync.arrays import Float64s
 from emsync.errors import UsageError
-
-Floats: TypeAlias = NDArray[np.float64]
 
 _LETTERS = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}
 _SIGNS = {"": 0, "#": 1, "b": -1}
@@ -38,7 +34,7 @@ def pitch_class(name: str) -> int:
     return (_LETTERS[letter] + _SIGNS[sign]) % 12
 
 
-def key_fits(sounding: Floats) -> Floats:
+def key_fits(sounding: Float64s) -> Float64s:
     """Return the (..., 24) correlations of (..., 12) seconds with the keys; zeros where all equal.
 
     >>> fits = key_fits(np.array([1.0, 0, 1, 0, 1, 1, 0, 1, 0, 1, 0, 1]))
@@ -48,14 +44,14 @@ def key_fits(sounding: Floats) -> Floats:
     return _standard(sounding) @ _PROFILES.T / 12
 
 
-def _standard(values: Floats) -> Floats:
+def _standard(values: Float64s) -> Float64s:
     """Return (..., 12) values with mean 0 and variance 1; equal ones become zeros."""
     away = values - values.mean(-1, keepdims=True)
-    spread: Floats = values.std(-1, keepdims=True)
+    spread: Float64s = values.std(-1, keepdims=True)
     return away / np.maximum(spread, 1e-12)
 
 
 # (24, 12): the profiles of KEYS
-_PROFILES: Floats = _standard(
+_PROFILES: Float64s = _standard(
     np.array([np.roll(profile, tonic) for profile in (MAJOR, MINOR) for tonic in range(12)])
 )

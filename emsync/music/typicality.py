@@ -7,12 +7,12 @@ all but the drums; a window is ``WINDOW`` seconds, about a bar.
 from collections.abc import Mapping
 
 import numpy as np
-from numpy.typing import NDArray
 
+from emsync.arrays import Float64s
 from emsync.music.piece import DRUMS, Piece
 from emsync.music.statistics import sounded
 
-Floats = NDArray[np.float64]
+Floats = Float64s
 
 WINDOW = 2.0
 SILENT = 1e-9  # seconds of sound that are none

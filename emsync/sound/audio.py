@@ -12,18 +12,16 @@ from functools import cache, partial
 from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType
-from typing import Any, NamedTuple, TypeAlias, cast
+from typing import Any, NamedTuple, cast
 
 import numpy as np
-from numpy.typing import NDArray
 from symusic.core import NoteTick, ScoreSecond, ScoreTick, TempoTick, TrackTick
 
+from emsync.arrays import Float32s, Float64s, Int64s
 from emsync.errors import AssetError, InputError, UsageError
 from emsync.files import atomic_write, check_target
 from emsync.formats.smf import parse
 from emsync.options import PathLike
-
-Samples: TypeAlias = NDArray[np.float32]
 
 RATE = 44100  # samples per second
 PEAK = 10 ** (-3 / 20)  # SPEC 7: -3 dB below full scale
@@ -48,7 +46,7 @@ DUCK_HOP = 0.01  # seconds between two looks at the film's loudness
 class Audio:
     """Stereo sound."""
 
-    samples: Samples  # (N, 2), full scale is 1
+    samples: Float32s  # (N, 2), full scale is 1
     rate: int  # samples per second
 
     def __post_init__(self) -> None:
@@ -140,10 +138,10 @@ class _Part(NamedTuple):
 
     program: int
     is_drum: bool
-    pitches: NDArray[np.int64]  # (N,)
-    velocities: NDArray[np.int64]  # (N,) 1 to 127
-    starts: NDArray[np.float64]  # (N,)
-    ends: NDArray[np.float64]  # (N,) later than the start
+    pitches: Int64s  # (N,)
+    velocities: Int64s  # (N,) 1 to 127
+    starts: Float64s  # (N,)
+    ends: Float64s  # (N,) later than the start
     controls: list[tuple[float, int, int]]  # time, controller, value 0 to 127
     bends: list[tuple[float, int]]  # time, value -8192 to 8191
 
@@ -229,7 +227,7 @@ def _fluidsynth() -> ModuleType | None:
 
 
 def _play_fluidsynth(
-    library: ModuleType, parts: list[_Part], font: Path, rate: int, out: Samples
+    library: ModuleType, parts: list[_Part], font: Path, rate: int, out: Float32s
 ) -> None:
     """Play ``parts`` into the (N, 2) zeros ``out`` with FluidSynth, events on their sample.
 
@@ -283,7 +281,7 @@ def _play_fluidsynth(
         synth.delete()
 
 
-def _play_symusic(parts: list[_Part], font: Path, rate: int, out: Samples) -> None:
+def _play_symusic(parts: list[_Part], font: Path, rate: int, out: Float32s) -> None:
     """Play ``parts`` into the (N, 2) zeros ``out`` with symusic's synthesizer.
 
     It ignores velocities and controllers and ends every note dead, drums too. So it plays each
@@ -314,7 +312,7 @@ def _play_symusic(parts: list[_Part], font: Path, rate: int, out: Samples) -> No
         out += bus * _channel_gains(part.controls, len(bus), rate)
 
 
-def _tone(synth: Any, part: _Part, pitch: int, seconds: float) -> Samples:
+def _tone(synth: Any, part: _Part, pitch: int, seconds: float) -> Float32s:
     """Return one pitch of ``part``, struck at 0 and held for ``seconds``, as (N, 2) samples."""
     score = ScoreTick(1000)
     score.tempos.append(TempoTick(0, 60.0))  # a tick is a millisecond
@@ -324,13 +322,13 @@ def _tone(synth: Any, part: _Part, pitch: int, seconds: float) -> Samples:
     return np.asarray(synth.render(score), np.float32).T
 
 
-def _channel_gains(controls: list[tuple[float, int, int]], length: int, rate: int) -> Samples:
+def _channel_gains(controls: list[tuple[float, int, int]], length: int, rate: int) -> Float32s:
     """Return the (length, 2) gains that volume, expression and pan ask for.
 
     Volume and expression are squared, pan is of constant power (General MIDI 2, 3.3).
     """
 
-    def curve(number: int, start: int) -> NDArray[np.float64]:
+    def curve(number: int, start: int) -> Float64s:
         values = np.full(length, float(start))
         for time, which, value in sorted(controls):
             if which == number:

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, NamedTuple, cast
 
 import numpy as np
 
+from emsync.arrays import Float32s
 from emsync.errors import EmsyncError, InputError, UsageError
 from emsync.files import atomic_write, check_target
 from emsync.options import KeepAudio
-from emsync.sound.audio import RATE, Audio, Samples, duck, fit, mix
+from emsync.sound.audio import RATE, Audio, duck, fit, mix
 from emsync.video.film import (
     FORMATS,
     Film,
@@ -179,7 +180,7 @@ def own_sound(path: Path, rate: int) -> Audio:
 
 def read_sound(path: Path, rate: int, start: Fraction = Fraction(0)) -> Audio:
     """Return the sound of a file from ``start`` seconds on."""
-    pieces: list[tuple[int, Samples]] = []  # first sample counted from start, (n, 2) samples
+    pieces: list[tuple[int, Float32s]] = []  # first sample counted from start, (n, 2) samples
     follows = 0
     for piece in sound_frames(path, rate):
         first = follows

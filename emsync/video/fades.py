@@ -1,16 +1,15 @@
 """Fades through black or white, found on the curve of brightness: one boundary at the middle."""
 
 import numpy as np
-from numpy.typing import NDArray
 
-from emsync.music.piece import Seconds
+from emsync.arrays import Float64s, Seconds
 
 DARK, WHITE = 0.012, 0.985  # mean brightness of a picture with nothing on it
 LIT = 0.08  # usual brightness on both sides, away from black or white; a night sky has less
 SIDE = 3.0  # seconds on each side that are looked at: longer than the slope of a fade
 
 
-def fades(times: Seconds, brightness: NDArray[np.float64]) -> list[tuple[float, float, float]]:
+def fades(times: Seconds, brightness: Float64s) -> list[tuple[float, float, float]]:
     """Return (start, middle, end) seconds of each stretch that is empty between two pictures.
 
     ``brightness`` is the (F,) mean luma in [0, 1] of the frames shown at ``times``. A film that

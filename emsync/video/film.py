@@ -15,11 +15,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from emsync.arrays import Int64s, Ticks
 from emsync.errors import InputError
 
 if TYPE_CHECKING:
@@ -27,8 +27,6 @@ if TYPE_CHECKING:
     from av.packet import Packet
     from av.video.frame import VideoFrame
     from av.video.stream import VideoStream
-
-Ticks: TypeAlias = NDArray[np.int64]
 
 UNKNOWN = -(2**63)  # FFmpeg's number for a time that a packet does not tell
 FORMATS = {".mp4": "mp4", ".mov": "mov", ".mkv": "matroska", ".webm": "webm"}  # FFmpeg's names
@@ -249,7 +247,7 @@ def _holds(suffix: str, pictures: "VideoStream") -> bool:
     return True
 
 
-def _timing(base: Fraction, table: NDArray[np.int64]) -> Timing | None:
+def _timing(base: Fraction, table: Int64s) -> Timing | None:
     """Return when the pictures of (packets, 4) rows are seen, or None where one does not tell."""
     shown, decoded, lengths, hidden = np.ascontiguousarray(table.T)
     visible = np.flatnonzero(hidden == 0)

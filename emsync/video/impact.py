@@ -13,9 +13,10 @@ from typing import Any
 
 import numpy as np
 
+from emsync.arrays import Picture
 from emsync.errors import InputError
 from emsync.metrics.rhythm import RATE, Floats, bells, directions, flux
-from emsync.video.watch import PAIR, Picture
+from emsync.video.watch import PAIR
 
 BINS = 36  # directions, 10 degrees each, the first one centred on "to the right"
 FARNEBACK = (0.5, 3, 15, 3, 5, 1.2, 0)  # scale, levels, window, iterations, area, its SD, flags

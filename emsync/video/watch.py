@@ -17,8 +17,8 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
 
+from emsync.arrays import Float32s, Float64s, Picture, Seconds
 from emsync.video.fades import fades
 from emsync.video.film import Film, average_rate, frames, nothing_decodes, only_a_picture
 
@@ -26,8 +26,6 @@ if TYPE_CHECKING:
     from av.video.frame import VideoFrame
     from av.video.reformatter import VideoReformatter
 
-Seconds: TypeAlias = NDArray[np.float64]
-Picture: TypeAlias = NDArray[np.uint8]  # (height, width, 3)
 CutKind: TypeAlias = Literal["cut", "fade", "ending"]
 Observer: TypeAlias = Callable[[float, Picture], None]  # a frame's seconds, its (h, w) grey
 
@@ -92,16 +90,16 @@ class Footage:
 
     film: Film  # with the duration, rate and number of the frames that could be decoded
     times: Seconds  # (F,) presentation times, ascending from 0
-    brightness: NDArray[np.float64]  # (F,) mean luma, in [0, 1]
-    saturation: NDArray[np.float64]  # (F,) mean HSV saturation weighted by value, in [0, 1]
-    colourfulness: NDArray[np.float64]  # (F,) Hasler & Süsstrunk 2003: 0 grey, 0.4 vivid
+    brightness: Float64s  # (F,) mean luma, in [0, 1]
+    saturation: Float64s  # (F,) mean HSV saturation weighted by value, in [0, 1]
+    colourfulness: Float64s  # (F,) Hasler & Süsstrunk 2003: 0 grey, 0.4 vivid
     motion_times: Seconds  # (P,) the middle of each pair
-    motion: NDArray[np.float64]  # (P,) mean optical flow, in picture heights a second
+    motion: Float64s  # (P,) mean optical flow, in picture heights a second
     cuts: tuple[Cut, ...]  # all that were found, none thinned
     strip: tuple[Still, ...]  # at most STRIP, evenly spread
     stills: tuple[Still, ...] = ()  # where they were asked for: evenly spread, MOST_STILLS at most
 
-    def curve(self, times: Seconds, values: NDArray[np.float64], step: float) -> Curve:
+    def curve(self, times: Seconds, values: Float64s, step: float) -> Curve:
         """Return ``values`` at ``times`` averaged over even steps of the whole video.
 
         A step without a measurement takes the value between its neighbours.
@@ -200,9 +198,7 @@ def watch(
     )
 
 
-def with_fades(
-    cuts: Iterable[Cut], times: Seconds, brightness: NDArray[np.float64]
-) -> tuple[Cut, ...]:
+def with_fades(cuts: Iterable[Cut], times: Seconds, brightness: Float64s) -> tuple[Cut, ...]:
     """Return ``cuts`` and the fades through black or white, each one boundary at its middle.
 
     Cuts found within a fade belong to it. Its strength is the light that goes and comes, doubled.
@@ -272,9 +268,9 @@ class _Scenes:
         )
         self.times = array("d")  # (F,) seconds
         self.steps = array("d")  # (F,) levels of 255 by which a frame differs from the one before
-        self.glances: deque[NDArray[np.float32]] = deque(maxlen=4)  # the detector lags by two
+        self.glances: deque[Float32s] = deque(maxlen=4)  # the detector lags by two
         self.previous: Picture | None = None
-        self.waiting: list[tuple[int, NDArray[np.float32]]] = []  # a cut's frame, the glance before
+        self.waiting: list[tuple[int, Float32s]] = []  # a cut's frame, the glance before
         self.found: list[int] = []  # frames where another scene begins, and lasts
 
     def see(self, time: float, picture: Picture) -> None:
@@ -319,7 +315,7 @@ class _Scenes:
             if i > 0 and age < len(self.glances):
                 self.waiting.append((i, self.glances[-age - 1]))
 
-    def _settle(self, glance: NDArray[np.float32], until: float) -> None:
+    def _settle(self, glance: Float32s, until: float) -> None:
         """Decide on the cuts before ``until``: ``glance`` is the picture some time later."""
         for i, before in [w for w in self.waiting if self.times[w[0]] <= until]:
             step, change = self.steps[i], float(np.abs(glance - before).mean())
@@ -329,7 +325,7 @@ class _Scenes:
         self.waiting = [w for w in self.waiting if self.times[w[0]] > until]
 
 
-def _stands_out(i: int, times: Seconds, steps: NDArray[np.float64]) -> bool:
+def _stands_out(i: int, times: Seconds, steps: Float64s) -> bool:
     """Tell whether the step into frame ``i`` is clearly larger than all others around it."""
     low, high = np.searchsorted(times, (times[i] - NEAR, times[i] + NEAR))
     others = np.concatenate([steps[low:i], steps[i + 1 : high], [0.0]])
@@ -375,8 +371,8 @@ def _moved(flow: Any, before: Any, after: Any) -> float:
 
 
 def _within_scenes(
-    spans: NDArray[np.float64], speeds: NDArray[np.float64], cuts: Sequence[Cut]
-) -> tuple[Seconds, NDArray[np.float64]]:
+    spans: Float64s, speeds: Float64s, cuts: Sequence[Cut]
+) -> tuple[Seconds, Float64s]:
     """Return the middles and the motion of the (P, 2) pairs that no cut divides."""
     times = np.asarray([cut.time for cut in cuts], np.float64)
     before, until = (np.searchsorted(times, edge, side="right") for edge in spans.T)
