@@ -12,13 +12,14 @@ if TYPE_CHECKING:
     from emsync.analysis import Analysis
     from emsync.composition import Composition
     from emsync.errors import EmsyncError
-    from emsync.formats.midi import check
+    from emsync.formats.midi_check import check
     from emsync.matching import match
     from emsync.model.composer import Composer
     from emsync.music.piece import Piece
     from emsync.options import Options
     from emsync.pipeline import analyze, generate
-    from emsync.sound.audio import Audio, render
+    from emsync.sound.audio import Audio
+    from emsync.sound.synthesis import render
 
 __version__ = "0.1.0"
 
@@ -31,10 +32,10 @@ _HOMES = {  # of each public name, imported when it is first used: ``emsync --he
     "Options": "emsync.options",
     "Piece": "emsync.music.piece",
     "analyze": "emsync.pipeline",
-    "check": "emsync.formats.midi",
+    "check": "emsync.formats.midi_check",
     "generate": "emsync.pipeline",
     "match": "emsync.matching",
-    "render": "emsync.sound.audio",
+    "render": "emsync.sound.synthesis",
 }
 
 __all__ = [

@@ -10,7 +10,7 @@ from emsync.analysis import Analysis
 from emsync.errors import UsageError
 from emsync.fit.dynamics import Dynamics
 from emsync.fit.ending import Ending
-from emsync.fit.hits import CutReport, Fitted
+from emsync.fit.time_map import CutReport, Fitted
 from emsync.formats.labels import Titles
 from emsync.music.piece import Piece
 from emsync.options import KeepAudio, Options, Outputs, PathLike, Sampling, as_path

@@ -5,38 +5,28 @@ watched once, and all tracks are slid along it together.
 """
 
 import os
-import threading
 import time
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from types import ModuleType
 from typing import Any, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
-from emsync.arrays import Float32s, Float64s
+from emsync.arrays import Float64s
 from emsync.errors import InputError, UsageError
 from emsync.files import atomic_write, check_target
-from emsync.metrics.rhythm import (
-    HOP,
-    POWER,
-    RATE,
-    SAMPLE_RATE,
-    Floats,
-    Variant,
-    bells,
-    continuous,
-    discrete,
-    distances,
-)
+from emsync.metrics.rhythm import POWER, Variant, continuous, discrete, distances
 from emsync.options import Metric, PathLike
 from emsync.progress import Progress, silent
+from emsync.signals import RATE
 from emsync.sound import audio
-from emsync.sound.mux import check_mux, mux, sound_frames, soundtrack
+from emsync.sound.decode import read_stereo
+from emsync.sound.mux import check_mux, mux, soundtrack
+from emsync.sound.rhythm import Rhythm, beats, listen
 from emsync.video.film import Film, open_film
 from emsync.video.impact import Impact, check_moves
 from emsync.video.watch import watch
@@ -45,17 +35,7 @@ VERSION = 1  # of the index; raised when what is heard, or how it is kept, chang
 SOUNDS = frozenset(
     ".aac .aif .aiff .ape .au .caf .flac .m4a .mka .mp2 .mp3 .oga .ogg .opus .wav .wma .wv".split()
 )
-BLOCK = 4096  # steps whose spectra are held at once, so that an hour of music needs little memory
-WINDOW = 2048  # samples of a spectrum: librosa's own
 BATCH = 2**20  # steps of music that are slid along a film at once
-
-
-@dataclass(frozen=True, eq=False)
-class Rhythm:
-    """What a film or a piece of music has of rhythm."""
-
-    signal: NDArray[np.floating]  # (N,) onset strength or visible impact, RATE steps a second
-    beats: NDArray[np.int32]  # (B,) steps, ascending: those of dynamic programming (Ellis 2007)
 
 
 @dataclass(frozen=True, eq=False)
@@ -212,9 +192,6 @@ def rank(
     return sorted(matches, key=lambda m: (-m.score, m.path.as_posix()))
 
 
-# --- what a film and a piece of music have of rhythm ----------------------------------------------
-
-
 def see(film: Film, progress: Progress = silent) -> tuple[float, Float64s]:
     """Watch ``film``; return its seconds and its visible impact."""
     impact = Impact()
@@ -222,66 +199,7 @@ def see(film: Film, progress: Progress = silent) -> tuple[float, Float64s]:
     return footage.film.duration, impact.signal(footage.film.duration)
 
 
-def listen(path: Path) -> Rhythm:
-    """Return the rhythm of a file of sound, whatever its rate and channels."""
-    return rhythm_of(read_mono(path))
-
-
-def rhythm_of(samples: Float32s) -> Rhythm:
-    """Return the rhythm of (N,) samples, SAMPLE_RATE a second; 1 is the strongest onset."""
-    strength = onset_strength(samples)
-    signal = as_signal(strength)
-    top = signal.max(initial=0.0)
-    return Rhythm((signal / (top or 1.0)).astype(np.float16), beats(strength))
-
-
-def onset_strength(samples: Float32s) -> Float32s:
-    """Return the onset strength of (N,) samples in each step, by librosa.
-
-    It is what grows in the levels (dB) of a mel spectrum, the mean over its bands: equations 2 and
-    3 with a logarithm, which lets quiet instruments count.
-    """
-    librosa = _librosa()
-    padded = np.pad(samples, WINDOW // 2)
-    spectra = [
-        librosa.feature.melspectrogram(
-            y=padded[at : at + BLOCK * HOP + WINDOW - HOP],
-            sr=SAMPLE_RATE, n_fft=WINDOW, hop_length=HOP, center=False,
-        )
-        for at in range(0, len(padded) - WINDOW + 1, BLOCK * HOP)
-    ]  # fmt: skip
-    levels = librosa.power_to_db(np.concatenate(spectra, axis=1))  # dB, 80 below the loudest
-    strength: Float32s = librosa.onset.onset_strength(S=levels, sr=SAMPLE_RATE, hop_length=HOP)
-    return strength
-
-
-def as_signal(strength: NDArray[np.floating]) -> Floats:
-    """Return onset strength as a signal: a bell for each step, as for each frame of a film."""
-    return bells(np.arange(len(strength)) / RATE, strength, len(strength))
-
-
-def beats(signal: NDArray[np.floating]) -> NDArray[np.int32]:
-    """Return the steps of the beats: librosa's dynamic programming, equation 1 (Ellis 2007)."""
-    _, steps = _librosa().beat.beat_track(
-        onset_envelope=signal, sr=SAMPLE_RATE, hop_length=HOP, trim=False
-    )
-    return np.asarray(steps, np.int32)
-
-
-_loading = threading.Lock()
-
-
-def _librosa() -> ModuleType:
-    """Return librosa; it loads its parts when they are first used, which one thread must do."""
-    with _loading:
-        import librosa.beat
-        import librosa.feature
-        import librosa.onset
-
-        return librosa
-
-
-def _nearness(steps: NDArray[np.int32], width: int) -> Floats:
+def _nearness(steps: NDArray[np.int32], width: int) -> Float64s:
     """Return the (width,) seconds from each step to the nearest beat; all 0 without beats."""
     if not len(steps):
         return np.zeros(width)
@@ -298,32 +216,6 @@ def _batches(tracks: Sequence[Track]) -> Iterator[list[Track]]:
         batch.append(track)
     if batch:
         yield batch
-
-
-# --- sound from a file ----------------------------------------------------------------------------
-
-
-def read_mono(path: Path) -> Float32s:
-    """Return the sound of a file as (N,) samples, SAMPLE_RATE a second, all channels as one."""
-    pieces = [frame.to_ndarray()[0] for frame in sound_frames(path, SAMPLE_RATE, "mono")]
-    samples = np.concatenate(pieces) if pieces else np.zeros(0, np.float32)
-    if len(samples) < HOP or not np.isfinite(samples).all():
-        raise InputError(f"{str(path)!r} holds no sound that can be heard; is the file complete?")
-    return samples
-
-
-def read_stereo(path: Path, start: float, duration: float) -> audio.Audio:
-    """Return at most ``duration`` seconds of the sound of a file from ``start`` on."""
-    skip, stop = round(start * audio.RATE), round((start + duration) * audio.RATE)
-    pieces, at = [], 0
-    for frame in sound_frames(path, audio.RATE, "stereo"):
-        piece = frame.to_ndarray().T
-        pieces.append(piece[max(0, skip - at) : max(0, stop - at)])
-        at += len(piece)
-        if at >= stop:
-            break
-    samples = np.concatenate(pieces) if pieces else np.zeros((0, 2), np.float32)
-    return audio.Audio(samples.astype(np.float32, copy=False), audio.RATE)
 
 
 # --- the index ------------------------------------------------------------------------------------

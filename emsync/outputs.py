@@ -29,6 +29,7 @@ from emsync.report.plots import plot_analysis
 from emsync.sound import audio
 from emsync.sound.audio import Audio
 from emsync.sound.mux import check_mux, mux, soundtrack
+from emsync.sound.synthesis import synthesize
 from emsync.video.film import Film
 from emsync.video.watch import Still
 
@@ -135,7 +136,7 @@ def play(composition: Composition, soundfont: Path | None = None) -> Audio:
 
 def _played(score: Score, duration: float, soundfont: Path | None) -> Audio:
     # without a fade: the score has its own
-    return audio.finish(audio.synthesize(score, soundfont), duration, fade=0.0)
+    return audio.finish(synthesize(score, soundfont), duration, fade=0.0)
 
 
 def _midi(composition: Composition, candidate: Candidate) -> bytes:

@@ -22,14 +22,17 @@ from typing import Any
 import numpy as np
 
 from emsync.analysis import Analysis
+from emsync.arrays import Float64s
 from emsync.fit.ending import Ending
-from emsync.fit.hits import Fitted
-from emsync.matching import as_signal, onset_strength
-from emsync.metrics.rhythm import SAMPLE_RATE, Floats, cm
+from emsync.fit.time_map import Fitted
+from emsync.metrics.rhythm import cm
 from emsync.music.mood import MoodModel, features
 from emsync.music.piece import DRUMS, Piece, to_score
 from emsync.music.typicality import likeness
+from emsync.signals import SAMPLE_RATE
 from emsync.sound import audio
+from emsync.sound.rhythm import as_signal, onset_strength
+from emsync.sound.synthesis import synthesize
 from emsync.tokens import Ids
 
 WEIGHTS = {"hits": 0.35, "ending": 0.1, "density": 0.15, "mood": 0.15, "likeness": 0.25}
@@ -71,7 +74,7 @@ def judge(
     asked: Analysis,
     seed: int,
     ids: Ids,
-    pictures: Floats | None = None,
+    pictures: Float64s | None = None,
 ) -> Candidate:
     """Return the candidate with its parts measured against what is ``asked``.
 
@@ -120,9 +123,9 @@ def _mood(piece: Piece, valence: float) -> float:
     return 1.0 - min(1.0, abs(heard - valence))
 
 
-def _rhythm(piece: Piece, duration: float, pictures: Floats) -> float:
+def _rhythm(piece: Piece, duration: float, pictures: Float64s) -> float:
     # The sound itself: an envelope drawn from the notes correlates with it by no more than 0.5.
-    sound = audio.fit(audio.synthesize(to_score(piece), rate=SAMPLE_RATE), duration)
+    sound = audio.fit(synthesize(to_score(piece), rate=SAMPLE_RATE), duration)
     heard = as_signal(onset_strength(sound.samples.mean(axis=1)))
     # Of power 1: of higher powers a few onsets decide, and on real films they told us nothing.
     return cm(heard, pictures, power=1, delays=(0.0,)).score

@@ -21,7 +21,7 @@ from emsync.music.piece import Piece
 from emsync.music.tonality import TONICS
 from emsync.options import Sampling
 from emsync.training.loop import split
-from emsync.video.watch import Cut
+from emsync.video.cuts import Cut
 
 
 def excerpts(store: Store, count: int, seconds: float) -> list[Piece]:

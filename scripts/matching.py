@@ -20,8 +20,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emsync.evaluation.control import spearman
-from emsync.matching import Rhythm, Track, beats, listen_to, rank, read_mono, rhythm_of, see
-from emsync.metrics.rhythm import RATE, SAMPLE_RATE
+from emsync.matching import Track, listen_to, rank, see
+from emsync.signals import RATE, SAMPLE_RATE
+from emsync.sound.decode import read_mono
+from emsync.sound.rhythm import Rhythm, beats, rhythm_of
 from emsync.video.film import open_film
 from emsync.video.impact import Impact
 

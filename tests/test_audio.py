@@ -22,17 +22,10 @@ from symusic.core import ControlChangeTick, NoteTick, ScoreTick, TempoTick, Trac
 import emsync.sound.mux
 from emsync.errors import AssetError, EmsyncError, InputError, UsageError
 from emsync.options import KeepAudio, Outputs
-from emsync.sound import audio
-from emsync.sound.audio import (
-    Audio,
-    duck,
-    finish,
-    fit,
-    mix,
-    synthesize,
-    write_wav,
-)
+from emsync.sound import synthesis
+from emsync.sound.audio import Audio, duck, finish, fit, mix, write_wav
 from emsync.sound.mux import check_mux, soundtrack
+from emsync.sound.synthesis import TAIL, default_soundfont, synthesize, synthesizer_name
 from emsync.video.film import Timing, open_film
 
 RATE = 44100
@@ -49,7 +42,7 @@ CLIPS = [  # one for each kind of container and pictures
     if (SHARED / "clips" / name).is_file()
 ]
 KEEPS: tuple[KeepAudio, ...] = get_args(KeepAudio)
-HAS_FLUIDSYNTH = audio.synthesizer_name() == "FluidSynth"
+HAS_FLUIDSYNTH = synthesizer_name() == "FluidSynth"
 
 
 @pytest.fixture(
@@ -63,7 +56,7 @@ HAS_FLUIDSYNTH = audio.synthesizer_name() == "FluidSynth"
 def synthesizer(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     """Each synthesizer in turn."""
     if request.param == "symusic":
-        monkeypatch.setattr(audio, "_fluidsynth", lambda: None)
+        monkeypatch.setattr(synthesis, "_fluidsynth", lambda: None)
     return str(request.param)
 
 
@@ -116,7 +109,7 @@ def test_every_onset_sounds_within_10_ms_of_the_score_through_tempo_changes(
 def test_both_synthesizers_agree_on_the_onsets(monkeypatch: pytest.MonkeyPatch) -> None:
     score = score_of(*[(tick, 60, 37, 90) for tick in HITS], drums=True, tempos=CURVE)
     ours = rises(synthesize(score))
-    monkeypatch.setattr(audio, "_fluidsynth", lambda: None)
+    monkeypatch.setattr(synthesis, "_fluidsynth", lambda: None)
     assert rises(synthesize(score)) == pytest.approx(ours, abs=0.005)
 
 
@@ -179,7 +172,7 @@ def test_more_tracks_than_midi_has_channels_all_sound(synthesizer: str) -> None:
 
 def test_silence_stays_silence(synthesizer: str) -> None:
     nothing = synthesize(ScoreTick(480))
-    assert nothing.duration == audio.TAIL and not nothing.samples.any()
+    assert nothing.duration == TAIL and not nothing.samples.any()
     assert not finish(nothing, 3.0).samples.any()
 
 
@@ -208,7 +201,7 @@ def test_what_is_no_score_is_refused(data: bytes, tmp_path: Path) -> None:
         synthesize(tmp_path / "missing.mid")
 
 
-FONT = audio.default_soundfont()
+FONT = default_soundfont()
 
 
 @pytest.mark.parametrize(
@@ -244,7 +237,7 @@ def test_without_libfluidsynth_symusic_plays_and_nothing_is_printed() -> None:
         import sys
         sys.modules["fluidsynth"] = None  # its import fails, as where the library is missing
         from symusic.core import NoteTick, ScoreTick, TrackTick
-        from emsync.sound.audio import synthesize, synthesizer_name
+        from emsync.sound.synthesis import synthesize, synthesizer_name
         assert synthesizer_name() == "symusic"
         score = ScoreTick(480)
         score.tracks.append(TrackTick("t", 0, False))
@@ -258,7 +251,7 @@ def test_without_libfluidsynth_symusic_plays_and_nothing_is_printed() -> None:
 def test_fluidsynth_prints_nothing() -> None:
     code = """
         from symusic.core import NoteTick, ScoreTick, TrackTick
-        from emsync.sound.audio import synthesize
+        from emsync.sound.synthesis import synthesize
         score = ScoreTick(480)
         score.tracks.append(TrackTick("t", 127, True))
         score.tracks[0].notes.append(NoteTick(0, 480, 60, 100))

@@ -16,7 +16,9 @@ from emsync.cli import main
 from emsync.errors import EmsyncError, UsageError
 from emsync.fit.hits import fit
 from emsync.formats.cut_lists import read_cuts
-from emsync.formats.midi import check, read_midi, write_midi
+from emsync.formats.midi import write_midi
+from emsync.formats.midi_check import check
+from emsync.formats.midi_read import read_midi
 from emsync.formats.smf import parse
 from emsync.music.piece import BASS, DRUMS, PIANO, Piece
 from emsync.options import Options, Outputs
@@ -25,8 +27,9 @@ from emsync.pipeline import generate
 from emsync.report import bundle
 from emsync.report.bundle import atomic_folder, check_bundle, play_stems
 from emsync.sound import audio
+from emsync.sound.synthesis import synthesize
+from emsync.video.cuts import Cut
 from emsync.video.film import open_film
-from emsync.video.watch import Cut
 
 DURATION = 4.0  # seconds
 CONTENTS = {
@@ -241,7 +244,7 @@ def test_one_gain_for_all_and_no_stem_clips(tmp_path: Path) -> None:
     fitted = fit(Piece.of(np.array(rows), downbeats=np.array([0.0, 2.0])), [], 2.0)
     write_midi(tmp_path / "a.mid", fitted)
     stems = play_stems(parse((tmp_path / "a.mid").read_bytes()), 2.0)
-    together = audio.finish(audio.synthesize(tmp_path / "a.mid"), 2.0, fade=0.0)
+    together = audio.finish(synthesize(tmp_path / "a.mid"), 2.0, fade=0.0)
     assert set(stems.parts) == {"drums", "bass", "piano"}
     assert all(part.samples.any() for part in stems.parts.values())
     total = sum(part.samples for part in stems.parts.values())

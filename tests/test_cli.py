@@ -335,7 +335,7 @@ def test_an_interrupt_leaves_nothing_behind(
     def interrupt(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("emsync.sound.audio.synthesize", interrupt)
+    monkeypatch.setattr("emsync.outputs.synthesize", interrupt)
     result = run(
         "generate", clip, "--checkpoint", small, "--out", "out.mid", "--audio", "music.wav"
     )

@@ -13,7 +13,7 @@ from emsync.fit.ending import FADE, RING, Ending, cadence, last_chord
 from emsync.fit.hits import fit
 from emsync.music.piece import DRUMS, PIANO, Piece
 from emsync.ranking import WEIGHTS, judge
-from emsync.video.watch import Cut
+from emsync.video.cuts import Cut
 
 CUT, IDS = Ending("cut", None, 20.0), np.zeros(9, np.int64)
 

@@ -37,8 +37,9 @@ from emsync.emotion.pictures import (
 from emsync.emotion.plane import EMOTIONS, mixture_mean
 from emsync.errors import AssetError, InputError, UsageError
 from emsync.testing import check_estimator, example_footage
+from emsync.video.cuts import Cut
 from emsync.video.film import Film
-from emsync.video.watch import Cut, Footage, Still
+from emsync.video.watch import Footage, Still
 
 WHOLE: Span = (0.0, 20.0)
 

@@ -19,6 +19,7 @@ from emsync.formats.labels import Titles
 from emsync.formats.midi import write_midi
 from emsync.music.piece import PIANO, Piece
 from emsync.sound import audio
+from emsync.sound.synthesis import synthesize
 
 FRAMES = 150  # of a film of 25 a second
 CUT = 3.0  # seconds
@@ -90,7 +91,7 @@ def test_sound_has_no_chords_and_is_compared_with_the_original(
     film: Path, score: Path, tmp_path: Path, run: Run
 ) -> None:
     wav = tmp_path / "music.wav"
-    audio.write_wav(audio.finish(audio.synthesize(score), 6.0, fade=0.0), wav)
+    audio.write_wav(audio.finish(synthesize(score), 6.0, fade=0.0), wav)
     code, out, _ = run("evaluate", "sync", film, wav, "--reference", score, "--json")
     report = json.loads(out)
     assert code == 0 and set(report["cut_hits"]["events"]) == {"beat", "onset"}

@@ -5,8 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from emsync.video.fades import fades
-from emsync.video.watch import Cut, with_fades
+from emsync.video.cuts import Cut, fades, with_fades
 
 TIMES = np.arange(0, 20, 0.04)
 

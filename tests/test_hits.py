@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from emsync.analysis import Cut
 from emsync.errors import UsageError
 from emsync.fit import hits
-from emsync.fit.hits import Events, Fitted, Plan, Sync, choose, find_events, fit, worth
+from emsync.fit.hits import Events, Plan, Sync, choose, find_events, fit, worth
+from emsync.fit.time_map import Fitted
 from emsync.music.bars import find_bars
 from emsync.music.piece import BASS, DRUMS, PIANO, Piece
 from emsync.video.timecode import Timecode

@@ -1,8 +1,12 @@
 """The layout keeps what would break in silence."""
 
+import ast
 import re
+from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
+import pytest
 import tokenizers
 
 import emsync
@@ -24,3 +28,77 @@ def test_the_changelog_tells_of_the_version() -> None:
 def test_the_core_imports_no_plug_in() -> None:
     for path in (ROOT / "emsync").rglob("*.py"):
         assert not re.search(r"^\s*(from|import) emsync_", path.read_text(), re.M), path
+
+
+def module_name(path: Path) -> str:
+    name = ".".join(path.relative_to(ROOT).with_suffix("").parts)
+    return name.removesuffix(".__init__")
+
+
+MODULES = {module_name(path): path for path in (ROOT / "emsync").rglob("*.py")}
+
+
+@cache
+def imported(module: str) -> frozenset[str]:
+    """Return the modules of emsync that ``module`` imports anywhere, but not for types alone."""
+    names: set[str] = set()
+    for node in running(ast.parse(MODULES[module].read_text())):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{module} imports relatively"
+            base = node.module or ""
+            names |= {base, *(f"{base}.{alias.name}" for alias in node.names)}
+    return frozenset(names & set(MODULES)) - {"emsync"}  # its public names are lazy
+
+
+def running(tree: ast.AST) -> Iterator[ast.AST]:
+    """Yield the nodes that run, which those under TYPE_CHECKING do not."""
+    if isinstance(tree, ast.If) and ast.unparse(tree.test) == "TYPE_CHECKING":
+        return
+    yield tree
+    for node in ast.iter_child_nodes(tree):
+        yield from running(node)
+
+
+def within(module: str, *rooms: str) -> bool:
+    return any(module == room or module.startswith(room + ".") for room in rooms)
+
+
+def reached(*rooms: str) -> dict[str, str]:
+    """Return every module that those in ``rooms`` import, at any depth, and who imports it."""
+    waiting = [module for module in MODULES if within(module, *rooms)]
+    found = dict.fromkeys(waiting, "")
+    while waiting:
+        module = waiting.pop()
+        for name in sorted(imported(module) - set(found)):
+            found[name] = module
+            waiting.append(name)
+    return found
+
+
+@pytest.mark.parametrize(
+    ("rooms", "forbidden"),
+    [
+        (
+            "pipeline ranking fit model sound report video emotion music formats",
+            "matching training evaluation data",
+        ),
+        ("metrics", "evaluation training model"),
+    ],
+)
+def test_a_room_imports_nothing_above_it(rooms: str, forbidden: str) -> None:
+    above = [f"emsync.{room}" for room in forbidden.split()]
+    wrong = {
+        name: by
+        for name, by in reached(*(f"emsync.{room}" for room in rooms.split())).items()
+        if within(name, *above)
+    }
+    assert not wrong, "imported by the module beside it"
+
+
+def test_only_the_command_line_imports_the_command_line() -> None:
+    assert "emsync.cli.app" in MODULES
+    for module in MODULES:
+        if not within(module, "emsync.cli", "emsync.__main__"):
+            assert not any(within(name, "emsync.cli") for name in imported(module)), module

@@ -12,21 +12,11 @@ import pytest
 
 from emsync.cli import main
 from emsync.errors import InputError, UsageError
-from emsync.matching import (
-    VERSION,
-    Rhythm,
-    Track,
-    listen,
-    listen_to,
-    match,
-    rank,
-    read_index,
-    read_stereo,
-    rhythm_of,
-    see,
-    write_index,
-)
-from emsync.metrics.rhythm import EPSILON, RATE, SAMPLE_RATE, cm
+from emsync.matching import VERSION, Track, listen_to, match, rank, read_index, see, write_index
+from emsync.metrics.rhythm import EPSILON, cm
+from emsync.signals import RATE, SAMPLE_RATE
+from emsync.sound.decode import read_stereo
+from emsync.sound.rhythm import Rhythm, listen, rhythm_of
 from emsync.video.film import open_film
 
 JUMPS = [0.6, 1.0, 1.6, 2.2, 2.4, 3.2]  # seconds: uneven, so that one offset is right
@@ -142,7 +132,7 @@ def test_a_click_is_an_onset_at_its_time_and_silence_has_none(tmp_path: Path) ->
 def test_long_music_in_blocks_is_librosas_onset_strength(monkeypatch: pytest.MonkeyPatch) -> None:
     import librosa
 
-    from emsync import matching as module
+    from emsync.sound import rhythm as module
 
     samples = np.random.default_rng(0).normal(0, 0.1, SAMPLE_RATE * 3).astype(np.float32)
     samples[::7000] += 0.9
@@ -325,9 +315,9 @@ def test_a_candidate_that_sounds_with_the_impacts_is_better_than_one_beside_them
     from emsync.analysis import Analysis
     from emsync.fit.ending import Ending
     from emsync.fit.hits import fit
-    from emsync.metrics.rhythm import bells
     from emsync.music.piece import PIANO, Piece
     from emsync.ranking import RHYTHM, WEIGHTS, judge
+    from emsync.signals import bells
 
     video = Analysis(duration=8.0, fps="25")
     pictures = bells(np.arange(0.5, 8.0, 1.0), np.ones(8), round(8 * RATE))

@@ -17,13 +17,16 @@ from symusic import Score
 from emsync.analysis import Cut
 from emsync.errors import InputError, UsageError
 from emsync.fit.dynamics import Dynamics
-from emsync.fit.hits import Fitted, Sync, fit
-from emsync.formats import midi
+from emsync.fit.hits import Sync, fit
+from emsync.fit.time_map import Fitted
+from emsync.formats import midi_read
 from emsync.formats.labels import Text, Titles
-from emsync.formats.midi import check, read_midi, to_midi, write_midi
+from emsync.formats.midi import to_midi, write_midi
+from emsync.formats.midi_check import check
+from emsync.formats.midi_read import read_midi
 from emsync.music.bars import TICKS
 from emsync.music.piece import BASS, CLASSES, DRUMS, GUITAR, PIANO, STRINGS, Piece
-from emsync.music.tonality import KEYS
+from emsync.music.tonality import KEYS, estimate_key
 from emsync.video.timecode import NTSC, Timecode
 
 RATE = Fraction(25)
@@ -273,13 +276,13 @@ def test_a_fade_sinks_to_silence_at_the_end(tmp_path: Path) -> None:
 def test_the_key_of_a_scale_with_its_triads_is_found(tonic: int) -> None:
     degrees = [0, 2, 4, 5, 7, 9, 11, 12, 0, 4, 7, 12, 7, 4, 0, 5, 9, 7, 11, 0]
     rows = [(PIANO, 48 + tonic + d, i / 2, i / 2 + 0.5) for i, d in enumerate(degrees)]
-    assert midi.key(Piece.of(np.array(rows))) == KEYS[tonic]
+    assert estimate_key(Piece.of(np.array(rows))) == KEYS[tonic]
 
 
 def test_an_unclear_key_is_not_named() -> None:
     rows = [(PIANO, 48 + pitch, pitch, pitch + 1) for pitch in range(12)]
-    assert midi.key(Piece.of(np.array(rows))) is None
-    assert midi.key(Piece.of(np.zeros((0, 4)))) is None
+    assert estimate_key(Piece.of(np.array(rows))) is None
+    assert estimate_key(Piece.of(np.zeros((0, 4)))) is None
 
 
 def test_a_start_of_another_rate_is_refused() -> None:
@@ -428,7 +431,7 @@ def test_damage_is_a_sentence_never_a_traceback(
         (b"MThd\x00\x00\x00\x06\x00\x01\x00\x02\x01\xe0", "damaged MIDI file: it ends too early"),
         (b"MThd\x00\x00\x00\x06\x00\x01\x00\x00\xe7\x28", "SMPTE frames instead of beats"),
         (b"MThd\x00\x00\x00\x06\x00\x01\x00\x00\x00\x00", "SMPTE frames instead of beats"),
-        (bytes(midi.LARGEST + 1), "larger than"),
+        (bytes(midi_read.LARGEST + 1), "larger than"),
     ],
 )
 def test_what_is_no_score_is_refused(tmp_path: Path, data: bytes, words: str) -> None:

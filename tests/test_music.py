@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from emsync.arrays import Seconds
-from emsync.fit.hits import TimeMap
+from emsync.fit.time_map import TimeMap
 from emsync.music.piece import Piece
 
 times = st.floats(0, 60, allow_subnormal=False)

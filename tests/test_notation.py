@@ -10,13 +10,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from emsync.fit.hits import Fitted, fit
+from emsync.fit.hits import fit
+from emsync.fit.time_map import Fitted
+from emsync.formats.general_midi import CHANNELS
 from emsync.formats.labels import Titles
-from emsync.formats.midi import CHANNELS
 from emsync.formats.musicxml import STEP, spell, steps, write_musicxml
 from emsync.music.bars import TICKS
 from emsync.music.piece import BASS, CLASSES, DRUMS, GUITAR, PIANO, STRINGS, Piece
-from emsync.video.watch import Cut
+from emsync.video.cuts import Cut
 
 
 @pytest.fixture

@@ -20,7 +20,8 @@ from emsync.music.piece import Piece
 from emsync.options import Options
 from emsync.ranking import Candidate
 from emsync.report.page import remarks, rows, tiles, write_html, write_png
-from emsync.video.watch import Curve, Cut, Still
+from emsync.video.cuts import Cut
+from emsync.video.watch import Curve, Still
 
 RATE = Fraction(30000, 1001)
 

@@ -11,22 +11,10 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from emsync.errors import InputError
-from emsync.metrics.rhythm import (
-    EPSILON,
-    RATE,
-    Variant,
-    bells,
-    cm,
-    continuous,
-    directions,
-    discrete,
-    distances,
-    flux,
-    slide,
-)
+from emsync.metrics.rhythm import EPSILON, Variant, cm, continuous, discrete, distances, slide
+from emsync.signals import RATE, bells, directions, flux
 from emsync.video.impact import BINS, Impact, check_moves
 
-Floats = NDArray[np.float64]
 values = st.floats(0, 10, allow_subnormal=False).map(lambda x: round(x, 3))
 signals = st.lists(values, min_size=1, max_size=40)
 

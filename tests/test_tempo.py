@@ -12,7 +12,7 @@ from emsync.analysis import Analysis
 from emsync.data.store import read_song
 from emsync.fit.tempo import MIDDLE, TUNING, at_tempo, tempo_of, tuned
 from emsync.music.piece import Piece
-from emsync.video.watch import Cut
+from emsync.video.cuts import Cut
 from emsync_tokenizers.events import Events
 from emsync_tokenizers.vocabulary import STEPS_PER_SECOND
 

@@ -17,8 +17,9 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from emsync.errors import InputError
+from emsync.video.cuts import GAP, MARGIN, Cut, thin
 from emsync.video.film import Film, open_film
-from emsync.video.watch import GAP, MARGIN, STRIP, Cut, Footage, thin, watch
+from emsync.video.watch import STRIP, Footage, watch
 
 Pixels = NDArray[np.uint8]
 

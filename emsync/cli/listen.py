@@ -23,15 +23,15 @@ def render(
     as_json: Json = False,
 ) -> None:
     """Play SCORE into a WAV file."""
-    from emsync.sound import audio
+    from emsync.sound import synthesis
 
     with progress() as show:
         show("Playing", 0.0)
-        sound = audio.render(score, out, duration=duration, fade=fade, soundfont=soundfont)
+        sound = synthesis.render(score, out, duration=duration, fade=fade, soundfont=soundfont)
     report = {
         "audio": str(out),
         "duration": sound.duration if duration is None else duration,
-        "synthesizer": audio.synthesizer_name(),
+        "synthesizer": synthesis.synthesizer_name(),
     }
     words = f"{report['audio']}: {report['duration']:.2f} s, {report['synthesizer']}"
     print_report(report, as_json, words)
@@ -43,9 +43,9 @@ def check(
     as_json: Json = False,
 ) -> int:
     """Say in plain words what would trouble a musician who opens SCORE; exit 1 if it is broken."""
-    from emsync.formats import midi
+    from emsync.formats import midi_check
 
-    report = midi.check(score)
+    report = midi_check.check(score)
     verdict = "keeps the contract" if report.ok else "breaks the contract"
     lines = [f"{score}: {verdict}", *(f"  error: {text}" for text in report.errors)]
     lines += [f"  remark: {text}" for text in report.warnings]

@@ -13,7 +13,7 @@ import numpy as np
 from emsync.emotion.estimator import Feeling, Span, mean
 from emsync.emotion.plane import check_affect, gaussians, parse_emotion
 from emsync.errors import InputError, UsageError
-from emsync.video.watch import Cut
+from emsync.video.cuts import Cut
 
 LEAST = 4.0  # seconds that a state lasts: music that changes sooner flickers
 FAR = 2.5  # standard deviations from the mean of an emotion beyond which it gives no name

@@ -14,14 +14,14 @@ from numpy.typing import NDArray
 
 from emsync.analysis import Analysis
 from emsync.errors import InputError, UsageError
-from emsync.formats.midi import read_midi
-from emsync.matching import rhythm_of
+from emsync.formats.midi_read import read_midi
 from emsync.metrics import av_align, beats, cut_hits, quality, rhythm, tags
 from emsync.music.piece import Piece
 from emsync.plain import plain
 from emsync.progress import Progress, silent
-from emsync.sound import audio
-from emsync.sound.mux import own_sound
+from emsync.sound.decode import own_sound
+from emsync.sound.rhythm import rhythm_of
+from emsync.sound.synthesis import synthesize
 from emsync.video.film import open_film
 from emsync.video.impact import Impact
 from emsync.video.watch import watch
@@ -84,7 +84,7 @@ def sync(
 def hear(path: Path, rate: int = RATE) -> Mono:
     """Return the sound of an audio file, a film or a MIDI file, mono, from the first picture on."""
     if path.suffix.lower() in SCORES:
-        sound = audio.synthesize(path, rate=rate)
+        sound = synthesize(path, rate=rate)
     else:
         sound = own_sound(path, rate)
     return sound.samples.mean(axis=1)

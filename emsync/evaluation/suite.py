@@ -37,8 +37,8 @@ from emsync.fit.dynamics import Dynamics
 from emsync.fit.ending import Ending
 from emsync.fit.hits import fit
 from emsync.formats.labels import Titles
-from emsync.formats.midi import check, write_midi
-from emsync.matching import rhythm_of
+from emsync.formats.midi import write_midi
+from emsync.formats.midi_check import check
 from emsync.metrics import av_align, cut_hits, quality, rhythm, statistics
 from emsync.metrics.events import errors
 from emsync.model.composer import Composer, find_checkpoint
@@ -48,6 +48,8 @@ from emsync.pipeline import draw
 from emsync.plain import plain
 from emsync.progress import Progress, silent
 from emsync.sound import audio
+from emsync.sound.rhythm import rhythm_of
+from emsync.sound.synthesis import synthesize, synthesizer_name
 from emsync.video.film import open_film
 from emsync.video.impact import Impact
 from emsync.video.watch import watch
@@ -128,7 +130,7 @@ def suite(
         "version": emsync.__version__,
         "checkpoint": checkpoint,
         "sampling": asdict(composer.sampling),
-        "synthesizer": audio.synthesizer_name(),
+        "synthesizer": synthesizer_name(),
         "seeds": seeds,
         "conditions": CONDITIONS,
         "interval": "95 %, percentile bootstrap over clips",
@@ -191,7 +193,7 @@ def _clip(
             )
             path = scores / f"{clip.stem}.{seed}.{condition.replace(' ', '-')}.mid"
             write_midi(path, music, Titles.of(video), Dynamics.under(video, played_ending))
-            played = audio.finish(audio.synthesize(path, rate=RATE), video.duration, fade=0.0)
+            played = audio.finish(synthesize(path, rate=RATE), video.duration, fade=0.0)
             heard = played.samples.mean(axis=1)
             events = cut_hits.events(music.piece, video.duration)
             takes.append(Take(

@@ -8,11 +8,11 @@ import numpy as np
 
 from emsync.analysis import Analysis
 from emsync.arrays import Float64s, Seconds
-from emsync.fit.hits import Fitted
+from emsync.fit.time_map import Fitted
 from emsync.music.piece import BASS, DRUMS, PIANO, Piece
 from emsync.music.statistics import pitch_class_seconds
 from emsync.options import EndingKind
-from emsync.video.watch import Cut
+from emsync.video.cuts import Cut
 
 RING = 3.0  # seconds the last chord sounds, at most
 FADE = 3.0  # seconds of a fade-out without a chord, at most half the video

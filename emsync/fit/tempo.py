@@ -11,7 +11,7 @@ import numpy as np
 
 from emsync.analysis import Analysis
 from emsync.music.piece import BEATS
-from emsync.video.watch import Cut
+from emsync.video.cuts import Cut
 
 MIDDLE = 108.0  # beats a minute at an arousal of zero
 OCTAVE = 0.35  # octaves faster at an arousal of one

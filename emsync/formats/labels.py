@@ -1,5 +1,6 @@
 """What the files of a score say in words: its title, its clock, and texts such as the emotion."""
 
+import unicodedata
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -69,3 +70,14 @@ class Titles:
 
 def _feeling(what: str, felt: Analysis | State) -> str:
     return f"{what}: valence {felt.valence:+.2f}, arousal {felt.arousal:+.2f}"
+
+
+def ascii_name(text: str) -> str:
+    """Return ``text`` in printable ASCII, letters without their accents.
+
+    >>> ascii_name("Café / ночь")
+    'Cafe / ????'
+    """
+    plain = unicodedata.normalize("NFKD", text)
+    letters = (c for c in plain if not unicodedata.combining(c))
+    return "".join(c if " " <= c <= "~" else "?" for c in letters).strip() or "untitled"

@@ -15,11 +15,12 @@ from xml.etree.ElementTree import Element, SubElement
 import numpy as np
 
 from emsync.files import atomic_write
-from emsync.fit.hits import Fitted
+from emsync.fit.time_map import Fitted
+from emsync.formats.general_midi import CHANNELS
 from emsync.formats.labels import Titles
-from emsync.formats.midi import CHANNELS, key
 from emsync.music.bars import TICKS
 from emsync.music.piece import BASS, CLASSES, DRUMS, GUITAR, PIANO, PROGRAMS
+from emsync.music.tonality import estimate_key
 
 STEP = 4  # steps in a quarter note: sixteenths
 VOICES = 2  # on a staff
@@ -96,7 +97,7 @@ def write_musicxml(path: Path, fitted: Fitted, titles: Titles = Titles()) -> Non
     for word in _words(fitted, titles):
         bar = next(bar for bar in reversed(bars) if bar.start <= word[0])
         bar.words.append(word)
-    fifths = FIFTHS.get(key(fitted.piece) or "C", 0)
+    fifths = FIFTHS.get(estimate_key(fitted.piece) or "C", 0)
     playing = np.unique(fitted.piece.classes).tolist() or [PIANO]  # silence is a part, too
     for number, c in enumerate(playing, 1):
         _list_part(listed, number, c, fitted)

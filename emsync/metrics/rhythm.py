@@ -26,12 +26,11 @@ from typing import Literal, TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-Floats: TypeAlias = NDArray[np.float64]
+from emsync.arrays import Float64s
+from emsync.signals import RATE
+
 Variant: TypeAlias = Literal["local", "whole"]
 
-SAMPLE_RATE, HOP = 22050, 512  # samples per second, and between two steps: librosa's own
-RATE = SAMPLE_RATE / HOP  # steps a second
-WIDTH = 1.0  # steps; SD of the bell that stands for an onset: half a frame of film, 23 ms
 POWER = 5.0  # equation 6 and Table 1
 EPSILON = 1e-3  # seconds; equation 7 does not tell it: a perfect fit scores its inverse
 QUIET = 1e-10  # energy over that of the strongest onset, raised: a passage of less is silence
@@ -43,44 +42,6 @@ class Best:
 
     score: float
     delay: float  # seconds of music that are skipped
-
-
-def flux(spectra: ArrayLike) -> Floats:
-    """Return the (N,) sums over the columns of what grows from one row of (N, K) to the next.
-
-    Equations 2 and 3 for the magnitudes of a spectrogram, equation 5 for a directogram. Before the
-    first row nothing is known, so its sum is 0.
-    """
-    rows = np.asarray(spectra, np.float64)
-    grown = np.maximum(np.diff(rows, axis=0), 0.0).sum(axis=1)
-    return np.concatenate([np.zeros(min(1, len(rows))), grown])
-
-
-def directions(amplitudes: ArrayLike, angles: ArrayLike, bins: int) -> Floats:
-    """Return the (bins,) sums of the amplitudes by their angles in radians: equation 4.
-
-    Bin b is centred on the angle 2 pi b / bins, so that noise does not split level movement.
-    """
-    places = np.rint(np.ravel(angles) * (bins / (2 * np.pi))).astype(np.int64) % bins
-    return np.bincount(places, np.ravel(amplitudes), minlength=bins).astype(np.float64)
-
-
-def bells(times: ArrayLike, values: ArrayLike, length: int) -> Floats:
-    """Return a signal of ``length`` steps with a bell as high as each value at its time (seconds).
-
-    The bell, with an SD of WIDTH, lets an onset meet another a frame away; it frees the signal from
-    the rate of the pictures.
-    """
-    at, heights = np.asarray(times, np.float64) * RATE, np.asarray(values, np.float64)
-    nearest = np.rint(at).astype(np.int64)
-    signal = np.zeros(length)
-    reach = round(4 * WIDTH)
-    for steps in range(-reach, reach + 1):
-        place = nearest + steps
-        inside = (place >= 0) & (place < length)
-        bell = heights * np.exp(-(((place - at) / WIDTH) ** 2) / 2)
-        np.add.at(signal, place[inside], bell[inside])
-    return signal
 
 
 def cm(
@@ -105,7 +66,7 @@ def cm(
     return Best(float(curve[best]), float(steps[best] / RATE))
 
 
-def validate(signal: ArrayLike, name: str) -> Floats:
+def validate(signal: ArrayLike, name: str) -> Float64s:
     """Return a signal as an array, or refuse it."""
     values = np.asarray(signal, np.float64)
     if values.ndim != 1 or not np.isfinite(values).all() or (values < 0).any():
@@ -114,8 +75,8 @@ def validate(signal: ArrayLike, name: str) -> Floats:
 
 
 def continuous(
-    music: NDArray[np.floating], pictures: Floats, power: float, variant: Variant
-) -> Floats:
+    music: NDArray[np.floating], pictures: Float64s, power: float, variant: Variant
+) -> Float64s:
     """Return the (..., N - M + 1) correlations of (..., N) music with (M,) pictures, M <= N.
 
     The value at i is that of the delay of i steps; many pieces are done at once.
@@ -136,7 +97,7 @@ def continuous(
     return np.where(sounding, np.clip(products / np.sqrt(np.where(sounding, energy, 1)), 0, 1), 0)
 
 
-def discrete(nearness: Floats, comb: Floats, epsilon: float = EPSILON) -> Floats:
+def discrete(nearness: Float64s, comb: Float64s, epsilon: float = EPSILON) -> Float64s:
     """Return the (..., N - M + 1) values of equation 7, many pieces and all delays at once.
 
     ``nearness`` holds the (..., N) seconds from each step of the music to its nearest beat,
@@ -145,7 +106,7 @@ def discrete(nearness: Floats, comb: Floats, epsilon: float = EPSILON) -> Floats
     return 1 / (np.maximum(slide(nearness, comb), 0) + epsilon)
 
 
-def distances(beats: Floats, times: Floats) -> Floats:
+def distances(beats: Float64s, times: Float64s) -> Float64s:
     """Return the seconds from each of ``times`` (any shape) to the nearest of ascending beats."""
     after = np.searchsorted(beats, times)
     later = beats[np.minimum(after, len(beats) - 1)]
@@ -153,7 +114,7 @@ def distances(beats: Floats, times: Floats) -> Floats:
     return np.minimum(np.abs(later - times), np.abs(earlier - times))
 
 
-def slide(rows: NDArray[np.floating], template: Floats) -> Floats:
+def slide(rows: NDArray[np.floating], template: Float64s) -> Float64s:
     """Return sum_i rows[..., k + i] template[i] for every k at which the (M,) template fits in."""
     n, m = rows.shape[-1], len(template)
     size = 1 << (n - 1).bit_length()  # what wraps around lies where the template does not fit
@@ -161,7 +122,7 @@ def slide(rows: NDArray[np.floating], template: Floats) -> Floats:
     return np.fft.irfft(spectrum, size)[..., : n - m + 1]
 
 
-def _raised(signal: NDArray[np.floating], power: float) -> Floats:
+def _raised(signal: NDArray[np.floating], power: float) -> Float64s:
     """Return a signal over its largest value, raised to ``power``; silence stays silence."""
     values = np.asarray(signal, np.float64)
     top = values.max(axis=-1, keepdims=True, initial=0.0)

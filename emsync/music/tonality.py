@@ -8,6 +8,8 @@ import numpy as np
 
 from emsync.arrays import Float64s
 from emsync.errors import UsageError
+from emsync.music.piece import Piece
+from emsync.music.statistics import pitch_class_seconds
 
 _LETTERS = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}
 _SIGNS = {"": 0, "#": 1, "b": -1}
@@ -55,3 +57,13 @@ def _standard(values: Float64s) -> Float64s:
 _PROFILES: Float64s = _standard(
     np.array([np.roll(profile, tonic) for profile in (MAJOR, MINOR) for tonic in range(12)])
 )
+
+
+CLEAR_KEY = 0.05  # correlation by which the best key is ahead of the next, or there is no key
+
+
+def estimate_key(piece: Piece) -> str | None:
+    """Return the key, such as "Ebm", whose profile fits the pitches best, or None if unclear."""
+    fits = key_fits(pitch_class_seconds(piece))
+    best, second = np.argsort(-fits)[:2]
+    return KEYS[best] if fits[best] - fits[second] >= CLEAR_KEY else None

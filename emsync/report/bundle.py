@@ -30,6 +30,7 @@ from emsync.music.piece import Score
 from emsync.report.page import write_html, write_png
 from emsync.sound import audio
 from emsync.sound.audio import Audio
+from emsync.sound.synthesis import synthesize, synthesizer_name
 from emsync.video.film import Film
 
 FILES = (
@@ -70,7 +71,7 @@ def play_stems(score: Score, duration: float, soundfont: Path | None = None) -> 
         if track.notes:
             alone = score.copy()
             alone.tracks = type(score.tracks)([track])
-            parts[track.name.lower()] = audio.fit(audio.synthesize(alone, soundfont), duration)
+            parts[track.name.lower()] = audio.fit(synthesize(alone, soundfont), duration)
     total = audio.fit(Audio(np.zeros((0, 2), np.float32), audio.RATE), duration).samples
     for part in parts.values():
         total += part.samples
@@ -172,7 +173,7 @@ def versions() -> dict[str, str]:
         "emsync": emsync.__version__,
         "python": platform.python_version(),
         **{name: version(name) for name in LIBRARIES},
-        "synthesizer": audio.synthesizer_name(),
+        "synthesizer": synthesizer_name(),
     }
 
 

@@ -18,9 +18,9 @@ import numpy as np
 
 from emsync.composition import Composition
 from emsync.files import atomic_write
-from emsync.fit.hits import Fitted
-from emsync.formats.midi import key
+from emsync.fit.time_map import Fitted
 from emsync.music.piece import CLASSES, DRUMS
+from emsync.music.tonality import estimate_key
 from emsync.report import plots
 from emsync.report.plots import CUT, FAINT, GRID, INK, LEFT, PAPER, RIGHT, WIDTH
 from emsync.video.watch import Still
@@ -534,7 +534,7 @@ def _subtitle(composition: Composition) -> str:
 
 def _key(fitted: Fitted) -> tuple[str, str]:
     """Return the key with the signs that musicians read, and how sure it is."""
-    name = key(fitted.piece)
+    name = estimate_key(fitted.piece)
     if name is None:
         return "–", "no clear key"
     tonic = name.removesuffix("m").replace("b", "♭").replace("#", "♯")

@@ -1,31 +1,29 @@
-"""Sound into a film whose pictures are copied, not encoded again; and the film's own sound."""
+"""Write a film with new sound; its pictures are copied, not encoded again."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, cast
 
 import numpy as np
 
-from emsync.arrays import Float32s
-from emsync.errors import EmsyncError, InputError, UsageError
+from emsync.errors import EmsyncError, UsageError
 from emsync.files import atomic_write, check_target
 from emsync.options import KeepAudio
 from emsync.sound.audio import RATE, Audio, duck, fit, mix
+from emsync.sound.decode import film_sound
 from emsync.video.film import (
     FORMATS,
     Film,
     Timing,
     copy_stream,
     moving_picture,
-    open_film,
     opened,
     packets,
-    picture_streams,
+    timing_of,
 )
 
 if TYPE_CHECKING:
-    from av.audio.frame import AudioFrame
     from av.audio.stream import AudioStream
 
 BIT_RATE = 192_000  # bits per second of the encoded sound
@@ -75,7 +73,7 @@ def soundtrack(film: Film, music: Audio, keep_audio: KeepAudio = "replace") -> A
     "replace" drops the film's own sound, "mix" adds the music to it, "duck" adds it and lowers the
     music under it.
     """
-    sound = fit(music, _timing(film).duration)
+    sound = fit(music, timing_of(film).duration)
     own = None if keep_audio == "replace" else film_sound(film, music.rate)
     if own is None:
         return sound
@@ -95,7 +93,7 @@ def mux(
     import av
 
     check_mux(film, output)
-    timing = _timing(film)
+    timing = timing_of(film)
     with atomic_write(output) as part:
         try:
             _write_film(film, timing, sound, part, progress or (lambda seconds: None))
@@ -106,12 +104,6 @@ def mux(
                 f"cannot copy the pictures of {str(film.path)!r} into {str(output)!r}: "
                 f"{error.strerror}"
             ) from error
-
-
-def _timing(film: Film) -> Timing:
-    if film.timing is None:
-        raise InputError(f"{str(film.path)!r} does not say when its pictures are shown; convert it")
-    return film.timing
 
 
 def _write_film(
@@ -155,72 +147,3 @@ def _write_film(
             progress(max(0.0, seconds))
         sound_until(len(sound.samples))
         out.mux(track.encode(None))
-
-
-def film_sound(film: Film, rate: int) -> Audio | None:
-    """Return the film's own sound from its first picture on, or None if it has none."""
-    if not film.has_audio:
-        return None
-    timing = _timing(film)
-    return read_sound(film.path, rate, timing.start * timing.base)
-
-
-def own_sound(path: Path, rate: int) -> Audio:
-    """Return what is heard in a film from its first picture on, or in a file without pictures.
-
-    InputError where the file cannot be read, or holds no sound.
-    """
-    with opened(path) as container:
-        has_pictures = bool(picture_streams(container))
-    sound = film_sound(open_film(path), rate) if has_pictures else read_sound(path, rate)
-    if sound is None:
-        raise InputError(f"{str(path)!r} holds no sound; give audio, a film with sound, or MIDI")
-    return sound
-
-
-def read_sound(path: Path, rate: int, start: Fraction = Fraction(0)) -> Audio:
-    """Return the sound of a file from ``start`` seconds on."""
-    pieces: list[tuple[int, Float32s]] = []  # first sample counted from start, (n, 2) samples
-    follows = 0
-    for piece in sound_frames(path, rate):
-        first = follows
-        if piece.pts is not None and piece.time_base is not None:
-            first = round((piece.pts * piece.time_base - start) * rate)
-        if abs(first - follows) < rate // 50:  # rounded times, not a gap
-            first = follows
-        samples = piece.to_ndarray().T.astype(np.float32)
-        pieces.append((first, np.broadcast_to(samples, (len(samples), 2))))
-        follows = first + len(samples)
-    out = np.zeros((max((first + len(p) for first, p in pieces), default=0), 2), np.float32)
-    for first, samples in pieces:
-        heard = samples[max(0, -first) :]  # what sounds before the first picture is left out
-        first = max(0, first)
-        out[first : first + len(heard)] = heard
-    return Audio(out, rate)
-
-
-def sound_frames(path: Path, rate: int, layout: str | None = None) -> Iterator["AudioFrame"]:
-    """Yield the first sound of a file in floats at ``rate``, block by block.
-
-    ``layout`` is FFmpeg's name, such as "mono"; None leaves a single channel single and brings all
-    else to stereo. InputError where there is no sound, or it is damaged.
-    """
-    import av
-
-    with opened(path) as container:
-        if not container.streams.audio:
-            raise InputError(f"{str(path)!r} holds no sound")
-        resampler: av.AudioResampler | None = None
-        try:
-            for frame in container.decode(container.streams.audio[0]):
-                if resampler is None:
-                    own = "mono" if len(frame.layout.channels) == 1 else "stereo"
-                    resampler = av.AudioResampler("fltp", layout or own, rate)
-                yield from resampler.resample(frame)
-            if resampler is not None:
-                yield from resampler.resample(None)
-        except (av.FFmpegError, ValueError) as error:
-            reason = getattr(error, "strerror", None) or str(error)
-            raise InputError(
-                f"the sound of {str(path)!r} is damaged: {reason}; replace it"
-            ) from error

@@ -207,6 +207,13 @@ def decode(packet: "Packet[Any]") -> list["VideoFrame"]:
     return frames
 
 
+def timing_of(film: Film) -> Timing:
+    """Return when the pictures of ``film`` are shown; InputError where it does not tell."""
+    if film.timing is None:
+        raise InputError(f"{str(film.path)!r} does not say when its pictures are shown; convert it")
+    return film.timing
+
+
 def copy_stream(out: "OutputContainer", pictures: "VideoStream") -> "VideoStream":
     """Add a stream to ``out`` that takes the packets of ``pictures`` as they are."""
     copy = out.add_stream_from_template(pictures, opaque=True)

@@ -13,9 +13,9 @@ from typing import Any
 
 import numpy as np
 
-from emsync.arrays import Picture
+from emsync.arrays import Float64s, Picture
 from emsync.errors import InputError
-from emsync.metrics.rhythm import RATE, Floats, bells, directions, flux
+from emsync.signals import RATE, bells, directions, flux
 from emsync.video.watch import PAIR
 
 BINS = 36  # directions, 10 degrees each, the first one centred on "to the right"
@@ -28,7 +28,7 @@ class Impact:
 
     def __init__(self) -> None:
         self.times: list[float] = []  # (P,) seconds: the later frame of each pair
-        self.directogram: list[Floats] = []  # (P,) rows of BINS; a row sums to the mean speed
+        self.directogram: list[Float64s] = []  # (P,) rows of BINS; a row sums to the mean speed
         self._last: tuple[float, Picture] | None = None
 
     def __call__(self, time: float, grey: Picture) -> None:
@@ -47,13 +47,13 @@ class Impact:
             self.directogram.append(directions(amplitudes, angles, BINS) * speed)
         self._last = (time, grey)
 
-    def signal(self, duration: float) -> Floats:
+    def signal(self, duration: float) -> Float64s:
         """Return the visible impact over ``duration`` seconds, RATE steps a second."""
         length = max(1, math.ceil(duration * RATE))
         return bells(self.times, flux(np.reshape(self.directogram, (-1, BINS))), length)
 
 
-def check_moves(signal: Floats, path: Path) -> None:
+def check_moves(signal: Float64s, path: Path) -> None:
     """Refuse a film in which nothing begins to move: it has no rhythm to be matched."""
     if signal.max(initial=0.0) < STILL:
         raise InputError(f"nothing moves in {str(path)!r}, so it has no rhythm that music can meet")

@@ -1,0 +1,319 @@
+"""The check of a .mid, ours or anyone's, in plain words.
+
+The clauses named below are those of docs/midi-contract.md in the repository.
+"""
+
+import re
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from emsync.errors import UsageError
+from emsync.formats.general_midi import PAN, VOLUME
+from emsync.formats.labels import ascii_name
+from emsync.formats.midi import Origin
+from emsync.formats.midi_read import RawMidi, RawNote, read_raw
+from emsync.music.bars import TICKS
+from emsync.options import PathLike
+from emsync.video.timecode import Timecode
+
+_MARKER = re.compile(r"CUT \d+ (\S+)")
+_SCENE = re.compile(r"SCENE \d+ on a (\w+)")
+_DRUMS = re.compile(r"drum|percussion|\b(kit|perc)\b", re.IGNORECASE)
+_TONAL = re.compile(r"piano|guitar|bass|strings|violin|organ|flute", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something that is wrong with a file, or worth a remark."""
+
+    severity: Literal["error", "warning"]  # an error breaks the contract
+    text: str
+
+
+@dataclass(frozen=True)
+class Report:
+    """What a file holds, and how it keeps the contract."""
+
+    path: str
+    findings: tuple[Finding, ...]
+    facts: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def errors(self) -> list[str]:
+        """What breaks the contract."""
+        return [finding.text for finding in self.findings if finding.severity == "error"]
+
+    @property
+    def warnings(self) -> list[str]:
+        """What is allowed, but may surprise."""
+        return [finding.text for finding in self.findings if finding.severity == "warning"]
+
+    @property
+    def ok(self) -> bool:
+        """Whether the file keeps the contract."""
+        return not self.errors
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain values for ``json.dumps``."""
+        return {
+            "path": self.path,
+            "ok": self.ok,
+            "errors": self.errors,
+            "warnings": self.warnings,
+            **self.facts,
+        }
+
+
+def check(path: PathLike, duration: float | None = None) -> Report:
+    """Return how the file at ``path``, ours or anyone's, keeps the contract.
+
+    ``duration`` is the video's, in seconds; a file of ours says it itself. InputError when the
+    file is not MIDI.
+    """
+    contents = read_raw(Path(path))
+    findings = (
+        *_check_form(contents),
+        *_check_instruments(contents),
+        *_check_tempo(contents),
+        *_check_notes(contents),
+        *_check_names(contents),
+        *_check_video(contents, duration),
+    )
+    return Report(str(path), findings, contents.facts())
+
+
+def _error(text: str) -> Finding:
+    return Finding("error", text)
+
+
+def _remark(text: str) -> Finding:
+    return Finding("warning", text)
+
+
+def _several(number: int, thing: str) -> str:
+    return f"{number} {thing}" if number == 1 else f"{number} {thing}s"
+
+
+def _check_form(contents: RawMidi) -> Iterator[Finding]:
+    """Clause 1: format 1, a conductor, an end to each track."""
+    if contents.format != 1:
+        yield _error(f"the file is of format {contents.format}, not 1: its tracks are not apart")
+    if contents.resolution != TICKS:
+        yield _remark(f"a quarter is {contents.resolution} ticks, not {TICKS}")
+    for damage in contents.damage:
+        yield _error(f"the file holds {damage}")
+    if not contents.tracks:
+        yield _error("the file holds no track")
+        return
+    if any(note.track == 0 for note in contents.notes):
+        yield _error("track 0 plays notes; it should only conduct")
+    for kind, words in (
+        ("set_tempo", "tempo"),
+        ("time_signature", "time signature"),
+        ("key_signature", "key signature"),
+        ("marker", "marker"),
+    ):
+        events = contents.events(kind)
+        elsewhere = [track for _, track, _ in events if track != 0]
+        if elsewhere and contents.format == 1:
+            yield _error(
+                f"{_several(len(elsewhere), words + ' event')} outside track 0, first in "
+                f"{contents.name(elsewhere[0])}; programs look for them in track 0 only"
+            )
+        if kind in ("set_tempo", "time_signature") and (not events or events[0][0] > 0):
+            yield _error(f"no {words} at the beginning; programs disagree on what holds then")
+    for number, track in enumerate(contents.tracks):
+        ends = [tick for tick, message in track if message.type == "end_of_track"]
+        if not ends:
+            yield _error(f"{contents.name(number)} has no end-of-track")
+        elif len(ends) > 1 or track[-1][1].type != "end_of_track":
+            yield _error(f"{contents.name(number)} goes on after its end-of-track")
+        elif contents.tracks[0] and ends[0] > contents.tracks[0][-1][0]:
+            yield _error(
+                f"{contents.name(number)} ends at {contents.at(ends[0])}, after the conductor "
+                f"track, which ends at {contents.at(contents.tracks[0][-1][0])}"
+            )
+
+
+def _check_instruments(contents: RawMidi) -> Iterator[Finding]:
+    """Clause 2: a named track and a channel for each instrument, and what stands at tick 0."""
+    users: dict[int, set[int]] = defaultdict(set)  # channel: tracks
+    for note in contents.notes:
+        users[note.channel].add(note.track)
+    if not contents.notes:
+        yield _error("the file plays no note")
+    for number in range(1, len(contents.tracks)):
+        name = contents.name(number)
+        channels = sorted(channel for channel, tracks in users.items() if number in tracks)
+        if not channels:
+            yield _error(f"{name} is empty: it plays no note")
+            continue
+        if len(channels) > 1:
+            yield _error(f"{name} plays on {len(channels)} channels; give each its own track")
+        yield from _check_start(contents, number, channels)
+        if _DRUMS.search(name) and channels != [9]:
+            yield _error(f"{name} is drums, but plays on channel {channels[0] + 1} instead of 10")
+        elif _TONAL.search(name) and not _DRUMS.search(name) and 9 in channels:
+            yield _error(f"{name} plays on channel 10, where programs play drums")
+    for channel, tracks in sorted(users.items()):
+        if len(tracks) > 1:
+            names = ", ".join(contents.name(track) for track in sorted(tracks))
+            yield _error(f"channel {channel + 1} is shared by {names}")
+
+
+def _check_start(contents: RawMidi, number: int, channels: Sequence[int]) -> Iterator[Finding]:
+    """Report what a track does not set at tick 0."""
+    first = [message for tick, message in contents.tracks[number] if tick == 0]
+    for channel in channels:
+        mine = [m for m in first if not m.is_meta and getattr(m, "channel", None) == channel]
+        controls = {m.control for m in mine if m.type == "control_change"}
+        missing = [
+            words
+            for words, there in (
+                ("program", any(m.type == "program_change" for m in mine)),
+                ("volume", VOLUME in controls),
+                ("pan", PAN in controls),
+            )
+            if not there
+        ]
+        if missing:
+            yield _error(
+                f"{contents.name(number)} sets no {' and no '.join(missing)} at the beginning"
+            )
+
+
+def _check_tempo(contents: RawMidi) -> Iterator[Finding]:
+    """Clauses 3 and 5: tempo events on beats, and something to play after the last."""
+    tempi, metres = contents.events("set_tempo"), contents.metres()
+    starts = [tick for tick, _, _ in metres]
+    off_beat = []
+    for tick, _, message in tempi:
+        start, _, beat = metres[int(np.searchsorted(starts, tick, side="right")) - 1]
+        if (tick - start) % beat:
+            off_beat.append(tick)
+        if not 1 <= message.tempo:
+            yield _error(f"the tempo at {contents.at(tick)} is endless: a beat lasts nothing")
+        elif not 20 <= 60e6 / message.tempo <= 400:
+            yield _remark(f"the tempo at {contents.at(tick)} is {60e6 / message.tempo:.1f} BPM")
+    if off_beat:
+        yield _error(
+            f"{_several(len(off_beat), 'tempo event')} between beats, the first at "
+            f"{contents.at(off_beat[0])}"
+        )
+    for (start, beats, beat), (after, _, _) in zip(metres[:-1], metres[1:], strict=True):
+        if (after - start) % (beats * beat):
+            yield _remark(f"the metre changes within a bar, at {contents.at(after)}")
+    played = contents.events("note_on", "note_off", "control_change")
+    if len(tempi) > 1 and (not played or played[-1][0] < tempi[-1][0]):
+        yield _error(
+            f"no note or controller after the last tempo event, at {contents.at(tempi[-1][0])}; "
+            f"some programs then drop it"
+        )
+
+
+def _check_notes(contents: RawMidi) -> Iterator[Finding]:
+    """Clause 4: each note ends, before the end, and before its pitch is struck again."""
+
+    def first(notes: Sequence[RawNote]) -> str:
+        note = notes[0]
+        return (
+            f"the first in {contents.name(note.track)}: pitch {note.pitch} on channel "
+            f"{note.channel + 1} at {contents.at(note.start)}"
+        )
+
+    endless = [note for note in contents.notes if note.stop is None]
+    if endless:
+        yield _error(f"{_several(len(endless), 'note')} without a note-off, {first(endless)}")
+    if contents.tracks and contents.tracks[0]:
+        end = contents.tracks[0][-1][0]
+        late = [note for note in contents.notes if note.stop is not None and note.stop > end]
+        if late and contents.format == 1:
+            yield _error(f"{_several(len(late), 'note')} beyond the conductor's end, {first(late)}")
+    reach: dict[tuple[int, int], float] = {}
+    overlapping = []
+    for note in contents.notes:
+        place = (note.channel, note.pitch)
+        if note.start < reach.get(place, 0):
+            overlapping.append(note)
+        stop = np.inf if note.stop is None else note.stop
+        reach[place] = max(reach.get(place, 0), stop)
+    if overlapping:
+        yield _error(
+            f"{_several(len(overlapping), 'note')} struck while the same pitch sounds on the "
+            f"channel, {first(overlapping)}"
+        )
+    empty = [note for note in contents.notes if note.stop == note.start]
+    if empty:
+        yield _remark(f"{_several(len(empty), 'note')} of no length, {first(empty)}")
+    if contents.strays:
+        yield _remark(f"{_several(contents.strays, 'note-off')} for notes that do not sound")
+
+
+def _check_names(contents: RawMidi) -> Iterator[Finding]:
+    """Clauses 2 and 6: each track has a name, and all words are ASCII."""
+    for number, track in enumerate(contents.tracks):
+        if not any(message.type == "track_name" and message.name for _, message in track):
+            yield _error(f"{contents.name(number)} has no name")
+    words = [
+        (track, m.name if m.type == "track_name" else m.text)
+        for _, track, m in contents.events("track_name", "marker", "text", "lyrics", "cue_marker")
+    ]
+    foreign = [(track, text) for track, text in words if not text.isascii()]
+    if foreign:
+        place, text = foreign[0]
+        yield _error(
+            f"{_several(len(foreign), 'text')} with letters beyond ASCII, which programs read "
+            f"differently; the first, in {contents.name(place)}, reads {ascii_name(text)!r}"
+        )
+
+
+def _check_video(contents: RawMidi, duration: float | None) -> Iterator[Finding]:
+    """Clauses 1 and 5: the end, the markers and the hits are where the video has them."""
+    if not contents.tracks or not contents.tracks[0]:
+        return
+    conductor = contents.tracks[0]
+    try:
+        origins = [Origin.parse(m.text) for _, m in conductor if m.type == "text"]
+    except UsageError as error:
+        yield _error(f"the text about the video is wrong: {error}")
+        return
+    origin = next((o for o in origins if o is not None), None)
+    length = duration if origin is None or duration is not None else origin.duration
+    end = conductor[-1][0]
+    if length is not None:
+        before, reached, after = contents.seconds([max(0, end - 1), end, end + 1])
+        if not before - 1e-6 <= length <= after + 1e-6:
+            yield _error(f"the file ends at {reached:.3f} s, the video at {length:.3f} s")
+    if not contents.events("marker"):
+        yield _remark("no marker stands on any cut")
+    if origin is None:
+        return
+    frame = 0.04 if origin.rate is None else float(1 / origin.rate)
+    onsets = contents.seconds(sorted({note.start for note in contents.notes}))
+    for tick, message in conductor:
+        time = float(contents.seconds([tick])[0])
+        if message.type == "marker" and (match := _MARKER.fullmatch(message.text)):
+            there = _clock(match[1], origin)
+            if there is None or abs(there - time) > frame / 2 + 0.002:
+                yield _error(f"the marker {message.text!r} stands at {time:.3f} s")
+        if message.type == "text" and (match := _SCENE.fullmatch(message.text)):
+            if not len(onsets) or np.abs(onsets - time).min() > frame + 0.002:
+                yield _error(f"{message.text!r} at {time:.3f} s, but no note begins there")
+
+
+def _clock(text: str, origin: Origin) -> float | None:
+    """Return the seconds from the video's beginning that a marker names."""
+    try:
+        if origin.rate is None:
+            hours, minutes, seconds = text.split(":")
+            return int(hours) * 3600 + int(minutes) * 60 + float(seconds)
+        code = Timecode.parse(text, origin.rate)
+    except ValueError:
+        return None
+    first = 0 if origin.start is None else origin.start.frame
+    return float((code.frame - first) / origin.rate)

@@ -1,0 +1,83 @@
+"""The rhythm of sound: the strength of its onsets and its beats, by librosa."""
+
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+from numpy.typing import NDArray
+
+from emsync.arrays import Float32s, Float64s
+from emsync.signals import HOP, RATE, SAMPLE_RATE, bells
+from emsync.sound.decode import read_mono
+
+BLOCK = 4096  # steps whose spectra are held at once, so that an hour of music needs little memory
+WINDOW = 2048  # samples of a spectrum: librosa's own
+
+
+@dataclass(frozen=True, eq=False)
+class Rhythm:
+    """What a film or a piece of music has of rhythm."""
+
+    signal: NDArray[np.floating]  # (N,) onset strength or visible impact, RATE steps a second
+    beats: NDArray[np.int32]  # (B,) steps, ascending: those of dynamic programming (Ellis 2007)
+
+
+def listen(path: Path) -> Rhythm:
+    """Return the rhythm of a file of sound, whatever its rate and channels."""
+    return rhythm_of(read_mono(path))
+
+
+def rhythm_of(samples: Float32s) -> Rhythm:
+    """Return the rhythm of (N,) samples, SAMPLE_RATE a second; 1 is the strongest onset."""
+    strength = onset_strength(samples)
+    signal = as_signal(strength)
+    top = signal.max(initial=0.0)
+    return Rhythm((signal / (top or 1.0)).astype(np.float16), beats(strength))
+
+
+def onset_strength(samples: Float32s) -> Float32s:
+    """Return the onset strength of (N,) samples in each step, by librosa.
+
+    It is what grows in the levels (dB) of a mel spectrum, the mean over its bands: equations 2 and
+    3 with a logarithm, which lets quiet instruments count.
+    """
+    librosa = _librosa()
+    padded = np.pad(samples, WINDOW // 2)
+    spectra = [
+        librosa.feature.melspectrogram(
+            y=padded[at : at + BLOCK * HOP + WINDOW - HOP],
+            sr=SAMPLE_RATE, n_fft=WINDOW, hop_length=HOP, center=False,
+        )
+        for at in range(0, len(padded) - WINDOW + 1, BLOCK * HOP)
+    ]  # fmt: skip
+    levels = librosa.power_to_db(np.concatenate(spectra, axis=1))  # dB, 80 below the loudest
+    strength: Float32s = librosa.onset.onset_strength(S=levels, sr=SAMPLE_RATE, hop_length=HOP)
+    return strength
+
+
+def as_signal(strength: NDArray[np.floating]) -> Float64s:
+    """Return onset strength as a signal: a bell for each step, as for each frame of a film."""
+    return bells(np.arange(len(strength)) / RATE, strength, len(strength))
+
+
+def beats(signal: NDArray[np.floating]) -> NDArray[np.int32]:
+    """Return the steps of the beats: librosa's dynamic programming, equation 1 (Ellis 2007)."""
+    _, steps = _librosa().beat.beat_track(
+        onset_envelope=signal, sr=SAMPLE_RATE, hop_length=HOP, trim=False
+    )
+    return np.asarray(steps, np.int32)
+
+
+_loading = threading.Lock()
+
+
+def _librosa() -> ModuleType:
+    """Return librosa; it loads its parts when they are first used, which one thread must do."""
+    with _loading:
+        import librosa.beat
+        import librosa.feature
+        import librosa.onset
+
+        return librosa
