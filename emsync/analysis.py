@@ -23,7 +23,7 @@ from emsync.files import atomic_write
 from emsync.options import PathLike
 from emsync.plain import plain
 from emsync.video.cuts import Cut, thin
-from emsync.video.watch import Curve, Footage
+from emsync.video.footage import Curve, Footage
 
 __all__ = ["FORMAT", "Analysis", "Curve", "Cut", "State"]
 

@@ -18,7 +18,7 @@ from emsync.errors import InputError, UsageError
 from emsync.music.tonality import TONICS, pitch_class
 from emsync.options import FASTEST, SLOWEST
 from emsync.video.cuts import Cut
-from emsync.video.watch import Curve
+from emsync.video.footage import Curve
 
 FORMAT = 1  # raised when a field changes its meaning
 MOST_BYTES = 64 * 2**20  # of an analysis file; hours of video need a hundredth of it

@@ -13,7 +13,9 @@ from emsync.formats.cut_lists import read_cuts
 from emsync.music.tonality import TONICS, pitch_class
 from emsync.options import Options
 from emsync.video.film import Film
-from emsync.video.watch import Footage, Observer, watch
+from emsync.video.footage import Footage
+from emsync.video.observers import Observer
+from emsync.video.watch import watch
 
 
 def look(

@@ -18,7 +18,7 @@ from emsync.plain import plain
 from emsync.progress import Progress, silent
 from emsync.ranking import Candidate
 from emsync.video.film import FORMATS, Film
-from emsync.video.watch import Still
+from emsync.video.footage import Still
 
 if TYPE_CHECKING:
     from emsync.sound.audio import Audio

@@ -31,7 +31,7 @@ from emsync.sound.audio import Audio
 from emsync.sound.mux import check_mux, mux, soundtrack
 from emsync.sound.synthesis import synthesize
 from emsync.video.film import Film
-from emsync.video.watch import Still
+from emsync.video.footage import Still
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,8 @@ from emsync.emotion.plane import EMOTIONS
 from emsync.music.piece import BASS, CLASSES, DRUMS, PIANO, Piece
 from emsync.tokens import Ids, Timeline, Tokenizer
 from emsync.video.film import Film
-from emsync.video.watch import STILL_HEIGHT, STRIP, Footage, Still
+from emsync.video.footage import Footage, Still
+from emsync.video.observers import STILL_HEIGHT, STRIP
 
 CLOSE = 0.05  # seconds; the most that a tokenizer's grid may move a boundary chord
 ALIKE = 1e-4  # between two feelings that are one; sums in another order differ in the last digits

@@ -23,7 +23,7 @@ from emsync.fit.tempo import at_tempo
 from emsync.options import Options
 from emsync.pipeline import analyze
 from emsync.report.plots import plot_analysis
-from emsync.video.watch import Still
+from emsync.video.footage import Still
 
 WHOLE = Analysis(
     duration=10.0,

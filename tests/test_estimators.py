@@ -39,7 +39,7 @@ from emsync.errors import AssetError, InputError, UsageError
 from emsync.testing import check_estimator, example_footage
 from emsync.video.cuts import Cut
 from emsync.video.film import Film
-from emsync.video.watch import Footage, Still
+from emsync.video.footage import Footage, Still
 
 WHOLE: Span = (0.0, 20.0)
 

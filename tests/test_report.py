@@ -21,7 +21,7 @@ from emsync.options import Options
 from emsync.ranking import Candidate
 from emsync.report.page import remarks, rows, tiles, write_html, write_png
 from emsync.video.cuts import Cut
-from emsync.video.watch import Curve, Still
+from emsync.video.footage import Curve, Still
 
 RATE = Fraction(30000, 1001)
 

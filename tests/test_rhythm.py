@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from av import VideoFrame
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
@@ -14,6 +15,7 @@ from emsync.errors import InputError
 from emsync.metrics.rhythm import EPSILON, Variant, cm, continuous, discrete, distances, slide
 from emsync.signals import RATE, bells, directions, flux
 from emsync.video.impact import BINS, Impact, check_moves
+from emsync.video.observers import Frame
 
 values = st.floats(0, 10, allow_subnormal=False).map(lambda x: round(x, 3))
 signals = st.lists(values, min_size=1, max_size=40)
@@ -159,7 +161,8 @@ def moving(speeds: Sequence[float], fps: float = 25.0) -> Impact:
     ground, impact, place = textured(), Impact(), 0.0
     for i, speed in enumerate([0, *speeds]):
         place += speed
-        impact(i / fps, np.ascontiguousarray(ground[:, round(place) : round(place) + 160]))
+        grey = np.ascontiguousarray(ground[:, round(place) : round(place) + 160])
+        impact(Frame(i / fps, grey, grey, VideoFrame()))
     return impact
 
 

@@ -19,7 +19,9 @@ from numpy.typing import NDArray
 from emsync.errors import InputError
 from emsync.video.cuts import GAP, MARGIN, Cut, thin
 from emsync.video.film import Film, open_film
-from emsync.video.watch import STRIP, Footage, watch
+from emsync.video.footage import Footage
+from emsync.video.observers import STRIP
+from emsync.video.watch import watch
 
 Pixels = NDArray[np.uint8]
 

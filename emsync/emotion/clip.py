@@ -22,7 +22,7 @@ from emsync.arrays import Float32s, Float64s, Picture
 from emsync.emotion.estimator import Estimator, Feeling, Span
 from emsync.emotion.plane import EMOTIONS
 from emsync.errors import AssetError
-from emsync.video.watch import Footage
+from emsync.video.footage import Footage
 
 if TYPE_CHECKING:
     import torch

@@ -16,7 +16,7 @@ from emsync import plugins
 from emsync.emotion.plane import EMOTIONS, SCALE, Affect, categorise, mixture_mean, normalise
 from emsync.errors import UsageError
 from emsync.options import ESTIMATOR
-from emsync.video.watch import Footage
+from emsync.video.footage import Footage
 
 Span: TypeAlias = tuple[float, float]  # seconds: from, until
 

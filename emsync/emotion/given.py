@@ -9,7 +9,7 @@ from emsync.emotion.arc import read_arc
 from emsync.emotion.estimator import Estimator, Feeling, Span, mean
 from emsync.emotion.plane import check_affect, parse_emotion
 from emsync.errors import UsageError
-from emsync.video.watch import Footage
+from emsync.video.footage import Footage
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ import numpy as np
 
 from emsync.arrays import Float64s
 from emsync.emotion.estimator import Estimator, Feeling, Span
-from emsync.video.watch import Footage
+from emsync.video.footage import Footage
 
 SHOT = 5.0  # seconds; a shot this long has 1/e of the greatest rhythm
 STILL = 0.01  # picture heights a second that pass for no motion

@@ -36,10 +36,10 @@ from numpy.typing import ArrayLike, NDArray
 from emsync.arrays import Seconds
 from emsync.metrics.events import errors, matched, validate
 from emsync.video.film import Film, frames
-from emsync.video.watch import pixels
+from emsync.video.flow import farneback_flow
+from emsync.video.observers import pixels
 
 RATE = 22050  # samples a second of the sound
-FARNEBACK = (0.5, 3, 15, 3, 5, 1.2, 0)  # as published
 LEAST = 0.1  # pixels a frame; v2 ignores smaller motion peaks
 PIXELS = 640 * 360  # Farneback on 1080p takes ten times as long, and moved v2 by 0.007
 
@@ -234,7 +234,7 @@ def farneback(before: Any, after: Any) -> float:
     """Return the mean magnitude of Farneback's flow between two grey pictures, in pixels."""
     import cv2
 
-    flow: Any = cv2.calcOpticalFlowFarneback(before, after, None, *FARNEBACK)  # type: ignore[call-overload]
+    flow = farneback_flow(before, after)
     return float(cv2.mean(cv2.magnitude(flow[..., 0], flow[..., 1]))[0])
 
 

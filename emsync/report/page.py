@@ -23,7 +23,7 @@ from emsync.music.piece import CLASSES, DRUMS
 from emsync.music.tonality import estimate_key
 from emsync.report import plots
 from emsync.report.plots import CUT, FAINT, GRID, INK, LEFT, PAPER, RIGHT, WIDTH
-from emsync.video.watch import Still
+from emsync.video.footage import Still
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

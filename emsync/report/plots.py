@@ -11,7 +11,7 @@ import numpy as np
 from emsync.analysis import Analysis
 from emsync.emotion.plane import gaussians
 from emsync.files import atomic_write
-from emsync.video.watch import Curve, Still
+from emsync.video.footage import Curve, Still
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -9,17 +9,16 @@ frame to frame; what is faster is seen two frames late, when it has slowed down.
 
 import math
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from emsync.arrays import Float64s, Picture
 from emsync.errors import InputError
 from emsync.signals import RATE, bells, directions, flux
-from emsync.video.watch import PAIR
+from emsync.video.flow import farneback_flow
+from emsync.video.observers import PAIR, Frame
 
 BINS = 36  # directions, 10 degrees each, the first one centred on "to the right"
-FARNEBACK = (0.5, 3, 15, 3, 5, 1.2, 0)  # scale, levels, window, iterations, area, its SD, flags
 STILL = 0.01  # picture heights a second; a film without a stronger impact does not move
 
 
@@ -31,15 +30,16 @@ class Impact:
         self.directogram: list[Float64s] = []  # (P,) rows of BINS; a row sums to the mean speed
         self._last: tuple[float, Picture] | None = None
 
-    def __call__(self, time: float, grey: Picture) -> None:
+    def __call__(self, frame: Frame) -> None:
         """Take the next frame in; of frames closer than PAIR seconds only some are used."""
         import cv2
 
+        time, grey = frame.time, frame.grey
         if self._last is not None:
             before, earlier = self._last
             if time - before < PAIR:
                 return
-            flow: Any = cv2.calcOpticalFlowFarneback(earlier, grey, None, *FARNEBACK)  # type: ignore[call-overload]
+            flow = farneback_flow(earlier, grey)
             amplitudes, angles = cv2.cartToPolar(flow[..., 0], flow[..., 1])
             # in picture heights a second, so that a dropped frame is no impact
             speed = 1 / (len(grey) * grey.size * (time - before))

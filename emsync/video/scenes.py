@@ -10,6 +10,7 @@ import numpy as np
 
 from emsync.arrays import Float32s, Float64s, Picture, Seconds
 from emsync.video.cuts import Cut
+from emsync.video.observers import Frame
 
 GLANCE = (32, 18)  # pixels of the still smaller one that tells scenes apart
 HELD = 0.2  # seconds; a frame shown for longer is a still picture, not a moment of a movement
@@ -28,7 +29,7 @@ FULL = 128.0  # levels of 255: a step this large, or larger, has strength 1
 
 
 class SceneDetector:
-    """Tell where scenes change, frame by frame."""
+    """Observer that tells where scenes change."""
 
     def __init__(self, fps: Fraction) -> None:
         from scenedetect.detectors import AdaptiveDetector
@@ -44,10 +45,11 @@ class SceneDetector:
         self.waiting: list[tuple[int, Float32s]] = []  # a cut's frame, the glance before
         self.found: list[int] = []  # frames where another scene begins, and lasts
 
-    def see(self, time: float, picture: Picture) -> None:
+    def __call__(self, frame: Frame) -> None:
         """Take the next frame in."""
         import cv2
 
+        time, picture = frame.time, frame.picture
         glance = cv2.resize(picture, GLANCE, interpolation=cv2.INTER_AREA).astype(np.float32)
         last = self.glances[-1] if self.glances else glance
         if self.previous is not None and time - self.times[-1] > HELD:

@@ -1,0 +1,17 @@
+"""Optical flow between two pictures in grey levels."""
+
+from typing import Any
+
+from emsync.arrays import Picture
+
+FARNEBACK = (0.5, 3, 15, 3, 5, 1.2, 0)  # scale, levels, window, iterations, area, its SD, flags
+
+
+def farneback_flow(before: Picture, after: Picture) -> Any:
+    """Return the (height, width, 2) pixels that each point moves to the right and down.
+
+    Farneback 2003, with the settings of both AV-Align and Mikheev & Makarov (2025).
+    """
+    import cv2
+
+    return cv2.calcOpticalFlowFarneback(before, after, None, *FARNEBACK)  # type: ignore[call-overload]

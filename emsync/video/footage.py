@@ -1,0 +1,64 @@
+"""What one pass over the frames of a film saw.
+
+Shapes: F frames, P pairs of frames between which motion was measured.
+"""
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from emsync.arrays import Float64s, Picture, Seconds
+from emsync.video.cuts import Cut
+from emsync.video.film import Film
+
+if TYPE_CHECKING:
+    pass
+
+
+@dataclass(frozen=True)
+class Curve:
+    """A value over time, in even steps."""
+
+    step: float  # seconds between two values; value i holds from i * step on
+    values: tuple[float, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Still:
+    """One picture of the film strip."""
+
+    time: float  # seconds
+    pixels: Picture  # RGB, upright
+
+
+@dataclass(frozen=True, eq=False)
+class Footage:
+    """What one pass over the frames of a film saw."""
+
+    film: Film  # with the duration, rate and number of the frames that could be decoded
+    times: Seconds  # (F,) presentation times, ascending from 0
+    brightness: Float64s  # (F,) mean luma, in [0, 1]
+    saturation: Float64s  # (F,) mean HSV saturation weighted by value, in [0, 1]
+    colourfulness: Float64s  # (F,) Hasler & Süsstrunk 2003: 0 grey, 0.4 vivid
+    motion_times: Seconds  # (P,) the middle of each pair
+    motion: Float64s  # (P,) mean optical flow, in picture heights a second
+    cuts: tuple[Cut, ...]  # all that were found, none thinned
+    strip: tuple[Still, ...]  # at most STRIP, evenly spread
+    stills: tuple[Still, ...] = ()  # where they were asked for: evenly spread, MOST_STILLS at most
+
+    def curve(self, times: Seconds, values: Float64s, step: float) -> Curve:
+        """Return ``values`` at ``times`` averaged over even steps of the whole video.
+
+        A step without a measurement takes the value between its neighbours.
+        """
+        n = max(1, math.ceil(self.film.duration / step - 1e-9))
+        if not len(times):
+            return Curve(step, (0.0,) * n)
+        bins = np.minimum((times / step).astype(np.int64), n - 1)
+        count = np.bincount(bins, minlength=n)
+        mean = np.bincount(bins, values, minlength=n) / np.maximum(count, 1)
+        known = np.flatnonzero(count)
+        filled = np.interp(np.arange(n), known, mean[known])
+        return Curve(step, tuple(float(v) for v in np.round(filled, 4)))
