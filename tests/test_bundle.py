@@ -18,8 +18,7 @@ from emsync.fit.hits import fit
 from emsync.formats.cut_lists import read_cuts
 from emsync.formats.midi import write_midi
 from emsync.formats.midi_check import check
-from emsync.formats.midi_read import read_midi
-from emsync.formats.smf import parse
+from emsync.formats.smf import parse, read_midi
 from emsync.music.piece import BASS, DRUMS, PIANO, Piece
 from emsync.options import Options, Outputs
 from emsync.outputs import check_outputs, check_targets, write_outputs

@@ -262,11 +262,11 @@ ODD = {
     "x/256": (midi(METRE, b"\x04\x08\x18\x08", NOTE), "time signature is 4/0"),
     "0/4": (midi(METRE, b"\x00\x02\x18\x08", NOTE), "time signature is 0/4"),
     "infinite tempo": (midi(TEMPO, b"\x00\x00\x00", NOTE), "its tempo"),
-    "SMPTE": (midi(NOTE, division=0xE728), "no song in MIDI"),
+    "SMPTE": (midi(NOTE, division=0xE728), "broken MIDI file"),
     "key 200": (midi(b"\x00\x90\xc8\x50\x60\x80\xc8\x00"), "data bytes .200, 80"),
-    "half": (midi(NOTE * 9)[:40], "no song in MIDI"),
-    "text": (b"hello", "no song in MIDI"),
-    "nothing": (b"", "no song in MIDI"),
+    "half": (midi(NOTE * 9)[:40], "broken MIDI file"),
+    "text": (b"hello", "not a MIDI file"),
+    "nothing": (b"", "not a MIDI file"),
 }
 
 

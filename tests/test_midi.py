@@ -19,11 +19,10 @@ from emsync.errors import InputError, UsageError
 from emsync.fit.dynamics import Dynamics
 from emsync.fit.hits import Sync, fit
 from emsync.fit.time_map import Fitted
-from emsync.formats import midi_read
 from emsync.formats.labels import Text, Titles
 from emsync.formats.midi import to_midi, write_midi
 from emsync.formats.midi_check import check
-from emsync.formats.midi_read import read_midi
+from emsync.formats.smf import MOST_BYTES, read_midi
 from emsync.music.bars import TICKS
 from emsync.music.piece import BASS, CLASSES, DRUMS, GUITAR, PIANO, STRINGS, Piece
 from emsync.music.tonality import KEYS, estimate_key
@@ -431,7 +430,7 @@ def test_damage_is_a_sentence_never_a_traceback(
         (b"MThd\x00\x00\x00\x06\x00\x01\x00\x02\x01\xe0", "damaged MIDI file: it ends too early"),
         (b"MThd\x00\x00\x00\x06\x00\x01\x00\x00\xe7\x28", "SMPTE frames instead of beats"),
         (b"MThd\x00\x00\x00\x06\x00\x01\x00\x00\x00\x00", "SMPTE frames instead of beats"),
-        (bytes(midi_read.LARGEST + 1), "larger than"),
+        (bytes(MOST_BYTES + 1), "larger than"),
     ],
 )
 def test_what_is_no_score_is_refused(tmp_path: Path, data: bytes, words: str) -> None:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from emsync.analysis import Analysis
 from emsync.errors import InputError, UsageError
-from emsync.formats.midi_read import read_midi
+from emsync.formats.smf import read_midi
 from emsync.metrics import av_align, beats, cut_hits, quality, rhythm, tags
 from emsync.music.piece import Piece
 from emsync.plain import plain

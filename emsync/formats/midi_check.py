@@ -16,7 +16,7 @@ from emsync.errors import UsageError
 from emsync.formats.general_midi import PAN, VOLUME
 from emsync.formats.labels import ascii_name
 from emsync.formats.midi import Origin
-from emsync.formats.midi_read import RawMidi, RawNote, read_raw
+from emsync.formats.midi_raw import RawMidi, RawNote, read_raw
 from emsync.music.bars import TICKS
 from emsync.options import PathLike
 from emsync.video.timecode import Timecode

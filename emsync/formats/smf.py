@@ -1,6 +1,58 @@
-"""Standard MIDI files, checked before native code reads them."""
+"""Standard MIDI files read into scores, checked before native code sees them.
 
-from emsync.music.piece import Score
+``read_score`` is the one reader of scores; ``emsync.formats.midi_check`` alone reads raw events, as
+a score no longer has what is wrong with its file.
+"""
+
+from pathlib import Path
+
+from emsync.errors import InputError
+from emsync.music.piece import Piece, Score, from_score
+
+MOST_BYTES = 32 * 2**20  # no score is larger, and a hostile file may be
+MOST_BARS = 20_000  # of one song: two hours at 300 beats a minute have 9,000
+
+
+def read_midi(path: Path) -> Piece:
+    """Return the music of the file at ``path``; InputError when it is none. See ``from_score``."""
+    score = read_score(path)
+    try:
+        check_grid(score)
+    except ValueError as error:
+        raise InputError(f"{str(path)!r} is a broken MIDI file: {error}") from error
+    return from_score(score)
+
+
+def read_score(path: Path) -> Score:
+    """Return the MIDI file at ``path`` as a score; InputError when it is none."""
+    try:
+        if path.stat().st_size > MOST_BYTES:
+            raise InputError(f"{str(path)!r} is larger than {MOST_BYTES} bytes; no score is")
+        content = path.read_bytes()
+    except OSError as error:
+        raise InputError(f"cannot read {str(path)!r}: {error.strerror or error}") from error
+    if not content.startswith(b"MThd"):
+        raise InputError(f"{str(path)!r} is not a MIDI file; give a .mid")
+    try:
+        return parse(content)
+    except (IndexError, RuntimeError, ValueError) as error:
+        raise InputError(f"{str(path)!r} is a broken MIDI file: {error}") from error
+
+
+def check_grid(score: Score) -> None:
+    """Refuse, by ValueError, numbers that would make the time grid endless or undefined."""
+    beat = score.ticks_per_quarter
+    if beat < 1:
+        raise ValueError("it has no ticks in a beat")
+    shortest = 4 * beat
+    for s in score.time_signatures:
+        if s.numerator < 1 or s.denominator < 1:
+            raise ValueError(f"its time signature is {s.numerator}/{s.denominator}")
+        shortest = min(shortest, 4 * beat * s.numerator // s.denominator)
+    if score.end() > MOST_BARS * shortest:
+        raise ValueError(f"it has more than {MOST_BARS} bars")
+    if any(not 1 <= t.qpm <= 1e6 for t in score.tempos):
+        raise ValueError("its tempo is not a number of at least one beat a minute everywhere")
 
 
 def parse(content: bytes) -> Score:

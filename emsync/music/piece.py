@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emsync.arrays import Float64s, Seconds
+from emsync.music.ticks import bar_lines, tick_seconds
 
 if TYPE_CHECKING:
     from symusic.core import NoteTickList, ScoreSecond, ScoreTick
@@ -169,8 +170,8 @@ def long_chords(
 ) -> Float64s:
     """Return the distinct onsets, ascending, at which a long guitar or piano chord begins.
 
-    ``beats`` is the (N,) length of each note in beats. SPEC: at least three notes of one such
-    instrument begin together and last at least two beats each.
+    ``beats`` is the (N,) length of each note in beats. A long chord is three notes of one such
+    instrument or more that begin together and last at least two beats each.
     """
     starts = []
     for instrument in (GUITAR, PIANO):
@@ -236,24 +237,7 @@ def from_score(score: Score, labels: Mapping[str, float] | None = None) -> Piece
 
 def _downbeats(score: Score) -> Seconds:
     """Return the bar lines of ``score`` in seconds, by its time signatures (4/4 where silent)."""
-    tpq, end = score.ticks_per_quarter, score.end()
-    signatures = sorted((s.time, s.numerator, s.denominator) for s in score.time_signatures)
-    if not signatures or signatures[0][0] > 0:
-        signatures.insert(0, (0, 4, 4))
-    stops = [s[0] for s in signatures[1:]] + [end + 1]
-    ticks = [
-        tick
-        for (start, top, bottom), stop in zip(signatures, stops, strict=True)
-        for tick in range(start, stop, max(1, tpq * 4 * top // bottom))
-    ]
-    return _seconds(score, np.asarray(ticks, np.float64))
-
-
-def _seconds(score: Score, ticks: Float64s) -> Seconds:
-    """Return the times of ``ticks`` by the tempo map of ``score`` (120 BPM where silent)."""
-    tempo = {0: 500_000, **{t.time: t.mspq for t in score.tempos}}  # microseconds a quarter
-    at = np.array(sorted(tempo), np.float64)
-    pace = np.array([tempo[int(t)] for t in at]) / 1e6 / score.ticks_per_quarter
-    begin = np.concatenate([[0.0], np.cumsum(np.diff(at) * pace[:-1])])
-    i = np.searchsorted(at, ticks, side="right") - 1
-    return begin[i] + (ticks - at[i]) * pace[i]
+    signatures = [(s.time, s.numerator, s.denominator) for s in score.time_signatures]
+    tempi = {t.time: t.mspq for t in score.tempos}
+    resolution = score.ticks_per_quarter
+    return tick_seconds(bar_lines(signatures, resolution, score.end() + 1), tempi, resolution)

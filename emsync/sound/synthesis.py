@@ -15,10 +15,10 @@ import numpy as np
 from symusic.core import NoteTick, ScoreSecond, ScoreTick, TempoTick, TrackTick
 
 from emsync.arrays import Float32s, Float64s, Int64s
-from emsync.errors import AssetError, InputError, UsageError
+from emsync.errors import AssetError, UsageError
 from emsync.files import check_target
 from emsync.formats.general_midi import DRUM_CHANNEL, EXPRESSION, PAN, VOLUME
-from emsync.formats.smf import parse
+from emsync.formats.smf import read_score
 from emsync.options import PathLike
 from emsync.sound.audio import FADE, RATE, Audio, finish, write_wav
 
@@ -74,7 +74,7 @@ def synthesize(score: ScoreTick | Path, soundfont: Path | None = None, rate: int
     FluidSynth honours every controller. symusic's synthesizer, the stand-in, is given velocities,
     volume, expression, pan and releases here; pedals and pitch bends it does not play.
     """
-    score = _read_score(score) if isinstance(score, Path) else score
+    score = read_score(score) if isinstance(score, Path) else score
     font = default_soundfont() if soundfont is None else soundfont
     _check_soundfont(font)
     timed = cast(ScoreSecond, score.to("second"))
@@ -122,20 +122,6 @@ def _part(track: Any) -> _Part:
         controls=[(c.time, c.number, c.value) for c in track.controls],
         bends=[(b.time, b.value) for b in track.pitch_bends],
     )
-
-
-def _read_score(path: Path) -> ScoreTick:
-    """Return the MIDI file ``path`` as a score."""
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise InputError(f"cannot read {str(path)!r}: {error.strerror}") from error
-    if not data.startswith(b"MThd"):
-        raise InputError(f"{str(path)!r} is not a MIDI file; give a .mid")
-    try:
-        return parse(data)
-    except (RuntimeError, ValueError, IndexError) as error:
-        raise InputError(f"{str(path)!r} is a broken MIDI file: {error}") from error
 
 
 def _check_soundfont(path: Path) -> None:

@@ -1,9 +1,9 @@
-"""A MIDI file as raw events in absolute ticks, and as a piece."""
+"""A MIDI file as raw events in absolute ticks, faults and all, for its check."""
 
 import io
 import re
 from collections import defaultdict
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -12,33 +12,13 @@ import mido
 import numpy as np
 from numpy.typing import ArrayLike
 
-from emsync.arrays import Float64s, Seconds
+from emsync.arrays import Seconds
 from emsync.errors import InputError
-from emsync.formats.general_midi import CHANNELS
 from emsync.formats.labels import ascii_name
-from emsync.music.piece import DRUMS, HIGHEST, LOWEST, Piece, long_chords, program_class
+from emsync.formats.smf import MOST_BYTES
+from emsync.music.ticks import tick_seconds
 
-LARGEST = 4_000_000  # bytes; no score is larger, and a hostile file may be
 _KEY = re.compile(rb"(\xff\x59\x02)(?![\xf9-\xff\x00-\x07][\x00\x01])..", re.DOTALL)
-
-
-def read_midi(path: Path) -> Piece:
-    """Return the music of the file at ``path``: its classes, bars and long chords.
-
-    Programs without a class and pitches beyond the keys of a piano are left out.
-    """
-    contents = read_raw(path)
-    kept = [
-        (instrument, note.pitch, note.start, note.stop)
-        for note in contents.notes
-        if note.stop is not None
-        and LOWEST <= note.pitch <= HIGHEST
-        and (instrument := program_class(note.program, note.channel == CHANNELS[DRUMS])) is not None
-    ]
-    ticks = Piece.of(np.array(kept, np.float64), np.array(contents.bar_lines(), np.float64))
-    piece = ticks.retimed(contents.seconds)
-    beats = (ticks.offsets - ticks.onsets) / contents.resolution
-    return replace(piece, chords=long_chords(piece.classes, np.round(piece.onsets, 3), beats))
 
 
 @dataclass(frozen=True)
@@ -75,20 +55,13 @@ class RawMidi:
         return sorted(found, key=lambda event: event[0])
 
     @cached_property
-    def tempi(self) -> Float64s:
-        """The (3, T) ticks, seconds and seconds a tick of each tempo (120 BPM until it says so)."""
-        given = {0: 500_000} | {tick: m.tempo for tick, _, m in self.events("set_tempo")}
-        starts = np.array(list(given), np.float64)
-        speeds = np.array(list(given.values())) / 1e6 / self.resolution
-        reached = np.concatenate([[0.0], np.cumsum(np.diff(starts) * speeds[:-1])])
-        return np.stack([starts, reached, speeds])
+    def tempi(self) -> dict[int, int]:
+        """The microseconds a quarter from each tick on."""
+        return {tick: message.tempo for tick, _, message in self.events("set_tempo")}
 
     def seconds(self, ticks: ArrayLike) -> Seconds:
         """Return the times of ``ticks`` by the file's tempo map."""
-        at = np.asarray(ticks, np.float64)
-        starts, reached, speeds = self.tempi
-        which = np.searchsorted(starts, at, side="right") - 1
-        return np.asarray(reached[which] + (at - starts[which]) * speeds[which], np.float64)
+        return tick_seconds(ticks, self.tempi, self.resolution)
 
     def at(self, tick: int) -> str:
         """Return ``tick`` in words."""
@@ -107,16 +80,6 @@ class RawMidi:
         }
         return [
             (tick, *metre) for tick, metre in ({0: (4, float(self.resolution))} | given).items()
-        ]
-
-    def bar_lines(self) -> list[int]:
-        """Return the tick of each bar line before the end."""
-        metres = self.metres()
-        stops = [tick for tick, _, _ in metres[1:]] + [self.end]
-        return [
-            round(line)
-            for (start, beats, beat), stop in zip(metres, stops, strict=True)
-            for line in np.arange(start, stop, max(1.0, beats * beat))
         ]
 
     def name(self, track: int) -> str:
@@ -145,11 +108,11 @@ class RawMidi:
 def read_raw(path: Path) -> RawMidi:
     """Read the MIDI file at ``path``; InputError when it is none."""
     try:
-        data = path.read_bytes() if path.stat().st_size <= LARGEST else None
+        data = path.read_bytes() if path.stat().st_size <= MOST_BYTES else None
     except OSError as error:
         raise InputError(f"cannot read {str(path)!r}: {error.strerror}") from error
     if data is None:
-        raise InputError(f"{str(path)!r} is larger than {LARGEST} bytes; no score is")
+        raise InputError(f"{str(path)!r} is larger than {MOST_BYTES} bytes; no score is")
     if data[:4] != b"MThd":
         raise InputError(f"{str(path)!r} is not a MIDI file: it does not begin with 'MThd'")
     file, damage = _parse(data, path)
