@@ -14,13 +14,13 @@ from pathlib import Path
 
 import numpy as np
 
+from emsync.data.split import split
 from emsync.data.store import Store
 from emsync.metrics.quality import compare, excerpt
 from emsync.model.composer import Composer
 from emsync.music.piece import Piece
 from emsync.music.tonality import TONICS
 from emsync.options import Sampling
-from emsync.training.loop import split
 from emsync.video.cuts import Cut
 
 

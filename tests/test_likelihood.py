@@ -7,12 +7,12 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from emsync.data.split import song_key
 from emsync.errors import AssetError, InputError
 from emsync.evaluation.likelihood import evaluate, of_song, untrained, windows
 from emsync.model.composer import Composer
 from emsync.model.transformer import EventTransformer, ModelConfig
 from emsync.music.piece import PIANO, Piece, to_score
-from emsync.training.loop import song_key
 from emsync_conditioners.boundaries import Boundaries
 from emsync_conditioners.onset_density import OnsetDensity
 from emsync_conditioners.valence_arousal import ValenceArousal

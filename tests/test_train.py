@@ -17,6 +17,7 @@ import pytest
 import torch
 
 from emsync.data.crops import Cropping
+from emsync.data.split import is_held_out, song_key, split, trained_keys
 from emsync.data.store import Store, prepare
 from emsync.errors import EmsyncError, InputError, UsageError
 from emsync.model.composer import Composer
@@ -24,15 +25,11 @@ from emsync.music.piece import PIANO, Piece, to_score
 from emsync.training.loop import (
     Crops,
     TrainConfig,
-    is_held_out,
     optimizers,
     rate_at,
     restore,
     save,
-    song_key,
-    split,
     train,
-    trained_keys,
 )
 from emsync_tokenizers.events import Events
 

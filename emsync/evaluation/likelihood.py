@@ -24,11 +24,11 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 
 from emsync.data.crops import Passage, everything, window
+from emsync.data.split import song_key
 from emsync.data.store import Named, find_songs, read_song
 from emsync.errors import AssetError, InputError
 from emsync.model.composer import Composer
 from emsync.tokens import Ids
-from emsync.training.loop import song_key
 
 BATCH = 8  # windows read at once
 

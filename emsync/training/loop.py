@@ -7,7 +7,6 @@ The loop runs on Accelerate, from two cores to many GPUs:
 """
 
 import csv
-import hashlib
 import json
 import math
 import os
@@ -18,13 +17,12 @@ import tomllib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, fields, replace
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 import torch.nn.functional as F
-from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
@@ -33,6 +31,7 @@ from torch.utils.data import DataLoader, Dataset
 from emsync import plugins
 from emsync.conditioning import Conditioner
 from emsync.data.crops import LABELS, Cropping, augment, window
+from emsync.data.split import split, trained_keys
 from emsync.data.store import Song, Store
 from emsync.errors import EmsyncError, InputError, UsageError
 from emsync.model.attention import ATTENTIONS
@@ -165,32 +164,6 @@ def labels_of(song: Song) -> dict[str, float]:
     """Return what ``song`` is labelled with; the crops know their arousal where it is not."""
     labels = {"valence": song.valence, "arousal": song.arousal}
     return {name: value for name, value in labels.items() if value is not None}
-
-
-def is_held_out(group: str, share: float) -> bool:
-    """Return whether a duplicate group belongs to the ``share`` that is never trained on.
-
-    It depends on the group's name alone, so that every store and every run agree.
-    """
-    return int.from_bytes(hashlib.sha256(group.encode()).digest()[:4]) < share * 2**32
-
-
-def song_key(path: str) -> int:
-    """Return the 32-bit key of a song: of its file's name, wherever its folder lies."""
-    return int.from_bytes(hashlib.sha256(PurePosixPath(path).stem.encode()).digest()[:4])
-
-
-def trained_keys(store: Store, share: float) -> NDArray[np.uint32]:
-    """Return the keys of all songs whose group is trained on, versions that are not drawn too."""
-    keys = {song_key(song.path) for song in store.songs if not is_held_out(song.group, share)}
-    return np.array(sorted(keys), np.uint32)
-
-
-def split(store: Store, share: float) -> tuple[list[Song], list[Song]]:
-    """Return the songs to train on and those held out, one copy of each (rank 0)."""
-    keep = [song for song in store.songs if song.rank == 0]
-    held = [song for song in keep if is_held_out(song.group, share)]
-    return [song for song in keep if not is_held_out(song.group, share)], held
 
 
 def loss_of(

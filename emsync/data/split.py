@@ -1,0 +1,43 @@
+"""Which songs of a store are trained on, and how a checkpoint recognizes them later.
+
+Songs of one duplicate group are versions of one another and are never divided.
+"""
+
+import hashlib
+from pathlib import PurePosixPath
+
+import numpy as np
+from numpy.typing import NDArray
+
+from emsync.data.store import Song, Store
+
+
+def split(store: Store, share: float) -> tuple[list[Song], list[Song]]:
+    """Return the songs to train on and those held out, one copy of each (rank 0)."""
+    keep = [song for song in store.songs if song.rank == 0]
+    held = [song for song in keep if is_held_out(song.group, share)]
+    return [song for song in keep if not is_held_out(song.group, share)], held
+
+
+def is_held_out(group: str, share: float) -> bool:
+    """Return whether a duplicate group belongs to the ``share`` that is never trained on.
+
+    It depends on the group's name alone, so that every store and every run agree.
+    """
+    return int.from_bytes(hashlib.sha256(group.encode()).digest()[:4]) < share * 2**32
+
+
+def song_key(path: str) -> int:
+    """Return the 32-bit key of a song: of its file's name without the ending, in any folder.
+
+    The folder has no part in it, since the same corpus may lie elsewhere when it is measured. So a
+    held-out song with the file name of a trained one counts as trained: it is left out of the
+    measures, but no trained song can get into them. In Lakh Pianoroll every name is unique.
+    """
+    return int.from_bytes(hashlib.sha256(PurePosixPath(path).stem.encode()).digest()[:4])
+
+
+def trained_keys(store: Store, share: float) -> NDArray[np.uint32]:
+    """Return the keys of all songs whose group is trained on, also of versions never drawn."""
+    keys = {song_key(song.path) for song in store.songs if not is_held_out(song.group, share)}
+    return np.array(sorted(keys), np.uint32)
