@@ -17,7 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import rankdata, spearmanr
 
-from emsync.data.store import Store, read_song
+from emsync.data.songs import read_song
+from emsync.data.store import Store
 from emsync.errors import InputError
 from emsync.music.mood import WEIGHTS, Features, MoodModel, features
 from emsync.music.piece import Piece

@@ -163,7 +163,7 @@ def test_real_songs_are_foretold_as_well_within_one_percent(
     shipped: Composer, shared: Path
 ) -> None:
     """Nats per token, read one by one from the song's start, with the music's own conditions."""
-    from emsync.data.store import read_song
+    from emsync.data.songs import read_song
 
     model, tokens = shipped.model, 300
     folder = shared / "corpus" / "lpd-samples"

@@ -8,7 +8,7 @@ import pytest
 import torch
 from symusic import Score
 
-from emsync.data.store import read_song
+from emsync.data.songs import read_song
 from emsync.music.piece import CLASSES, from_score
 from emsync.testing import example_piece, refusals
 from emsync.tokens import Ids, Tokenizer

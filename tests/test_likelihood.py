@@ -76,7 +76,7 @@ def test_songs_add_up_and_what_cannot_be_read_is_named(composer: Composer, corpu
     (corpus.parent / "trained.npy").write_bytes(b"")
     np.save(corpus.parent / "trained.npy", np.array([], np.uint32))
     songs = untrained([corpus], corpus.parent)
-    seen: list[tuple[int, int]] = []
+    seen: list[tuple[str, float]] = []
     result = evaluate(composer, songs, progress=lambda *n: seen.append(n))
     assert result["songs"] == 6 and result["skipped"] == ["bad.mid"]
     parts = [evaluate(composer, [named]) for named in songs if named[0] != "bad.mid"]
@@ -84,7 +84,7 @@ def test_songs_add_up_and_what_cannot_be_read_is_named(composer: Composer, corpu
     means = [part["nats_per_token"] for part in parts]
     assert result["tokens"] == sum(weights)  # type: ignore[arg-type]
     assert result["nats_per_token"] == pytest.approx(np.average(means, weights=weights))
-    assert seen == [(i, 7) for i in range(1, 8)]
+    assert seen == [("Reading", i / 7) for i in range(1, 8)]
     rate = result["nats_per_token"] / np.log(2) * result["tokens"]  # type: ignore[operator]
     assert result["bits_per_second"] == pytest.approx(rate / (6 * 9.95), rel=1e-3)
     assert result["variant"] == "nothing asked; windows of 48 tokens that overlap by half"

@@ -53,7 +53,7 @@ def test_any_piece_has_a_likeness_from_0_to_1(
 
 
 def test_real_songs_are_typical(shared: Path) -> None:
-    from emsync.data.store import read_song
+    from emsync.data.songs import read_song
 
     files = sorted((shared / "corpus" / "lpd-samples").rglob("*.npz"))
     told = [likeness(song, song.duration) for song in map(read_song, files)]

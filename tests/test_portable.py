@@ -16,7 +16,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from emsync.data.crops import Cropping
-from emsync.data.store import prepare
+from emsync.data.prepare import prepare
 from emsync.errors import AssetError
 from emsync.evaluation.likelihood import of_song
 from emsync.model.composer import SCALE, Composer

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from emsync.data.store import read_song
+from emsync.data.songs import read_song
 from emsync.metrics import quality
 from emsync.music.piece import DRUMS, PIANO, Piece
 

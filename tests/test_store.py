@@ -11,7 +11,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from emsync.data.store import Store, find_songs, prepare, read_song
+from emsync.data.prepare import prepare
+from emsync.data.songs import find_songs, read_song
+from emsync.data.store import Store
 from emsync.errors import InputError, UsageError
 from emsync.music.piece import PIANO, Piece, to_score
 from emsync_tokenizers.events import Events
@@ -20,11 +22,12 @@ SONGS = 24
 CODE = """
 import resource, signal, sys, time
 from pathlib import Path
-from emsync.data.store import prepare
+from emsync.data.prepare import prepare
 from emsync_tokenizers.events import Events
 if __name__ == "__main__":
     signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job ignores it
-    def progress(done, songs):
+    def progress(stage, share):
+        done = round(share * 25)  # songs and refusals
         print(done, flush=True)
         if sys.argv[3:] == [str(done)]:
             time.sleep(60)  # until the signal comes
@@ -82,10 +85,10 @@ def test_a_store_gives_every_song_back(whole: Path, corpus: Path) -> None:
 
 
 def test_the_number_of_workers_changes_nothing(whole: Path, corpus: Path, tmp_path: Path) -> None:
-    seen: list[tuple[int, int]] = []
+    seen: list[tuple[str, float]] = []
     prepare([corpus], tmp_path / "s", Events(), workers=3, progress=lambda *n: seen.append(n))
     assert content(tmp_path / "s") == content(whole)
-    assert seen == [(i, SONGS + 1) for i in range(1, SONGS + 2)]
+    assert seen == [("Preparing", i / (SONGS + 1)) for i in range(1, SONGS + 2)]
 
 
 def test_a_second_run_does_nothing_twice(whole: Path, corpus: Path, tmp_path: Path) -> None:
@@ -259,9 +262,9 @@ def test_sources_without_songs_or_with_two_of_a_name_are_refused(
 
 
 def test_memory_does_not_grow_with_the_corpus(corpus: Path, tmp_path: Path) -> None:
-    code = CODE.replace(
+    code = CODE.replace("share * 25", "share * 600").replace(
         "print(done, flush=True)",
-        "print(*[resource.getrusage(resource.RUSAGE_SELF).ru_maxrss] * (done in (99, songs)))",
+        "print(*[resource.getrusage(resource.RUSAGE_SELF).ru_maxrss] * (done in (99, 600)))",
     )
     (tmp_path / "run.py").write_text(code)
     many = tmp_path / "many"

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from emsync.analysis import Analysis
-from emsync.data.store import read_song
+from emsync.data.songs import read_song
 from emsync.fit.tempo import MIDDLE, TUNING, at_tempo, tempo_of, tuned
 from emsync.music.piece import Piece
 from emsync.video.cuts import Cut

@@ -14,7 +14,7 @@ from symusic import Score as new_score
 
 from emsync import plugins
 from emsync.data.lakh import read_lakh
-from emsync.data.store import read_song
+from emsync.data.songs import read_song
 from emsync.errors import InputError
 from emsync.music.piece import (
     CLASSES,

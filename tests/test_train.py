@@ -17,8 +17,9 @@ import pytest
 import torch
 
 from emsync.data.crops import Cropping
+from emsync.data.prepare import prepare
 from emsync.data.split import is_held_out, song_key, split, trained_keys
-from emsync.data.store import Store, prepare
+from emsync.data.store import Store
 from emsync.errors import EmsyncError, InputError, UsageError
 from emsync.model.composer import Composer
 from emsync.music.piece import PIANO, Piece, to_score

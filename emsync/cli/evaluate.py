@@ -24,7 +24,7 @@ def likelihood(
     songs = untrained([corpus], find_checkpoint(checkpoint), limit)
     composer = Composer.from_pretrained(checkpoint)
     with progress() as show:
-        report = evaluate(composer, songs, progress=lambda done, of: show("Reading", done / of))
+        report = evaluate(composer, songs, progress=show)
     words = (
         f"{report['nats_per_token']:.3f} nats a token, "
         f"{report['bits_per_second']:.1f} bits a second"

@@ -37,13 +37,14 @@ def prepare(
 ) -> None:
     """Turn Lakh Pianoroll or MIDI files into a store to train on."""
     from emsync import plugins as door
-    from emsync.data.store import prepare as fill
+    from emsync.data.prepare import prepare as fill
     from emsync.tokens import Tokenizer
 
     scheme = door.load(door.TOKENIZERS, tokenizer, Tokenizer)()
     with progress() as show:
-        outcome = fill(sources, out, scheme, labels=labels, tempo=tempo, workers=workers,
-                       progress=lambda done, of: show("Preparing", done / of))  # fmt: skip
+        outcome = fill(
+            sources, out, scheme, labels=labels, tempo=tempo, workers=workers, progress=show
+        )
     report = {"store": str(out), "songs": outcome.songs, "tokens": outcome.tokens,
               "skipped": [{"path": p, "reason": r} for p, r in outcome.skipped]}  # fmt: skip
     words = f"{out}: {outcome.songs} songs, {outcome.tokens} tokens, {len(outcome.skipped)} skipped"

@@ -14,7 +14,7 @@ bits_per_second    the same over the seconds of music
 """
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -24,10 +24,11 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 
 from emsync.data.crops import Passage, everything, window
+from emsync.data.songs import Named, find_songs, read_song
 from emsync.data.split import song_key
-from emsync.data.store import Named, find_songs, read_song
 from emsync.errors import AssetError, InputError
 from emsync.model.composer import Composer
+from emsync.progress import Progress, silent
 from emsync.tokens import Ids
 
 BATCH = 8  # windows read at once
@@ -82,7 +83,7 @@ def untrained(sources: Sequence[Path], checkpoint: Path, limit: int | None = Non
 def evaluate(
     composer: Composer,
     songs: Sequence[Named],
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress = silent,
 ) -> dict[str, float | int | str | list[str]]:
     """Return the likelihood of real songs (see the metrics above), and what could not be read."""
     total, skipped = Likelihood(), []
@@ -94,8 +95,7 @@ def evaluate(
         else:
             ids = composer.tokenizer.encode(piece)
             total += Likelihood(*of_song(composer, ids), piece.duration, 1)
-        if progress is not None:
-            progress(count, len(songs))
+        progress("Reading", count / len(songs))
     if not total.tokens:
         raise InputError("no song is left that the model was not trained on")
     context = composer.model.config.context

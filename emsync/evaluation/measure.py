@@ -121,7 +121,7 @@ def compare(
     At most ``limit`` songs of the folder ``reference``, spread evenly over their names, each cut
     to the median length of the scores.
     """
-    from emsync.data.store import find_songs
+    from emsync.data.songs import find_songs
 
     pieces, skipped = read_all(find_songs(scores), progress, "Reading scores")
     if not pieces:
@@ -148,7 +148,7 @@ def read_all(
     seconds: float | None = None,
 ) -> tuple[list[Piece], list[dict[str, str]]]:
     """Return the pieces that could be read, cut to an excerpt of ``seconds``, and the others."""
-    from emsync.data.store import read_song
+    from emsync.data.songs import read_song
 
     pieces, failed = [], []
     for count, (name, path) in enumerate(songs, 1):
