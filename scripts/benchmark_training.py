@@ -65,11 +65,12 @@ def measure(asked: argparse.Namespace, attention: str) -> dict[str, Any]:
     from emsync.conditioning import Conditioner
     from emsync.model.attention import ATTENTIONS
     from emsync.model.transformer import EventTransformer, ModelConfig
-    from emsync.training.loop import TrainConfig, loss_of, optimizers
-    from emsync.training.single_process import Alone
+    from emsync.training.accelerator import SingleProcess
+    from emsync.training.config import TrainConfig
+    from emsync.training.loop import loss_of, optimizers
 
     torch.manual_seed(0)
-    alone = Alone(asked.bf16)
+    machine = SingleProcess(asked.bf16)
     conditioners = [
         plugins.load(plugins.CONDITIONERS, name, Conditioner)() for name in CONDITIONERS
     ]
@@ -77,7 +78,7 @@ def measure(asked: argparse.Namespace, attention: str) -> dict[str, Any]:
         VOCABULARY, asked.width, asked.depth, asked.heads, asked.context, asked.width // 8 * 3,
         asked.dropout,
     )  # fmt: skip
-    model = alone.prepare(EventTransformer(shape, conditioners))
+    model = machine.prepare(EventTransformer(shape, conditioners))
     for block in model.blocks:
         block.attention.fused = ATTENTIONS[attention]
     if asked.compile:
@@ -87,20 +88,20 @@ def measure(asked: argparse.Namespace, attention: str) -> dict[str, Any]:
     for c in conditioners:
         rows = 2 if c.place == "prefix" else asked.context
         batch[c.name] = torch.rand(asked.batch, rows, c.channels)
-    batch = {key: value.to(alone.device) for key, value in batch.items()}
-    weight = torch.ones(VOCABULARY, device=alone.device)
+    batch = {key: value.to(machine.device) for key, value in batch.items()}
+    weight = torch.ones(VOCABULARY, device=machine.device)
 
     def step() -> None:
-        with alone.autocast():
+        with machine.autocast():
             loss, count = loss_of(model, batch, weight)
-        alone.backward(loss / count)
-        alone.clip_grad_norm_(model.parameters(), 1.0)
+        machine.backward(loss / count)
+        machine.clip_grad_norm_(model.parameters(), 1.0)
         for move in moves:
             move.step()
             move.zero_grad()
 
     dtype = torch.bfloat16 if asked.bf16 else torch.float32
-    spent, peak = seconds(step, asked.steps), matrix_rate(alone.device, dtype)
+    spent, peak = seconds(step, asked.steps), matrix_rate(machine.device, dtype)
     rate = asked.batch * asked.context / spent
     figures = {
         "seconds_a_step": round(spent, 4),
@@ -108,7 +109,7 @@ def measure(asked: argparse.Namespace, attention: str) -> dict[str, Any]:
         "matrix_tflops": round(peak / 1e12, 4),
         "share_of_matrix_rate": round(rate * operations(model) / peak, 4),
     }
-    if alone.device.type == "cuda":
+    if machine.device.type == "cuda":
         figures["gib"] = round(torch.cuda.max_memory_allocated() / 2**30, 1)
     return figures
 

@@ -35,13 +35,15 @@ def offer(checkout: Path, folder: Path) -> None:
 
 def main(config: str) -> None:
     from emsync.errors import EmsyncError
-    from emsync.training.loop import Progress, TrainConfig, train
+    from emsync.training.config import TrainConfig
+    from emsync.training.loop import train
+    from emsync.training.resume import RunState
 
-    def report(progress: Progress, row: dict[str, float]) -> None:
-        if progress.step % 20 == 0 or "validation" in row:
-            told = ", ".join(f"{name} {value:.4f}" for name, value in row.items())
-            rate = progress.tokens / progress.seconds
-            print(f"step {progress.step}: {told}, {rate:,.0f} tokens a second", flush=True)
+    def report(state: RunState, figures: dict[str, float]) -> None:
+        if state.step % 20 == 0 or "validation" in figures:
+            words = ", ".join(f"{name} {value:.4f}" for name, value in figures.items())
+            rate = state.tokens / state.seconds
+            print(f"step {state.step}: {words}, {rate:,.0f} tokens a second", flush=True)
 
     try:
         train(TrainConfig.load(Path(config)), report, alone=True)

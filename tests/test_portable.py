@@ -15,7 +15,6 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from emsync.data.crops import Cropping
 from emsync.data.prepare import prepare
 from emsync.errors import AssetError
 from emsync.evaluation.likelihood import of_song
@@ -23,8 +22,9 @@ from emsync.model.composer import SCALE, Composer
 from emsync.model.transformer import ModelConfig
 from emsync.music.piece import PIANO, Piece, to_score
 from emsync.options import CHECKPOINT
-from emsync.training.loop import TrainConfig, train
-from emsync.training.single_process import Alone
+from emsync.training.accelerator import SingleProcess
+from emsync.training.config import TrainConfig
+from emsync.training.loop import train
 from emsync_tokenizers.events import Events
 
 pytestmark = pytest.mark.filterwarnings(
@@ -133,7 +133,7 @@ def test_the_settings_and_scripts_of_the_guide_are_there(tmp_path: Path) -> None
     for block in blocks:
         (tmp_path / "base.toml").write_text(block)
         config = TrainConfig.load(tmp_path / "base.toml")
-        assert ModelConfig(1011, **config.model).heads and Cropping(**config.cropping)
+        assert config.model.heads and config.cropping.drop
     assert blocks
     for script in set(re.findall(r"scripts/(\w+\.py)", guide)):
         assert (SCRIPTS / script).is_file(), script
@@ -146,7 +146,7 @@ def test_a_run_goes_on_from_shipped_weights_with_a_fresh_warm_up(
     composer.save_pretrained(tmp_path / "int8", torch.int8)
     config = TrainConfig(
         store=str(store), out=str(tmp_path / "out"), start_from=str(tmp_path / "int8"),
-        model={"width": 32, "depth": 1, "heads": 2, "context": 64, "position_channels": 16},
+        model=ModelConfig(0, width=32, depth=1, heads=2, context=64, position_channels=16),
         steps=20, batch=2, warm_up=0.5, bf16=False, validation_crops=2,
     )  # fmt: skip
     train(config, alone=True)
@@ -154,14 +154,14 @@ def test_a_run_goes_on_from_shipped_weights_with_a_fresh_warm_up(
 
 
 def test_one_process_alone_needs_no_accelerator_for_the_same_steps() -> None:
-    alone = Alone(bf16=True)
+    process = SingleProcess(bf16=True)
     weight = torch.nn.Parameter(torch.tensor([3.0, 4.0]))
-    with alone.autocast():
+    with process.autocast():
         assert (torch.ones(2, 2) @ torch.ones(2, 2)).dtype == torch.bfloat16
-    alone.backward((weight * weight.detach()).sum())
-    assert float(alone.clip_grad_norm_([weight], 1.0)) == 5.0
+    process.backward((weight * weight.detach()).sum())
+    assert float(process.clip_grad_norm_([weight], 1.0)) == 5.0
     assert weight.grad is not None and weight.grad.norm() == pytest.approx(1.0)
-    assert alone.reduce(weight, "sum") is weight
+    assert process.reduce(weight, "sum") is weight
 
 
 def test_weights_in_int8_are_off_by_half_a_step_of_their_row_at_most(

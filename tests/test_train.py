@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 from collections import Counter
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,32 +22,29 @@ from emsync.data.split import is_held_out, song_key, split, trained_keys
 from emsync.data.store import Store
 from emsync.errors import EmsyncError, InputError, UsageError
 from emsync.model.composer import Composer
+from emsync.model.transformer import ModelConfig
 from emsync.music.piece import PIANO, Piece, to_score
-from emsync.training.loop import (
-    Crops,
-    TrainConfig,
-    optimizers,
-    rate_at,
-    restore,
-    save,
-    train,
-)
+from emsync.training.batches import Crops
+from emsync.training.config import TrainConfig
+from emsync.training.loop import optimizers, rate_at, train
+from emsync.training.resume import restore, save
 from emsync_tokenizers.events import Events
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::UserWarning"
 )  # torch, accelerate and tensorboard warn of one another
 
-MODEL = {"width": 32, "depth": 2, "heads": 2, "context": 48, "position_channels": 16}
+MODEL = ModelConfig(0, width=32, depth=2, heads=2, context=48, position_channels=16)
 CODE = """
 import sys
 from pathlib import Path
 import torch
 torch.set_num_threads(1)
-from emsync.training.loop import TrainConfig, train
+from emsync.training.config import TrainConfig
+from emsync.training.loop import train
 if __name__ == "__main__":
-    def report(progress, row):
-        print(progress.step, flush=True)
+    def report(state, figures):
+        print(state.step, flush=True)
     train(TrainConfig.load(Path(sys.argv[1])), report)
 """
 
@@ -80,7 +77,7 @@ def settings(store: Path, out: Path, **changes: Any) -> TrainConfig:
     base = TrainConfig(
         store=str(store), out=str(out), model=MODEL, steps=8, batch=4, validation=0.2,
         validation_crops=4, validate_every=4, bf16=False, rate=0.01,
-        cropping={"drop": {"valence": 0.2, "boundaries": 0.5}},
+        cropping=Cropping(drop={"valence": 0.2, "boundaries": 0.5}),
     )  # fmt: skip
     return replace(base, **changes)
 
@@ -116,8 +113,11 @@ def test_training_learns(store: Path, tmp_path: Path) -> None:
 def toml(path: Path, config: TrainConfig) -> Path:
     values = {k: v for k, v in vars(config).items() if k not in ("model", "cropping")}
     lines = [f"{k} = {json.dumps(v)}" for k, v in values.items()]
-    lines += ["[model]", *(f"{k} = {v}" for k, v in config.model.items())]
-    lines += ["[cropping.drop]", *(f"{k} = {v}" for k, v in config.cropping["drop"].items())]
+    lines += [
+        "[model]",
+        *(f"{k} = {v}" for k, v in asdict(config.model).items() if k != "vocab_size"),
+    ]
+    lines += ["[cropping.drop]", *(f"{k} = {v}" for k, v in config.cropping.drop.items())]
     path.write_text("\n".join(lines) + "\n")
     return path
 
@@ -191,7 +191,7 @@ def test_a_run_may_begin_with_other_weights(store: Path, tmp_path: Path) -> None
 
 
 def test_parts_of_a_batch_add_up_to_the_batch(store: Path, tmp_path: Path) -> None:
-    still = {"model": {**MODEL, "dropout": 0.0}}
+    still = {"model": replace(MODEL, dropout=0.0)}
     train(settings(store, tmp_path / "one", **still))
     train(settings(store, tmp_path / "four", accumulate=4, **still))
     for a, b in zip(rows(tmp_path / "one"), rows(tmp_path / "four"), strict=True):
@@ -200,7 +200,7 @@ def test_parts_of_a_batch_add_up_to_the_batch(store: Path, tmp_path: Path) -> No
 
 
 def test_two_processes_have_the_losses_of_one(store: Path, tmp_path: Path) -> None:
-    still = {"model": {**MODEL, "dropout": 0.0}, "steps": 4}
+    still = {"model": replace(MODEL, dropout=0.0), "steps": 4}
     train(settings(store, tmp_path / "one", **still))
     (tmp_path / "run.py").write_text(CODE)
     path = toml(tmp_path / "run.toml", settings(store, tmp_path / "two", **still))
@@ -272,6 +272,7 @@ def test_the_rate_rises_stays_and_falls() -> None:
     [
         ("stepz = 1", UsageError, "'stepz' is no setting; there are .*'steps'"),
         ("[model]\nwidht = 1", UsageError, r"\[model\] 'widht' is no setting"),
+        ("[model]\nvocab_size = 9", UsageError, r"\[model\] 'vocab_size' is no setting"),
         ("[cropping]\ntranspos = 1", UsageError, r"\[cropping\] 'transpos' is no setting"),
         ("steps = 1\n[cropping.drop]\nvalense = 0.2", UsageError, "'valense' is none of"),
         ("steps = 1\nmodel = 3", UsageError, "'model' is a table"),

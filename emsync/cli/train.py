@@ -56,7 +56,7 @@ def train(
     config: Annotated[Path, typer.Argument(metavar="CONFIG.toml", help="the settings of the run")],
 ) -> None:
     """Train a model on a store; run it again to go on where it stopped."""
-    from emsync.training.loop import TrainConfig
+    from emsync.training.config import TrainConfig
     from emsync.training.loop import train as run
 
     settings = TrainConfig.load(config)
