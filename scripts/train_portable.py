@@ -2,8 +2,9 @@
 
     python scripts/train_portable.py CONFIG.toml
 
-The loop is that of ``emsync train``, without Accelerate and TensorBoard: on the GPU if there is
-one. Nothing is installed: the checkout goes on the path, and its plug-ins are offered from there.
+The loop is that of ``emsync train``, which needs neither Accelerate nor TensorBoard: on the GPU if
+there is one. Nothing is installed: the checkout goes on the path, and its plug-ins are offered
+from there.
 """
 
 import sys
@@ -46,7 +47,7 @@ def main(config: str) -> None:
             print(f"step {state.step}: {words}, {rate:,.0f} tokens a second", flush=True)
 
     try:
-        train(TrainConfig.load(Path(config)), report, alone=True)
+        train(TrainConfig.load(Path(config)), report)
     except EmsyncError as error:
         sys.exit(f"train: {error}")
 

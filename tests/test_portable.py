@@ -149,7 +149,7 @@ def test_a_run_goes_on_from_shipped_weights_with_a_fresh_warm_up(
         model=ModelConfig(0, width=32, depth=1, heads=2, context=64, position_channels=16),
         steps=20, batch=2, warm_up=0.5, bf16=False, validation_crops=2,
     )  # fmt: skip
-    train(config, alone=True)
+    train(config)
     assert [float(row["rate"]) for row in rows(tmp_path / "out")][:3] == [0.0, 0.1, 0.2]
 
 

@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -20,14 +21,18 @@ from emsync.data.crops import Cropping
 from emsync.data.prepare import prepare
 from emsync.data.split import is_held_out, song_key, split, trained_keys
 from emsync.data.store import Store
-from emsync.errors import EmsyncError, InputError, UsageError
-from emsync.model.composer import Composer
-from emsync.model.transformer import ModelConfig
+from emsync.errors import AssetError, EmsyncError, InputError, UsageError
+from emsync.model.composer import Composer, find_checkpoint, read_config
+from emsync.model.transformer import EventTransformer, ModelConfig
 from emsync.music.piece import PIANO, Piece, to_score
+from emsync.options import CHECKPOINT, Sampling
+from emsync.training.accelerator import SingleProcess
 from emsync.training.batches import Crops
 from emsync.training.config import TrainConfig
-from emsync.training.loop import optimizers, rate_at, train
+from emsync.training.loop import optimizers, rate_at, set_up, train, with_conditioners
 from emsync.training.resume import restore, save
+from emsync_conditioners.boundaries import Boundaries
+from emsync_conditioners.valence_arousal import ValenceArousal
 from emsync_tokenizers.events import Events
 
 pytestmark = pytest.mark.filterwarnings(
@@ -35,6 +40,7 @@ pytestmark = pytest.mark.filterwarnings(
 )  # torch, accelerate and tensorboard warn of one another
 
 MODEL = ModelConfig(0, width=32, depth=2, heads=2, context=48, position_channels=16)
+CONDITIONERS = ("valence_arousal", "boundaries", "onset_density")
 CODE = """
 import sys
 from pathlib import Path
@@ -75,7 +81,8 @@ def one_thread() -> Any:
 
 def settings(store: Path, out: Path, **changes: Any) -> TrainConfig:
     base = TrainConfig(
-        store=str(store), out=str(out), model=MODEL, steps=8, batch=4, validation=0.2,
+        store=str(store), out=str(out), conditioners=CONDITIONERS, model=MODEL, steps=8,
+        batch=4, validation=0.2,
         validation_crops=4, validate_every=4, bf16=False, rate=0.01,
         cropping=Cropping(drop={"valence": 0.2, "boundaries": 0.5}),
     )  # fmt: skip
@@ -190,6 +197,74 @@ def test_a_run_may_begin_with_other_weights(store: Path, tmp_path: Path) -> None
     assert float(first["loss"]) < float(last["loss"]) - 0.3
 
 
+def sampling_of(folder: Path) -> tuple[float, float]:
+    sampling = Composer.from_pretrained(folder).sampling
+    return sampling.top_p, sampling.guidance
+
+
+def test_a_run_keeps_what_the_checkpoint_it_begins_with_says(store: Path, tmp_path: Path) -> None:
+    """Its sampling settings, its conditioners and their settings; one's own edits stay too."""
+    shape = ModelConfig(1011, width=32, depth=1, heads=2, context=48, position_channels=16)
+    conditioners = (ValenceArousal(limit=0.5), Boundaries(horizon=6.0))
+    liked = Sampling(top_p=0.98, guidance=3.0)
+    old = Composer(EventTransformer(shape, conditioners), Events(), sampling=liked)
+    old.save_pretrained(tmp_path / "old")
+    config = settings(
+        store, tmp_path / "new", model=replace(shape, vocab_size=0), steps=1, conditioners=None,
+        start_from=str(tmp_path / "old"),
+    )  # fmt: skip
+    train(config)
+    new = Composer.from_pretrained(tmp_path / "new")
+    assert sampling_of(tmp_path / "new") == (0.98, 3.0)
+    assert tuple(new.model.conditioners) == conditioners
+    edited = json.loads((tmp_path / "new" / "config.json").read_text())
+    edited["sampling"]["guidance"] = 2.0
+    (tmp_path / "new" / "config.json").write_text(json.dumps(edited))
+    shutil.rmtree(tmp_path / "old")  # a run that goes on has all it needs
+    assert train(replace(config, steps=2)).sampling.guidance == 2.0
+    assert sampling_of(tmp_path / "new") == (0.98, 2.0)
+    train(settings(store, tmp_path / "anew", steps=1))
+    assert sampling_of(tmp_path / "anew") == (Sampling().top_p, Sampling().guidance)
+
+
+def test_a_run_may_begin_with_a_shipped_checkpoint_by_its_name(store: Path) -> None:
+    config = TrainConfig(str(store), "nowhere", steps=1, start_from=CHECKPOINT)
+    run = set_up(replace(config, model=read_shape(CHECKPOINT)), SingleProcess(bf16=False))
+    shipped = Composer.from_pretrained(CHECKPOINT)
+    assert tuple(run.composer.model.conditioners) == tuple(shipped.model.conditioners)
+    assert run.composer.sampling == shipped.sampling
+    for name, weight in run.composer.model.state_dict().items():
+        assert torch.equal(weight, shipped.model.state_dict()[name])
+
+
+def read_shape(checkpoint: str) -> ModelConfig:
+    return ModelConfig(**read_config(find_checkpoint(checkpoint))["model"])
+
+
+def test_a_run_from_nothing_has_the_conditions_of_the_shipped_checkpoint(store: Path) -> None:
+    config = TrainConfig(str(store), "nowhere", steps=1, model=MODEL)
+    resolved, conditioners = with_conditioners(config, None)
+    shipped = read_config(find_checkpoint(CHECKPOINT))["conditioners"]
+    assert resolved.conditioners == tuple(entry["name"] for entry in shipped)
+    assert [c.name for c in conditioners] == list(resolved.conditioners)
+    with pytest.raises(UsageError, match=r"\[cropping.drop\] 'valense' is none of"):
+        with_conditioners(replace(config, cropping=Cropping(drop={"valense": 0.1})), None)
+
+
+def test_without_accelerate_and_tensorboard_one_process_trains(
+    store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    train(settings(store, tmp_path / "with", steps=2))
+    for module in ("accelerate", "torch.utils.tensorboard"):
+        monkeypatch.setitem(sys.modules, module, None)
+    train(settings(store, tmp_path / "without", steps=2))
+    assert rows(tmp_path / "without") == rows(tmp_path / "with")
+    assert not (tmp_path / "without" / "tensorboard").exists()
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    with pytest.raises(AssetError, match=r"python -m pip install 'emsync\[train\]'"):
+        train(settings(store, tmp_path / "two", steps=2))
+
+
 def test_parts_of_a_batch_add_up_to_the_batch(store: Path, tmp_path: Path) -> None:
     still = {"model": replace(MODEL, dropout=0.0)}
     train(settings(store, tmp_path / "one", **still))
@@ -274,7 +349,11 @@ def test_the_rate_rises_stays_and_falls() -> None:
         ("[model]\nwidht = 1", UsageError, r"\[model\] 'widht' is no setting"),
         ("[model]\nvocab_size = 9", UsageError, r"\[model\] 'vocab_size' is no setting"),
         ("[cropping]\ntranspos = 1", UsageError, r"\[cropping\] 'transpos' is no setting"),
-        ("steps = 1\n[cropping.drop]\nvalense = 0.2", UsageError, "'valense' is none of"),
+        (
+            "steps = 1\nconditioners = []\n[cropping.drop]\nvalense = 0.2",
+            UsageError,
+            "'valense' is none of",
+        ),
         ("steps = 1\nmodel = 3", UsageError, "'model' is a table"),
         ("", UsageError, "set steps, tokens or minutes"),
         ("steps = 1\noptimizer = 'sgd'", UsageError, "'sgd' is neither 'muon' nor 'adam'"),

@@ -3,12 +3,15 @@
 ``SingleProcess`` has the same losses as ``accelerate.Accelerator`` on one device.
 """
 
+import os
 from collections.abc import Iterable
 from contextlib import AbstractContextManager
 from typing import Any, Protocol, TypeVar
 
 import torch
 from torch import Tensor, nn
+
+from emsync.errors import AssetError
 
 Part = TypeVar("Part", nn.Module, torch.optim.Optimizer)
 
@@ -51,12 +54,20 @@ class Accelerator(Protocol):
         """Part from the other processes."""
 
 
-def accelerator(bf16: bool, alone: bool = False) -> Accelerator:
-    """Return Accelerate's processes, or with ``alone`` one process of torch."""
-    if alone:
-        return SingleProcess(bf16)
-    from accelerate import Accelerator as Accelerate
+def accelerator(bf16: bool) -> Accelerator:
+    """Return Accelerate's processes, or one process where Accelerate is not installed.
 
+    Raises AssetError where several processes were started without it.
+    """
+    try:
+        from accelerate import Accelerator as Accelerate
+    except ImportError as error:
+        if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+            raise AssetError(
+                "several processes train together by Accelerate, which is not installed: "
+                "python -m pip install 'emsync[train]'"
+            ) from error
+        return SingleProcess(bf16)
     processes: Any = Accelerate(mixed_precision="bf16" if bf16 else "no")
     return processes
 

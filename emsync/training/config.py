@@ -20,10 +20,10 @@ class TrainConfig:
 
     store: str  # folder that ``emsync prepare`` wrote
     out: str  # folder for checkpoints and metrics
-    conditioners: tuple[str, ...] = ("valence_arousal", "boundaries", "onset_density")
+    conditioners: tuple[str, ...] | None = None  # None: of ``start_from``, or of emsync-small
     model: ModelConfig = field(default_factory=lambda: ModelConfig(UNKNOWN))
     cropping: Cropping = field(default_factory=Cropping)
-    start_from: str = ""  # a checkpoint whose weights to begin with, with a fresh warm-up
+    start_from: str = ""  # a checkpoint, by name or folder: begin with its weights, warm up anew
     # the budget: the first that runs out ends the run; 0 is no limit
     steps: int = 0
     tokens: int = 0
@@ -59,10 +59,11 @@ class TrainConfig:
             raise UsageError(
                 f"batch {self.batch} is not a multiple of accumulate {self.accumulate}"
             )
-        droppable = {*LABELS, *self.conditioners}
-        for name in self.cropping.drop:
-            if name not in droppable:
-                raise UsageError(f"[cropping.drop] {name!r} is none of {sorted(droppable)}")
+        if self.conditioners is not None:
+            known = {*LABELS, *self.conditioners}
+            for name in self.cropping.drop:
+                if name not in known:
+                    raise UsageError(f"[cropping.drop] {name!r} is none of {sorted(known)}")
 
     @classmethod
     def load(cls, path: Path) -> "TrainConfig":

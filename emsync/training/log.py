@@ -1,4 +1,4 @@
-"""The figures of a run, step by step: metrics.csv, and TensorBoard events."""
+"""The figures of a run, step by step: metrics.csv, and TensorBoard events where it is installed."""
 
 import csv
 from collections.abc import Mapping
@@ -12,9 +12,9 @@ COLUMNS = ("step", "tokens", "seconds", "loss", "norm", "rate", "validation")
 
 
 class Log:
-    """Metrics as CSV, and as TensorBoard events if ``board``, going on after ``step``."""
+    """Writes the figures of each step, going on after ``step``."""
 
-    def __init__(self, out: Path, step: int, board: bool) -> None:
+    def __init__(self, out: Path, step: int) -> None:
         out.mkdir(parents=True, exist_ok=True)
         path = out / "metrics.csv"
         rows: list[dict[str, str]] = []
@@ -25,7 +25,7 @@ class Log:
         self.table = csv.DictWriter(self.file, COLUMNS)
         self.table.writeheader()
         self.table.writerows(rows)
-        self.board = _board(out / "tensorboard", step) if board else None
+        self.board = _board(out / "tensorboard", step)
 
     def write(self, state: RunState, row: Mapping[str, float]) -> None:
         """Write the figures of one step."""
@@ -43,6 +43,9 @@ class Log:
 
 
 def _board(folder: Path, step: int) -> Any:
-    from torch.utils.tensorboard import SummaryWriter
-
+    """Return what writes TensorBoard events to ``folder``, or None where it is not installed."""
+    try:
+        from torch.utils.tensorboard import SummaryWriter
+    except ImportError:
+        return None
     return SummaryWriter(str(folder), purge_step=step + 1)

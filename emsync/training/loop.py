@@ -24,32 +24,32 @@ from emsync.data.split import split, trained_keys
 from emsync.data.store import Song, Store
 from emsync.errors import EmsyncError, InputError
 from emsync.model.attention import ATTENTIONS
-from emsync.model.composer import Composer, load_weights
+from emsync.model.composer import Composer, find_checkpoint, load_weights, read_config
 from emsync.model.transformer import EventTransformer, RelativeAttention
+from emsync.options import CHECKPOINT, Sampling
 from emsync.training.accelerator import Accelerator, accelerator
 from emsync.training.batches import Batch, Crops, batches, collate
 from emsync.training.config import TrainConfig
 from emsync.training.log import Log
-from emsync.training.resume import RunState, restore, save
+from emsync.training.resume import RunState, has_run, restore, save
 
 Figures = dict[str, float]  # "loss", "norm", "rate" of a step, and now and then "validation"
 Report = Callable[[RunState, Figures], None]
 
 
-def train(config: TrainConfig, report: Report | None = None, alone: bool = False) -> Composer:
+def train(config: TrainConfig, report: Report | None = None) -> Composer:
     """Train until the budget is spent, going on from ``config.out`` if it holds a run.
 
     Writes ``model.safetensors``, ``config.json``, ``train.json``, ``metrics.csv``, TensorBoard
     events and ``trained.npy`` (``trained_keys``) there; ``report`` is called after each step.
-    SIGINT and SIGTERM save and stop. Raises EmsyncError when the loss is not a number. ``alone`` is
-    for a machine that has torch, NumPy and safetensors only: one process on one device, and no
-    TensorBoard events.
+    SIGINT and SIGTERM save and stop. Raises EmsyncError when the loss is not a number. Needs torch,
+    NumPy and safetensors only; without Accelerate it is one process, without TensorBoard no events.
     """
-    machine = accelerator(config.bf16, alone)
+    machine = accelerator(config.bf16)
     torch.manual_seed(config.seed)
     run = set_up(config, machine)
     out, state = Path(config.out), run.state
-    log = Log(out, state.step, board=not alone) if machine.is_main_process else None
+    log = Log(out, state.step) if machine.is_main_process else None
     if log is not None:
         np.save(out / "trained.npy", trained_keys(run.store, config.validation))
     parts = batches(run.crops, state.step * config.accumulate, config, machine)
@@ -100,13 +100,13 @@ def set_up(config: TrainConfig, machine: Accelerator) -> Run:
     songs, held = split(store, config.validation)
     if not songs:
         raise InputError(f"the store {config.store!r} has no song to train on")
-    conditioners = tuple(
-        plugins.load(plugins.CONDITIONERS, name, Conditioner)() for name in config.conditioners
-    )
+    origin = config.out if has_run(Path(config.out)) else config.start_from
+    start = Composer.from_pretrained(origin) if origin else None
+    config, conditioners = with_conditioners(config, start)
     shape = replace(config.model, vocab_size=store.tokenizer.vocab_size)
     model = EventTransformer(shape, conditioners)
-    if config.start_from:
-        load_weights(model, Path(config.start_from) / "model.safetensors")
+    if origin:
+        load_weights(model, find_checkpoint(origin) / "model.safetensors")
     for module in model.modules():
         if isinstance(module, RelativeAttention):
             module.fused = ATTENTIONS[config.attention]
@@ -120,11 +120,31 @@ def set_up(config: TrainConfig, machine: Accelerator) -> Run:
     )  # fmt: skip
     network = machine.prepare(model)
     optims = [machine.prepare(optim) for optim in optims]
+    sampling = start.sampling if start else Sampling()
+    composer = Composer(model, store.tokenizer, store.tempo, sampling)
     return Run(
-        store, crops, held, Composer(model, store.tokenizer, store.tempo), network, optims,
+        store, crops, held, composer, network, optims,
         [[group["lr"] for group in optim.param_groups] for optim in optims],
         token_weights(store, config.chord_weight).to(machine.device), state,
     )  # fmt: skip
+
+
+def with_conditioners(
+    config: TrainConfig, start: Composer | None
+) -> tuple[TrainConfig, tuple[Conditioner, ...]]:
+    """Return ``config`` with its conditioners named, and these, with their settings in ``start``.
+
+    Where none are named, they are those of ``start``, or else of the checkpoint that is shipped.
+    """
+    known = {c.name: c for c in start.model.conditioners} if start else {}
+    names = config.conditioners
+    if names is None:
+        shipped = read_config(find_checkpoint(CHECKPOINT))["conditioners"]
+        names = tuple(known) if start else tuple(entry["name"] for entry in shipped)
+    conditioners = tuple(
+        known.get(name) or plugins.load(plugins.CONDITIONERS, name, Conditioner)() for name in names
+    )
+    return replace(config, conditioners=names), conditioners
 
 
 def step(run: Run, parts: Sequence[Batch], config: TrainConfig, machine: Accelerator) -> Figures:
