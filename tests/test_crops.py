@@ -11,7 +11,7 @@ from emsync.data.crops import (
     Example,
     Passage,
     augment,
-    everything,
+    droppable,
     window,
 )
 from emsync.data.labels import Scale
@@ -152,7 +152,7 @@ def test_a_window_asks_for_all_that_the_song_meets_or_for_the_time_alone() -> No
     conditioners = (*CONDITIONERS, Metre())
     song = replace(Passage.of(IDS, TOKENIZER), start=30)
     told = window(song, conditioners, CONTEXT, Scale(0.0, 4.0))
-    open_ = window(replace(song, silent=everything(conditioners)), conditioners, CONTEXT)
+    open_ = window(replace(song, dropped=droppable(conditioners)), conditioners, CONTEXT)
     assert np.array_equal(told.ids, open_.ids) and told.ids[0] == IDS[0]
     for c in conditioners:
         assert np.isnan(open_.features[c.name]).any() == (c.name != "metre")
@@ -170,13 +170,13 @@ def test_chance_is_asked_in_one_order_so_that_a_run_goes_on_as_it_began() -> Non
         start = int(twin.integers(1, stays.sum() - CONTEXT + 1))
         ids = TOKENIZER.transpose(IDS[stays], int(twin.integers(-3, 4)))
         nothing = twin.random() < 0.2
-        silent = {name for name, share in how.drop.items() if twin.random() < share}
+        dropped = {name for name, share in how.drop.items() if twin.random() < share}
         chords = TOKENIZER.decode(ids).chords
         moved = np.maximum(chords + twin.uniform(-0.25, 0.25, len(chords)), 0.0)
         assert np.array_equal(passage.ids, ids) and passage.start == start
-        assert passage.silent == (silent | everything(CONDITIONERS) if nothing else silent)
-        assert np.array_equal(passage.asked.chords, moved)
-        assert passage.asked.labels == {"valence": 0.1}
+        assert passage.dropped == (dropped | droppable(CONDITIONERS) if nothing else dropped)
+        assert np.array_equal(passage.requested.chords, moved)
+        assert passage.requested.labels == {"valence": 0.1}
         assert rng.bit_generator.state == twin.bit_generator.state
 
 
@@ -194,7 +194,9 @@ def test_the_arousal_of_a_window_is_of_the_notes_between_its_first_and_last_toke
 
 def test_now_and_then_nothing_is_asked_but_the_time_of_the_music() -> None:
     metre = Metre()
-    passages = [drawn(seed, Cropping(unasked=0.4), {"valence": 0.5}) for seed in range(300)]
+    passages = [
+        drawn(seed, Cropping(condition_dropout=0.4), {"valence": 0.5}) for seed in range(300)
+    ]
     examples = [window(p, (*CONDITIONERS, metre), CONTEXT, Scale(0.0, 4.0)) for p in passages]
     open_rows = [
         all(np.isnan(e.features[c.name]).any(-1).all() for c in CONDITIONERS) for e in examples
@@ -207,7 +209,7 @@ def test_now_and_then_nothing_is_asked_but_the_time_of_the_music() -> None:
 
 def test_boundaries_are_asked_off_the_beat_by_no_more_than_told() -> None:
     plain, moved = (
-        [cut(s, Cropping(0.0, 0.0, 0, 0.0, moved=most), start=1) for s in range(40)]
+        [cut(s, Cropping(0.0, 0.0, 0, 0.0, boundary_jitter=most), start=1) for s in range(40)]
         for most in (0.0, 0.25)
     )
     offsets = [e.features["boundaries"][:, 0] * 8 for e in moved]

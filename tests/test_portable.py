@@ -128,14 +128,21 @@ def test_a_bare_machine_has_the_losses_of_emsync_train_and_ships_what_it_learned
 
 
 def test_the_settings_and_scripts_of_the_guide_are_there(tmp_path: Path) -> None:
-    guide = (SCRIPTS.parent / "docs" / "training.md").read_text(encoding="utf-8")
-    blocks = re.findall(r"```toml\n(.*?)```", guide, re.DOTALL)
+    root = SCRIPTS.parent
+    guide = (root / "docs" / "training.md").read_text(encoding="utf-8")
+    recipe = (root / "docs" / "recipes" / "train.md").read_text(encoding="utf-8")
+    blocks = [
+        block
+        for page in (guide, recipe)
+        for block in re.findall(r"```toml[^\n]*\n(.*?)```", page, re.DOTALL)
+    ]
+    blocks += [path.read_text() for path in root.glob("checkpoints/*/train.toml")]
+    assert len(blocks) == 3
     for block in blocks:
         (tmp_path / "base.toml").write_text(block)
         config = TrainConfig.load(tmp_path / "base.toml")
-        assert config.model.heads and config.cropping.drop
-    assert blocks
-    for script in set(re.findall(r"scripts/(\w+\.py)", guide)):
+        assert config.cropping.boundary_jitter == 0.25
+    for script in set(re.findall(r"scripts/(\w+\.py)", guide + recipe)):
         assert (SCRIPTS / script).is_file(), script
 
 

@@ -348,6 +348,9 @@ def test_the_rate_rises_stays_and_falls() -> None:
         ("stepz = 1", UsageError, "'stepz' is no setting; there are .*'steps'"),
         ("[model]\nwidht = 1", UsageError, r"\[model\] 'widht' is no setting"),
         ("[model]\nvocab_size = 9", UsageError, r"\[model\] 'vocab_size' is no setting"),
+        ("[cropping]\nunmarked = 0.1", UsageError, "'unmarked' is now called 'chord_dropout'"),
+        ("[cropping]\nmoved = 0.1", UsageError, r"\[cropping\] 'moved' is now .* 'boundary_jit"),
+        ("[cropping]\nunasked = 0.1", UsageError, "'unasked' is now called 'condition_dropout'"),
         ("[cropping]\ntranspos = 1", UsageError, r"\[cropping\] 'transpos' is no setting"),
         (
             "steps = 1\nconditioners = []\n[cropping.drop]\nvalense = 0.2",

@@ -1,9 +1,9 @@
-"""How songs feel: valence from people and their tags, arousal from the notes.
+"""The emotion of songs: valence from people and their tags, arousal from the notes.
 
 A song's valence is the Deezer annotation where there is one, else a ridge regression from the
 Last.fm mood tags fitted on the songs that have both, else NaN. Arousal is the note density per
-instrument (Sulun, Viana & Davies, section 4.1). Both end in [-1, 1] after outliers beyond 1.5
-interquartile ranges are set aside. A CSV of one's own replaces all of it.
+instrument: emsync's own way, which the system's paper does not give. Both end in [-1, 1] after
+outliers beyond 1.5 interquartile ranges are set aside. A CSV of one's own replaces all of it.
 """
 
 import csv
@@ -24,7 +24,7 @@ Floats: TypeAlias = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Facts:
-    """What an index says of one song."""
+    """One song's row of an index."""
 
     path: str  # relative to the folder of the corpus
     group: str  # songs of one group are versions of one another and are never split
@@ -35,12 +35,12 @@ class Facts:
 
 @dataclass(frozen=True)
 class Labels:
-    """What the trainer is told of one song."""
+    """The labels of one song, and the duplicate group it belongs to."""
 
     group: str
     rank: int = 0
     valence: float | None = None  # in [-1, 1]
-    arousal: float | None = None  # in [-1, 1]; None where the notes shall tell
+    arousal: float | None = None  # in [-1, 1]; None: measured on the notes
     origin: str = ""  # of the labels: "deezer", "moods" or "csv"
 
 
@@ -118,13 +118,13 @@ def _rows(path: Path) -> list[dict[str, str]]:
 
 
 def _own(row: Mapping[str, str]) -> Labels:
-    asked: dict[str, float | None] = {}
+    labels: dict[str, float | None] = {}
     for name in ("valence", "arousal"):
         value = float(row[name]) if row[name].strip() else None
         if value is not None and not -1 <= value <= 1:
             raise ValueError(f"the {name} of {row['path']!r} is {value}, not in [-1, 1] or empty")
-        asked[name] = value
-    return Labels(row.get("group") or row["path"], 0, asked["valence"], asked["arousal"], "csv")
+        labels[name] = value
+    return Labels(row.get("group") or row["path"], 0, labels["valence"], labels["arousal"], "csv")
 
 
 @dataclass(frozen=True, eq=False)

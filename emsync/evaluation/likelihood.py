@@ -23,7 +23,7 @@ import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
 
-from emsync.data.crops import Passage, everything, window
+from emsync.data.crops import Passage, droppable, window
 from emsync.data.songs import Named, find_songs, read_song
 from emsync.data.split import song_key
 from emsync.errors import AssetError, InputError
@@ -140,7 +140,7 @@ def _batches(
     """Yield inputs, and the (B, context) mask of the answers that count."""
     model = composer.model
     context = model.config.context
-    song = replace(Passage.of(ids, composer.tokenizer), silent=everything(model.conditioners))
+    song = replace(Passage.of(ids, composer.tokenizer), dropped=droppable(model.conditioners))
     cuts = windows(len(ids), context)
     for at in range(0, len(cuts), BATCH):
         rows, masks = [], []

@@ -11,6 +11,13 @@ from emsync.errors import InputError, UsageError
 from emsync.model.attention import ATTENTIONS
 from emsync.model.transformer import ModelConfig
 
+RENAMED = {  # the tables' older keys, and what they are called now
+    "cropping": {
+        "unmarked": "chord_dropout",
+        "moved": "boundary_jitter",
+        "unasked": "condition_dropout",
+    },
+}
 UNKNOWN = 0  # tokens in the vocabulary, until the store is opened
 
 
@@ -100,8 +107,11 @@ def _table(settings: Mapping[str, Any], name: str) -> dict[str, Any]:
 
 
 def _check_keys(table: str, settings: Mapping[str, Any], known: set[str]) -> None:
-    """Refuse a key that is not a setting."""
+    """Refuse a key that is not a setting, or not any more."""
     place = f"[{table}] " if table else ""
+    renamed = RENAMED.get(table, {})
     for key in settings:
+        if key in renamed:
+            raise UsageError(f"{place}{key!r} is now called {renamed[key]!r}; rename it")
         if key not in known:
             raise UsageError(f"{place}{key!r} is no setting; there are {sorted(known)}")

@@ -168,7 +168,7 @@ def step(run: Run, parts: Sequence[Batch], config: TrainConfig, machine: Acceler
     for optim in run.optims:
         optim.step()
         optim.zero_grad()
-    if not math.isfinite(loss.item()):  # asked last: a GPU is waited for here
+    if not math.isfinite(loss.item()):  # last: it waits for the GPU
         raise EmsyncError(_not_a_number(run.crops, run.state.step, config.batch, loss.item()))
     return {"loss": loss.item(), "norm": float(norm), "rate": factor}
 
@@ -234,8 +234,8 @@ def rate_at(share: float, warm_up: float, decay: float) -> float:
 def validate(run: Run, config: TrainConfig, device: torch.device) -> float:
     """Return the nats per token of the same held-out crops each time, with no conditions."""
     model = run.composer.model
-    open_ = replace(Cropping.plain(), unasked=1.0)
-    crops = Crops(run.store, run.held, model.conditioners, model.config.context, open_, 1.0, seed=1)
+    null = replace(Cropping.plain(), condition_dropout=1.0)
+    crops = Crops(run.store, run.held, model.conditioners, model.config.context, null, 1.0, seed=1)
     weight = torch.ones(model.config.vocab_size, device=device)
     model.eval()
     total, count = 0.0, 0.0
