@@ -25,7 +25,7 @@ from emsync.data.labels import Labels, Scale, read_labels
 from emsync.data.songs import Named, find_songs, read_song
 from emsync.data.store import Song, end_of
 from emsync.errors import EmsyncError, InputError, UsageError
-from emsync.files import whole
+from emsync.files import atomic_write
 from emsync.music.statistics import density
 from emsync.options import FASTEST, SLOWEST
 from emsync.progress import Progress, silent
@@ -126,7 +126,7 @@ def _begin(out: Path, head: dict[str, Any]) -> None:
 
 
 def _write(out: Path, head: Mapping[str, Any]) -> None:
-    with whole(out / "store.json") as partial:
+    with atomic_write(out / "store.json") as partial:
         partial.write_text(json.dumps(head, indent=2) + "\n")
 
 
@@ -179,7 +179,7 @@ def _resume(out: Path) -> tuple[list[Song], dict[str, str]]:
     songs = _rows(out / "songs.jsonl", lambda row: Song(**row))
     kept = [song for song in songs if song.start + song.length <= room]
     if len(kept) < len(songs):  # a machine that went down may have kept the line and lost tokens
-        with whole(out / "songs.jsonl") as partial:
+        with atomic_write(out / "songs.jsonl") as partial:
             partial.write_text("".join(json.dumps(asdict(song)) + "\n" for song in kept))
     os.truncate(out / "tokens.bin", end_of(kept) * 2)
     return kept, dict(_rows(out / "skipped.jsonl", tuple))
