@@ -1,10 +1,10 @@
-"""Conditions: what a video asks of the music.
+"""Conditions: what a video requests of the music.
 
-A conditioner turns a training piece, or a video, into the same small array (its target),
-and shows that target to the model token by token (its features). Training and generation
-run the same object, so what the model learned to read is what it is given.
+A conditioner turns a training piece, or a video, into the same small array (its target), and that
+target into the numbers that the model reads (its features). Training and generation call the same
+object, so the model is given what it learned to read.
 
-Times are in seconds. Targets and features are float32, and NaN means "not asked for".
+Times are in seconds. Targets and features are float32, and NaN means "not requested".
 """
 
 from abc import ABC, abstractmethod
@@ -28,10 +28,10 @@ NEAR = 1e-6  # windows; a sum of waits may end a hair below an edge
 
 
 class Cursor:
-    """Answers one row of features at a time, as tokens arrive.
+    """Computes the features row by row, as tokens arrive.
 
-    This one recomputes everything at each token, which is right for every conditioner; a
-    conditioner may return a faster one from ``cursor``. The law: its rows equal ``features``.
+    This one computes all rows anew at each token, which is right for every conditioner; a
+    conditioner may return a faster one from ``cursor``. Its rows must equal ``features``.
     """
 
     def __init__(self, conditioner: "Conditioner", target: Floats) -> None:
@@ -40,7 +40,7 @@ class Cursor:
         self.marks: list[bool] = []
 
     def row(self, time: float, mark: bool) -> Sequence[float]:
-        """Return the (channels,) row beside a token that settles ``time`` seconds."""
+        """Return the (channels,) row of a token that ends at ``time`` seconds."""
         self.times.append(time)
         self.marks.append(mark)
         timeline = Timeline(np.asarray(self.times), np.asarray(self.marks))
@@ -49,7 +49,7 @@ class Cursor:
 
 
 class Windows(Cursor):
-    """Answers with the row of the window that the time is in, where rows depend on nothing else."""
+    """A cursor for rows that depend on nothing but the window that the time is in."""
 
     def __init__(self, conditioner: "Conditioner", target: Floats, width: float) -> None:
         super().__init__(conditioner, target)
@@ -63,51 +63,54 @@ class Windows(Cursor):
 
 
 def in_windows(target: Floats, times: Seconds, width: float) -> Floats:
-    """Return the (T, channels) rows of (W, channels) windows that ``times`` are in, then NaN."""
+    """Return the (T, channels) rows of the (W, channels) windows that ``times`` are in.
+
+    After the last window, NaN. ``width`` is in seconds.
+    """
     now = np.floor(times / width + NEAR).astype(np.intp)  # (T,)
     inside = now < len(target)
-    rows = np.full((len(now), target.shape[1]), np.nan, np.float32)  # nothing is asked afterwards
+    rows = np.full((len(now), target.shape[1]), np.nan, np.float32)
     rows[inside] = target[now[inside]]
     return rows
 
 
 @dataclass(frozen=True)
 class Conditioner(ABC):
-    """One thing a video can ask of the music; the fields are its settings."""
+    """One thing that a video can request of the music; the fields are its settings."""
 
     name: ClassVar[str]  # the entry point's name, and the key in checkpoints
     summary: ClassVar[str] = ""  # one line for ``emsync plugins``
-    place: ClassVar[Place]  # before the tokens, or beside each one
+    place: ClassVar[Place]  # "prefix": vectors before the tokens; "position": one for each token
     channels: ClassVar[int]  # the length of one row of features
-    clock: ClassVar[bool] = False  # the music's own time, told also where nothing is asked
+    always_on: ClassVar[bool] = False  # given also to unconditional predictions, as the metre is
 
     @abstractmethod
     def from_music(self, piece: Piece) -> Floats:
-        """Return the target that this training piece meets."""
+        """Return the target that a training piece meets."""
 
     @abstractmethod
     def from_video(self, video: Analysis) -> Floats:
-        """Return the target that this video asks for, in the form of ``from_music``.
+        """Return the target that a video requests, in the form of ``from_music``.
 
         Both have the same number of dimensions and differ in the first one at most.
         """
 
     @abstractmethod
     def features(self, target: Floats, timeline: Timeline) -> Floats:
-        """Return (P, channels) rows for a prefix, (T, channels) rows for positions.
+        """Return the (P, channels) rows of a prefix, or the (T, channels) rows of the tokens.
 
-        Pure, and causal: row i of a position may depend on tokens 0..i only, since at generation
-        there are no others. The rows of a prefix are those of the moment the timeline has reached.
+        Pure, and causal: row i of the tokens may depend on tokens 0..i only, since at generation
+        there are no others. The rows of a prefix are those at the end of the timeline.
         """
 
     def changes(self, target: Floats) -> Floats:
-        """Return the seconds, ascending, from which the rows of a prefix are others."""
+        """Return the seconds, ascending, at which the rows of a prefix change."""
         return np.empty(0, np.float32)
 
-    def unasked(self, target: Floats) -> Floats:
-        """Return a target of which nothing is asked, in the form of ``target``."""
+    def null_target(self, target: Floats) -> Floats:
+        """Return a target that requests nothing, in the form of ``target``."""
         return np.full((max(len(target), 1), *target.shape[1:]), np.nan, np.float32)
 
     def cursor(self, target: Floats) -> Cursor:
-        """Return what answers ``features`` one row at a time."""
+        """Return an object that computes ``features`` one row at a time."""
         return Cursor(self, target)

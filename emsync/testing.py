@@ -1,8 +1,8 @@
-"""The laws that every plug-in keeps, for its author to test it by.
+"""Checks that a plug-in keeps the rules of its interface, for its author to run.
 
     from emsync.testing import check_conditioner, check_estimator, check_tokenizer
 
-Each check raises AssertionError with a sentence that says which law is broken, and where.
+Each check raises AssertionError with a sentence that says which rule is broken, and where.
 """
 
 import json
@@ -41,7 +41,7 @@ def example_piece() -> Piece:
 
 
 def example_video() -> Analysis:
-    """Return twenty seconds of video with three cuts, one of which is not to be answered."""
+    """Return twenty seconds of video with three cuts, one of which is not kept."""
     return Analysis(
         duration=20.0,
         fps="25",
@@ -53,7 +53,7 @@ def example_video() -> Analysis:
 
 
 def example_timeline() -> Timeline:
-    """Return the moments of ``example_piece``, a token each, with its chords as marks."""
+    """Return a timeline of a token at each onset of ``example_piece``, its chords marked."""
     piece = example_piece()
     return Timeline(piece.onsets, np.isin(piece.onsets, piece.chords))
 
@@ -61,9 +61,9 @@ def example_timeline() -> Timeline:
 def check_conditioner(
     conditioner: Conditioner, target: Floats | None = None, timeline: Timeline | None = None
 ) -> None:
-    """Raise AssertionError if ``conditioner`` breaks a law, on this target or on one of its own.
+    """Raise AssertionError if ``conditioner`` breaks a rule, on this target or on one of its own.
 
-    Its own are those of a small piece and of small videos. Each is also left unasked.
+    Its own are those of a small piece and of small videos, and the null target of each.
     """
     _check_settings(conditioner)
     timeline = example_timeline() if timeline is None else timeline
@@ -80,15 +80,15 @@ def check_conditioner(
         **({} if target is None else {"the given target": target}),
     }
     form = targets["from_music"]
-    for origin, asked in targets.items():
-        _check_form(asked, form, origin)
-        _check_features(conditioner, asked, timeline, origin)
-        nothing = conditioner.unasked(asked)
-        _check_form(nothing, form, f"unasked of {origin}")
-        rows = _check_features(conditioner, nothing, timeline, f"unasked of {origin}")
+    for origin, requested in targets.items():
+        _check_form(requested, form, origin)
+        _check_features(conditioner, requested, timeline, origin)
+        null, name = conditioner.null_target(requested), f"null_target of {origin}"
+        _check_form(null, form, name)
+        rows = _check_features(conditioner, null, timeline, name)
         _require(
             bool(np.isnan(rows).any(axis=1).all()),
-            f"unasked of {origin} still asks: a row of its features is without NaN",
+            f"{name} still requests something: a row of its features is without NaN",
         )
 
 
@@ -108,9 +108,9 @@ def _check_form(target: Floats, form: Floats, origin: str) -> None:
 def _check_features(
     conditioner: Conditioner, target: Floats, timeline: Timeline, origin: str
 ) -> Floats:
-    """Check what ``conditioner`` shows of ``target``, and return it."""
+    """Check the features that ``conditioner`` makes of ``target``, and return them."""
     length, prefix = len(timeline.times), conditioner.place == "prefix"
-    times, turns = timeline.times, conditioner.changes(target)
+    times, changes = timeline.times, conditioner.changes(target)
     before = target.copy()
     rows = conditioner.features(target, timeline)
     _require(rows.dtype == np.float32, f"features of {origin} are {rows.dtype}, not float32")
@@ -124,18 +124,19 @@ def _check_features(
             f"a prefix has {len(rows)} rows; the network has room for {conditioner.channels}",
         )
     else:
-        _require(len(rows) == length, f"there are {len(rows)} rows beside {length} tokens")
+        _require(len(rows) == length, f"there are {len(rows)} rows for {length} tokens")
     _require(not np.isinf(rows).any(), f"features of {origin} are infinite somewhere")
     _require(
         np.array_equal(target, before, equal_nan=True)
         and np.array_equal(conditioner.features(target, timeline), rows, equal_nan=True),
-        f"features are not pure: a second look at {origin} differs from the first",
+        f"features are not pure: calling them on {origin} again gives another result",
     )
     for end in range(length):
         early = conditioner.features(target, _start(timeline, end))
         late = rows if prefix else rows[:end]
         _require(
-            np.array_equal(early, late, equal_nan=True) or (prefix and _turned(turns, times, end)),
+            np.array_equal(early, late, equal_nan=True)
+            or (prefix and _changed(changes, times, end)),
             f"features of {origin} are not causal: the first {end} rows change with later tokens",
         )
     if not prefix:
@@ -149,10 +150,10 @@ def _check_features(
     return rows
 
 
-def _turned(turns: Floats, times: Seconds, end: int) -> bool:
-    """Return whether a change lies between the first ``end`` tokens and the last one."""
+def _changed(changes: Floats, times: Seconds, end: int) -> bool:
+    """Return whether the prefix changes between the first ``end`` tokens and the last one."""
     reached = times[end - 1] if end else 0.0
-    return bool(((turns > reached) & (turns <= times[-1])).any())
+    return bool(((changes > reached) & (changes <= times[-1])).any())
 
 
 def _start(timeline: Timeline, end: int) -> Timeline:
@@ -162,7 +163,7 @@ def _start(timeline: Timeline, end: int) -> Timeline:
 def example_footage(stills: float = 0.0) -> Footage:
     """Return twenty seconds of drawn footage: a dim and quiet shot, a bright and lively one.
 
-    ``stills`` is the seconds between its colour pictures, as an estimator asks for them.
+    ``stills`` is the seconds between its colour pictures, as an estimator requests them.
     """
     times = np.arange(0, 20, 0.04)
     bright = times >= 12.0
@@ -208,9 +209,9 @@ def still_footage(stills: float = 0.0) -> Footage:
 
 
 def check_estimator(estimator: Estimator) -> None:
-    """Raise AssertionError if ``estimator`` breaks a law on footage that is drawn here.
+    """Raise AssertionError if ``estimator`` breaks a rule on footage that is drawn here.
 
-    Of its spans some overlap, one lies between two frames, and they come in no order.
+    Of the spans some overlap, one lies between two frames, and they come in no order.
     """
     kind = type(estimator)
     _check_dataclass(kind)
@@ -268,7 +269,7 @@ def _numbers(feeling: Feeling) -> list[float]:
 
 
 def _same(one: Footage, other: Footage) -> bool:
-    """Return whether two looks at a film hold the same numbers and pictures."""
+    """Return whether two footages hold the same numbers and pictures."""
     pictures = [
         (a.pixels, b.pixels)
         for a, b in zip((*one.strip, *one.stills), (*other.strip, *other.stills), strict=True)
@@ -279,9 +280,9 @@ def _same(one: Footage, other: Footage) -> bool:
 
 
 def check_tokenizer(tokenizer: Tokenizer, piece: Piece) -> None:
-    """Raise AssertionError if ``tokenizer`` breaks a law on ``piece``.
+    """Raise AssertionError if ``tokenizer`` breaks a rule on ``piece``.
 
-    The piece should be one that players can play: the rules of grammar have to accept it.
+    The piece should be playable: the tokenizer's rules of grammar have to accept it.
     """
     _check_settings(tokenizer)
     size = tokenizer.vocab_size
@@ -290,8 +291,11 @@ def check_tokenizer(tokenizer: Tokenizer, piece: Piece) -> None:
         seconds.shape == (size,) and bool((np.isfinite(seconds) & (seconds >= 0)).all()),
         f"durations are not {size} finite numbers from 0 on",
     )
-    special = {*tokenizer.never, *(t for t in (tokenizer.mark, tokenizer.bar) if t is not None)}
-    _require(special <= set(range(size)), f"never, mark or bar is outside the {size} tokens")
+    special = {
+        *tokenizer.excluded_ids,
+        *(t for t in (tokenizer.mark, tokenizer.bar) if t is not None),
+    }
+    _require(special <= set(range(size)), f"excluded_ids, mark or bar is outside the {size} tokens")
 
     ids = tokenizer.encode(piece)
     _check_range(tokenizer, ids, "encode")
@@ -300,10 +304,10 @@ def check_tokenizer(tokenizer: Tokenizer, piece: Piece) -> None:
         np.array_equal(ids[: len(header)], header),
         f"the tokens begin with {ids[: len(header)].tolist()}, the header is {header.tolist()}",
     )
-    sung = ids[len(header) :]
+    music = ids[len(header) :]
     _require(
-        not np.isin(sung, np.asarray(tokenizer.never, np.int64)).any(),
-        "a token that is never sampled stands in a piece, after its header",
+        not np.isin(music, np.asarray(tokenizer.excluded_ids, np.int64)).any(),
+        "a token of excluded_ids stands in a piece, after its header",
     )
     _check_timeline(tokenizer, ids, piece)
     _check_decode(tokenizer, ids)
@@ -415,6 +419,6 @@ def _check_dataclass(kind: type) -> None:
     )
 
 
-def _require(law: bool, sentence: str) -> None:
-    if not law:
+def _require(rule: bool, sentence: str) -> None:
+    if not rule:
         raise AssertionError(sentence)

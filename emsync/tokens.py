@@ -1,4 +1,4 @@
-"""What a tokenizer has to offer."""
+"""The interface of a tokenizer: music as integers and back."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
@@ -23,8 +23,8 @@ LogitsProcessor: TypeAlias = "Callable[[Tensor, Tensor], Tensor]"
 class Timeline:
     """Where each token of a sequence stands in musical time."""
 
-    times: Seconds  # (T,) seconds of music that are settled once token i is read
-    marks: NDArray[np.bool_]  # (T,) token i marks a musical boundary
+    times: Seconds  # (T,) seconds of music that have passed once token i is read
+    marks: NDArray[np.bool_]  # (T,) whether token i marks a musical boundary
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,8 @@ class Tokenizer(ABC):
 
     @property
     @abstractmethod
-    def vocab_size(self) -> int: ...
+    def vocab_size(self) -> int:
+        """The number of tokens, V."""
 
     @property
     @abstractmethod
@@ -55,7 +56,7 @@ class Tokenizer(ABC):
 
     @abstractmethod
     def header(self, classes: int) -> Ids:
-        """Return the tokens that stand before a piece of ``classes`` instrument classes."""
+        """Return the tokens that begin a piece of ``classes`` instrument classes."""
 
     @abstractmethod
     def encode(self, piece: Piece) -> Ids:
@@ -66,20 +67,20 @@ class Tokenizer(ABC):
         """Return the music of (T,) tokens; no note is lost, whatever the tokens."""
 
     @property
-    def never(self) -> Sequence[int]:
+    def excluded_ids(self) -> Sequence[int]:
         """The tokens that are never sampled, such as padding."""
         return ()
 
     def rules(self) -> Mapping[str, Callable[[], LogitsProcessor]]:
-        """Return the rules of musical grammar by name; each call makes a filter for one batch."""
+        """Return the rules of musical grammar by name; calling one makes a filter for one batch."""
         return {}
 
     def at_tempo(self, tempo: float) -> "Tokenizer":
-        """Return the scheme for music all of one ``tempo``; it may make no use of it."""
+        """Return the tokenizer for music all of one ``tempo``; it may ignore it."""
         return self
 
     def transpose(self, ids: Ids, semitones: int) -> Ids:
-        """Return ``ids`` with every pitch but the drums' moved; a scheme may leave them as is."""
+        """Return ``ids`` with all pitches but the drums' moved; or, by default, as they are."""
         return ids
 
     def timeline(self, ids: Ids) -> Timeline:

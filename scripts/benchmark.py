@@ -26,7 +26,7 @@ from torch import Tensor
 
 from emsync.demo import HEIGHT, LENGTH, WIDTH, draw_clip
 from emsync.model.composer import Composer
-from emsync.model.int8 import decoder as fast
+from emsync.model.int8.decoder import QuantizedDecoder
 from emsync.model.transformer import Decoder, EventTransformer, ModelConfig
 from emsync.options import CHECKPOINT
 
@@ -114,16 +114,16 @@ def features(model: EventTransformer, tokens: int) -> dict[str, Tensor]:
     }
 
 
-def step_seconds(decoder: Decoder | fast.Decoder, batch: int) -> float:
+def step_seconds(decoder: Decoder | QuantizedDecoder, batch: int) -> float:
     """Return the seconds of a decoding step after READ tokens.
 
     Only the first piece's tokens are read: what is remembered of the others costs as much.
     """
     model = decoder.model
     ids = torch.randint(model.config.vocab_size, (1, READ))
-    decoder.begin(ids, features(model, READ), [0])
-    beside = {c.name: torch.full((batch, c.channels), torch.nan) for c in model.beside}
-    return best(lambda: decoder.step(ids[0, :batch], beside), 20)
+    decoder.prefill(ids, features(model, READ), [0])
+    rows = {c.name: torch.full((batch, c.channels), torch.nan) for c in model.per_token}
+    return best(lambda: decoder.step(ids[0, :batch], rows), 20)
 
 
 def transformers_seconds(model: EventTransformer) -> float:
@@ -141,13 +141,13 @@ def transformers_seconds(model: EventTransformer) -> float:
     return best(lambda: gpt2(ids[:, :1], past_key_values=past, use_cache=True), 20)
 
 
-def bytes_read(decoder: fast.Decoder) -> tuple[int, int]:
+def bytes_read(decoder: QuantizedDecoder) -> tuple[int, int]:
     """Return the bytes that the next step reads: for all pieces once, and for the pieces' past."""
-    net, memory, share = decoder.net, decoder.memory, decoder.length / decoder.model.longest
-    matrices = (net.qkv, net.out, net.widen, net.narrow, net.head)
+    network, cache, share = decoder.network, decoder.cache, decoder.length / decoder.model.longest
+    matrices = (network.qkv, network.out, network.mlp_in, network.mlp_out, network.head)
     weights = sum(part.nbytes for matrix in matrices for part in matrix)
-    distance = share * (net.distance.rows.nbytes + net.distance.scales.nbytes)
-    return weights + int(distance), int(share * sum(part.nbytes for part in memory))
+    distance = share * (network.distance.rows.nbytes + network.distance.scales.nbytes)
+    return weights + int(distance), int(share * sum(part.nbytes for part in cache))
 
 
 @torch.inference_mode()
@@ -157,8 +157,11 @@ def decoding(model: EventTransformer) -> dict[str, Any]:
     whole = best(lambda: model(ids, features(model, READ)), 3)
     plain = step_seconds(Decoder(model, 1), 1)
     gpt2 = transformers_seconds(model)
-    decoder = fast.Decoder(model, 1)
-    one, many = step_seconds(decoder, 1), step_seconds(fast.Decoder(model, CANDIDATES), CANDIDATES)
+    decoder = QuantizedDecoder(model, 1)
+    one, many = (
+        step_seconds(decoder, 1),
+        step_seconds(QuantizedDecoder(model, CANDIDATES), CANDIDATES),
+    )
     numbers = torch.ones(SUMMED // 4)
     bandwidth, (shared, own) = SUMMED / best(lambda: numbers.sum(), 7), bytes_read(decoder)
     read = shared + own

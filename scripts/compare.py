@@ -39,7 +39,7 @@ def generated(composer: Composer, count: int, seconds: float, sampling: Sampling
         valence, arousal = rng.uniform(-0.7, 0.7, 2).tolist()
         times = np.cumsum(rng.uniform(4, 8, int(seconds / 6))).tolist()
         films.append(
-            composer.film(
+            composer.partial_analysis(
                 seconds, valence=valence, arousal=arousal, tonic=tonic,
                 cuts=tuple(Cut(time) for time in times if time < seconds),
             )

@@ -56,16 +56,19 @@ cuts = st.lists(st.floats(0, 40, width=32) | on_the_grid, max_size=8)
 
 
 def slow_waits(conditioner: Boundaries, target: Floats, music: Timeline) -> list[float]:
-    """Return the wait beside each token by SPEC 5's words: an (N, T) table of open boundaries."""
+    """Return the wait at each token by Algorithm 1 of docs/system.md, section 5.
+
+    It is read from an (N, T) table of pending boundaries.
+    """
     times, marks = music.times, music.marks
     table = np.zeros((len(target), len(times)))
     for n, boundary in enumerate(target.astype(float)):
-        answered = False
+        met = False
         for t, (now, mark) in enumerate(zip(times, marks, strict=True)):
             if mark and boundary - conditioner.tolerance < now < boundary + conditioner.tolerance:
-                answered = True
+                met = True
             future = boundary + conditioner.grace >= now
-            table[n, t] = NAN if answered or not future else max(boundary - now, 0.0)
+            table[n, t] = NAN if met or not future else max(boundary - now, 0.0)
     return [min(np.append(column[~np.isnan(column)], np.inf)) for column in table.T]
 
 
@@ -86,19 +89,19 @@ def slow_waits(conditioner: Boundaries, target: Floats, music: Timeline) -> list
         ("valence_arousal", np.array([(0, -1, 1), (4, 1, -1)], np.float32)),
     ],
 )
-def test_conditioners_keep_the_laws_on_odd_targets(name: str, target: Floats) -> None:
+def test_conditioners_keep_the_rules_on_odd_targets(name: str, target: Floats) -> None:
     conditioner = plugins.load(plugins.CONDITIONERS, name, Conditioner)()  # type: ignore[type-abstract]
     check_conditioner(conditioner, target, Events().timeline(Events().encode(example_piece())))
 
 
 @pytest.mark.parametrize("name", OURS)
-def test_every_conditioner_keeps_the_laws_and_has_one_form_of_target(name: str) -> None:
+def test_every_conditioner_keeps_the_rules_and_has_one_form_of_target(name: str) -> None:
     conditioner = plugins.load(plugins.CONDITIONERS, name, Conditioner)()  # type: ignore[type-abstract]
     check_conditioner(conditioner)
     form = conditioner.from_music(example_piece())
     for video in (example_video(), Analysis(8.0, "24"), replace(example_video(), tempo=90.0)):
-        asked = conditioner.from_video(video)
-        assert asked.ndim == form.ndim and asked.shape[1:] == form.shape[1:]
+        requested = conditioner.from_video(video)
+        assert requested.ndim == form.ndim and requested.shape[1:] == form.shape[1:]
 
 
 @given(cuts, timelines())
@@ -122,18 +125,18 @@ def test_the_countdown_equals_the_features(target: list[float], music: Timeline)
     assert np.array_equal(np.array(rows, np.float32).reshape(-1, 2), expected)
 
 
-def test_boundaries_count_down_and_look_past_an_answered_one() -> None:
+def test_boundaries_count_down_and_look_past_an_met_one() -> None:
     music = timeline((0.0, False), (1.0, False), (1.5, True), (2.0, False), (5.0, False))
     rows = Boundaries().features(floats(2.0, 6.0), music)
     assert (rows[:, 0] * 8).tolist() == pytest.approx([2.0, 1.0, 4.5, 4.0, 1.0])
 
 
-def test_a_mark_answers_every_boundary_within_a_second_and_no_other() -> None:
+def test_a_mark_meets_every_boundary_within_a_second_and_no_other() -> None:
     rows = Boundaries().features(floats(1.1, 2.9, 3.1), timeline((2.0, True)))
     assert rows[0, 0] * 8 == pytest.approx(1.1, abs=1e-6)
 
 
-def test_a_boundary_that_passes_unanswered_is_dropped() -> None:
+def test_a_boundary_that_passes_unmet_is_dropped() -> None:
     rows = Boundaries().features(floats(2.0, 5.0), timeline((1.9, False), (2.1, False)))
     assert (rows[:, 0] * 8).tolist() == pytest.approx([0.1, 2.9], abs=1e-6)
 
@@ -179,16 +182,16 @@ def test_valence_and_arousal_come_from_labels_and_from_the_video() -> None:
     assert video.shape == (1, 3) and video[0, 1] == np.float32(0.1) and np.isnan(video[0, 2])
 
 
-def test_an_arc_is_told_scene_by_scene() -> None:
+def test_an_arc_is_requested_scene_by_scene() -> None:
     conditioner = ValenceArousal()
     arc = np.array([(0, 0.5, -0.5), (4, -1, 1), (9, np.nan, 0)], np.float32)
     assert conditioner.changes(arc).tolist() == [4, 9]
-    told = []
+    read = []
     for now in (0.0, 3.9, 4.0, 8.5, 9.0, 99.0):
         timeline = Timeline(np.array([0.0, now]), np.zeros(2, bool))
-        told.append(np.diag(conditioner.features(arc, timeline)).tolist())
+        read.append(np.diag(conditioner.features(arc, timeline)).tolist())
     first, second, third = (row[1:].tolist() for row in arc)
-    assert str(told) == str([first, first, second, second, third, third])
+    assert str(read) == str([first, first, second, second, third, third])
     check_conditioner(conditioner, arc, Timeline(np.arange(12.0), np.zeros(12, bool)))
 
 
@@ -205,12 +208,12 @@ def test_onset_density_counts_the_onsets_of_each_second() -> None:
     assert OnsetDensity().from_music(piece)[:3].tolist() == [2.0, 1.0, 3.0]
 
 
-def test_onset_density_is_asked_where_the_arousal_changes() -> None:
+def test_onset_density_is_requested_where_the_arousal_changes() -> None:
     arc = (State(0.0, 3.0, 0.1, -0.9), State(3.0, 5.5, 0.2, NAN), State(5.5, 8.0, 0.3, 0.8))
-    asked = OnsetDensity().from_video(Analysis(8.0, "25", arc=arc))
-    assert asked[:3].tolist() == [2.5] * 3
-    assert np.isnan(asked[3:5]).all()
-    assert asked[5:].tolist() == pytest.approx([9.8] * 3)
+    requested = OnsetDensity().from_video(Analysis(8.0, "25", arc=arc))
+    assert requested[:3].tolist() == [2.5] * 3
+    assert np.isnan(requested[3:5]).all()
+    assert requested[5:].tolist() == pytest.approx([9.8] * 3)
     assert np.isnan(OnsetDensity().from_video(Analysis(8.0, "25", arousal=0.8))).all()
 
 
@@ -244,18 +247,20 @@ def test_the_profiles_are_shares_and_fit_their_keys() -> None:
         assert KEYS[key_fits(np.array(profile)).argmax()] == name
 
 
-def test_a_video_asks_for_major_where_it_is_pleasant_and_for_minor_where_not() -> None:
+def test_a_video_requests_major_where_it_is_pleasant_and_for_minor_where_not() -> None:
     arc = (
         State(0.0, 4.0, -0.9, 0.0),
         State(4.0, 8.0, 0.2, 0.0),
         State(8.0, 10.0, NAN, 0.0),
         State(10.0, 12.0, 0.9, NAN),
     )
-    asked = Chroma().from_video(Analysis(12.0, "25", arc=arc, tonic="F#"))
-    names = [KEYS[key_fits(row.astype(np.float64)).argmax()] for row in (asked[0], asked[8])]
+    requested = Chroma().from_video(Analysis(12.0, "25", arc=arc, tonic="F#"))
+    names = [
+        KEYS[key_fits(row.astype(np.float64)).argmax()] for row in (requested[0], requested[8])
+    ]
     assert names == ["F#m", "F#"]
-    assert (asked[:8] == asked[0]).all() and (asked[8:16] == asked[8]).all()
-    assert np.isnan(asked[16:20]).all() and (asked[20:] == asked[8]).all()
+    assert (requested[:8] == requested[0]).all() and (requested[8:16] == requested[8]).all()
+    assert np.isnan(requested[16:20]).all() and (requested[20:] == requested[8]).all()
     assert np.isnan(Chroma().from_video(Analysis(8.0, "25"))).all()
     with pytest.raises(UsageError, match="tonic 'H' is no pitch class"):
         Chroma().from_video(Analysis(8.0, "25", valence=0.0, tonic="H"))
@@ -264,11 +269,11 @@ def test_a_video_asks_for_major_where_it_is_pleasant_and_for_minor_where_not() -
 @given(cuts, timelines())
 def test_a_cursor_over_steps_equals_the_features(target: list[float], music: Timeline) -> None:
     rows = np.array([[share / 40] * 12 for share in target], np.float32).reshape(-1, 12)
-    for conditioner, asked in ((Chroma(), rows), (OnsetDensity(), floats(*target))):
-        cursor = conditioner.cursor(asked)
+    for conditioner, requested in ((Chroma(), rows), (OnsetDensity(), floats(*target))):
+        cursor = conditioner.cursor(requested)
         pairs = zip(music.times.tolist(), music.marks.tolist(), strict=True)
         found = np.array([cursor.row(t, m) for t, m in pairs], np.float32)
-        expected = conditioner.features(asked, music)
+        expected = conditioner.features(requested, music)
         assert np.array_equal(found.reshape(expected.shape), expected, equal_nan=True)
 
 
@@ -299,14 +304,14 @@ def test_the_metre_turns_once_a_bar_and_goes_on_evenly_outside_of_the_bars() -> 
         )
 
 
-def test_a_video_asks_for_bars_of_the_tempo_and_for_none_without() -> None:
+def test_a_video_requests_bars_of_the_tempo_and_for_none_without() -> None:
     assert np.isnan(Metre().from_video(Analysis(10.0, "25"))).all()
     bars = Metre().from_video(Analysis(10.0, "25", tempo=120.0))
     np.testing.assert_allclose(np.diff(bars), 2.0)
     assert bars[0] == 0 and bars[-1] >= 10.0
 
 
-def test_only_the_clock_is_told_where_nothing_is_asked() -> None:
+def test_only_the_metre_is_always_on() -> None:
     load = plugins.load
-    clocks = {name for name in OURS if load(plugins.CONDITIONERS, name, Conditioner).clock}
-    assert clocks == {"metre"}
+    always = {name for name in OURS if load(plugins.CONDITIONERS, name, Conditioner).always_on}
+    assert always == {"metre"}

@@ -76,7 +76,7 @@ def test_the_mode_tells_the_valence() -> None:
 
 def test_a_feeling_is_asked_for_by_all_that_it_moves(small: Path) -> None:
     composer = Composer.from_pretrained(small)
-    film = composer.targets(composer.film(8.0, valence=0.5))
+    film = composer.targets(composer.partial_analysis(8.0, valence=0.5))
     assert film["valence_arousal"].tolist()[0][1] == 0.5
     assert np.isnan(film["onset_density"]).all() and np.isnan(film["boundaries"]).all()
 

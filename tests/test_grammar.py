@@ -30,7 +30,7 @@ def drawn(tokenizer: Tokenizer, batch: int, length: int, without: str = "") -> I
     ids[:, : len(header)] = header
     for t in range(len(header), length):
         scores = torch.zeros(batch, tokenizer.vocab_size)
-        scores[:, list(tokenizer.never)] = -torch.inf
+        scores[:, list(tokenizer.excluded_ids)] = -torch.inf
         for rule in rules:
             scores = rule(ids[:, :t], scores)
         assert torch.isfinite(scores).any(dim=1).all(), "a dead end: no token may follow"

@@ -91,7 +91,7 @@ def test_a_plug_in_bears_its_entry_point_s_name_and_says_what_it_does(
         assert 0 < len(plugin.summary) < 80
 
 
-def test_a_third_party_conditioner_keeps_the_laws(ending: Conditioner) -> None:
+def test_a_third_party_conditioner_keeps_the_rules(ending: Conditioner) -> None:
     tokenizer = Events()
     timeline = tokenizer.timeline(tokenizer.encode(example_piece()))
     check_conditioner(ending, np.array([12.0], np.float32), timeline)
@@ -180,10 +180,10 @@ def test_a_conditioner_whose_targets_have_two_forms_fails_the_check(ending: Cond
 
     @dataclass(frozen=True)
     class Silent(type(ending)):  # type: ignore[misc]
-        def unasked(self, target):  # type: ignore[no-untyped-def]
+        def null_target(self, target):  # type: ignore[no-untyped-def]
             return np.full((1, 2), np.nan, np.float32)
 
-    with pytest.raises(AssertionError, match="unasked of from_music has the shape"):
+    with pytest.raises(AssertionError, match="null_target of from_music has the shape"):
         check_conditioner(Silent())
 
 

@@ -17,7 +17,7 @@ from emsync.model.sampling import sample
 
 torch.set_num_threads(int(sys.argv[1]))
 composer = Composer.from_pretrained("emsync-small")
-film = composer.film(4.0, valence=0.5, arousal=0.3, cuts=(Cut(2.0),))
+film = composer.partial_analysis(4.0, valence=0.5, arousal=0.3, cuts=(Cut(2.0),))
 drawn = sample(
     composer.model, composer.tokenizer, [composer.targets(film)] * 2, [4.0, 4.0], [0, 1],
     composer.sampling,
@@ -59,8 +59,10 @@ def test_what_was_compiled_in_another_order_draws_the_same(
     first: tuple[str, Path], tmp_path: Path
 ) -> None:
     """Some functions compiled alone before those that contain them, as a test may do."""
-    alone = "from emsync.model.int8 import kernels as k; import numpy as np; " \
-        "k.normal(np.ones((1, 64), np.float32)); k.largest(np.ones(64, np.float32))"  # fmt: skip
+    alone = (
+        "from emsync.model.int8 import kernels as k; import numpy as np; "
+        "k.layer_norm(np.ones((1, 64), np.float32)); k.largest(np.ones(64, np.float32))"
+    )
     environment = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path)}
     subprocess.run([sys.executable, "-c", alone], check=True, env=environment)
     assert drawn(1, tmp_path) == first[0]

@@ -10,8 +10,8 @@ from transformers.generation.logits_process import (
 )
 
 from emsync.errors import EmsyncError, UsageError
-from emsync.model.int8.nucleus import draw, likeliest
-from emsync.model.sampling import Chances, guided, sample
+from emsync.model.int8.nucleus import draw, nucleus
+from emsync.model.sampling import UniformStreams, guided, sample
 from emsync.model.transformer import EventTransformer, ModelConfig
 from emsync.options import Sampling
 from emsync.tokens import Ids
@@ -83,7 +83,7 @@ def test_the_first_token_tells_the_instruments(
 ) -> None:
     ids = one(model, instruments=instruments)
     assert ids[:2].tolist() == [token, v.START]
-    assert not np.isin(ids[2:], Events().never).any()
+    assert not np.isin(ids[2:], Events().excluded_ids).any()
 
 
 def test_the_likeliest_token_is_always_drawn_with_top_k_of_one(model: EventTransformer) -> None:
@@ -107,9 +107,9 @@ def test_draws_follow_the_probabilities_and_never_fall_on_what_is_excluded(
     settings: Sampling,
 ) -> None:
     wanted = torch.tensor([0.5, 0.0, 0.3, 0.2, 0.0])
-    points = Chances(range(4000)).next()
+    uniforms = UniformStreams(range(4000)).next()
     scores = wanted.log()[None].repeat(4000, 1).numpy()
-    drawn = draw(scores, points, settings.temperature, settings.top_p, settings.top_k)
+    drawn = draw(scores, uniforms, settings.temperature, settings.top_p, settings.top_k)
     counts = torch.bincount(torch.from_numpy(drawn), minlength=5) / 4000
     assert counts[1] == counts[4] == 0
     assert (counts - wanted).abs().max() < 0.03
@@ -128,7 +128,7 @@ def test_what_can_be_drawn_and_how_likely_is_what_transformers_warpers_say(
     warped = TopKLogitsWarper(top_k)(None, warped) if top_k else warped
     warped = TopPLogitsWarper(top_p)(None, warped) if top_p < 1 else warped
     for row, wanted in zip(scores, warped.softmax(-1).double(), strict=True):
-        tokens, mass = likeliest(row.numpy(), temperature, top_p, top_k)
+        tokens, mass = nucleus(row.numpy(), temperature, top_p, top_k)
         share = np.diff(mass, prepend=0) / mass[-1]
         assert (np.diff(share) <= 1e-12).all()
         found = torch.zeros(size, dtype=torch.double)
@@ -142,12 +142,12 @@ def test_where_no_token_can_come_next_is_an_error() -> None:
         draw(nothing, np.array([0.5]), 1.0, 0.95, 0)
 
 
-def test_the_points_of_a_piece_are_its_own_and_even() -> None:
-    three, one = Chances([0, 1, 2]), Chances([1])
-    points = np.stack([three.next() for _ in range(600)])
-    assert np.array_equal(points[:, 1], np.concatenate([one.next() for _ in range(600)]))
-    assert len(np.unique(points)) == 1800
-    assert np.abs(points.mean(0) - 0.5).max() < 0.05
+def test_the_stream_of_a_piece_is_its_own_and_uniform() -> None:
+    three, one = UniformStreams([0, 1, 2]), UniformStreams([1])
+    uniforms = np.stack([three.next() for _ in range(600)])
+    assert np.array_equal(uniforms[:, 1], np.concatenate([one.next() for _ in range(600)]))
+    assert len(np.unique(uniforms)) == 1800
+    assert np.abs(uniforms.mean(0) - 0.5).max() < 0.05
 
 
 def test_music_that_stands_still_is_an_error_with_a_way_out(model: EventTransformer) -> None:
@@ -175,20 +175,20 @@ def test_impossible_settings_are_refused(settings: dict[str, float], message: st
         Sampling(**settings)  # type: ignore[arg-type]
 
 
-def test_guidance_of_one_is_as_asked_and_of_nought_as_unasked() -> None:
+def test_guidance_of_one_is_conditional_and_of_zero_unconditional() -> None:
     logits = torch.randn(6, 11, generator=torch.Generator().manual_seed(0))
-    asked, unasked = logits.softmax(-1).chunk(2)
-    assert torch.allclose(guided(logits, 1.0).softmax(-1), asked)
-    assert torch.allclose(guided(logits, 0.0).softmax(-1), unasked)
-    twice = unasked * (asked / unasked) ** 2
+    conditional, unconditional = logits.softmax(-1).chunk(2)
+    assert torch.allclose(guided(logits, 1.0).softmax(-1), conditional)
+    assert torch.allclose(guided(logits, 0.0).softmax(-1), unconditional)
+    twice = unconditional * (conditional / unconditional) ** 2
     assert torch.allclose(guided(logits, 2.0).softmax(-1), twice / twice.sum(-1, keepdim=True))
 
 
-def test_a_piece_guided_by_nought_is_the_piece_of_which_nothing_is_asked(
+def test_a_piece_with_a_guidance_of_zero_is_the_unconditional_piece(
     model: EventTransformer,
 ) -> None:
-    unasked = {c.name: c.unasked(TARGETS[c.name]) for c in model.conditioners}
-    (free,) = sample(model, Events(), [unasked], [2.0], [0])
+    null = {c.name: c.null_target(TARGETS[c.name]) for c in model.conditioners}
+    (free,) = sample(model, Events(), [null], [2.0], [0])
     assert np.array_equal(one(model, guidance=0.0), free)
     assert not np.array_equal(one(model, guidance=4.0), one(model))
     with pytest.raises(UsageError, match="guidance is -1"):

@@ -102,7 +102,7 @@ def slow_steps(piece: Piece) -> dict[tuple[int, int], list[tuple[int, int]]]:
 
 
 def slow_encode(piece: Piece) -> list[int]:
-    """Return the tokens of ``piece`` as SPEC 1 tells them, one by one."""
+    """Return the tokens of ``piece`` as docs/system.md, section 1, describes them, one by one."""
     happenings = []
     for (c, p), struck in slow_steps(piece).items():
         for first, last in struck:
@@ -267,7 +267,7 @@ def test_transposition_there_and_back_changes_nothing_that_stays_on_the_keys(
 
 
 @pytest.mark.parametrize("tokenizer", [Events(), Tsd()], ids=lambda t: t.name)
-def test_every_tokenizer_keeps_the_laws(tokenizer: Tokenizer, piece: Piece) -> None:
+def test_every_tokenizer_keeps_the_rules(tokenizer: Tokenizer, piece: Piece) -> None:
     assert plugins.load(plugins.TOKENIZERS, tokenizer.name, Tokenizer) is type(tokenizer)  # type: ignore[type-abstract]
     for example in (example_piece(), piece, Piece.of(np.zeros((0, 4)))):
         check_tokenizer(tokenizer, example)

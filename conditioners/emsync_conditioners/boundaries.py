@@ -16,9 +16,9 @@ from emsync.tokens import Timeline
 
 @dataclass(frozen=True)
 class Boundaries(Conditioner):
-    """The time left until the next boundary, beside each token.
+    """The time left until the next boundary, for each token.
 
-    Targets are the (N,) times of the boundaries in seconds; [NaN] asks for none and forbids none.
+    Targets are the (N,) times of the boundaries in seconds; [NaN] leaves it open.
     """
 
     name: ClassVar[str] = "boundaries"
@@ -27,7 +27,7 @@ class Boundaries(Conditioner):
     channels: ClassVar[int] = 2
 
     horizon: float = 8.0  # seconds; boundaries further away all look the same
-    tolerance: float = 1.0  # seconds; a mark this close answers a boundary
+    tolerance: float = 1.0  # seconds; a mark this close meets a boundary
     grace: float = 0.006  # seconds; music on a grid may come to a boundary this late
 
     def from_music(self, piece: Piece) -> Floats:
@@ -45,16 +45,16 @@ class Boundaries(Conditioner):
         return _Countdown(self, target)
 
     def _waits(self, target: Seconds, timeline: Timeline) -> Seconds:
-        """Return the (T,) seconds until the next boundary that no mark has answered.
+        """Return the (T,) seconds until the next boundary that no mark has met; or infinity.
 
-        Each boundary is open until a mark within the tolerance answers it, or it has passed. Both
-        ends come in the order of the boundaries, so one search finds the first that is open.
+        A boundary is pending until a mark within the tolerance meets it, or it has passed. Both
+        ends come in the order of the boundaries, so one search finds the first that is pending.
         """
         times = timeline.times
         passed = np.searchsorted(times, target + self.grace, side="right")  # (N,) first beyond it
-        answered = _first_mark(target, times, np.flatnonzero(timeline.marks), self.tolerance)
-        shut = np.minimum(passed, answered)  # (N,) ascending; open for tokens before this one
-        nearest = np.searchsorted(shut, np.arange(len(times)), side="right")  # (T,)
+        met = _first_mark(target, times, np.flatnonzero(timeline.marks), self.tolerance)
+        ends = np.minimum(passed, met)  # (N,) ascending; pending for tokens before this one
+        nearest = np.searchsorted(ends, np.arange(len(times)), side="right")  # (T,)
         return np.maximum(np.append(target, np.inf)[nearest] - times, 0.0)
 
     def _rows(self, waits: Seconds) -> Floats:
@@ -74,22 +74,22 @@ def _first_mark(
 
 
 class _Countdown(Cursor):
-    """The boundaries still open, the next one first."""
+    """Keeps the boundaries that are pending, the next one first."""
 
     def __init__(self, conditioner: Boundaries, target: Floats) -> None:
         super().__init__(conditioner, target)
         self.boundaries = conditioner
-        self.asked = not np.isnan(target).any()
-        self.open = sorted(map(float, target)) if self.asked else []
+        self.requested = not np.isnan(target).any()
+        self.pending = sorted(map(float, target)) if self.requested else []
 
     def row(self, time: float, mark: bool) -> Sequence[float]:
-        if not self.asked:
+        if not self.requested:
             return [math.nan] * self.boundaries.channels
         grace, reach = self.boundaries.grace, self.boundaries.tolerance
-        while self.open and self.open[0] + grace < time:
-            del self.open[0]
+        while self.pending and self.pending[0] + grace < time:
+            del self.pending[0]
         if mark:
-            self.open = [t for t in self.open if not t - reach < time < t + reach]
-        wait = max(self.open[0] - time, 0.0) if self.open else math.inf
+            self.pending = [t for t in self.pending if not t - reach < time < t + reach]
+        wait = max(self.pending[0] - time, 0.0) if self.pending else math.inf
         near = min(wait, self.boundaries.horizon)
         return [near / self.boundaries.horizon, math.exp(-near)]

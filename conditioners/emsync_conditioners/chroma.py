@@ -1,4 +1,4 @@
-"""Which pitch classes sound, moment by moment: the key and its mode, pleasant or unpleasant."""
+"""The key and its mode, moment by moment: how much each pitch class sounds."""
 
 import math
 from dataclasses import dataclass
@@ -13,23 +13,23 @@ from emsync.music.statistics import sounded
 from emsync.music.tonality import pitch_class
 from emsync.tokens import Timeline
 
-SILENT = 1e-6  # seconds of sound that are none
+SILENT = 1e-6  # seconds of sound; less is silence
 LONGEST = 2.0  # seconds of a note that count
 
 # Shares of the twelve pitch classes, from the tonic up, in music in major and in minor: means over
 # the passages of 8 s of 600 songs of Lakh Pianoroll whose best key fits by 0.7 or more
 MAJOR = (0.282, 0.002, 0.092, 0.006, 0.125, 0.115, 0.006, 0.201, 0.006, 0.096, 0.025, 0.042)
 MINOR = (0.289, 0.010, 0.057, 0.172, 0.007, 0.098, 0.005, 0.162, 0.084, 0.013, 0.091, 0.013)
-POINTED = 1.5  # power of the shares that a film asks for: the mode is heard better than with 1 or 2
+POINTED = 1.5  # power of the shares that a film requests: the mode is heard better than with 1 or 2
 
 
 @dataclass(frozen=True)
 class Chroma(Conditioner):
-    """How much each pitch class sounds in the next seconds, beside each token.
+    """How much each pitch class sounds in the next seconds, for each token.
 
     Targets are (F, 12), a row for the ``window`` from each ``step`` on: the share of each pitch
-    class, from C, in what sounds; NaN where nothing pitched does or nothing is asked. The model
-    sees the square roots, in which small shares count.
+    class, from C, in what sounds; NaN where nothing pitched sounds or nothing is requested. The
+    model reads the square roots, in which small shares count.
     """
 
     name: ClassVar[str] = "chroma"
@@ -49,7 +49,7 @@ class Chroma(Conditioner):
         return shares.astype(np.float32)
 
     def from_video(self, video: Analysis) -> Floats:
-        """Ask for the tonic's major where the valence is pleasant, for its minor where it is not.
+        """Request the tonic's major where the valence is pleasant, its minor where it is not.
 
         That people hear a piece as pleasant agrees with its mode: AUC 0.69 on VGMIDI, 0.77 on
         EMOPIA (``music/mood.json``); and Ionian is the happiest of the diatonic modes (Temperley

@@ -1,4 +1,4 @@
-"""Where in the bar each token stands: the clock that keeps the beat."""
+"""Where in the bar each token stands, so that the music keeps the beat."""
 
 import math
 from collections.abc import Sequence
@@ -17,19 +17,19 @@ CYCLES = (1, 2, 4, 8, 16)  # a bar: from the bar itself to its sixteenths
 
 @dataclass(frozen=True)
 class Metre(Conditioner):
-    """The phase of the bar beside each token, as sine and cosine of several cycles a bar.
+    """The position in the bar at each token, as sine and cosine of several cycles a bar.
 
     Targets are the (K,) downbeats in seconds; the bars before and after them go on evenly. Fewer
-    than two, or NaN, ask for no metre.
+    than two, or NaN, request no metre.
     """
 
     name: ClassVar[str] = "metre"
     summary: ClassVar[str] = "where in the bar the music is, so that it keeps the beat"
     place: ClassVar[Place] = "position"
     channels: ClassVar[int] = 2 * len(CYCLES)
-    clock: ClassVar[bool] = True
+    always_on: ClassVar[bool] = True
 
-    beats: int = BEATS  # in a bar of the grid that a video asks for
+    beats: int = BEATS  # in a bar of the grid that a video requests
 
     def from_music(self, piece: Piece) -> Floats:
         return piece.downbeats.astype(np.float32)
@@ -51,7 +51,7 @@ class Metre(Conditioner):
 
 
 class _Phase(Cursor):
-    """The row of one moment: it depends on its own time alone, and most tokens take none."""
+    """Rows depend on the time alone, and most tokens take none: the last row is kept."""
 
     def __init__(self, conditioner: Metre, target: Floats) -> None:
         super().__init__(conditioner, target)

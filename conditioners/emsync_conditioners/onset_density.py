@@ -17,9 +17,9 @@ ONSETS = (-0.875, -0.625, -0.375, -0.125, 0.125, 0.375, 0.625), (2.5, 4.2, 5.2, 
 
 @dataclass(frozen=True)
 class OnsetDensity(Conditioner):
-    """The number of onsets in the current window, beside each token.
+    """The number of onsets in the current window, for each token.
 
-    Targets are the (W,) onsets a second in each window; NaN asks for nothing there.
+    Targets are the (W,) onsets a second in each window; NaN requests nothing there.
     """
 
     name: ClassVar[str] = "onset_density"
@@ -36,10 +36,10 @@ class OnsetDensity(Conditioner):
         return (np.histogram(times, edges)[0] / self.window).astype(np.float32)
 
     def from_video(self, video: Analysis) -> Floats:
-        """Ask for what fits the arousal where that changes, else for nothing.
+        """Request the density that fits the arousal, if the arousal changes; else nothing.
 
-        Dense control from motion breaks the beat (Sulun et al., section 2); this is one density for
-        a whole state, and makes heard that the next one has begun.
+        A density that follows the motion breaks the beat (Sulun, Viana & Davies, section 1); this
+        one is constant within a scene, and makes audible that the next one has begun.
         """
         count = math.ceil(video.duration / self.window)
         times = (np.arange(count, dtype=np.float64) + 0.5) * self.window

@@ -16,7 +16,7 @@ class ValenceArousal(Conditioner):
     """Valence and arousal in [-1, 1], as two vectors before the tokens.
 
     Targets are (S, 3), a row for each state: the second from which it holds, valence, arousal. NaN
-    leaves one open. Row 0 is the valence with a zero beside it, row 1 a zero and the arousal.
+    requests no value. The features are (valence, 0) and (0, arousal).
     """
 
     name: ClassVar[str] = "valence_arousal"
@@ -24,7 +24,7 @@ class ValenceArousal(Conditioner):
     place: ClassVar[Place] = "prefix"
     channels: ClassVar[int] = 2
 
-    limit: float = 1.0  # the largest size asked of the model
+    limit: float = 1.0  # the largest absolute value that is requested
 
     def from_music(self, piece: Piece) -> Floats:
         labels = [piece.labels.get(name, np.nan) for name in ("valence", "arousal")]

@@ -63,7 +63,7 @@ class Example:
 
 def droppable(conditioners: Sequence[Conditioner]) -> frozenset[str]:
     """Return the names of all labels and conditioners but the music's own time."""
-    return frozenset(LABELS) | {c.name for c in conditioners if not c.clock}
+    return frozenset(LABELS) | {c.name for c in conditioners if not c.always_on}
 
 
 def augment(
@@ -123,7 +123,9 @@ def window(
     features = {}
     for c in conditioners:
         target = c.from_music(requested)
-        rows = c.features(c.unasked(target) if c.name in passage.dropped else target, timeline)
+        rows = c.features(
+            c.null_target(target) if c.name in passage.dropped else target, timeline
+        )
         features[c.name] = _pad(rows[inputs], context, np.nan) if c.place == "position" else rows
     return Example(_pad(ids[chosen], context + 1, pad), features)
 

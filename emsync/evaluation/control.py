@@ -64,11 +64,11 @@ def drawer(
 
     ``progress`` is told the pieces drawn after each batch.
     """
-    unasked = composer.unasked(seconds)
+    unasked = composer.null_targets(seconds)
 
     def film(feeling: Floats, tonic: str) -> Mapping[str, Floats]:
         valence, arousal = feeling.tolist()
-        told = composer.film(seconds, valence=valence, arousal=arousal, tonic=tonic)
+        told = composer.partial_analysis(seconds, valence=valence, arousal=arousal, tonic=tonic)
         return composer.targets(told)
 
     def draw(name: str, asked: Sequence[Floats]) -> list[Piece]:

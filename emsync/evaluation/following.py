@@ -179,7 +179,7 @@ def drawer(
 
     def draw(asked: Sequence[Floats]) -> list[Piece]:
         films = [
-            composer.film(seconds, tonic=tonic).with_arc(_states(arc, seconds))
+            composer.partial_analysis(seconds, tonic=tonic).with_arc(_states(arc, seconds))
             for arc, tonic in zip(asked, cycle(TONICS), strict=False)
         ]
         targets = [composer.targets(film) for film in films]

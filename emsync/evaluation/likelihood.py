@@ -100,7 +100,7 @@ def evaluate(
         raise InputError("no song is left that the model was not trained on")
     context = composer.model.config.context
     tempo = f"; songs brought to {composer.tempo:g} BPM" if composer.tempo else ""
-    clocks = [c.name for c in composer.model.conditioners if c.clock]
+    clocks = [c.name for c in composer.model.conditioners if c.always_on]
     told = f" but the {' and '.join(clocks)}" if clocks else ""
     variant = f"nothing asked{told}; windows of {context} tokens that overlap by half{tempo}"
     return {**total.summary(), "skipped": skipped, "variant": variant}

@@ -1,8 +1,8 @@
 """Relative attention over all queries at once, in PyTorch's fused kernels: for training on a GPU.
 
-The network's own attention (``model.RelativeAttention``) is the law; these give the same numbers.
-Both first make the products of all queries and distance vectors, (B, H, N, N) in the dtype of the
-queries. On a CPU the network's own is faster, since it works less on keys that lie in the future.
+The reference implementation is ``transformer.RelativeAttention``; these give the same numbers. Both
+first compute the products of all queries and distance vectors, (B, H, N, N) in the dtype of the
+queries. On a CPU the reference is faster, since it works less on keys that lie in the future.
 
 Shapes: B batch, H heads, N positions, K width of a head.
 """
@@ -22,7 +22,7 @@ Attend: TypeAlias = Callable[[Tensor, Tensor, Tensor, Tensor, float], Tensor]
 
 
 def biased(q: Tensor, k: Tensor, v: Tensor, distance: Tensor, dropout: float) -> Tensor:
-    """Attend with ``scaled_dot_product_attention``, whose bias is the distances' products."""
+    """Attend by ``scaled_dot_product_attention``; the products of distances are its bias."""
     n = q.shape[2]
     # one row more than there are distances: the skewed products are then a view, not a copy
     far = F.pad(distance[-n:].to(q.dtype), (0, 0, 1, 0))  # (N + 1, K)
@@ -33,7 +33,7 @@ def biased(q: Tensor, k: Tensor, v: Tensor, distance: Tensor, dropout: float) ->
 
 
 def flexible(q: Tensor, k: Tensor, v: Tensor, distance: Tensor, dropout: float) -> Tensor:
-    """Attend with FlexAttention, which skips the keys in the future; it knows no dropout."""
+    """Return FlexAttention, which skips the keys in the future and cannot drop weights."""
     if dropout:
         raise UsageError(
             f"attention 'flexible' cannot drop {dropout} of the weights; set dropout = 0, or "
@@ -53,7 +53,7 @@ def flexible(q: Tensor, k: Tensor, v: Tensor, distance: Tensor, dropout: float) 
 
 @lru_cache
 def _flex(on_gpu: bool) -> Any:
-    """Return FlexAttention, compiled where that makes a fused kernel."""
+    """Return the FlexAttention function, compiled to a fused kernel on a GPU."""
     from torch.nn.attention.flex_attention import flex_attention
 
     return torch.compile(flex_attention) if on_gpu else flex_attention
@@ -61,14 +61,14 @@ def _flex(on_gpu: bool) -> Any:
 
 @lru_cache
 def _causal(n: int, device: torch.device) -> Any:
-    """Return the blocks of N x N that hold a key no later than its query."""
+    """Return the mask of the blocks of N x N with a key no later than its query."""
     from torch.nn.attention.flex_attention import create_block_mask
 
     return create_block_mask(lambda b, h, i, j: i >= j, None, None, n, n, device)
 
 
 ATTENTIONS: Mapping[str, Attend | None] = {
-    "plain": None,  # the network's own
+    "plain": None,  # the reference
     "biased": biased,
     "flexible": flexible,
 }

@@ -1,4 +1,4 @@
-"""A trained model with the tokenizer and conditioners it was trained with, on disk and off."""
+"""A trained model with its tokenizer and conditioners: draw with it, save it, load it."""
 
 import json
 import math
@@ -30,18 +30,18 @@ SCALE = ".scale"  # after the name of a matrix in int8: the tensor of its rows' 
 class Sample:
     """A piece as it was drawn."""
 
-    piece: Piece  # in the composer's own tempo
+    piece: Piece  # in the checkpoint's tempo
     ids: Ids  # (T,) its tokens
 
 
 @dataclass(frozen=True, eq=False)
 class Composer:
-    """Everything that turns what a video asks into tokens."""
+    """A checkpoint in memory: it turns what a video requests into music."""
 
     model: EventTransformer
     tokenizer: Tokenizer
-    tempo: float | None = None  # beats a minute of all music it was trained on; None: any
-    sampling: Sampling = Sampling()  # the settings that were found best for this model
+    tempo: float | None = None  # beats a minute of all its training music; None: they differ
+    sampling: Sampling = Sampling()  # the settings that work best for this model
 
     def to(self, device: str) -> Self:
         """Move the model to "cpu", "cuda", or with "auto" to a GPU if there is one."""
@@ -55,16 +55,19 @@ class Composer:
         return self
 
     def targets(self, video: Analysis) -> dict[str, Floats]:
-        """Return what each conditioner asks of the music for ``video``."""
+        """Return the target of each conditioner for ``video``, by its name."""
         return {c.name: c.from_video(video) for c in self.model.conditioners}
 
-    def film(self, seconds: float, **told: Any) -> Analysis:
-        """Return a film in the composer's own tempo, of which no more than ``told`` is known."""
-        return Analysis(seconds, "0", tempo=self.tempo or math.nan, **told)
+    def partial_analysis(self, seconds: float, **known: Any) -> Analysis:
+        """Return an analysis of which only ``known`` is known, in the checkpoint's tempo.
 
-    def unasked(self, seconds: float) -> dict[str, Floats]:
-        """Return targets of which nothing is asked but the music's own time."""
-        return self.targets(self.film(seconds))
+        ``known`` are fields of Analysis; the others request nothing.
+        """
+        return Analysis(seconds, "0", tempo=self.tempo or math.nan, **known)
+
+    def null_targets(self, seconds: float) -> dict[str, Floats]:
+        """Return targets that request nothing but the checkpoint's tempo."""
+        return self.targets(self.partial_analysis(seconds))
 
     def sample(
         self,
@@ -74,11 +77,11 @@ class Composer:
         sampling: Sampling | None = None,
         progress: Callable[[float], None] | None = None,
     ) -> list[Sample]:
-        """Draw a piece for each of ``targets``, each of its seconds and its seed.
+        """Draw a piece for each of ``targets``, with its duration in seconds and its seed.
 
         ``progress`` is called with the seconds of the piece that is furthest behind.
         """
-        from emsync.model.sampling import sample  # compiled by Numba, which training can do without
+        from emsync.model.sampling import sample  # needs Numba, which training can do without
 
         rows = sample(
             self.model, self.tokenizer, targets, durations, seeds, sampling or self.sampling,
@@ -89,7 +92,7 @@ class Composer:
     def save_pretrained(self, folder: PathLike, dtype: torch.dtype | None = None) -> None:
         """Write ``config.json`` and ``model.safetensors`` to ``folder``, in ``dtype`` if given.
 
-        In ``torch.int8`` the matrices have a scale for each row, and the rest stays as it is.
+        In ``torch.int8`` the matrices have a scale for each row, and the rest keeps its dtype.
         """
         config = {
             "tokenizer": describe(self.tokenizer),
@@ -138,7 +141,7 @@ class Composer:
             tempo = None if config.get("tempo") is None else float(config["tempo"])
             sampling = Sampling(**config.get("sampling", {}))
         except (AttributeError, KeyError, TypeError, ValueError) as error:
-            raise AssetError(f"{str(folder / 'config.json')!r} is not sound: {error}") from error
+            raise AssetError(f"{str(folder / 'config.json')!r} is not valid: {error}") from error
         if model.config.vocab_size != tokenizer.vocab_size:
             raise AssetError(
                 f"checkpoint {str(folder)!r} has {model.config.vocab_size} tokens, its tokenizer "
@@ -164,7 +167,7 @@ def load_weights(model: EventTransformer, path: Path) -> None:
 
 
 def _quantized(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Return matrices as int8 beside the (rows,) scales that bring them back, the rest as it is."""
+    """Return the matrices as int8 with their (rows,) scales, and the rest unchanged."""
     stored = dict(weights)
     for name, weight in weights.items():
         if weight.ndim == 2:
@@ -173,7 +176,7 @@ def _quantized(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def _widened(stored: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Return the weights that were stored, in float32; a matrix in int8 times its scales."""
+    """Return stored weights in float32; an int8 matrix is multiplied by its scales."""
     weights = {k: v.float() for k, v in stored.items() if not k.endswith(SCALE)}
     for name, weight in weights.items():
         if stored[name].dtype is torch.int8:
@@ -195,9 +198,7 @@ def checkpoint_names() -> list[str]:
 def find_checkpoint(name: PathLike) -> Path:
     """Return the folder of a shipped checkpoint, the folder named itself, or of "hub:user/name"."""
     if str(name).startswith("hub:"):
-        from emsync.model.hub import (
-            fetch,  # the only way to a connection, and only when it is asked for
-        )
+        from emsync.model.hub import fetch  # nothing else opens a connection
 
         return fetch(str(name).removeprefix("hub:"))
     for folder in (checkpoints_folder() / name, Path(name)):

@@ -1,4 +1,4 @@
-"""Checkpoints on the Hugging Face Hub, by its own mix-in. Only names that say so lead here.
+"""Checkpoints on the Hugging Face Hub, by its own mix-in; for names with "hub:" only.
 
 ``Composer.from_pretrained("hub:user/name")`` fetches one; ``Composer.push_to_hub("user/name")``
 publishes one. Nothing else in emsync opens a connection.
@@ -19,7 +19,7 @@ FILES = ("config.json", "model.safetensors", "README.md")
 class HubComposer(
     ModelHubMixin, library_name="emsync", tags=["music-generation", "video"], license="apache-2.0"
 ):
-    """A composer as the Hub's mix-in wants it."""
+    """A composer with the methods of the Hub's mix-in."""
 
     def __init__(self, composer: Composer) -> None:
         self.composer = composer
@@ -35,9 +35,9 @@ class HubComposer(
 
 
 def fetch(repository: str, revision: str | None = None) -> Path:
-    """Return the folder in the Hub's cache with a repository's checkpoint, fetched if need be.
+    """Return the folder in the Hub's cache with a repository's checkpoint, fetched if needed.
 
-    Raises AssetError where it cannot be had.
+    Raises AssetError where that fails.
     """
     try:
         return Path(snapshot_download(repository, revision=revision, allow_patterns=list(FILES)))

@@ -1,6 +1,6 @@
-"""Algorithm 1: draw pieces token by token until the video ends (Sulun, Viana & Davies, sec. 3.4).
+"""Algorithm 1: draw pieces token by token until the video ends (Sulun, Viana & Davies, sec. 3.1).
 
-Shapes: B pieces drawn side by side, T tokens read so far, V vocabulary.
+Shapes: B pieces drawn side by side, T tokens so far, P prefix vectors, V vocabulary.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -11,44 +11,46 @@ from torch import Tensor
 
 from emsync.conditioning import Targets
 from emsync.errors import EmsyncError, UsageError
-from emsync.model.int8 import decoder as fast
+from emsync.model.int8 import decoder as int8
 from emsync.model.int8.nucleus import Doubles, draw
 from emsync.model.transformer import Decoder, EventTransformer
 from emsync.options import Sampling
 from emsync.tokens import Ids, LogitsProcessor, Timeline, Tokenizer
 
 
-class Reader:
-    """The model reading a batch of pieces; the window it sees moves when the context is full.
+class SlidingWindowDecoder:
+    """Decodes a batch of pieces of any length: the window moves when the context is full.
 
-    Then it keeps the first token, which tells the instruments, and the newest half of the others.
+    The first token, which tells the instruments, and the newest half of the context stay in it.
     """
 
     def __init__(self, model: EventTransformer, prefix: Mapping[str, Tensor], batch: int) -> None:
         self.prefix, self.context = prefix, model.config.context  # {name: (B, P, channels)}
         self.device, self.vocab_size = model.head.weight.device, model.config.vocab_size
-        kind = fast.Decoder if fast.supported(model) else Decoder
+        kind = int8.QuantizedDecoder if int8.supported(model) else Decoder
         self.decoder = kind(model, batch)
-        self.live = list(range(batch))  # pieces that are still read
+        self.active = list(range(batch))  # pieces that are not finished
         self.length = 0  # tokens in the window, T
         self.ids = torch.empty(batch, self.context + 1, dtype=torch.long)
-        self.rows = {c.name: torch.empty(batch, self.context + 1, c.channels) for c in model.beside}
-        self.turned: set[int] = set()  # pieces whose prefix has changed
+        self.rows = {
+            c.name: torch.empty(batch, self.context + 1, c.channels) for c in model.per_token
+        }
+        self.stale: set[int] = set()  # pieces whose prefix has changed since they were read
 
-    def turn(self, piece: int, prefix: Mapping[str, Tensor]) -> None:
-        """Put {name: (P, channels)} rows before the tokens of a piece in place of the old ones."""
+    def update_prefix(self, piece: int, prefix: Mapping[str, Tensor]) -> None:
+        """Replace the prefix of a piece by {name: (P, channels)} rows, from the next step on."""
         for name, rows in prefix.items():
             self.prefix[name][piece] = rows
-        self.turned.add(piece)
+        self.stale.add(piece)
 
-    def leave(self, pieces: Sequence[int]) -> None:
-        """Read some pieces no further; their logits mean nothing from now on."""
-        self.live = [piece for piece in self.live if piece not in pieces]
-        self.turned.difference_update(pieces)
-        self.decoder.keep(self.live)
+    def finish(self, pieces: Sequence[int]) -> None:
+        """Decode some pieces no further; their logits are undefined from now on."""
+        self.active = [piece for piece in self.active if piece not in pieces]
+        self.stale.difference_update(pieces)
+        self.decoder.set_active(self.active)
 
-    def read(self, ids: Tensor, rows: Mapping[str, Tensor]) -> Tensor:
-        """Read (B,) tokens and the {name: (B, channels)} rows beside them; return (B, V) logits."""
+    def step(self, ids: Tensor, rows: Mapping[str, Tensor]) -> Tensor:
+        """Read (B,) tokens and their {name: (B, channels)} features; return (B, V) logits."""
         windows = [(self.ids, ids), *((self.rows[name], row) for name, row in rows.items())]
         for window, new in windows:
             window[:, self.length] = new
@@ -60,23 +62,23 @@ class Reader:
                 window[:, 1 : half + 1] = window[:, self.length - half : self.length].clone()
             self.length = half + 1
         if moved or self.length == 1:
-            logits, anew = torch.zeros(len(ids), self.vocab_size), self.live
+            logits, anew = torch.zeros(len(ids), self.vocab_size), self.active
         else:
             rows = {name: row.to(self.device) for name, row in rows.items()}
             logits = self.decoder.step(ids.to(self.device), rows).float().cpu()
-            anew = sorted(self.turned)
+            anew = sorted(self.stale)
         if anew:
-            logits[anew] = self._begin(anew)
+            logits[anew] = self._prefill(anew)
         return logits
 
-    def _begin(self, pieces: Sequence[int]) -> Tensor:
-        """Read the window of some pieces anew; return the logits of their next token."""
+    def _prefill(self, pieces: Sequence[int]) -> Tensor:
+        """Read the windows of some pieces anew; return the (P, V) logits of their next tokens."""
         features = {name: rows[pieces] for name, rows in self.prefix.items()}
         for name, window in self.rows.items():
             features[name] = window[pieces, : self.length].to(self.device)
-        self.turned.clear()
+        self.stale.clear()
         ids = self.ids[pieces, : self.length].to(self.device)
-        return self.decoder.begin(ids, features, pieces).float().cpu()
+        return self.decoder.prefill(ids, features, pieces).float().cpu()
 
 
 @torch.inference_mode()
@@ -89,119 +91,118 @@ def sample(
     sampling: Sampling = Sampling(),
     progress: Callable[[float], None] | None = None,
 ) -> list[Ids]:
-    """Return B pieces of (T,) tokens; piece b meets ``targets[b]`` for ``durations[b]`` seconds.
+    """Return B pieces of (T,) tokens, conditioned on ``targets[b]``, of ``durations[b]`` seconds.
 
     The same seeds on the same kind of machine give the same pieces. ``progress`` is called with
     the seconds of the piece that is furthest behind. Raises EmsyncError when a piece needs more
-    tokens than any music does.
+    than ``sampling.tokens_per_second``, as music that stands still does.
     """
     batch, copies = len(targets), 1
-    if sampling.guidance != 1.0:  # the same pieces are read once more with nothing asked
-        targets, copies = [*targets, *(_open(model, asked) for asked in targets)], 2
+    if sampling.guidance != 1.0:  # the same pieces are decoded once more, unconditionally
+        targets, copies = [*targets, *(_null_targets(model, target) for target in targets)], 2
     device = model.head.weight.device
-    rules, never = _rules(tokenizer, sampling), list(tokenizer.never)
-    chances = Chances(seeds)
-    cursors = {c.name: [c.cursor(asked[c.name]) for asked in targets] for c in model.beside}
+    rules, excluded = _rules(tokenizer, sampling), list(tokenizer.excluded_ids)
+    streams = UniformStreams(seeds)
+    cursors = {c.name: [c.cursor(target[c.name]) for target in targets] for c in model.per_token}
     header = tokenizer.header(2 if sampling.instruments == "fewer" else 5).tolist()
-    prefixes = [_prefix(model, asked, 0.0) for asked in targets]
-    turns = [_turns(model, asked) for asked in targets]
+    prefixes = [_prefix(model, target, 0.0) for target in targets]
+    changes = [_prefix_changes(model, target) for target in targets]
     prefix = {c.name: torch.stack([p[c.name] for p in prefixes]).to(device) for c in model.prefix}
-    reader = Reader(model, prefix, batch * copies)
+    decoder = SlidingWindowDecoder(model, prefix, batch * copies)
     seconds, mark = tokenizer.durations.tolist(), tokenizer.mark
     times = [0.0] * batch
-    most = int(max(durations) * sampling.tokens_per_second) + 256  # a slow start is no standstill
-    drawn = np.zeros((batch, most + len(header)), np.int64)
-    told = torch.from_numpy(drawn)  # the same memory
+    limit = int(max(durations) * sampling.tokens_per_second) + 256  # tokens; a start may be slow
+    drawn = np.zeros((batch, limit + len(header)), np.int64)
+    so_far = torch.from_numpy(drawn)  # the same memory
     ends: list[int | None] = [None] * batch
     logits = torch.empty(batch, tokenizer.vocab_size)
-    for t in range(most + len(header)):
+    for t in range(limit + len(header)):
         if t < len(header):
             ids = [header[t]] * batch
         else:
-            logits[:, never] = -torch.inf
+            logits[:, excluded] = -torch.inf
             for rule in rules:
-                logits = rule(told[:, :t], logits)
+                logits = rule(so_far[:, :t], logits)
             ids = draw(
-                logits.numpy(), chances.next(), sampling.temperature, sampling.top_p, sampling.top_k
+                logits.numpy(), streams.next(), sampling.temperature, sampling.top_p, sampling.top_k
             ).tolist()
         drawn[:, t] = ids
         for b, token in enumerate(ids):
             times[b] += seconds[token]
             if times[b] >= durations[b] and ends[b] is None:
                 ends[b] = t + 1
-                own = range(b, batch * copies, batch)  # the piece, and where it is read once more
-                reader.leave(own)
+                own = range(b, batch * copies, batch)  # the piece and its unconditional copy
+                decoder.finish(own)
                 for piece in own:
-                    turns[piece] = []
+                    changes[piece] = []
         if None not in ends:
             return [drawn[b, :end] for b, end in enumerate(ends)]
-        said = [(times[b], token == mark) for b, token in enumerate(ids)] * copies
+        moments = [(times[b], token == mark) for b, token in enumerate(ids)] * copies
         rows = {
-            name: torch.tensor([asked.row(*now) for asked, now in zip(every, said, strict=True)])
-            for name, every in cursors.items()
+            name: torch.tensor([cursor.row(*now) for cursor, now in zip(row, moments, strict=True)])
+            for name, row in cursors.items()
         }
-        for b, ahead in enumerate(turns):
+        for b, ahead in enumerate(changes):
             now = times[b % batch]
             if ahead and now >= ahead[0]:
-                reader.turn(b, _prefix(model, targets[b], now))
-                turns[b] = [turn for turn in ahead if turn > now]
-        logits = reader.read(torch.tensor(ids * copies), rows)
+                decoder.update_prefix(b, _prefix(model, targets[b], now))
+                changes[b] = [time for time in ahead if time > now]
+        logits = decoder.step(torch.tensor(ids * copies), rows)
         if copies == 2:
             logits = guided(logits, sampling.guidance)
         if progress is not None:
             progress(min(map(min, zip(times, durations, strict=True))))
     raise EmsyncError(
-        f"the music stands still: {most} tokens reach only {min(times):.1f} s of "
+        f"the music stands still: {limit} tokens reach only {min(times):.1f} s of "
         f"{max(durations):.1f} s; try another seed or a lower temperature"
     )
 
 
-def _prefix(model: EventTransformer, asked: Targets, now: float) -> dict[str, Tensor]:
-    """Return the (P, channels) rows that stand before the tokens at ``now`` seconds."""
+def _prefix(model: EventTransformer, target: Targets, now: float) -> dict[str, Tensor]:
+    """Return the {name: (P, channels)} rows of the prefix at ``now`` seconds."""
     moment = Timeline(np.array([now]), np.array([False]))
-    return {c.name: torch.from_numpy(c.features(asked[c.name], moment)) for c in model.prefix}
+    return {c.name: torch.from_numpy(c.features(target[c.name], moment)) for c in model.prefix}
 
 
-def _turns(model: EventTransformer, asked: Targets) -> list[float]:
-    """Return the seconds, ascending, from which what stands before the tokens is another."""
-    changes = [c.changes(asked[c.name]) for c in model.prefix]
-    return sorted({float(turn) for turns in changes for turn in turns if not np.isnan(turn)})
+def _prefix_changes(model: EventTransformer, target: Targets) -> list[float]:
+    """Return the seconds, ascending, from which the prefix is another."""
+    changes = [c.changes(target[c.name]) for c in model.prefix]
+    return sorted({float(time) for times in changes for time in times if not np.isnan(time)})
 
 
 def guided(logits: Tensor, guidance: float) -> Tensor:
-    """Return (B, V) logits from (2B, V): pieces as asked, then the same with nothing asked.
+    """Return (B, V) logits from (2B, V): conditional ones, then the unconditional of the same.
 
-    Classifier-free guidance (Ho & Salimans 2021, equation 6): what the conditions change in the
-    model's guess is changed ``guidance`` times as much. What normalizes either guess is the same
-    for all tokens, and drops out.
+    Classifier-free guidance (Ho & Salimans 2021, equation 6) multiplies by ``guidance`` what the
+    conditions change. The constants that normalize the logits cancel.
     """
-    asked, unasked = logits.chunk(2)
-    return unasked + guidance * (asked - unasked)
+    conditional, unconditional = logits.chunk(2)
+    return unconditional + guidance * (conditional - unconditional)
 
 
-def _open(model: EventTransformer, asked: Targets) -> Targets:
-    """Return ``asked`` with nothing asked but the music's own time."""
-    return {c.name: asked[c.name] if c.clock else c.unasked(asked[c.name])
+def _null_targets(model: EventTransformer, targets: Targets) -> Targets:
+    """Return ``targets`` with nothing requested but the conditions that are always on."""
+    return {c.name: targets[c.name] if c.always_on else c.null_target(targets[c.name])
             for c in model.conditioners}  # fmt: skip
 
 
-class Chances:
-    """A point in [0, 1) for each piece and token, from the piece's own seed."""
+class UniformStreams:
+    """Random numbers in [0, 1): a stream for each piece, from its own seed."""
 
     def __init__(self, seeds: Sequence[int]) -> None:
         self.generators = [torch.Generator().manual_seed(seed) for seed in seeds]
-        self.points: list[Doubles] = []  # (B,) each, the next one last
+        self.uniforms: list[Doubles] = []  # (B,) each, the next one last
 
     def next(self) -> Doubles:
-        """Return (B,) points."""
-        if not self.points:
+        """Return the next (B,) numbers."""
+        if not self.uniforms:
             rows = [torch.rand(256, generator=g, dtype=torch.float64) for g in self.generators]
-            self.points = list(torch.stack(rows, dim=1).numpy())
-        return self.points.pop()
+            self.uniforms = list(torch.stack(rows, dim=1).numpy())
+        return self.uniforms.pop()
 
 
 def _rules(tokenizer: Tokenizer, sampling: Sampling) -> list[LogitsProcessor]:
-    """Return the rules of musical grammar that hold."""
+    """Return the grammar rules that are on, made for one batch."""
     rules = tokenizer.rules()
     for name in sampling.rules_off:
         if name not in rules:

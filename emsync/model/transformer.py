@@ -1,7 +1,7 @@
 """The event transformer, all of it in this file.
 
-X = concat_seq(prefix conditions, embed(tokens)) + concat_feat(learned positions, conditions beside
-each token), then pre-norm blocks of relative attention (Sulun, Viana & Davies, section 3.3).
+X = concat_seq(prefix conditions, embed(tokens)) + concat_feat(learned positions, per-token
+conditions), then pre-norm blocks of relative attention (Sulun, Viana & Davies, section 3.1).
 
 Shapes: B batch, T tokens, P prefix vectors, N = P + T, L = positions in the cache and the new ones,
 H heads, D width, K = D / H.
@@ -19,7 +19,7 @@ from emsync.conditioning import Conditioner
 from emsync.errors import UsageError
 from emsync.model.attention import Attend
 
-QUERIES = 256  # attended at once: less memory, and no work on keys that lie in their future
+QUERIES = 256  # computed at once: less memory, and no work on keys that lie in their future
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class ModelConfig:
     depth: int = 11
     heads: int = 8
     context: int = 1216  # tokens
-    position_channels: int = 256  # of the width, shared evenly by the conditions beside the tokens
+    position_channels: int = 256  # of the width, shared evenly by the per-token conditions
     dropout: float = 0.1
 
     def __post_init__(self) -> None:
@@ -98,7 +98,7 @@ class RelativeAttention(nn.Module):
         self.dropout = nn.Dropout(config.dropout)
         # row longest - 1 - d is for distance d, so that a slice from the end needs no flip
         self.distance = nn.Parameter(torch.randn(longest, config.width // config.heads) * 0.02)
-        self.fused: Attend | None = None  # what attends where nothing is cached, if not ``attend``
+        self.fused: Attend | None = None  # used without a cache, in place of ``attend``
 
     def forward(self, x: Tensor, layer: int, cache: Cache | None) -> Tensor:  # (B, N, D)
         b, n, d = x.shape
@@ -113,7 +113,7 @@ class RelativeAttention(nn.Module):
         return self.out(y.transpose(1, 2).reshape(b, n, d))
 
     def attend(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
-        """Return (B, H, N, K) for the queries of the newest N of (B, H, L, K) keys and values."""
+        """Return (B, H, N, K): the attention of the newest N of (B, H, L, K) keys and values."""
         n, length = q.shape[2], k.shape[2]
         rows = [
             self._attend(q[:, :, at : at + QUERIES], k, v, length - n + at)
@@ -122,7 +122,7 @@ class RelativeAttention(nn.Module):
         return torch.cat(rows, dim=2) if len(rows) > 1 else rows[0]
 
     def _attend(self, q: Tensor, k: Tensor, v: Tensor, first: int) -> Tensor:
-        """Return (B, H, N, K) for the queries that stand at positions ``first`` and on."""
+        """Return (B, H, N, K): the attention of the queries at positions ``first`` and on."""
         n, length = q.shape[2], first + q.shape[2]  # no query looks beyond the last one
         far = self.distance[-length:].to(q.dtype)  # (L, K)
         scores = q @ k[:, :, :length].mT + skew(q @ far.mT)  # (B, H, N, L)
@@ -166,24 +166,24 @@ class Block(nn.Module):
 
 
 class EventTransformer(nn.Module):
-    """Predict the next token from the tokens so far and the features beside them."""
+    """Predicts the next token from the tokens so far and the features of the conditions."""
 
     def __init__(self, config: ModelConfig, conditioners: Sequence[Conditioner] = ()) -> None:
         super().__init__()
         self.config, self.conditioners = config, tuple(conditioners)
         self.prefix = [c for c in conditioners if c.place == "prefix"]
-        self.beside = [c for c in conditioners if c.place == "position"]
-        if self.beside and config.position_channels % len(self.beside):
+        self.per_token = [c for c in conditioners if c.place == "position"]
+        if self.per_token and config.position_channels % len(self.per_token):
             raise UsageError(
                 f"position_channels {config.position_channels} cannot be shared evenly by "
-                f"{len(self.beside)} conditioners"
+                f"{len(self.per_token)} per-token conditions"
             )
-        share = config.position_channels // max(1, len(self.beside))
+        share = config.position_channels // max(1, len(self.per_token))
         widths = {c.name: config.width if c.place == "prefix" else share for c in conditioners}
         self.longest = config.context + sum(c.channels for c in self.prefix)  # P <= channels
         self.conditions = ConditionEncoder(conditioners, widths)
         self.tokens = nn.Embedding(config.vocab_size, config.width)
-        learned = config.width - share * len(self.beside)
+        learned = config.width - share * len(self.per_token)
         self.positions = nn.Parameter(torch.randn(self.longest, learned) * 0.02)
         self.blocks = nn.ModuleList(Block(config, self.longest) for _ in range(config.depth))
         self.norm = nn.LayerNorm(config.width)
@@ -215,41 +215,41 @@ class EventTransformer(nn.Module):
         return self.head(self.norm(x[:, x.shape[1] - ids.shape[1] :]))
 
     def embed(self, ids: Tensor, features: Mapping[str, Tensor], at: int = 0) -> Tensor:
-        """Return the (B, N, D) vectors of tokens and conditions from position ``at`` on."""
+        """Return the (B, N, D) embeddings of tokens and conditions from position ``at`` on."""
         x = self.tokens(ids)  # (B, T, D)
         if at == 0:
-            before = [self.conditions(c.name, features[c.name]) for c in self.prefix]
-            x = torch.cat([*(p.to(x.dtype) for p in before), x], dim=1)  # (B, N, D)
+            prefix = [self.conditions(c.name, features[c.name]) for c in self.prefix]
+            x = torch.cat([*(p.to(x.dtype) for p in prefix), x], dim=1)  # (B, N, D)
         n, ahead = x.shape[1], x.shape[1] - ids.shape[1]
         if at + n > self.longest:
             raise ValueError(f"{at + n} positions do not fit a context of {self.longest}")
 
         learned = self.positions[at : at + n].expand(len(ids), -1, -1)
-        beside = [
-            torch.cat([rows[:, :1].expand(-1, ahead, -1), rows], dim=1)  # the prefix sees row 0
-            for rows in (self.conditions(c.name, features[c.name]) for c in self.beside)
+        per_token = [
+            torch.cat([rows[:, :1].expand(-1, ahead, -1), rows], dim=1)  # the prefix gets row 0
+            for rows in (self.conditions(c.name, features[c.name]) for c in self.per_token)
         ]
-        return x + torch.cat([learned, *(rows.to(learned.dtype) for rows in beside)], dim=-1)
+        return x + torch.cat([learned, *(rows.to(learned.dtype) for rows in per_token)], dim=-1)
 
 
 class Decoder:
-    """Reads a batch of pieces: first what is there of each, then token by token."""
+    """Decodes a batch of pieces with a KV cache: ``prefill``, then ``step`` by ``step``."""
 
     def __init__(self, model: EventTransformer, batch: int) -> None:
         self.model, self.cache = model, Cache(model, batch)
 
-    def begin(self, ids: Tensor, features: Mapping[str, Tensor], pieces: Sequence[int]) -> Tensor:
-        """Read the (P, T) first tokens of some ``pieces``; return (P, V) logits of the next."""
+    def prefill(self, ids: Tensor, features: Mapping[str, Tensor], pieces: Sequence[int]) -> Tensor:
+        """Read the first (P, T) tokens of P ``pieces`` anew; return (P, V) logits of the next."""
         fresh = Cache(self.model, len(pieces))
         logits = self.model(ids, features, fresh)[:, -1]
         self.cache.memory[:, :, pieces] = fresh.memory
         self.cache.length = fresh.length
         return logits
 
-    def keep(self, pieces: Sequence[int]) -> None:
-        """Be told that only these pieces are read from now on; here it spares nothing."""
+    def set_active(self, pieces: Sequence[int]) -> None:
+        """Ignore which pieces are still decoded: here the others cost nothing more."""
 
     def step(self, ids: Tensor, rows: Mapping[str, Tensor]) -> Tensor:
-        """Read (B,) tokens and the (B, channels) rows beside them; return (B, V) logits."""
-        beside = {name: row[:, None] for name, row in rows.items()}
-        return self.model(ids[:, None], beside, self.cache)[:, -1]
+        """Read (B,) tokens and their (B, channels) rows of features; return (B, V) logits."""
+        features = {name: row[:, None] for name, row in rows.items()}
+        return self.model(ids[:, None], features, self.cache)[:, -1]

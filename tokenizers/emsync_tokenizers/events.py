@@ -58,7 +58,7 @@ class Events(Tokenizer):
         return piece_of(np.asarray(ids, np.int64))
 
     @property
-    def never(self) -> Sequence[int]:
+    def excluded_ids(self) -> Sequence[int]:
         return (v.PAD, v.START, v.FEWER, v.MORE)
 
     def rules(self) -> Mapping[str, "Callable[[], Rule]"]:
@@ -67,7 +67,7 @@ class Events(Tokenizer):
         return {**RULES, "metre": partial(Metre, self.bar_steps)} if self.bar_steps else RULES
 
     def at_tempo(self, tempo: float) -> "Events":
-        """Return the scheme with the rule of the metre, if a bar of 4/4 is whole steps long."""
+        """Return the tokenizer with the rule ``metre``, if a bar of 4/4 is whole steps long."""
         steps = 240 / tempo * v.STEPS_PER_SECOND
         return replace(self, bar_steps=round(steps)) if abs(steps - round(steps)) < 1e-6 else self
 
@@ -89,7 +89,7 @@ def fold(keys: NDArray[np.int64]) -> NDArray[np.int64]:
 
 
 def on_grid(piece: Piece, rate: int = v.STEPS_PER_SECOND) -> Piece:
-    """Return ``piece`` as the tokens can say it: rounded times, and no key struck while it sounds.
+    """Return ``piece`` as tokens can hold it: rounded times, and no key struck while it sounds.
 
     A note lasts at least one step. A key struck again ends the note that sounds; of two notes that
     begin together on one key the longer stays. There are ``rate`` steps a second.

@@ -1,8 +1,8 @@
-"""What no piece can contain, as filters of the next token's logits.
+"""Rules of musical grammar: filters that forbid the next tokens that no piece can contain.
 
 Each rule is called as transformers' logits processors are, and can stand in a list of theirs. It is
-made anew for each batch, reads every token once, as it comes, and keeps one mask up to date, so a
-rule costs microseconds a token.
+made anew for each batch, reads every token once, and keeps one mask up to date, so a rule costs
+microseconds a token.
 
 Shapes: B pieces drawn side by side, T tokens read so far, V vocabulary.
 """
@@ -26,7 +26,7 @@ VOICES = {"drums": 8, "bass": 3, "guitar": 8, "piano": 10, "strings": 12}
 LONGEST = {"drums": 0.25, "bass": 3.0, "guitar": 3.0, "piano": 4.0, "strings": 6.0}
 PER_BEAT = 24  # moments of Lakh Pianoroll
 STARTS = (0, 6, 8, 12, 16, 18)  # of those, where notes begin: sixteenths and triplets
-NEVER = 2**40  # a step after all others
+NEVER = 2**40  # a step later than all others
 
 _LONGEST = [round(LONGEST[name] * v.STEPS_PER_SECOND) for name in CLASSES]
 _OFFS = np.array([v.off(c, LOWEST + k) for c in range(len(CLASSES)) for k in range(v.KEYS)])
@@ -41,7 +41,7 @@ class Rule(ABC):
         self.mask = np.zeros((0, vocab_size), np.bool_)  # (B, V) what cannot come next
 
     def __call__(self, input_ids: Tensor, scores: Tensor) -> Tensor:
-        """Return (B, V) scores after (B, T) tokens, of which those not read before are read."""
+        """Return (B, V) scores after (B, T) tokens, of which only the new ones are read."""
         if not len(self.mask):
             self.mask = np.zeros((len(input_ids), self.vocab_size), np.bool_)
             self.begin()
@@ -51,11 +51,11 @@ class Rule(ABC):
         return scores.masked_fill(torch.from_numpy(self.mask), -torch.inf)
 
     def begin(self) -> None:  # noqa: B027  (most rules forbid nothing yet)
-        """Forbid what cannot come first."""
+        """Set up the mask of the first token."""
 
     @abstractmethod
     def read(self, ids: Sequence[int]) -> None:
-        """Take in the B tokens that came, and bring the mask up to date."""
+        """Update the mask after B new tokens."""
 
 
 class Sounding(Rule):
@@ -95,7 +95,7 @@ class Polyphony(Rule):
 class Length(Rule):
     """A note that is longer than real ones ends before time moves on.
 
-    It is asked to end at the beginning of an instant, where OFFs have their place.
+    It has to end at the beginning of an instant, where the OFFs stand.
     """
 
     def begin(self) -> None:
@@ -159,7 +159,7 @@ class Metre(Rule):
                 (self.sounding[row].add if begins else self.sounding[row].discard)(
                     token if begins else token - v.KEYS
                 )
-            # where nothing sounds and nothing may begin, nothing could be said
+            # where nothing sounds, time moves to where notes may begin, or nothing could follow
             self.mask[row] = (self.busy if self.sounding[row] else self.silent)[self.step[row]]
             if self.step[row] == 0 and not self.barred[row]:  # only OFFs come before the BAR
                 self.mask[row] = True
@@ -169,7 +169,7 @@ class Metre(Rule):
 
 @cache
 def _in_bar(bar: int, moments: Sequence[int]) -> NDArray[np.bool_]:
-    """Return (bar, V): what cannot come at each step, if time may move to ``moments`` of a beat."""
+    """Return (bar, V): what is forbidden at each step, with time on ``moments`` of a beat."""
 
     def steps(places: Sequence[int]) -> NDArray[np.int64]:
         beats = np.arange(BEATS)[:, None] + np.array(places) / PER_BEAT
@@ -200,7 +200,7 @@ class Succession(Rule):
 
 
 class Order(Succession):
-    """At one instant OFFs, BAR, CHORD, then ONs, each once and upwards; then time moves on.
+    """At one instant OFFs, BAR, CHORD, then ONs, each once and ascending; then time passes.
 
     So no run without a TIMESHIFT is endless. Only a whole second may be followed by another shift.
     """

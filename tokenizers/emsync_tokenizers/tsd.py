@@ -2,7 +2,7 @@
 
 Times are rounded to 10 ms on an absolute grid: each onset is at most 5 ms off, at any length of
 the piece. A note's length is exact on that grid up to 2 s, within 25 ms up to 8 s, within a
-quarter of a second up to 32 s, and longer it cannot be.
+quarter of a second up to 32 s, the longest there is.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -69,7 +69,7 @@ class Tsd(Tokenizer):
         return on_grid(piece, STEPS_PER_SECOND)
 
     @property
-    def never(self) -> Sequence[int]:
+    def excluded_ids(self) -> Sequence[int]:
         return tuple(_scheme().special_tokens_ids)
 
     def rules(self) -> Mapping[str, "Callable[[], Rule]"]:

@@ -1,11 +1,11 @@
-"""The same network for decoding on a CPU: weights and memory in int8, a compiled function a step.
+"""The transformer for decoding on a CPU: int8 weights and KV cache, one compiled call a step.
 
-What is read at once and what is read token by token go through the same sums
-(``emsync.model.int8.kernels``), so that a piece is the same to the bit however it is read, and
-whatever is read beside it. Threads take whole pieces.
+Prefill and single steps go through the same sums (``emsync.model.int8.kernels``), so a piece is the
+same to the bit however its tokens are read, and whatever is read beside it. Each thread takes whole
+pieces.
 
-``emsync.model.transformer`` is the reference; tests/test_fast.py says how near this comes. Shapes
-as in ``emsync.model.int8.kernels``.
+The reference implementation is ``emsync.model.transformer``; tests/test_int8_decoder.py says how
+close the logits are. Shapes as in ``emsync.model.int8.kernels``.
 """
 
 import math
@@ -20,22 +20,22 @@ from torch import Tensor, nn
 
 from emsync.model.int8.kernels import (
     ROWS,
-    Beside,
     Bytes,
     Floats,
-    Matrix,
-    Memory,
-    Net,
-    answer,
+    KVCache,
+    PositionalInputs,
+    QuantizedLinear,
+    QuantizedTransformer,
+    attention_and_mlp,
+    decode_step,
     embed,
-    foretell,
-    read,
-    remember,
+    lm_head,
+    project_qkv,
 )
 from emsync.model.int8.quantize import quantized
 from emsync.model.transformer import Block, EventTransformer
 
-CHUNK = 64  # vectors of one piece that a thread reads at a time
+CHUNK = 64  # vectors of one piece that a thread computes at a time
 
 T = TypeVar("T")
 
@@ -45,63 +45,65 @@ def supported(model: EventTransformer) -> bool:
     return model.head.weight.device.type == "cpu"
 
 
-class Decoder:
-    """Reads a batch of pieces: first what is there of each, then token by token."""
+class QuantizedDecoder:
+    """Decodes a batch of pieces with an int8 KV cache: ``prefill``, then ``step`` by ``step``."""
 
     def __init__(self, model: EventTransformer, batch: int) -> None:
         self.model, self.batch, self.length = model, batch, 0
-        self.net, self.memory, self.beside = _net(model), _memory(model, batch), _beside(model)
+        self.network, self.cache = _quantized(model), _empty_cache(model, batch)
+        self.inputs = _positional_inputs(model)
         self.tokens = _numbers(model.tokens.weight)
-        self.keep(range(batch))
+        self.set_active(range(batch))
 
-    def keep(self, pieces: Sequence[int]) -> None:
-        """Read only these pieces from now on; the logits of the others are nought."""
+    def set_active(self, pieces: Sequence[int]) -> None:
+        """Decode only these pieces from now on; the logits of the others are zeros."""
         threads = max(1, min(torch.get_num_threads(), len(pieces)))
-        self.shares = np.array_split(np.array(pieces, np.int64), threads)  # at the same time
+        self.groups = np.array_split(np.array(pieces, np.int64), threads)  # one for each thread
 
-    def begin(self, ids: Tensor, features: Mapping[str, Tensor], pieces: Sequence[int]) -> Tensor:
-        """Read the (P, T) first tokens of some ``pieces``; return (P, V) logits of the next."""
+    def prefill(self, ids: Tensor, features: Mapping[str, Tensor], pieces: Sequence[int]) -> Tensor:
+        """Read the first (P, T) tokens of P ``pieces`` anew; return (P, V) logits of the next."""
         own = ({name: rows[i] for name, rows in features.items()} for i in range(len(pieces)))
-        return torch.cat([self._begin(*given) for given in zip(ids, own, pieces, strict=True)])
+        return torch.cat([self._prefill(*given) for given in zip(ids, own, pieces, strict=True)])
 
-    def _begin(self, ids: Tensor, features: Mapping[str, Tensor], piece: int) -> Tensor:
-        """Read the (T,) first tokens of a piece; return (1, V) logits of the next."""
+    def _prefill(self, ids: Tensor, features: Mapping[str, Tensor], piece: int) -> Tensor:
+        """Read the first (T,) tokens of a piece; return (1, V) logits of the next."""
         conditions = self.model.conditions
         before = [_numbers(conditions(c.name, features[c.name])) for c in self.model.prefix]
         x = np.concatenate([*before, self.tokens[ids.numpy()]])  # (N, D)
         rows = self._rows(features, len(ids))
         ahead = rows[:1].repeat(len(x) - len(ids), 0)  # the prefix sees row 0
         rows = np.concatenate([ahead, rows])
-        pieces, places = np.full(len(x), piece), np.arange(len(x))
-        embed(self.beside, rows, places, x)
+        pieces, positions = np.full(len(x), piece), np.arange(len(x))
+        embed(self.inputs, rows, positions, x)
         parts = [slice(at, at + CHUNK) for at in range(0, len(x), CHUNK)]
-        given = [(x[part], pieces[part], places[part]) for part in parts]
+        given = [(x[part], pieces[part], positions[part]) for part in parts]
         for layer in range(self.model.config.depth):
-            here = self.net, self.memory, layer
-            found = _run(remember, [(*here, *part) for part in given])
-            _run(answer, [(*here, *part, qkv) for part, qkv in zip(given, found, strict=True)])
+            here = self.network, self.cache, layer
+            found = _run(project_qkv, [(*here, *part) for part in given])
+            calls = [(*here, *part, qkv) for part, qkv in zip(given, found, strict=True)]
+            _run(attention_and_mlp, calls)
         self.length = len(x)
-        return torch.from_numpy(foretell(self.net, x[-1:]))
+        return torch.from_numpy(lm_head(self.network, x[-1:]))
 
     def step(self, ids: Tensor, rows: Mapping[str, Tensor]) -> Tensor:
-        """Read (B,) tokens and the (B, channels) rows beside them; return (B, V) logits."""
-        x, places = self.tokens[ids.numpy()], np.full(self.batch, self.length)
-        embed(self.beside, self._rows(rows, self.batch), places, x)
+        """Read (B,) tokens and their (B, channels) rows of features; return (B, V) logits."""
+        x, positions = self.tokens[ids.numpy()], np.full(self.batch, self.length)
+        embed(self.inputs, self._rows(rows, self.batch), positions, x)
         self.length += 1
-        calls = [(self.net, self.memory, x[own], own, places[own]) for own in self.shares]
+        calls = [(self.network, self.cache, x[own], own, positions[own]) for own in self.groups]
         logits = np.zeros((self.batch, self.model.config.vocab_size), np.float32)
-        for own, found in zip(self.shares, _run(read, calls), strict=True):
+        for own, found in zip(self.groups, _run(decode_step, calls), strict=True):
             logits[own] = found
         return torch.from_numpy(logits)
 
     def _rows(self, rows: Mapping[str, Tensor], n: int) -> Floats:
-        """Return (N, channels) of all conditions beside a token."""
-        beside = [rows[c.name].numpy() for c in self.model.beside]
-        return np.concatenate([np.empty((n, 0), np.float32), *beside], axis=1)
+        """Return the (N, channels) features of all per-token conditions, side by side."""
+        features = [rows[c.name].numpy() for c in self.model.per_token]
+        return np.concatenate([np.empty((n, 0), np.float32), *features], axis=1)
 
 
 def _run(work: Callable[..., T], calls: Sequence[tuple[Any, ...]]) -> list[T]:
-    """Return what the calls answer, as many at a time as torch has threads, this one among them."""
+    """Return the results of ``calls``, from as many threads as torch has, this one included."""
     threads = min(torch.get_num_threads(), len(calls))
     if threads == 1:
         return [work(*call) for call in calls]
@@ -110,8 +112,8 @@ def _run(work: Callable[..., T], calls: Sequence[tuple[Any, ...]]) -> list[T]:
         return [work(*call) for call in calls[first::threads]]
 
     others = [_pool(threads - 1).submit(some, first) for first in range(1, threads)]
-    shares = [some(0), *(other.result() for other in others)]
-    return [shares[i % threads][i // threads] for i in range(len(calls))]
+    results = [some(0), *(other.result() for other in others)]
+    return [results[i % threads][i // threads] for i in range(len(calls))]
 
 
 @lru_cache
@@ -120,11 +122,12 @@ def _pool(threads: int) -> ThreadPoolExecutor:
 
 
 def _numbers(weight: Tensor) -> Floats:
+    """Return a tensor as float32."""
     return weight.detach().float().numpy()
 
 
-def _matrix(layers: Sequence[nn.Linear], norms: Sequence[nn.LayerNorm] = ()) -> Matrix:
-    """Return linear layers of one shape, with the scale and shift of the norms before them."""
+def _linear(layers: Sequence[nn.Linear], norms: Sequence[nn.LayerNorm] = ()) -> QuantizedLinear:
+    """Return linear layers of one shape in int8; gain and bias of ``norms`` before them go in."""
     weights = torch.stack([layer.weight.detach() for layer in layers]).float()
     bias = torch.stack([layer.bias.detach() for layer in layers]).float()
     if norms:
@@ -133,28 +136,28 @@ def _matrix(layers: Sequence[nn.Linear], norms: Sequence[nn.LayerNorm] = ()) -> 
         )
         weights *= torch.stack([norm.weight.detach() for norm in norms])[:, None]
     rows, scales = quantized(weights)
-    return Matrix(packed(rows), _numbers(scales), _numbers(bias))
+    return QuantizedLinear(packed(rows), _numbers(scales), _numbers(bias))
 
 
-def _net(model: EventTransformer) -> Net:
+def _quantized(model: EventTransformer) -> QuantizedTransformer:
     blocks = [cast(Block, block) for block in model.blocks]
     width, heads = model.config.width, model.config.heads
     before, within = [b.attention_norm for b in blocks], [b.mlp_norm for b in blocks]
-    qkv = _matrix([b.attention.qkv for b in blocks], before)
-    for part in (qkv.scales, qkv.bias):  # of the queries
+    qkv = _linear([b.attention.qkv for b in blocks], before)
+    for part in (qkv.scales, qkv.bias):  # the attention's 1 / sqrt(K), on the queries
         part[:, :width] /= math.sqrt(width // heads)
     rows, scales = quantized(torch.stack([b.attention.distance for b in blocks]))
-    return Net(
+    return QuantizedTransformer(
         qkv=qkv,
-        out=_matrix([b.attention.out for b in blocks]),
-        widen=_matrix([cast(nn.Linear, b.mlp[0]) for b in blocks], within),
-        narrow=_matrix([cast(nn.Linear, b.mlp[2]) for b in blocks]),
-        head=_matrix([model.head], [model.norm]),
-        distance=Matrix(packed(rows), _numbers(scales), np.empty((0, 0), np.float32)),
+        out=_linear([b.attention.out for b in blocks]),
+        mlp_in=_linear([cast(nn.Linear, b.mlp[0]) for b in blocks], within),
+        mlp_out=_linear([cast(nn.Linear, b.mlp[2]) for b in blocks]),
+        head=_linear([model.head], [model.norm]),
+        distance=QuantizedLinear(packed(rows), _numbers(scales), np.empty((0, 0), np.float32)),
     )
 
 
-def _memory(model: EventTransformer, batch: int) -> Memory:
+def _empty_cache(model: EventTransformer, batch: int) -> KVCache:
     c = model.config
     lead, k = (c.depth, batch, c.heads), c.width // c.heads
 
@@ -165,12 +168,12 @@ def _memory(model: EventTransformer, batch: int) -> Memory:
     def scales() -> Floats:
         return np.zeros((*lead, model.longest), np.float32)
 
-    return Memory(groups(model.longest, k), scales(), groups(k, model.longest), scales())
+    return KVCache(groups(model.longest, k), scales(), groups(k, model.longest), scales())
 
 
-def _beside(model: EventTransformer) -> Beside:
-    encoders = [cast(nn.Sequential, model.conditions.encoders[c.name]) for c in model.beside]
-    channels = [c.channels for c in model.beside]
+def _positional_inputs(model: EventTransformer) -> PositionalInputs:
+    encoders = [cast(nn.Sequential, model.conditions.encoders[c.name]) for c in model.per_token]
+    channels = [c.channels for c in model.per_token]
     count = len(encoders)
     share = (model.config.width - model.positions.shape[1]) // max(1, count)
     first = np.zeros((count, max(channels, default=0), share), np.float32)
@@ -181,14 +184,14 @@ def _beside(model: EventTransformer) -> Beside:
     for out, encoder in zip(first, encoders, strict=True):
         weight = _numbers(cast(nn.Linear, encoder[0]).weight)
         out[: weight.shape[1]] = weight.T
-    return Beside(
-        places=_numbers(model.positions),
+    return PositionalInputs(
+        positions=_numbers(model.positions),
         ends=np.cumsum([0, *channels]),
         first=first,
         first_bias=gathered([cast(nn.Linear, e[0]).bias for e in encoders], share),
         last=gathered([cast(nn.Linear, e[2]).weight.T for e in encoders], share, share),
         last_bias=gathered([cast(nn.Linear, e[2]).bias for e in encoders], share),
-        nulls=gathered([model.conditions.nulls[c.name] for c in model.beside], share),
+        nulls=gathered([model.conditions.nulls[c.name] for c in model.per_token], share),
     )
 
 
@@ -198,7 +201,7 @@ def padded(size: int, multiple: int) -> int:
 
 
 def packed(rows: Tensor) -> Bytes:
-    """Return (.., R, N) rows of int8 packed as ``kernels`` reads them, with zeros after them."""
+    """Return (.., R, N) rows of int8 in the packed layout of ``kernels``, padded with zeros."""
     *before, r, n = rows.shape
     more = [(0, 0)] * len(before) + [(0, -r % ROWS), (0, n % 2)]
     groups = np.pad(rows.numpy(), more).reshape(

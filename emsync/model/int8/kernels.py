@@ -1,15 +1,15 @@
 """What decoding on a CPU computes, compiled for the processor at hand.
 
-Decoding waits for memory, so what is read for a token is made small: every matrix, and what is
-remembered of the music, is rows of int8, each with its own scale. A vector that meets them is
-quantized to int16, as finely as the sums fit 32 bits. Whole numbers add up to the same in any
+Decoding waits for memory, so what is read for a token is made small: every weight matrix, and the
+cached keys and values, are rows of int8, each with its own scale. A vector that is multiplied with
+them is quantized to int16, as finely as the sums fit 32 bits. Integers add up to the same in any
 order, so a product does not depend on what is multiplied beside it.
 
-Rows lie packed in groups, ROWS of them side by side, two numbers of each at a time:
+Rows are packed in groups, ROWS of them side by side, two numbers of each at a time:
 (.., G, N / 2, ROWS, 2) for G ROWS rows of N numbers. They are read in one stream, and each row has
-its own place in the processor's vectors, where its sum grows.
+its own lane in the processor's vectors, where its sum grows.
 
-All of it is in this file, since what was compiled is kept until the file it came from changes.
+All of it is in this file, since Numba's cache is valid until the file of a function changes.
 
 Shapes: B pieces, N vectors that are read at once, L the longest piece that fits, and H heads, D
 width, K = D / H as in ``emsync.model.transformer``. R' is R rounded up to whole groups of rows, N'
@@ -29,17 +29,17 @@ from numpy.typing import NDArray
 ROWS = 64  # of a group
 AT_ONCE = 16  # numbers of 32 bits in a vector of the processor; wider ones are taken apart
 PARTS = ROWS // AT_ONCE
-TINY = np.float32(1e-30)  # what is smaller counts as nothing
+TINY = np.float32(1e-30)  # a vector of nothing larger is quantized to zeros
 
 Bytes: TypeAlias = NDArray[np.int8]
 Shorts: TypeAlias = NDArray[np.int16]
 Sums: TypeAlias = NDArray[np.int32]
 Floats: TypeAlias = NDArray[np.float32]
-Places: TypeAlias = NDArray[np.int64]
+Indices: TypeAlias = NDArray[np.int64]
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-class Matrix(NamedTuple):
+class QuantizedLinear(NamedTuple):
     """The linear layers of one kind in all blocks: packed rows, their scales, and the bias."""
 
     rows: Bytes  # (depth, R' / ROWS, N' / 2, ROWS, 2)
@@ -47,19 +47,19 @@ class Matrix(NamedTuple):
     bias: Floats  # (depth, R)
 
 
-class Net(NamedTuple):
+class QuantizedTransformer(NamedTuple):
     """The blocks and the head of the network."""
 
-    qkv: Matrix
-    out: Matrix
-    widen: Matrix
-    narrow: Matrix
-    head: Matrix  # of one layer
-    distance: Matrix  # of vectors; row L - 1 - d is for distance d; there is no bias
+    qkv: QuantizedLinear
+    out: QuantizedLinear
+    mlp_in: QuantizedLinear
+    mlp_out: QuantizedLinear
+    head: QuantizedLinear  # of one layer
+    distance: QuantizedLinear  # vectors: row L - 1 - d is for distance d; there is no bias
 
 
-class Memory(NamedTuple):
-    """The keys and values of what has been read."""
+class KVCache(NamedTuple):
+    """The keys and values of the tokens read so far."""
 
     keys: Bytes  # (depth, B, H, L' / ROWS, K' / 2, ROWS, 2)
     key_scales: Floats  # (depth, B, H, L)
@@ -67,16 +67,16 @@ class Memory(NamedTuple):
     value_scales: Floats  # (depth, B, H, L)
 
 
-class Beside(NamedTuple):
-    """What is added to a token: its place and, encoded, each of E conditions beside it."""
+class PositionalInputs(NamedTuple):
+    """The weights of what is added to each token: its position, and E encoded conditions."""
 
-    places: Floats  # (L, D - E x S)
-    ends: Places  # (E + 1,) where the channels of each begin, and the last ends
+    positions: Floats  # (L, D - E x S)
+    ends: Indices  # (E + 1,) where the channels of each condition begin, and the last ends
     first: Floats  # (E, the most channels, S): a row for each channel
     first_bias: Floats  # (E, S)
     last: Floats  # (E, S, S): a row for each number of the first layer
     last_bias: Floats  # (E, S)
-    nulls: Floats  # (E, S)
+    nulls: Floats  # (E, S): what stands for a condition that is not requested
 
 
 _one, _half = np.float32(1), np.float32(0.5)
@@ -97,10 +97,12 @@ def compiled(function: F) -> F:
 
 
 @compiled
-def levels(numbers: int) -> int:
-    """Return the largest whole number of a vector whose products with int8 fit 32 bits.
+def quantization_range(numbers: int) -> int:
+    """Return the largest magnitude in a vector of ``numbers`` whose dot products fit 32 bits.
 
-    >>> levels(512), levels(2048)
+    The other vector is int8.
+
+    >>> quantization_range(512), quantization_range(2048)
     (32767, 8256)
     """
     return min(2**15 - 1, (2**31 - 1) // (127 * max(numbers, 1)))
@@ -121,7 +123,7 @@ def _products_of(vectors: int) -> Any:
     """
 
     @intrinsic
-    def of_group(
+    def of_group(  # long, since it is one loop: LLVM's instructions in the order they run
         typing: Any, rows: Any, group: Any, x: Any, first: Any, pairs: Any, out: Any
     ) -> Any:
         def codegen(context: Any, builder: ir.IRBuilder, signature: Any, given: Any) -> Any:
@@ -232,22 +234,22 @@ def total(x: Floats) -> np.float32:
 
 
 @compiled
-def quantize(x: Floats, most: int, out: Shorts) -> np.float32:
-    """Write (N,) numbers to (N',) int16, zeros after them; return what to multiply them by."""
+def quantize(x: Floats, limit: int, out: Shorts) -> np.float32:
+    """Write (N,) numbers to (N',) integers from -limit to limit, then zeros; return their scale."""
     peak = largest(x)
-    fine = np.float32(most) / peak if peak > TINY else np.float32(0)
+    steps = np.float32(limit) / peak if peak > TINY else np.float32(0)  # for 1.0
     for i in range(len(x)):
-        out[i] = np.int16(np.rint(x[i] * fine))
+        out[i] = np.int16(np.rint(x[i] * steps))
     for i in range(len(x), len(out)):
         out[i] = 0
-    return peak / np.float32(most)
+    return peak / np.float32(limit)
 
 
 @compiled
 def products(rows: Bytes, first: int, x: Shorts, out: Sums) -> None:
     """Write to (M, R') ``out`` the products of packed rows, from a group on, with (M, N') ``x``.
 
-    Where ``x`` has fewer numbers than the rows, theirs beyond are not read.
+    Where ``x`` has fewer numbers than the rows, the rest of each row counts as zeros.
     """
     m, pairs = len(x), x.shape[1] // 2
     for group in range(first, len(rows)):
@@ -281,7 +283,7 @@ def exp(x: np.float32) -> np.float32:
 
 @compiled
 def gelu(x: np.float32) -> np.float32:
-    """Return x times the share of a normal distribution below it (Abramowitz & Stegun 7.1.26)."""
+    """Return x times the normal distribution function of x (Abramowitz & Stegun 7.1.26)."""
     z = abs(x) * np.float32(0.7071067811865476)
     t = _one / (_one + np.float32(0.3275911) * z)
     tail = np.float32(1.061405429)
@@ -294,8 +296,8 @@ def gelu(x: np.float32) -> np.float32:
 
 
 @compiled
-def normal(x: Floats) -> Floats:
-    """Return (N, D) vectors, each shifted and scaled to a mean of 0 and a variance of 1."""
+def layer_norm(x: Floats) -> Floats:
+    """Return (N, D) vectors, each of mean 0 and variance 1; gain and bias are in the next layer."""
     n, d = x.shape
     out, squares = np.empty((n, d), np.float32), np.empty(d, np.float32)
     for i in range(n):
@@ -309,13 +311,13 @@ def normal(x: Floats) -> Floats:
 
 
 @compiled
-def apply(matrix: Matrix, layer: int, x: Floats, out: Floats) -> None:
-    """Add to (N, R) ``out`` what a linear layer makes of (N, C) vectors."""
+def apply(matrix: QuantizedLinear, layer: int, x: Floats, out: Floats) -> None:
+    """Add the outputs of a linear layer for (N, C) vectors to (N, R) ``out``."""
     (n, c), rows = x.shape, matrix.rows[layer]
     scales, bias = matrix.scales[layer], matrix.bias[layer]
     short, scale = np.empty((n, rows.shape[1] * 2), np.int16), np.empty(n, np.float32)
     for i in range(n):
-        scale[i] = quantize(x[i], levels(c), short[i])
+        scale[i] = quantize(x[i], quantization_range(c), short[i])
     sums = np.empty((n, len(rows) * ROWS), np.int32)
     products(rows, 0, short, sums)
     for i in range(n):
@@ -324,26 +326,31 @@ def apply(matrix: Matrix, layer: int, x: Floats, out: Floats) -> None:
 
 
 @compiled
-def remember(
-    net: Net, memory: Memory, layer: int, x: Floats, pieces: Places, places: Places
+def project_qkv(
+    network: QuantizedTransformer,
+    cache: KVCache,
+    layer: int,
+    x: Floats,
+    pieces: Indices,
+    positions: Indices,
 ) -> Floats:
-    """Return queries, keys and values of (N, D) vectors, (N, 3 D); keep the keys and values."""
+    """Return (N, 3 D) queries, keys and values of (N, D) vectors; cache the keys and values."""
     n, d = x.shape
-    heads = memory.keys.shape[2]
+    heads = cache.keys.shape[2]
     k = d // heads
     qkv = np.zeros((n, 3 * d), np.float32)
-    apply(net.qkv, layer, normal(x), qkv)
+    apply(network.qkv, layer, layer_norm(x), qkv)
     small = np.empty(k, np.int16)
     for i in range(n):
-        piece, at = pieces[i], places[i]
+        piece, at = pieces[i], positions[i]
         for h in range(heads):
-            keys, values = memory.keys[layer, piece, h], memory.values[layer, piece, h]
+            keys, values = cache.keys[layer, piece, h], cache.values[layer, piece, h]
             start = d + h * k
-            memory.key_scales[layer, piece, h, at] = quantize(qkv[i, start : start + k], 127, small)
+            cache.key_scales[layer, piece, h, at] = quantize(qkv[i, start : start + k], 127, small)
             for c in range(k):
                 keys[at // ROWS, c // 2, at % ROWS, c % 2] = small[c]
             start += d
-            memory.value_scales[layer, piece, h, at] = quantize(
+            cache.value_scales[layer, piece, h, at] = quantize(
                 qkv[i, start : start + k], 127, small
             )
             for c in range(k):
@@ -353,119 +360,139 @@ def remember(
 
 @compiled
 def attend(
-    net: Net, memory: Memory, layer: int, qkv: Floats, piece: int, first: int, y: Floats
+    network: QuantizedTransformer,
+    cache: KVCache,
+    layer: int,
+    qkv: Floats,
+    piece: int,
+    first: int,
+    y: Floats,
 ) -> None:
-    """Write to (M, D) ``y`` what M queries find in a piece at their places and before.
+    """Write the (M, D) causal attention of M queries over the cached keys of a piece to ``y``.
 
-    They are in the first D columns of (M, 3 D) ``qkv``, and stand side by side from ``first`` on.
+    The queries are the first D columns of (M, 3 D) ``qkv``, at M positions from ``first`` on.
     """
     m, d = y.shape
-    heads, longest = memory.key_scales.shape[2:]
+    heads, longest = cache.key_scales.shape[2:]
     k, seen = d // heads, first + m
     groups, start = (seen + ROWS - 1) // ROWS, longest - seen  # of keys; of the distances
-    pairs = memory.keys.shape[4]
-    short, scale = np.empty((heads * m, pairs * 2), np.int16), np.empty(heads * m, np.float32)
+    pairs = cache.keys.shape[4]
+    short_queries = np.empty((heads * m, pairs * 2), np.int16)
+    query_scales = np.empty(heads * m, np.float32)
     for h in range(heads):
         for i in range(m):
             row = h * m + i
-            scale[row] = quantize(qkv[i, h * k : (h + 1) * k], levels(k), short[row])
-    far = np.empty((heads * m, net.distance.rows.shape[1] * ROWS), np.int32)
-    products(net.distance.rows[layer], start // ROWS, short, far)
+            query_scales[row] = quantize(
+                qkv[i, h * k : (h + 1) * k], quantization_range(k), short_queries[row]
+            )
+    far = np.empty((heads * m, network.distance.rows.shape[1] * ROWS), np.int32)
+    products(network.distance.rows[layer], start // ROWS, short_queries, far)
     near = np.empty((m, groups * ROWS), np.int32)
-    shares, fine = np.empty(seen, np.float32), np.empty(m, np.float32)
-    weights = np.empty((m, (seen + 1) // 2 * 2), np.int16)
-    sums = np.empty((m, memory.values.shape[3] * ROWS), np.int32)
-    distance_scales = net.distance.scales[layer]
+    weights, weight_scales = np.empty(seen, np.float32), np.empty(m, np.float32)
+    short_weights = np.empty((m, (seen + 1) // 2 * 2), np.int16)
+    sums = np.empty((m, cache.values.shape[3] * ROWS), np.int32)
+    distance_scales = network.distance.scales[layer]
     for h in range(heads):
-        keys, key_scales = memory.keys[layer, piece, h], memory.key_scales[layer, piece, h]
-        values, value_scales = memory.values[layer, piece, h], memory.value_scales[layer, piece, h]
-        products(keys[:groups], 0, short[h * m : (h + 1) * m], near)
+        keys, key_scales = cache.keys[layer, piece, h], cache.key_scales[layer, piece, h]
+        values, value_scales = cache.values[layer, piece, h], cache.value_scales[layer, piece, h]
+        products(keys[:groups], 0, short_queries[h * m : (h + 1) * m], near)
         for i in range(m):
             row, own = h * m + i, first + i + 1
             for j in range(own):
                 apart = longest - own + j
                 a = np.float32(near[i, j]) * key_scales[j]
                 b = np.float32(far[row, apart]) * distance_scales[apart]
-                shares[j] = (a + b) * scale[row]
-            most = highest(shares[:own])
+                weights[j] = (a + b) * query_scales[row]
+            most = highest(weights[:own])
             for j in range(own):
-                shares[j] = exp(shares[j] - most)
-            mass = total(shares[:own])
+                weights[j] = exp(weights[j] - most)
+            mass = total(weights[:own])
             for j in range(own):
-                shares[j] *= value_scales[j]
-            fine[i] = quantize(shares[:own], levels(longest), weights[i]) / mass
-        products(values, 0, weights, sums)
+                weights[j] *= value_scales[j]
+            scale = quantize(weights[:own], quantization_range(longest), short_weights[i])
+            weight_scales[i] = scale / mass
+        products(values, 0, short_weights, sums)
         for i in range(m):
             for c in range(k):
-                y[i, h * k + c] = np.float32(sums[i, c]) * fine[i]
+                y[i, h * k + c] = np.float32(sums[i, c]) * weight_scales[i]
 
 
 @compiled
-def answer(
-    net: Net, memory: Memory, layer: int, x: Floats, pieces: Places, places: Places, qkv: Floats
+def attention_and_mlp(
+    network: QuantizedTransformer,
+    cache: KVCache,
+    layer: int,
+    x: Floats,
+    pieces: Indices,
+    positions: Indices,
+    qkv: Floats,
 ) -> None:
-    """Add to (N, D) vectors what they attend to, then what the feed-forward network says."""
+    """Add the attention of (N, D) vectors to them, then the output of the feed-forward network."""
     n, d = x.shape
-    found = np.empty((n, d), np.float32)
+    attended = np.empty((n, d), np.float32)
     i = 0
-    while i < n:  # up to four of one piece that stand side by side look back together
+    while i < n:  # up to four neighbours of one piece attend together
         end = i + 1
         while (
-            end < min(n, i + 4) and pieces[end] == pieces[i] and places[end] == places[end - 1] + 1
+            end < min(n, i + 4)
+            and pieces[end] == pieces[i]
+            and positions[end] == positions[end - 1] + 1
         ):
             end += 1
-        attend(net, memory, layer, qkv[i:end], pieces[i], places[i], found[i:end])
+        attend(network, cache, layer, qkv[i:end], pieces[i], positions[i], attended[i:end])
         i = end
-    apply(net.out, layer, found, x)
-    wide = np.zeros((n, net.widen.bias.shape[1]), np.float32)
-    apply(net.widen, layer, normal(x), wide)
+    apply(network.out, layer, attended, x)
+    wide = np.zeros((n, network.mlp_in.bias.shape[1]), np.float32)
+    apply(network.mlp_in, layer, layer_norm(x), wide)
     for i in range(n):
         for k in range(wide.shape[1]):
             wide[i, k] = gelu(wide[i, k])
-    apply(net.narrow, layer, wide, x)
+    apply(network.mlp_out, layer, wide, x)
 
 
 @compiled
-def foretell(net: Net, x: Floats) -> Floats:
-    """Return (N, V) logits of what comes after (N, D) vectors that all layers have answered."""
-    logits = np.zeros((len(x), net.head.bias.shape[1]), np.float32)
-    apply(net.head, len(net.head.rows) - 1, normal(x), logits)
+def lm_head(network: QuantizedTransformer, x: Floats) -> Floats:
+    """Return the (N, V) logits of the next token from (N, D) outputs of the last block."""
+    logits = np.zeros((len(x), network.head.bias.shape[1]), np.float32)
+    apply(network.head, len(network.head.rows) - 1, layer_norm(x), logits)
     return logits
 
 
 @compiled
-def read(net: Net, memory: Memory, x: Floats, pieces: Places, places: Places) -> Floats:
-    """Read (N, D) vectors of different pieces; return (N, V) logits of what comes next."""
-    for layer in range(len(net.qkv.rows)):
-        qkv = remember(net, memory, layer, x, pieces, places)
-        answer(net, memory, layer, x, pieces, places, qkv)
-    return foretell(net, x)
+def decode_step(
+    network: QuantizedTransformer, cache: KVCache, x: Floats, pieces: Indices, positions: Indices
+) -> Floats:
+    """Read (N, D) embedded tokens of different pieces; return the (N, V) logits of the next."""
+    for layer in range(len(network.qkv.rows)):
+        qkv = project_qkv(network, cache, layer, x, pieces, positions)
+        attention_and_mlp(network, cache, layer, x, pieces, positions, qkv)
+    return lm_head(network, x)
 
 
 @compiled
-def embed(beside: Beside, rows: Floats, places: Places, x: Floats) -> None:
-    """Add to (N, D) vectors their places and the conditions of (N, channels) rows."""
-    encoders, share = beside.nulls.shape
-    learned = beside.places.shape[1]
+def embed(inputs: PositionalInputs, rows: Floats, positions: Indices, x: Floats) -> None:
+    """Add the learned positions and the encoded (N, channels) conditions to (N, D) vectors."""
+    encoders, share = inputs.nulls.shape
+    learned = inputs.positions.shape[1]
     hidden, encoded = np.empty(share, np.float32), np.empty(share, np.float32)
     for i in range(len(x)):
         for k in range(learned):
-            x[i, k] += beside.places[places[i], k]
+            x[i, k] += inputs.positions[positions[i], k]
         for e in range(encoders):
-            first, end, at = beside.ends[e], beside.ends[e + 1], learned + e * share
+            first, end, at = inputs.ends[e], inputs.ends[e + 1], learned + e * share
             missing = False
             for c in range(first, end):
                 missing |= np.isnan(rows[i, c])
             for k in range(share):
-                hidden[k] = beside.first_bias[e, k]
+                hidden[k] = inputs.first_bias[e, k]
             for c in range(first, end):
                 for k in range(share):
-                    hidden[k] += beside.first[e, c - first, k] * rows[i, c]
+                    hidden[k] += inputs.first[e, c - first, k] * rows[i, c]
             for k in range(share):
                 hidden[k] = gelu(hidden[k])
-                encoded[k] = beside.last_bias[e, k]
+                encoded[k] = inputs.last_bias[e, k]
             for c in range(share):
                 for k in range(share):
-                    encoded[k] += beside.last[e, c, k] * hidden[c]
+                    encoded[k] += inputs.last[e, c, k] * hidden[c]
             for k in range(share):
-                x[i, at + k] += beside.nulls[e, k] if missing else encoded[k]
+                x[i, at + k] += inputs.nulls[e, k] if missing else encoded[k]

@@ -1,4 +1,4 @@
-"""Matrices in whole numbers: rows of int8, each with its own scale, as stored and as decoded."""
+"""Matrices in int8, each row with its own scale, as checkpoints store them."""
 
 import torch
 from torch import Tensor

@@ -1,4 +1,4 @@
-"""Whole-number products, against the plain sums they stand for."""
+"""Integer products, against the plain sums they stand for."""
 
 import math
 from collections.abc import Callable
@@ -9,8 +9,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from emsync.model.int8 import decoder as fast
 from emsync.model.int8 import kernels
+from emsync.model.int8.decoder import packed, padded
 from emsync.model.int8.quantize import quantized
 
 SIZES = st.integers(1, 300)
@@ -21,12 +21,12 @@ SETTINGS = settings(max_examples=60, deadline=None)  # the first example compile
 @SETTINGS
 def test_products_are_exact(rows: int, numbers: int, vectors: int, seed: int) -> None:
     rng = np.random.default_rng(seed)
-    most = kernels.levels(numbers)
+    most = kernels.quantization_range(numbers)
     table = rng.choice([-127, 127, 1, 0, -90], (rows, numbers)).astype(np.int8)
-    x = np.zeros((vectors, fast.padded(numbers, 2)), np.int16)
+    x = np.zeros((vectors, padded(numbers, 2)), np.int16)
     x[:, :numbers] = rng.choice([-most, most, 1, 0, most // 3], (vectors, numbers))
-    out = np.zeros((vectors, fast.padded(rows, kernels.ROWS)), np.int32)
-    kernels.products(fast.packed(torch.from_numpy(table)), 0, x, out)
+    out = np.zeros((vectors, padded(rows, kernels.ROWS)), np.int32)
+    kernels.products(packed(torch.from_numpy(table)), 0, x, out)
     expected = x[:, :numbers].astype(np.int64) @ table.T.astype(np.int64)
     assert np.array_equal(out[:, :rows], expected)
     assert not out[:, rows:].any()
@@ -35,20 +35,20 @@ def test_products_are_exact(rows: int, numbers: int, vectors: int, seed: int) ->
 def test_products_from_a_group_on_leave_what_is_before() -> None:
     table = np.ones((2 * kernels.ROWS, 4), np.int8)
     out = np.full((1, 2 * kernels.ROWS), 7, np.int32)
-    kernels.products(fast.packed(torch.from_numpy(table)), 1, np.full((1, 4), 5, np.int16), out)
+    kernels.products(packed(torch.from_numpy(table)), 1, np.full((1, 4), 5, np.int16), out)
     assert (out[0, : kernels.ROWS] == 7).all() and (out[0, kernels.ROWS :] == 20).all()
 
 
 @pytest.mark.parametrize("numbers", [1, 64, 512, 513, 2048, 100_000])
-def test_the_levels_are_the_most_that_32_bits_hold(numbers: int) -> None:
-    most = kernels.levels(numbers)
+def test_the_quantization_range_is_the_largest_that_32_bits_hold(numbers: int) -> None:
+    most = kernels.quantization_range(numbers)
     assert most * 127 * numbers < 2**31
     assert most == 2**15 - 1 or (most + 1) * 127 * numbers >= 2**31
 
 
 @given(st.lists(st.floats(-1e4, 1e4, width=32), min_size=1, max_size=100))
 @SETTINGS
-def test_a_vector_is_quantized_within_half_a_level_and_zeros_follow(numbers: list[float]) -> None:
+def test_a_vector_is_quantized_within_half_a_step_and_zeros_follow(numbers: list[float]) -> None:
     x = np.array(numbers, np.float32)
     out = np.full(len(x) + 3, 9, np.int16)
     scale = kernels.quantize(x, 4095, out)
@@ -57,7 +57,7 @@ def test_a_vector_is_quantized_within_half_a_level_and_zeros_follow(numbers: lis
     assert kernels.largest(x) == np.abs(x).max() and kernels.highest(x) == x.max()
 
 
-def test_rows_are_quantized_within_half_a_level() -> None:
+def test_rows_are_quantized_within_half_a_step() -> None:
     rows = torch.randn(5, 9, generator=torch.Generator().manual_seed(0))
     rows[2] = 0
     small, scales = quantized(rows)
@@ -75,7 +75,7 @@ def test_the_exponential_and_gelu_are_right() -> None:
         assert kernels.gelu(x) == pytest.approx(x * share, abs=1e-6)
 
 
-def test_what_cannot_be_kept_is_compiled_all_the_same() -> None:
+def test_what_cannot_be_cached_is_compiled_all_the_same() -> None:
     made: dict[str, Callable[[int], int]] = {}
     exec("def twice(x):\n    return 2 * x", made)  # of no file, so there is no place beside it
     assert kernels.compiled(made["twice"])(21) == 42

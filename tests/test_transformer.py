@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from emsync.errors import UsageError
-from emsync.model.int8 import decoder as fast
-from emsync.model.sampling import Reader
+from emsync.model.int8 import decoder as int8
+from emsync.model.sampling import SlidingWindowDecoder
 from emsync.model.transformer import (
     QUERIES,
     Cache,
@@ -62,11 +62,11 @@ def test_skew_puts_each_distance_beside_its_key(queries: int, length: int) -> No
         torch.randn(queries, 3),
         torch.randn(length, 3),
     )  # distance[length - 1 - d] is for d
-    fast = skew(q @ distance.T)
+    skewed = skew(q @ distance.T)
     for i, j in itertools.product(range(queries), range(length)):
         far = length - queries + i - j
         if far >= 0:
-            torch.testing.assert_close(fast[i, j], q[i] @ distance[length - 1 - far])
+            torch.testing.assert_close(skewed[i, j], q[i] @ distance[length - 1 - far])
 
 
 @pytest.mark.parametrize("tokens", [1, 2, 7, QUERIES + 2])
@@ -117,20 +117,24 @@ def window(read: int, context: int) -> list[int]:
     return seen
 
 
-def test_reading_token_by_token_equals_rereading_the_window_when_the_context_is_full(
+def test_stepping_equals_reading_the_window_anew_when_the_context_is_full(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(fast, "supported", lambda model: False)
+    monkeypatch.setattr(int8, "supported", lambda model: False)
     model = network()
     ids, features = inputs(5 * CONTEXT)
-    reader = Reader(model, {"valence_arousal": features["valence_arousal"]}, len(ids))
+    decoder = SlidingWindowDecoder(
+        model, {"valence_arousal": features["valence_arousal"]}, len(ids)
+    )
     with torch.no_grad():
         for t in range(ids.shape[1]):
-            beside = {k: v[:, t] for k, v in features.items() if k != "valence_arousal"}
-            logits = reader.read(ids[:, t], beside)
+            rows = {k: v[:, t] for k, v in features.items() if k != "valence_arousal"}
+            logits = decoder.step(ids[:, t], rows)
             seen = torch.tensor(window(t + 1, CONTEXT))
-            rows = {k: v if k == "valence_arousal" else v[:, seen] for k, v in features.items()}
-            plain = model(ids[:, seen], rows)[:, -1]
+            seen_rows = {
+                k: v if k == "valence_arousal" else v[:, seen] for k, v in features.items()
+            }
+            plain = model(ids[:, seen], seen_rows)[:, -1]
             torch.testing.assert_close(logits, plain, rtol=1e-4, atol=1e-4)
 
 
@@ -138,12 +142,12 @@ def test_reading_token_by_token_equals_rereading_the_window_when_the_context_is_
 @pytest.mark.parametrize(
     "when", [6, 9]
 )  # in the middle, and at the token whose logits are compared
-@pytest.mark.parametrize("turned", [[1], [1, 2]])
-def test_pieces_whose_prefix_turns_are_read_as_if_it_had_been_so_and_their_neighbours_go_on(
-    turned: list[int], when: int, quick: bool, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("changed", [[1], [1, 2]])
+def test_a_new_prefix_counts_for_the_whole_window_and_neighbours_go_on(
+    changed: list[int], when: int, quick: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if not quick:
-        monkeypatch.setattr(fast, "supported", lambda model: False)
+        monkeypatch.setattr(int8, "supported", lambda model: False)
     model = network()
     ids, features = inputs(CONTEXT, 3)
     before = features.pop("valence_arousal")
@@ -151,33 +155,35 @@ def test_pieces_whose_prefix_turns_are_read_as_if_it_had_been_so_and_their_neigh
     after[1] = torch.tensor([[9.0, 0.0], [0.0, -9.0]])
     after[2] = -after[1]
     for block in model.blocks:
-        torch.nn.init.normal_(block.attention.out.weight)  # what stands before is heard
+        torch.nn.init.normal_(block.attention.out.weight)  # the prefix matters
     with torch.no_grad():
         read = {}
-        for name, prefix in (("turned", before.clone()), ("before", before), ("after", after)):
-            reader = Reader(model, {"valence_arousal": prefix}, 3)
+        for name, prefix in (("updated", before.clone()), ("before", before), ("after", after)):
+            decoder = SlidingWindowDecoder(model, {"valence_arousal": prefix}, 3)
             for t in range(10):
-                for piece in turned if name == "turned" and t == when else ():
-                    reader.turn(piece, {"valence_arousal": after[piece]})
-                logits = reader.read(ids[:, t], {k: v[:, t] for k, v in features.items()})
+                for piece in changed if name == "updated" and t == when else ():
+                    decoder.update_prefix(piece, {"valence_arousal": after[piece]})
+                logits = decoder.step(ids[:, t], {k: v[:, t] for k, v in features.items()})
             read[name] = logits
-    others = [piece for piece in range(3) if piece not in turned]
-    near = (read["after"] - read["before"])[turned].abs().amax(1).min() / (3 if quick else 1000)
+    others = [piece for piece in range(3) if piece not in changed]
+    near = (read["after"] - read["before"])[changed].abs().amax(1).min() / (3 if quick else 1000)
     assert near > 1e-5
-    assert (read["turned"] - read["before"])[others].abs().max() < near
-    assert (read["turned"] - read["after"])[turned].abs().max() < near
+    assert (read["updated"] - read["before"])[others].abs().max() < near
+    assert (read["updated"] - read["after"])[changed].abs().max() < near
 
 
 @pytest.mark.parametrize("context", [8, 9, 24])
 def test_the_window_keeps_the_first_token_and_an_unbroken_newest_half(context: int) -> None:
     model = network(context)
     ids, features = inputs(5 * context)
-    reader = Reader(model, {"valence_arousal": features["valence_arousal"]}, len(ids))
+    decoder = SlidingWindowDecoder(
+        model, {"valence_arousal": features["valence_arousal"]}, len(ids)
+    )
     with torch.no_grad():
         for t in range(ids.shape[1]):
-            beside = {k: v[:, t] for k, v in features.items() if k != "valence_arousal"}
-            reader.read(ids[:, t], beside)
-            seen = reader.ids[:, : reader.length]
+            rows = {k: v[:, t] for k, v in features.items() if k != "valence_arousal"}
+            decoder.step(ids[:, t], rows)
+            seen = decoder.ids[:, : decoder.length]
             assert min(t + 1, context // 2 + 1) <= seen.shape[1] <= context
             assert torch.equal(seen[:, 0], ids[:, 0])
             assert torch.equal(seen[:, 1:], ids[:, t + 2 - seen.shape[1] : t + 1])

@@ -34,8 +34,8 @@ def attention(longest: int, device: str) -> RelativeAttention:
     return layer.to(device)
 
 
-def answers(layer: RelativeAttention, x: Tensor) -> list[Tensor]:
-    """Return what the layer makes of ``x``, and the gradients of its weights and of ``x``."""
+def outputs(layer: RelativeAttention, x: Tensor) -> list[Tensor]:
+    """Return the output for ``x``, and the gradients of the weights and of ``x``."""
     x = x.clone().requires_grad_()
     y = layer(x, 0, None)
     wanted = torch.linspace(-1, 1, y.numel(), device=y.device).view(y.shape)
@@ -50,10 +50,10 @@ def test_fused_attention_is_the_network_s_own_forwards_and_backwards(
 ) -> None:
     layer = attention(QUERIES + 50, device)
     x = torch.randn(2, tokens, 32, device=device)
-    own = answers(layer, x)
+    own = outputs(layer, x)
     layer.fused = ATTENTIONS[name]
     close = 1e-5 if device == "cpu" else 1e-2  # TF32
-    for a, b in zip(own, answers(layer, x), strict=True):
+    for a, b in zip(own, outputs(layer, x), strict=True):
         assert torch.allclose(a, b, rtol=0, atol=close * max(1.0, float(a.detach().abs().max())))
     names = [name for name, _ in layer.named_parameters()]
     assert float(own[1 + names.index("distance")].abs().max()) > 0 or tokens == 1

@@ -13,8 +13,8 @@ from emsync.data.crops import Passage, window
 from emsync.data.labels import Scale
 from emsync.evaluation.likelihood import untrained
 from emsync.model.composer import Composer, find_checkpoint
-from emsync.model.int8 import decoder as fast
 from emsync.model.int8 import kernels
+from emsync.model.int8.decoder import QuantizedDecoder, _linear, supported
 from emsync.model.transformer import Decoder, EventTransformer, ModelConfig
 from emsync_conditioners.boundaries import Boundaries
 from emsync_conditioners.metre import Metre
@@ -57,21 +57,21 @@ def part(features: dict[str, Tensor], until: int) -> dict[str, Tensor]:
 
 @torch.inference_mode()
 def decode(
-    decoder: Decoder | fast.Decoder, ids: Tensor, features: dict[str, Tensor], first: int
+    decoder: Decoder | QuantizedDecoder, ids: Tensor, features: dict[str, Tensor], first: int
 ) -> Tensor:
-    """Return the (B, T - first + 1, V) logits of reading ``first`` tokens at once, then each."""
+    """Return the (B, T - first + 1, V) logits of prefilling ``first`` tokens and then each step."""
     pieces = range(len(ids))
-    logits = [decoder.begin(ids[:, :first], part(features, first), pieces)]
+    logits = [decoder.prefill(ids[:, :first], part(features, first), pieces)]
     for t in range(first, ids.shape[1]):
-        beside = {k: v[:, t] for k, v in features.items() if k != "valence_arousal"}
-        logits.append(decoder.step(ids[:, t], beside))
+        rows = {k: v[:, t] for k, v in features.items() if k != "valence_arousal"}
+        logits.append(decoder.step(ids[:, t], rows))
     return torch.stack(logits, 1)
 
 
 @pytest.mark.parametrize("holes", [0.0, 0.4, 1.0])
 @pytest.mark.parametrize("first", [1, 61, 62, 126, 199])
 @pytest.mark.parametrize("conditioners", [ALL, ALL[:1], ALL[2:], ()])
-def test_logits_are_near_the_plain_model_s_whatever_is_asked_and_wherever_it_begins(
+def test_logits_are_near_the_plain_model_s_whatever_is_requested_and_wherever_it_begins(
     conditioners: tuple[Conditioner, ...], first: int, holes: float
 ) -> None:
     model = network(conditioners)
@@ -79,21 +79,19 @@ def test_logits_are_near_the_plain_model_s_whatever_is_asked_and_wherever_it_beg
     features = {c.name: features[c.name] for c in conditioners}
     with torch.no_grad():
         plain = model(ids, features)[:, first - 1 :]
-    near = decode(fast.Decoder(model, 3), ids, features, first)
+    near = decode(QuantizedDecoder(model, 3), ids, features, first)
     assert (near - plain).square().mean().sqrt() < 0.02 * plain.std()
     assert (near - plain).abs().max() < 0.2 * plain.std()
 
 
 @pytest.mark.parametrize("holes", [0.0, 0.4])
 @pytest.mark.parametrize("first", [2, 64, 65, 130, 199])
-def test_what_is_read_at_once_and_token_by_token_is_the_same_to_the_bit(
-    first: int, holes: float
-) -> None:
+def test_prefill_and_single_steps_are_the_same_to_the_bit(first: int, holes: float) -> None:
     model = network()
     ids, features = inputs(CONTEXT, 3, holes)
-    one_by_one = decode(fast.Decoder(model, 3), ids, features, 1)
+    one_by_one = decode(QuantizedDecoder(model, 3), ids, features, 1)
     assert torch.equal(
-        decode(fast.Decoder(model, 3), ids, features, first), one_by_one[:, first - 1 :]
+        decode(QuantizedDecoder(model, 3), ids, features, first), one_by_one[:, first - 1 :]
     )
 
 
@@ -101,11 +99,11 @@ def test_what_is_read_at_once_and_token_by_token_is_the_same_to_the_bit(
 def test_the_number_of_threads_changes_nothing(threads: int) -> None:
     model = network()
     ids, features = inputs(90, 3, 0.3)
-    expected = decode(fast.Decoder(model, 3), ids, features, 70)
+    expected = decode(QuantizedDecoder(model, 3), ids, features, 70)
     before = torch.get_num_threads()
     torch.set_num_threads(threads)
     try:
-        assert torch.equal(decode(fast.Decoder(model, 3), ids, features, 70), expected)
+        assert torch.equal(decode(QuantizedDecoder(model, 3), ids, features, 70), expected)
     finally:
         torch.set_num_threads(before)
 
@@ -116,24 +114,24 @@ def test_a_layer_in_int8_is_near_the_plain_one_and_of_zeros_is_its_bias() -> Non
     torch.nn.init.normal_(norm.weight)
     x = torch.randn(5, 64) * torch.tensor([1e-3, 1.0, 0.0, 1e3, 1.0])[:, None]
 
-    def applied(matrix: kernels.Matrix, given: kernels.Floats) -> Tensor:
+    def applied(matrix: kernels.QuantizedLinear, given: kernels.Floats) -> Tensor:
         out = np.zeros((5, 48), np.float32)
         kernels.apply(matrix, 0, given, out)
         return torch.from_numpy(out)
 
     with torch.no_grad():
-        near, plain = applied(fast._matrix([layer]), x.numpy()), layer(x)
+        near, plain = applied(_linear([layer]), x.numpy()), layer(x)
         assert torch.equal(near[2], layer.bias)
-        # half a level of each input, in units of what the output is made of
+        # half a quantization step of each input, in units of the input's norm
         assert ((near - plain).abs() <= 0.02 * x.norm(dim=1, keepdim=True) + 1e-6).all()
-        near = applied(fast._matrix([layer], [norm]), kernels.normal(x.numpy()))
+        near = applied(_linear([layer], [norm]), kernels.layer_norm(x.numpy()))
         torch.testing.assert_close(near, layer(norm(x)), rtol=0, atol=0.1)
 
 
-def test_a_decoder_can_begin_anew() -> None:
+def test_a_decoder_can_prefill_anew() -> None:
     model = network()
     ids, features = inputs(CONTEXT, 2, 0.3)
-    decoder = fast.Decoder(model, 2)
+    decoder = QuantizedDecoder(model, 2)
     before = decode(decoder, ids, features, 70)
     decode(decoder, ids.flip(1), features, 40)
     assert torch.equal(decode(decoder, ids, features, 70), before)
@@ -144,14 +142,14 @@ def test_the_logits_of_a_piece_do_not_depend_on_its_neighbours(batch: int) -> No
     model = network()
     ids, features = inputs(CONTEXT, 9, 0.3)
     features["metre"][1] *= 100  # a neighbour of another size
-    whole = decode(fast.Decoder(model, 9), ids, features, 20)
+    whole = decode(QuantizedDecoder(model, 9), ids, features, 20)
     few = {k: v[:batch] for k, v in features.items()}
-    assert torch.equal(decode(fast.Decoder(model, batch), ids[:batch], few, 20), whole[:batch])
+    assert torch.equal(decode(QuantizedDecoder(model, batch), ids[:batch], few, 20), whole[:batch])
 
 
-def test_a_model_that_is_elsewhere_is_decoded_plainly() -> None:
+def test_a_model_that_is_not_on_the_cpu_is_not_supported() -> None:
     with torch.device("meta"):
-        assert not fast.supported(EventTransformer(ModelConfig(50), ()))
+        assert not supported(EventTransformer(ModelConfig(50), ()))
 
 
 @pytest.fixture(scope="module")
@@ -159,9 +157,7 @@ def shipped() -> Composer:
     return Composer.from_pretrained("emsync-small")
 
 
-def test_real_songs_are_foretold_as_well_within_one_percent(
-    shipped: Composer, shared: Path
-) -> None:
+def test_real_songs_are_as_likely_within_one_percent(shipped: Composer, shared: Path) -> None:
     """Nats per token, read one by one from the song's start, with the music's own conditions."""
     from emsync.data.songs import read_song
 
@@ -186,7 +182,7 @@ def test_real_songs_are_foretold_as_well_within_one_percent(
 
     with torch.no_grad():
         plain = model(ids[:, :-1], part(features, tokens))
-    near = decode(fast.Decoder(model, len(rows)), ids[:, :-1], features, 1)
+    near = decode(QuantizedDecoder(model, len(rows)), ids[:, :-1], features, 1)
     assert nats(near) == pytest.approx(nats(plain), rel=0.01)
     share = plain.softmax(-1)  # a greedy choice differs only between tokens that are as likely
     choice = share.gather(-1, near.argmax(-1, keepdim=True))[..., 0]
