@@ -45,6 +45,7 @@ class Analysis:
     arousal: float = math.nan  # in [-1, 1]
     tempo: float = math.nan  # beats a minute asked of the music; NaN leaves it to the composer
     tonic: str = ""  # such as "F#", that the music shall stand on; empty leaves it to the composer
+    requested: Mapping[str, str] = field(default_factory=dict)  # of plug-in conditions, by name
     emotion: Mapping[str, float] = field(default_factory=dict)  # probabilities, summing to 1
     valence_curve: Curve | None = None  # the estimator's view of each second, for the picture
     arousal_curve: Curve | None = None

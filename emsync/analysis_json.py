@@ -66,6 +66,7 @@ def read_fields(data: Mapping[str, Any], name: str) -> dict[str, Any]:
             "arousal": _feeling(data, "arousal"),
             "tempo": _tempo(data),
             "tonic": _tonic(data.get("tonic", "")),
+            "requested": _requests(data.get("requested")),
             "emotion": _probabilities(data.get("emotion")),
             "valence_curve": _curve(data, "valence_curve", duration, -1.0, 1.0),
             "arousal_curve": _curve(data, "arousal_curve", duration, -1.0, 1.0),
@@ -224,6 +225,12 @@ def _feeling(data: Mapping[str, Any], key: str) -> float:
 def _tempo(data: Mapping[str, Any]) -> float:
     value = data.get("tempo")
     return math.nan if value is None else _real(value, "tempo", SLOWEST, FASTEST)
+
+
+def _requests(value: Any) -> dict[str, str]:
+    """Return what is requested of plug-in conditions, or nothing."""
+    given = {} if value is None else _mapping(value, "requested")
+    return {name: _text(one, f"requested.{name}") for name, one in given.items()}
 
 
 def _tonic(value: Any) -> str:

@@ -61,5 +61,6 @@ def apply_options(analysis: Analysis, options: Options) -> Analysis:
     return replace(
         analysis,
         tempo=analysis.tempo if options.tempo is None else options.tempo,
+        requested={**analysis.requested, **(options.ask or {})},
         tonic=TONICS[pitch_class(options.tonic)] if options.tonic else analysis.tonic,
     )

@@ -82,7 +82,12 @@ class Conditioner(ABC):
     summary: ClassVar[str] = ""  # one line for ``emsync plugins``
     place: ClassVar[Place]  # "prefix": vectors before the tokens; "position": one for each token
     channels: ClassVar[int]  # the length of one row of features
+    reads: ClassVar[frozenset[str]] = frozenset()  # of an analysis; see below
     always_on: ClassVar[bool] = False  # given also to unconditional predictions, as the metre is
+
+    # ``reads`` names what ``from_video`` looks at: fields of ``Analysis``, such as "tonic", and
+    # "requested.NAME" for what a person gives with ``--ask NAME=VALUE``. What no condition of a
+    # checkpoint reads cannot be requested of it, and is refused before the film is watched.
 
     @abstractmethod
     def from_music(self, piece: Piece) -> Floats:

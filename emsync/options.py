@@ -51,6 +51,7 @@ class Options:
     # The music
     tempo: float | None = None  # beats a minute; None follows the arousal and the cuts
     tonic: str = ""  # such as "F#"; "" lets the seed choose
+    ask: Mapping[str, str] | None = None  # of plug-in conditions, by the name they read
     sync: Sync = "beat"  # the least event that may hit a cut
     max_tempo_change: float = 0.06  # share by which the tempo may bend towards the cuts
     ending: EndingKind = "cadence"
@@ -97,8 +98,9 @@ class Options:
     def to_json(self) -> dict[str, Any]:
         """Return plain values for ``json.dumps``, without the sampler's; files by their names."""
         values = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in SAMPLING}
-        if values["emotion"] is not None:
-            values["emotion"] = dict(values["emotion"])
+        for name in ("emotion", "ask"):
+            if values[name] is not None:
+                values[name] = dict(values[name])
         for name in ("analysis", "emotion_file"):
             if values[name] is not None:
                 is_path = isinstance(values[name], str | os.PathLike)

@@ -4,8 +4,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from fractions import Fraction
 
-import numpy as np
-
 from emsync.analysis import Analysis
 from emsync.brief import brief_of, look
 from emsync.composition import Composition
@@ -113,18 +111,25 @@ def draw(
 
 
 def check_understood(composer: Composer, options: Options) -> None:
-    """Refuse what the checkpoint cannot be told, before the film is watched."""
-    if not options.tonic:
-        return
-    one, other = (
-        composer.targets(composer.partial_analysis(1.0, valence=0.5, tonic=tonic))
-        for tonic in ("C", "D")
-    )
-    if all(np.array_equal(one[k], other[k], equal_nan=True) for k in one):
+    """Refuse what no condition of the checkpoint reads, before the film is watched."""
+    conditions = composer.model.conditioners
+    reads = frozenset[str]().union(*(condition.reads for condition in conditions))
+    if options.tonic and "tonic" not in reads:
+        known = ", ".join(condition.name for condition in conditions) or "none"
         raise UsageError(
-            f"this checkpoint cannot be told a key (none of its conditions, {', '.join(one)}, "
-            f"asks for one); leave out the tonic {options.tonic!r}"
+            f"no condition of this checkpoint ({known}) reads a key; leave out the tonic "
+            f"{options.tonic!r}"
         )
+    prefix = "requested."
+    names = sorted(name.removeprefix(prefix) for name in reads if name.startswith(prefix))
+    for name in options.ask or {}:
+        if name not in names:
+            known = ", ".join(names) or "nothing"
+            raise UsageError(
+                f"no condition of this checkpoint reads {name!r}; it can be asked for {known}"
+            )
+    if options.ask:  # a condition refuses a value that it does not know
+        composer.targets(composer.partial_analysis(1.0, requested=options.ask))
 
 
 def _stage(progress: Progress, stage: str) -> Callable[[float], None]:

@@ -8,9 +8,10 @@ Each check raises AssertionError with a sentence that says which rule is broken,
 import json
 from collections.abc import Sequence
 from copy import deepcopy
-from dataclasses import asdict, is_dataclass, replace
+from dataclasses import asdict, fields, is_dataclass, replace
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -79,6 +80,7 @@ def check_conditioner(
         "from_video of a video without cuts": conditioner.from_video(Analysis(8.0, "24")),
         **({} if target is None else {"the given target": target}),
     }
+    _check_reads(conditioner, video)
     form = targets["from_music"]
     for origin, requested in targets.items():
         _check_form(requested, form, origin)
@@ -90,6 +92,35 @@ def check_conditioner(
             bool(np.isnan(rows).any(axis=1).all()),
             f"{name} still requests something: a row of its features is without NaN",
         )
+
+
+class _Recorder(Analysis):
+    """An analysis that remembers which of its fields were looked at."""
+
+    def __getattribute__(self, name: str) -> Any:
+        if name in {field.name for field in fields(Analysis)}:
+            super().__getattribute__("__dict__").setdefault("_looked_at", set()).add(name)
+        return super().__getattribute__(name)
+
+
+def _check_reads(conditioner: Conditioner, video: Analysis) -> None:
+    """Check that a conditioner that says what it reads looks at nothing else."""
+    if not conditioner.reads:
+        return
+    known = {field.name for field in fields(Analysis)} - {"requested"}
+    declared = {name for name in conditioner.reads if not name.startswith("requested.")}
+    unknown = sorted(declared - known)
+    _require(not unknown, f"reads names {unknown}, which are no fields of an Analysis")
+    recorder = _Recorder(**{field.name: getattr(video, field.name) for field in fields(Analysis)})
+    vars(recorder)["_looked_at"] = set()
+    conditioner.from_video(recorder)
+    looked = vars(recorder)["_looked_at"]
+    if any(name.startswith("requested.") for name in conditioner.reads):
+        looked.discard("requested")
+    _require(
+        looked <= declared,
+        f"from_video looks at {sorted(looked - declared)}, which reads leaves out",
+    )
 
 
 def _check_form(target: Floats, form: Floats, origin: str) -> None:

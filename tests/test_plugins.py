@@ -196,3 +196,117 @@ def test_a_conditioner_that_looks_ahead_fails_the_check(ending: Conditioner) -> 
     timeline = Events().timeline(Events().encode(example_piece()))
     with pytest.raises(AssertionError, match="not causal"):
         check_conditioner(Peeking(), np.array([5.0], np.float32), timeline)
+
+
+# A condition with a wish of its own: no file of emsync knows it
+
+STYLE = '''
+"""A style that a person asks for: --ask style=calm."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from emsync.conditioning import Conditioner
+from emsync.errors import UsageError
+
+STYLES = {"calm": -1.0, "wild": 1.0}
+
+
+@dataclass(frozen=True)
+class Style(Conditioner):
+    name: ClassVar[str] = "style"
+    summary: ClassVar[str] = "how wild the music is"
+    place: ClassVar[str] = "prefix"
+    channels: ClassVar[int] = 1
+    reads: ClassVar[frozenset[str]] = frozenset({"requested.style"})
+
+    def from_music(self, piece):
+        return np.array([piece.labels.get("style", np.nan)], np.float32)
+
+    def from_video(self, video):
+        style = video.requested.get("style")
+        if style is None:
+            return np.array([np.nan], np.float32)
+        if style not in STYLES:
+            raise UsageError(f"style is {style!r}; choose one of {', '.join(STYLES)}")
+        return np.array([STYLES[style]], np.float32)
+
+    def features(self, target, timeline):
+        return target.reshape(1, 1).astype(np.float32)
+'''
+PROJECT = """
+[project]
+name = "emsync-style"
+version = "1.0"
+
+[project.entry-points."emsync.conditioners"]
+style = "emsync_style:Style"
+"""
+
+
+@pytest.fixture
+def style(site: Path, tmp_path_factory: pytest.TempPathFactory) -> Conditioner:
+    package = tmp_path_factory.mktemp("package")
+    (package / "emsync_style.py").write_text(STYLE)
+    (package / "pyproject.toml").write_text(PROJECT)
+    sys.modules.pop("emsync_style", None)
+    install(package, site)
+    return plugins.load(plugins.CONDITIONERS, "style", Conditioner)()  # type: ignore[type-abstract]
+
+
+def test_a_condition_with_a_wish_of_its_own_is_asked_from_the_command_line(
+    style: Conditioner, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from emsync.analysis import Analysis
+    from emsync.cli import main
+    from emsync.demo import draw_clip
+
+    check_conditioner(style)
+    Composer(small(style), Events()).save_pretrained(tmp_path / "checkpoint")
+    composer = Composer.from_pretrained(tmp_path / "checkpoint")
+    asked = Analysis(2.0, "25", requested={"style": "wild"})
+    assert composer.targets(asked)["style"].tolist() == [1.0]
+    clip, out = tmp_path / "clip.mp4", tmp_path / "score.mid"
+    draw_clip(clip, 2.0)
+    command = ["generate", str(clip), "--out", str(out), "--candidates", "1", "--checkpoint",
+               str(tmp_path / "checkpoint")]  # fmt: skip
+    for words, message in (
+        ("style=loud", "style is 'loud'; choose one of calm, wild"),
+        ("mood=calm", "no condition of this checkpoint reads 'mood'; it can be asked for style"),
+        ("calm", "--ask 'calm' is no NAME=VALUE"),
+    ):
+        assert main([*command, "--ask", words]) == 2
+        assert message in capsys.readouterr().err and not out.exists()
+    assert main([*command, "--ask", "style=calm", "--json"]) == 0
+    assert '"ask": {"style": "calm"}' in capsys.readouterr().out
+    assert out.exists()
+
+
+def test_what_a_person_asked_stands_in_the_analysis_and_its_file(tmp_path: Path) -> None:
+    from emsync.analysis import Analysis
+    from emsync.brief import apply_options
+    from emsync.options import Options
+
+    given = Analysis(2.0, "25", requested={"style": "calm", "band": "big"})
+    asked = apply_options(given, Options(ask={"style": "wild"}))
+    assert asked.requested == {"style": "wild", "band": "big"}
+    asked.save(tmp_path / "a.json")
+    assert Analysis.load(tmp_path / "a.json") == asked
+
+
+def test_a_conditioner_that_hides_what_it_reads_fails_the_check(ending: Conditioner) -> None:
+    @dataclass(frozen=True)
+    class Sly(type(ending)):  # type: ignore[misc]
+        reads = frozenset({"cuts"})
+
+    with pytest.raises(AssertionError, match=r"looks at \['duration'\], which reads leaves out"):
+        check_conditioner(Sly())
+
+    @dataclass(frozen=True)
+    class Vague(type(ending)):  # type: ignore[misc]
+        reads = frozenset({"length"})
+
+    with pytest.raises(AssertionError, match=r"\['length'\], which are no fields"):
+        check_conditioner(Vague())

@@ -25,6 +25,7 @@ class Boundaries(Conditioner):
     summary: ClassVar[str] = "seconds to the next cut, so that a chord can be ready on it"
     place: ClassVar[Place] = "position"
     channels: ClassVar[int] = 2
+    reads: ClassVar[frozenset[str]] = frozenset({"cuts"})
 
     horizon: float = 8.0  # seconds; boundaries further away all look the same
     tolerance: float = 1.0  # seconds; a mark this close meets a boundary

@@ -36,6 +36,7 @@ class Chroma(Conditioner):
     summary: ClassVar[str] = "the key: how much each pitch class sounds in the next seconds"
     place: ClassVar[Place] = "position"
     channels: ClassVar[int] = 12
+    reads: ClassVar[frozenset[str]] = frozenset({"arc", "duration", "tonic"})
 
     window: float = 8.0  # seconds
     step: float = 0.5  # seconds

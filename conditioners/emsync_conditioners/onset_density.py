@@ -26,6 +26,7 @@ class OnsetDensity(Conditioner):
     summary: ClassVar[str] = "onsets a second in each window of time"
     place: ClassVar[Place] = "position"
     channels: ClassVar[int] = 1
+    reads: ClassVar[frozenset[str]] = frozenset({"arc", "duration"})
 
     window: float = 1.0  # seconds
     most: float = 16.0  # onsets a second that count as full

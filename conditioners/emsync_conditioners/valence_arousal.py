@@ -23,6 +23,7 @@ class ValenceArousal(Conditioner):
     summary: ClassVar[str] = "valence and arousal in [-1, 1], scene by scene"
     place: ClassVar[Place] = "prefix"
     channels: ClassVar[int] = 2
+    reads: ClassVar[frozenset[str]] = frozenset({"arc"})
 
     limit: float = 1.0  # the largest absolute value that is requested
 

@@ -9,6 +9,7 @@ import typer
 
 from emsync.cli.app import app
 from emsync.cli.common import EmotionEstimator, Json, VideoPath, print_report, progress
+from emsync.errors import UsageError
 from emsync.options import (
     CHECKPOINT,
     Arc,
@@ -118,6 +119,14 @@ def generate(
             rich_help_panel=MUSIC,
         ),
     ] = DEFAULTS.tonic,
+    ask: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME=VALUE",
+            help="what a plug-in condition reads; may be given again",
+            rich_help_panel=MUSIC,
+        ),
+    ] = None,
     instruments: Annotated[
         Instruments | None,
         typer.Option(
@@ -221,7 +230,7 @@ def generate(
     options = Options(
         analysis=analysis, cuts=cuts, estimator=estimator, emotion_file=emotion_file, arc=arc,
         emotion=None if emotion is None else parse_emotion(emotion), max_va=max_va,
-        valence=valence, arousal=arousal, tempo=tempo, tonic=tonic, sync=sync,
+        ask=_asked(ask), valence=valence, arousal=arousal, tempo=tempo, tonic=tonic, sync=sync,
         max_tempo_change=max_tempo_change, ending=ending, start_timecode=start_timecode,
         seed=seed, candidates=candidates, rhythm=rhythm, temperature=temperature, top_p=top_p,
         top_k=top_k, guidance=guidance, instruments=instruments,
@@ -244,6 +253,16 @@ def generate(
         written = write_outputs(composition, outputs, show)
     timings = {"start": started, **composition.timings, **written.timings}
     _report(composition, written, timings, time.perf_counter() - began, as_json)
+
+
+def _asked(pairs: list[str] | None) -> dict[str, str] | None:
+    """Return {name: value} of ``NAME=VALUE`` words."""
+    if not pairs:
+        return None
+    for pair in pairs:
+        if not pair.partition("=")[0] or "=" not in pair:
+            raise UsageError(f"--ask {pair!r} is no NAME=VALUE, such as style=calm")
+    return dict(pair.split("=", 1) for pair in pairs)
 
 
 def _report(

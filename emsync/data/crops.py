@@ -123,9 +123,7 @@ def window(
     features = {}
     for c in conditioners:
         target = c.from_music(requested)
-        rows = c.features(
-            c.null_target(target) if c.name in passage.dropped else target, timeline
-        )
+        rows = c.features(c.null_target(target) if c.name in passage.dropped else target, timeline)
         features[c.name] = _pad(rows[inputs], context, np.nan) if c.place == "position" else rows
     return Example(_pad(ids[chosen], context + 1, pad), features)
 
