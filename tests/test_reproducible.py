@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from emsync.demo import draw_clip
+
 CODE = """
 import sys
 import torch
@@ -24,6 +26,35 @@ drawn = sample(
 )
 sys.stdout.buffer.write(b"".join(ids.tobytes() for ids in drawn))
 """
+
+
+SEEN = """
+import sys
+import json
+from emsync.video.film import open_film
+from emsync.video.impact import Impact
+from emsync.video.watch import watch
+from emsync.analysis import Analysis
+
+impact = Impact()
+footage = watch(open_film(sys.argv[1]), observers=[impact])
+print(json.dumps(Analysis.of(footage).to_json()), impact.signal(2.0).tolist())
+"""
+
+
+def test_every_process_sees_the_same_in_a_film(tmp_path: Path) -> None:
+    """To the last bit: no measure depends on where a picture lies in memory."""
+    draw_clip(tmp_path / "clip.mp4", 6.0)
+    seen = {
+        subprocess.run(
+            [sys.executable, "-c", SEEN, str(tmp_path / "clip.mp4")],
+            capture_output=True,
+            check=True,
+            env={**os.environ, "PADDING": "x" * 97 * run},  # moves what is allocated
+        ).stdout
+        for run in range(3)
+    }
+    assert len(seen) == 1
 
 
 def drawn(threads: int, cache: Path) -> str:

@@ -36,7 +36,7 @@ from numpy.typing import ArrayLike, NDArray
 from emsync.arrays import Seconds
 from emsync.metrics.events import errors, matched, validate
 from emsync.video.film import Film, frames
-from emsync.video.flow import farneback_flow
+from emsync.video.flow import farneback_flow, speeds
 from emsync.video.observers import pixels
 
 RATE = 22050  # samples a second of the sound
@@ -232,10 +232,7 @@ def _reduced(video: Film, pixels: int) -> tuple[int, int]:
 
 def farneback(before: Any, after: Any) -> float:
     """Return the mean magnitude of Farneback's flow between two grey pictures, in pixels."""
-    import cv2
-
-    flow = farneback_flow(before, after)
-    return float(cv2.mean(cv2.magnitude(flow[..., 0], flow[..., 1]))[0])
+    return float(speeds(farneback_flow(before, after)).mean(dtype=np.float64))
 
 
 def horn_schunck(before: Any, after: Any) -> float:

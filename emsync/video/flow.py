@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import numpy as np
+
 from emsync.arrays import Picture
 
 FARNEBACK = (0.5, 3, 15, 3, 5, 1.2, 0)  # scale, levels, window, iterations, area, its SD, flags
@@ -15,3 +17,13 @@ def farneback_flow(before: Picture, after: Picture) -> Any:
     import cv2
 
     return cv2.calcOpticalFlowFarneback(before, after, None, *FARNEBACK)  # type: ignore[call-overload]
+
+
+def speeds(flow: Any) -> Any:
+    """Return the (H, W) lengths of the vectors of (H, W, 2) optical flow.
+
+    Not by OpenCV's magnitude, whose last bits depend on where the picture lies in memory, so that
+    two runs would differ.
+    """
+    x, y = flow[..., 0], flow[..., 1]
+    return np.sqrt(x * x + y * y)

@@ -15,7 +15,7 @@ import numpy as np
 from emsync.arrays import Float64s, Picture
 from emsync.errors import InputError
 from emsync.signals import RATE, bells, directions, flux
-from emsync.video.flow import farneback_flow
+from emsync.video.flow import farneback_flow, speeds
 from emsync.video.observers import PAIR, Frame
 
 BINS = 36  # directions, 10 degrees each, the first one centred on "to the right"
@@ -32,15 +32,13 @@ class Impact:
 
     def __call__(self, frame: Frame) -> None:
         """Take the next frame in; of frames closer than PAIR seconds only some are used."""
-        import cv2
-
         time, grey = frame.time, frame.grey
         if self._last is not None:
             before, earlier = self._last
             if time - before < PAIR:
                 return
             flow = farneback_flow(earlier, grey)
-            amplitudes, angles = cv2.cartToPolar(flow[..., 0], flow[..., 1])
+            amplitudes, angles = speeds(flow), np.arctan2(flow[..., 1], flow[..., 0])
             # in picture heights a second, so that a dropped frame is no impact
             speed = 1 / (len(grey) * grey.size * (time - before))
             self.times.append(time)

@@ -14,6 +14,7 @@ import numpy as np
 from emsync.arrays import Float64s, Picture, Seconds
 from emsync.video.cuts import Cut
 from emsync.video.film import Film
+from emsync.video.flow import speeds
 from emsync.video.footage import Still
 
 if TYPE_CHECKING:
@@ -191,8 +192,7 @@ def _moved(flow: Any, before: Any, after: Any) -> float:
 
     if cv2.meanStdDev(after)[1][0, 0] < PLAIN:  # such as a fade from black
         return 0.0
-    x, y = cv2.split(flow.calc(before, after, None))
-    return float(cv2.mean(cv2.magnitude(x, y))[0]) / len(after)
+    return float(speeds(flow.calc(before, after, None)).mean(dtype=np.float64)) / len(after)
 
 
 def pixels(
