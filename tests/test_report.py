@@ -19,7 +19,9 @@ from emsync.formats.labels import Titles
 from emsync.music.piece import Piece
 from emsync.options import Options
 from emsync.ranking import Candidate
-from emsync.report.page import remarks, rows, tiles, write_html, write_png
+from emsync.report.page import write_html
+from emsync.report.picture import write_png
+from emsync.report.words import remarks, rows, tiles
 from emsync.video.cuts import Cut
 from emsync.video.footage import Curve, Still
 

@@ -27,7 +27,8 @@ from emsync.formats.cut_lists import write_cuts
 from emsync.formats.labels import Titles
 from emsync.formats.musicxml import write_musicxml
 from emsync.music.piece import Score
-from emsync.report.page import write_html, write_png
+from emsync.report.page import write_html
+from emsync.report.picture import write_png
 from emsync.sound import audio
 from emsync.sound.audio import Audio
 from emsync.sound.synthesis import synthesize, synthesizer_name

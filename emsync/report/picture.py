@@ -1,0 +1,366 @@
+"""The drawing of a report, as part of a PNG and as SVG.
+
+Under one time line stand the film strip, the motion, the emotion, every note by instrument with
+its bars, and the tempo, crossed by the cuts; then how each cut is hit.
+"""
+
+import io
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from textwrap import wrap
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from emsync.composition import Composition
+from emsync.files import atomic_write
+from emsync.fit.time_map import Fitted
+from emsync.music.piece import CLASSES, DRUMS
+from emsync.report import plots
+from emsync.report.plots import CUT, FAINT, GRID, INK, LEFT, PAPER, RIGHT, WIDTH
+from emsync.report.words import COLUMNS, remarks, rows, subtitle, tiles, title
+from emsync.video.footage import Still
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+COLOURS = {  # of the instruments
+    "drums": "#8a929b",
+    "bass": "#7d4fa0",
+    "guitar": "#d08a1d",
+    "piano": "#2f74c0",
+    "strings": "#3a9a57",
+}
+DOTS = 120  # an inch
+LEAST = 0.003  # share of the width that a note takes at least
+NEAR = 0.02  # seconds; notes that begin this close to a hit are the hit
+ROOMY = 0.055  # share of the width that the words beside a cut's number need
+LABELS = 0.02  # least distance between two bar numbers, as a share of the width
+ROW = 0.235  # inches of a table's row
+ROLL = 3.1  # inches of the notes, drums included
+BOTTOM = 3.35  # inches of the drawings below the time line
+GAP = 0.36  # inches between rows, for the name of the next
+
+
+def write_png(path: Path, composition: Composition) -> None:
+    """Draw the report of a composition into the PNG ``path``."""
+    from matplotlib import rc_context
+
+    table, notes = rows(composition), remarks(composition)
+    lines = [line for note in notes for line in wrap(note, 170)]
+    top, foot = 1.75, 0.75 + ROW * (len(table) + len(lines) + 1)
+    with rc_context(_style()):
+        figure = _figure(top + _height(composition) + foot)
+        page = _Page(figure)
+        page.text(LEFT, 0.52, title(composition), size=19, weight="bold")
+        page.text(LEFT, 0.80, subtitle(composition), size=10.5, color=FAINT)
+        for i, (value, words) in enumerate(tiles(composition)):
+            left = LEFT + i * (RIGHT - LEFT) / len(tiles(composition))
+            page.text(left, 1.24, value, size=14, weight="bold")
+            page.text(left, 1.45, words, size=9, color=FAINT)
+        page.down = top
+        _draw(page, composition)
+        _table(page, table, lines)
+        with atomic_write(path) as partial:
+            figure.savefig(partial, format="png", metadata={"Software": None})
+
+
+@dataclass
+class _Page:
+    """A figure on which things are placed by inches from its upper edge."""
+
+    figure: "Figure"
+    down: float = 0.0  # inches from the upper edge, where the next row begins
+
+    def y(self, inches: float) -> float:
+        """Return a distance from the upper edge as matplotlib counts it."""
+        return 1 - inches / float(self.figure.get_figheight())
+
+    def text(self, x: float, inches: float, words: str, **style: Any) -> None:
+        self.figure.text(x, self.y(inches), words, **style)
+
+    def row(self, height: float, gap: float = GAP) -> "Axes":
+        """Return axes of a height in inches, as wide as the page, below those before."""
+        axes = self.box(height, self.down, (LEFT, RIGHT))
+        self.down += height + gap
+        return axes
+
+    def box(self, height: float, top: float, x: tuple[float, float]) -> "Axes":
+        """Return axes from ``top`` inches on, between two shares of the width."""
+        tall = float(self.figure.get_figheight())
+        axes = self.figure.add_axes((x[0], self.y(top + height), x[1] - x[0], height / tall))
+        axes.set_facecolor("none")
+        axes.spines[:].set_visible(False)
+        return axes
+
+
+def _height(composition: Composition) -> float:
+    """Return the inches that the drawing takes."""
+    film = 0.9 + GAP if composition.strip else 0.0
+    return 0.42 + film + 0.65 + GAP + 0.95 + GAP + ROLL + GAP + 0.42 + 0.75 + BOTTOM
+
+
+def _draw(page: _Page, composition: Composition) -> None:
+    """Draw everything but the words above and the table below."""
+    video, fitted = composition.analysis, composition.fitted
+    top = page.down
+    page.down += 0.42
+    if composition.strip:
+        film = page.row(0.9)
+        _film(film, composition.strip, 0.9)
+    motion = page.row(0.65)
+    plots.draw_motion(motion, video)
+    feeling = page.row(0.95)
+    plots.draw_feeling(feeling, video)
+    drums = bool((fitted.piece.classes == DRUMS).any())
+    roll = page.row(ROLL - 0.65 * drums, 0.05 if drums else GAP)
+    _roll(roll, composition)
+    rows = [motion, feeling, roll]
+    if drums:
+        rows.append(page.row(0.6))
+        _drums(rows[-1], composition)
+    tempo = page.row(0.42, 0.75)
+    _tempo(tempo, fitted)
+    rows.append(tempo)
+    for axes in rows:
+        axes.set_xlim(0, fitted.duration)
+        if axes is not tempo:
+            axes.set_xticks([])
+    tempo.locator_params(axis="x", nbins=10, integer=True, steps=[1, 2, 5, 10])
+    tempo.xaxis.set_major_formatter(plots.clock)
+    _flags(page, composition, top, page.down - 0.75)
+    side = page.down
+    page.down += BOTTOM
+    _before_and_after(page.box(2.55, side, (LEFT, 0.44)), composition)
+    plots.draw_plane(page.box(2.65, side - 0.05, (0.50, 0.76)), video)
+    plots.draw_emotions(page.box(2.55, side, (0.855, RIGHT)), video)
+
+
+def _film(axes: "Axes", strip: Sequence[Still], height: float) -> None:
+    """Lay the pictures side by side, each as wide as its share of the time."""
+    axes.set_axis_off()
+    ratio = (RIGHT - LEFT) * WIDTH / len(strip) / height
+    pixels = [plots.cropped(still.pixels, ratio) for still in strip]
+    low = min(len(picture) for picture in pixels)
+    narrow = min(picture.shape[1] for picture in pixels)
+    seam = np.full((low, 2, 3), 255, np.uint8)
+    parts = [part for picture in pixels for part in (picture[:low, :narrow], seam)]
+    axes.imshow(np.concatenate(parts[:-1], axis=1), extent=(0, 1, 0, 1), aspect="auto")
+
+
+def _roll(axes: "Axes", composition: Composition) -> None:
+    """Draw the notes by pitch, coloured by instrument."""
+    piece = composition.fitted.piece
+    tonal = piece.pitches[piece.classes != DRUMS]
+    low, high = (int(tonal.min()) - 2, int(tonal.max()) + 3) if len(tonal) else (47, 73)
+    middle, span = (low + high) / 2, max(high - low, 24)
+    low, high = round(middle - span / 2), round(middle + span / 2)
+    axes.set_ylim(low, high)
+    octaves = [pitch for pitch in range(low, high + 1) if pitch % 12 == 0]
+    axes.set_yticks(octaves, labels=[f"C{pitch // 12 - 1}" for pitch in octaves])
+    axes.grid(axis="y", color=GRID, lw=0.8)
+    axes.set_axisbelow(True)
+    _bar_lines(axes, composition.fitted)
+    for c in np.unique(piece.classes[piece.classes != DRUMS]).tolist():
+        mine = piece.classes == c
+        _notes(
+            axes, composition, c, piece.pitches[mine].astype(float), max(0.86, (high - low) / 52)
+        )
+    plots.label(axes, "notes")
+    _legend(axes, composition)
+
+
+def _drums(axes: "Axes", composition: Composition) -> None:
+    """Draw the drums, one line for each sound."""
+    piece = composition.fitted.piece
+    pitches = piece.pitches[piece.classes == DRUMS]
+    sounds = np.unique(pitches)
+    lines = max(len(sounds), 4)
+    axes.set_ylim(-0.8, lines - 0.2)
+    axes.set_yticks([(lines - 1) / 2], labels=["drums"])
+    _bar_lines(axes, composition.fitted)
+    _notes(
+        axes,
+        composition,
+        DRUMS,
+        np.searchsorted(sounds, pitches).astype(float),
+        max(0.7, lines / 12),
+    )
+
+
+def _notes(axes: "Axes", composition: Composition, c: int, places: Any, thick: float) -> None:
+    """Draw the notes of one instrument as bars at heights ``places``; a ring begins each hit."""
+    from matplotlib.collections import PolyCollection
+
+    piece, least = composition.fitted.piece, composition.fitted.duration * LEAST
+    mine = piece.classes == c
+    left, right = piece.onsets[mine], piece.offsets[mine]
+    # a drum is struck, however long its note; and a hair's breadth parts a note from the next
+    right = left + least if c == DRUMS else np.maximum(left + least, right - least / 3)
+    low, high = places - thick / 2, places + thick / 2
+    corners = [(left, low), (right, low), (right, high), (left, high)]
+    boxes: Any = np.stack([np.stack(corner, axis=1) for corner in corners], axis=1)  # (N, 4, 2)
+    colour = COLOURS[CLASSES[c]]
+    axes.add_collection(PolyCollection(boxes, facecolors=colour, edgecolors="none", alpha=0.85))
+    hits = [report.hit.time for report in composition.cuts if report.hit is not None]
+    hit = np.isclose(left[:, None], hits, rtol=0, atol=NEAR).any(axis=1)
+    x = left[hit] + (least / 2 if c == DRUMS else 0)
+    axes.plot(x, places[hit], "o", ms=5.5, mfc=colour, mec=CUT, mew=1.5, clip_on=False, zorder=4)
+
+
+def _bar_lines(axes: "Axes", fitted: Fitted) -> None:
+    for time in _bars(fitted):
+        axes.axvline(time, color=GRID, lw=0.8, zorder=0.5)
+
+
+def _bars(fitted: Fitted) -> Any:
+    """Return the seconds at which the bars begin, up to the end of the video."""
+    starts = fitted.grid.starts[fitted.grid.lines] / 1e6
+    return starts[starts < fitted.duration]
+
+
+def _tempo(axes: "Axes", fitted: Fitted) -> None:
+    """Draw the tempo, and number the bars above it."""
+    starts, bpm = fitted.grid.starts / 1e6, 60e6 / fitted.grid.tempi
+    axes.stairs(bpm, starts, color=INK, lw=1.5, baseline=None)
+    shown = bpm[starts[:-1] < fitted.duration]
+    low, high = float(shown.min()), float(shown.max())
+    room = max(2.0, 0.15 * (high - low))
+    axes.set_ylim(low - room, high + room)
+    ticks = [low, high] if high - low >= 1 else [low]
+    axes.set_yticks(ticks, labels=[f"{tick:.0f}" for tick in ticks])
+    _bar_lines(axes, fitted)
+    free = 0.12 * fitted.duration  # beside the name of the row
+    for number, time in enumerate(_bars(fitted), 1):
+        if time < free:
+            continue
+        free = time + LABELS * fitted.duration
+        axes.annotate(
+            str(number), (time, 1), xycoords=axes.get_xaxis_transform(), xytext=(0, 4),
+            textcoords="offset points", ha="center", size=8, color=FAINT,
+        )  # fmt: skip
+    plots.label(axes, "tempo, in bars")
+
+
+def _flags(page: _Page, composition: Composition, top: float, bottom: float) -> None:
+    """Draw the cuts through all rows, each with its number and what answers it."""
+    from matplotlib.lines import Line2D
+
+    duration, kept = composition.fitted.duration, composition.cuts
+    places = [LEFT + report.cut.time / duration * (RIGHT - LEFT) for report in kept] + [1.0]
+    for number, (report, x, following) in enumerate(zip(kept, places, places[1:], strict=False), 1):
+        line = Line2D([x, x], [page.y(top + 0.3), page.y(bottom)], color=CUT, lw=0.9, alpha=0.5)
+        page.figure.add_artist(line)
+        hit = report.hit
+        page.text(
+            x, top + 0.2, str(number), size=9, weight="bold", ha="center", va="center",
+            color=PAPER if hit else CUT,
+            bbox={"boxstyle": "circle,pad=0.28", "fc": CUT if hit else PAPER, "ec": CUT, "lw": 1.2},
+        )  # fmt: skip
+        if following - x > ROOMY:
+            words, colour = (hit.kind, INK) if hit else ("missed", FAINT)
+            page.text(x + 0.0125, top + 0.2, words, size=9, va="center", color=colour)
+
+
+def _legend(axes: "Axes", composition: Composition) -> None:
+    """Name the instruments in their colours, above the right corner."""
+    handles = []
+    for name in composition.piece.instruments:
+        handles += axes.plot([], [], "s", color=COLOURS[name], ms=7, label=name)
+    axes.legend(
+        handles=handles, loc="lower right", bbox_to_anchor=(1.0, 1.0), ncols=len(CLASSES),
+        frameon=False, borderaxespad=0.1, handletextpad=0.2, columnspacing=1.2,
+    )  # fmt: skip
+
+
+def _before_and_after(axes: "Axes", composition: Composition) -> None:
+    """Draw how far the nearest event was from each cut as written, and how far the answer is."""
+    kept, rate = composition.cuts, composition.rate
+    unit, factor = ("frames", float(rate) / 1000) if rate else ("ms", 1.0)
+    axes.axhline(0, color=FAINT, lw=1)
+    furthest = 1.0
+    for number, report in enumerate(kept, 1):
+        now = report.hit or report.nearest
+        if now is None or report.before is None:
+            continue
+        before, after = (one.error_ms * factor for one in (report.before, now))
+        furthest = max(furthest, abs(before), abs(after))
+        axes.plot([number] * 2, [before, after], color=GRID, lw=2.5, solid_capstyle="round")
+        axes.plot(number, before, "o", ms=6, mfc=PAPER, mec=FAINT, mew=1.3)
+        inside = CUT if report.hit else PAPER
+        axes.plot(number, after, "o", ms=7, mfc=inside, mec=CUT, mew=1.3, zorder=3)
+    axes.set_ylim(-1.15 * furthest, 1.15 * furthest)
+    axes.set_xlim(0.5, max(len(kept), 4) + 0.5)
+    step = max(1, len(kept) // 16)
+    axes.set_xticks(range(1, len(kept) + 1, step))
+    axes.locator_params(axis="y", nbins=5)
+    axes.grid(axis="y", color=GRID, lw=0.8)
+    axes.set_axisbelow(True)
+    axes.plot([], [], "o", ms=6, mfc=PAPER, mec=FAINT, mew=1.3, label="as written")
+    axes.plot([], [], "o", ms=7, mfc=CUT, mec=CUT, label="fitted")
+    axes.legend(
+        loc="lower right", bbox_to_anchor=(1.0, 1.0), ncols=2, frameon=False, borderaxespad=0.1,
+        handletextpad=0.2, columnspacing=1.2,
+    )  # fmt: skip
+    plots.label(axes, f"{unit} off, cut by cut" if kept else "no cut to answer")
+
+
+def _table(page: _Page, table: Sequence[tuple[list[str], bool]], lines: Sequence[str]) -> None:
+    """Write the table, and the remarks below it."""
+    from matplotlib.lines import Line2D
+
+    y, width = page.down + 0.1, RIGHT - LEFT
+    if table:
+        for name, at in COLUMNS.items():
+            page.text(LEFT + at * width, y, name, size=9, color=FAINT)
+        rule = Line2D([LEFT, RIGHT], [page.y(y + 0.08)] * 2, color=GRID, lw=1)
+        page.figure.add_artist(rule)
+    for cells, hit in table:
+        y += ROW
+        for cell, at in zip(cells, COLUMNS.values(), strict=True):
+            page.text(LEFT + at * width, y + 0.04, cell, size=9.5, color=INK if hit else FAINT)
+    y += 0.15
+    for line in lines:
+        y += ROW
+        page.text(LEFT, y, line, size=9, color=FAINT)
+
+
+def _figure(height: float) -> "Figure":
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(WIDTH, height), dpi=DOTS, facecolor=PAPER)
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def _style() -> Any:
+    """Return matplotlib's settings: as in the other pictures, and SVG that is always the same."""
+    return {**plots.STYLE, "svg.fonttype": "none", "svg.hashsalt": "emsync"}
+
+
+VARIABLES = {INK: "ink", FAINT: "faint", GRID: "grid", PAPER: "paper", "#c5ccd4": "pale"}
+
+
+def svg(composition: Composition) -> str:
+    """Return the drawing as an SVG element whose colours are the page's."""
+    from matplotlib import rc_context
+
+    words = io.StringIO()
+    with rc_context(_style()):
+        figure = _figure(_height(composition))
+        figure.patch.set_alpha(0)
+        _draw(_Page(figure), composition)
+        nothing = {"Creator": None, "Date": None, "Format": None, "Type": None}
+        figure.savefig(words, format="svg", metadata=nothing, dpi=1.5 * DOTS)
+    text = words.getvalue()
+    text = text[text.index("<svg") :]  # a doctype has no place within a page
+    text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.DOTALL)
+    text = re.sub(r'(<svg[^>]*?) width="[^"]*"', r'\1 role="img"', text, count=1)
+    text = re.sub(r'(<svg[^>]*?) height="[^"]*"', r"\1", text, count=1)
+    for colour, name in VARIABLES.items():
+        text = text.replace(colour, f"var(--{name})")
+    return text
