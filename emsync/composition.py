@@ -11,7 +11,7 @@ from emsync.errors import UsageError
 from emsync.fit.dynamics import Dynamics
 from emsync.fit.ending import Ending
 from emsync.fit.time_map import CutReport, Fitted
-from emsync.formats.labels import Titles
+from emsync.formats.labels import ScoreLabels
 from emsync.music.piece import Piece
 from emsync.options import KeepAudio, Options, Outputs, PathLike, Sampling, as_path
 from emsync.plain import plain
@@ -31,7 +31,7 @@ class Composition:
     best: Candidate
     others: tuple[Candidate, ...]  # the candidates that were not kept, best first
     analysis: Analysis  # what the film, and the options, asked of the music
-    titles: Titles
+    titles: ScoreLabels
     options: Options
     film: Film | None = None  # where there is a file
     strip: tuple[Still, ...] = ()  # pictures of the film; none where it was not watched

@@ -22,7 +22,7 @@ from emsync.files import atomic_write, check_target
 from emsync.metrics.rhythm import POWER, Variant, continuous, discrete, distances
 from emsync.options import Metric, PathLike
 from emsync.progress import Progress, silent
-from emsync.signals import RATE
+from emsync.signals import STEP_RATE
 from emsync.sound import audio
 from emsync.sound.decode import read_stereo
 from emsync.sound.mux import check_mux, mux, soundtrack
@@ -133,7 +133,7 @@ def match(
     if out is not None:
         best = ranking[0]
         sound = read_stereo(library / best.path, best.offset, duration)
-        goes_on = sound.duration > duration - 1 / RATE
+        goes_on = sound.duration > duration - 1 / STEP_RATE
         sound = audio.finish(sound, duration, audio.FADE if goes_on else 0.0)
         mux(
             film, soundtrack(film, sound), out,
@@ -188,7 +188,7 @@ def rank(
             best = int(tried.argmax())
             silent = metric == "dm" and not (len(track.rhythm.beats) and comb.any())
             score = 0.0 if silent else float(tried[best])
-            matches.append(Match(Path(track.name), round(score, 6), round(best / RATE, 3)))
+            matches.append(Match(Path(track.name), round(score, 6), round(best / STEP_RATE, 3)))
     return sorted(matches, key=lambda m: (-m.score, m.path.as_posix()))
 
 
@@ -203,7 +203,7 @@ def _nearness(steps: NDArray[np.int32], width: int) -> Float64s:
     """Return the (width,) seconds from each step to the nearest beat; all 0 without beats."""
     if not len(steps):
         return np.zeros(width)
-    return distances(steps.astype(np.float64), np.arange(width, dtype=np.float64)) / RATE
+    return distances(steps.astype(np.float64), np.arange(width, dtype=np.float64)) / STEP_RATE
 
 
 def _batches(tracks: Sequence[Track]) -> Iterator[list[Track]]:

@@ -11,7 +11,7 @@ from emsync.errors import UsageError
 from emsync.fit.ending import Ending
 from emsync.fit.hits import fit
 from emsync.fit.tempo import at_tempo, tempo_of
-from emsync.formats.labels import Titles
+from emsync.formats.labels import ScoreLabels
 from emsync.model.composer import Composer, Sample
 from emsync.music.tonality import TONICS
 from emsync.options import CHECKPOINT, ESTIMATOR, Options, PathLike, Sampling
@@ -49,7 +49,7 @@ def generate(
         footage = look(film, options, _stage(progress, "Watching"), [impact] if impact else [])
         analysis = brief_of(footage, options)  # what is asked of the music, as editable JSON
         visible = impact.signal(analysis.duration) if impact else None
-        titles = Titles.of(analysis, options.start_timecode)
+        titles = ScoreLabels.of(analysis, options.start_timecode)
     with clock("compose"):
         ending = Ending.of(options.ending, analysis)  # decided once: the last chord, the fade
         brief = ending.requested_in(analysis)

@@ -28,7 +28,7 @@ from emsync.fit.time_map import Fitted
 from emsync.metrics.rhythm import cm
 from emsync.music.mood import MoodModel, features
 from emsync.music.piece import DRUMS, Piece, to_score
-from emsync.music.typicality import likeness
+from emsync.music.typicality import typicality
 from emsync.signals import SAMPLE_RATE
 from emsync.sound import audio
 from emsync.sound.rhythm import as_signal, onset_strength
@@ -85,7 +85,7 @@ def judge(
         "ending": _ending(fitted.piece, fitted.duration),
         "density": _density(fitted.piece, fitted.duration, asked.arousal),
         "mood": _mood(fitted.piece, asked.valence),
-        "likeness": likeness(fitted.piece, fitted.duration),
+        "likeness": typicality(fitted.piece, fitted.duration),
     }
     if pictures is not None:
         parts["rhythm"] = _rhythm(fitted.piece, fitted.duration, pictures)

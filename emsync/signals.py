@@ -1,4 +1,4 @@
-"""Rhythm as a signal: even steps, STEPS a second, with a bell at each onset.
+"""Rhythm as a signal: even steps, STEP_RATE a second, with a bell at each onset.
 
 Equations 2 to 5 of Mikheev & Makarov (2025): spectral flux, and the directogram of optical flow.
 """
@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike
 from emsync.arrays import Float64s
 
 SAMPLE_RATE, HOP = 22050, 512  # samples per second, and between two steps: librosa's own
-RATE = SAMPLE_RATE / HOP  # steps a second
+STEP_RATE = SAMPLE_RATE / HOP  # steps a second
 WIDTH = 1.0  # steps; SD of the bell that stands for an onset: half a frame of film, 23 ms
 
 
@@ -39,7 +39,7 @@ def bells(times: ArrayLike, values: ArrayLike, length: int) -> Float64s:
     The bell, with an SD of WIDTH, lets an onset meet another a frame away; it frees the signal from
     the rate of the pictures.
     """
-    at, heights = np.asarray(times, np.float64) * RATE, np.asarray(values, np.float64)
+    at, heights = np.asarray(times, np.float64) * STEP_RATE, np.asarray(values, np.float64)
     nearest = np.rint(at).astype(np.int64)
     signal = np.zeros(length)
     reach = round(4 * WIDTH)

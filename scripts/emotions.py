@@ -18,7 +18,7 @@ from scipy.stats import spearmanr
 
 from emsync.analysis import Analysis
 from emsync.emotion.estimator import choose
-from emsync.emotion.pictures import Pictures, Usual, reference, shots, table
+from emsync.emotion.pictures import Pictures, ReferenceStatistics, reference, shots, table
 from emsync.files import atomic_write
 from emsync.video.film import open_film
 from emsync.video.watch import watch
@@ -44,8 +44,8 @@ def main(clips: Path, judgement: Path, text: str, write: Path | None) -> None:
         length += film.duration
         seen.append(film)
         measured += shots(footage)
-        alone = Usual.over([shot for shot in known if shot.clip != row["file"]])
-        others.append(Analysis.of(footage, Pictures(usual=alone)))
+        alone = ReferenceStatistics.over([shot for shot in known if shot.clip != row["file"]])
+        others.append(Analysis.of(footage, Pictures(statistics=alone)))
         says, felt = row["emotion"] or "–", max(film.emotion, key=lambda e: film.emotion[e])
         words = " → ".join(s.emotion or "–" for s in film.arc)
         print(

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from emsync.evaluation.control import spearman
 from emsync.matching import Track, listen_to, rank, see
-from emsync.signals import RATE, SAMPLE_RATE
+from emsync.signals import SAMPLE_RATE, STEP_RATE
 from emsync.sound.decode import read_mono
 from emsync.sound.rhythm import Rhythm, beats, rhythm_of
 from emsync.video.film import open_film
@@ -127,7 +127,7 @@ def table(title: str, columns: Mapping[str, Callable[[Mapping[str, Any]], list[i
 
 def pieces(films: Sequence[Film], tracks: Sequence[Track]) -> tuple[list[Film], list[Track]]:
     """Cut films and tracks into pieces of one length; what is left at the end is dropped."""
-    n = round(PIECE * RATE)
+    n = round(PIECE * STEP_RATE)
     parts = [
         as_track(f"{t.name} {i}", cut(t.rhythm, i * n, n))
         for t in tracks
@@ -147,9 +147,9 @@ def drawn(tracks: Sequence[Track], rng: np.random.Generator) -> list[Film]:
     """Return films in which a disc jumps at every beat of a passage of each track, two of each."""
     films = []
     for track in [*tracks, *tracks]:
-        start = rng.uniform(0, len(track.rhythm.signal) / RATE - DRAWN)
+        start = rng.uniform(0, len(track.rhythm.signal) / STEP_RATE - DRAWN)
         impact = Impact()
-        hits = list(track.rhythm.beats / RATE - start)
+        hits = list(track.rhythm.beats / STEP_RATE - start)
         for at, grey in _jumping([hit for hit in hits if hit >= 0], rng):
             impact(at, grey)
         films.append(Film(track.name, pictures_of(impact.signal(DRAWN)), True, start))
@@ -222,7 +222,7 @@ def experiment(shared: Path) -> Iterator[str]:
     clips, parts = pieces(musical, fitting)
     title = f"Pieces of {PIECE:g} s of the clips whose sound is music: {len(clips)} × {len(parts)}"
     yield from table(title, {"equal lengths": lambda s: places(clips, parts, s)}, len(parts))
-    long = [t for t in fitting if len(t.rhythm.signal) > 1.4 * DRAWN * RATE
+    long = [t for t in fitting if len(t.rhythm.signal) > 1.4 * DRAWN * STEP_RATE
             and not any(f.own == t.name for f in films)]  # fmt: skip
     jumps = drawn(long, np.random.default_rng(0))
     title = f"Control, clips drawn to the beats of a passage: {len(jumps)} × {len(long)}"
@@ -253,7 +253,7 @@ def scale(shared: Path, count: int) -> Iterator[str]:
         loaded = perf_counter() - start
         _, signal = see(open_film(shared / "clips" / "chrome_ad.webm"))
         pictures = pictures_of(signal)
-        yield f"tracks: {len(heard.tracks)}; a film of {len(signal) / RATE:.0f} s"
+        yield f"tracks: {len(heard.tracks)}; a film of {len(signal) / STEP_RATE:.0f} s"
         yield f"index: {indexed:.1f} s, {index.stat().st_size / 1e6:.1f} MB"
         yield f"index read and files checked: {loaded:.2f} s, {again.heard} heard again"
         for metric in ("cm", "dm"):

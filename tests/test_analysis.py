@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from emsync.analysis import Analysis, Curve, Cut, State
 from emsync.brief import brief_of
-from emsync.emotion.arc import ALIKE, LEAST, named, read_arc, scenes, settle
+from emsync.emotion.arc import ALIKE, SHORTEST_STATE, named, read_arc, scenes, settle
 from emsync.emotion.estimator import Feeling
 from emsync.emotion.plane import EMOTIONS, categorise, mixture_mean
 from emsync.errors import EmsyncError, InputError, UsageError
@@ -385,7 +385,7 @@ def test_states_cover_all_last_long_and_differ(lengths: list[float], data: st.Da
     assert all(a.end == b.start for a, b in pairwise(arc))
     assert {s.start for s in arc} <= set(edges)
     if len(arc) > 1:
-        assert min(s.length for s in arc) >= LEAST - 1e-6
+        assert min(s.length for s in arc) >= SHORTEST_STATE - 1e-6
         assert all(
             math.hypot(a.valence - b.valence, a.arousal - b.arousal) > ALIKE - 1e-3
             for a, b in pairwise(arc)

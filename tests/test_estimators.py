@@ -26,13 +26,13 @@ from emsync.emotion.pictures import (
     PLEASURE,
     SHOT,
     Pictures,
-    Usual,
+    ReferenceStatistics,
     measure,
     reference,
+    reference_statistics,
     shot_rhythm,
     shots,
     table,
-    usual,
 )
 from emsync.emotion.plane import EMOTIONS, mixture_mean
 from emsync.errors import AssetError, InputError, UsageError
@@ -85,7 +85,7 @@ def test_every_estimator_keeps_the_laws(
     (tmp_path / "arc.csv").write_text("time,emotion\n0,fear\n7,joy\n")
     needs = {"file": f":{tmp_path / 'arc.csv'}", "fixed": ":joy"}
     if name == "clip":
-        needs["clip"] = f":{request.getfixturevalue('eyes')}"
+        needs["clip"] = f":{request.getfixturevalue('scorer')}"
     estimator = choose(name + needs.get(name, ""))
     check_estimator(estimator)
     (felt,) = estimator.feel(example_footage(estimator.stills), [WHOLE])
@@ -229,9 +229,9 @@ def test_a_blend_of_one_opinion_is_that_opinion(weight: float) -> None:
     assert felt.emotion == pytest.approx(dict(one.feeling.emotion))
 
 
-def test_a_blend_asks_for_the_pictures_of_its_most_curious_part(eyes: Path) -> None:
+def test_a_blend_asks_for_the_pictures_of_its_most_curious_part(scorer: Path) -> None:
     assert choose("pictures,fixed:joy").stills == 0
-    assert choose(f"pictures,clip:{eyes}").stills == clip.STILLS > 0
+    assert choose(f"pictures,clip:{scorer}").stills == clip.STILLS > 0
 
 
 @pytest.mark.parametrize(
@@ -311,7 +311,7 @@ def test_the_rhythm_of_a_shot_follows_its_length() -> None:
 
 
 def test_the_reference_is_ordinary_by_its_own_measure() -> None:
-    rows, known = reference(), usual()
+    rows, known = reference(), reference_statistics()
     assert len({row.clip for row in rows}) > 20
     clips: dict[str, list[float]] = {}
     for row in rows:
@@ -334,10 +334,10 @@ def test_a_reference_is_written_as_it_is_read() -> None:
 
 def test_another_reference_makes_other_footage_ordinary() -> None:
     rows = [*shots(footage(0.1, 0.1, 0.01)), *shots(footage(0.2, 0.2, 0.1, shot=2.0))]
-    dark = Usual.over(
+    dark = ReferenceStatistics.over(
         [type(r)(f"{i}.mp4", *list(vars(r).values())[1:]) for i, r in enumerate(rows)]
     )
-    (feeling,) = Pictures(usual=dark).feel(footage(0.3, 0.3), [WHOLE])
+    (feeling,) = Pictures(statistics=dark).feel(footage(0.3, 0.3), [WHOLE])
     assert feeling.valence > 0.3
     assert PLEASURE.shape == EXCITEMENT.shape == dark.mean.shape
 
@@ -360,17 +360,17 @@ def coloured(i: int, time: float) -> Still:
 
 
 @pytest.fixture(scope="session")
-def eyes(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def scorer(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a tiny CLIP, its tokenizer and its processor, all made here."""
     from tokenizers import Tokenizer, models, pre_tokenizers, processors
     from transformers import CLIPConfig, CLIPModel, PreTrainedTokenizerFast
 
-    folder = tmp_path_factory.mktemp("eyes")
+    folder = tmp_path_factory.mktemp("scorer")
     texts = {
         emotion: [
             s.format(noun=noun, adjective=adjective)
             for s in clip.SENTENCES
-            for noun, adjective in clip.WORDS[emotion]
+            for noun, adjective in clip.PROMPTS[emotion]
         ]
         for emotion in EMOTIONS
     }
@@ -426,56 +426,56 @@ def eyes(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_clip_sees_the_emotion_that_the_sentences_name(eyes: Path) -> None:
+def test_clip_sees_the_emotion_that_the_sentences_name(scorer: Path) -> None:
     film = footage(stills=[coloured(i, i + 0.5) for i in range(6)])
     spans = [(float(i), i + 1.0) for i in range(6)]
-    for emotion, feeling in zip(EMOTIONS, choose(f"clip:{eyes}").feel(film, spans), strict=True):
+    for emotion, feeling in zip(EMOTIONS, choose(f"clip:{scorer}").feel(film, spans), strict=True):
         assert max(feeling.emotion, key=lambda name: feeling.emotion[name]) == emotion
         assert feeling.valence == pytest.approx(mixture_mean(feeling.emotion).valence)
 
 
-def test_pictures_without_content_say_nothing(eyes: Path) -> None:
-    seen = clip.load(str(eyes))
-    logits = seen.look(clip.blanks(seen.size))
+def test_pictures_without_content_say_nothing(scorer: Path) -> None:
+    seen = clip.load(str(scorer))
+    logits = seen.logits(clip.blanks(seen.size))
     assert logits.mean(axis=0) == pytest.approx(np.zeros(6), abs=1e-4)
     assert clip.softmax(logits.mean(axis=0)) == pytest.approx(np.full(6, 1 / 6), abs=1e-4)
 
 
-def test_a_span_without_a_picture_takes_the_nearest(eyes: Path) -> None:
+def test_a_span_without_a_picture_takes_the_nearest(scorer: Path) -> None:
     film = footage(stills=[coloured(0, 1.0), coloured(3, 15.0)])
-    early, late = choose(f"clip:{eyes}").feel(film, [(3.0, 4.0), (17.0, 20.0)])
+    early, late = choose(f"clip:{scorer}").feel(film, [(3.0, 4.0), (17.0, 20.0)])
     assert early.emotion["anger"] > late.emotion["anger"]
     assert late.emotion["joy"] > early.emotion["joy"]
 
 
-def test_many_pictures_are_seen_as_each_alone(eyes: Path) -> None:
-    seen = clip.load(str(eyes))
+def test_many_pictures_are_seen_as_each_alone(scorer: Path) -> None:
+    seen = clip.load(str(scorer))
     pictures = [coloured(i % 6, 0.0).pixels for i in range(clip.BATCH + 3)]
-    alone = np.concatenate([seen.look([picture]) for picture in pictures])
-    assert seen.look(pictures) == pytest.approx(alone, abs=1e-4)
+    alone = np.concatenate([seen.logits([picture]) for picture in pictures])
+    assert seen.logits(pictures) == pytest.approx(alone, abs=1e-4)
 
 
-def test_the_middle_of_a_picture_is_seen_where_the_model_learned_so(eyes: Path) -> None:
-    seen = clip.load(str(eyes))
+def test_the_middle_of_a_picture_is_seen_where_the_model_learned_so(scorer: Path) -> None:
+    seen = clip.load(str(scorer))
     wide = coloured(0, 0.0).pixels.copy()
     wide[:, :8] = wide[:, -8:] = 255
-    assert seen.look([wide]) == pytest.approx(seen.look([coloured(0, 0.0).pixels]), abs=1e-4)
+    assert seen.logits([wide]) == pytest.approx(seen.logits([coloured(0, 0.0).pixels]), abs=1e-4)
 
 
 @pytest.mark.parametrize("lost", ["config.json", "model.safetensors", "preprocessor_config.json",
                                   "tokenizer.json"])  # fmt: skip
 def test_a_folder_without_a_part_of_a_clip_is_refused(
-    eyes: Path, tmp_path: Path, lost: str
+    scorer: Path, tmp_path: Path, lost: str
 ) -> None:
-    for path in eyes.iterdir():
+    for path in scorer.iterdir():
         if path.name != lost:
             (tmp_path / path.name).write_bytes(path.read_bytes())
     with pytest.raises(AssetError, match="no CLIP can be loaded from .*; name a folder with clip:"):
         choose(f"clip:{tmp_path}")
 
 
-def test_broken_weights_are_refused(eyes: Path, tmp_path: Path) -> None:
-    for path in eyes.iterdir():
+def test_broken_weights_are_refused(scorer: Path, tmp_path: Path) -> None:
+    for path in scorer.iterdir():
         (tmp_path / path.name).write_bytes(path.read_bytes())
     (tmp_path / "model.safetensors").write_bytes(b"nothing")
     with pytest.raises(AssetError, match="no CLIP can be loaded"):

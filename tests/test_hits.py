@@ -62,13 +62,17 @@ def test_time_rises_and_tempo_and_its_jumps_stay_within_the_limit(
     piece: Piece, cuts: list[Cut], sync: Sync, change: float
 ) -> None:
     fitted = fit(piece, cuts, 55.0, sync, change)
-    bend = np.abs(np.log(fitted.map.slopes))
-    jumps = np.abs(np.diff(np.log(fitted.map.slopes)))
+    bend = np.abs(np.log(fitted.time_map.slopes))
+    jumps = np.abs(np.diff(np.log(fitted.time_map.slopes)))
     assert np.maximum(bend, 0).max() <= np.log1p(change) + 1e-9
     assert jumps.max(initial=0) <= np.log1p(change) + 1e-9
-    assert np.abs(fitted.map.slopes - 1).max() <= change + 1e-9
-    assert (np.diff(fitted.map.music) > 0).all() and (np.diff(fitted.map.video) > 0).all()
-    assert (fitted.map.music[0], fitted.map.video[0], fitted.map.video[-1]) == (0, 0, 55.0)
+    assert np.abs(fitted.time_map.slopes - 1).max() <= change + 1e-9
+    assert (np.diff(fitted.time_map.music) > 0).all() and (np.diff(fitted.time_map.video) > 0).all()
+    assert (fitted.time_map.music[0], fitted.time_map.video[0], fitted.time_map.video[-1]) == (
+        0,
+        0,
+        55.0,
+    )
 
 
 @some
@@ -80,7 +84,7 @@ def test_a_note_begins_on_each_hit_cut_and_a_bar_line_stays_a_bar_line(
     for report in fitted.kept:
         if report.hit is None:
             continue
-        aimed = np.isclose(fitted.map.video, report.cut.time, rtol=0, atol=1e-9).any()
+        aimed = np.isclose(fitted.time_map.video, report.cut.time, rtol=0, atol=1e-9).any()
         assert abs(report.hit.error_ms) <= (2.0 if aimed else 40.0)
         sounding = fitted.piece.onsets[np.argmin(np.abs(fitted.piece.onsets - report.hit.time))]
         assert abs(sounding - report.hit.time) <= 2e-3
@@ -111,10 +115,10 @@ def test_fitting_is_worth_no_less_than_leaving_time_alone(
 @given(bands(), cut_lists(55.0), levels)
 def test_what_is_fitted_already_needs_no_bending(piece: Piece, cuts: list[Cut], sync: Sync) -> None:
     once = fit(piece, cuts, 55.0, sync, rate=RATE)
-    aimed = [c for c in cuts if c.kept and np.isclose(once.map.video, c.time, atol=1e-9).any()]
+    aimed = [c for c in cuts if c.kept and np.isclose(once.time_map.video, c.time, atol=1e-9).any()]
     bars = find_bars(piece, 60.0)
     events = find_events(piece, bars, sync)
-    moved = Events(once.map.apply(events.times), events.kinds)
+    moved = Events(once.time_map.apply(events.times), events.kinds)
     again = choose(moved, aimed, 0.06)
     on_cut = [np.abs(moved.times - cut.time).min(initial=1) < 1e-6 for cut in aimed]
     assert all(on_cut)
@@ -197,7 +201,7 @@ def test_the_choice_equals_the_best_of_all_plans(
 @given(bands(), cut_lists(55.0))
 def test_off_leaves_time_alone_and_names_the_nearest_event(piece: Piece, cuts: list[Cut]) -> None:
     fitted = fit(piece, cuts, 55.0, "off")
-    assert np.array_equal(fitted.map.apply(piece.onsets), piece.onsets)
+    assert np.array_equal(fitted.time_map.apply(piece.onsets), piece.onsets)
     for report in fitted.kept:
         assert report.hit == report.nearest
         if report.before is not None:
@@ -258,6 +262,6 @@ def test_an_impossible_wish_is_refused(piece: Piece, values: dict[str, object], 
 
 
 def test_without_cuts_or_notes_there_is_nothing_to_bend(piece: Piece) -> None:
-    assert fit(piece, [], 12.0).map.slopes.tolist() == [1.0]
+    assert fit(piece, [], 12.0).time_map.slopes.tolist() == [1.0]
     silent = fit(Piece.of(np.zeros((0, 4))), [Cut(4.0)], 12.0)
     assert silent.cuts[0].hit is None and silent.cuts[0].nearest is None

@@ -14,7 +14,7 @@ from emsync.cli import main
 from emsync.errors import InputError, UsageError
 from emsync.matching import VERSION, Track, listen_to, match, rank, read_index, see, write_index
 from emsync.metrics.rhythm import EPSILON, cm
-from emsync.signals import RATE, SAMPLE_RATE
+from emsync.signals import SAMPLE_RATE, STEP_RATE
 from emsync.sound.decode import read_stereo
 from emsync.sound.rhythm import Rhythm, listen, rhythm_of
 from emsync.video.film import open_film
@@ -110,10 +110,10 @@ def test_rank_is_each_metric_on_each_track_alone() -> None:
         assert (found.score, found.offset) == pytest.approx((best.score, best.delay), abs=1e-3)
     for found in rank(pictures, tracks, "dm"):
         rhythm = next(t.rhythm for t in tracks if t.name == found.path.as_posix())
-        delays = np.arange(max(0, len(rhythm.signal) - 50) + 1) / RATE
+        delays = np.arange(max(0, len(rhythm.signal) - 50) + 1) / STEP_RATE
         if len(rhythm.beats):
-            beats = (pictures.beats / RATE)[:, None, None] + delays[:, None]
-            away = np.abs(rhythm.beats / RATE - beats).min(axis=2).sum(axis=0)
+            beats = (pictures.beats / STEP_RATE)[:, None, None] + delays[:, None]
+            away = np.abs(rhythm.beats / STEP_RATE - beats).min(axis=2).sum(axis=0)
             assert found.score == pytest.approx(1 / (away.min() + EPSILON), rel=1e-4)
     assert rank(pictures, tracks, "dm")[-1].path.name == "silent"
     assert rank(pictures, tracks, "dm")[-1].score == 0.0
@@ -122,8 +122,8 @@ def test_rank_is_each_metric_on_each_track_alone() -> None:
 def test_a_click_is_an_onset_at_its_time_and_silence_has_none(tmp_path: Path) -> None:
     heard = listen(clicks(tmp_path / "clicks.wav", [1.0, 2.0], 3.0, 48000, 2))
     strong = np.flatnonzero(heard.signal > 0.5)
-    assert len(heard.signal) == pytest.approx(3 * RATE, abs=1)
-    assert np.abs(strong / RATE - np.round(strong / RATE)).max() < 0.1
+    assert len(heard.signal) == pytest.approx(3 * STEP_RATE, abs=1)
+    assert np.abs(strong / STEP_RATE - np.round(strong / STEP_RATE)).max() < 0.1
     assert heard.signal.max() == 1.0
     silent = rhythm_of(np.zeros(SAMPLE_RATE, np.float32))
     assert silent.signal.max() == 0.0 and len(silent.beats) == 0
@@ -260,7 +260,7 @@ def test_the_winner_is_muxed_from_its_offset_and_silent_after_its_end(
 def test_the_visible_impact_of_a_film_is_where_it_jumps(film: Path) -> None:
     duration, signal = see(open_film(film))
     assert duration == pytest.approx(4.0)
-    strong = np.flatnonzero(signal > 0.5 * signal.max()) / RATE
+    strong = np.flatnonzero(signal > 0.5 * signal.max()) / STEP_RATE
     assert np.abs(strong[:, None] - np.array(JUMPS)).min(axis=1).max() < 0.15
 
 
@@ -301,7 +301,7 @@ def test_real_music_is_found_by_a_film_that_jumps_on_its_beats(
 ) -> None:
     heard = listen(shared / "music" / "librosa_choice_drumbass.ogg")
     start = 4.0
-    steps = heard.beats / RATE - start
+    steps = heard.beats / STEP_RATE - start
     film = jumps(tmp_path / "beats.mp4", np.round(steps * 25) / 25, 12.0)
     report = match(film, shared / "music", metric="dm")
     assert report.matches[0].path.name == "librosa_choice_drumbass.ogg"
@@ -320,7 +320,7 @@ def test_a_candidate_that_sounds_with_the_impacts_is_better_than_one_beside_them
     from emsync.signals import bells
 
     video = Analysis(duration=8.0, fps="25")
-    pictures = bells(np.arange(0.5, 8.0, 1.0), np.ones(8), round(8 * RATE))
+    pictures = bells(np.arange(0.5, 8.0, 1.0), np.ones(8), round(8 * STEP_RATE))
     judged, none = [], np.zeros(0, np.int64)
     for start in (0.5, 0.8):
         notes = [(PIANO, 60, t, t + 0.2) for t in np.arange(start, 8.0, 1.0)]

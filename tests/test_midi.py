@@ -19,7 +19,7 @@ from emsync.errors import InputError, UsageError
 from emsync.fit.dynamics import Dynamics
 from emsync.fit.hits import Sync, fit
 from emsync.fit.time_map import Fitted
-from emsync.formats.labels import Text, Titles
+from emsync.formats.labels import ScoreLabels, TimedText
 from emsync.formats.midi import to_midi, write_midi
 from emsync.formats.midi_check import check
 from emsync.formats.smf import MOST_BYTES, read_midi
@@ -82,7 +82,7 @@ def others(path: Path) -> np.ndarray:
 @pytest.fixture
 def score(tmp_path: Path) -> Path:
     path = tmp_path / "score.mid"
-    write_midi(path, fitted_band(), Titles(rate=RATE))
+    write_midi(path, fitted_band(), ScoreLabels(rate=RATE))
     return path
 
 
@@ -98,9 +98,9 @@ def test_notes_read_back_within_two_milliseconds_and_the_contract_holds(
 ) -> None:
     fitted = fitted_band(seed, duration, bpm=bpm)
     path = tmp_path / "score.mid"
-    write_midi(path, fitted, Titles(rate=RATE), Dynamics(fade=fade))
+    write_midi(path, fitted, ScoreLabels(rate=RATE), Dynamics(fade=fade))
     wanted = columns(fitted.piece)
-    ticks = fitted.grid.ticks  # what begins with the end does not sound
+    ticks = fitted.tempo_map.ticks  # what begins with the end does not sound
     wanted = wanted[ticks(wanted[:, 2]) < ticks(np.array([duration]))]
     for rows in (columns(read_midi(path)), others(path)):
         assert np.array_equal(rows[:, :2], wanted[:, :2])
@@ -129,7 +129,7 @@ def test_whatever_the_bars_the_contract_holds(onsets: list[float], lines: list[f
     file = to_midi(fitted)
     ends = [sum(message.time for message in track) for track in file.tracks]
     assert len(set(ends)) == 1
-    assert abs(fitted.grid.seconds(np.array(ends))[0] - 24.0) <= 2e-3
+    assert abs(fitted.tempo_map.seconds(np.array(ends))[0] - 24.0) <= 2e-3
     for track in file.tracks[1:]:
         sounding: set[int] = set()
         for message in track:
@@ -151,7 +151,7 @@ def test_the_contract_holds_at_every_level_of_sync(tmp_path: Path, sync: Sync) -
 
 def test_the_same_music_gives_the_same_bytes(tmp_path: Path) -> None:
     for name in ("a.mid", "b.mid"):
-        write_midi(tmp_path / name, fitted_band(7), Titles(rate=RATE), Dynamics(fade=2.0))
+        write_midi(tmp_path / name, fitted_band(7), ScoreLabels(rate=RATE), Dynamics(fade=2.0))
     assert (tmp_path / "a.mid").read_bytes() == (tmp_path / "b.mid").read_bytes()
 
 
@@ -216,13 +216,13 @@ def test_a_marker_stands_on_every_cut_with_its_timecode(tmp_path: Path) -> None:
     cuts = [Cut(4.0), Cut(9.0, kept=False), Cut(70.0)]
     fitted = fit(band(2, length=90.0), cuts, 80.0, rate=rate)
     path = tmp_path / "score.mid"
-    write_midi(path, fitted, Titles("Le Été", rate, start, (Text(0, "émotion: joy"),)))
+    write_midi(path, fitted, ScoreLabels("Le Été", rate, start, (TimedText(0, "émotion: joy"),)))
     conductor, tick = mido.MidiFile(path).tracks[0], 0
     marks, texts = [], []
     for message in conductor:
         tick += message.time
         if message.type == "marker":
-            marks.append((message.text, float(fitted.grid.seconds(np.array([tick]))[0])))
+            marks.append((message.text, float(fitted.tempo_map.seconds(np.array([tick]))[0])))
         if message.type == "text":
             texts.append(message.text)
     assert [text for text, _ in marks] == [
@@ -286,7 +286,7 @@ def test_an_unclear_key_is_not_named() -> None:
 
 def test_a_start_of_another_rate_is_refused() -> None:
     with pytest.raises(UsageError, match="counts 24 frames a second, the video 25"):
-        Titles(rate=RATE, start=Timecode(0, Fraction(24)))
+        ScoreLabels(rate=RATE, start=Timecode(0, Fraction(24)))
 
 
 def spoil(score: Path, change: Callable[[mido.MidiFile], None]) -> list[str]:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from emsync.fit.hits import fit
 from emsync.fit.time_map import Fitted
 from emsync.formats.general_midi import CHANNELS
-from emsync.formats.labels import Titles
+from emsync.formats.labels import ScoreLabels
 from emsync.formats.musicxml import STEP, spell, steps, write_musicxml
 from emsync.music.bars import TICKS
 from emsync.music.piece import BASS, CLASSES, DRUMS, GUITAR, PIANO, STRINGS, Piece
@@ -55,13 +55,13 @@ def written(score: Any) -> dict[str, set[tuple[int, int]]]:
 
 
 def bars_of(fitted: Fitted) -> int:
-    end = fitted.grid.ticks(np.array([fitted.duration]))[0]
-    return int((fitted.grid.lines * TICKS < end).sum())
+    end = fitted.tempo_map.ticks(np.array([fitted.duration]))[0]
+    return int((fitted.tempo_map.lines * TICKS < end).sum())
 
 
 def test_music21_reads_the_same_bars_parts_and_pitches(band: Piece, tmp_path: Path) -> None:
     fitted = fit(band, [Cut(4.6)], 12.0)
-    write_musicxml(tmp_path / "score.musicxml", fitted, Titles("Two hands", Fraction(25)))
+    write_musicxml(tmp_path / "score.musicxml", fitted, ScoreLabels("Two hands", Fraction(25)))
     score = read(tmp_path / "score.musicxml")
     assert score.metadata.title == "Two hands"
     names = [part.partName for part in score.parts]
@@ -80,20 +80,22 @@ def test_every_bar_is_full_in_its_metre(band: Piece, tmp_path: Path) -> None:
     fitted = fit(band, [], 12.0)
     write_musicxml(tmp_path / "score.musicxml", fitted)
     for part in read(tmp_path / "score.musicxml").parts:
-        for size, bar in zip(fitted.grid.sizes, part.getElementsByClass("Measure"), strict=False):
+        for size, bar in zip(
+            fitted.tempo_map.sizes, part.getElementsByClass("Measure"), strict=False
+        ):
             assert bar.timeSignature is None or bar.timeSignature.numerator == size
             assert bar.duration.quarterLength == size
 
 
 def test_tempo_and_cuts_are_written_where_they_are(band: Piece, tmp_path: Path) -> None:
     fitted = fit(band, [Cut(4.6)], 12.0)
-    write_musicxml(tmp_path / "score.musicxml", fitted, Titles(rate=Fraction(25)))
+    write_musicxml(tmp_path / "score.musicxml", fitted, ScoreLabels(rate=Fraction(25)))
     part = read(tmp_path / "score.musicxml").parts[0].flatten()
     first = part.getElementsByClass("MetronomeMark").first()
-    assert first.offset == 0 and first.number == round(60e6 / fitted.grid.tempi[0])
+    assert first.offset == 0 and first.number == round(60e6 / fitted.tempo_map.tempi[0])
     (mark,) = part.getElementsByClass("RehearsalMark")
     assert mark.content == "1  00:00:04:15"
-    beats = fitted.grid.ticks(np.array([4.6]))[0] / TICKS
+    beats = fitted.tempo_map.ticks(np.array([4.6]))[0] / TICKS
     assert abs(mark.offset - beats) <= 0.5 / STEP + 1e-9
 
 

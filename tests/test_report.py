@@ -15,7 +15,7 @@ from emsync.analysis import Analysis
 from emsync.composition import Composition
 from emsync.fit.ending import Ending
 from emsync.fit.hits import fit
-from emsync.formats.labels import Titles
+from emsync.formats.labels import ScoreLabels
 from emsync.music.piece import Piece
 from emsync.options import Options
 from emsync.ranking import Candidate
@@ -59,7 +59,13 @@ def of(video: Analysis, piece: Piece, strip: list[Still]) -> Composition:
         fitted, Ending("cut", None, video.duration), 7, np.zeros(3, np.int64), {"hits": 0.5}
     )
     return Composition(
-        best, (), video, Titles.of(video), Options(seed=7), strip=tuple(strip), checkpoint="none"
+        best,
+        (),
+        video,
+        ScoreLabels.of(video),
+        Options(seed=7),
+        strip=tuple(strip),
+        checkpoint="none",
     )
 
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from emsync.errors import InputError
 from emsync.metrics.rhythm import EPSILON, Variant, cm, continuous, discrete, distances, slide
-from emsync.signals import RATE, bells, directions, flux
+from emsync.signals import STEP_RATE, bells, directions, flux
 from emsync.video.impact import BINS, Impact, check_moves
 from emsync.video.observers import Frame
 
@@ -54,7 +54,7 @@ def test_directions_gather_movement_around_each_angle() -> None:
 
 
 def test_a_bell_is_as_high_as_its_value_and_stands_at_its_time() -> None:
-    signal = bells([10 / RATE, 30.5 / RATE, 99 / RATE], [2.0, 1.0, 5.0], 60)
+    signal = bells([10 / STEP_RATE, 30.5 / STEP_RATE, 99 / STEP_RATE], [2.0, 1.0, 5.0], 60)
     assert signal[10] == pytest.approx(2.0)
     assert signal[11] == pytest.approx(2 * math.exp(-0.5))
     assert signal[30] == signal[31] == pytest.approx(math.exp(-0.125))
@@ -65,7 +65,7 @@ def test_cm_by_hand() -> None:
     music, pictures = [0, 0, 4, 0, 2, 0, 0, 0], [2, 0, 1]
     best = cm(music, pictures, power=1, variant="local")
     assert best.score == pytest.approx(1.0)
-    assert best.delay == pytest.approx(2 / RATE)
+    assert best.delay == pytest.approx(2 / STEP_RATE)
     assert cm(music, pictures, power=1, variant="whole").score == pytest.approx(1.0)
     # at delay 0 only the 4 meets the 1: whole (1 * 0.5) / (sqrt(1.25) * sqrt(1.25))
     assert cm(music, pictures, 1, (0.0,), "whole").score == pytest.approx(0.4)
@@ -79,14 +79,14 @@ def test_cm_is_its_slow_twin(
     music: list[float], pictures: list[float], power: float, variant: Variant
 ) -> None:
     tried = range(-3, len(music) + 2)
-    fast = [cm(music, pictures, power, [d / RATE], variant).score for d in tried]
+    fast = [cm(music, pictures, power, [d / STEP_RATE], variant).score for d in tried]
     slow = [slow_cm(music, pictures, power, d, variant) for d in tried]
     top = max(music) or 1.0
     for f, s, d in zip(fast, slow, tried, strict=True):
         under = [x for x in music[max(0, d) : max(0, d + len(pictures))] if x]
         if variant == "whole" or not under or max(under) > 0.2 * top:  # or it counts as silence
             assert f == pytest.approx(s, abs=1e-6)
-    best = cm(music, pictures, power, np.array(list(tried)) / RATE, variant)
+    best = cm(music, pictures, power, np.array(list(tried)) / STEP_RATE, variant)
     assert best.score == pytest.approx(max(fast))
 
 
@@ -105,7 +105,7 @@ def test_music_that_begins_later_is_found_later_and_loudness_does_not_count(
     music = np.concatenate([np.zeros(late), pictures * gain, np.zeros(5)])
     best = cm(music, pictures)
     assert best.score == pytest.approx(1.0)
-    assert best.delay == pytest.approx(late / RATE)
+    assert best.delay == pytest.approx(late / STEP_RATE)
 
 
 def test_many_pieces_at_once_are_each_alone() -> None:
@@ -117,9 +117,9 @@ def test_many_pieces_at_once_are_each_alone() -> None:
         assert curves.max(axis=-1) == pytest.approx(np.array(best))
     steps = np.sort(rng.choice(90, 12, replace=False))
     comb = np.bincount([3, 9, 9, 22], minlength=30).astype(float)
-    nearness = distances(steps / RATE, np.arange(90) / RATE)
-    sights = np.array([3, 9, 9, 22]) / RATE
-    slow = [slow_dm(steps / RATE, sights, delay / RATE) for delay in range(61)]
+    nearness = distances(steps / STEP_RATE, np.arange(90) / STEP_RATE)
+    sights = np.array([3, 9, 9, 22]) / STEP_RATE
+    slow = [slow_dm(steps / STEP_RATE, sights, delay / STEP_RATE) for delay in range(61)]
     assert discrete(nearness, comb) == pytest.approx(np.array(slow))
 
 
@@ -130,7 +130,7 @@ def test_degenerate_signals_have_defined_scores() -> None:
     assert cm([1.0], [1.0]).score == 1.0, "one frame"
     assert cm([3.0], [0, 0, 3.0]).score == 0.0, "shorter music is followed by silence"
     assert cm([2.0] * 9, [5.0] * 4, variant="local").score == pytest.approx(1.0), "constant both"
-    assert cm([1.0, *[1e-4] * 9], [1.0] * 3, 5, [4 / RATE], "local").score == 0.0, "too quiet"
+    assert cm([1.0, *[1e-4] * 9], [1.0] * 3, 5, [4 / STEP_RATE], "local").score == 0.0, "too quiet"
 
 
 def test_what_is_no_signal_is_refused() -> None:
@@ -168,14 +168,14 @@ def moving(speeds: Sequence[float], fps: float = 25.0) -> Impact:
 
 def test_movement_hits_where_it_begins_and_not_where_it_ends() -> None:
     signal = moving([0] * 10 + [3] * 10 + [0] * 10).signal(31 / 25)
-    assert signal.argmax() == pytest.approx(11 / 25 * RATE, abs=1)
-    after = signal[round(15 / 25 * RATE) :]
+    assert signal.argmax() == pytest.approx(11 / 25 * STEP_RATE, abs=1)
+    after = signal[round(15 / 25 * STEP_RATE) :]
     assert after.max() < 0.1 * signal.max(), "neither going on nor stopping is an impact"
 
 
 def test_a_turn_hits_as_much_as_a_start() -> None:
     signal = moving([3] * 10 + [-3] * 10).signal(21 / 25)
-    assert signal[5:].argmax() + 5 == pytest.approx(11 / 25 * RATE, abs=1)
+    assert signal[5:].argmax() + 5 == pytest.approx(11 / 25 * STEP_RATE, abs=1)
 
 
 def test_the_directogram_holds_speed_by_direction_in_picture_heights() -> None:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from emsync.analysis import Analysis
 from emsync.data.songs import read_song
-from emsync.fit.tempo import MIDDLE, TUNING, at_tempo, tempo_of, tuned
+from emsync.fit.tempo import MIDDLE, TUNING, at_tempo, fit_tempo, tempo_of
 from emsync.music.piece import Piece
 from emsync.video.cuts import Cut
 from emsync_tokenizers.events import Events
@@ -29,7 +29,7 @@ def off_beat(tempo: float, found: tuple[Cut, ...]) -> float:
 def test_the_tempo_is_tuned_within_its_range_and_brings_cuts_no_further_from_bars(
     found: tuple[Cut, ...], wanted: float
 ) -> None:
-    tempo = tuned(wanted, found)
+    tempo = fit_tempo(wanted, found)
     assert abs(tempo / wanted - 1) <= TUNING + 1e-9
     if not found:
         assert tempo == wanted
@@ -37,8 +37,8 @@ def test_the_tempo_is_tuned_within_its_range_and_brings_cuts_no_further_from_bar
 
 def test_cuts_on_the_beats_of_a_near_tempo_are_met() -> None:
     found = tuple(Cut(60 / 116 * beats) for beats in (8, 20, 36, 52))
-    assert tuned(110.0, found) == pytest.approx(116.0, rel=0.003)
-    assert off_beat(tuned(110.0, found), found) < 0.05
+    assert fit_tempo(110.0, found) == pytest.approx(116.0, rel=0.003)
+    assert off_beat(fit_tempo(110.0, found), found) < 0.05
 
 
 def test_what_is_asked_has_the_last_word_then_the_analysis_then_the_arousal() -> None:

@@ -15,10 +15,10 @@ from emsync.emotion.plane import check_affect, gaussians, parse_emotion
 from emsync.errors import InputError, UsageError
 from emsync.video.cuts import Cut
 
-LEAST = 4.0  # seconds that a state lasts: music that changes sooner flickers
+SHORTEST_STATE = 4.0  # seconds that a state lasts: music that changes sooner flickers
 FAR = 2.5  # standard deviations from the mean of an emotion beyond which it gives no name
 ALIKE = 0.1  # distance on the plane below which two states are one
-LARGEST = 2**20  # bytes of an arc file
+MOST_BYTES = 2**20  # bytes of an arc file
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,7 @@ def seconds(duration: float, reach: float) -> list[Span]:
 
 
 def settle(spans: Sequence[Span], feelings: Sequence[Feeling]) -> tuple[State, ...]:
-    """Merge spans that adjoin until each state lasts LEAST seconds and differs from the next.
+    """Merge adjoining spans until each lasts SHORTEST_STATE seconds and differs from the next.
 
     The shortest that is too short goes first, to the neighbour that it resembles more; then those
     that are ALIKE, the most alike first. A merged state feels the mean of its seconds.
@@ -88,7 +88,7 @@ def settle(spans: Sequence[Span], feelings: Sequence[Feeling]) -> tuple[State, .
     rows = list(zip(spans, feelings, strict=True))
     while len(rows) > 1:
         short = min(range(len(rows)), key=lambda i: _length(rows[i]))
-        if _length(rows[short]) < LEAST - 1e-9:
+        if _length(rows[short]) < SHORTEST_STATE - 1e-9:
             beside = [i for i in (short - 1, short) if 0 <= i < len(rows) - 1]
         else:
             beside = [i for i in range(len(rows) - 1) if _apart(rows[i], rows[i + 1]) < ALIKE]
@@ -150,8 +150,8 @@ def read_arc(path: Path, duration: float) -> tuple[State, ...]:
 def _rows(path: Path) -> list[tuple[int, dict[str, str]]]:
     """Return the number and the cells of each line of a CSV file."""
     try:
-        if path.stat().st_size > LARGEST:
-            raise InputError(f"{str(path)!r} is no arc: more than {LARGEST} bytes are too many")
+        if path.stat().st_size > MOST_BYTES:
+            raise InputError(f"{str(path)!r} is no arc: more than {MOST_BYTES} bytes are too many")
         text = path.read_text(encoding="utf-8-sig")
     except OSError as error:
         raise InputError(f"cannot read {str(path)!r}: {error.strerror}") from error

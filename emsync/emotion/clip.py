@@ -1,4 +1,4 @@
-"""Emotions by words: how near each picture is to sentences about the six, in a CLIP's eyes.
+"""Emotions by words: how near each picture is to sentences about the six, in a CLIP's scorer.
 
 Zero-shot classification as in Radford et al. 2021: the embeddings of several sentences stand for
 each emotion, their mean is compared with each picture's. Calibrated as in Zhao et al. 2021: what a
@@ -27,7 +27,7 @@ from emsync.video.footage import Footage
 if TYPE_CHECKING:
     import torch
 
-USUAL = "laion/CLIP-ViT-B-32-laion2B-s34B-b79K"  # looked for in the hub's cache
+DEFAULT_MODEL = "laion/CLIP-ViT-B-32-laion2B-s34B-b79K"  # looked for in the hub's cache
 BATCH = 16  # pictures embedded at once
 STILLS = 2.0  # seconds between the pictures that it looks at
 
@@ -38,7 +38,7 @@ SENTENCES = (
     "a photograph that expresses {noun}",
     "a film still with a mood of {noun}",
 )
-WORDS: Mapping[str, Sequence[tuple[str, str]]] = {  # nouns and adjectives
+PROMPTS: Mapping[str, Sequence[tuple[str, str]]] = {  # nouns and adjectives
     "anger": (("anger", "angry"), ("rage", "furious"), ("conflict", "aggressive")),
     "disgust": (("disgust", "disgusting"), ("decay", "repulsive"), ("filth", "nasty")),
     "fear": (("fear", "frightening"), ("danger", "threatening"), ("dread", "scary")),
@@ -59,7 +59,7 @@ class Clip(Estimator):
     name: ClassVar[str] = "clip"
     summary: ClassVar[str] = "emotion by CLIP or SigLIP with written sentences: clip:FOLDER"
 
-    source: str = USUAL  # a folder, or a name in the hub's cache
+    source: str = DEFAULT_MODEL  # a folder, or a name in the hub's cache
 
     @classmethod
     def given(cls, argument: str) -> Self:
@@ -74,8 +74,8 @@ class Clip(Estimator):
 
     def feel(self, footage: Footage, spans: Sequence[Span]) -> list[Feeling]:
         stills = footage.stills or footage.strip
-        eyes = load(self.source)
-        logits = eyes.look([still.pixels for still in stills])  # (P, E)
+        scorer = load(self.source)
+        logits = scorer.logits([still.pixels for still in stills])  # (P, E)
         times = np.array([still.time for still in stills])
         said = []
         for start, end in spans:
@@ -93,7 +93,7 @@ def softmax(logits: Float64s) -> Float64s:
     return p / p.sum()
 
 
-class Eyes:
+class ClipScorer:
     """A CLIP or SigLIP, and what it holds of the six emotions and of pictures without content."""
 
     def __init__(self, model: Any, tokenizer: Any, shape: Mapping[str, Any]) -> None:
@@ -102,21 +102,21 @@ class Eyes:
         self.size, self.cropped = int(size), bool(shape.get("do_center_crop", False))
         self.spread = [np.array(shape.get(key, [0.5] * 3), np.float32)
                        for key in ("image_mean", "image_std")]  # fmt: skip
-        self.words = self._words(tokenizer)  # (E, K)
-        self.prejudice = self._logits(blanks(self.size)).mean(axis=0)  # (E,)
+        self.prompts = self._prompts(tokenizer)  # (E, K)
+        self.content_free_bias = self._logits(blanks(self.size)).mean(axis=0)  # (E,)
 
-    def look(self, pictures: Sequence[Picture]) -> Float64s:
+    def logits(self, pictures: Sequence[Picture]) -> Float64s:
         """Return the (P, E) logits of RGB pictures, 0 where they say no more than blank ones."""
-        return self._logits(pictures) - self.prejudice
+        return self._logits(pictures) - self.content_free_bias
 
-    def _words(self, tokenizer: Any) -> "torch.Tensor":
+    def _prompts(self, tokenizer: Any) -> "torch.Tensor":
         import torch
 
         length = self.model.config.text_config.max_position_embeddings
         rows = []
         for emotion in EMOTIONS:
             texts = [s.format(noun=noun, adjective=adjective)
-                     for s in SENTENCES for noun, adjective in WORDS[emotion]]  # fmt: skip
+                     for s in SENTENCES for noun, adjective in PROMPTS[emotion]]  # fmt: skip
             tokens = tokenizer(texts, padding="max_length", truncation=True, max_length=length,
                                return_tensors="pt")  # fmt: skip
             with torch.inference_mode():
@@ -131,7 +131,7 @@ class Eyes:
             for i in range(0, len(pictures), BATCH):
                 pixels = np.stack([self._prepared(picture) for picture in pictures[i : i + BATCH]])
                 seen = _unit(self.model.get_image_features(pixel_values=torch.from_numpy(pixels)))
-                rows.append(self.model.logit_scale.exp() * seen @ self.words.T)
+                rows.append(self.model.logit_scale.exp() * seen @ self.prompts.T)
         return np.asarray(torch.cat(rows).double().numpy())
 
     def _prepared(self, picture: Picture) -> Float32s:
@@ -180,7 +180,7 @@ def _quiet() -> Iterator[None]:
 
 
 @lru_cache(maxsize=1)  # a film is watched between the check and the look
-def load(source: str) -> Eyes:
+def load(source: str) -> ClipScorer:
     """Load the model in a folder, or in the hub's cache; AssetError says what is missing."""
     from safetensors import SafetensorError
     from transformers import AutoModel, AutoTokenizer
@@ -201,4 +201,4 @@ def load(source: str) -> Eyes:
         ) from error
     if not hasattr(model, "get_image_features") or not hasattr(model, "logit_scale"):
         raise AssetError(f"{source!r} holds a {type(model).__name__}, which is no CLIP; {hint}")
-    return Eyes(model.eval(), tokenizer, shape)
+    return ClipScorer(model.eval(), tokenizer, shape)

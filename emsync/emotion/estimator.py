@@ -13,7 +13,7 @@ from functools import reduce
 from typing import ClassVar, Self, TypeAlias
 
 from emsync import plugins
-from emsync.emotion.plane import EMOTIONS, SCALE, Affect, categorise, mixture_mean, normalise
+from emsync.emotion.plane import EMOTIONS, SCALE, Point, categorise, mixture_mean, normalise
 from emsync.errors import UsageError
 from emsync.options import ESTIMATOR
 from emsync.video.footage import Footage
@@ -50,9 +50,9 @@ def mean(feelings: Sequence[Feeling], weights: Sequence[float]) -> Feeling:
     total = sum(weights)
     shares = [(weight / total, feeling) for weight, feeling in zip(weights, feelings, strict=True)]
     point = reduce(
-        lambda p, s: Affect(p.valence + s[0] * s[1].valence, p.arousal + s[0] * s[1].arousal),
+        lambda p, s: Point(p.valence + s[0] * s[1].valence, p.arousal + s[0] * s[1].arousal),
         shares,
-        Affect(0.0, 0.0),
+        Point(0.0, 0.0),
     )
     return Feeling(
         round(point.valence, 12),

@@ -22,7 +22,7 @@ from emsync.emotion.estimator import Estimator, Feeling, Span
 from emsync.video.footage import Footage
 
 SHOT = 5.0  # seconds; a shot this long has 1/e of the greatest rhythm
-STILL = 0.01  # picture heights a second that pass for no motion
+NO_MOTION = 0.01  # picture heights a second that pass for no motion
 PLEASURE = np.array([0.69, 0.11, 0.11, 0.0, 0.0])  # saturation is the mean of two views of it
 EXCITEMENT = np.array([0.0, 0.0, 0.0, 1.0, 1.0])
 
@@ -36,12 +36,12 @@ class Shot:
     brightness: float  # in [0, 1], as all means of ``Footage``
     saturation: float
     colourfulness: float
-    motion: float  # log10 of picture heights a second + STILL
+    motion: float  # log10 of picture heights a second + NO_MOTION
     rhythm: float  # exp(-seconds of the shot / SHOT)
 
 
 @dataclass(frozen=True, eq=False)
-class Usual:
+class ReferenceStatistics:
     """How measures are spread over ordinary footage."""
 
     mean: Float64s  # (5,)
@@ -50,7 +50,7 @@ class Usual:
     excitement: tuple[float, float]
 
     @classmethod
-    def over(cls, shots: Sequence[Shot]) -> "Usual":
+    def over(cls, shots: Sequence[Shot]) -> "ReferenceStatistics":
         """Return the spread over ``shots``; each clip, and each second of it, weighs the same."""
         rows = np.array([astuple(shot)[2:] for shot in shots], np.float64)  # (R, 5)
         lengths: dict[str, float] = {}
@@ -80,9 +80,9 @@ def reference() -> list[Shot]:
 
 
 @cache
-def usual() -> Usual:
+def reference_statistics() -> ReferenceStatistics:
     """Return how measures are spread over the reference."""
-    return Usual.over(reference())
+    return ReferenceStatistics.over(reference())
 
 
 @dataclass(frozen=True)
@@ -93,10 +93,10 @@ class Pictures(Estimator):
     summary: ClassVar[str] = "emotion from light, colour, motion and cut rate; no download"
 
     gain: float = 0.6  # how far from neutral lies what is unusual by one SD (tanh of it)
-    usual: Usual | None = None  # what is ordinary; None is the reference
+    statistics: ReferenceStatistics | None = None  # what is ordinary; None is the reference
 
     def feel(self, footage: Footage, spans: Sequence[Span]) -> list[Feeling]:
-        known = self.usual or usual()
+        known = self.statistics or reference_statistics()
         z = (measure(footage, spans) - known.mean) / known.sd  # (N, 5)
         points = []
         for sums, (mean, sd) in ((PLEASURE, known.pleasure), (EXCITEMENT, known.excitement)):
@@ -110,7 +110,7 @@ def measure(footage: Footage, spans: Sequence[Span]) -> Float64s:
     speed = _means(footage.motion_times, footage.motion, spans)
     columns = [_means(footage.times, colour, spans) for colour in colours]
     rhythm = shot_rhythm([cut.time for cut in footage.cuts], footage.film.duration, spans)
-    return np.stack([*columns, np.log10(speed + STILL), rhythm], axis=1)
+    return np.stack([*columns, np.log10(speed + NO_MOTION), rhythm], axis=1)
 
 
 def _means(times: Float64s, values: Float64s, spans: Sequence[Span]) -> Float64s:

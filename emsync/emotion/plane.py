@@ -27,7 +27,7 @@ class Gaussian:
 
 
 @dataclass(frozen=True)
-class Affect:
+class Point:
     """A point on the valence-arousal plane."""
 
     valence: float  # in [-1, 1]
@@ -73,14 +73,14 @@ def normalise(weights: Mapping[str, float]) -> dict[str, float]:
     return {name: weights.get(name, 0.0) / total for name in EMOTIONS}
 
 
-def mixture_mean(probabilities: Mapping[str, float], scale: float = SCALE) -> Affect:
+def mixture_mean(probabilities: Mapping[str, float], scale: float = SCALE) -> Point:
     """Return the mean of the mixture of the six Gaussians.
 
     >>> round(mixture_mean({"joy": 1.0}).valence, 3)
     0.8
     """
     p, g = normalise(probabilities), gaussians(scale)
-    return Affect(
+    return Point(
         sum(p[name] * g[name].valence for name in EMOTIONS),
         sum(p[name] * g[name].arousal for name in EMOTIONS),
     )

@@ -36,7 +36,7 @@ from emsync.files import atomic_write, check_target
 from emsync.fit.dynamics import Dynamics
 from emsync.fit.ending import Ending
 from emsync.fit.hits import fit
-from emsync.formats.labels import Titles
+from emsync.formats.labels import ScoreLabels
 from emsync.formats.midi import write_midi
 from emsync.formats.midi_check import check
 from emsync.metrics import av_align, cut_hits, quality, rhythm, statistics
@@ -192,7 +192,7 @@ def _clip(
                 fit(piece, brief.cuts, video.duration, sync, OPTIONS.max_tempo_change, exact)
             )
             path = scores / f"{clip.stem}.{seed}.{condition.replace(' ', '-')}.mid"
-            write_midi(path, music, Titles.of(video), Dynamics.under(video, played_ending))
+            write_midi(path, music, ScoreLabels.of(video), Dynamics.under(video, played_ending))
             played = audio.finish(synthesize(path, rate=RATE), video.duration, fade=0.0)
             heard = played.samples.mean(axis=1)
             events = cut_hits.events(music.piece, video.duration)

@@ -17,8 +17,7 @@ from emsync.analysis import Cut
 from emsync.arrays import Float64s, Seconds
 from emsync.errors import UsageError
 from emsync.fit.time_map import CutReport, Fitted, Hit, TimeMap
-from emsync.music.bars import NEAR as ON_BEAT
-from emsync.music.bars import Bars, Grid, find_bars, nearest, tempo_map
+from emsync.music.bars import ON_BEAT, Bars, TempoMap, find_bars, fit_tempo_map, nearest
 from emsync.music.piece import Piece
 from emsync.options import Sync
 
@@ -29,7 +28,7 @@ BENDING = 0.1  # worth lost by a segment at the largest tempo change; grows with
 REACH = 2.0  # seconds; an event further than this from a cut was meant for another moment
 MEMORY = 20.0  # seconds; a segment is as long as this only if there are no cuts to answer within
 MOMENT = 1e-3  # seconds; a shorter segment has no tempo to speak of
-LARGEST = 0.25  # the largest tempo change that can be asked for
+LARGEST_TEMPO_CHANGE = 0.25  # the largest tempo change that can be asked for
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,8 +63,10 @@ def fit(
     """
     if sync not in get_args(Sync):
         raise UsageError(f"sync is {sync!r}; it can be {', '.join(get_args(Sync))}")
-    if not 0 <= max_tempo_change <= LARGEST:
-        raise UsageError(f"a tempo change of {max_tempo_change:g} is outside 0 to {LARGEST}")
+    if not 0 <= max_tempo_change <= LARGEST_TEMPO_CHANGE:
+        raise UsageError(
+            f"a tempo change of {max_tempo_change:g} is outside 0 to {LARGEST_TEMPO_CHANGE}"
+        )
     bars = find_bars(piece, duration * (1 + max_tempo_change) + 1)
     events = find_events(piece, bars, sync)
     kept = [cut for cut in cuts if cut.kept and 0 < cut.time < duration]
@@ -74,16 +75,22 @@ def fit(
     else:
         plan = choose(events, kept, max_tempo_change)
     time_map = _map(plan, duration)
-    grid = _grid(bars, time_map, duration)
+    tempo_map = _tempo_map(bars, time_map, duration)
     frame = float(1 / rate) if rate else 0.04
     reports = tuple(
         _report(
-            cut, events, plan.hits.get(cut.time) if cut.kept else None, time_map, grid, sync, frame
+            cut,
+            events,
+            plan.hits.get(cut.time) if cut.kept else None,
+            time_map,
+            tempo_map,
+            sync,
+            frame,
         )
         for cut in cuts
     )
     fitted = time_map.bend(piece).until(duration)
-    return Fitted(fitted, duration, time_map, grid, reports, sync, bars.regular, bars.note)
+    return Fitted(fitted, duration, time_map, tempo_map, reports, sync, bars.regular, bars.note)
 
 
 def find_events(piece: Piece, bars: Bars, sync: Sync = "beat") -> Events:
@@ -255,7 +262,7 @@ def _map(plan: Plan, duration: float) -> TimeMap:
     return TimeMap(np.append(music, music[-1] + duration - video[-1]), np.append(video, duration))
 
 
-def _grid(bars: Bars, time_map: TimeMap, duration: float) -> Grid:
+def _tempo_map(bars: Bars, time_map: TimeMap, duration: float) -> TempoMap:
     """Return the bars in video time; a beat that hits a cut stands on the cut."""
     beats = time_map.apply(bars.beats)
     exact, posts = [], []
@@ -267,10 +274,10 @@ def _grid(bars: Bars, time_map: TimeMap, duration: float) -> Grid:
         else:  # the tempo changes within a beat: both ends of that beat count
             after = int(np.searchsorted(bars.beats, music))
             posts += [after - 1, after]
-    # the grid ends with the bar in which the video does
+    # the map ends with the bar in which the video does
     ends = np.append(bars.lines[1:], len(beats) - 1)
     last = int(ends[np.searchsorted(beats[ends], duration)])
-    return tempo_map(
+    return fit_tempo_map(
         beats[: last + 1],
         bars.lines[bars.lines < last],
         [i for i in exact if i <= last],
@@ -283,7 +290,7 @@ def _report(
     events: Events,
     answer: int | None,
     time_map: TimeMap,
-    grid: Grid,
+    tempo_map: TempoMap,
     sync: Sync,
     frame: float,
 ) -> CutReport:
@@ -293,10 +300,10 @@ def _report(
     plain = TimeMap(np.array([0.0, 1.0]), np.array([0.0, 1.0]))
     before = _hit(cut, events, int(nearest(events.times, cut.time)), plain, None)
     fitted = time_map.apply(events.times)
-    found = _hit(cut, events, int(nearest(fitted, cut.time)), time_map, grid)
+    found = _hit(cut, events, int(nearest(fitted, cut.time)), time_map, tempo_map)
     hit: Hit | None
     if answer is not None:
-        hit = _hit(cut, events, answer, time_map, grid)
+        hit = _hit(cut, events, answer, time_map, tempo_map)
     else:
         hit = found if cut.kept and (sync == "off" or abs(found.error_ms) <= frame * 1e3) else None
     segment = int(
@@ -305,12 +312,12 @@ def _report(
     return CutReport(cut, hit, found, before, float(1 / time_map.slopes[segment] - 1))
 
 
-def _hit(cut: Cut, events: Events, e: int, time_map: TimeMap, grid: Grid | None) -> Hit:
-    """Return event ``e`` as it stands at ``cut``, on the ticks of ``grid`` if there is one."""
+def _hit(cut: Cut, events: Events, e: int, time_map: TimeMap, tempo_map: TempoMap | None) -> Hit:
+    """Return event ``e`` as it stands at ``cut``, on the ticks of ``tempo_map`` if there is one."""
     time, position = time_map.apply(events.times[e : e + 1]), ""
-    if grid is not None:
-        ticks = grid.ticks(time)
-        time, position = grid.seconds(ticks), grid.position(int(ticks[0]))
+    if tempo_map is not None:
+        ticks = tempo_map.ticks(time)
+        time, position = tempo_map.seconds(ticks), tempo_map.position(int(ticks[0]))
     return Hit(
         kind=KINDS[events.kinds[e]],
         time_in_music=float(events.times[e]),

@@ -26,13 +26,13 @@ def tempo_of(video: Analysis, asked: float | None = None) -> float:
     if not math.isnan(video.tempo):
         return video.tempo
     arousal = 0.0 if math.isnan(video.arousal) else video.arousal
-    return tuned(MIDDLE * 2 ** (OCTAVE * arousal), video.kept)
+    return fit_tempo(MIDDLE * 2 ** (OCTAVE * arousal), video.kept)
 
 
-def tuned(tempo: float, cuts: Sequence[Cut]) -> float:
+def fit_tempo(tempo: float, cuts: Sequence[Cut]) -> float:
     """Return the tempo near ``tempo`` whose beats, and less so its bars, come nearest to ``cuts``.
 
-    >>> round(tuned(100.0, [Cut(2.4), Cut(7.2), Cut(12.0)]))
+    >>> round(fit_tempo(100.0, [Cut(2.4), Cut(7.2), Cut(12.0)]))
     100
     """
     if not cuts:

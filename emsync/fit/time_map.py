@@ -11,7 +11,7 @@ import numpy as np
 
 from emsync.analysis import Cut
 from emsync.arrays import Seconds
-from emsync.music.bars import TICKS, Grid
+from emsync.music.bars import TICKS, TempoMap
 from emsync.music.piece import Piece
 from emsync.options import Sync
 from emsync.video.timecode import Timecode
@@ -71,8 +71,8 @@ class Fitted:
 
     piece: Piece  # in video time, up to the end of the video
     duration: float  # seconds of video
-    map: TimeMap
-    grid: Grid  # bars and tempi in video time
+    time_map: TimeMap
+    tempo_map: TempoMap  # bars and tempi in video time
     cuts: tuple[CutReport, ...]  # one for each cut that was given, kept or not
     sync: Sync
     regular: bool  # whether the bars that the music came with were regular
@@ -95,15 +95,18 @@ class Fitted:
             "regular_bars": self.regular,
             "note": self.note,
             "cuts": [_row(report, rate, start) for report in self.cuts],
-            "time_map": {"music": self.map.music.tolist(), "video": self.map.video.tolist()},
+            "time_map": {
+                "music": self.time_map.music.tolist(),
+                "video": self.time_map.video.tolist(),
+            },
             "tempo_map": [
                 {
-                    "time": float(self.grid.starts[beat] / 1e6),
-                    "position": self.grid.position(beat * TICKS),
-                    "bpm": float(60e6 / self.grid.tempi[beat]),
+                    "time": float(self.tempo_map.starts[beat] / 1e6),
+                    "position": self.tempo_map.position(beat * TICKS),
+                    "bpm": float(60e6 / self.tempo_map.tempi[beat]),
                 }
-                for beat in self.grid.changes.tolist()
-                if self.grid.starts[beat] < self.duration * 1e6
+                for beat in self.tempo_map.changes.tolist()
+                if self.tempo_map.starts[beat] < self.duration * 1e6
             ],
         }
 

@@ -21,7 +21,7 @@ from emsync.errors import AssetError, InputError, UsageError
 from emsync.files import atomic_write
 from emsync.video.timecode import RATES, Timecode, can_drop, exact_rate
 
-LARGEST = 16_000_000  # bytes; a list of cuts is small
+MOST_BYTES = 16_000_000  # bytes; a list of cuts is small
 
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 _CLOCK = re.compile(r"(?:(\d+):)?(\d{1,2}):(\d{1,2}(?:\.\d*)?)")  # [hours:]minutes:seconds
@@ -375,8 +375,8 @@ def _otio() -> ModuleType:
 
 def _text(path: Path) -> str:
     try:
-        if path.stat().st_size > LARGEST:
-            raise InputError(f"{str(path)!r} is larger than {LARGEST} bytes; no list of cuts is")
+        if path.stat().st_size > MOST_BYTES:
+            raise InputError(f"{str(path)!r} is larger than {MOST_BYTES} bytes; no list of cuts is")
         return path.read_text(encoding="utf-8-sig")
     except OSError as error:
         raise InputError(f"cannot read {str(path)!r}: {error.strerror}") from error

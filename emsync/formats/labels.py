@@ -13,7 +13,7 @@ from emsync.video.timecode import Timecode
 
 
 @dataclass(frozen=True)
-class Text:
+class TimedText:
     """Words at a moment of the video."""
 
     time: float  # seconds
@@ -21,13 +21,13 @@ class Text:
 
 
 @dataclass(frozen=True)
-class Titles:
+class ScoreLabels:
     """The words of one score; UsageError where ``start`` counts other frames than ``rate``."""
 
     title: str = "emsync"
     rate: Fraction | None = None  # the video's frames a second, if it has a rate
     start: Timecode | None = None  # of the video's first frame
-    texts: tuple[Text, ...] = ()
+    texts: tuple[TimedText, ...] = ()
 
     def __post_init__(self) -> None:
         if self.start is not None and self.rate is not None and self.start.rate != self.rate:
@@ -42,10 +42,12 @@ class Titles:
         rate = Fraction(analysis.fps) or None
         shares = sorted(analysis.emotion.items())
         feeling = ", ".join(f"{name} {share:.0%}" for name, share in shares if share >= 0.05)
-        texts = [Text(0.0, _feeling("Emotion", analysis) + (f" ({feeling})" if feeling else ""))]
+        texts = [
+            TimedText(0.0, _feeling("Emotion", analysis) + (f" ({feeling})" if feeling else ""))
+        ]
         if len(analysis.arc) > 1:
             texts += [
-                Text(s.start, _feeling(s.emotion.capitalize() or "Feeling", s))
+                TimedText(s.start, _feeling(s.emotion.capitalize() or "Feeling", s))
                 for s in analysis.arc
             ]
         start = None
@@ -58,7 +60,7 @@ class Titles:
     def clock(self, time: float) -> str:
         """Return ``time`` as a timecode from ``start``, or as clock time where there is no rate.
 
-        >>> Titles(rate=Fraction(25)).clock(2.04), Titles().clock(62.5)
+        >>> ScoreLabels(rate=Fraction(25)).clock(2.04), ScoreLabels().clock(62.5)
         ('00:00:02:01', '00:01:02.500')
         """
         if self.rate is None:
@@ -66,6 +68,9 @@ class Titles:
             return f"{minutes // 60:02d}:{minutes % 60:02d}:{seconds / 1000:06.3f}"
         at = Timecode.at(time, self.rate, None if self.start is None else self.start.drop)
         return str(at if self.start is None else self.start + at.frame)
+
+
+NO_LABELS = ScoreLabels()
 
 
 def _feeling(what: str, felt: Analysis | State) -> str:

@@ -21,8 +21,8 @@ from emsync.files import atomic_write
 from emsync.fit.dynamics import Dynamics
 from emsync.fit.time_map import CutReport, Fitted
 from emsync.formats.general_midi import CHANNELS, EXPRESSION, PAN, VOLUME
-from emsync.formats.labels import Titles, ascii_name
-from emsync.music.bars import TICKS, Grid
+from emsync.formats.labels import NO_LABELS, ScoreLabels, ascii_name
+from emsync.music.bars import TICKS, TempoMap
 from emsync.music.piece import CLASSES, PROGRAMS
 from emsync.music.tonality import estimate_key
 from emsync.video.timecode import Timecode
@@ -37,29 +37,31 @@ FIRST, OFF, CONTROL, ON = range(4)  # the order of messages within a tick
 
 
 def write_midi(
-    path: Path, fitted: Fitted, titles: Titles = Titles(), dynamics: Dynamics = Dynamics()
+    path: Path, fitted: Fitted, labels: ScoreLabels = NO_LABELS, dynamics: Dynamics = Dynamics()
 ) -> None:
     """Write ``fitted`` to ``path``, whole or not at all; see ``to_midi``."""
     with atomic_write(path) as partial:
-        partial.write_bytes(midi_bytes(fitted, titles, dynamics))
+        partial.write_bytes(midi_bytes(fitted, labels, dynamics))
 
 
-def midi_bytes(fitted: Fitted, titles: Titles = Titles(), dynamics: Dynamics = Dynamics()) -> bytes:
+def midi_bytes(
+    fitted: Fitted, labels: ScoreLabels = NO_LABELS, dynamics: Dynamics = Dynamics()
+) -> bytes:
     """Return the content of the file of ``fitted``; see ``to_midi``."""
     data = io.BytesIO()
-    to_midi(fitted, titles, dynamics).save(file=data)
+    to_midi(fitted, labels, dynamics).save(file=data)
     return data.getvalue()
 
 
 def to_midi(
-    fitted: Fitted, titles: Titles = Titles(), dynamics: Dynamics = Dynamics()
+    fitted: Fitted, labels: ScoreLabels = NO_LABELS, dynamics: Dynamics = Dynamics()
 ) -> mido.MidiFile:
     """Return the file of ``fitted``: a conductor and one track for each instrument that plays.
 
     The fade at the end sinks to silence by controller 11.
     """
-    grid, end = fitted.grid, int(fitted.grid.ticks(np.array([fitted.duration]))[0])
-    tempi = _tempi(grid, end)
+    tempo_map, end = fitted.tempo_map, int(fitted.tempo_map.ticks(np.array([fitted.duration]))[0])
+    tempi = _tempi(tempo_map, end)
     notes = {c: _notes(fitted, c, dynamics, end) for c in range(len(CLASSES))}
     tracks = {c: events for c, events in notes.items() if events}
     for track, c in zip(tracks.values(), tracks, strict=True):
@@ -74,10 +76,10 @@ def to_midi(
 
     file = mido.MidiFile(type=1, ticks_per_beat=TICKS)
     conductor = [
-        *_head(fitted, titles),
+        *_head(fitted, labels),
         *tempi,
-        *_metres(grid, end),
-        *_words(fitted, titles, end),
+        *_metres(tempo_map, end),
+        *_words(fitted, labels, end),
     ]
     file.tracks.append(_track(conductor, end))
     for c, track in tracks.items():
@@ -99,12 +101,12 @@ def _meta(kind: str, **values: Any) -> Message:
     return mido.MetaMessage(kind, **values)
 
 
-def _head(fitted: Fitted, titles: Titles) -> Iterator[Event]:
+def _head(fitted: Fitted, labels: ScoreLabels) -> Iterator[Event]:
     """Yield what stands at the very beginning of the conductor track."""
-    yield 0, FIRST, _meta("track_name", name=ascii_name(titles.title))
-    yield 0, FIRST, _meta("text", text=str(Origin(fitted.duration, titles.rate, titles.start)))
-    if titles.start is not None:
-        yield 0, FIRST, _smpte(titles.start)
+    yield 0, FIRST, _meta("track_name", name=ascii_name(labels.title))
+    yield 0, FIRST, _meta("text", text=str(Origin(fitted.duration, labels.rate, labels.start)))
+    if labels.start is not None:
+        yield 0, FIRST, _smpte(labels.start)
     if (estimate := estimate_key(fitted.piece)) is not None:
         yield 0, FIRST, _meta("key_signature", key=estimate)
 
@@ -126,38 +128,38 @@ def _smpte(start: Timecode) -> Message:
     )
 
 
-def _tempi(grid: Grid, end: int) -> list[Event]:
+def _tempi(tempo_map: TempoMap, end: int) -> list[Event]:
     """Return the tempo events before tick ``end``, one where the tempo changes."""
     return [
-        (int(beat) * TICKS, FIRST, _meta("set_tempo", tempo=int(grid.tempi[beat])))
-        for beat in grid.changes
+        (int(beat) * TICKS, FIRST, _meta("set_tempo", tempo=int(tempo_map.tempi[beat])))
+        for beat in tempo_map.changes
         if beat * TICKS < end
     ]
 
 
-def _metres(grid: Grid, end: int) -> Iterator[Event]:
+def _metres(tempo_map: TempoMap, end: int) -> Iterator[Event]:
     """Yield the time signatures before tick ``end``, one where the metre changes."""
-    changes = np.flatnonzero(np.diff(grid.sizes, prepend=-1))
+    changes = np.flatnonzero(np.diff(tempo_map.sizes, prepend=-1))
     for bar in changes:
-        tick = int(grid.lines[bar]) * TICKS
+        tick = int(tempo_map.lines[bar]) * TICKS
         if tick < end:
-            size = int(grid.sizes[bar])
+            size = int(tempo_map.sizes[bar])
             yield tick, FIRST, _meta("time_signature", numerator=size, denominator=4)
 
 
-def _words(fitted: Fitted, titles: Titles, end: int) -> Iterator[Event]:
-    """Yield the markers on the cuts, a text where each scene begins, and ``titles.texts``."""
+def _words(fitted: Fitted, labels: ScoreLabels, end: int) -> Iterator[Event]:
+    """Yield the markers on the cuts, a text where each scene begins, and ``labels.texts``."""
 
     def at(time: float) -> int:
-        return int(np.clip(fitted.grid.ticks(np.array([time]))[0], 0, end))
+        return int(np.clip(fitted.tempo_map.ticks(np.array([time]))[0], 0, end))
 
-    for text in titles.texts:
+    for text in labels.texts:
         yield at(text.time), FIRST, _meta("text", text=ascii_name(text.text))
     yield 0, FIRST, _meta("text", text="SCENE 01")
     for number, report in enumerate(fitted.cuts, 1):
-        name = f"CUT {number:02d} {titles.clock(report.cut.time)}"
+        name = f"CUT {number:02d} {labels.clock(report.cut.time)}"
         yield at(report.cut.time), FIRST, _meta("marker", text=name)
-    frame_ms = 1e3 * (0.04 if titles.rate is None else float(1 / titles.rate))
+    frame_ms = 1e3 * (0.04 if labels.rate is None else float(1 / labels.rate))
     for number, report in enumerate(fitted.kept, 2):
         words = f"SCENE {number:02d} {_answer(report, frame_ms)}"
         yield at(report.cut.time), FIRST, _meta("text", text=words)
@@ -185,11 +187,11 @@ def _setup(c: int) -> list[Event]:
 
 def _notes(fitted: Fitted, c: int, dynamics: Dynamics, end: int) -> list[Event]:
     """Return the notes of class ``c`` up to tick ``end``; a pitch struck again is re-struck."""
-    piece, grid, channel = fitted.piece, fitted.grid, CHANNELS[c]
+    piece, tempo_map, channel = fitted.piece, fitted.tempo_map, CHANNELS[c]
     # what begins on the last tick or after it would not sound
-    mine = (piece.classes == c) & (grid.ticks(piece.onsets) < end)
-    starts = grid.ticks(piece.onsets[mine]).tolist()
-    stops = grid.ticks(piece.offsets[mine]).tolist()
+    mine = (piece.classes == c) & (tempo_map.ticks(piece.onsets) < end)
+    starts = tempo_map.ticks(piece.onsets[mine]).tolist()
+    stops = tempo_map.ticks(piece.offsets[mine]).tolist()
     pitches, loudness = piece.pitches[mine].tolist(), dynamics.velocities(piece)[mine].tolist()
     struck: dict[int, dict[int, tuple[int, int]]] = defaultdict(dict)  # pitch: start: stop, vel.
     for pitch, start, stop, velocity in zip(pitches, starts, stops, loudness, strict=True):
@@ -213,7 +215,7 @@ def _fade(fitted: Fitted, channel: int, fade: float, end: int) -> list[Event]:
         return []
     length = min(fade, fitted.duration)
     steps = np.linspace(0, 1, 65)
-    ticks = np.minimum(fitted.grid.ticks(fitted.duration - length * (1 - steps)), end)
+    ticks = np.minimum(fitted.tempo_map.ticks(fitted.duration - length * (1 - steps)), end)
     values = np.round(FULL * (1 - steps)).astype(int)
     return [
         (

@@ -1,6 +1,6 @@
 """The score on staves: MusicXML that a notation program shows in readable bars.
 
-Notes are rounded to sixteenths of the fitted grid, at most two voices a staff. When the music
+Notes are rounded to sixteenths of the tempo map, at most two voices a staff. When the music
 needs more, the note that has sounded longest stops early; no note is left out. Times are counted
 in steps of a sixteenth. The format is MusicXML 4.0, partwise and without a date, so the same music
 gives the same bytes.
@@ -17,7 +17,7 @@ import numpy as np
 from emsync.files import atomic_write
 from emsync.fit.time_map import Fitted
 from emsync.formats.general_midi import CHANNELS
-from emsync.formats.labels import Titles
+from emsync.formats.labels import NO_LABELS, ScoreLabels
 from emsync.music.bars import TICKS
 from emsync.music.piece import BASS, CLASSES, DRUMS, GUITAR, PIANO, PROGRAMS
 from emsync.music.tonality import estimate_key
@@ -83,18 +83,18 @@ class Bar:
     words: list[tuple[int, Element]] = field(default_factory=list)  # step, tempo or rehearsal mark
 
 
-def write_musicxml(path: Path, fitted: Fitted, titles: Titles = Titles()) -> None:
+def write_musicxml(path: Path, fitted: Fitted, labels: ScoreLabels = NO_LABELS) -> None:
     """Write ``fitted`` to ``path`` as MusicXML, whole or not at all.
 
     Each kept cut is a rehearsal mark with its timecode.
     """
     root = Element("score-partwise", version="4.0")
-    SubElement(SubElement(root, "work"), "work-title").text = titles.title
+    SubElement(SubElement(root, "work"), "work-title").text = labels.title
     encoding = SubElement(SubElement(root, "identification"), "encoding")
     SubElement(encoding, "software").text = "emsync"
     listed = SubElement(root, "part-list")
     bars = _bars(fitted)
-    for word in _words(fitted, titles):
+    for word in _words(fitted, labels):
         bar = next(bar for bar in reversed(bars) if bar.start <= word[0])
         bar.words.append(word)
     fifths = FIFTHS.get(estimate_key(fitted.piece) or "C", 0)
@@ -109,12 +109,12 @@ def write_musicxml(path: Path, fitted: Fitted, titles: Titles = Titles()) -> Non
 
 
 def steps(fitted: Fitted, c: int) -> list[tuple[int, int, int]]:
-    """Return the notes of class ``c`` on the grid: start and stop in steps, and pitch, by start."""
+    """Return the start and stop, in steps, and the pitch of the notes of class ``c``, by start."""
     piece, mine = fitted.piece, fitted.piece.classes == c
     last = _bars(fitted)[-1].stop
     size = TICKS // STEP
-    starts = np.round(fitted.grid.ticks(piece.onsets[mine]) / size).astype(int)
-    stops = np.round(fitted.grid.ticks(piece.offsets[mine]) / size).astype(int)
+    starts = np.round(fitted.tempo_map.ticks(piece.onsets[mine]) / size).astype(int)
+    stops = np.round(fitted.tempo_map.ticks(piece.offsets[mine]) / size).astype(int)
     starts = np.minimum(starts, last - 1)
     stops = np.clip(stops, starts + 1, last)
     rows = zip(starts.tolist(), stops.tolist(), piece.pitches[mine].tolist(), strict=True)
@@ -137,9 +137,9 @@ def spell(pitch: int, fifths: int) -> tuple[str, int, int]:
 
 def _bars(fitted: Fitted) -> list[Bar]:
     """Return the bars up to the one in which the video ends."""
-    grid = fitted.grid
-    end = int(grid.ticks(np.array([fitted.duration]))[0])
-    edges = [*(grid.lines * STEP).tolist(), len(grid.tempi) * STEP]
+    tempo_map = fitted.tempo_map
+    end = int(tempo_map.ticks(np.array([fitted.duration]))[0])
+    edges = [*(tempo_map.lines * STEP).tolist(), len(tempo_map.tempi) * STEP]
     return [
         Bar(start, stop)
         for start, stop in zip(edges, edges[1:], strict=False)
@@ -147,12 +147,12 @@ def _bars(fitted: Fitted) -> list[Bar]:
     ]
 
 
-def _words(fitted: Fitted, titles: Titles) -> Iterator[tuple[int, Element]]:
+def _words(fitted: Fitted, labels: ScoreLabels) -> Iterator[tuple[int, Element]]:
     """Yield the tempo where its whole number changes, and a mark where each kept cut is."""
-    grid, shown = fitted.grid, 0
-    for beat in grid.changes.tolist():
-        bpm = 60e6 / float(grid.tempi[beat])
-        if grid.starts[beat] >= fitted.duration * 1e6:
+    tempo_map, shown = fitted.tempo_map, 0
+    for beat in tempo_map.changes.tolist():
+        bpm = 60e6 / float(tempo_map.tempi[beat])
+        if tempo_map.starts[beat] >= fitted.duration * 1e6:
             break
         direction = Element("direction", placement="above")
         kind = SubElement(direction, "direction-type")
@@ -169,8 +169,8 @@ def _words(fitted: Fitted, titles: Titles) -> Iterator[tuple[int, Element]]:
         time = report.cut.time
         direction = Element("direction", placement="above")
         mark = SubElement(SubElement(direction, "direction-type"), "rehearsal")
-        mark.text = f"{number}  {titles.clock(time)}"
-        yield round(int(grid.ticks(np.array([time]))[0]) * STEP / TICKS), direction
+        mark.text = f"{number}  {labels.clock(time)}"
+        yield round(int(tempo_map.ticks(np.array([time]))[0]) * STEP / TICKS), direction
 
 
 def _list_part(listed: Element, number: int, c: int, fitted: Fitted) -> None:

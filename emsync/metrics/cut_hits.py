@@ -25,7 +25,7 @@ from numpy.typing import ArrayLike
 
 from emsync.arrays import Seconds
 from emsync.metrics.events import covered, errors, validate
-from emsync.music.bars import NEAR, find_bars, nearest
+from emsync.music.bars import ON_BEAT, find_bars, nearest
 from emsync.music.piece import Piece
 
 FRAMES = (1, 2, 4)
@@ -53,7 +53,7 @@ def events(piece: Piece, duration: float) -> dict[str, Seconds]:
     beats = find_bars(piece, duration).beats
     if len(onsets):
         heard = onsets[nearest(onsets, beats)]
-        beats = np.unique(heard[np.abs(heard - beats) <= NEAR])
+        beats = np.unique(heard[np.abs(heard - beats) <= ON_BEAT])
     else:
         beats = onsets
     chords = np.unique(piece.chords[piece.chords < duration])

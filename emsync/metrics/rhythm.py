@@ -2,10 +2,10 @@
 
 Conventions
 -----------
-A signal holds values of 0 or more in even steps, RATE a second: the onset strength of music, the
-visible impact of pictures. Beats and delays are seconds. A delay is the place in the music at which
-the pictures start; before the music and after it is silence. By default all delays are tried at
-which the pictures begin and end within the music, or 0 alone where the music is the shorter.
+A signal holds values of 0 or more in even steps, STEP_RATE a second: the onset strength of music,
+the visible impact of pictures. Beats and delays are seconds. A delay is the place in the music at
+which the pictures start; before the music and after it is silence. By default all delays are tried
+at which the pictures begin and end within the music, or 0 alone where the music is the shorter.
 
 Metrics
 -------
@@ -27,7 +27,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from emsync.arrays import Float64s
-from emsync.signals import RATE
+from emsync.signals import STEP_RATE
 
 Variant: TypeAlias = Literal["local", "whole"]
 
@@ -56,14 +56,14 @@ def cm(
     if delays is None:
         steps = np.arange(max(0, len(sound) - len(sight)) + 1)
     else:
-        steps = np.rint(np.asarray(delays, np.float64) * RATE).astype(np.int64)
+        steps = np.rint(np.asarray(delays, np.float64) * STEP_RATE).astype(np.int64)
     if not len(steps) or not len(sight):
         return Best(0.0, 0.0)
     before = max(0, -int(steps.min()))
     after = max(0, len(sight) + int(steps.max()) - len(sound))
     curve = continuous(np.pad(sound, (before, after)), sight, power, variant)[steps + before]
     best = int(curve.argmax())
-    return Best(float(curve[best]), float(steps[best] / RATE))
+    return Best(float(curve[best]), float(steps[best] / STEP_RATE))
 
 
 def validate(signal: ArrayLike, name: str) -> Float64s:

@@ -1,6 +1,6 @@
 """Bars and beats of a piece, and the tempo map that writes them.
 
-``find_bars`` counts the beats between the piece's downbeats; ``tempo_map`` turns beats at given
+``find_bars`` counts the beats between the piece's downbeats; ``fit_tempo_map`` turns beats at given
 seconds into tempi of whole microseconds, the same over as many bars as the music allows.
 Shapes: B beats, K bars, N notes.
 """
@@ -16,10 +16,10 @@ from emsync.music.piece import BEATS, Piece
 
 TICKS = 480  # a quarter note, which is our beat
 METRES = {4: 1.0, 3: 0.8, 2: 0.6, 6: 0.6}  # beats a bar, and how readily each is believed
-FASTEST, SLOWEST = 0.2, 1.2  # seconds a beat may last: 300 to 50 BPM
+SHORTEST_BEAT, LONGEST_BEAT = 0.2, 1.2  # seconds a beat may last: 300 to 50 BPM
 LIKELY = 0.3, 1.2  # seconds a beat does last, as a rule: 200 to 50 BPM
 SHORTEST_BAR = 0.4  # seconds; a bar line sooner than that after another is no bar line
-NEAR = 0.025  # seconds; an onset this close to a beat sounds on it
+ON_BEAT = 0.025  # seconds; an onset this close to a beat sounds on it
 SAME_LENGTH = 0.1  # share of a bar by which its length may differ from its neighbours'
 JITTER = 0.005  # seconds; times on an 8 ms grid are off by half a step, and a little for rounding
 
@@ -42,7 +42,7 @@ class Bars:
 
 
 @dataclass(frozen=True, eq=False)
-class Grid:
+class TempoMap:
     """A tempo map on beats, exact in microseconds, and the bars on it."""
 
     tempi: Int64s  # (B,) microseconds that each beat lasts
@@ -64,7 +64,7 @@ class Grid:
         return np.flatnonzero(np.diff(self.tempi, prepend=-1))
 
     def ticks(self, times: Float64s) -> Int64s:
-        """Return the ticks nearest to ``times`` in seconds, which lie within the grid."""
+        """Return the ticks nearest to ``times`` in seconds, which lie within the map."""
         micro = np.asarray(times, np.float64) * 1e6
         beats = np.interp(micro, self.starts, np.arange(len(self.tempi) + 1))
         return np.round(beats * TICKS).astype(np.int64)
@@ -77,7 +77,7 @@ class Grid:
     def position(self, tick: int) -> str:
         """Return a tick as bar, beat and tick, the first of each bar and beat being 1.
 
-        >>> Grid(np.full(8, 500_000), np.array([0, 4])).position(5 * 480 + 7)
+        >>> TempoMap(np.full(8, 500_000), np.array([0, 4])).position(5 * 480 + 7)
         '2|2|007'
         """
         beat, rest = divmod(int(tick), TICKS)
@@ -102,16 +102,16 @@ def find_bars(piece: Piece, end: float) -> Bars:
     lengths = np.diff(downbeats)
     usual = _running_median(lengths)
     metre = _metre(downbeats, piece.onsets)
-    beat = np.clip(usual / metre, FASTEST, SLOWEST)
+    beat = np.clip(usual / metre, SHORTEST_BEAT, LONGEST_BEAT)
     counts = np.clip(
         np.round(lengths / beat),
-        np.ceil(lengths / SLOWEST),
-        np.maximum(1, np.floor(lengths / FASTEST)),
+        np.ceil(lengths / LONGEST_BEAT),
+        np.maximum(1, np.floor(lengths / SHORTEST_BEAT)),
     ).astype(np.intp)
     odd = int((np.abs(lengths - usual) > SAME_LENGTH * usual).sum())
 
     lead = round(downbeats[0] * counts[0] / lengths[0])  # beats before the first downbeat
-    lead *= downbeats[0] >= FASTEST  # too short for a beat: the first bar begins at 0
+    lead *= downbeats[0] >= SHORTEST_BEAT  # too short for a beat: the first bar begins at 0
     first = downbeats[0] if lead else 0.0
     beats = [np.linspace(0, first, lead, endpoint=False)]
     lines = [np.arange(lead)[:0]] if not lead else [_divide(0, lead, metre, short_first=True)]
@@ -132,10 +132,10 @@ def find_bars(piece: Piece, end: float) -> Bars:
     )
 
 
-def tempo_map(
+def fit_tempo_map(
     beats: Seconds, lines: Beats, exact: Sequence[int] = (), posts: Sequence[int] = ()
-) -> Grid:
-    """Return the grid whose beats begin at ``beats`` seconds, with as few tempi as will do.
+) -> TempoMap:
+    """Return the tempo map whose beats begin at ``beats`` seconds, with as few tempi as will do.
 
     Bar lines and ``posts`` may be off by the jitter of their 8 ms grid; the beats in ``exact`` are
     not. The tempo is constant as long as one line passes all of them by (a cone of slopes that
@@ -163,7 +163,7 @@ def tempo_map(
         tempo = int(round(float(np.clip(aim, low, high))))
         tempi[start:stop] = tempo
         start, now, i = stop, now + tempo * (stop - start), reached + 1
-    return Grid(tempi, lines)
+    return TempoMap(tempi, lines)
 
 
 def nearest(sorted_times: Seconds, times: Seconds | float) -> Beats:
@@ -209,7 +209,7 @@ def _sounding(onsets: Seconds, places: Seconds) -> NDArray[np.bool_]:
     """Return for each of ``places`` whether a note begins there."""
     if not len(onsets):
         return np.zeros(len(places), np.bool_)
-    return np.abs(onsets[nearest(onsets, places)] - places) <= NEAR
+    return np.abs(onsets[nearest(onsets, places)] - places) <= ON_BEAT
 
 
 def _running_median(lengths: Seconds, reach: int = 4) -> Seconds:

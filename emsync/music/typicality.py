@@ -12,8 +12,6 @@ from emsync.arrays import Float64s
 from emsync.music.piece import DRUMS, Piece
 from emsync.music.statistics import sounded
 
-Floats = Float64s
-
 WINDOW = 2.0
 SILENT = 1e-9  # seconds of sound that are none
 
@@ -21,13 +19,13 @@ SILENT = 1e-9  # seconds of sound that are none
 # that no checkpoint was trained on.
 TYPICAL: Mapping[str, tuple[float, float]] = {
     "motion": (0.217, 0.467),
-    "insistence": (0.065, 0.208),
+    "repetition": (0.065, 0.208),
     "entropy": (2.309, 3.003),
     "instruments": (2.0, 5.0),
 }
 
 
-def likeness(piece: Piece, duration: float) -> float:
+def typicality(piece: Piece, duration: float) -> float:
     """Return how typical of real songs ``piece`` is, from 0 to 1: the mean over TYPICAL.
 
     Each statistic counts 1 in its range, and less outside of it, until it is as far away as the
@@ -41,11 +39,11 @@ def likeness(piece: Piece, duration: float) -> float:
     return float(np.mean(parts) * heard.mean())
 
 
-def statistics(piece: Piece, profiles: Floats) -> dict[str, float]:
+def statistics(piece: Piece, profiles: Float64s) -> dict[str, float]:
     """Return the statistics of a piece whose windows have (W, 12) ``profiles``.
 
     motion        the share of sound whose pitch class changes from a window to the next, the mean
-    insistence    the share of pitched notes that are the commonest note of one instrument
+    repetition    the share of pitched notes that are the commonest note of one instrument
     entropy       of the pitch classes, by how long they sound, in bits
     instruments   classes that play
     """
@@ -58,13 +56,13 @@ def statistics(piece: Piece, profiles: Floats) -> dict[str, float]:
         "motion": float(np.abs(np.diff(shares, axis=0)).sum(axis=1).mean() / 2)
         if len(shares) > 1
         else 0.0,
-        "insistence": float(np.bincount(notes).max() / len(notes)),
+        "repetition": float(np.bincount(notes).max() / len(notes)),
         "entropy": -float((whole * np.log2(np.where(whole > 0, whole, 1))).sum()),
         "instruments": float(len(np.unique(piece.classes))),
     }
 
 
-def _profiles(piece: Piece, duration: float) -> Floats:
+def _profiles(piece: Piece, duration: float) -> Float64s:
     """Return the (W, 12) seconds that each pitch class sounds in each window, voices added up."""
     edges = np.arange(max(1, round(duration / WINDOW)) + 1, dtype=np.float64) * WINDOW
     profiles = np.diff(sounded(piece, edges), axis=0)

@@ -24,7 +24,7 @@ from emsync.composition import Composition
 from emsync.errors import EmsyncError, UsageError
 from emsync.files import check_target
 from emsync.formats.cut_lists import write_cuts
-from emsync.formats.labels import Titles
+from emsync.formats.labels import ScoreLabels
 from emsync.formats.musicxml import write_musicxml
 from emsync.music.piece import Score
 from emsync.report.page import write_html
@@ -73,16 +73,16 @@ def play_stems(score: Score, duration: float, soundfont: Path | None = None) -> 
             alone = score.copy()
             alone.tracks = type(score.tracks)([track])
             parts[track.name.lower()] = audio.fit(synthesize(alone, soundfont), duration)
-    total = audio.fit(Audio(np.zeros((0, 2), np.float32), audio.RATE), duration).samples
+    total = audio.fit(Audio(np.zeros((0, 2), np.float32), audio.OUTPUT_RATE), duration).samples
     for part in parts.values():
         total += part.samples
     peak = _peak(total)
     if peak < audio.SILENCE:
-        return Stems(parts, Audio(total, audio.RATE))
+        return Stems(parts, Audio(total, audio.OUTPUT_RATE))
     loudest = max(_peak(part.samples) for part in parts.values())
     gain = np.float32(min(audio.PEAK / peak, 1 / loudest))
     quiet = {name: Audio(part.samples * gain, part.rate) for name, part in parts.items()}
-    return Stems(quiet, Audio(total * gain, audio.RATE))
+    return Stems(quiet, Audio(total * gain, audio.OUTPUT_RATE))
 
 
 def check_bundle(folder: Path, film: Film) -> None:
@@ -154,12 +154,12 @@ def preview_suffix(film: Film) -> str:
 
 def write_bundle(folder: Path, composition: Composition, stems: Stems, preview: str) -> None:
     """Fill ``folder``, which holds score.mid and the film ``preview``, with the other files."""
-    video, titles = composition.analysis, composition.titles
+    video, labels = composition.analysis, composition.titles
     names = {"score": "score.mid", "audio": "mix.wav", "video": preview}
     _write_json(folder / "score.json", {**composition.to_json(), **names})
-    _write_markers(folder / "markers.csv", video, titles)
-    write_cuts(folder / ("cuts.edl" if titles.rate else "cuts.json"), video)  # frames need a rate
-    write_musicxml(folder / "score.musicxml", composition.fitted, titles)
+    _write_markers(folder / "markers.csv", video, labels)
+    write_cuts(folder / ("cuts.edl" if labels.rate else "cuts.json"), video)  # frames need a rate
+    write_musicxml(folder / "score.musicxml", composition.fitted, labels)
     (folder / "stems").mkdir()
     for name, part in stems.parts.items():
         audio.write_wav(part, folder / "stems" / f"{name}.wav")
@@ -184,7 +184,7 @@ def _write_json(path: Path, facts: Mapping[str, Any]) -> None:
     path.write_text(text + "\n", encoding="utf-8")
 
 
-def _write_markers(path: Path, video: Analysis, titles: Titles) -> None:
+def _write_markers(path: Path, video: Analysis, labels: ScoreLabels) -> None:
     """Write a marker on each kept cut and a region for each scene, as REAPER lists them."""
     times = [cut.time for cut in video.kept]
     edges = [0.0, *times, video.duration]
@@ -192,7 +192,7 @@ def _write_markers(path: Path, video: Analysis, titles: Titles) -> None:
         table = csv.writer(file, lineterminator="\n")
         table.writerow(["#", "Name", "Start", "End", "Length"])
         for number, time in enumerate(times, 1):
-            name = f"CUT {number:02d} {titles.clock(time)}"
+            name = f"CUT {number:02d} {labels.clock(time)}"
             table.writerow([f"M{number}", name, _clock(time), "", ""])
         for number, (begin, end) in enumerate(zip(edges, edges[1:], strict=False), 1):
             row = [f"R{number}", f"SCENE {number:02d}"]

@@ -35,14 +35,14 @@ COLOURS = {  # of the instruments
     "strings": "#3a9a57",
 }
 DOTS = 120  # an inch
-LEAST = 0.003  # share of the width that a note takes at least
-NEAR = 0.02  # seconds; notes that begin this close to a hit are the hit
+LEAST_WIDTH = 0.003  # share of the width that a note takes at least
+HIT_REACH = 0.02  # seconds; notes that begin this close to a hit are the hit
 ROOMY = 0.055  # share of the width that the words beside a cut's number need
 LABELS = 0.02  # least distance between two bar numbers, as a share of the width
 ROW = 0.235  # inches of a table's row
 ROLL = 3.1  # inches of the notes, drums included
 BOTTOM = 3.35  # inches of the drawings below the time line
-GAP = 0.36  # inches between rows, for the name of the next
+ROW_GAP = 0.36  # inches between rows, for the name of the next
 
 
 def write_png(path: Path, composition: Composition) -> None:
@@ -82,7 +82,7 @@ class _Page:
     def text(self, x: float, inches: float, words: str, **style: Any) -> None:
         self.figure.text(x, self.y(inches), words, **style)
 
-    def row(self, height: float, gap: float = GAP) -> "Axes":
+    def row(self, height: float, gap: float = ROW_GAP) -> "Axes":
         """Return axes of a height in inches, as wide as the page, below those before."""
         axes = self.box(height, self.down, (LEFT, RIGHT))
         self.down += height + gap
@@ -99,8 +99,8 @@ class _Page:
 
 def _height(composition: Composition) -> float:
     """Return the inches that the drawing takes."""
-    film = 0.9 + GAP if composition.strip else 0.0
-    return 0.42 + film + 0.65 + GAP + 0.95 + GAP + ROLL + GAP + 0.42 + 0.75 + BOTTOM
+    film = 0.9 + ROW_GAP if composition.strip else 0.0
+    return 0.42 + film + 0.65 + ROW_GAP + 0.95 + ROW_GAP + ROLL + ROW_GAP + 0.42 + 0.75 + BOTTOM
 
 
 def _draw(page: _Page, composition: Composition) -> None:
@@ -116,7 +116,7 @@ def _draw(page: _Page, composition: Composition) -> None:
     feeling = page.row(0.95)
     plots.draw_feeling(feeling, video)
     drums = bool((fitted.piece.classes == DRUMS).any())
-    roll = page.row(ROLL - 0.65 * drums, 0.05 if drums else GAP)
+    roll = page.row(ROLL - 0.65 * drums, 0.05 if drums else ROW_GAP)
     _roll(roll, composition)
     rows = [motion, feeling, roll]
     if drums:
@@ -195,7 +195,7 @@ def _notes(axes: "Axes", composition: Composition, c: int, places: Any, thick: f
     """Draw the notes of one instrument as bars at heights ``places``; a ring begins each hit."""
     from matplotlib.collections import PolyCollection
 
-    piece, least = composition.fitted.piece, composition.fitted.duration * LEAST
+    piece, least = composition.fitted.piece, composition.fitted.duration * LEAST_WIDTH
     mine = piece.classes == c
     left, right = piece.onsets[mine], piece.offsets[mine]
     # a drum is struck, however long its note; and a hair's breadth parts a note from the next
@@ -206,7 +206,7 @@ def _notes(axes: "Axes", composition: Composition, c: int, places: Any, thick: f
     colour = COLOURS[CLASSES[c]]
     axes.add_collection(PolyCollection(boxes, facecolors=colour, edgecolors="none", alpha=0.85))
     hits = [report.hit.time for report in composition.cuts if report.hit is not None]
-    hit = np.isclose(left[:, None], hits, rtol=0, atol=NEAR).any(axis=1)
+    hit = np.isclose(left[:, None], hits, rtol=0, atol=HIT_REACH).any(axis=1)
     x = left[hit] + (least / 2 if c == DRUMS else 0)
     axes.plot(x, places[hit], "o", ms=5.5, mfc=colour, mec=CUT, mew=1.5, clip_on=False, zorder=4)
 
@@ -218,13 +218,13 @@ def _bar_lines(axes: "Axes", fitted: Fitted) -> None:
 
 def _bars(fitted: Fitted) -> Any:
     """Return the seconds at which the bars begin, up to the end of the video."""
-    starts = fitted.grid.starts[fitted.grid.lines] / 1e6
+    starts = fitted.tempo_map.starts[fitted.tempo_map.lines] / 1e6
     return starts[starts < fitted.duration]
 
 
 def _tempo(axes: "Axes", fitted: Fitted) -> None:
     """Draw the tempo, and number the bars above it."""
-    starts, bpm = fitted.grid.starts / 1e6, 60e6 / fitted.grid.tempi
+    starts, bpm = fitted.tempo_map.starts / 1e6, 60e6 / fitted.tempo_map.tempi
     axes.stairs(bpm, starts, color=INK, lw=1.5, baseline=None)
     shown = bpm[starts[:-1] < fitted.duration]
     low, high = float(shown.min()), float(shown.max())

@@ -32,8 +32,8 @@ def tiles(composition: Composition) -> list[tuple[str, str]]:
     answered = [report.hit for report in composition.cuts if report.hit is not None]
     exact = sum(abs(hit.error_frames(rate) or 0) <= 1 for hit in answered)
     within = f"cuts hit, {exact} within a frame" if rate else "cuts hit"
-    beats = np.searchsorted(fitted.grid.starts, fitted.duration * 1e6)
-    bpm = 60e6 / fitted.grid.tempi[: max(1, int(beats))]
+    beats = np.searchsorted(fitted.tempo_map.starts, fitted.duration * 1e6)
+    bpm = 60e6 / fitted.tempo_map.tempi[: max(1, int(beats))]
     spread = f"beats a minute, {bpm.min():.0f} to {bpm.max():.0f}"
     return [
         (f"{video.duration:.2f} s", length),

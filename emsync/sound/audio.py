@@ -12,7 +12,7 @@ from emsync.arrays import Float32s
 from emsync.files import atomic_write
 from emsync.options import PathLike
 
-RATE = 44100  # samples per second
+OUTPUT_RATE = 44100  # samples per second
 PEAK = 10 ** (-3 / 20)  # 3 dB below full scale
 SILENCE = 2**-16  # a peak below this is no sound: half a step of 16 bits, not to be made loud
 FADE = 3.0  # seconds

@@ -10,7 +10,7 @@ import numpy as np
 from emsync.arrays import Float32s
 from emsync.errors import InputError
 from emsync.signals import HOP, SAMPLE_RATE
-from emsync.sound.audio import RATE, Audio
+from emsync.sound.audio import OUTPUT_RATE, Audio
 from emsync.video.film import Film, open_film, opened, picture_streams, timing_of
 
 if TYPE_CHECKING:
@@ -97,13 +97,13 @@ def read_mono(path: Path) -> Float32s:
 
 def read_stereo(path: Path, start: float, duration: float) -> Audio:
     """Return at most ``duration`` seconds of the sound of a file from ``start`` on."""
-    skip, stop = round(start * RATE), round((start + duration) * RATE)
+    skip, stop = round(start * OUTPUT_RATE), round((start + duration) * OUTPUT_RATE)
     pieces, at = [], 0
-    for frame in sound_frames(path, RATE, "stereo"):
+    for frame in sound_frames(path, OUTPUT_RATE, "stereo"):
         piece = frame.to_ndarray().T
         pieces.append(piece[max(0, skip - at) : max(0, stop - at)])
         at += len(piece)
         if at >= stop:
             break
     samples = np.concatenate(pieces) if pieces else np.zeros((0, 2), np.float32)
-    return Audio(samples.astype(np.float32, copy=False), RATE)
+    return Audio(samples.astype(np.float32, copy=False), OUTPUT_RATE)

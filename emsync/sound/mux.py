@@ -10,7 +10,7 @@ import numpy as np
 from emsync.errors import EmsyncError, UsageError
 from emsync.files import atomic_write, check_target
 from emsync.options import KeepAudio
-from emsync.sound.audio import RATE, Audio, duck, fit, mix
+from emsync.sound.audio import OUTPUT_RATE, Audio, duck, fit, mix
 from emsync.sound.decode import film_sound
 from emsync.video.film import (
     FORMATS,
@@ -36,7 +36,7 @@ class _Encoder(NamedTuple):
     rate: int  # samples per second it takes
 
 
-AAC, OPUS = _Encoder("aac", RATE), _Encoder("libopus", 48000)
+AAC, OPUS = _Encoder("aac", OUTPUT_RATE), _Encoder("libopus", 48000)
 
 
 def check_mux(film: Film, output: Path) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emsync.arrays import Float32s, Float64s
-from emsync.signals import HOP, RATE, SAMPLE_RATE, bells
+from emsync.signals import HOP, SAMPLE_RATE, STEP_RATE, bells
 from emsync.sound.decode import read_mono
 
 BLOCK = 4096  # steps whose spectra are held at once, so that an hour of music needs little memory
@@ -20,7 +20,7 @@ WINDOW = 2048  # samples of a spectrum: librosa's own
 class Rhythm:
     """What a film or a piece of music has of rhythm."""
 
-    signal: NDArray[np.floating]  # (N,) onset strength or visible impact, RATE steps a second
+    signal: NDArray[np.floating]  # (N,) onset strength or visible impact, STEP_RATE steps a second
     beats: NDArray[np.int32]  # (B,) steps, ascending: those of dynamic programming (Ellis 2007)
 
 
@@ -59,7 +59,7 @@ def onset_strength(samples: Float32s) -> Float32s:
 
 def as_signal(strength: NDArray[np.floating]) -> Float64s:
     """Return onset strength as a signal: a bell for each step, as for each frame of a film."""
-    return bells(np.arange(len(strength)) / RATE, strength, len(strength))
+    return bells(np.arange(len(strength)) / STEP_RATE, strength, len(strength))
 
 
 def beats(signal: NDArray[np.floating]) -> NDArray[np.int32]:

@@ -20,7 +20,7 @@ from emsync.files import check_target
 from emsync.formats.general_midi import DRUM_CHANNEL, EXPRESSION, PAN, VOLUME
 from emsync.formats.smf import read_score
 from emsync.options import PathLike
-from emsync.sound.audio import FADE, RATE, Audio, finish, write_wav
+from emsync.sound.audio import FADE, OUTPUT_RATE, Audio, finish, write_wav
 
 TAIL = 2.0  # seconds kept after the last note, for what still rings
 RELEASE = 0.4  # seconds; symusic cuts a note dead at its end, so it is faded out here
@@ -68,7 +68,9 @@ def synthesizer_name() -> str:
     return "symusic" if _fluidsynth() is None else "FluidSynth"
 
 
-def synthesize(score: ScoreTick | Path, soundfont: Path | None = None, rate: int = RATE) -> Audio:
+def synthesize(
+    score: ScoreTick | Path, soundfont: Path | None = None, rate: int = OUTPUT_RATE
+) -> Audio:
     """Play a score, or a MIDI file, and return its sound up to TAIL seconds after the last note.
 
     FluidSynth honours every controller. symusic's synthesizer, the stand-in, is given velocities,

@@ -41,8 +41,8 @@ def fades(times: Seconds, brightness: Float64s) -> list[tuple[float, float, floa
 
 
 CutKind: TypeAlias = Literal["cut", "fade", "ending"]
-GAP = 4.0  # seconds between two cuts that the music is asked to answer
-MARGIN = 0.5  # seconds at either end in which no cut can be answered: the music begins and ends
+CUT_GAP = 4.0  # seconds between two cuts that the music is asked to answer
+CUT_MARGIN = 0.5  # seconds at either end in which no cut can be answered: the music begins and ends
 FADE_REACH = 0.2  # seconds around a fade in which a cut belongs to it
 
 
@@ -83,7 +83,7 @@ def with_fades(cuts: Iterable[Cut], times: Seconds, brightness: Float64s) -> tup
     return tuple(sorted(own, key=lambda cut: cut.time))
 
 
-def thin(cuts: Iterable[Cut], duration: float = math.inf, gap: float = GAP) -> tuple[Cut, ...]:
+def thin(cuts: Iterable[Cut], duration: float = math.inf, gap: float = CUT_GAP) -> tuple[Cut, ...]:
     """Drop the cuts too near either end, and each that is within ``gap`` s of a stronger kept one.
 
     Returns all cuts in order of time, the dropped ones with their reason. Cuts that come dropped
@@ -105,10 +105,10 @@ def thin(cuts: Iterable[Cut], duration: float = math.inf, gap: float = GAP) -> t
 
 def _dropped(time: float, kept: Sequence[float], duration: float, gap: float) -> str:
     """Return why a cut at ``time`` is not kept beside the ``kept`` ones, or nothing."""
-    if time < MARGIN:
-        return f"within {MARGIN:g} s of the start"
-    if time > duration - MARGIN:
-        return f"within {MARGIN:g} s of the end"
+    if time < CUT_MARGIN:
+        return f"within {CUT_MARGIN:g} s of the start"
+    if time > duration - CUT_MARGIN:
+        return f"within {CUT_MARGIN:g} s of the end"
     i = bisect(kept, time)
     nearest = min(kept[max(i - 1, 0) : i + 1], key=lambda k: abs(k - time), default=-math.inf)
     if abs(nearest - time) < gap:

@@ -14,12 +14,12 @@ import numpy as np
 
 from emsync.arrays import Float64s, Picture
 from emsync.errors import InputError
-from emsync.signals import RATE, bells, directions, flux
+from emsync.signals import STEP_RATE, bells, directions, flux
 from emsync.video.flow import farneback_flow, speeds
 from emsync.video.observers import PAIR, Frame
 
 BINS = 36  # directions, 10 degrees each, the first one centred on "to the right"
-STILL = 0.01  # picture heights a second; a film without a stronger impact does not move
+LEAST_IMPACT = 0.01  # picture heights a second; a film without a stronger impact does not move
 
 
 class Impact:
@@ -46,12 +46,12 @@ class Impact:
         self._last = (time, grey)
 
     def signal(self, duration: float) -> Float64s:
-        """Return the visible impact over ``duration`` seconds, RATE steps a second."""
-        length = max(1, math.ceil(duration * RATE))
+        """Return the visible impact over ``duration`` seconds, STEP_RATE steps a second."""
+        length = max(1, math.ceil(duration * STEP_RATE))
         return bells(self.times, flux(np.reshape(self.directogram, (-1, BINS))), length)
 
 
 def check_moves(signal: Float64s, path: Path) -> None:
     """Refuse a film in which nothing begins to move: it has no rhythm to be matched."""
-    if signal.max(initial=0.0) < STILL:
+    if signal.max(initial=0.0) < LEAST_IMPACT:
         raise InputError(f"nothing moves in {str(path)!r}, so it has no rhythm that music can meet")

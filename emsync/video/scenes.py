@@ -21,8 +21,8 @@ HELD = 0.2  # seconds; a frame shown for longer is a still picture, not a moment
 # again, as in a fade. It is another picture, not the same one with a title on it. Chosen on contact
 # sheets of real clips: explosions, fireworks, stop-motion, film, fades; also without their colours.
 RATIO, CONTENT = 1.5, 5.0  # of the detector: score against its neighbours' mean; least score
-NEAR = 0.13  # seconds: three frames of film
-APART, ABOVE = 6.0, 1.9  # levels of 255 above the largest step NEAR; multiple of their mean
+NEIGHBOURS = 0.13  # seconds: three frames of film
+APART, ABOVE = 6.0, 1.9  # levels of 255 above the largest step NEIGHBOURS; multiple of their mean
 LATER, LASTING = 0.25, (0.6, 2.0)  # seconds afterwards; the change by then, in steps
 OTHER = 0.5  # the least step, in standard deviations of the two pictures
 FULL = 128.0  # levels of 255: a step this large, or larger, has strength 1
@@ -100,7 +100,7 @@ class SceneDetector:
 
 def _stands_out(i: int, times: Seconds, steps: Float64s) -> bool:
     """Tell whether the step into frame ``i`` is clearly larger than all others around it."""
-    low, high = np.searchsorted(times, (times[i] - NEAR, times[i] + NEAR))
+    low, high = np.searchsorted(times, (times[i] - NEIGHBOURS, times[i] + NEIGHBOURS))
     others = np.concatenate([steps[low:i], steps[i + 1 : high], [0.0]])
     mean = others.sum() / max(1, len(others) - 1)
     return bool(steps[i] >= max(others.max() + APART, ABOVE * mean))

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from emsync.music.piece import BASS, DRUMS, GUITAR, PIANO, Piece
-from emsync.music.typicality import TYPICAL, likeness
+from emsync.music.typicality import TYPICAL, typicality
 
 CHORDS = ((60, 64, 67), (57, 60, 64), (65, 69, 72), (62, 67, 71))
 
@@ -26,16 +26,16 @@ def song(chords: tuple[tuple[int, ...], ...] = CHORDS, duration: float = 16.0) -
 
 
 def test_a_song_of_four_chords_is_typical_and_one_tone_is_not() -> None:
-    assert likeness(song(), 16.0) > 0.8
+    assert typicality(song(), 16.0) > 0.8
     still = song(((60, 64, 67),))
     drone = Piece.of(np.array([(PIANO, 59, t, t + 0.4) for t in np.arange(0, 16, 0.5)]))
-    assert likeness(drone, 16.0) < 0.2 < likeness(still, 16.0) < likeness(song(), 16.0)
+    assert typicality(drone, 16.0) < 0.2 < typicality(still, 16.0) < typicality(song(), 16.0)
 
 
 def test_silence_counts_by_its_share_and_drums_alone_for_nothing() -> None:
-    assert likeness(song(), 32.0) == pytest.approx(likeness(song(), 16.0) / 2)
-    assert likeness(Piece.of(np.array([(DRUMS, 36, 0.0, 0.1)])), 4.0) == 0.0
-    assert likeness(Piece.of(np.zeros((0, 4))), 4.0) == 0.0
+    assert typicality(song(), 32.0) == pytest.approx(typicality(song(), 16.0) / 2)
+    assert typicality(Piece.of(np.array([(DRUMS, 36, 0.0, 0.1)])), 4.0) == 0.0
+    assert typicality(Piece.of(np.zeros((0, 4))), 4.0) == 0.0
 
 
 @given(
@@ -49,13 +49,13 @@ def test_any_piece_has_a_likeness_from_0_to_1(
     notes: list[tuple[int, int, float, float]], duration: float
 ) -> None:
     rows = [(c, p, t, t + long) for c, p, t, long in notes]
-    assert 0.0 <= likeness(Piece.of(np.array(rows, np.float64).reshape(-1, 4)), duration) <= 1.0
+    assert 0.0 <= typicality(Piece.of(np.array(rows, np.float64).reshape(-1, 4)), duration) <= 1.0
 
 
 def test_real_songs_are_typical(shared: Path) -> None:
     from emsync.data.songs import read_song
 
     files = sorted((shared / "corpus" / "lpd-samples").rglob("*.npz"))
-    told = [likeness(song, song.duration) for song in map(read_song, files)]
+    told = [typicality(song, song.duration) for song in map(read_song, files)]
     assert np.median(told) > 0.8
     assert all(low < high for low, high in TYPICAL.values())
