@@ -152,7 +152,7 @@ class Analysis:
         All valence and arousal move towards neutral, or away from it, as one; see
         ``affect.gaussians``. The names of the emotions stay.
         """
-        gaussians(largest)  # refuses what cannot be
+        gaussians(largest)  # refuses a wrong scale
         factor = largest / SCALE
 
         def moved(value: float) -> float:
@@ -204,7 +204,7 @@ class Analysis:
         return {"format": FORMAT, **plain(asdict(self))}
 
     def save(self, path: PathLike) -> None:
-        """Write the JSON file ``path``, whole or not at all: a line for each cut and each state."""
+        """Write the JSON file ``path``, atomically: a line for each cut and each state."""
         data = self.to_json()
         rows = {key: json.dumps(value, allow_nan=False) for key, value in data.items()}
         for key in ("cuts", "arc"):

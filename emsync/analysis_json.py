@@ -31,7 +31,7 @@ def read_object(path: Path) -> dict[str, Any]:
     """Return the JSON object in the file at ``path``; InputError where it holds none."""
     try:
         if (size := path.stat().st_size) > MOST_BYTES:
-            raise InputError(f"{str(path)!r} is no analysis: {size} bytes are too many")
+            raise InputError(f"{str(path)!r} is not an analysis: {size} bytes are too many")
         data = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise InputError(f"cannot read {str(path)!r}: {error.strerror}") from error

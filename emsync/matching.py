@@ -116,7 +116,7 @@ def match(
     if metric not in get_args(Metric):
         raise UsageError(f"metric is {metric!r}; choose one of {', '.join(get_args(Metric))}")
     if top < 1:
-        raise UsageError(f"top is {top}; choose 1 or more tracks to be told")
+        raise UsageError(f"top is {top}; choose 1 or more")
     film = video if isinstance(video, Film) else open_film(video)
     library, index = Path(library), None if index is None else Path(index)
     if out is not None:
@@ -308,7 +308,7 @@ def read_index(path: Path) -> tuple[dict[str, Track], str]:
 
 
 def write_index(path: Path, tracks: Sequence[Track]) -> None:
-    """Write the tracks to ``path``, whole or not at all: arrays without pickles."""
+    """Write the tracks to ``path``, atomically: arrays without pickles."""
     with atomic_write(path) as part, part.open("wb") as file:
         np.savez(
             file,

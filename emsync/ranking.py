@@ -19,8 +19,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
 from emsync.analysis import Analysis
 from emsync.arrays import Float64s
 from emsync.fit.ending import Ending
@@ -28,6 +26,7 @@ from emsync.fit.time_map import Fitted
 from emsync.metrics.rhythm import cm
 from emsync.music.mood import MoodModel, features
 from emsync.music.piece import DRUMS, Piece, to_score
+from emsync.music.statistics import density
 from emsync.music.typicality import typicality
 from emsync.signals import SAMPLE_RATE
 from emsync.sound import audio
@@ -109,8 +108,7 @@ def _density(piece: Piece, duration: float, arousal: float) -> float:
     if math.isnan(arousal):
         return 1.0
     wanted = math.log(CALM) + (arousal + 1) / 2 * math.log(BUSY / CALM)
-    playing = max(1, len(np.unique(piece.classes)))
-    heard = math.log(max(len(piece), 1) / duration / playing)
+    heard = math.log(max(density(piece, duration), 1 / duration))  # silence counts as one note
     return max(0.0, 1.0 - abs(heard - wanted) / math.log(BUSY / CALM))
 
 

@@ -262,7 +262,7 @@ def test_a_video_requests_major_where_it_is_pleasant_and_for_minor_where_not() -
     assert (requested[:8] == requested[0]).all() and (requested[8:16] == requested[8]).all()
     assert np.isnan(requested[16:20]).all() and (requested[20:] == requested[8]).all()
     assert np.isnan(Chroma().from_video(Analysis(8.0, "25"))).all()
-    with pytest.raises(UsageError, match="tonic 'H' is no pitch class"):
+    with pytest.raises(UsageError, match="tonic 'H' is not a pitch class"):
         Chroma().from_video(Analysis(8.0, "25", valence=0.0, tonic="H"))
 
 

@@ -80,7 +80,7 @@ def test_nothing_with_nothing_is_nought() -> None:
     for motion in (still, one, constant):
         assert set(av_align.evaluate(motion, silence, 25.0).values()) == {0.0}
     assert len(av_align.listen(np.zeros(0, np.float32)).onsets) == 0
-    with pytest.raises(ValueError, match="a rate of 0"):
+    with pytest.raises(ValueError, match="the rate is 0"):
         av_align.evaluate(still, silence, 0)
 
 

@@ -41,7 +41,7 @@ def test_without_beats_every_score_is_nought() -> None:
     silence = np.zeros(3 * beats.RATE, np.float32)
     report = beats.evaluate(silence, silence[:0], 3.0)
     assert all(row == {"cover": 0.0, "hit": 0.0} for row in report.values())
-    with pytest.raises(ValueError, match="a duration of 0"):
+    with pytest.raises(ValueError, match="the duration is 0"):
         beats.evaluate(silence, silence, 0)
 
 

@@ -79,7 +79,7 @@ def test_without_cuts_or_events_the_figures_are_none_or_nought() -> None:
     silent = cut_hits.evaluate([5.0], {"onset": []}, 10.0, 25.0)["events"]["onset"]
     assert silent["within"]["1 s"] == {"hits": 0, "share": 0.0, "shuffled": 0.0}
     assert silent["p95_ms"] is None
-    with pytest.raises(ValueError, match="a duration of 0 s"):
+    with pytest.raises(ValueError, match="the duration is 0"):
         cut_hits.evaluate([], {}, 0, 25.0)
 
 

@@ -137,7 +137,7 @@ def test_what_is_no_signal_is_refused() -> None:
     for wrong in ([-1.0], [np.nan], [[1.0]], [np.inf]):
         with pytest.raises(ValueError, match="signal of the music"):
             cm(wrong, [1.0])
-    with pytest.raises(ValueError, match="power of 0"):
+    with pytest.raises(ValueError, match="the power is 0"):
         cm([1.0], [1.0], power=0)
     with pytest.raises(ValueError, match="variant 'local"):
         cm([1.0], [1.0], variant="locally")  # type: ignore[arg-type]

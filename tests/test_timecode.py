@@ -67,7 +67,7 @@ def test_rates_in_decimals_are_their_exact_fractions() -> None:
 @pytest.mark.parametrize(
     ("text", "rate", "words"),
     [
-        ("1:2:3", Fraction(25), "no timecode; write it as"),
+        ("1:2:3", Fraction(25), "not a timecode; write it as"),
         ("00:00:00:25", Fraction(25), "no 25 frames at 25 frames a second.*another frame rate"),
         ("00:61:00:00", Fraction(25), "no 61 minutes"),
         ("24:00:00:00", Fraction(25), "no 24 hours"),

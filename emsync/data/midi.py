@@ -33,4 +33,4 @@ def read_midi(
             )
         return piece
     except (IndexError, RuntimeError, ValueError) as error:
-        raise InputError(f"{str(path)!r} is no song in MIDI: {error}") from error
+        raise InputError(f"{str(path)!r} is not a song in MIDI: {error}") from error

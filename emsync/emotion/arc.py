@@ -151,7 +151,9 @@ def _rows(path: Path) -> list[tuple[int, dict[str, str]]]:
     """Return the number and the cells of each line of a CSV file."""
     try:
         if path.stat().st_size > MOST_BYTES:
-            raise InputError(f"{str(path)!r} is no arc: more than {MOST_BYTES} bytes are too many")
+            raise InputError(
+                f"{str(path)!r} is not an arc: more than {MOST_BYTES} bytes are too many"
+            )
         text = path.read_text(encoding="utf-8-sig")
     except OSError as error:
         raise InputError(f"cannot read {str(path)!r}: {error.strerror}") from error
@@ -195,4 +197,6 @@ def _number(row: dict[str, str], column: str, where: str) -> float:
     try:
         return float(row[column])
     except ValueError:
-        raise InputError(f"{where}: the {column} is {row[column]!r}, which is no number") from None
+        raise InputError(
+            f"{where}: the {column} is {row[column]!r}, which is not a number"
+        ) from None

@@ -200,5 +200,5 @@ def load(source: str) -> ClipScorer:
             f"tokenizer.json or preprocessor_config.json is missing or broken; {hint}"
         ) from error
     if not hasattr(model, "get_image_features") or not hasattr(model, "logit_scale"):
-        raise AssetError(f"{source!r} holds a {type(model).__name__}, which is no CLIP; {hint}")
+        raise AssetError(f"{source!r} holds a {type(model).__name__}, not a CLIP model; {hint}")
     return ClipScorer(model.eval(), tokenizer, shape)

@@ -133,7 +133,7 @@ def _part(text: str) -> tuple[Estimator, float]:
             named, weight = before, float(number)
         except ValueError:
             raise UsageError(
-                f"the weight of {before!r} is {number!r}, which is no number"
+                f"the weight of {before!r} is {number!r}, which is not a number"
             ) from None
         if not (math.isfinite(weight) and weight > 0):
             raise UsageError(f"the weight of {before!r} is {number}; it must be above 0")

@@ -33,7 +33,9 @@ class Fixed(Estimator):
         except ValueError as error:
             if isinstance(error, UsageError):
                 raise
-            raise UsageError(f"{argument!r} is no valence and arousal such as 0.5/-0.2") from None
+            raise UsageError(
+                f"{argument!r} is not a valence and an arousal such as 0.5/-0.2"
+            ) from None
         return cls(Feeling.at(*point))
 
     def feel(self, footage: Footage, spans: Sequence[Span]) -> list[Feeling]:

@@ -60,7 +60,7 @@ def gaussians(scale: float = SCALE) -> dict[str, Gaussian]:
 def normalise(weights: Mapping[str, float]) -> dict[str, float]:
     """Return ``weights`` as probabilities of all six emotions, those not named having none.
 
-    UsageError names an unknown emotion, or a weight that cannot be.
+    UsageError names an unknown emotion, or a wrong weight.
     """
     for name, weight in weights.items():
         if name not in EMOTIONS:
@@ -125,5 +125,7 @@ def parse_emotion(text: str) -> dict[str, float]:
         try:
             weights[name] = float(number) if equals else 1.0
         except ValueError:
-            raise UsageError(f"the weight of {name!r} is {number!r}, which is no number") from None
+            raise UsageError(
+                f"the weight of {name!r} is {number!r}, which is not a number"
+            ) from None
     return normalise(weights)

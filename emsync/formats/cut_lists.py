@@ -19,7 +19,7 @@ from typing import Any
 from emsync.analysis import Analysis, Cut
 from emsync.errors import AssetError, InputError, UsageError
 from emsync.files import atomic_write
-from emsync.video.timecode import RATES, Timecode, can_drop, exact_rate
+from emsync.video.timecode import RATES, Timecode, can_drop, clock_text, exact_rate
 
 MOST_BYTES = 16_000_000  # bytes; a list of cuts is small
 
@@ -75,7 +75,7 @@ def write_cuts(path: Path, analysis: Analysis) -> None:
 
 
 def _accept(path: Path, found: Sequence[_Found], duration: float) -> list[Cut]:
-    """Return ``found`` as cuts; InputError where one cannot be."""
+    """Return ``found`` as cuts; InputError where one is impossible."""
     before: _Found | None = None
     for one in found:
         if one.time < 0:
@@ -121,7 +121,7 @@ def _moment(path: Path, place: str, word: str, fps: Fraction | None) -> Fraction
             return hours * 3600 + minutes * 60 + seconds
     if word.count(":") + word.count(";") == 3:
         return _code(path, place, word, fps).seconds
-    raise _fault(path, place, f"{word[:40]!r} is no time; write seconds, such as 12.5")
+    raise _fault(path, place, f"{word[:40]!r} is not a time; write seconds, such as 12.5")
 
 
 def _code(path: Path, place: str, word: str, fps: Fraction | None, drop: bool = False) -> Timecode:
@@ -152,7 +152,7 @@ def _read_scenes(path: Path, text: str, fps: Fraction | None) -> list[_Found]:
         if len(row) <= max(at, frame_at or 0) or not _NUMBER.fullmatch(row[at]):
             raise _fault(path, place, "there is no start time in seconds; export the list again")
         if frame_at is not None and not row[frame_at].isdecimal():
-            raise _fault(path, place, f"the start frame {row[frame_at]!r} is no number")
+            raise _fault(path, place, f"the start frame {row[frame_at]!r} is not a number")
         frame = None if frame_at is None else int(row[frame_at]) - 1
         found.append(_Found(place, Fraction(row[at]), frame))
     if not found:
@@ -201,7 +201,9 @@ def _read_edl(path: Path, text: str, fps: Fraction | None) -> list[_Found]:
         match = _EVENT.fullmatch(line)
         if match is None:
             raise _fault(
-                path, place, f"{line[:60]!r} is no event; it needs a reel, a track, C and 4 times"
+                path,
+                place,
+                f"{line[:60]!r} is not an event; it needs a reel, a track, C and 4 times",
             )
         if "V" not in match["channel"].upper() and match["channel"].upper() != "B":
             continue  # sound only
@@ -285,7 +287,7 @@ def _write_csv(path: Path, analysis: Analysis) -> None:
     rate, scenes = _scenes(analysis)
     with atomic_write(path) as partial, partial.open("w", newline="", encoding="utf-8") as file:
         table = csv.writer(file, lineterminator="\n")
-        table.writerow(["Timecode List:", *(_clock(start / rate) for start, _ in scenes[1:])])
+        table.writerow(["Timecode List:", *(clock_text(start / rate) for start, _ in scenes[1:])])
         table.writerow(
             ["Scene Number"]
             + [f"{edge} {unit}" for edge in ("Start", "End") for unit in UNITS]
@@ -294,9 +296,9 @@ def _write_csv(path: Path, analysis: Analysis) -> None:
         for number, (start, end) in enumerate(scenes, 1):
             length = (end - start) / rate
             table.writerow(
-                [number, start + 1, _clock(start / rate), f"{float(start / rate):.3f}"]
-                + [end, _clock(end / rate), f"{float(end / rate):.3f}"]
-                + [end - start, _clock(length), f"{float(length):.3f}"]
+                [number, start + 1, clock_text(start / rate), f"{float(start / rate):.3f}"]
+                + [end, clock_text(end / rate), f"{float(end / rate):.3f}"]
+                + [end - start, clock_text(length), f"{float(length):.3f}"]
             )
 
 
@@ -355,13 +357,6 @@ def _scenes(analysis: Analysis) -> tuple[Fraction, list[tuple[int, int]]]:
     frames = {Timecode.at(cut.time, rate).frame for cut in analysis.kept}
     starts = sorted({0} | {frame for frame in frames if frame < end})
     return rate, list(zip(starts, [*starts[1:], end], strict=True))
-
-
-def _clock(seconds: Fraction) -> str:
-    """Return HH:MM:SS.mmm, as PySceneDetect writes it."""
-    total = round(seconds * 1000)
-    minutes, rest = divmod(total, 60_000)
-    return f"{minutes // 60:02d}:{minutes % 60:02d}:{rest // 1000:02d}.{rest % 1000:03d}"
 
 
 def _otio() -> ModuleType:

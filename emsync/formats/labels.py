@@ -9,7 +9,7 @@ from typing import Self
 from emsync.analysis import Analysis
 from emsync.emotion.arc import State
 from emsync.errors import UsageError
-from emsync.video.timecode import Timecode
+from emsync.video.timecode import Timecode, clock_text
 
 
 @dataclass(frozen=True)
@@ -64,8 +64,7 @@ class ScoreLabels:
         ('00:00:02:01', '00:01:02.500')
         """
         if self.rate is None:
-            minutes, seconds = divmod(round(time * 1000), 60_000)
-            return f"{minutes // 60:02d}:{minutes % 60:02d}:{seconds / 1000:06.3f}"
+            return clock_text(time)
         at = Timecode.at(time, self.rate, None if self.start is None else self.start.drop)
         return str(at if self.start is None else self.start + at.frame)
 

@@ -39,7 +39,7 @@ FIRST, OFF, CONTROL, ON = range(4)  # the order of messages within a tick
 def write_midi(
     path: Path, fitted: Fitted, labels: ScoreLabels = NO_LABELS, dynamics: Dynamics = Dynamics()
 ) -> None:
-    """Write ``fitted`` to ``path``, whole or not at all; see ``to_midi``."""
+    """Write ``fitted`` to ``path``, atomically; see ``to_midi``."""
     with atomic_write(path) as partial:
         partial.write_bytes(midi_bytes(fitted, labels, dynamics))
 

@@ -84,7 +84,7 @@ class Bar:
 
 
 def write_musicxml(path: Path, fitted: Fitted, labels: ScoreLabels = NO_LABELS) -> None:
-    """Write ``fitted`` to ``path`` as MusicXML, whole or not at all.
+    """Write ``fitted`` to ``path`` as MusicXML, atomically.
 
     Each kept cut is a rehearsal mark with its timecode.
     """

@@ -77,7 +77,7 @@ class Sound:
 def evaluate(motion: Motion, sound: Sound, rate: float) -> dict[str, float]:
     """Return the score of each variant."""
     if not rate > 0:
-        raise ValueError(f"a rate of {rate} frames a second cannot be; give the video's")
+        raise ValueError(f"the rate is {rate} frames a second; give the video's, above 0")
     frame = 1 / rate
     scores = {
         "v1": v1(sound.onsets, motion.times[peaks(motion.farneback)], frame),

@@ -95,7 +95,7 @@ def _share(part: int, whole: int) -> float:
 def evaluate(original: ArrayLike, generated: ArrayLike, duration: float) -> dict[str, Any]:
     """Return {variant: cover and hit} of two mono sounds at RATE, cut to ``duration`` seconds."""
     if not duration > 0:
-        raise ValueError(f"a duration of {duration} s cannot be; give the video's length")
+        raise ValueError(f"the duration is {duration} s; give the video's length, above 0")
     sounds = [np.asarray(s, np.float32)[: round(duration * RATE)] for s in (original, generated)]
     seconds: tuple[tuple[str, Callable[..., Seconds], Callable[[Any, Any], Scores]], ...] = (
         ("cdcd", lambda y: onsets(y, CDCD), lambda a, b: cdcd(a, b, duration)),

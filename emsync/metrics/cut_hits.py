@@ -78,7 +78,7 @@ def evaluate(
     """
     asked = validate("cuts", cuts)
     if duration <= 0:
-        raise ValueError(f"a duration of {duration} s cannot be; give the video's length")
+        raise ValueError(f"the duration is {duration} s; give the video's length, above 0")
     return {
         "cuts": len(asked),
         "events": {kind: _kind(asked, times, duration, rate) for kind, times in by_kind.items()},

@@ -82,7 +82,7 @@ def continuous(
     The value at i is that of the delay of i steps; many pieces are done at once.
     """
     if power <= 0:
-        raise ValueError(f"a power of {power:g} cannot be; choose more than 0, such as 5")
+        raise ValueError(f"the power is {power:g}; choose one above 0, such as 5")
     sound, sight = _raised(music, power), _raised(pictures, power)
     products = slide(sound, sight / max(float(np.linalg.norm(sight)), 1e-300))
     if variant == "whole":

@@ -32,7 +32,7 @@ def pitch_class(name: str) -> int:
     """
     letter, sign = name[:1].upper(), name[1:]
     if letter not in _LETTERS or sign not in _SIGNS:
-        raise UsageError(f"tonic {name!r} is no pitch class; name one such as C, F# or Bb")
+        raise UsageError(f"tonic {name!r} is not a pitch class; name one such as C, F# or Bb")
     return (_LETTERS[letter] + _SIGNS[sign]) % 12
 
 

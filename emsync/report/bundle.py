@@ -1,6 +1,6 @@
 """A folder with all that a composer needs to go on: score, stems, markers, cuts, notation, report.
 
-The folder appears whole or not at all. An earlier bundle is replaced at the end; a folder that
+The folder appears complete or not at all. An earlier bundle is replaced at the end; a folder that
 holds anything else is never touched.
 """
 
@@ -33,6 +33,7 @@ from emsync.sound import audio
 from emsync.sound.audio import Audio
 from emsync.sound.synthesis import synthesize, synthesizer_name
 from emsync.video.film import Film
+from emsync.video.timecode import clock_text
 
 FILES = (
     "score*.mid",  # with every candidate there are more than one
@@ -193,20 +194,10 @@ def _write_markers(path: Path, video: Analysis, labels: ScoreLabels) -> None:
         table.writerow(["#", "Name", "Start", "End", "Length"])
         for number, time in enumerate(times, 1):
             name = f"CUT {number:02d} {labels.clock(time)}"
-            table.writerow([f"M{number}", name, _clock(time), "", ""])
+            table.writerow([f"M{number}", name, clock_text(time, hours=False), "", ""])
         for number, (begin, end) in enumerate(zip(edges, edges[1:], strict=False), 1):
             row = [f"R{number}", f"SCENE {number:02d}"]
-            table.writerow([*row, *map(_clock, (begin, end, end - begin))])
-
-
-def _clock(seconds: float) -> str:
-    """Return minutes, seconds and thousandths, as on REAPER's ruler.
-
-    >>> _clock(83.0416)
-    '1:23.042'
-    """
-    minutes, rest = divmod(round(seconds * 1000), 60_000)
-    return f"{minutes}:{rest // 1000:02d}.{rest % 1000:03d}"
+            table.writerow([*row, *(clock_text(s, hours=False) for s in (begin, end, end - begin))])
 
 
 def _peak(samples: Any) -> float:

@@ -41,7 +41,7 @@ class Audio:
         return len(self.samples) / self.rate
 
     def save(self, path: PathLike) -> None:
-        """Write a 16-bit WAV file, whole or not at all."""
+        """Write a 16-bit WAV file, atomically."""
         write_wav(self, Path(path))
 
     def _repr_html_(self) -> str:
@@ -76,7 +76,7 @@ def finish(audio: Audio, duration: float, fade: float = FADE) -> Audio:
 
 
 def write_wav(audio: Audio, path: Path) -> None:
-    """Write ``audio`` as a 16-bit WAV file, whole or not at all."""
+    """Write ``audio`` as a 16-bit WAV file, atomically."""
     with atomic_write(path) as part:
         part.write_bytes(wav_bytes(audio))
 

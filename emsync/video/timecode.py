@@ -35,6 +35,19 @@ def can_drop(rate: Fraction) -> bool:
     return nominal % 30 == 0 and exact_rate(rate) == nominal * NTSC
 
 
+def clock_text(seconds: float | Fraction, hours: bool = True) -> str:
+    """Return a time as HH:MM:SS.mmm, or without ``hours`` as M:SS.mmm.
+
+    The first is how PySceneDetect writes it, the second how REAPER's ruler does.
+
+    >>> clock_text(83.0416), clock_text(83.0416, hours=False)
+    ('00:01:23.042', '1:23.042')
+    """
+    minutes, rest = divmod(round(seconds * 1000), 60_000)
+    before = f"{minutes // 60:02d}:{minutes % 60:02d}" if hours else str(minutes)
+    return f"{before}:{rest // 1000:02d}.{rest % 1000:03d}"
+
+
 @dataclass(frozen=True)
 class Timecode:
     """The number of a frame, and its name."""
@@ -66,7 +79,7 @@ class Timecode:
         """
         match = _PATTERN.fullmatch(text.strip())
         if match is None:
-            raise UsageError(f"{text.strip()!r} is no timecode; write it as 01:00:00:00")
+            raise UsageError(f"{text.strip()!r} is not a timecode; write it as 01:00:00:00")
         hours, minutes, seconds, frames = (int(match[i]) for i in (1, 2, 3, 5))
         drop = drop or match[4] == ";"
         nominal = _nominal(rate)
@@ -78,7 +91,7 @@ class Timecode:
         ):
             if value >= limit:
                 raise UsageError(
-                    f"{match[0]!r} is no timecode: there are no {value} {unit}, at most "
+                    f"{match[0]!r} is not a timecode: there are no {value} {unit}, at most "
                     f"{limit - 1}; is it of another frame rate?"
                 )
         whole_minutes = hours * 60 + minutes
