@@ -19,8 +19,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from emsync.evaluation.control import spearman
 from emsync.matching import Track, listen_to, rank, see
+from emsync.metrics.statistics import spearman
 from emsync.signals import SAMPLE_RATE, STEP_RATE
 from emsync.sound.decode import read_mono
 from emsync.sound.rhythm import Rhythm, beats, rhythm_of

@@ -11,8 +11,7 @@ from hypothesis import strategies as st
 
 from emsync.conditioning import Floats
 from emsync.errors import UsageError
-from emsync.evaluation import control, following
-from emsync.evaluation import measure as evaluate
+from emsync.evaluation import control, following, tables
 from emsync.metrics.statistics import spearman
 from emsync.model.composer import Composer
 from emsync.music.piece import DRUMS, PIANO, Piece
@@ -29,11 +28,11 @@ def obedient(name: str, asked: Sequence[Floats]) -> list[Piece]:
     """Compose exactly what is asked."""
     pieces = []
     for target in asked:
-        if name == "boundaries":
+        if name == control.CUTS:
             rows = [note for t in target for note in chord(float(t))]
             pieces.append(Piece.of(np.array(rows), chords=target.astype(np.float64)))
         else:
-            level = target[1] * 4 + 5 if name == "valence_arousal" else target[0]
+            level = target[1] * 4 + 5 if name == control.EMOTION else target[0]
             times = np.arange(0, SECONDS, 1 / float(level))
             pieces.append(Piece.of(np.array([(PIANO, 60, t, t + 0.01) for t in times])))
     return pieces
@@ -52,7 +51,7 @@ def test_an_obedient_composer_scores_full_marks() -> None:
     assert control.arousal(obedient, 20, rng).rho > 0.99
     assert control.onset_density(obedient, 20, SECONDS, rng).rho > 0.99
     boundaries = control.boundaries(obedient, 20, SECONDS, rng)
-    assert boundaries["answered"] == 1.0
+    assert boundaries["hit"] == 1.0
     assert boundaries["chance"] < 0.7
 
 
@@ -86,7 +85,7 @@ def test_a_deaf_composer_does_not() -> None:
     found = control.arousal(deaf, 40, rng)
     assert abs(found.rho) < 0.4 and found.low < 0 < found.high
     boundaries = control.boundaries(deaf, 40, SECONDS, rng)
-    assert boundaries["answered"] == pytest.approx(boundaries["chance"], abs=0.05)
+    assert boundaries["hit"] == pytest.approx(boundaries["chance"], abs=0.05)
 
 
 def _slow_ranks(values: Sequence[float]) -> list[float]:
@@ -144,11 +143,11 @@ def test_music_that_follows_its_arc_scores_full_marks_and_none_where_told_a_cons
     found = following.evaluate(following_composer, 20, SCENE, np.random.default_rng(0))
     assert tuple(found) == following.MEASURES
     for name in ("density", "polyphony", "velocity", "register"):
-        told = found[name]["told"]["arousal"]
+        told = found[name]["conditioned"]["arousal"]
         assert told["rho"] > 0.9 and told["low"] > 0.85 and told["p"] < 0.001
         assert (told["n"], told["left_out"]) == (80, 0)
     for name in ("mode", "major_thirds"):
-        told = found[name]["told"]["valence"]
+        told = found[name]["conditioned"]["valence"]
         assert told["rho"] > 0.7 and told["low"] > 0.5 and told["p"] < 0.001
     assert np.isnan(found["velocity"]["constant"]["arousal"]["rho"])  # by rule it never moves
     assert np.isnan(found["register"]["constant"]["arousal"]["rho"])
@@ -156,7 +155,7 @@ def test_music_that_follows_its_arc_scores_full_marks_and_none_where_told_a_cons
 
 def test_the_table_of_arcs_has_a_row_for_each_measure_and_a_dash_for_no_figure() -> None:
     found = following.evaluate(following_composer, 8, SCENE, np.random.default_rng(0))
-    lines = evaluate.arcs_table(plain({"scene": SCENE, "arcs": found}))
+    lines = tables.arcs_table(plain({"scene": SCENE, "arcs": found}))
     assert len(lines) == 2 + len(following.MEASURES)
     velocity = next(line for line in lines if "velocity (by rule)" in line)
     assert velocity.endswith("| – | – |") and "p 0.0001, n 32" in velocity

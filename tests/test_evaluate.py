@@ -11,8 +11,7 @@ import pytest
 from emsync.analysis import Cut
 from emsync.cli import main
 from emsync.errors import InputError, UsageError
-from emsync.evaluation import control
-from emsync.evaluation import measure as evaluate
+from emsync.evaluation import control, drawing, quality, sync, tables
 from emsync.evaluation import suite as suites
 from emsync.fit.hits import fit
 from emsync.formats.labels import ScoreLabels
@@ -73,7 +72,7 @@ def run(capsys: pytest.CaptureFixture[str]) -> Run:
 
 
 def test_a_score_written_for_the_film_hits_its_cut(film: Path, score: Path) -> None:
-    report = evaluate.sync(film, score)
+    report = sync.evaluate(film, score)
     hits = report["cut_hits"]
     assert hits["cuts"] == 1
     for kind in ("chord", "beat", "onset"):
@@ -106,7 +105,7 @@ def test_a_silent_score_and_a_film_without_sound_are_told_apart(
 ) -> None:
     silent = tmp_path / "silent.mid"
     write_midi(silent, fit(Piece.of(np.zeros((0, 4))), [], 6.0), ScoreLabels())
-    report = evaluate.sync(film, silent)
+    report = sync.evaluate(film, silent)
     assert report["cut_hits"]["events"]["onset"]["within"]["1 s"]["share"] == 0
     assert report["cut_hits"]["events"]["onset"]["median_ms"] is None
     assert {row["score"] for row in report["av_align"].values()} == {0.0}
@@ -117,7 +116,7 @@ def test_a_silent_score_and_a_film_without_sound_are_told_apart(
 
 def test_a_tagger_needs_the_original(film: Path, score: Path, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="name it with --reference"):
-        evaluate.sync(film, score, tagger=tmp_path / "x.onnx")
+        sync.evaluate(film, score, tagger=tmp_path / "x.onnx")
 
 
 def test_quality_compares_scores_with_songs(score: Path, tmp_path: Path, run: Run) -> None:
@@ -141,26 +140,26 @@ def test_quality_compares_scores_with_songs(score: Path, tmp_path: Path, run: Ru
 
 def test_quality_without_songs_is_refused(score: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no song in .* could be read; give .mid or .npz files"):
-        evaluate.compare([score], tmp_path)
+        quality.evaluate([score], tmp_path)
     with pytest.raises(InputError, match="none of the scores could be read"):
-        evaluate.compare([tmp_path], score)
+        quality.evaluate([tmp_path], score)
 
 
 def test_control_is_measured_in_batches(small: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(control, "BATCH", 3)
+    monkeypatch.setattr(drawing, "BATCH", 3)
     shares: list[float] = []
-    report = evaluate.control(str(small), 8, 4.0, lambda stage, share: shares.append(share))
+    report = control.evaluate(str(small), 8, 4.0, lambda stage, share: shares.append(share))
     assert shares == sorted(shares) and shares[-1] == 1.0 and len(shares) == 6 * 3
-    assert report["arousal"]["n"] == 8 and report["boundaries"]["asked"] >= 8
-    assert any("arousal" in line for line in evaluate.control_table(report))
+    assert report["arousal"]["n"] == 8 and report["boundaries"]["requested"] >= 8
+    assert any("arousal" in line for line in tables.control_table(report))
     json.dumps(report, allow_nan=False)
     with pytest.raises(UsageError, match="a sweep of 3 pieces tells nothing; draw 8"):
-        evaluate.control(str(small), 3, 4.0)
+        control.evaluate(str(small), 3, 4.0)
     with pytest.raises(UsageError, match="pieces of 1 s hold no boundaries"):
-        evaluate.control(str(small), 8, 1.0)
+        control.evaluate(str(small), 8, 1.0)
 
 
-def test_the_suite_measures_all_conditions_and_lists_what_it_cannot_read(
+def test_the_suite_measures_all_arms_and_lists_what_it_cannot_read(
     small: Path, film: Path, tmp_path: Path, run: Run
 ) -> None:
     clips, out = tmp_path / "clips", tmp_path / "out"
@@ -177,9 +176,9 @@ def test_the_suite_measures_all_conditions_and_lists_what_it_cannot_read(
     assert [row["clip"] for row in report["clips"]] == ["a.mp4"]
     assert report["failed"][0]["code"] == 3
     assert report["clips"][0]["broken"] == [] and report["clips"][0]["own_sound"] is None
-    assert set(report["cut_hits"]) == set(suites.CONDITIONS)
-    for condition in suites.CONDITIONS:
-        assert report["cut_hits"][condition]["onset"]["cuts"] == 2
+    assert set(report["cut_hits"]) == set(suites.ARMS)
+    for arm in suites.ARMS:
+        assert report["cut_hits"][arm]["onset"]["cuts"] == 2
     assert report["av_align"]["v2"]["own sound"]["score"] == {
         "value": None, "low": None, "high": None, "n": 0,
     }  # fmt: skip
@@ -200,13 +199,13 @@ def test_what_the_model_is_told_is_all_that_differs(small: Path) -> None:
     composer = Composer.from_pretrained(small)
     without = Analysis(8.0, "25")
     drawn = suites.draw_both(composer, without, range(2))
-    assert [len(drawn[told]) for told in (True, False)] == [2, 2]
-    told, untold = suites.CONDITIONS["told"], suites.CONDITIONS["neither"]
-    assert told[1] == untold[1] and told[0] != untold[0]
+    assert [len(drawn[conditioned]) for conditioned in (True, False)] == [2, 2]
+    with_cuts, without_cuts = suites.ARMS["conditioned"], suites.ARMS["neither"]
+    assert with_cuts[1] == without_cuts[1] and with_cuts[0] != without_cuts[0]
 
 
 def test_sound_begins_with_the_first_picture(shared: Path) -> None:
-    sound = evaluate.hear(shared / "clips" / "mdn_friday_bw.mp4")
-    assert len(sound) / evaluate.RATE == pytest.approx(6.17, abs=0.15)
-    cover = evaluate.hear(shared / "music" / "librosa_vibe_ace.ogg")  # with a picture on its sleeve
-    assert len(cover) / evaluate.RATE == pytest.approx(61.46, abs=0.1)
+    sound = sync.hear(shared / "clips" / "mdn_friday_bw.mp4")
+    assert len(sound) / sync.RATE == pytest.approx(6.17, abs=0.15)
+    cover = sync.hear(shared / "music" / "librosa_vibe_ace.ogg")  # with a picture on its sleeve
+    assert len(cover) / sync.RATE == pytest.approx(61.46, abs=0.1)

@@ -44,11 +44,12 @@ def sync(
     as_json: Json = False,
 ) -> None:
     """Measure how MUSIC goes with the pictures of VIDEO."""
-    from emsync.evaluation import measure
+    from emsync.evaluation.sync import evaluate
+    from emsync.evaluation.tables import sync_table
 
     with progress() as show:
-        report = measure.sync(video, music, reference, tagger, tagger_rate, show)
-    print_report(report, as_json, "\n".join(measure.sync_table(report)))
+        report = evaluate(video, music, reference, tagger, tagger_rate, show)
+    print_report(report, as_json, "\n".join(sync_table(report)))
 
 
 @evaluate_app.command()
@@ -59,12 +60,13 @@ def quality(
     as_json: Json = False,
 ) -> int:
     """Compare SCORES with real songs, by symbolic statistics."""
-    from emsync.evaluation import measure
+    from emsync.evaluation.quality import evaluate
+    from emsync.evaluation.tables import quality_table
 
     with progress() as show:
-        report = measure.compare(scores, reference, limit, show)
+        report = evaluate(scores, reference, limit, show)
     head = f"{report['scores']} scores, {report['songs']} songs of {report['seconds']:.0f} s"
-    print_report(report, as_json, "\n".join([head, *measure.quality_table(report["statistics"])]))
+    print_report(report, as_json, "\n".join([head, *quality_table(report["statistics"])]))
     return exit_code(report["failed"])
 
 
@@ -76,11 +78,12 @@ def control(
     as_json: Json = False,
 ) -> None:
     """Ask a model for random conditions, and measure whether its music meets them."""
-    from emsync.evaluation import measure
+    from emsync.evaluation.control import evaluate
+    from emsync.evaluation.tables import control_table
 
     with progress() as show:
-        report = measure.control(checkpoint, pieces, seconds, show)
-    print_report(report, as_json, "\n".join(measure.control_table(report)))
+        report = evaluate(checkpoint, pieces, seconds, show)
+    print_report(report, as_json, "\n".join(control_table(report)))
 
 
 @evaluate_app.command()
@@ -100,9 +103,10 @@ def suite(
     as_json: Json = False,
 ) -> int:
     """Compose for all films in DIR, told their cuts and not, fitted and not; measure it all."""
-    from emsync.evaluation import suite as measure
+    from emsync.evaluation.suite import evaluate
+    from emsync.evaluation.tables import suite_table
 
     with progress() as show:
-        report = measure.suite(folder, checkpoint, seeds, out, reference, control_pieces, show)
-    print_report(report, as_json, str(out / "suite.md") if out else measure.table(report))
+        report = evaluate(folder, checkpoint, seeds, out, reference, control_pieces, show)
+    print_report(report, as_json, str(out / "suite.md") if out else suite_table(report))
     return exit_code(report["failed"])

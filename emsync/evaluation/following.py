@@ -1,13 +1,13 @@
-"""Does the music follow an arc: what is asked of each scene against what is measured in it.
+"""Does the music follow an arc: what is requested of each scene against what is measured in it.
 
 Conventions: P pieces of S scenes. A scene's music is the notes that begin in it, until its end.
-Both the asked and the measured are taken less their mean over the piece, so that only changes
+Both the requested and the measured are taken less their mean over the piece, so that only changes
 *within* pieces count; then Spearman's rho over all P x S scenes, a 95 % interval by a bootstrap
 over pieces, and the two-sided p-value of a test that shuffles the scenes of each piece. A scene
 without a figure (nothing pitched sounds, nothing at all for velocity) is NaN and is left out.
 
-Every arc is asked of the composer as a film asks it ("told") and, with the same seeds, its mean
-alone ("constant", the control): music cannot follow what it was not told.
+Every arc is requested of the composer as a film requests it ("conditioned") and, with the same
+seeds, its mean alone ("constant", the control): music cannot follow what it was not given.
 """
 
 import math
@@ -21,20 +21,19 @@ from numpy.typing import NDArray
 
 from emsync.conditioning import Floats
 from emsync.emotion.arc import State
-from emsync.evaluation.control import draw_all
+from emsync.evaluation.drawing import Counter, draw_all, uncounted
 from emsync.fit.dynamics import Dynamics
 from emsync.model.composer import Composer
 from emsync.music.mood import features, major_third_share
 from emsync.music.piece import DRUMS, Piece
 from emsync.music.statistics import density, polyphony
 from emsync.music.tonality import TONICS
-from emsync.options import Sampling
 
 SCENES = 4  # of an arc
-LARGEST = 0.8  # valence and arousal asked are drawn evenly between this and its negative
+LARGEST = 0.8  # requested valence and arousal are drawn evenly between this and its negative
 APART = 0.5  # distance on the plane of any two scenes of an arc, at least
 MEASURES = ("density", "polyphony", "velocity", "mode", "major_thirds", "register")
-ASKED = ("valence", "arousal")
+AXES = ("valence", "arousal")
 
 RESAMPLES = 2000  # of the pieces, for an interval
 SHUFFLES = 10_000  # of the scenes within pieces, for a p-value
@@ -72,7 +71,7 @@ def arcs(count: int, scene: float, rng: np.random.Generator) -> list[Floats]:
 
 
 def measure(piece: Piece, arc: Floats, scene: float) -> Table:
-    """Return the (S, measures) figures, NaN where there is none, of a piece that was told ``arc``.
+    """Return the (S, measures) figures, NaN where there is none, of a piece drawn for ``arc``.
 
     density: notes a second of each instrument that plays in the scene; 0 where none does
     polyphony: pitched notes that sound at once, mean over the time in which any does
@@ -100,17 +99,17 @@ def measure(piece: Piece, arc: Floats, scene: float) -> Table:
     return np.array([[row[name] for name in MEASURES] for row in rows], np.float64)
 
 
-def within(asked: Table, measured: Table, seed: int = 0) -> Following:
-    """Return how (P, S) ``measured`` follows (P, S) ``asked`` from scene to scene of each piece.
+def within(requested: Table, measured: Table, seed: int = 0) -> Following:
+    """Return how (P, S) ``measured`` follows (P, S) ``requested`` within pieces.
 
-    >>> asked = np.array([[0.1, 0.5, 0.9], [0.8, 0.2, 0.4]])
-    >>> within(asked, 10 * asked + [[0], [100]]).rho
+    >>> requested = np.array([[0.1, 0.5, 0.9], [0.8, 0.2, 0.4]])
+    >>> within(requested, 10 * requested + [[0], [100]]).rho
     1.0
     """
     known = np.isfinite(measured)
     known &= known.sum(1, keepdims=True) > 1  # one scene alone has nothing to change from
     n, left_out = int(known.sum()), int((~known).sum())
-    x, y = _centred(asked, known), _centred(measured, known)
+    x, y = _centred(requested, known), _centred(measured, known)
     rho = float(_rho(x[None], y[None], known[None])[0])
     if math.isnan(rho):
         return Following(math.nan, math.nan, math.nan, math.nan, n, left_out)
@@ -121,10 +120,10 @@ def within(asked: Table, measured: Table, seed: int = 0) -> Following:
     low, high = np.percentile(again, [2.5, 97.5]) if len(again) else (math.nan, math.nan)
     # equal chances for every order of the known scenes of a piece; the others stay where they are
     chance = np.zeros(SHUFFLES)
-    for row, told, ok in zip(x, y, known, strict=True):
+    for row, found, ok in zip(x, y, known, strict=True):
         orders = rng.permuted(np.tile(row[ok], (SHUFFLES, 1)), axis=1)  # (SHUFFLES, scenes)
-        chance += orders @ told[ok]
-    # ranks are shuffled, so their means and deviations stay: products tell all
+        chance += orders @ found[ok]
+    # ranks are shuffled, so their means and deviations stay: the products suffice
     mean = x[known].mean() * y[known].mean()
     reached = np.abs(chance / n - mean) >= abs((x * y)[known].mean() - mean) - 1e-9
     p = float((1 + reached.sum()) / (1 + SHUFFLES))
@@ -153,37 +152,32 @@ def _rho(x: Table, y: Table, known: NDArray[np.bool_]) -> Table:
 
 
 def follows(
-    asked: Sequence[Floats], pieces: Sequence[Piece], told: Sequence[Floats], scene: float
+    requested: Sequence[Floats], pieces: Sequence[Piece], given: Sequence[Floats], scene: float
 ) -> dict[str, dict[str, Following]]:
     """Return {measure: {"valence", "arousal": how it follows}} of ``pieces``.
 
-    ``asked`` are (SCENES, 3) arcs; ``told`` is what the pieces' makers knew of them, of that shape.
+    ``requested`` are (SCENES, 3) arcs; ``given`` is what was given of them, in that shape.
     """
-    points = np.stack(asked).astype(np.float64)[:, :, 1:]  # (P, S, 2)
+    points = np.stack(requested).astype(np.float64)[:, :, 1:]  # (P, S, 2)
     found = np.stack(
-        [measure(piece, arc, scene) for piece, arc in zip(pieces, told, strict=True)]
+        [measure(piece, arc, scene) for piece, arc in zip(pieces, given, strict=True)]
     )  # (P, S, measures)
     return {
-        name: {ask: within(points[:, :, k], found[:, :, m]) for k, ask in enumerate(ASKED)}
+        name: {axis: within(points[:, :, k], found[:, :, m]) for k, axis in enumerate(AXES)}
         for m, name in enumerate(MEASURES)
     }
 
 
-def drawer(
-    composer: Composer,
-    seconds: float,
-    sampling: Sampling,
-    progress: Callable[[int], None] = lambda drawn: None,
-) -> Draw:
+def drawer(composer: Composer, seconds: float, count: Counter = uncounted) -> Draw:
     """Return what composes for films of nothing but an arc, in the composer's own tempo."""
 
-    def draw(asked: Sequence[Floats]) -> list[Piece]:
+    def draw(requested: Sequence[Floats]) -> list[Piece]:
         films = [
             composer.partial_analysis(seconds, tonic=tonic).with_arc(_states(arc, seconds))
-            for arc, tonic in zip(asked, cycle(TONICS), strict=False)
+            for arc, tonic in zip(requested, cycle(TONICS), strict=False)
         ]
         targets = [composer.targets(film) for film in films]
-        return draw_all(composer, targets, seconds, sampling, progress=progress)
+        return draw_all(composer, targets, seconds, count)
 
     return draw
 
@@ -196,18 +190,18 @@ def _states(arc: Floats, seconds: float) -> tuple[State, ...]:
 def evaluate(
     draw: Draw, count: int, scene: float, rng: np.random.Generator
 ) -> dict[str, dict[str, dict[str, Any]]]:
-    """Return {measure: {"told", "constant": {"valence", "arousal": how it follows}}}.
+    """Return {measure: {"conditioned", "constant": {"valence", "arousal": how it follows}}}.
 
     ``draw`` makes pieces of SCENES scenes of ``scene`` seconds.
     """
-    asked = arcs(count, scene, rng)
-    flat = [np.hstack([arc[:, :1], np.tile(arc[:, 1:].mean(0), (SCENES, 1))]) for arc in asked]
-    told = follows(asked, draw(asked), asked, scene)
-    constant = follows(asked, draw([arc[:1] for arc in flat]), flat, scene)
+    requested = arcs(count, scene, rng)
+    flat = [np.hstack([arc[:, :1], np.tile(arc[:, 1:].mean(0), (SCENES, 1))]) for arc in requested]
+    conditioned = follows(requested, draw(requested), requested, scene)
+    constant = follows(requested, draw([arc[:1] for arc in flat]), flat, scene)
     return {
         name: {
-            "told": {ask: asdict(found) for ask, found in told[name].items()},
-            "constant": {ask: asdict(found) for ask, found in constant[name].items()},
+            "conditioned": {axis: asdict(found) for axis, found in conditioned[name].items()},
+            "constant": {axis: asdict(found) for axis, found in constant[name].items()},
         }
         for name in MEASURES
     }

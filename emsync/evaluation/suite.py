@@ -1,7 +1,8 @@
-"""All films of a folder: compose with and without being told the cuts, fit and not, measure it all.
+"""All films of a folder, composed for in four ways and measured: ``emsync evaluate suite``.
 
-One table, in Markdown and JSON. The clip is the unit: seeds of one clip are averaged before
-intervals are bootstrapped and signs are flipped.
+An experiment of two factors: whether the model is conditioned on the cuts, and whether the music is
+fitted to them; the four combinations are its arms. The clip is the unit: seeds of one clip are
+averaged before intervals are bootstrapped and signs are flipped.
 """
 
 import json
@@ -18,20 +19,11 @@ import numpy as np
 import emsync
 from emsync.analysis import Analysis
 from emsync.errors import EmsyncError, InputError
+from emsync.evaluation import control
 from emsync.evaluation.likelihood import untrained
-from emsync.evaluation.measure import (
-    RATE,
-    SONGS,
-    aligned,
-    control,
-    control_table,
-    first_reason,
-    grid,
-    hear,
-    number,
-    quality_table,
-    read_all,
-)
+from emsync.evaluation.quality import SONGS, first_reason, read_all
+from emsync.evaluation.sync import RATE, aligned, hear
+from emsync.evaluation.tables import suite_table
 from emsync.files import atomic_write, check_target
 from emsync.fit.dynamics import Dynamics
 from emsync.fit.ending import Ending
@@ -58,33 +50,32 @@ FILMS = {".3gp", ".avi", ".m4v", ".mkv", ".mov", ".mp4", ".mpg", ".ogv", ".webm"
 OPTIONS = Options()  # those of ``emsync generate``
 SECONDS = 12.0  # of a piece in the sweep of control
 
-# Is the model told the cuts, and is time bent onto them?
-CONDITIONS = {
-    "told and fitted": (True, True),
-    "told": (True, False),
+# Is the model conditioned on the cuts, and is time bent onto them?
+ARMS = {
+    "conditioned and fitted": (True, True),
+    "conditioned": (True, False),
     "fitted": (False, True),
     "neither": (False, False),
 }
-PRODUCT = "told and fitted"  # what ``emsync generate`` does
-ERRORS = {"median_ms": "+.0f", "p95_ms": "+.0f", "p95_absolute_ms": ".0f"}  # and how to print them
-PAIRS = (("told", "neither"), ("told and fitted", "fitted"), ("fitted", "neither"))
+PRODUCT = "conditioned and fitted"  # what ``emsync generate`` does
+PAIRS = (("conditioned", "neither"), (PRODUCT, "fitted"), ("fitted", "neither"))
 
 
 @dataclass(frozen=True, eq=False)
-class Take:
-    """What was measured of one clip, one seed and one condition."""
+class Measurement:
+    """What was measured of one clip, one seed and one arm."""
 
     clip: str
-    condition: str
+    arm: str
     hits: dict[str, Any]  # of ``cut_hits.evaluate``
     errors: dict[str, list[float]]  # seconds, signed, of each cut, by kind of event
     align: dict[str, dict[str, float]]
     rhythm: float  # CM
     piece: Piece
-    contract: tuple[str, ...]  # what breaks the contract of the file
+    broken: tuple[str, ...]  # what breaks docs/midi-contract.md
 
 
-def suite(
+def evaluate(
     folder: Path,
     checkpoint: str,
     seeds: int = 1,
@@ -93,11 +84,12 @@ def suite(
     sweep: int = 0,
     progress: Progress = silent,
 ) -> dict[str, Any]:
-    """Compose for all films of ``folder`` in each of CONDITIONS, and measure it all.
+    """Compose for all films of ``folder`` in each of ARMS, and measure it all.
 
-    Returns the report that ``table`` prints; ``out`` keeps the scores, ``suite.md`` and
+    Returns the report that ``suite_table`` prints; ``out`` keeps the scores, ``suite.md`` and
     ``suite.json``. ``reference`` is a folder of real songs; of these, only those that the
-    checkpoint was not trained on are compared with. ``sweep`` pieces test each control.
+    checkpoint was not trained on are compared with. ``sweep`` pieces are drawn for each check of
+    ``control``.
     """
     files = folder.iterdir() if folder.is_dir() else ()
     clips = sorted(path for path in files if path.suffix.lower() in FILMS)
@@ -107,7 +99,7 @@ def suite(
         out.mkdir(parents=True, exist_ok=True)
         check_target(out / "suite.md")
     composer = Composer.from_pretrained(checkpoint)
-    takes: list[Take] = []
+    measurements: list[Measurement] = []
     rows: list[dict[str, Any]] = []
     failed: list[dict[str, Any]] = []
     with ExitStack() as stack:
@@ -123,8 +115,8 @@ def suite(
                 failed.append({"path": clip.name, "reason": str(error), "code": error.exit_code})
             else:
                 rows.append(row)
-                takes += measured
-    if not takes:
+                measurements += measured
+    if not measurements:
         raise InputError(f"no film in {str(folder)!r} could be read: {failed[0]['reason']}")
     report: dict[str, Any] = {
         "version": emsync.__version__,
@@ -132,28 +124,28 @@ def suite(
         "sampling": asdict(composer.sampling),
         "synthesizer": synthesizer_name(),
         "seeds": seeds,
-        "conditions": CONDITIONS,
+        "arms": ARMS,
         "interval": "95 %, percentile bootstrap over clips",
         "clips": rows,
         "failed": failed,
-        "cut_hits": _hits(takes),
-        "tests": _tests(takes),
-        "av_align": _align(takes, rows),
+        "cut_hits": _hits(measurements),
+        "tests": _tests(measurements),
+        "av_align": _align(measurements, rows),
         "cm": {
             **{
-                name: asdict(statistics.mean(_means(takes, name, lambda take: take.rhythm)))
-                for name in CONDITIONS
+                name: asdict(statistics.mean(_means(measurements, name, lambda one: one.rhythm)))
+                for name in ARMS
             },
             "own sound": asdict(
                 statistics.mean([row["own_sound"]["cm"] for row in rows if row["own_sound"]])
             ),
         },
     }
-    pieces = [take.piece for take in takes if take.condition == PRODUCT and len(take.piece)]
+    pieces = [one.piece for one in measurements if one.arm == PRODUCT and len(one.piece)]
     if reference is not None:
         report["quality"] = _beside(pieces, reference, find_checkpoint(checkpoint), progress)
     if sweep:
-        report["control"] = control(checkpoint, sweep, SECONDS, progress)
+        report["control"] = control.evaluate(checkpoint, sweep, SECONDS, progress)
     report = plain(report)
     if out is not None:
         _keep(out, report)
@@ -162,8 +154,8 @@ def suite(
 
 def _clip(
     composer: Composer, clip: Path, seeds: int, scores: Path, tell: Callable[[float], None]
-) -> tuple[dict[str, Any], list[Take]]:
-    """Compose for one clip and measure it; return its row and its takes."""
+) -> tuple[dict[str, Any], list[Measurement]]:
+    """Compose for one clip and measure it; return its row and its measurements."""
     impact = Impact()
     footage = watch(open_film(clip), lambda share: tell(0.1 * share), [impact])
     video = Analysis.of(footage)
@@ -182,22 +174,22 @@ def _clip(
                 **aligned(motion, av_align.listen(sound), rate, video.duration),
                 "cm": rhythm.cm(rhythm_of(sound).signal, pictures, delays=(0.0,)).score,
             }
-    takes = []
+    measurements = []
     drawn = draw_both(composer, video, range(seeds))
-    for i, (condition, (told, fitted)) in enumerate(CONDITIONS.items()):
-        for seed, piece in enumerate(drawn[told]):
-            tell(0.5 + 0.5 * (i + seed / seeds) / len(CONDITIONS))
+    for i, (arm, (conditioned, fitted)) in enumerate(ARMS.items()):
+        for seed, piece in enumerate(drawn[conditioned]):
+            tell(0.5 + 0.5 * (i + seed / seeds) / len(ARMS))
             sync: Sync = "beat" if fitted else "off"
             music, played_ending = ending.apply(
                 fit(piece, brief.cuts, video.duration, sync, OPTIONS.max_tempo_change, exact)
             )
-            path = scores / f"{clip.stem}.{seed}.{condition.replace(' ', '-')}.mid"
+            path = scores / f"{clip.stem}.{seed}.{arm.replace(' ', '-')}.mid"
             write_midi(path, music, ScoreLabels.of(video), Dynamics.under(video, played_ending))
             played = audio.finish(synthesize(path, rate=RATE), video.duration, fade=0.0)
             heard = played.samples.mean(axis=1)
             events = cut_hits.events(music.piece, video.duration)
-            takes.append(Take(
-                clip.name, condition,
+            measurements.append(Measurement(
+                clip.name, arm,
                 cut_hits.evaluate(kept, events, video.duration, rate),
                 {kind: errors(kept, times).tolist() for kind, times in events.items()},
                 aligned(motion, av_align.listen(heard), rate, video.duration),
@@ -205,25 +197,25 @@ def _clip(
                 music.piece,
                 tuple(check(path, video.duration).errors),
             ))  # fmt: skip
-    product = [take for take in takes if take.condition == PRODUCT]
+    product = [one for one in measurements if one.arm == PRODUCT]
     row = {
         "clip": clip.name,
         "duration": video.duration,
         "fps": video.fps,
         "cuts": len(kept),
-        "notes": [len(take.piece) for take in product],
-        "instruments": [len(take.piece.instruments) for take in product],
-        "broken": [error for take in takes for error in take.contract],
+        "notes": [len(one.piece) for one in product],
+        "instruments": [len(one.piece.instruments) for one in product],
+        "broken": [error for one in measurements for error in one.broken],
         "own_sound": own,
     }
-    return row, takes
+    return row, measurements
 
 
 def draw_both(composer: Composer, video: Analysis, seeds: Sequence[int]) -> dict[bool, list[Piece]]:
-    """Return the unfitted pieces for ``video``, told its cuts and not; all else is the same."""
+    """Return the unfitted pieces for ``video``, with and without its cuts; all else is the same."""
     brief = Ending.of(OPTIONS.ending, video).requested_in(video)
-    told = [brief] * len(seeds) + [replace(brief, cuts=())] * len(seeds)
-    drawn = draw(composer, told, [*seeds, *seeds], OPTIONS.max_tempo_change, composer.sampling)
+    briefs = [brief] * len(seeds) + [replace(brief, cuts=())] * len(seeds)
+    drawn = draw(composer, briefs, [*seeds, *seeds], OPTIONS.max_tempo_change, composer.sampling)
     pieces = [sample.piece for sample in drawn]
     return {True: pieces[: len(seeds)], False: pieces[len(seeds) :]}
 
@@ -231,41 +223,43 @@ def draw_both(composer: Composer, video: Analysis, seeds: Sequence[int]) -> dict
 # --- the suite's figures --------------------------------------------------------------------------
 
 
-def _of(takes: Sequence[Take], condition: str) -> dict[str, list[Take]]:
-    """Return the takes of one condition, by clip."""
-    clips: dict[str, list[Take]] = {}
-    for take in takes:
-        if take.condition == condition:
-            clips.setdefault(take.clip, []).append(take)
+def _of(measurements: Sequence[Measurement], arm: str) -> dict[str, list[Measurement]]:
+    """Return the measurements of one arm, by clip."""
+    clips: dict[str, list[Measurement]] = {}
+    for one in measurements:
+        if one.arm == arm:
+            clips.setdefault(one.clip, []).append(one)
     return clips
 
 
-def _means(takes: Sequence[Take], condition: str, value: Callable[[Take], float]) -> list[float]:
+def _means(
+    measurements: Sequence[Measurement], arm: str, value: Callable[[Measurement], float]
+) -> list[float]:
     """Return the mean of a value over the seeds of each clip."""
-    return [float(np.mean([value(t) for t in clip])) for clip in _of(takes, condition).values()]
+    return [float(np.mean([value(t) for t in clip])) for clip in _of(measurements, arm).values()]
 
 
-def _tolerances(takes: Sequence[Take]) -> list[str]:
+def _tolerances(measurements: Sequence[Measurement]) -> list[str]:
     """Return the names of the tolerances that hold for every clip, whatever its rate."""
-    rows = [list(take.hits["events"]["onset"]["within"]) for take in takes]
+    rows = [list(one.hits["events"]["onset"]["within"]) for one in measurements]
     return min(rows, key=len)
 
 
-def _row(take: Take, kind: str, tolerance: str) -> dict[str, Any]:
-    row: dict[str, Any] = take.hits["events"][kind]["within"][tolerance]
+def _row(one: Measurement, kind: str, tolerance: str) -> dict[str, Any]:
+    row: dict[str, Any] = one.hits["events"][kind]["within"][tolerance]
     return row
 
 
-def _hits(takes: Sequence[Take]) -> dict[str, Any]:
-    """Return {condition: {kind: {tolerance: share and control with intervals}, errors}}."""
+def _hits(measurements: Sequence[Measurement]) -> dict[str, Any]:
+    """Return {arm: {kind: {tolerance: share and control with intervals}, errors}}."""
     report: dict[str, Any] = {}
-    for condition in CONDITIONS:
-        clips = _of(takes, condition)
+    for arm in ARMS:
+        clips = _of(measurements, arm)
         cuts = [sum(t.hits["cuts"] for t in clip) for clip in clips.values()]
-        report[condition] = {}
+        report[arm] = {}
         for kind in cut_hits.KINDS:
             within = {}
-            for name in _tolerances(takes):
+            for name in _tolerances(measurements):
                 rows = [[_row(t, kind, name) for t in clip] for clip in clips.values()]
                 counts = [sum(r["hits"] for r in row) for row in rows]
                 chance = [
@@ -278,7 +272,7 @@ def _hits(takes: Sequence[Take]) -> dict[str, Any]:
                 }
             found = np.array([e for clip in clips.values() for t in clip for e in t.errors[kind]])
             found = found[np.isfinite(found)] * 1000
-            report[condition][kind] = {
+            report[arm][kind] = {
                 "within": within,
                 "median_ms": float(np.median(found)) if len(found) else None,
                 "p95_ms": float(np.percentile(found, 95)) if len(found) else None,
@@ -288,21 +282,21 @@ def _hits(takes: Sequence[Take]) -> dict[str, Any]:
     return report
 
 
-def _tests(takes: Sequence[Take]) -> list[dict[str, Any]]:
-    """Return the sign-flip tests over clips: conditions against each other and against chance."""
+def _tests(measurements: Sequence[Measurement]) -> list[dict[str, Any]]:
+    """Return the sign-flip tests over clips: arms against each other and against chance."""
     tests: list[dict[str, Any]] = []
-    asked = [take for take in takes if take.hits["cuts"]]
+    with_cuts = [one for one in measurements if one.hits["cuts"]]
     for kind in cut_hits.KINDS:
-        for name in _tolerances(takes):
+        for name in _tolerances(measurements):
             shares, chance = (
                 {
-                    c: np.array(_means(asked, c, lambda t: _row(t, kind, name)[key]))  # noqa: B023
-                    for c in CONDITIONS
+                    c: np.array(_means(with_cuts, c, lambda t: _row(t, kind, name)[key]))  # noqa: B023
+                    for c in ARMS
                 }
                 for key in ("share", "shuffled")
             )
             compared = [(a, b, shares[a] - shares[b]) for a, b in PAIRS]
-            compared += [(c, "shuffled cuts", shares[c] - chance[c]) for c in CONDITIONS]
+            compared += [(c, "shuffled cuts", shares[c] - chance[c]) for c in ARMS]
             tests += [
                 {
                     "kind": kind, "tolerance": name, "a": a, "b": b, "clips": len(difference),
@@ -314,19 +308,21 @@ def _tests(takes: Sequence[Take]) -> list[dict[str, Any]]:
     return tests
 
 
-def _align(takes: Sequence[Take], rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Return {variant: {condition, or "own sound": score and control with intervals}}."""
+def _align(
+    measurements: Sequence[Measurement], rows: Sequence[Mapping[str, Any]]
+) -> dict[str, Any]:
+    """Return {variant: {arm, or "own sound": score and control with intervals}}."""
     report: dict[str, Any] = {}
-    for variant in takes[0].align:
+    for variant in measurements[0].align:
         found = {
-            condition: [
+            arm: [
                 {
-                    key: float(np.mean([take.align[variant][key] for take in clip]))
+                    key: float(np.mean([one.align[variant][key] for one in clip]))
                     for key in ("score", "shifted")
                 }
-                for clip in _of(takes, condition).values()
+                for clip in _of(measurements, arm).values()
             ]
-            for condition in CONDITIONS
+            for arm in ARMS
         }
         found["own sound"] = [row["own_sound"][variant] for row in rows if row["own_sound"]]
         report[variant] = {
@@ -348,111 +344,13 @@ def _beside(
     if not real:
         raise InputError(f"no song in {str(reference)!r} could be read" + first_reason(failed))
     progress("Measuring", 0.0)
-    table = quality.compare(pieces, real)
-    return {"scores": len(pieces), "songs": len(real), "seconds": seconds, "statistics": table}
-
-
-# --- the suite's table ----------------------------------------------------------------------------
-
-
-def table(report: Mapping[str, Any]) -> str:
-    """Return the report of ``suite`` as Markdown."""
-    lines = [
-        f"# emsync {report['version']}, {report['checkpoint']}: "
-        f"{len(report['clips'])} clips, {report['seeds']} seeds",
-        "",
-        "*Told*: the model sees the cuts coming. *Fitted*: time is bent onto them. Brackets: "
-        f"{report['interval']}. *Shuffled*: the same music, the cuts moved around the video.",
-        "",
-        "## Cuts hit",
-        "",
-    ]
-    hits = report["cut_hits"]
-    total = hits[PRODUCT]["onset"]["cuts"]
-    lines += grid(
-        [f"{total} cuts", *(f for c in CONDITIONS for f in (c, "shuffled"))],
-        [
-            [f"{kind}, {name}", *(
-                cell for c in CONDITIONS
-                for cell in (_share(hits[c][kind]["within"][name]["share"]),
-                             _share(hits[c][kind]["within"][name]["shuffled"], False)))]
-            for kind in cut_hits.KINDS for name in hits[PRODUCT][kind]["within"]
-        ],
-    )  # fmt: skip
-    lines += ["", "Signed error of the nearest event, ms: median, 95th percentile, of its size", ""]
-    lines += grid(
-        ["", *CONDITIONS],
-        [
-            [kind, *(", ".join(number(hits[c][kind][key], how) for key, how in ERRORS.items())
-                     for c in CONDITIONS)]
-            for kind in cut_hits.KINDS
-        ],
-    )  # fmt: skip
-    lines += ["", "## Tests", "", "Exact sign-flip test over clips with cuts, two-sided", ""]
-    versus = list(dict.fromkeys((t["a"], t["b"]) for t in report["tests"]))
-    found = {(t["kind"], t["tolerance"], t["a"], t["b"]): t for t in report["tests"]}
-    lines += grid(
-        ["p", *(f"{a} − {b}" for a, b in versus)],
-        [
-            [f"{kind}, {name}", *(
-                f"{number(t['difference']['value'], '+.2f')}, p {t['p']:.2g}"
-                for a, b in versus for t in [found[kind, name, a, b]])]
-            for kind in cut_hits.KINDS for name in hits[PRODUCT][kind]["within"]
-        ],
-    )  # fmt: skip
-    lines += ["", "## AV-Align", "", "After the bar: the same with the sound shifted", ""]
-    sources = [*CONDITIONS, "own sound"]
-    lines += grid(
-        ["variant", *sources],
-        [
-            [variant, *(f"{_real(row[s]['score'])} / {number(row[s]['shifted']['value'], '.3f')}"
-                        for s in sources)]
-            for variant, row in report["av_align"].items()
-        ],
-    )  # fmt: skip
-    own = report["av_align"]["v2"]["own sound"]["score"]["n"]
-    lines += ["", f"Own sound: that of the {own} clips that have any."]
-    lines += ["", "## CM, power 5, local, no delay", ""]
-    lines += grid(["", *sources], [["CM", *(_real(report["cm"][s]) for s in sources)]])
-    if "quality" in report:
-        q = report["quality"]
-        what = f"{q['scores']} scores beside {q['songs']} songs of {q['seconds']:.0f} s"
-        lines += ["", f"## Quality, {what}", ""]
-        lines += quality_table(q["statistics"])
-    if "control" in report:
-        lines += ["", "## Control", "", *control_table(report["control"])]
-    lines += ["", "## Clips", ""]
-    lines += grid(
-        ["clip", "s", "cuts", "notes", "instruments", "files"],
-        [
-            [row["clip"], f"{row['duration']:.2f}", str(row["cuts"]),
-             ", ".join(map(str, row["notes"])), ", ".join(map(str, row["instruments"])),
-             "; ".join(row["broken"]) or "ok"]
-            for row in report["clips"]
-        ],
-    )  # fmt: skip
-    if report["failed"]:
-        lines += ["", "Not read:", ""]
-        lines += [f"- {row['path']}: {row['reason']}" for row in report["failed"]]
-    return "\n".join(lines) + "\n"
-
-
-def _share(estimate: Mapping[str, Any], interval: bool = True) -> str:
-    if estimate["value"] is None:
-        return "–"
-    reach = f" [{estimate['low']:.0%}, {estimate['high']:.0%}]" if interval else ""
-    return f"{estimate['value']:.0%}{reach}"
-
-
-def _real(estimate: Mapping[str, Any]) -> str:
-    if estimate["value"] is None:
-        return "–"
-    return f"{estimate['value']:.3f} [{estimate['low']:.3f}, {estimate['high']:.3f}]"
+    compared = quality.compare(pieces, real)
+    return {"scores": len(pieces), "songs": len(real), "seconds": seconds, "statistics": compared}
 
 
 def _keep(out: Path, report: Mapping[str, Any]) -> None:
     with ExitStack() as together:
         page = together.enter_context(atomic_write(out / "suite.md"))
         data = together.enter_context(atomic_write(out / "suite.json"))
-        page.write_text(table(report), encoding="utf-8")
+        page.write_text(suite_table(report), encoding="utf-8")
         data.write_text(json.dumps(report, indent=1, allow_nan=False) + "\n", encoding="utf-8")

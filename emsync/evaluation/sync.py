@@ -1,0 +1,103 @@
+"""How music goes with the pictures of a film: ``emsync evaluate sync``.
+
+Returns plain values for JSON: no NaN, None where nothing could be measured.
+"""
+
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from emsync.analysis import Analysis
+from emsync.errors import UsageError
+from emsync.formats.smf import read_midi
+from emsync.metrics import av_align, beats, cut_hits, rhythm, tags
+from emsync.plain import plain
+from emsync.progress import Progress, silent
+from emsync.sound.decode import own_sound
+from emsync.sound.rhythm import rhythm_of
+from emsync.sound.synthesis import synthesize
+from emsync.video.film import open_film
+from emsync.video.impact import Impact
+from emsync.video.watch import watch
+
+Mono = NDArray[np.float32]  # (N,) samples
+
+RATE = av_align.RATE
+SCORES = {".mid", ".midi"}
+SHIFTS = 16  # by which the sound is moved around for the control of AV-Align
+
+
+def evaluate(
+    video: Path,
+    music: Path,
+    reference: Path | None = None,
+    tagger: Path | None = None,
+    tagger_rate: int = 16000,
+    progress: Progress = silent,
+) -> dict[str, Any]:
+    """Return how ``music`` (audio, a film's sound, or MIDI) goes with the pictures of ``video``.
+
+    ``reference`` is the music the video came with; a tagger compares the two.
+    """
+    if tagger is not None and reference is None:
+        raise UsageError("a tagger compares with the original music; name it with --reference")
+    judge = None if tagger is None else tags.load(tagger, tagger_rate)
+    sound, impact = hear(music), Impact()
+    footage = watch(open_film(video), lambda share: progress("Watching", share), [impact])
+    seen = Analysis.of(footage)
+    motion = av_align.watch(footage.film, lambda share: progress("Following the motion", share))
+    rate = float(Fraction(seen.fps))
+    progress("Listening", 0.0)
+    sound = sound[: round(seen.duration * RATE)]
+    signal, cuts = rhythm_of(sound).signal, [cut.time for cut in seen.kept]
+    events = moments(music, sound, seen.duration)
+    report: dict[str, Any] = {
+        "video": str(video),
+        "music": str(music),
+        "duration": seen.duration,
+        "fps": seen.fps,
+        "cut_hits": cut_hits.evaluate(cuts, events, seen.duration, rate),
+        "av_align": aligned(motion, av_align.listen(sound), rate, seen.duration),
+        "cm": rhythm.cm(signal, impact.signal(seen.duration), delays=(0.0,)).score,
+    }
+    if reference is not None:
+        original = hear(reference)
+        report["beats"] = beats.evaluate(original, sound, seen.duration)
+    if judge is not None and reference is not None:
+        end = round(seen.duration * judge.rate)
+        pair = (hear(path, judge.rate)[:end] for path in (reference, music))
+        report["tags"] = tags.evaluate(judge, *pair)
+    progress("Listening", 1.0)
+    return plain(report)
+
+
+def hear(path: Path, rate: int = RATE) -> Mono:
+    """Return the sound of an audio file, a film or a MIDI file, mono, from the first picture on."""
+    if path.suffix.lower() in SCORES:
+        sound = synthesize(path, rate=rate)
+    else:
+        sound = own_sound(path, rate)
+    return sound.samples.mean(axis=1)
+
+
+def moments(music: Path, sound: Mono, duration: float) -> dict[str, NDArray[np.float64]]:
+    """Return the moments of ``music`` that may hit a cut: of its notes, or of its sound."""
+    if music.suffix.lower() in SCORES:
+        return cut_hits.events(read_midi(music), duration)
+    return {"beat": beats.track(sound), "onset": av_align.listen(sound).onsets}
+
+
+def aligned(
+    motion: av_align.Motion, sound: av_align.Sound, rate: float, duration: float
+) -> dict[str, dict[str, float]]:
+    """Return {variant: the score, and its mean over SHIFTS of the sound around the video}."""
+    scores = av_align.evaluate(motion, sound, rate)
+    steps = (duration * k / (SHIFTS + 1) for k in range(1, SHIFTS + 1))
+    moved = [av_align.evaluate(motion, av_align.shifted(sound, by, duration), rate) for by in steps]
+    return {
+        name: {"score": score, "shifted": float(np.mean([row[name] for row in moved]))}
+        for name, score in scores.items()
+    }

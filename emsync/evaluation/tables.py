@@ -1,0 +1,223 @@
+"""The reports of ``emsync evaluate`` as lines and tables in Markdown."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+ERRORS = {"median_ms": "+.0f", "p95_ms": "+.0f", "p95_absolute_ms": ".0f"}  # their formats
+ARCS = {  # the measures of ``evaluation.following`` in words
+    "density": "notes a second of each instrument",
+    "polyphony": "pitched notes at once",
+    "velocity": "velocity (by rule)",
+    "mode": "major less minor key",
+    "major_thirds": "share of major thirds",
+    "register": "mean pitch",
+}
+
+
+def sync_table(report: Mapping[str, Any]) -> list[str]:
+    """Return the lines that tell a person what ``sync`` measured."""
+    hits = report["cut_hits"]
+    names = {name: None for row in hits["events"].values() for name in row["within"]}
+    lines = [f"{hits['cuts']} cuts in {report['duration']:.2f} s; shares hit, and by chance"]
+    lines += grid(
+        ["", *names, "median ms"],
+        [
+            [kind, *(f"{number(w['share'], '.0%')} / {w['shuffled']:.0%}"
+                     for w in row["within"].values()), number(row["median_ms"], "+.0f")]
+            for kind, row in hits["events"].items()
+        ],
+    )  # fmt: skip
+    lines += ["AV-Align, and with the sound shifted"]
+    lines += [
+        f"  {name:<14} {row['score']:.3f}  {row['shifted']:.3f}"
+        for name, row in report["av_align"].items()
+    ]
+    lines += [f"CM {report['cm']:.3f}"]
+    lines += [
+        f"beats, {name:<6} cover {row['cover']:.2f}, hit {row['hit']:.2f}"
+        for name, row in report.get("beats", {}).items()
+    ]
+    if "tags" in report:
+        row = report["tags"]
+        lines.append(f"tags ({row['tagger']}): KL {row['kl_categorical']:.3f} categorical, "
+                     f"{row['kl_bernoulli']:.3f} Bernoulli")  # fmt: skip
+    return lines
+
+
+def quality_table(statistics: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """Return the lines of a table of symbolic statistics."""
+    return grid(
+        ["statistic", "scores", "songs", "overlap", "overlapped area", "KL", "songs' own", "KL"],
+        [
+            [name, number(row["mean"], ".3f"), number(row["reference_mean"], ".3f"),
+             *(number(row[key], ".2f") for key in
+               ("overlap", "overlapped_area", "kl", "real_overlapped_area", "real_kl"))]
+            for name, row in statistics.items()
+        ],
+    )  # fmt: skip
+
+
+def control_table(report: Mapping[str, Any]) -> list[str]:
+    """Return the lines of a table of what was requested against what was measured."""
+    named = {
+        "arousal, notes a second of each instrument": report["arousal"],
+        "valence, mood model": report["valence"]["mood_model"],
+        "valence, major less minor key": report["valence"]["mode"],
+        "valence, share of major thirds": report["valence"]["major_thirds"],
+        "onset density, onsets a second": report["onset_density"],
+    }
+    rows = [
+        [name, f"{number(row['rho'], '+.2f')} [{number(row['low'], '+.2f')}, "
+               f"{number(row['high'], '+.2f')}]", str(row["n"])]
+        for name, row in named.items()
+    ]  # fmt: skip
+    bounds = report["boundaries"]
+    rows.append([
+        "boundaries, a chord within 1 s",
+        f"{bounds['hit']:.0%}, by chance {bounds['chance']:.0%}", str(bounds["requested"]),
+    ])  # fmt: skip
+    return [*grid(["requested, measured", "Spearman's rho", "n"], rows), "", *arcs_table(report)]
+
+
+def arcs_table(report: Mapping[str, Any]) -> list[str]:
+    """Return the lines of a table of how the music follows arcs within pieces."""
+    columns = [
+        (arm, axis) for arm in ("conditioned", "constant") for axis in ("valence", "arousal")
+    ]
+    head = [f"{arm}: {axis}" for arm, axis in columns]
+    rows = [
+        [words, *(_followed(report["arcs"][name][arm][axis]) for arm, axis in columns)]
+        for name, words in ARCS.items()
+    ]
+    title = f"scenes of {report['scene']:g} s, rho within pieces"
+    return grid([title, *head], rows)
+
+
+def _followed(row: Mapping[str, Any]) -> str:
+    if row["rho"] is None:
+        return "–"
+    return (f"{row['rho']:+.2f} [{number(row['low'], '+.2f')}, {number(row['high'], '+.2f')}], "
+            f"p {row['p']:.4f}, n {row['n']}")  # fmt: skip
+
+
+def grid(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    """Return the lines of a table."""
+    return ["| " + " | ".join(row) + " |" for row in (head, ["---"] * len(head), *rows)]
+
+
+def number(value: float | None, how: str) -> str:
+    """Return ``value`` in the format ``how``, or a dash where there is none."""
+    return "–" if value is None else format(value, how)
+
+
+def suite_table(report: Mapping[str, Any]) -> str:
+    """Return the report of the suite as a page of Markdown."""
+    title = (
+        f"# emsync {report['version']}, {report['checkpoint']}: "
+        f"{len(report['clips'])} clips, {report['seeds']} seeds"
+    )
+    words = (
+        "*Conditioned*: the model knows the cuts. *Fitted*: time is bent onto them. Brackets: "
+        f"{report['interval']}. *Shuffled*: the same music, the cuts moved around the video."
+    )
+    lines = [title, "", words, *_hits(report), *_errors(report), *_tests(report)]
+    lines += [*_av_align(report), *_cm(report)]
+    if "quality" in report:
+        q = report["quality"]
+        what = f"{q['scores']} scores beside {q['songs']} songs of {q['seconds']:.0f} s"
+        lines += ["", f"## Quality, {what}", "", *quality_table(q["statistics"])]
+    if "control" in report:
+        lines += ["", "## Control", "", *control_table(report["control"])]
+    return "\n".join([*lines, *_clips(report)]) + "\n"
+
+
+def _measures(report: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Return the kinds of events and the tolerances, which are those of every arm."""
+    kinds = next(iter(report["cut_hits"].values()))
+    return [(kind, name) for kind, row in kinds.items() for name in row["within"]]
+
+
+def _hits(report: Mapping[str, Any]) -> list[str]:
+    hits = report["cut_hits"]
+    total = next(iter(hits.values()))["onset"]["cuts"]
+    rows = []
+    for kind, name in _measures(report):
+        row = [f"{kind}, {name}"]
+        for arm in hits.values():
+            within = arm[kind]["within"][name]
+            row += [_share(within["share"]), _share(within["shuffled"], False)]
+        rows.append(row)
+    head = [f"{total} cuts", *(words for arm in hits for words in (arm, "shuffled"))]
+    return ["", "## Cuts hit", "", *grid(head, rows)]
+
+
+def _errors(report: Mapping[str, Any]) -> list[str]:
+    hits = report["cut_hits"]
+    kinds = dict.fromkeys(kind for kind, _ in _measures(report))
+    rows = [
+        [kind, *(", ".join(number(arm[kind][key], how) for key, how in ERRORS.items())
+                 for arm in hits.values())]
+        for kind in kinds
+    ]  # fmt: skip
+    title = "Signed error of the nearest event, ms: median, 95th percentile, of its size"
+    return ["", title, "", *grid(["", *hits], rows)]
+
+
+def _tests(report: Mapping[str, Any]) -> list[str]:
+    versus = list(dict.fromkeys((t["a"], t["b"]) for t in report["tests"]))
+    found = {(t["kind"], t["tolerance"], t["a"], t["b"]): t for t in report["tests"]}
+    rows = []
+    for kind, name in _measures(report):
+        tests = [found[kind, name, a, b] for a, b in versus]
+        cells = [f"{number(t['difference']['value'], '+.2f')}, p {t['p']:.2g}" for t in tests]
+        rows.append([f"{kind}, {name}", *cells])
+    title = "Exact sign-flip test over clips with cuts, two-sided"
+    return ["", "## Tests", "", title, "", *grid(["p", *(f"{a} − {b}" for a, b in versus)], rows)]
+
+
+def _av_align(report: Mapping[str, Any]) -> list[str]:
+    sources = [*report["arms"], "own sound"]
+    rows = [
+        [variant, *(f"{_real(row[s]['score'])} / {number(row[s]['shifted']['value'], '.3f')}"
+                    for s in sources)]
+        for variant, row in report["av_align"].items()
+    ]  # fmt: skip
+    own = report["av_align"]["v2"]["own sound"]["score"]["n"]
+    return [
+        "", "## AV-Align", "", "After the bar: the same with the sound shifted", "",
+        *grid(["variant", *sources], rows),
+        "", f"Own sound: that of the {own} clips that have any.",
+    ]  # fmt: skip
+
+
+def _cm(report: Mapping[str, Any]) -> list[str]:
+    row = ["CM", *(_real(estimate) for estimate in report["cm"].values())]
+    return ["", "## CM, power 5, local, no delay", "", *grid(["", *report["cm"]], [row])]
+
+
+def _clips(report: Mapping[str, Any]) -> list[str]:
+    rows = [
+        [row["clip"], f"{row['duration']:.2f}", str(row["cuts"]),
+         ", ".join(map(str, row["notes"])), ", ".join(map(str, row["instruments"])),
+         "; ".join(row["broken"]) or "ok"]
+        for row in report["clips"]
+    ]  # fmt: skip
+    head = ["clip", "s", "cuts", "notes", "instruments", "files"]
+    lines = ["", "## Clips", "", *grid(head, rows)]
+    if report["failed"]:
+        lines += ["", "Not read:", ""]
+        lines += [f"- {row['path']}: {row['reason']}" for row in report["failed"]]
+    return lines
+
+
+def _share(estimate: Mapping[str, Any], interval: bool = True) -> str:
+    if estimate["value"] is None:
+        return "–"
+    reach = f" [{estimate['low']:.0%}, {estimate['high']:.0%}]" if interval else ""
+    return f"{estimate['value']:.0%}{reach}"
+
+
+def _real(estimate: Mapping[str, Any]) -> str:
+    if estimate["value"] is None:
+        return "–"
+    return f"{estimate['value']:.3f} [{estimate['low']:.3f}, {estimate['high']:.3f}]"
