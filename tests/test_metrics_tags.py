@@ -99,7 +99,7 @@ def test_without_onnxruntime_the_way_out_is_told(
     path = tmp_path / "tiny.onnx"
     path.write_bytes(b"")
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
-    with pytest.raises(AssetError, match="pip install onnxruntime"):
+    with pytest.raises(AssetError, match=r"pip install 'emsync\[tags\]'"):
         tags.load(path, 16000)
 
 

@@ -1,11 +1,14 @@
 """Symbolic statistics: hand-computed values, and real songs."""
 
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from emsync.data.songs import read_song
+from emsync.errors import AssetError
+from emsync.evaluation.quality import evaluate as evaluate_quality
 from emsync.metrics import quality
 from emsync.music.piece import DRUMS, PIANO, Piece
 
@@ -49,6 +52,18 @@ def test_what_a_piece_does_not_have_is_nan_not_zero() -> None:
     measured = quality.measure(Piece.of(np.array([(PIANO, 60, 0.0, 1.0)])))
     assert np.isnan(measured["drum_pattern_consistency"])
     assert np.isnan(measured["bar_regularity"]) and np.isnan(measured["on_grid"])
+
+
+def test_without_muspy_the_message_says_what_to_install(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setitem(sys.modules, "muspy", None)
+    for work in (
+        lambda: quality.measure(bars(8, [(PIANO, 60, 0)])),
+        lambda: evaluate_quality([tmp_path], tmp_path),
+    ):
+        with pytest.raises(AssetError, match=r"python -m pip install 'emsync\[evaluate\]'"):
+            work()
 
 
 def test_overlapped_area_is_one_for_the_same_and_zero_for_strangers() -> None:

@@ -24,6 +24,7 @@ def evaluate(
     At most ``limit`` songs of the folder ``reference``, spread evenly over their names, each cut
     to the median length of the scores.
     """
+    quality.load_muspy()  # before an hour's reading
     pieces, skipped = read_all(find_songs(scores), progress, "Reading scores")
     if not pieces:
         raise InputError("none of the scores could be read" + first_reason(skipped))

@@ -98,6 +98,8 @@ def evaluate(
     if out is not None:
         out.mkdir(parents=True, exist_ok=True)
         check_target(out / "suite.md")
+    if reference is not None:
+        quality.load_muspy()  # before an hour's composing
     composer = Composer.from_pretrained(checkpoint)
     measurements: list[Measurement] = []
     rows: list[dict[str, Any]] = []

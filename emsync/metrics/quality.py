@@ -20,11 +20,13 @@ real_overlapped_area, real_kl    the same for half of the real songs against the
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from emsync.arrays import Seconds
+from emsync.errors import AssetError
 from emsync.music.piece import BEATS, CLASSES, DRUMS, PROGRAMS, Piece
 from emsync.music.statistics import density, onset_density
 
@@ -55,10 +57,21 @@ def beat_positions(piece: Piece, times: Seconds) -> NDArray[np.float64]:
     return np.interp(times, grid, np.arange(len(grid)) * float(BEATS))
 
 
-def to_muspy(piece: Piece):  # type: ignore[no-untyped-def]
-    """Return ``piece`` as a muspy.Music on the grid of its beats."""
-    import muspy
+def load_muspy() -> Any:
+    """Return the package muspy; AssetError where it is not installed."""
+    try:
+        import muspy
+    except ImportError as error:
+        raise AssetError(
+            "symbolic statistics are muspy's, which is not installed: "
+            "python -m pip install 'emsync[evaluate]'"
+        ) from error
+    return muspy
 
+
+def to_muspy(piece: Piece) -> Any:
+    """Return ``piece`` as a muspy.Music on the grid of its beats."""
+    muspy = load_muspy()
     starts = np.round(beat_positions(piece, piece.onsets) * RESOLUTION).astype(int)
     stops = np.round(beat_positions(piece, piece.offsets) * RESOLUTION).astype(int)
     tracks = []
@@ -76,8 +89,7 @@ def to_muspy(piece: Piece):  # type: ignore[no-untyped-def]
 
 def measure(piece: Piece) -> dict[str, float]:
     """Return the statistics of one piece by name."""
-    import muspy
-
+    muspy = load_muspy()
     music = to_muspy(piece)
     bar = BEATS * RESOLUTION
     seconds = max(piece.duration, 1e-9)

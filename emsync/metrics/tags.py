@@ -145,7 +145,8 @@ def _onnx(path: Path) -> Callable[[Samples], ArrayLike]:
         import onnxruntime
     except ImportError as error:
         raise AssetError(
-            f"{str(path)!r} needs onnxruntime: python -m pip install onnxruntime"
+            f"{str(path)!r} is read by onnxruntime, which is not installed: "
+            "python -m pip install 'emsync[tags]'"
         ) from error
     try:
         session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
