@@ -187,7 +187,7 @@ def decoding(model: EventTransformer) -> dict[str, Any]:
 
 def ffmpeg(*arguments: str | Path) -> None:
     """Run FFmpeg."""
-    from imageio_ffmpeg import get_ffmpeg_exe  # moviepy brings it
+    from imageio_ffmpeg import get_ffmpeg_exe  # type: ignore[import-untyped]
 
     command = [get_ffmpeg_exe(), "-nostdin", "-v", "error", *arguments]
     subprocess.run(command, check=True, stdout=sys.stderr)

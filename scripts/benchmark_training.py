@@ -63,11 +63,10 @@ def measure(asked: argparse.Namespace, attention: str) -> dict[str, Any]:
     """Return the figures of one form of attention."""
     from emsync import plugins
     from emsync.conditioning import Conditioner
-    from emsync.model.attention import ATTENTIONS
     from emsync.model.transformer import EventTransformer, ModelConfig
     from emsync.training.accelerator import SingleProcess
     from emsync.training.config import TrainConfig
-    from emsync.training.loop import loss_of, optimizers
+    from emsync.training.loop import loss_of, optimizers, use_attention
 
     torch.manual_seed(0)
     machine = SingleProcess(asked.bf16)
@@ -79,8 +78,7 @@ def measure(asked: argparse.Namespace, attention: str) -> dict[str, Any]:
         asked.dropout,
     )  # fmt: skip
     model = machine.prepare(EventTransformer(shape, conditioners))
-    for block in model.blocks:
-        block.attention.fused = ATTENTIONS[attention]
+    use_attention(model, attention)
     if asked.compile:
         model.compile()
     moves = optimizers(model, TrainConfig("", "", steps=1))

@@ -12,6 +12,7 @@ import tempfile
 import wave
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -103,7 +104,8 @@ def places(films: Sequence[Film], tracks: Sequence[Track], settings: Mapping[str
 
 def difference(films: Sequence[Film], tracks: Sequence[Track], settings: Mapping[str, Any]) -> str:
     """Return by how much own tracks score above others, all cut to the film (Table 1)."""
-    own, others = [], []
+    own: list[float] = []
+    others: list[float] = []
     for film in films:
         for m in rank(film.pictures, shortened(tracks, film), **settings):
             (own if m.path.as_posix() == film.own else others).append(m.score)
@@ -214,19 +216,19 @@ def experiment(shared: Path) -> Iterator[str]:
         yield from table(
             f"{title}: {len(some)} films × {len(library)} tracks",
             {
-                "any offset": lambda s, f=some, t=library: places(f, t, s),
-                "cut to the film": lambda s, f=some, t=library: places(f, t, s, True),
+                "any offset": partial(places, some, library),
+                "cut to the film": partial(places, some, library, shorten=True),
             },
             len(library),
         )
     clips, parts = pieces(musical, fitting)
     title = f"Pieces of {PIECE:g} s of the clips whose sound is music: {len(clips)} × {len(parts)}"
-    yield from table(title, {"equal lengths": lambda s: places(clips, parts, s)}, len(parts))
+    yield from table(title, {"equal lengths": partial(places, clips, parts)}, len(parts))
     long = [t for t in fitting if len(t.rhythm.signal) > 1.4 * DRAWN * STEP_RATE
             and not any(f.own == t.name for f in films)]  # fmt: skip
     jumps = drawn(long, np.random.default_rng(0))
     title = f"Control, clips drawn to the beats of a passage: {len(jumps)} × {len(long)}"
-    yield from table(title, {"any offset": lambda s: places(jumps, long, s)}, len(long))
+    yield from table(title, {"any offset": partial(places, jumps, long)}, len(long))
     yield "\n### Beside the ranks\n"
     yield ("| metric | control: offset found within 0.1 s | clips with music: own above others | "
            "all clips: rho of length and score |")  # fmt: skip
@@ -258,7 +260,7 @@ def scale(shared: Path, count: int) -> Iterator[str]:
         yield f"index read and files checked: {loaded:.2f} s, {again.heard} heard again"
         for metric in ("cm", "dm"):
             start = perf_counter()
-            rank(pictures, again.tracks, metric)  # type: ignore[arg-type]
+            rank(pictures, again.tracks, metric)
             yield f"query, {metric}: {perf_counter() - start:.2f} s"
 
 

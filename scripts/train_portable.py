@@ -18,11 +18,9 @@ ROOT = Path(__file__).parents[1]
 def offer(checkout: Path, folder: Path) -> None:
     """Put a checkout on the path, and its entry points into ``folder`` as an installation would."""
     project = tomllib.loads((checkout / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    info = folder / f"{project['name']}-{project['version']}.dist-info"
+    info = folder / f"{project['name']}-0.dist-info"  # of whatever version
     info.mkdir()
-    (info / "METADATA").write_text(
-        f"Metadata-Version: 2.1\nName: {project['name']}\nVersion: {project['version']}\n"
-    )
+    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {project['name']}\nVersion: 0\n")
     lines = [
         line
         for group, points in project["entry-points"].items()

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from emsync.errors import AssetError
 
-Part = TypeVar("Part", nn.Module, torch.optim.Optimizer)
+Part = TypeVar("Part", bound=nn.Module | torch.optim.Optimizer)
 
 
 class Accelerator(Protocol):

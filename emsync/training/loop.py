@@ -107,9 +107,7 @@ def set_up(config: TrainConfig, machine: Accelerator) -> Run:
     model = EventTransformer(shape, conditioners)
     if origin:
         load_weights(model, find_checkpoint(origin) / "model.safetensors")
-    for module in model.modules():
-        if isinstance(module, RelativeAttention):
-            module.fused = ATTENTIONS[config.attention]
+    use_attention(model, config.attention)
     if config.compile:
         model.compile()
     optims = optimizers(model, config)
@@ -127,6 +125,13 @@ def set_up(config: TrainConfig, machine: Accelerator) -> Run:
         [[group["lr"] for group in optim.param_groups] for optim in optims],
         token_weights(store, config.chord_weight).to(machine.device), state,
     )  # fmt: skip
+
+
+def use_attention(model: EventTransformer, name: str) -> None:
+    """Let every layer of ``model`` attend by the form ``name`` of ATTENTIONS."""
+    for module in model.modules():
+        if isinstance(module, RelativeAttention):
+            module.fused = ATTENTIONS[name]
 
 
 def with_conditioners(
