@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -120,9 +121,10 @@ def step_seconds(decoder: Decoder | QuantizedDecoder, batch: int) -> float:
     Only the first piece's tokens are read: what is remembered of the others costs as much.
     """
     model = decoder.model
-    ids = torch.randint(model.config.vocab_size, (1, READ))
-    decoder.prefill(ids, features(model, READ), [0])
-    rows = {c.name: torch.full((batch, c.channels), torch.nan) for c in model.per_token}
+    ids = torch.randint(model.config.vocab_size, (1, READ)).numpy()
+    prefill = {name: rows.numpy() for name, rows in features(model, READ).items()}
+    decoder.prefill(ids, prefill, [0])
+    rows = {c.name: np.full((batch, c.channels), np.nan, np.float32) for c in model.per_token}
     return best(lambda: decoder.step(ids[0, :batch], rows), 20)
 
 

@@ -1,6 +1,7 @@
 """Decoding in int8, against the plain model."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -51,21 +52,21 @@ def inputs(tokens: int, batch: int, holes: float) -> tuple[Tensor, dict[str, Ten
     return ids, features
 
 
-def part(features: dict[str, Tensor], until: int) -> dict[str, Tensor]:
+def part(features: dict[str, Any], until: int) -> dict[str, Any]:
     return {k: v if k == "valence_arousal" else v[:, :until] for k, v in features.items()}
 
 
-@torch.inference_mode()
 def decode(
-    decoder: Decoder | QuantizedDecoder, ids: Tensor, features: dict[str, Tensor], first: int
+    decoder: Decoder | QuantizedDecoder, tokens: Tensor, tensors: dict[str, Tensor], first: int
 ) -> Tensor:
     """Return the (B, T - first + 1, V) logits of prefilling ``first`` tokens and then each step."""
+    ids, features = tokens.numpy(), {name: rows.numpy() for name, rows in tensors.items()}
     pieces = range(len(ids))
     logits = [decoder.prefill(ids[:, :first], part(features, first), pieces)]
     for t in range(first, ids.shape[1]):
         rows = {k: v[:, t] for k, v in features.items() if k != "valence_arousal"}
         logits.append(decoder.step(ids[:, t], rows))
-    return torch.stack(logits, 1)
+    return torch.from_numpy(np.stack(logits, 1))
 
 
 @pytest.mark.parametrize("holes", [0.0, 0.4, 1.0])

@@ -3,13 +3,15 @@
 import itertools
 import math
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
+from emsync.conditioning import Floats
 from emsync.errors import UsageError
-from emsync.model.int8 import decoder as int8
-from emsync.model.sampling import SlidingWindowDecoder
+from emsync.model import sliding_window
+from emsync.model.sliding_window import SlidingWindowDecoder
 from emsync.model.transformer import (
     QUERIES,
     Cache,
@@ -117,25 +119,32 @@ def window(read: int, context: int) -> list[int]:
     return seen
 
 
+def arrays(features: dict[str, Tensor]) -> dict[str, Floats]:
+    return {name: rows.numpy() for name, rows in features.items()}
+
+
+def token(features: dict[str, Floats], t: int) -> dict[str, Floats]:
+    """Return the rows of token ``t``."""
+    return {name: rows[:, t] for name, rows in features.items()}
+
+
 def test_stepping_equals_reading_the_window_anew_when_the_context_is_full(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(int8, "supported", lambda model: False)
+    monkeypatch.setattr(sliding_window, "supported", lambda model: False)
     model = network()
     ids, features = inputs(5 * CONTEXT)
+    per_token = arrays(features)
     decoder = SlidingWindowDecoder(
-        model, {"valence_arousal": features["valence_arousal"]}, len(ids)
+        model, {"valence_arousal": per_token.pop("valence_arousal")}, len(ids)
     )
-    with torch.no_grad():
-        for t in range(ids.shape[1]):
-            rows = {k: v[:, t] for k, v in features.items() if k != "valence_arousal"}
-            logits = decoder.step(ids[:, t], rows)
-            seen = torch.tensor(window(t + 1, CONTEXT))
-            seen_rows = {
-                k: v if k == "valence_arousal" else v[:, seen] for k, v in features.items()
-            }
-            plain = model(ids[:, seen], seen_rows)[:, -1]
-            torch.testing.assert_close(logits, plain, rtol=1e-4, atol=1e-4)
+    for t in range(ids.shape[1]):
+        logits = decoder.step(ids[:, t].numpy(), token(per_token, t))
+        seen = torch.tensor(window(t + 1, CONTEXT))
+        rows = {k: v if k == "valence_arousal" else v[:, seen] for k, v in features.items()}
+        with torch.no_grad():
+            plain = model(ids[:, seen], rows)[:, -1]
+        np.testing.assert_allclose(logits, plain.numpy(), rtol=1e-4, atol=1e-4)
 
 
 @pytest.mark.parametrize("quick", [False, True])
@@ -147,46 +156,46 @@ def test_a_new_prefix_counts_for_the_whole_window_and_neighbours_go_on(
     changed: list[int], when: int, quick: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if not quick:
-        monkeypatch.setattr(int8, "supported", lambda model: False)
+        monkeypatch.setattr(sliding_window, "supported", lambda model: False)
     model = network()
     ids, features = inputs(CONTEXT, 3)
-    before = features.pop("valence_arousal")
-    after = before.clone()
-    after[1] = torch.tensor([[9.0, 0.0], [0.0, -9.0]])
+    per_token = arrays(features)
+    before = per_token.pop("valence_arousal")
+    after = before.copy()
+    after[1] = [[9.0, 0.0], [0.0, -9.0]]
     after[2] = -after[1]
     for block in model.blocks:
         torch.nn.init.normal_(block.attention.out.weight)  # the prefix matters
-    with torch.no_grad():
-        read = {}
-        for name, prefix in (("updated", before.clone()), ("before", before), ("after", after)):
-            decoder = SlidingWindowDecoder(model, {"valence_arousal": prefix}, 3)
-            for t in range(10):
-                for piece in changed if name == "updated" and t == when else ():
-                    decoder.update_prefix(piece, {"valence_arousal": after[piece]})
-                logits = decoder.step(ids[:, t], {k: v[:, t] for k, v in features.items()})
-            read[name] = logits
+    read = {}
+    for name, prefix in (("updated", before.copy()), ("before", before), ("after", after)):
+        decoder = SlidingWindowDecoder(model, {"valence_arousal": prefix}, 3)
+        for t in range(10):
+            for piece in changed if name == "updated" and t == when else ():
+                decoder.update_prefix(piece, {"valence_arousal": after[piece]})
+            logits = decoder.step(ids[:, t].numpy(), token(per_token, t))
+        read[name] = logits
     others = [piece for piece in range(3) if piece not in changed]
-    near = (read["after"] - read["before"])[changed].abs().amax(1).min() / (3 if quick else 1000)
+    apart = np.abs(read["after"] - read["before"])[changed].max(axis=1).min()
+    near = apart / (3 if quick else 1000)
     assert near > 1e-5
-    assert (read["updated"] - read["before"])[others].abs().max() < near
-    assert (read["updated"] - read["after"])[changed].abs().max() < near
+    assert np.abs(read["updated"] - read["before"])[others].max() < near
+    assert np.abs(read["updated"] - read["after"])[changed].max() < near
 
 
 @pytest.mark.parametrize("context", [8, 9, 24])
 def test_the_window_keeps_the_first_token_and_an_unbroken_newest_half(context: int) -> None:
     model = network(context)
-    ids, features = inputs(5 * context)
+    tokens, features = inputs(5 * context)
+    ids, per_token = tokens.numpy(), arrays(features)
     decoder = SlidingWindowDecoder(
-        model, {"valence_arousal": features["valence_arousal"]}, len(ids)
+        model, {"valence_arousal": per_token.pop("valence_arousal")}, len(ids)
     )
-    with torch.no_grad():
-        for t in range(ids.shape[1]):
-            rows = {k: v[:, t] for k, v in features.items() if k != "valence_arousal"}
-            decoder.step(ids[:, t], rows)
-            seen = decoder.ids[:, : decoder.length]
-            assert min(t + 1, context // 2 + 1) <= seen.shape[1] <= context
-            assert torch.equal(seen[:, 0], ids[:, 0])
-            assert torch.equal(seen[:, 1:], ids[:, t + 2 - seen.shape[1] : t + 1])
+    for t in range(ids.shape[1]):
+        decoder.step(ids[:, t], token(per_token, t))
+        seen = decoder.ids[:, : decoder.length]
+        assert min(t + 1, context // 2 + 1) <= seen.shape[1] <= context
+        assert np.array_equal(seen[:, 0], ids[:, 0])
+        assert np.array_equal(seen[:, 1:], ids[:, t + 2 - seen.shape[1] : t + 1])
 
 
 def test_no_token_sees_a_later_one() -> None:

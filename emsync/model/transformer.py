@@ -15,9 +15,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from emsync.conditioning import Conditioner
+from emsync.conditioning import Conditioner, Floats
 from emsync.errors import UsageError
 from emsync.model.attention import Attend
+from emsync.tokens import Ids
 
 QUERIES = 256  # computed at once: less memory, and no work on keys that lie in their future
 
@@ -233,23 +234,36 @@ class EventTransformer(nn.Module):
 
 
 class Decoder:
-    """Decodes a batch of pieces with a KV cache: ``prefill``, then ``step`` by ``step``."""
+    """Decodes a batch of pieces with a KV cache: ``prefill``, then ``step`` by ``step``.
+
+    It takes and returns arrays, and computes with tensors where the model is.
+    """
 
     def __init__(self, model: EventTransformer, batch: int) -> None:
         self.model, self.cache = model, Cache(model, batch)
 
-    def prefill(self, ids: Tensor, features: Mapping[str, Tensor], pieces: Sequence[int]) -> Tensor:
+    @torch.inference_mode()
+    def prefill(self, ids: Ids, features: Mapping[str, Floats], pieces: Sequence[int]) -> Floats:
         """Read the first (P, T) tokens of P ``pieces`` anew; return (P, V) logits of the next."""
         fresh = Cache(self.model, len(pieces))
-        logits = self.model(ids, features, fresh)[:, -1]
+        tensors = {name: self._tensor(rows) for name, rows in features.items()}
+        logits = self.model(self._tensor(ids), tensors, fresh)[:, -1]
         self.cache.memory[:, :, pieces] = fresh.memory
         self.cache.length = fresh.length
-        return logits
+        return _array(logits)
 
     def set_active(self, pieces: Sequence[int]) -> None:
-        """Ignore which pieces are still decoded: here the others cost nothing more."""
+        """Do nothing: pieces that are no longer needed are decoded with the others."""
 
-    def step(self, ids: Tensor, rows: Mapping[str, Tensor]) -> Tensor:
+    @torch.inference_mode()
+    def step(self, ids: Ids, rows: Mapping[str, Floats]) -> Floats:
         """Read (B,) tokens and their (B, channels) rows of features; return (B, V) logits."""
-        features = {name: row[:, None] for name, row in rows.items()}
-        return self.model(ids[:, None], features, self.cache)[:, -1]
+        features = {name: self._tensor(row[:, None]) for name, row in rows.items()}
+        return _array(self.model(self._tensor(ids[:, None]), features, self.cache)[:, -1])
+
+    def _tensor(self, array: Ids | Floats) -> Tensor:
+        return torch.from_numpy(array).to(self.model.head.weight.device)
+
+
+def _array(logits: Tensor) -> Floats:
+    return logits.float().cpu().numpy()

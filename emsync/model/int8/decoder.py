@@ -34,6 +34,7 @@ from emsync.model.int8.kernels import (
 )
 from emsync.model.int8.quantize import quantized
 from emsync.model.transformer import Block, EventTransformer
+from emsync.tokens import Ids
 
 CHUNK = 64  # vectors of one piece that a thread computes at a time
 
@@ -49,7 +50,7 @@ class QuantizedDecoder:
     """Decodes a batch of pieces with an int8 KV cache: ``prefill``, then ``step`` by ``step``."""
 
     def __init__(self, model: EventTransformer, batch: int) -> None:
-        self.model, self.batch, self.length = model, batch, 0
+        self.model, self.batch, self.length = model, batch, 0  # tokens and prefix vectors read
         self.network, self.cache = _quantized(model), _empty_cache(model, batch)
         self.inputs = _positional_inputs(model)
         self.tokens = _numbers(model.tokens.weight)
@@ -60,18 +61,17 @@ class QuantizedDecoder:
         threads = max(1, min(torch.get_num_threads(), len(pieces)))
         self.groups = np.array_split(np.array(pieces, np.int64), threads)  # one for each thread
 
-    def prefill(self, ids: Tensor, features: Mapping[str, Tensor], pieces: Sequence[int]) -> Tensor:
+    def prefill(self, ids: Ids, features: Mapping[str, Floats], pieces: Sequence[int]) -> Floats:
         """Read the first (P, T) tokens of P ``pieces`` anew; return (P, V) logits of the next."""
-        own = ({name: rows[i] for name, rows in features.items()} for i in range(len(pieces)))
-        return torch.cat([self._prefill(*given) for given in zip(ids, own, pieces, strict=True)])
+        own = [{name: rows[i] for name, rows in features.items()} for i in range(len(pieces))]
+        return np.concatenate(list(map(self._prefill, ids, own, pieces)))
 
-    def _prefill(self, ids: Tensor, features: Mapping[str, Tensor], piece: int) -> Tensor:
+    def _prefill(self, ids: Ids, features: Mapping[str, Floats], piece: int) -> Floats:
         """Read the first (T,) tokens of a piece; return (1, V) logits of the next."""
-        conditions = self.model.conditions
-        before = [_numbers(conditions(c.name, features[c.name])) for c in self.model.prefix]
-        x = np.concatenate([*before, self.tokens[ids.numpy()]])  # (N, D)
+        prefix = [self._prefix(c.name, features[c.name]) for c in self.model.prefix]
+        x = np.concatenate([*prefix, self.tokens[ids]])  # (N, D)
         rows = self._rows(features, len(ids))
-        ahead = rows[:1].repeat(len(x) - len(ids), 0)  # the prefix sees row 0
+        ahead = rows[:1].repeat(len(x) - len(ids), 0)  # the prefix gets row 0
         rows = np.concatenate([ahead, rows])
         pieces, positions = np.full(len(x), piece), np.arange(len(x))
         embed(self.inputs, rows, positions, x)
@@ -83,22 +83,26 @@ class QuantizedDecoder:
             calls = [(*here, *part, qkv) for part, qkv in zip(given, found, strict=True)]
             _run(attention_and_mlp, calls)
         self.length = len(x)
-        return torch.from_numpy(lm_head(self.network, x[-1:]))
+        return lm_head(self.network, x[-1:])
 
-    def step(self, ids: Tensor, rows: Mapping[str, Tensor]) -> Tensor:
+    def _prefix(self, name: str, rows: Floats) -> Floats:
+        """Return the (P, D) vectors of a prefix condition."""
+        return _numbers(self.model.conditions(name, torch.from_numpy(rows)))
+
+    def step(self, ids: Ids, rows: Mapping[str, Floats]) -> Floats:
         """Read (B,) tokens and their (B, channels) rows of features; return (B, V) logits."""
-        x, positions = self.tokens[ids.numpy()], np.full(self.batch, self.length)
+        x, positions = self.tokens[ids], np.full(self.batch, self.length)
         embed(self.inputs, self._rows(rows, self.batch), positions, x)
         self.length += 1
         calls = [(self.network, self.cache, x[own], own, positions[own]) for own in self.groups]
         logits = np.zeros((self.batch, self.model.config.vocab_size), np.float32)
         for own, found in zip(self.groups, _run(decode_step, calls), strict=True):
             logits[own] = found
-        return torch.from_numpy(logits)
+        return logits
 
-    def _rows(self, rows: Mapping[str, Tensor], n: int) -> Floats:
+    def _rows(self, rows: Mapping[str, Floats], n: int) -> Floats:
         """Return the (N, channels) features of all per-token conditions, side by side."""
-        features = [rows[c.name].numpy() for c in self.model.per_token]
+        features = [rows[c.name] for c in self.model.per_token]
         return np.concatenate([np.empty((n, 0), np.float32), *features], axis=1)
 
 
