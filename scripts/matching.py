@@ -153,7 +153,7 @@ def drawn(tracks: Sequence[Track], rng: np.random.Generator) -> list[Film]:
         impact = Impact()
         hits = list(track.rhythm.beats / STEP_RATE - start)
         for at, grey in _jumping([hit for hit in hits if hit >= 0], rng):
-            impact(at, grey)
+            impact.see(at, grey)
         films.append(Film(track.name, pictures_of(impact.signal(DRAWN)), True, start))
     return films
 

@@ -31,8 +31,11 @@ class Impact:
         self._last: tuple[float, Picture] | None = None
 
     def __call__(self, frame: Frame) -> None:
-        """Take the next frame in; of frames closer than PAIR seconds only some are used."""
-        time, grey = frame.time, frame.grey
+        """Take the next frame in."""
+        self.see(frame.time, frame.grey)
+
+    def see(self, time: float, grey: Picture) -> None:
+        """Take in what is shown at ``time``; of frames closer than PAIR seconds only some count."""
         if self._last is not None:
             before, earlier = self._last
             if time - before < PAIR:
