@@ -1,4 +1,4 @@
-"""What a video asks of its music: the facts that every conditioner reads, as editable JSON.
+"""What a video requests of its music: the facts that every conditioner reads, as editable JSON.
 
 ``emsync analyze clip.mp4 --out analysis.json`` writes it, a person may edit it, and
 ``emsync generate clip.mp4 --analysis analysis.json`` reads it back.
@@ -43,7 +43,7 @@ class Analysis:
     motion: Curve | None = None  # mean optical flow, in picture heights a second
     valence: float = math.nan  # in [-1, 1]; NaN when not known
     arousal: float = math.nan  # in [-1, 1]
-    tempo: float = math.nan  # beats a minute asked of the music; NaN leaves it to the composer
+    tempo: float = math.nan  # beats a minute requested of the music; NaN leaves it to the composer
     tonic: str = ""  # such as "F#", that the music shall stand on; empty leaves it to the composer
     requested: Mapping[str, str] = field(default_factory=dict)  # of plug-in conditions, by name
     emotion: Mapping[str, float] = field(default_factory=dict)  # probabilities, summing to 1
@@ -51,7 +51,7 @@ class Analysis:
     arousal_curve: Curve | None = None
     arc: tuple[State, ...] = ()  # over all of [0, duration] without a gap; () is one state
     source: str = ""  # the name of the video file
-    estimator: str = ""  # the plug-in that felt the emotion; empty where a person gave it
+    estimator: str = ""  # the plug-in that estimated the emotion; empty where a person gave it
 
     def __post_init__(self) -> None:
         if not self.arc:
@@ -61,12 +61,12 @@ class Analysis:
 
     @property
     def kept(self) -> list[Cut]:
-        """The cuts that the music is asked to answer."""
+        """The cuts that the music is to hit."""
         return [cut for cut in self.cuts if cut.kept]
 
     @classmethod
     def of(cls, footage: Footage, estimator: Estimator | None = None) -> Self:
-        """Return what ``footage`` asks of its music; cuts are thinned, the feeling is estimated."""
+        """Return the analysis of ``footage``: its cuts thinned, its feeling estimated."""
         estimator = estimator or choose()
         video, cuts = footage.film, thin(footage.cuts, footage.film.duration)
         spans = scenes(cuts, video.duration)
@@ -95,7 +95,7 @@ class Analysis:
         arousal: float | None = None,
         scale: float = SCALE,
     ) -> Self:
-        """Return the analysis with the feeling a person asks for in place of the estimated one.
+        """Return the analysis with the feeling a person requests in place of the estimated one.
 
         ``emotion`` (weights) sets valence and arousal by the mixture's mean at ``scale``;
         ``valence`` and ``arousal`` have the last word. Without ``emotion`` the probabilities follow

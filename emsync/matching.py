@@ -1,7 +1,7 @@
 """Music that moves with a film, found in a folder: ranked by CM or DM, wherever it may start.
 
-A track is heard once: its onset strength and its beats are kept in an index. To ask, the film is
-watched once, and all tracks are slid along it together.
+A track is heard once: its onset strength and its beats are kept in an index. For a query the film
+is watched once, and all tracks are slid along it together.
 """
 
 import os
@@ -26,7 +26,7 @@ from emsync.signals import STEP_RATE
 from emsync.sound import audio
 from emsync.sound.decode import read_stereo
 from emsync.sound.mux import check_mux, mux, soundtrack
-from emsync.sound.rhythm import Rhythm, beats, listen
+from emsync.sound.rhythm import Rhythm, beats, read_rhythm
 from emsync.video.film import Film, open_film
 from emsync.video.impact import Impact, check_moves
 from emsync.video.watch import watch
@@ -64,7 +64,7 @@ class Library:
     tracks: list[Track]
     skipped: list[tuple[str, str]]  # name and reason of each file that could not be heard
     heard: int  # tracks that were not in the index, or have changed since
-    rebuilt: str  # why an index was made anew, if it was
+    rebuilt: str  # why an index was rebuilt, if it was
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,7 +75,7 @@ class Ranking:
     metric: Metric
     tracks: int  # that were ranked
     heard: int  # of them, those that were not in the index, or have changed since
-    rebuilt: str  # why the index was made anew, if it was
+    rebuilt: str  # why the index was rebuilt, if it was
     skipped: tuple[tuple[Path, str], ...]  # files that could not be heard, and why
     index: Path | None = None
     video: Path | None = None  # the film with the best track, if it was written
@@ -122,7 +122,7 @@ def match(
     if out is not None:
         check_mux(film, out := Path(out))
     began = time.perf_counter()
-    duration, signal = see(film, progress)
+    duration, signal = visible_impact(film, progress)
     check_moves(signal, film.path)
     watched = time.perf_counter()
     found = listen_to(library, index, progress)
@@ -192,7 +192,7 @@ def rank(
     return sorted(matches, key=lambda m: (-m.score, m.path.as_posix()))
 
 
-def see(film: Film, progress: Progress = silent) -> tuple[float, Float64s]:
+def visible_impact(film: Film, progress: Progress = silent) -> tuple[float, Float64s]:
     """Watch ``film``; return its seconds and its visible impact."""
     impact = Impact()
     footage = watch(film, lambda share: progress("Watching", share), [impact])
@@ -266,7 +266,7 @@ def _hear(
     progress("Listening", 0.0)
     pool = ThreadPoolExecutor(os.cpu_count())
     try:
-        jobs = {pool.submit(listen, item[0]): item for item in stale}
+        jobs = {pool.submit(read_rhythm, item[0]): item for item in stale}
         for done, job in enumerate(as_completed(jobs), 1):
             error = job.exception()
             if error is not None and not isinstance(error, InputError):
@@ -278,7 +278,7 @@ def _hear(
 
 
 def read_index(path: Path) -> tuple[dict[str, Track], str]:
-    """Return the tracks of an index by name, and why it must be made anew, if so.
+    """Return the tracks of an index by name, and why it must be rebuilt, if so.
 
     No file is an empty index. InputError says so when the file is no index, or of a newer emsync:
     it is not overwritten.

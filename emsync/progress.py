@@ -1,4 +1,4 @@
-"""How long work tells how far it is, and how long each of its stages took."""
+"""How far work is, for whoever shows it, and how long each of its stages took."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -10,7 +10,7 @@ Progress: TypeAlias = Callable[[str, float], None]  # the stage, and the share o
 
 
 def silent(stage: str, share: float) -> None:
-    """Tell nobody."""
+    """Show nothing."""
 
 
 @dataclass

@@ -2,14 +2,14 @@
 
     score = 0.35 hits + 0.1 ending + 0.15 density + 0.15 mood + 0.25 likeness
 
-- hits: the kept cuts that are answered, each by its strength; a chord counts 1, a downbeat 0.85, a
+- hits: the kept cuts that are hit, each by its strength; a chord counts 1, a downbeat 0.85, a
   beat 0.6. One without cuts.
 - ending: the notes of the last chord, up to six, over six, if it rings to the end.
-- density: how near the notes a second of each instrument are to what the arousal asks for.
-- mood: how near what the notes suggest (``music.mood``) is to the valence that is asked for.
+- density: how near the notes a second of each instrument are to what the arousal requests.
+- mood: how near what the notes suggest (``music.mood``) is to the requested valence.
 - likeness: how typical of real songs the piece is (``music.typicality``): no tone that never stops.
 
-Where rhythm is asked for, it counts for a fifth and all the others for four:
+Where rhythm is requested, it counts for a fifth and all the others for four:
 
 - rhythm: CM of the piece, as it sounds, and the pictures, of power 1 and without delay.
 """
@@ -35,7 +35,7 @@ from emsync.sound.synthesis import synthesize
 from emsync.tokens import Ids
 
 WEIGHTS = {"hits": 0.35, "ending": 0.1, "density": 0.15, "mood": 0.15, "likeness": 0.25}
-RHYTHM = {"rhythm": 0.25}  # weighs beside the others, where it is asked for
+RHYTHM = {"rhythm": 0.25}  # weighs with the others, where it is requested
 WORTH = {"chord": 1.0, "downbeat": 0.85, "beat": 0.6}
 CALM, BUSY = 0.5, 10.0  # notes a second of each instrument at arousal -1 and 1
 
@@ -48,7 +48,7 @@ class Candidate:
     ending: Ending
     seed: int
     ids: Ids  # (T,) tokens it was drawn as
-    parts: dict[str, float]  # from 0 to 1, by the names of WEIGHTS, and of RHYTHM if asked for
+    parts: dict[str, float]  # from 0 to 1, by the names of WEIGHTS, and of RHYTHM if requested
 
     def to_json(self) -> dict[str, Any]:
         """Return plain values for ``json.dumps``: the seed, the score and its parts."""
@@ -70,20 +70,20 @@ def rank(candidates: Iterable[Candidate]) -> list[Candidate]:
 def judge(
     fitted: Fitted,
     ending: Ending,
-    asked: Analysis,
+    requested: Analysis,
     seed: int,
     ids: Ids,
     pictures: Float64s | None = None,
 ) -> Candidate:
-    """Return the candidate with its parts measured against what is ``asked``.
+    """Return the candidate with its parts measured against what is ``requested``.
 
     ``pictures`` is the visible impact of the film, where its rhythm counts too.
     """
     parts = {
         "hits": _hits(fitted),
         "ending": _ending(fitted.piece, fitted.duration),
-        "density": _density(fitted.piece, fitted.duration, asked.arousal),
-        "mood": _mood(fitted.piece, asked.valence),
+        "density": _density(fitted.piece, fitted.duration, requested.arousal),
+        "mood": _mood(fitted.piece, requested.valence),
         "likeness": typicality(fitted.piece, fitted.duration),
     }
     if pictures is not None:
@@ -92,11 +92,11 @@ def judge(
 
 
 def _hits(fitted: Fitted) -> float:
-    asked = sum(report.cut.strength for report in fitted.kept)
-    if not asked:
+    total = sum(report.cut.strength for report in fitted.kept)
+    if not total:
         return 1.0
     worth = sum(r.cut.strength * WORTH[r.hit.kind] for r in fitted.kept if r.hit is not None)
-    return worth / asked
+    return worth / total
 
 
 def _ending(piece: Piece, duration: float) -> float:
@@ -125,5 +125,5 @@ def _rhythm(piece: Piece, duration: float, pictures: Float64s) -> float:
     # The sound itself: an envelope drawn from the notes correlates with it by no more than 0.5.
     sound = audio.fit(synthesize(to_score(piece), rate=SAMPLE_RATE), duration)
     heard = as_signal(onset_strength(sound.samples.mean(axis=1)))
-    # Of power 1: of higher powers a few onsets decide, and on real films they told us nothing.
+    # Of power 1: with higher powers a few onsets decide, which was no help on real films.
     return cm(heard, pictures, power=1, delays=(0.0,)).score

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from emsync.matching import Track, listen_to, rank, see
+from emsync.matching import Track, listen_to, rank, visible_impact
 from emsync.metrics.statistics import spearman
 from emsync.signals import SAMPLE_RATE, STEP_RATE
 from emsync.sound.decode import read_mono
@@ -73,7 +73,7 @@ def gather(shared: Path) -> tuple[list[Film], list[Track]]:
     for row in rows(shared / "clips"):
         name, path = row["file"], shared / "clips" / row["file"]
         if row["has_audio"] == "yes" and row["audio_silent"] == "no" and name not in TWINS:
-            _, signal = see(open_film(path))
+            _, signal = visible_impact(open_film(path))
             films.append(Film(name, pictures_of(signal), row["rhythm_suit"] != "0"))
             tracks.append(as_track(name, rhythm_of(read_mono(path))))
     for row in rows(shared / "music"):
@@ -253,7 +253,7 @@ def scale(shared: Path, count: int) -> Iterator[str]:
         start = perf_counter()
         again = listen_to(folder, index)
         loaded = perf_counter() - start
-        _, signal = see(open_film(shared / "clips" / "chrome_ad.webm"))
+        _, signal = visible_impact(open_film(shared / "clips" / "chrome_ad.webm"))
         pictures = pictures_of(signal)
         yield f"tracks: {len(heard.tracks)}; a film of {len(signal) / STEP_RATE:.0f} s"
         yield f"index: {indexed:.1f} s, {index.stat().st_size / 1e6:.1f} MB"

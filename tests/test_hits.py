@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from emsync.analysis import Cut
 from emsync.errors import UsageError
 from emsync.fit import hits
-from emsync.fit.hits import Events, Plan, Sync, choose, find_events, fit, worth
+from emsync.fit.hits import Events, Plan, Sync, find_events, fit, plan_hits, worth
 from emsync.fit.time_map import Fitted
 from emsync.music.bars import find_bars
 from emsync.music.piece import BASS, DRUMS, PIANO, Piece
@@ -119,7 +119,7 @@ def test_what_is_fitted_already_needs_no_bending(piece: Piece, cuts: list[Cut], 
     bars = find_bars(piece, 60.0)
     events = find_events(piece, bars, sync)
     moved = Events(once.time_map.apply(events.times), events.kinds)
-    again = choose(moved, aimed, 0.06)
+    again = plan_hits(moved, aimed, 0.06)
     on_cut = [np.abs(moved.times - cut.time).min(initial=1) < 1e-6 for cut in aimed]
     assert all(on_cut)
     assert (
@@ -192,7 +192,7 @@ def test_the_choice_equals_the_best_of_all_plans(
     events = Events(np.array(times) / 100, np.array(kinds))
     cuts = [Cut(spot / 100, data.draw(st.sampled_from([0.0, 0.5, 1.0]))) for spot in spots]
     change = data.draw(st.sampled_from([0.03, 0.06, 0.15]))
-    plan = choose(events, cuts, change)
+    plan = plan_hits(events, cuts, change)
     best = max(score(p, events, cuts, change) for p in every_plan(events, cuts, change))
     assert score(plan, events, cuts, change) == pytest.approx(best, abs=1e-9)
 

@@ -12,11 +12,20 @@ import pytest
 
 from emsync.cli import main
 from emsync.errors import InputError, UsageError
-from emsync.matching import VERSION, Track, listen_to, match, rank, read_index, see, write_index
+from emsync.matching import (
+    VERSION,
+    Track,
+    listen_to,
+    match,
+    rank,
+    read_index,
+    visible_impact,
+    write_index,
+)
 from emsync.metrics.rhythm import EPSILON, cm
 from emsync.signals import SAMPLE_RATE, STEP_RATE
 from emsync.sound.decode import read_stereo
-from emsync.sound.rhythm import Rhythm, listen, rhythm_of
+from emsync.sound.rhythm import Rhythm, read_rhythm, rhythm_of
 from emsync.video.film import open_film
 
 JUMPS = [0.6, 1.0, 1.6, 2.2, 2.4, 3.2]  # seconds: uneven, so that one offset is right
@@ -120,7 +129,7 @@ def test_rank_is_each_metric_on_each_track_alone() -> None:
 
 
 def test_a_click_is_an_onset_at_its_time_and_silence_has_none(tmp_path: Path) -> None:
-    heard = listen(clicks(tmp_path / "clicks.wav", [1.0, 2.0], 3.0, 48000, 2))
+    heard = read_rhythm(clicks(tmp_path / "clicks.wav", [1.0, 2.0], 3.0, 48000, 2))
     strong = np.flatnonzero(heard.signal > 0.5)
     assert len(heard.signal) == pytest.approx(3 * STEP_RATE, abs=1)
     assert np.abs(strong / STEP_RATE - np.round(strong / STEP_RATE)).max() < 0.1
@@ -258,7 +267,7 @@ def test_the_winner_is_muxed_from_its_offset_and_silent_after_its_end(
 
 
 def test_the_visible_impact_of_a_film_is_where_it_jumps(film: Path) -> None:
-    duration, signal = see(open_film(film))
+    duration, signal = visible_impact(open_film(film))
     assert duration == pytest.approx(4.0)
     strong = np.flatnonzero(signal > 0.5 * signal.max()) / STEP_RATE
     assert np.abs(strong[:, None] - np.array(JUMPS)).min(axis=1).max() < 0.15
@@ -299,7 +308,7 @@ def test_a_library_without_music_and_a_film_without_motion_are_refused(
 def test_real_music_is_found_by_a_film_that_jumps_on_its_beats(
     shared: Path, tmp_path: Path
 ) -> None:
-    heard = listen(shared / "music" / "librosa_choice_drumbass.ogg")
+    heard = read_rhythm(shared / "music" / "librosa_choice_drumbass.ogg")
     start = 4.0
     steps = heard.beats / STEP_RATE - start
     film = jumps(tmp_path / "beats.mp4", np.round(steps * 25) / 25, 12.0)

@@ -64,7 +64,7 @@ def named(valence: float, arousal: float) -> str:
 
 
 def scenes(cuts: Iterable[Cut], duration: float) -> list[Span]:
-    """Return the spans between the cuts that the music answers.
+    """Return the spans between the cuts that the music is to hit.
 
     >>> scenes([Cut(3.0), Cut(5.0, kept=False), Cut(8.0)], 10.0)
     [(0.0, 3.0), (3.0, 8.0), (8.0, 10.0)]
@@ -83,18 +83,18 @@ def settle(spans: Sequence[Span], feelings: Sequence[Feeling]) -> tuple[State, .
     """Merge adjoining spans until each lasts SHORTEST_STATE seconds and differs from the next.
 
     The shortest that is too short goes first, to the neighbour that it resembles more; then those
-    that are ALIKE, the most alike first. A merged state feels the mean of its seconds.
+    that are ALIKE, the most alike first. A merged state has the mean of its seconds.
     """
     rows = list(zip(spans, feelings, strict=True))
     while len(rows) > 1:
         short = min(range(len(rows)), key=lambda i: _length(rows[i]))
         if _length(rows[short]) < SHORTEST_STATE - 1e-9:
-            beside = [i for i in (short - 1, short) if 0 <= i < len(rows) - 1]
+            pairs = [i for i in (short - 1, short) if 0 <= i < len(rows) - 1]
         else:
-            beside = [i for i in range(len(rows) - 1) if _apart(rows[i], rows[i + 1]) < ALIKE]
-        if not beside:
+            pairs = [i for i in range(len(rows) - 1) if _apart(rows[i], rows[i + 1]) < ALIKE]
+        if not pairs:
             break
-        i = min(beside, key=lambda i: _apart(rows[i], rows[i + 1]))
+        i = min(pairs, key=lambda i: _apart(rows[i], rows[i + 1]))
         rows[i : i + 2] = [_merged(rows[i], rows[i + 1])]
     return tuple(State.of(span, feeling) for span, feeling in rows)
 

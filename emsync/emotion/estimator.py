@@ -1,6 +1,6 @@
-"""Who says what footage feels like: the interface of an estimator, and several averaged.
+"""What footage feels like: the interface of an estimator, and several averaged.
 
-An estimator is asked about spans of time, all at once, and answers with a feeling for each. The
+An estimator is given spans of time, all at once, and returns a feeling for each. The
 scenes of a film and its seconds are spans alike. Sound is no part of footage: a film's old
 soundtrack should not lead the new one.
 """
@@ -63,7 +63,7 @@ def mean(feelings: Sequence[Feeling], weights: Sequence[float]) -> Feeling:
 
 @dataclass(frozen=True)
 class Estimator(ABC):
-    """Tells what footage feels like. Its settings are the fields of the dataclass."""
+    """Estimates what footage feels like. Its settings are the fields of the dataclass."""
 
     name: ClassVar[str]
     summary: ClassVar[str]  # one line for ``emsync plugins``

@@ -44,7 +44,7 @@ class Fixed(Estimator):
 
 @dataclass(frozen=True)
 class File(Estimator):
-    """The arc that a file tells, averaged over each span."""
+    """The arc in a file, averaged over each span."""
 
     name: ClassVar[str] = "file"
     summary: ClassVar[str] = "what a CSV of time,valence,arousal or time,emotion says: file:arc.csv"

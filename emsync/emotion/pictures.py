@@ -132,9 +132,9 @@ def shot_rhythm(cuts: Iterable[float], duration: float, spans: Sequence[Span]) -
     """
     edges = np.asarray([0.0, *cuts, duration])
     lengths = np.diff(edges)
-    told = lengths.copy()
-    told[[0, -1]] = np.maximum(told[[0, -1]], 2 * SHOT)
-    total = np.concatenate([[0.0], np.cumsum(np.exp(-told / SHOT) * lengths)])
+    extended = lengths.copy()
+    extended[[0, -1]] = np.maximum(extended[[0, -1]], 2 * SHOT)
+    total = np.concatenate([[0.0], np.cumsum(np.exp(-extended / SHOT) * lengths)])
     starts, ends = np.asarray(spans, np.float64).T
     return (np.interp(ends, edges, total) - np.interp(starts, edges, total)) / (ends - starts)
 

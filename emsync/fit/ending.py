@@ -17,7 +17,7 @@ from emsync.video.cuts import Cut
 RING = 3.0  # seconds the last chord sounds, at most
 FADE = 3.0  # seconds of a fade-out without a chord, at most half the video
 SHARE = 0.2  # of a short video
-REACH = 1.5  # seconds around the asked time in which a last chord is looked for
+REACH = 1.5  # seconds around the wanted time in which a last chord is looked for
 GRIP = 0.03  # seconds; what begins this close to the chord belongs to it
 
 
@@ -74,21 +74,21 @@ def last_chord(duration: float, cuts: Sequence[Cut]) -> float:
 
 
 def cadence(
-    piece: Piece, asked: float, duration: float, answers: Sequence[float] = ()
+    piece: Piece, wanted: float, duration: float, hits: Sequence[float] = ()
 ) -> tuple[Piece, float]:
-    """Return ``piece`` ending on a chord near ``asked`` that rings to ``duration``, and its time.
+    """Return ``piece`` ending on a chord near ``wanted`` that rings to ``duration``, and its time.
 
     The chord is the boundary chord there, else the downbeat, else the onset with most notes; but
-    where one of ``answers``, the moments that answer cuts, is asked, the chord stands on it. What
-    begins later is left out, save at later ``answers``; what sounds in the chord rings to the end.
+    where one of ``hits``, the moments that hit cuts, is wanted, the chord stands on it. What
+    begins later is left out, save at later ``hits``; what sounds in the chord rings to the end.
     Where fewer than three pitch classes sound, the tonic triad of the piece joins them, so that
     there is a chord to end on.
     """
-    at = _nearest(piece.onsets, asked) if asked in answers else _best_moment(piece, asked)
+    at = _nearest(piece.onsets, wanted) if wanted in hits else _best_moment(piece, wanted)
     held = (piece.onsets <= at + GRIP) & (piece.offsets > at + GRIP) & (piece.classes != DRUMS)
     stays = piece.onsets <= at + GRIP
-    for answer in answers:
-        stays |= np.abs(piece.onsets - answer) <= GRIP
+    for hit in hits:
+        stays |= np.abs(piece.onsets - hit) <= GRIP
     ended = replace(
         piece,
         offsets=np.where(held, duration, np.minimum(piece.offsets, duration)),
@@ -100,23 +100,23 @@ def cadence(
     return ended, at
 
 
-def _nearest(times: Seconds, asked: float) -> float:
-    return float(times[np.argmin(np.abs(times - asked))])
+def _nearest(times: Seconds, wanted: float) -> float:
+    return float(times[np.argmin(np.abs(times - wanted))])
 
 
-def _best_moment(piece: Piece, asked: float) -> float:
-    """Return the moment near ``asked`` that ends the piece best; ``asked`` itself in silence."""
+def _best_moment(piece: Piece, wanted: float) -> float:
+    """Return the moment near ``wanted`` that ends the piece best; ``wanted`` itself in silence."""
     onsets, sizes = np.unique(piece.onsets, return_counts=True)
-    sounding = onsets[np.abs(onsets - asked) <= REACH]
+    sounding = onsets[np.abs(onsets - wanted) <= REACH]
     for marks in (piece.chords, piece.downbeats):
-        near = marks[np.abs(marks - asked) <= REACH]
+        near = marks[np.abs(marks - wanted) <= REACH]
         if len(near):
-            mark = _nearest(near, asked)
+            mark = _nearest(near, wanted)
             if len(sounding) and np.abs(sounding - mark).min() <= GRIP:
                 return _nearest(sounding, mark)
     if not len(sounding):
-        return asked
-    fullest = sizes[np.searchsorted(onsets, sounding)] - np.abs(sounding - asked)
+        return wanted
+    fullest = sizes[np.searchsorted(onsets, sounding)] - np.abs(sounding - wanted)
     return float(sounding[np.argmax(fullest)])
 
 

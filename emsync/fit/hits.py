@@ -1,7 +1,7 @@
 """Bend time a little, so that the music's events fall on the cuts of the video.
 
 A composer moves the tempo so that a picture hit falls on a beat. ``fit`` does the same after the
-music is written: dynamic programming chooses for each cut the event that answers it, and between
+music is written: dynamic programming chooses for each cut the event that hits it, and between
 the chosen events time is stretched evenly. Shapes: N notes, E events, J joints, C cuts.
 """
 
@@ -21,19 +21,19 @@ from emsync.music.bars import ON_BEAT, Bars, TempoMap, find_bars, fit_tempo_map,
 from emsync.music.piece import Piece
 from emsync.options import Sync
 
-KINDS = ("chord", "downbeat", "beat")  # what may answer a cut, worthiest first
+KINDS = ("chord", "downbeat", "beat")  # what may hit a cut, worthiest first
 WORTH = (1.7, 1.4, 1.0)  # of a hit by each kind: two beats are more than a chord and a miss
 FLAT = 0.5  # the share of a hit's worth that does not depend on the strength of its cut
 BENDING = 0.1  # worth lost by a segment at the largest tempo change; grows with its square
 REACH = 2.0  # seconds; an event further than this from a cut was meant for another moment
-MEMORY = 20.0  # seconds; a segment is as long as this only if there are no cuts to answer within
+MEMORY = 20.0  # seconds; a segment is as long as this only if there are no cuts to hit within
 MOMENT = 1e-3  # seconds; a shorter segment has no tempo to speak of
-LARGEST_TEMPO_CHANGE = 0.25  # the largest tempo change that can be asked for
+LARGEST_TEMPO_CHANGE = 0.25  # the largest tempo change that can be requested
 
 
 @dataclass(frozen=True, eq=False)
 class Events:
-    """Moments at which a note begins and that may answer a cut."""
+    """Moments at which a note begins and that may hit a cut."""
 
     times: Seconds  # (E,) ascending, after 0
     kinds: NDArray[np.intp]  # (E,) index into KINDS
@@ -41,9 +41,9 @@ class Events:
 
 @dataclass(frozen=True)
 class Plan:
-    """Which event answers which cut, and the time map that brings them together."""
+    """Which event hits which cut, and the time map that brings them together."""
 
-    hits: dict[float, int]  # time of a cut to the index of the event that answers it
+    hits: dict[float, int]  # time of a cut to the index of the event that hits it
     joints: tuple[tuple[float, float], ...]  # music and video seconds, from (0, 0) to the last hit
 
 
@@ -57,9 +57,9 @@ def fit(
 ) -> Fitted:
     """Fit ``piece`` to a video of ``duration`` seconds, its events to the kept ``cuts``.
 
-    ``sync`` is the least event that may answer a cut; with "off" time is not bent. The tempo
+    ``sync`` is the least event that may hit a cut; with "off" time is not bent. The tempo
     changes by at most ``max_tempo_change``, also from one segment to the next. ``rate`` is the
-    video's frames a second: an event within a frame of a cut answers it even if it was not aimed.
+    video's frames a second: an event within a frame of a cut hits it even if it was not aimed.
     """
     if sync not in get_args(Sync):
         raise UsageError(f"sync is {sync!r}; it can be {', '.join(get_args(Sync))}")
@@ -73,7 +73,7 @@ def fit(
     if sync == "off" or max_tempo_change == 0:
         plan = Plan({}, ((0.0, 0.0),))
     else:
-        plan = choose(events, kept, max_tempo_change)
+        plan = plan_hits(events, kept, max_tempo_change)
     time_map = _map(plan, duration)
     tempo_map = _tempo_map(bars, time_map, duration)
     frame = float(1 / rate) if rate else 0.04
@@ -94,9 +94,9 @@ def fit(
 
 
 def find_events(piece: Piece, bars: Bars, sync: Sync = "beat") -> Events:
-    """Return the events that may answer a cut at level ``sync``; "off" sees all of them.
+    """Return the events that may hit a cut at level ``sync``; "off" sees all of them.
 
-    An event stands at the onset that is heard: a beat without a note answers nothing.
+    An event stands at the onset that is heard: a beat without a note hits nothing.
     """
     onsets = np.unique(piece.onsets)
     found: dict[float, int] = {}
@@ -116,16 +116,16 @@ def worth(kind: int, cut: Cut) -> float:
     return WORTH[kind] * (FLAT + (1 - FLAT) * cut.strength)
 
 
-def choose(events: Events, cuts: Sequence[Cut], max_tempo_change: float) -> Plan:
+def plan_hits(events: Events, cuts: Sequence[Cut], max_tempo_change: float) -> Plan:
     """Return the hits that are best in sum, and the time map that makes them.
 
     The sum is of the hits' worth less the bending of the segments between them. The logarithm s
     of a slope lies within +-limit and differs from its predecessor's by at most limit, with
     limit = log(1 + max_tempo_change), so that tempo and its inverse both stay within bounds. From
     hit to hit the tempo is even, or it rests (s = 0) in one half and bends in the other: a rest
-    may follow and precede any tempo. Dynamic programming over the ways into each event; the best
+    may follow and precede any tempo. Dynamic programming over the paths into each event; the best
     of them that the next slope may follow is a prefix (s < 0) or suffix (s >= 0) maximum of the
-    ways sorted by slope.
+    paths sorted by slope.
     """
     limit = float(np.log1p(max_tempo_change))
     nodes = [(0.0, 0.0, 0.0)]  # music time, video time, worth; both times begin together
@@ -135,10 +135,10 @@ def choose(events: Events, cuts: Sequence[Cut], max_tempo_change: float) -> Plan
             nodes.append((float(events.times[e]), cut.time, worth(int(events.kinds[e]), cut)))
     music, video, gains = np.array(nodes).T
 
-    ways: list[list[_Way]] = [[] for _ in nodes]
-    ways[0].append(_Way(0, 0.0, 0.0, (), None))
-    best = ways[0][0]
-    for a, ending in enumerate(ways):
+    paths: list[list[_Path]] = [[] for _ in nodes]
+    paths[0].append(_Path(0, 0.0, 0.0, (), None))
+    best = paths[0][0]
+    for a, ending in enumerate(paths):
         if not ending:
             continue
         ending.sort(key=lambda way: way.slope)
@@ -154,8 +154,8 @@ def choose(events: Events, cuts: Sequence[Cut], max_tempo_change: float) -> Plan
             for i, total, way in zip(np.flatnonzero(fits).tolist(), totals, which, strict=True):
                 if np.isfinite(total):
                     b = int(ahead[i])
-                    ways[b].append(
-                        _Way(b, float(segment.leave[i]), float(total), segment.at(i), ending[way])
+                    paths[b].append(
+                        _Path(b, float(segment.leave[i]), float(total), segment.at(i), ending[way])
                     )
     path = [best]
     while path[-1].previous is not None:
@@ -169,14 +169,14 @@ def choose(events: Events, cuts: Sequence[Cut], max_tempo_change: float) -> Plan
 
 
 @dataclass(frozen=True)
-class _Way:
-    """The best way into an event, of those that arrive with one slope."""
+class _Path:
+    """The best path into an event, of those that arrive with one slope."""
 
     node: int
     slope: float  # logarithm of the slope it arrives with
     sum: float  # worth so far
     rest: tuple[tuple[float, float], ...]  # the joint (music, video) within its last segment
-    previous: "_Way | None"
+    previous: "_Path | None"
 
 
 @dataclass(frozen=True, eq=False)
@@ -223,7 +223,7 @@ def _segments(
 def _ahead(video: Seconds, a: int) -> NDArray[np.intp]:
     """Return the nodes that a segment from node ``a`` may lead to.
 
-    Their cuts are the next eight that can be answered, and all within a number of seconds.
+    Their cuts are the next eight that can be hit, and all within a number of seconds.
     """
     first = int(np.searchsorted(video, video[a], side="right"))
     eighth = np.unique(video[first:])[:8]
@@ -288,13 +288,13 @@ def _tempo_map(bars: Bars, time_map: TimeMap, duration: float) -> TempoMap:
 def _report(
     cut: Cut,
     events: Events,
-    answer: int | None,
+    aimed: int | None,
     time_map: TimeMap,
     tempo_map: TempoMap,
     sync: Sync,
     frame: float,
 ) -> CutReport:
-    """Return what the file has at ``cut``, ``answer`` being the event that was aimed at it."""
+    """Return what the file has at ``cut``, ``aimed`` being the event that was aimed at it."""
     if not len(events.times):
         return CutReport(cut, None, None, None)
     plain = TimeMap(np.array([0.0, 1.0]), np.array([0.0, 1.0]))
@@ -302,8 +302,8 @@ def _report(
     fitted = time_map.apply(events.times)
     found = _hit(cut, events, int(nearest(fitted, cut.time)), time_map, tempo_map)
     hit: Hit | None
-    if answer is not None:
-        hit = _hit(cut, events, answer, time_map, tempo_map)
+    if aimed is not None:
+        hit = _hit(cut, events, aimed, time_map, tempo_map)
     else:
         hit = found if cut.kept and (sync == "off" or abs(found.error_ms) <= frame * 1e3) else None
     segment = int(

@@ -19,10 +19,10 @@ TUNING = 0.12  # share by which the tempo may move so that cuts come near beats
 DOWNBEAT = 0.35  # what an unreached downbeat weighs beside an unreached beat
 
 
-def tempo_of(video: Analysis, asked: float | None = None) -> float:
-    """Return the beats a minute: ``asked``, else those of the analysis, else by its arousal."""
-    if asked is not None:
-        return asked
+def tempo_of(video: Analysis, requested: float | None = None) -> float:
+    """Return the beats a minute: ``requested``, else those of the analysis, else by its arousal."""
+    if requested is not None:
+        return requested
     if not math.isnan(video.tempo):
         return video.tempo
     arousal = 0.0 if math.isnan(video.arousal) else video.arousal

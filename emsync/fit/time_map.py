@@ -37,7 +37,7 @@ class CutReport:
     """What became of one cut."""
 
     cut: Cut
-    hit: Hit | None  # the event that answers it; None if it is missed, or was not to be answered
+    hit: Hit | None  # the event that hits it; None if it is missed, or was not to be hit
     nearest: Hit | None  # the nearest event of the fitted music; None if there are no events
     before: Hit | None  # the nearest event of the music as it was written
     tempo_change: float = 0.0  # of the music that leads up to the cut; 0.02 is 2 % faster
@@ -80,7 +80,7 @@ class Fitted:
 
     @property
     def kept(self) -> list[CutReport]:
-        """The reports on the cuts that the music was asked to answer."""
+        """The reports on the cuts that the music was to hit."""
         return [report for report in self.cuts if report.cut.kept]
 
     def to_json(

@@ -138,7 +138,7 @@ def _read_scenes(path: Path, text: str, fps: Fraction | None) -> list[_Found]:
     """Read PySceneDetect's list of scenes, with or without its first line of timecodes.
 
     A scene's first frame is counted from 1. Its seconds are rounded, so where the frame agrees
-    with them it has the last word; where all frames tell another rate, they are refused.
+    with them it has the last word; where all frames mean another rate, they are refused.
     """
     rows = [[cell.strip() for cell in row] for row in csv.reader(text.splitlines())]
     head = next(i for i, row in enumerate(rows) if "Start Time (seconds)" in row)

@@ -149,32 +149,32 @@ class MoodModel:
     @classmethod
     def load(cls, path: Path = WEIGHTS) -> "MoodModel":
         """Read what ``save`` wrote; by default the weights that come with emsync."""
-        told = json.loads(path.read_text())
-        lists = {k: np.array(told[k]) for k in ("means", "scales", "weights")}
-        intercept, spread = float(told["intercept"]), float(told["spread"])
-        return cls(tuple(told["names"]), intercept=intercept, spread=spread, **lists)
+        data = json.loads(path.read_text())
+        lists = {k: np.array(data[k]) for k in ("means", "scales", "weights")}
+        intercept, spread = float(data["intercept"]), float(data["spread"])
+        return cls(tuple(data["names"]), intercept=intercept, spread=spread, **lists)
 
     def save(self, path: Path, facts: Mapping[str, object]) -> None:
         """Write the weights, with ``facts`` about them, as JSON."""
         lists = {k: np.round(getattr(self, k), 6).tolist() for k in ("means", "scales", "weights")}
         numbers = {"intercept": self.intercept, "spread": self.spread}
-        told = {"names": list(self.names), **lists, **numbers, "facts": facts}
-        path.write_text(json.dumps(told, indent=1) + "\n")
+        data = {"names": list(self.names), **lists, **numbers, "facts": facts}
+        path.write_text(json.dumps(data, indent=1) + "\n")
 
     def predict(self, rows: Sequence[Features]) -> Float64s:
         """Return the (N,) valences."""
         z = (_table(rows) - self.means) / self.scales
         return z @ self.weights + self.intercept
 
-    def heard(self, told: Features) -> float:
+    def heard(self, found: Features) -> float:
         """Return the valence in [-1, 1] that the notes suggest; candidates are judged by it.
 
         Half of it is the prediction, half the mode: of piano music, which the fit did not see,
         people agree with the mode more (see the facts in ``mood.json``).
         """
         at = list(self.names).index("major")
-        mood = (self.predict([told])[0] - self.intercept) / self.spread
-        mode = (told.major - self.means[at]) / self.scales[at]
+        mood = (self.predict([found])[0] - self.intercept) / self.spread
+        mode = (found.major - self.means[at]) / self.scales[at]
         return float(np.clip((mood + mode) / REACH, -1, 1))
 
 

@@ -246,7 +246,7 @@ def _tempo(axes: "Axes", fitted: Fitted) -> None:
 
 
 def _flags(page: _Page, composition: Composition, top: float, bottom: float) -> None:
-    """Draw the cuts through all rows, each with its number and what answers it."""
+    """Draw the cuts through all rows, each with its number and what hits it."""
     from matplotlib.lines import Line2D
 
     duration, kept = composition.fitted.duration, composition.cuts
@@ -277,7 +277,7 @@ def _legend(axes: "Axes", composition: Composition) -> None:
 
 
 def _before_and_after(axes: "Axes", composition: Composition) -> None:
-    """Draw how far the nearest event was from each cut as written, and how far the answer is."""
+    """Draw how far the nearest event was from each cut as written, and how far the hit is."""
     kept, rate = composition.cuts, composition.rate
     unit, factor = ("frames", float(rate) / 1000) if rate else ("ms", 1.0)
     axes.axhline(0, color=FAINT, lw=1)

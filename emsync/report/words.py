@@ -29,15 +29,15 @@ def tiles(composition: Composition) -> list[tuple[str, str]]:
     """Return the figures that stand above all, each with its words."""
     fitted, video, rate = composition.fitted, composition.analysis, composition.rate
     length = f"{round(video.duration * rate)} frames at {float(rate):.5g}" if rate else "of film"
-    answered = [report.hit for report in composition.cuts if report.hit is not None]
-    exact = sum(abs(hit.error_frames(rate) or 0) <= 1 for hit in answered)
+    met = [report.hit for report in composition.cuts if report.hit is not None]
+    exact = sum(abs(hit.error_frames(rate) or 0) <= 1 for hit in met)
     within = f"cuts hit, {exact} within a frame" if rate else "cuts hit"
     beats = np.searchsorted(fitted.tempo_map.starts, fitted.duration * 1e6)
     bpm = 60e6 / fitted.tempo_map.tempi[: max(1, int(beats))]
     spread = f"beats a minute, {bpm.min():.0f} to {bpm.max():.0f}"
     return [
         (f"{video.duration:.2f} s", length),
-        (f"{len(answered)} of {len(composition.cuts)}", within),
+        (f"{len(met)} of {len(composition.cuts)}", within),
         (f"{np.median(bpm):.0f}", spread if bpm.max() - bpm.min() >= 1 else "beats a minute"),
         _key(fitted),
         (f"{len(fitted.piece)}", f"notes, {len(fitted.piece.instruments)} instruments"),
@@ -46,7 +46,7 @@ def tiles(composition: Composition) -> list[tuple[str, str]]:
 
 
 def rows(composition: Composition) -> list[tuple[list[str], bool]]:
-    """Return for each kept cut its cells, in the order of COLUMNS, and whether it is answered."""
+    """Return for each kept cut its cells, in the order of COLUMNS, and whether it is hit."""
     table, rate = [], composition.rate
     for number, report in enumerate(composition.cuts, 1):
         cut, hit, before = report.cut, report.hit, report.before

@@ -86,9 +86,9 @@ def mux(
     """Write the film's pictures, untouched, with ``sound`` beginning at the first of them.
 
     The sound is encoded as AAC, in .webm as Opus; see ``soundtrack``. Subtitles and further streams
-    are left out. ``progress`` is told the seconds written. Pixels that are not square stay so in
-    .mp4 and .mov; in .mkv and .webm only where the codec says so itself, as H.264 does and VP9 does
-    not.
+    are left out. ``progress`` gets the seconds that are written. Pixels that are not square stay so
+    in .mp4 and .mov; in .mkv and .webm only where the codec says so itself, as H.264 does and VP9
+    does not.
     """
     import av
 
@@ -98,7 +98,7 @@ def mux(
         try:
             _write_film(film, timing, sound, part, progress or (lambda seconds: None))
         except av.FFmpegError as error:
-            if isinstance(error, OSError):  # of the disk: told by atomic_write
+            if isinstance(error, OSError):  # of the disk: atomic_write reports it
                 raise
             raise EmsyncError(
                 f"cannot copy the pictures of {str(film.path)!r} into {str(output)!r}: "
@@ -109,7 +109,7 @@ def mux(
 def _write_film(
     film: Film, timing: Timing, sound: Audio, path: Path, progress: Callable[[float], None]
 ) -> None:
-    """Copy the pictures to ``path``, the first shown at 0, and encode ``sound`` beside them."""
+    """Copy the pictures to ``path``, the first shown at 0, and encode ``sound`` with them."""
     import av
 
     suffix = path.suffix.lower()

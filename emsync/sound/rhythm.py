@@ -24,7 +24,7 @@ class Rhythm:
     beats: NDArray[np.int32]  # (B,) steps, ascending: those of dynamic programming (Ellis 2007)
 
 
-def listen(path: Path) -> Rhythm:
+def read_rhythm(path: Path) -> Rhythm:
     """Return the rhythm of a file of sound, whatever its rate and channels."""
     return rhythm_of(read_mono(path))
 

@@ -41,18 +41,18 @@ def fades(times: Seconds, brightness: Float64s) -> list[tuple[float, float, floa
 
 
 CutKind: TypeAlias = Literal["cut", "fade", "ending"]
-CUT_GAP = 4.0  # seconds between two cuts that the music is asked to answer
-CUT_MARGIN = 0.5  # seconds at either end in which no cut can be answered: the music begins and ends
+CUT_GAP = 4.0  # seconds between two cuts that the music is to hit
+CUT_MARGIN = 0.5  # seconds at either end in which no cut can be hit: the music begins and ends
 FADE_REACH = 0.2  # seconds around a fade in which a cut belongs to it
 
 
 @dataclass(frozen=True)
 class Cut:
-    """A moment that the music may answer: where the picture changes to another scene."""
+    """A moment that the music may hit: where the picture changes to another scene."""
 
     time: float  # seconds: the presentation time of the first frame of the new scene
     strength: float = 1.0  # in [0, 1]; how much the picture changes
-    kept: bool = True  # whether the music is asked to answer it
+    kept: bool = True  # whether the music is to hit it
     reason: str = ""  # why it was dropped, or where it comes from
     frame: int | None = None  # index of that first frame, where the video was read
     kind: CutKind = "cut"  # "ending" is the last chord, a boundary without a picture
@@ -104,7 +104,7 @@ def thin(cuts: Iterable[Cut], duration: float = math.inf, gap: float = CUT_GAP) 
 
 
 def _dropped(time: float, kept: Sequence[float], duration: float, gap: float) -> str:
-    """Return why a cut at ``time`` is not kept beside the ``kept`` ones, or nothing."""
+    """Return why a cut at ``time`` is not kept, given the ``kept`` ones, or nothing."""
     if time < CUT_MARGIN:
         return f"within {CUT_MARGIN:g} s of the start"
     if time > duration - CUT_MARGIN:

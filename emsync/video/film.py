@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from av.video.frame import VideoFrame
     from av.video.stream import VideoStream
 
-UNKNOWN = -(2**63)  # FFmpeg's number for a time that a packet does not tell
+UNKNOWN = -(2**63)  # FFmpeg's number for a time that a packet does not state
 FORMATS = {".mp4": "mp4", ".mov": "mov", ".mkv": "matroska", ".webm": "webm"}  # FFmpeg's names
 
 
@@ -63,7 +63,7 @@ class Film:
     codec: str = field(default="", compare=False)  # FFmpeg's name of how the pictures are coded
     suffixes: tuple[str, ...] = field(default=(), compare=False)  # of FORMATS that hold them
     hides: bool = field(default=False, compare=False)  # whether an edit list hides the beginning
-    timing: Timing | None = field(default=None, compare=False, repr=False)  # None: it does not tell
+    timing: Timing | None = field(default=None, compare=False, repr=False)  # None: unknown
 
 
 def open_film(path: str | os.PathLike[str]) -> Film:
@@ -114,7 +114,7 @@ def frames(film: Film) -> Iterator[tuple[float, float, "VideoFrame"]]:
     with opened(film.path) as container:
         stream = moving_picture(film.path, container)
         base = Fraction(stream.time_base or 1)
-        usual = max(1, round(1 / (film.fps * base)))  # ticks of a frame that does not tell
+        usual = max(1, round(1 / (film.fps * base)))  # ticks of a frame without a duration
         start: int | None = None
         now = -usual
         for packet in packets(container, stream):
@@ -208,7 +208,7 @@ def decode(packet: "Packet[Any]") -> list["VideoFrame"]:
 
 
 def timing_of(film: Film) -> Timing:
-    """Return when the pictures of ``film`` are shown; InputError where it does not tell."""
+    """Return when the pictures of ``film`` are shown; InputError where they are unknown."""
     if film.timing is None:
         raise InputError(f"{str(film.path)!r} does not say when its pictures are shown; convert it")
     return film.timing
@@ -255,7 +255,7 @@ def _holds(suffix: str, pictures: "VideoStream") -> bool:
 
 
 def _timing(base: Fraction, table: Int64s) -> Timing | None:
-    """Return when the pictures of (packets, 4) rows are seen, or None where one does not tell."""
+    """Return when the pictures of (packets, 4) rows are seen, or None where a time is missing."""
     shown, decoded, lengths, hidden = np.ascontiguousarray(table.T)
     visible = np.flatnonzero(hidden == 0)
     if (shown == UNKNOWN).any() or not len(visible):

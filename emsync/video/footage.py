@@ -46,7 +46,7 @@ class Footage:
     motion: Float64s  # (P,) mean optical flow, in picture heights a second
     cuts: tuple[Cut, ...]  # all that were found, none thinned
     strip: tuple[Still, ...]  # at most STRIP, evenly spread
-    stills: tuple[Still, ...] = ()  # where they were asked for: evenly spread, MOST_STILLS at most
+    stills: tuple[Still, ...] = ()  # where they were requested: evenly spread, MOST_STILLS at most
 
     def curve(self, times: Seconds, values: Float64s, step: float) -> Curve:
         """Return ``values`` at ``times`` averaged over even steps of the whole video.

@@ -16,7 +16,7 @@ GLANCE = (32, 18)  # pixels of the still smaller one that tells scenes apart
 HELD = 0.2  # seconds; a frame shown for longer is a still picture, not a moment of a movement
 
 # A cut is proposed by PySceneDetect's adaptive detector, set to propose freely, and confirmed by
-# three laws on the step between two frames. It stands out among the steps around it, as camera
+# three rules on the step between two frames. It stands out among the steps around it, as camera
 # shake does not. The picture afterwards neither comes back, as after a flash, nor goes on as far
 # again, as in a fade. It is another picture, not the same one with a title on it. Chosen on contact
 # sheets of real clips: explosions, fireworks, stop-motion, film, fades; also without their colours.
@@ -29,7 +29,7 @@ FULL = 128.0  # levels of 255: a step this large, or larger, has strength 1
 
 
 class SceneDetector:
-    """Observer that tells where scenes change."""
+    """Observer that finds where scenes change."""
 
     def __init__(self, fps: Fraction) -> None:
         from scenedetect.detectors import AdaptiveDetector

@@ -1,6 +1,6 @@
 """One pass over the frames of a film: cuts, motion, colour, a film strip.
 
-``watch`` decodes every frame once, and everything about the pictures that anyone asks for comes
+``watch`` decodes every frame once, and everything that is measured on the pictures comes
 from that pass. Memory does not grow with the pictures: a few numbers stay of each frame. Times are
 seconds from the first frame, by presentation timestamps, so a variable frame rate is safe.
 """
