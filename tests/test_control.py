@@ -2,6 +2,7 @@
 
 import itertools
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from emsync.errors import UsageError
 from emsync.evaluation import control, following, tables
 from emsync.metrics.statistics import spearman
 from emsync.model.composer import Composer
+from emsync.model.transformer import EventTransformer
 from emsync.music.piece import DRUMS, PIANO, Piece
 from emsync.plain import plain
 
@@ -78,6 +80,16 @@ def test_a_feeling_is_asked_for_by_all_that_it_moves(small: Path) -> None:
     film = composer.targets(composer.partial_analysis(8.0, valence=0.5))
     assert film["valence_arousal"].tolist()[0][1] == 0.5
     assert np.isnan(film["onset_density"]).all() and np.isnan(film["boundaries"]).all()
+
+
+def test_what_no_condition_reads_cannot_be_swept(small: Path) -> None:
+    composer = Composer.from_pretrained(small)
+    shape = replace(composer.model.config, position_channels=8)
+    model = EventTransformer(shape, [c for c in composer.model.conditioners if c.name == "metre"])
+    draw = control.drawer(replace(composer, model=model), 4.0)
+    for name in (control.EMOTION, control.CUTS, "onset_density"):
+        with pytest.raises(UsageError, match=f"no condition of the model reads '{name}'"):
+            draw(name, [np.zeros(2, np.float32)])
 
 
 def test_a_deaf_composer_does_not() -> None:

@@ -43,6 +43,7 @@ FEWEST = 8  # pieces of a sweep: a correlation of fewer tells nothing
 # What is requested: (valence, arousal), the times of boundaries, or else the targets of one
 # condition of the model, by its name
 EMOTION, CUTS = "emotion", "cuts"
+READS = {EMOTION: {"arc", "valence", "arousal"}, CUTS: {"cuts"}}  # one of them by any condition
 
 Draw = Callable[[str, Sequence[Floats]], list[Piece]]  # what is requested, one of it a piece
 
@@ -86,11 +87,14 @@ def sweeps(
 def drawer(composer: Composer, seconds: float, count: Counter = uncounted) -> Draw:
     """Return what draws pieces with one thing requested and all others open."""
     null = composer.null_targets(seconds)
+    reads = frozenset[str]().union(*(c.reads for c in composer.model.conditioners))
 
     def film(**known: Any) -> Targets:
         return composer.targets(composer.partial_analysis(seconds, **known))
 
     def draw(name: str, requested: Sequence[Floats]) -> list[Piece]:
+        if name not in null and not reads & READS.get(name, set()):
+            raise UsageError(f"no condition of the model reads {name!r}; it has {', '.join(null)}")
         if name == EMOTION:
             targets = [
                 film(valence=float(v), arousal=float(a), tonic=tonic)
@@ -98,10 +102,8 @@ def drawer(composer: Composer, seconds: float, count: Counter = uncounted) -> Dr
             ]
         elif name == CUTS:
             targets = [film(cuts=tuple(map(Cut, times.tolist()))) for times in requested]
-        elif name in null:
-            targets = [{**null, name: target} for target in requested]
         else:
-            raise UsageError(f"the model has no condition {name!r}; it has {', '.join(null)}")
+            targets = [{**null, name: target} for target in requested]
         return draw_all(composer, targets, seconds, count)
 
     return draw
