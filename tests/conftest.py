@@ -1,6 +1,7 @@
 """What several tests share: real material where there is any, and a small piece."""
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -33,6 +34,15 @@ def shared() -> Path:
     if not (folder / "clips").is_dir():
         pytest.skip("no real clips and songs here; EMSYNC_SHARED can name their folder")
     return folder
+
+
+@pytest.fixture
+def one_thread() -> Iterator[None]:
+    """Sums in one order, so that they can be compared to the last bit; small ones are faster so."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
 
 
 @pytest.fixture

@@ -71,6 +71,7 @@ def run(capsys: pytest.CaptureFixture[str]) -> Run:
     return call
 
 
+@pytest.mark.slow
 def test_a_score_written_for_the_film_hits_its_cut(film: Path, score: Path) -> None:
     report = sync.evaluate(film, score)
     hits = report["cut_hits"]
@@ -86,6 +87,7 @@ def test_a_score_written_for_the_film_hits_its_cut(film: Path, score: Path) -> N
     json.dumps(report, allow_nan=False)
 
 
+@pytest.mark.slow
 def test_sound_has_no_chords_and_is_compared_with_the_original(
     film: Path, score: Path, tmp_path: Path, run: Run
 ) -> None:
@@ -100,6 +102,7 @@ def test_sound_has_no_chords_and_is_compared_with_the_original(
     assert code == 0 and "| chord | 100% / 1% |" in out and "v2" in out
 
 
+@pytest.mark.slow
 def test_a_silent_score_and_a_film_without_sound_are_told_apart(
     film: Path, tmp_path: Path, run: Run
 ) -> None:
@@ -145,6 +148,7 @@ def test_quality_without_songs_is_refused(score: Path, tmp_path: Path) -> None:
         quality.evaluate([tmp_path], score)
 
 
+@pytest.mark.slow
 def test_control_is_measured_in_batches(small: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(drawing, "BATCH", 3)
     shares: list[float] = []
@@ -159,6 +163,7 @@ def test_control_is_measured_in_batches(small: Path, monkeypatch: pytest.MonkeyP
         control.evaluate(str(small), 8, 1.0)
 
 
+@pytest.mark.slow
 def test_the_suite_measures_all_arms_and_lists_what_it_cannot_read(
     small: Path, film: Path, tmp_path: Path, run: Run
 ) -> None:

@@ -27,9 +27,12 @@ from emsync.training.config import TrainConfig
 from emsync.training.loop import train
 from emsync_tokenizers.events import Events
 
-pytestmark = pytest.mark.filterwarnings(
-    "ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::UserWarning"
-)  # torch, accelerate and tensorboard warn of one another
+pytestmark = [
+    pytest.mark.usefixtures("one_thread"),
+    pytest.mark.filterwarnings(
+        "ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::UserWarning"
+    ),  # torch, accelerate and tensorboard warn of one another
+]
 
 SCRIPTS = Path(__file__).parents[1] / "scripts"
 RUN = """
@@ -103,13 +106,11 @@ def rows(out: Path) -> list[dict[str, str]]:
         return [{k: v for k, v in row.items() if k != "seconds"} for row in csv.DictReader(file)]
 
 
+@pytest.mark.slow
 def test_a_bare_machine_has_the_losses_of_emsync_train_and_ships_what_it_learned(
     bare: Path, store: Path, tmp_path: Path
 ) -> None:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
     train(TrainConfig.load(settings(tmp_path / "here.toml", store, tmp_path / "here")))
-    torch.set_num_threads(threads)
     there = settings(tmp_path / "there.toml", store, tmp_path / "there")
     assert "validation" in run(bare, "train_portable.py", there)
     assert rows(tmp_path / "there") == rows(tmp_path / "here")
@@ -154,10 +155,10 @@ def test_a_run_goes_on_from_shipped_weights_with_a_fresh_warm_up(
     config = TrainConfig(
         store=str(store), out=str(tmp_path / "out"), start_from=str(tmp_path / "int8"),
         model=ModelConfig(0, width=32, depth=1, heads=2, context=64, position_channels=16),
-        steps=20, batch=2, warm_up=0.5, bf16=False, validation_crops=2,
+        steps=8, batch=2, warm_up=0.5, bf16=False, validation_crops=2,
     )  # fmt: skip
     train(config)
-    assert [float(row["rate"]) for row in rows(tmp_path / "out")][:3] == [0.0, 0.1, 0.2]
+    assert [float(row["rate"]) for row in rows(tmp_path / "out")][:3] == [0.0, 0.25, 0.5]
 
 
 def test_one_process_alone_needs_no_accelerator_for_the_same_steps() -> None:
@@ -206,6 +207,7 @@ def test_weights_in_int8_without_their_scales_are_refused(small: Path, tmp_path:
         Composer.from_pretrained(tmp_path)
 
 
+@pytest.mark.slow
 def test_the_default_checkpoint_foretells_as_well_in_int8(piece: Piece, tmp_path: Path) -> None:
     composer = Composer.from_pretrained(CHECKPOINT)
     composer.save_pretrained(tmp_path, torch.int8)

@@ -19,6 +19,7 @@ from emsync.music.piece import PIANO, Piece, to_score
 from emsync_tokenizers.events import Events
 
 SONGS = 24
+SLOW = pytest.mark.slow
 CODE = """
 import resource, signal, sys, time
 from pathlib import Path
@@ -97,8 +98,8 @@ def test_a_second_run_does_nothing_twice(whole: Path, corpus: Path, tmp_path: Pa
     assert outcome.songs == SONGS and content(out) == content(whole)
 
 
-@pytest.mark.parametrize("tokens", [-1, -7, 0, 13, None])
-@pytest.mark.parametrize("lines", [-1, -40, 0, None])
+@pytest.mark.parametrize("tokens", [-1, *(pytest.param(n, marks=SLOW) for n in (-7, 0, 13)), None])
+@pytest.mark.parametrize("lines", [-1, *(pytest.param(n, marks=SLOW) for n in (-40, 0)), None])
 def test_a_store_cut_anywhere_is_mended(
     tokens: int | None, lines: int | None, whole: Path, corpus: Path, tmp_path: Path
 ) -> None:
@@ -112,6 +113,7 @@ def test_a_store_cut_anywhere_is_mended(
     assert content(out) == content(whole)
 
 
+@pytest.mark.slow
 def test_a_killed_run_goes_on_where_it_stopped(whole: Path, corpus: Path, tmp_path: Path) -> None:
     (tmp_path / "run.py").write_text(CODE)
     out = tmp_path / "s"
@@ -135,6 +137,7 @@ def test_a_killed_run_goes_on_where_it_stopped(whole: Path, corpus: Path, tmp_pa
     assert outcome.songs == SONGS and content(out) == content(whole)
 
 
+@pytest.mark.slow
 def test_workers_end_with_a_killed_parent(corpus: Path, tmp_path: Path) -> None:
     (tmp_path / "run.py").write_text(CODE)
     run = subprocess.Popen(
@@ -155,6 +158,7 @@ def test_workers_end_with_a_killed_parent(corpus: Path, tmp_path: Path) -> None:
     pytest.fail("workers outlived their parent")
 
 
+@pytest.mark.slow
 def test_a_song_that_kills_its_reader_is_skipped(corpus: Path, tmp_path: Path) -> None:
     code = CODE.replace(
         "from emsync_tokenizers.events import Events",
@@ -175,6 +179,7 @@ def test_a_song_that_kills_its_reader_is_skipped(corpus: Path, tmp_path: Path) -
     assert "crashes its reader" in skipped[0][1]
 
 
+@pytest.mark.slow
 def test_no_room_is_said_and_what_is_written_stays_good(
     whole: Path, corpus: Path, tmp_path: Path
 ) -> None:
@@ -261,6 +266,7 @@ def test_sources_without_songs_or_with_two_of_a_name_are_refused(
         find_songs([corpus / "deep", tmp_path / "01.mid"])
 
 
+@pytest.mark.slow
 def test_memory_does_not_grow_with_the_corpus(corpus: Path, tmp_path: Path) -> None:
     code = CODE.replace("share * 25", "share * 600").replace(
         "print(done, flush=True)",

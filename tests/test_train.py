@@ -35,9 +35,12 @@ from emsync_conditioners.boundaries import Boundaries
 from emsync_conditioners.valence_arousal import ValenceArousal
 from emsync_tokenizers.events import Events
 
-pytestmark = pytest.mark.filterwarnings(
-    "ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::UserWarning"
-)  # torch, accelerate and tensorboard warn of one another
+pytestmark = [
+    pytest.mark.usefixtures("one_thread"),
+    pytest.mark.filterwarnings(
+        "ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::UserWarning"
+    ),  # torch, accelerate and tensorboard warn of one another
+]
 
 MODEL = ModelConfig(0, width=32, depth=2, heads=2, context=48, position_channels=16)
 CONDITIONERS = ("valence_arousal", "boundaries", "onset_density")
@@ -68,15 +71,6 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("store")
     prepare([folder], out, Events(), folder / "labels.csv", workers=1)
     return out
-
-
-@pytest.fixture(autouse=True)
-def one_thread() -> Any:
-    """Sums in one order, so that losses can be compared to the last bit."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 def settings(store: Path, out: Path, **changes: Any) -> TrainConfig:
@@ -129,6 +123,7 @@ def toml(path: Path, config: TrainConfig) -> Path:
     return path
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_saves_and_stops_and_the_run_goes_on(
     number: int, store: Path, tmp_path: Path
@@ -274,6 +269,7 @@ def test_parts_of_a_batch_add_up_to_the_batch(store: Path, tmp_path: Path) -> No
         assert float(a["norm"]) == pytest.approx(float(b["norm"]), rel=1e-2)
 
 
+@pytest.mark.slow
 def test_two_processes_have_the_losses_of_one(store: Path, tmp_path: Path) -> None:
     still = {"model": replace(MODEL, dropout=0.0), "steps": 4}
     train(settings(store, tmp_path / "one", **still))
