@@ -15,7 +15,8 @@ from emsync.data.labels import Scale
 from emsync.evaluation.likelihood import untrained
 from emsync.model.composer import Composer, find_checkpoint
 from emsync.model.int8 import kernels
-from emsync.model.int8.decoder import QuantizedDecoder, _linear, supported
+from emsync.model.int8.decoder import QuantizedDecoder, _linear
+from emsync.model.sliding_window import open_decoder
 from emsync.model.transformer import Decoder, EventTransformer, ModelConfig
 from emsync_conditioners.boundaries import Boundaries
 from emsync_conditioners.metre import Metre
@@ -148,9 +149,10 @@ def test_the_logits_of_a_piece_do_not_depend_on_its_neighbours(batch: int) -> No
     assert torch.equal(decode(QuantizedDecoder(model, batch), ids[:batch], few, 20), whole[:batch])
 
 
-def test_a_model_that_is_not_on_the_cpu_is_not_supported() -> None:
+def test_a_model_that_is_not_on_the_cpu_is_decoded_by_pytorch() -> None:
     with torch.device("meta"):
-        assert not supported(EventTransformer(ModelConfig(50), ()))
+        assert isinstance(open_decoder(EventTransformer(ModelConfig(50), ()), 1), Decoder)
+    assert isinstance(open_decoder(network(), 1), QuantizedDecoder)
 
 
 @pytest.fixture(scope="module")

@@ -131,7 +131,7 @@ def token(features: dict[str, Floats], t: int) -> dict[str, Floats]:
 def test_stepping_equals_reading_the_window_anew_when_the_context_is_full(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(sliding_window, "supported", lambda model: False)
+    monkeypatch.setattr(sliding_window, "_compile", lambda: False)
     model = network()
     ids, features = inputs(5 * CONTEXT)
     per_token = arrays(features)
@@ -156,7 +156,7 @@ def test_a_new_prefix_counts_for_the_whole_window_and_neighbours_go_on(
     changed: list[int], when: int, quick: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if not quick:
-        monkeypatch.setattr(sliding_window, "supported", lambda model: False)
+        monkeypatch.setattr(sliding_window, "_compile", lambda: False)
     model = network()
     ids, features = inputs(CONTEXT, 3)
     per_token = arrays(features)

@@ -4,13 +4,19 @@ Shapes: B pieces, T tokens in the window, P prefix vectors, V vocabulary.
 """
 
 from collections.abc import Mapping, Sequence
+from functools import cache
+from typing import TYPE_CHECKING
 
 import numpy as np
+import torch
 
 from emsync.conditioning import Floats
-from emsync.model.int8.decoder import QuantizedDecoder, supported
-from emsync.model.transformer import Decoder, EventTransformer
+from emsync.model.int8.compiler import compiles
+from emsync.model.transformer import Decoder, EventTransformer, ModelConfig
 from emsync.tokens import Ids
+
+if TYPE_CHECKING:
+    from emsync.model.int8.decoder import QuantizedDecoder
 
 
 class SlidingWindowDecoder:
@@ -22,8 +28,7 @@ class SlidingWindowDecoder:
     def __init__(self, model: EventTransformer, prefix: Mapping[str, Floats], batch: int) -> None:
         c = model.config
         self.prefix, self.context, self.vocab_size = prefix, c.context, c.vocab_size
-        kind = QuantizedDecoder if supported(model) else Decoder
-        self.decoder = kind(model, batch)
+        self.decoder = open_decoder(model, batch)
         self.active = list(range(batch))  # pieces that are not finished
         self.stale: set[int] = set()  # pieces whose prefix has changed since they were read
         self.length = 0  # tokens in the window, T
@@ -76,3 +81,29 @@ class SlidingWindowDecoder:
         features = {name: rows[pieces] for name, rows in self.prefix.items()} | windows
         self.stale.clear()
         return self.decoder.prefill(self.ids[pieces, : self.length], features, pieces)
+
+
+def open_decoder(model: EventTransformer, batch: int) -> "Decoder | QuantizedDecoder":
+    """Return the int8 decoder on a CPU, if Numba can compile it there; else the PyTorch one."""
+    if model.head.weight.device.type == "cpu" and _compile():
+        from emsync.model.int8.decoder import QuantizedDecoder
+
+        return QuantizedDecoder(model, batch)
+    return Decoder(model, batch)
+
+
+@cache
+def _compile() -> bool:
+    """Compile the int8 decoder, or load it from Numba's cache; return whether that is possible."""
+    return compiles(_decode_two_tokens)
+
+
+def _decode_two_tokens() -> None:
+    """Call every compiled function of the int8 decoder, with a tiny network."""
+    from emsync.model.int8.decoder import QuantizedDecoder
+
+    with torch.random.fork_rng(devices=[]):  # its weights cost no random numbers
+        config = ModelConfig(1, width=2, depth=1, heads=1, context=2, position_channels=1)
+        decoder = QuantizedDecoder(EventTransformer(config), 1)
+    decoder.prefill(np.zeros((1, 1), np.int64), {}, [0])
+    decoder.step(np.zeros(1, np.int64), {})

@@ -41,11 +41,6 @@ CHUNK = 64  # vectors of one piece that a thread computes at a time
 T = TypeVar("T")
 
 
-def supported(model: EventTransformer) -> bool:
-    """Tell whether the model is on a CPU."""
-    return model.head.weight.device.type == "cpu"
-
-
 class QuantizedDecoder:
     """Decodes a batch of pieces with an int8 KV cache: ``prefill``, then ``step`` by ``step``."""
 

@@ -16,15 +16,15 @@ width, K = D / H as in ``emsync.model.transformer``. R' is R rounded up to whole
 to pairs.
 """
 
-from collections.abc import Callable
-from functools import partial
-from typing import Any, NamedTuple, TypeAlias, TypeVar, cast
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 from llvmlite import ir
-from numba import njit, types
+from numba import types
 from numba.extending import intrinsic
 from numpy.typing import NDArray
+
+from emsync.model.int8.compiler import compiled
 
 ROWS = 64  # of a group
 AT_ONCE = 16  # numbers of 32 bits in a vector of the processor; wider ones are taken apart
@@ -36,7 +36,6 @@ Shorts: TypeAlias = NDArray[np.int16]
 Sums: TypeAlias = NDArray[np.int32]
 Floats: TypeAlias = NDArray[np.float32]
 Indices: TypeAlias = NDArray[np.int64]
-F = TypeVar("F", bound=Callable[..., Any])
 
 
 class QuantizedLinear(NamedTuple):
@@ -80,20 +79,6 @@ class PositionalInputs(NamedTuple):
 
 
 _one, _half = np.float32(1), np.float32(0.5)
-
-
-def compiled(function: F) -> F:
-    """Compile a function at its first call, and keep what was compiled beside the source.
-
-    No fast-math flag: a function may be compiled several times, alone and into its callers, and
-    which copy runs depends on what was loaded first. Sums are taken in the order that is written,
-    so that all copies give the same bits; where speed counts, that order has lanes (``total``).
-    """
-    compiler = partial(njit, nogil=True, error_model="numpy")
-    try:
-        return cast(F, compiler(cache=True)(function))
-    except RuntimeError:  # no folder can be written; each process compiles anew
-        return cast(F, compiler()(function))
 
 
 @compiled

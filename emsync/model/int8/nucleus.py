@@ -1,19 +1,22 @@
 """Nucleus sampling: draw from the likeliest tokens (Holtzman et al. 2020, section 3.1).
 
 Temperature, top-k and top-p, in this order, keep the tokens that transformers' warpers keep.
-Compiled, since it is done for every token.
+Compiled where that is possible, since it is done for every token.
 
 Shapes: B pieces, V vocabulary, N tokens that are kept.
 """
 
 import math
+from collections.abc import Callable
+from functools import cache
 from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
+from emsync.conditioning import Floats
 from emsync.errors import EmsyncError
-from emsync.model.int8.kernels import Floats, compiled
+from emsync.model.int8.compiler import compiled, compiles
 
 Doubles: TypeAlias = NDArray[np.float64]
 Tokens: TypeAlias = NDArray[np.int64]
@@ -27,13 +30,15 @@ def nucleus(scores: Floats, temperature: float, top_p: float, top_k: int) -> tup
     """
     peak = -np.inf
     for score in scores:
-        peak = max(peak, score)
+        peak = max(peak, float(score))
     tokens, weights = np.empty(len(scores), np.int64), np.empty(len(scores), np.float64)
     n = 0
     for token in range(len(scores)):
         if scores[token] > -np.inf:
             tokens[n] = token
-            weights[n] = -math.exp((scores[token] - peak) / temperature)  # negative: sorted upwards
+            weights[n] = -math.exp(
+                (float(scores[token]) - peak) / temperature
+            )  # so that they ascend
             n += 1
     if n == 0:
         raise EmsyncError("no token can come next: all logits are NaN or minus infinity")
@@ -49,15 +54,18 @@ def nucleus(scores: Floats, temperature: float, top_p: float, top_k: int) -> tup
     return kept[:few], mass[:few]
 
 
-@compiled
+@cache
+def _nucleus() -> Callable[[Floats, float, float, int], tuple[Tokens, Doubles]]:
+    """Return ``nucleus``, or the Python function behind it where Numba cannot compile it."""
+    possible = compiles(lambda: nucleus(np.zeros(1, np.float32), 1.0, 1.0, 0))
+    return nucleus if possible else getattr(nucleus, "py_func", nucleus)
+
+
 def draw(scores: Floats, uniforms: Doubles, temperature: float, top_p: float, top_k: int) -> Tokens:
     """Return (B,) tokens of (B, V) logits, drawn by (B,) ``uniforms`` in [0, 1)."""
     drawn = np.empty(len(scores), np.int64)
-    for b in range(len(scores)):
-        tokens, mass = nucleus(scores[b], temperature, top_p, top_k)
-        # the last token where rounding makes the product as large as the whole mass
-        at = 0
-        while at < len(mass) - 1 and mass[at] <= uniforms[b] * mass[-1]:
-            at += 1
-        drawn[b] = tokens[at]
+    for b, (row, uniform) in enumerate(zip(scores, uniforms, strict=True)):
+        tokens, mass = _nucleus()(row, temperature, top_p, top_k)
+        at = np.searchsorted(mass, uniform * mass[-1], side="right")
+        drawn[b] = tokens[min(at, len(tokens) - 1)]  # rounding may make the product the whole mass
     return drawn

@@ -1,0 +1,90 @@
+"""Numba, and whether it can compile here: LLVM may not know the machine, or a disk be full."""
+
+import signal
+import threading
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from typing import Any, TypeVar, cast
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+_failures: list[str] = []  # at most one: after it nothing is compiled any more
+
+
+def compiled(function: F) -> F:
+    """Compile a function at its first call, and keep what was compiled beside the source.
+
+    No fast-math flag: a function may be compiled several times, alone and into its callers, and
+    which copy runs depends on what was loaded first. Sums are taken in the order that is written,
+    so that all copies give the same bits; where speed counts, that order has lanes
+    (``kernels.total``). Numba's cache does not notice a change of the flags.
+
+    Without Numba the function is returned as it is.
+    """
+    try:
+        from numba import njit
+    except Exception:  # not installed, or it finds no LLVM
+        return function
+    compiler = partial(njit, nogil=True, error_model="numpy")
+    try:
+        return cast(F, compiler(cache=True)(function))
+    except RuntimeError:  # no folder can be written; each process compiles anew
+        return cast(F, compiler()(function))
+
+
+def compiles(work: Callable[[], object]) -> bool:
+    """Run ``work``, which calls compiled functions; return whether that is possible here.
+
+    The first failure is a RuntimeWarning, and nothing is tried after it. An interrupt raises
+    KeyboardInterrupt, also where Numba has swallowed it and failed in another way.
+    """
+    if _failures:
+        return False
+    try:
+        with _interrupts() as interrupts:
+            work()
+    except MemoryError:
+        raise
+    except Exception as error:  # whatever Numba, LLVM or the file system may raise
+        if interrupts:
+            raise KeyboardInterrupt from error
+        reason = next(iter(str(error).splitlines()), "no reason given")
+        _failures.append(f"{type(error).__name__}: {reason}")
+        warnings.warn(
+            f"Numba cannot compile here ({_failures[0]}); music is drawn without compiled code, "
+            "several times slower",
+            RuntimeWarning,
+            stacklevel=2,
+        )
+        return False
+    if interrupts:
+        raise KeyboardInterrupt
+    return True
+
+
+@contextmanager
+def _interrupts() -> Iterator[list[int]]:
+    """Yield a list of the signals that arrive; their handlers are called as well."""
+    arrived: list[int] = []
+    before: dict[signal.Signals, Any] = {}
+
+    def watched(handler: Callable[[int, Any], Any]) -> Callable[[int, Any], None]:
+        def handle(number: int, frame: Any) -> None:
+            arrived.append(number)
+            handler(number, frame)
+
+        return handle
+
+    if threading.current_thread() is threading.main_thread():  # no other may set handlers
+        for number in (signal.SIGINT, signal.SIGTERM):
+            handler = signal.getsignal(number)
+            if callable(handler):
+                before[number] = handler
+                signal.signal(number, watched(handler))
+    try:
+        yield arrived
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,116 @@
+"""Where Numba cannot compile, music is drawn all the same; and interrupts interrupt."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from emsync.model import sliding_window
+from emsync.model.composer import Composer
+from emsync.model.int8 import compiler, kernels
+from emsync.model.int8.compiler import compiles
+
+DRAW = """
+import sys
+from emsync.model.composer import Composer
+
+composer = Composer.from_pretrained(sys.argv[1])
+for _ in range(2):
+    (drawn,) = composer.sample([composer.null_targets(2.0)], [2.0], [0])
+sys.stdout.buffer.write(drawn.ids.tobytes())
+"""
+FAILURES = {  # what is done to Numba, and how the warning begins
+    "it is not installed": (
+        "import sys; sys.modules['numba'] = sys.modules['llvmlite'] = None",
+        "ModuleNotFoundError: import of llvmlite halted",
+    ),
+    "there is no LLVM for the machine": (
+        """
+from numba.core.codegen import CPUCodeLibrary
+def fail(self): raise RuntimeError("no target for this machine\\nand more")
+CPUCodeLibrary.finalize = fail
+""",
+        "RuntimeError: no target for this machine)",
+    ),
+    "what is compiled cannot be kept": (
+        """
+from numba.core.caching import IndexDataCacheFile
+def fail(*_): raise OSError(28, "No space left on device")
+IndexDataCacheFile.save = fail
+""",
+        "OSError: [Errno 28] No space left on device)",
+    ),
+}
+
+
+@pytest.fixture(autouse=True)
+def forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a failure be forgotten after the test."""
+    monkeypatch.setattr(compiler, "_failures", [])
+
+
+@pytest.mark.parametrize("why", FAILURES)
+def test_where_numba_cannot_compile_pytorch_decodes_and_one_warning_says_so(
+    why: str, small: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    prelude, reason = FAILURES[why]
+    made = subprocess.run(
+        [sys.executable, "-c", prelude + DRAW, str(small)],
+        capture_output=True,
+        check=True,
+        env={**os.environ, "NUMBA_CACHE_DIR": str(tmp_path)},
+    )
+    warned = made.stderr.decode()
+    assert f"RuntimeWarning: Numba cannot compile here ({reason}" in warned
+    assert warned.count("Warning") == 1
+    monkeypatch.setattr(sliding_window, "_compile", lambda: False)
+    composer = Composer.from_pretrained(small)
+    (plain,) = composer.sample([composer.null_targets(2.0)], [2.0], [0])
+    assert np.array_equal(np.frombuffer(made.stdout, np.int64), plain.ids)
+
+
+def test_after_a_failure_nothing_is_compiled_any_more() -> None:
+    def fail() -> None:
+        raise ValueError
+
+    with pytest.warns(RuntimeWarning, match=r"\(ValueError: no reason given\)"):
+        assert not compiles(fail)
+    assert not compiles(lambda: pytest.fail("it is tried again"))
+
+
+def test_the_trial_compiles_all_that_decoding_calls(small: Path) -> None:
+    sliding_window._decode_two_tokens()
+    called = ("embed", "project_qkv", "attention_and_mlp", "lm_head", "decode_step", "apply")
+    before = {name: len(getattr(kernels, name).signatures) for name in called}
+    composer = Composer.from_pretrained(small)
+    composer.sample([composer.null_targets(1.0)] * 2, [1.0] * 2, [0, 1])
+    assert {name: len(getattr(kernels, name).signatures) for name in called} == before
+
+
+@pytest.mark.parametrize("fails", [True, False])
+def test_an_interrupt_that_numba_swallows_interrupts(fails: bool) -> None:
+    def work() -> None:
+        try:
+            signal.raise_signal(signal.SIGINT)
+        except KeyboardInterrupt:
+            pass
+        if fails:
+            raise SystemError("half compiled")
+
+    handler = signal.getsignal(signal.SIGINT)
+    with pytest.raises(KeyboardInterrupt):
+        compiles(work)
+    assert signal.getsignal(signal.SIGINT) is handler
+    assert compiles(lambda: None)
+
+
+def test_memory_that_runs_out_is_no_failure_to_compile() -> None:
+    def work() -> None:
+        raise MemoryError
+
+    with pytest.raises(MemoryError):
+        compiles(work)
