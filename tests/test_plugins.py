@@ -1,5 +1,7 @@
-"""Entry points are the only door for plug-ins: for emsync's own, and for anyone's."""
+"""Entry points are how all plug-ins are found; ``emsync.plugin`` is what they import."""
 
+import inspect
+import re
 import sys
 import tomllib
 from dataclasses import dataclass
@@ -9,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 
-from emsync import plugins
+from emsync import plugin, plugins
 from emsync.conditioning import Conditioner
 from emsync.data.crops import Passage, window
 from emsync.errors import AssetError
@@ -23,7 +25,8 @@ from emsync_conditioners.boundaries import Boundaries
 from emsync_tokenizers import vocabulary as v
 from emsync_tokenizers.events import Events
 
-EXAMPLE = Path(__file__).parent / "third_party" / "emsync-ending"
+ROOT = Path(__file__).parents[1]
+EXAMPLE = ROOT / "tests" / "third_party" / "emsync-ending"
 
 
 def install(package: Path, site: Path, name: str | None = None) -> None:
@@ -71,7 +74,26 @@ def small(conditioner: Conditioner) -> EventTransformer:
     return model
 
 
-def test_the_plug_ins_of_emsync_come_through_the_door() -> None:
+def test_what_a_plug_in_imports_is_sorted_and_documented() -> None:
+    assert plugin.__all__ == sorted(plugin.__all__)
+    for name in plugin.__all__:
+        value = getattr(plugin, name)
+        assert f"``{name}``" in (plugin.__doc__ or ""), f"{name} is not in the docstring"
+        if inspect.isclass(value) or inspect.isfunction(value):
+            assert value.__doc__, f"{name} has no docstring"
+
+
+def test_the_plug_ins_of_emsync_import_from_emsync_plugin_alone() -> None:
+    paths = [
+        path for part in ("conditioners", "tokenizers") for path in (ROOT / part).rglob("*.py")
+    ]
+    assert len(paths) > 10
+    for path in paths:
+        found = re.findall(r"^\s*(?:from|import) (emsync\b[\w.]*)", path.read_text(), re.M)
+        assert set(found) <= {"emsync.plugin"}, path
+
+
+def test_the_plug_ins_of_emsync_are_found_by_their_entry_points() -> None:
     known = {"boundaries", "chroma", "metre", "onset_density", "valence_arousal"}
     assert known <= set(plugins.names(plugins.CONDITIONERS))  # whoever installed others too
     assert {"events", "tsd"} <= set(plugins.names(plugins.TOKENIZERS))

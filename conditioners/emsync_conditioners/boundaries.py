@@ -8,10 +8,7 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from emsync.analysis import Analysis
-from emsync.conditioning import Conditioner, Cursor, Floats, Place
-from emsync.music import Piece, Seconds
-from emsync.tokens import Timeline
+from emsync.plugin import Analysis, Conditioner, Cursor, Floats, Piece, Place, Seconds, Timeline
 
 
 @dataclass(frozen=True)

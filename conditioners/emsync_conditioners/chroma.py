@@ -6,12 +6,20 @@ from typing import ClassVar
 
 import numpy as np
 
-from emsync.analysis import Analysis
-from emsync.conditioning import Conditioner, Cursor, Floats, Place, Windows, in_windows
-from emsync.music import Piece, Seconds
-from emsync.music.statistics import sounded
-from emsync.music.tonality import pitch_class
-from emsync.tokens import Timeline
+from emsync.plugin import (
+    Analysis,
+    Conditioner,
+    Cursor,
+    Floats,
+    Piece,
+    Place,
+    Seconds,
+    Timeline,
+    Windows,
+    in_windows,
+    pitch_class,
+    sounded,
+)
 
 SILENT = 1e-6  # seconds of sound; less is silence
 LONGEST = 2.0  # seconds of a note that count

@@ -7,10 +7,17 @@ from typing import ClassVar
 
 import numpy as np
 
-from emsync.analysis import Analysis
-from emsync.conditioning import Conditioner, Cursor, Floats, Place
-from emsync.music import BEATS, Piece, Seconds
-from emsync.tokens import Timeline
+from emsync.plugin import (
+    BEATS,
+    Analysis,
+    Conditioner,
+    Cursor,
+    Floats,
+    Piece,
+    Place,
+    Seconds,
+    Timeline,
+)
 
 CYCLES = (1, 2, 4, 8, 16)  # a bar: from the bar itself to its sixteenths
 

@@ -6,10 +6,17 @@ from typing import ClassVar
 
 import numpy as np
 
-from emsync.analysis import Analysis
-from emsync.conditioning import Conditioner, Cursor, Floats, Place, Windows, in_windows
-from emsync.music import Piece
-from emsync.tokens import Timeline
+from emsync.plugin import (
+    Analysis,
+    Conditioner,
+    Cursor,
+    Floats,
+    Piece,
+    Place,
+    Timeline,
+    Windows,
+    in_windows,
+)
 
 # Onsets a second of music of an arousal: medians of 2,972 passages of 12 s of held-out songs
 ONSETS = (-0.875, -0.625, -0.375, -0.125, 0.125, 0.375, 0.625), (2.5, 4.2, 5.2, 6.3, 8.2, 8.9, 9.8)

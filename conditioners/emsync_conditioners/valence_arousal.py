@@ -5,10 +5,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from emsync.analysis import Analysis
-from emsync.conditioning import Conditioner, Floats, Place
-from emsync.music import Piece
-from emsync.tokens import Timeline
+from emsync.plugin import Analysis, Conditioner, Floats, Piece, Place, Timeline
 
 
 @dataclass(frozen=True)

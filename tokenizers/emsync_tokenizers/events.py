@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from emsync.music import LOWEST, Piece, Seconds
-from emsync.tokens import Ids, Tokenizer
+from emsync.plugin import LOWEST, Ids, Piece, Seconds, Tokenizer
 from emsync_tokenizers import vocabulary as v
 
 if TYPE_CHECKING:

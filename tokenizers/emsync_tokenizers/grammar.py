@@ -16,7 +16,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from emsync.music import BEATS, CLASSES, LOWEST
+from emsync.plugin import BEATS, CLASSES, LOWEST
 from emsync_tokenizers import vocabulary as v
 
 # notes of one class at once, two players' included; in Lakh songs one ON in a thousand is beyond

@@ -17,13 +17,13 @@ import numpy as np
 from miditok import MusicTokenizer, TokenizerConfig, TokSequence
 from miditok.classes import Event
 
-from emsync.errors import InputError
-from emsync.music import (
+from emsync.plugin import (
     CLASSES,
     DRUMS,
     HIGHEST,
     LOWEST,
     PROGRAMS,
+    InputError,
     Score,
     from_score,
     to_score,

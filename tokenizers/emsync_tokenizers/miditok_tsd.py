@@ -6,7 +6,7 @@ from miditok import TSD, TokenizerConfig
 from miditok.classes import Event
 from symusic.core import TextMetaTick
 
-from emsync.music import HIGHEST, LOWEST, Piece, Score, to_score
+from emsync.plugin import HIGHEST, LOWEST, Piece, Score, to_score
 from emsync_tokenizers.miditok_events import PLAYERS
 
 # steps a beat of half a second, by range of beats: 10 ms, then coarser the longer a note lasts

@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from emsync.music import HIGHEST, LOWEST, Piece, Seconds, from_score
-from emsync.tokens import Ids, Tokenizer
+from emsync.plugin import HIGHEST, LOWEST, Ids, Piece, Seconds, Tokenizer, from_score
 from emsync_tokenizers.events import fold, on_grid
 from emsync_tokenizers.vocabulary import FEW
 

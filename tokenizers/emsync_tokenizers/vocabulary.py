@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from emsync.music import CLASSES, HIGHEST, LOWEST, Seconds
+from emsync.plugin import CLASSES, HIGHEST, LOWEST, Seconds
 
 STEP = 0.008  # seconds; every time stands on this absolute grid
 STEPS_PER_SECOND = 125

@@ -1,0 +1,117 @@
+"""Everything that a plug-in imports from emsync: one module, kept stable between versions.
+
+emsync's own conditioners and tokenizers import nothing else. ``emsync.testing`` has the checks that
+a plug-in should pass.
+
+For a conditioner:
+
+- ``Conditioner``: the base class. ``Place``: "prefix" or "position", where the network reads it.
+- ``Floats``: float32 arrays, the type of targets and features.
+- ``Timeline``: the times and boundary marks of a sequence of tokens.
+- ``Cursor``: computes features row by row. ``Windows``: the same for rows of even windows of time;
+  ``in_windows`` picks such rows for all tokens at once.
+
+What a conditioner reads:
+
+- ``Analysis``: a video, with its ``Cut``, its ``Curve`` of motion, and the ``State`` of each scene.
+- ``Piece``: the notes of a song. ``Seconds``: float64 arrays of times.
+- ``CLASSES``: the names of the five instrument classes; ``DRUMS``, ``BASS``, ``GUITAR``, ``PIANO``
+  and ``STRINGS`` are their numbers, ``PROGRAMS`` their General MIDI programs.
+- ``LOWEST`` and ``HIGHEST``: the pitches of the keyboard. ``BEATS``: the beats of a bar.
+- ``pitch_class``: the number of a tonic such as "F#". ``TONICS`` and ``KEYS``: the names of the 12
+  tonics and the 24 keys. ``key_fits``: how well pitch classes fit each key. ``sounded``: how long
+  each pitch class has sounded.
+
+For a tokenizer:
+
+- ``Tokenizer``: the base class. ``Ids``: int64 arrays of tokens.
+- ``LogitsProcessor``: the type of a rule of grammar.
+- ``Score``: symusic's score; ``from_score`` and ``to_score`` convert a ``Piece``.
+
+For an estimator:
+
+- ``Estimator``: the base class. ``Feeling``: its answer for a ``Span`` of seconds.
+- ``EMOTIONS``: the names of the six emotions.
+- ``Footage``: what was measured on the pictures. ``Still``: a colour picture and its time, of type
+  ``Picture``.
+
+Errors, whose message is shown to the user as it is:
+
+- ``UsageError``: a value that cannot be. ``InputError``: a file that cannot be read.
+  ``AssetError``: a model or a package that is missing.
+"""
+
+from emsync.analysis import Analysis
+from emsync.conditioning import Conditioner, Cursor, Floats, Place, Windows, in_windows
+from emsync.emotion.arc import State
+from emsync.emotion.estimator import Estimator, Feeling, Span
+from emsync.emotion.plane import EMOTIONS
+from emsync.errors import AssetError, InputError, UsageError
+from emsync.music.piece import (
+    BASS,
+    BEATS,
+    CLASSES,
+    DRUMS,
+    GUITAR,
+    HIGHEST,
+    LOWEST,
+    PIANO,
+    PROGRAMS,
+    STRINGS,
+    Piece,
+    Score,
+    Seconds,
+    from_score,
+    to_score,
+)
+from emsync.music.statistics import sounded
+from emsync.music.tonality import KEYS, TONICS, key_fits, pitch_class
+from emsync.tokens import Ids, LogitsProcessor, Timeline, Tokenizer
+from emsync.video.watch import Curve, Cut, Footage, Picture, Still
+
+__all__ = [
+    "Analysis",
+    "AssetError",
+    "BASS",
+    "BEATS",
+    "CLASSES",
+    "Conditioner",
+    "Cursor",
+    "Curve",
+    "Cut",
+    "DRUMS",
+    "EMOTIONS",
+    "Estimator",
+    "Feeling",
+    "Floats",
+    "Footage",
+    "GUITAR",
+    "HIGHEST",
+    "Ids",
+    "InputError",
+    "KEYS",
+    "LOWEST",
+    "LogitsProcessor",
+    "PIANO",
+    "PROGRAMS",
+    "Picture",
+    "Piece",
+    "Place",
+    "STRINGS",
+    "Score",
+    "Seconds",
+    "Span",
+    "State",
+    "Still",
+    "TONICS",
+    "Timeline",
+    "Tokenizer",
+    "UsageError",
+    "Windows",
+    "from_score",
+    "in_windows",
+    "key_fits",
+    "pitch_class",
+    "sounded",
+    "to_score",
+]
