@@ -42,6 +42,7 @@ Errors, whose message is shown to the user as it is:
 """
 
 from emsync.analysis import Analysis
+from emsync.arrays import Picture, Seconds
 from emsync.conditioning import Conditioner, Cursor, Floats, Place, Windows, in_windows
 from emsync.emotion.arc import State
 from emsync.emotion.estimator import Estimator, Feeling, Span
@@ -60,14 +61,14 @@ from emsync.music.piece import (
     STRINGS,
     Piece,
     Score,
-    Seconds,
     from_score,
     to_score,
 )
 from emsync.music.statistics import sounded
 from emsync.music.tonality import KEYS, TONICS, key_fits, pitch_class
 from emsync.tokens import Ids, LogitsProcessor, Timeline, Tokenizer
-from emsync.video.watch import Curve, Cut, Footage, Picture, Still
+from emsync.video.cuts import Cut
+from emsync.video.footage import Curve, Footage, Still
 
 __all__ = [
     "Analysis",
