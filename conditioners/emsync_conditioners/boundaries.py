@@ -15,7 +15,7 @@ from emsync.plugin import Analysis, Conditioner, Cursor, Floats, Piece, Place, S
 class Boundaries(Conditioner):
     """The time left until the next boundary, for each token.
 
-    Targets are the (N,) times of the boundaries in seconds; [NaN] leaves it open.
+    Targets are the (N,) times of the boundaries in seconds; [NaN] requests nothing.
     """
 
     name: ClassVar[str] = "boundaries"
