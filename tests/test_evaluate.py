@@ -157,7 +157,7 @@ def test_control_is_measured_in_batches(small: Path, monkeypatch: pytest.MonkeyP
     assert report["arousal"]["n"] == 8 and report["boundaries"]["requested"] >= 8
     assert any("arousal" in line for line in tables.control_table(report))
     json.dumps(report, allow_nan=False)
-    with pytest.raises(UsageError, match="a sweep of 3 pieces tells nothing; draw 8"):
+    with pytest.raises(UsageError, match="a sweep of 3 pieces means nothing; draw 8"):
         control.evaluate(str(small), 3, 4.0)
     with pytest.raises(UsageError, match="pieces of 1 s hold no boundaries"):
         control.evaluate(str(small), 8, 1.0)

@@ -89,7 +89,7 @@ def test_songs_add_up_and_what_cannot_be_read_is_named(composer: Composer, corpu
     assert seen == [("Reading", i / 7) for i in range(1, 8)]
     rate = result["nats_per_token"] / np.log(2) * result["tokens"]  # type: ignore[operator]
     assert result["bits_per_second"] == pytest.approx(rate / (6 * 9.95), rel=1e-3)
-    assert result["variant"] == "nothing asked; windows of 48 tokens that overlap by half"
+    assert result["variant"] == "unconditional; windows of 48 tokens that overlap by half"
 
 
 def test_songs_that_were_trained_on_are_left_out(corpus: Path) -> None:
@@ -104,10 +104,10 @@ def test_songs_that_were_trained_on_are_left_out(corpus: Path) -> None:
 def test_it_is_refused_when_nothing_is_left_or_nobody_knows(
     composer: Composer, corpus: Path
 ) -> None:
-    with pytest.raises(AssetError, match="cannot tell what .* was trained on"):
+    with pytest.raises(AssetError, match="it is unknown what .* was trained on"):
         untrained([corpus], corpus)
     with pytest.raises(InputError, match="no song is left"):
         evaluate(composer, [])
     (corpus / "trained.npy").write_bytes(b"not numbers")
-    with pytest.raises(AssetError, match="cannot tell"):
+    with pytest.raises(AssetError, match="it is unknown"):
         untrained([corpus], corpus)

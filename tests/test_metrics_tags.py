@@ -61,7 +61,7 @@ def torchscript(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_a_torchscript_tagger_tells_loud_from_quiet(torchscript: Path) -> None:
     tagger = tags.load(torchscript, 16000)
     assert tagger.name.startswith("tiny.pt ")
-    assert tagger.ask(np.full(100, 0.75, np.float32)) == pytest.approx([0.75, 0.25])
+    assert tagger.predict(np.full(100, 0.75, np.float32)) == pytest.approx([0.75, 0.25])
     loud, quiet = np.full(100, 0.75, np.float32), np.full(50, 0.25, np.float32)
     report = tags.evaluate(tagger, loud, quiet)
     assert report["kl_categorical"] == pytest.approx(0.5 * np.log(3))
@@ -86,7 +86,7 @@ def test_an_onnx_tagger_tells_loud_from_quiet(tmp_path: Path) -> None:
     path = tmp_path / "tiny.onnx"
     path.write_bytes(model.SerializeToString())
     tagger = tags.load(path, 16000)
-    assert tagger.ask(np.full(100, 0.75, np.float32)) == pytest.approx([0.75])
+    assert tagger.predict(np.full(100, 0.75, np.float32)) == pytest.approx([0.75])
     broken = tmp_path / "broken.onnx"
     broken.write_bytes(b"no model")
     with pytest.raises(AssetError, match="not a model in ONNX"):
@@ -117,7 +117,7 @@ def test_what_is_no_tagger_is_refused(tmp_path: Path, torchscript: Path) -> None
 
 
 def test_an_answer_that_is_no_probability_is_refused() -> None:
-    with pytest.raises(AssetError, match="answers with -1 to 2, which are no probabilities"):
+    with pytest.raises(AssetError, match="gives -1 to 2, which are no probabilities"):
         tags.validate("x", [-1.0, 2.0])
     with pytest.raises(AssetError, match="no probabilities"):
         tags.validate("x", [np.nan])

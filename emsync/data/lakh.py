@@ -92,25 +92,25 @@ def _piece(
     array: Arrays,
     info: Mapping[str, Any],
     labels: Mapping[str, float] | None,
-    asked: float | None,
+    new_tempo: float | None,
 ) -> Piece:
     resolution = int(info.get("beat_resolution") or info["resolution"])
     if not 1 <= resolution <= 960:
         raise ValueError(f"its resolution is {resolution} steps a beat")
     rows = [np.zeros((0, 4), np.int64)]
     for track in range(len(info)):
-        if (told := info.get(str(track))) is not None:
-            program = int(told["program"])
+        if (facts := info.get(str(track))) is not None:
+            program = int(facts["program"])
             if not 0 <= program < 128:
                 raise ValueError(f"track {track} has program {program}")
-            instrument = program_class(program, bool(told["is_drum"]))
+            instrument = program_class(program, bool(facts["is_drum"]))
             if instrument is not None:
                 rows.append(_notes(array, track, instrument))
     notes = np.concatenate(rows)
     if not len(notes):
         raise ValueError("it has no notes of the five classes")
     downbeat = array("downbeat")
-    tempo = array("tempo") if asked is None else np.array([asked])
+    tempo = array("tempo") if new_tempo is None else np.array([new_tempo])
     marked = np.zeros(1, np.int64) if downbeat is None else np.flatnonzero(downbeat)
     length = int(max(notes[:, 3].max(), marked.max(initial=0))) + 1
     bars = _bars(marked, BEATS * resolution, length)  # LPD-cleansed holds songs in 4/4 only

@@ -38,7 +38,7 @@ from emsync.progress import Progress, silent
 
 GAP = 4.0  # seconds between two requested boundaries, as between thinned cuts
 MOST = 12.0  # onsets a second requested at most
-FEWEST = 8  # pieces of a sweep: a correlation of fewer tells nothing
+FEWEST = 8  # pieces of a sweep: a correlation of fewer means nothing
 
 # What is requested: (valence, arousal), the times of boundaries, or else the targets of one
 # condition of the model, by its name
@@ -69,7 +69,7 @@ def sweeps(
 ) -> dict[str, Any]:
     """Return all checks above on ``pieces`` pieces of ``seconds`` each."""
     if pieces < FEWEST:
-        raise UsageError(f"a sweep of {pieces} pieces tells nothing; draw {FEWEST} or more")
+        raise UsageError(f"a sweep of {pieces} pieces means nothing; draw {FEWEST} or more")
     if not seconds >= GAP:
         raise UsageError(f"pieces of {seconds:g} s hold no boundaries; draw {GAP:g} s or more")
     rng = np.random.default_rng(0)

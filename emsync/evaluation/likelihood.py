@@ -1,11 +1,11 @@
-"""Likelihood: how well a model foretells real music that it was not trained on.
+"""Likelihood: how well a model predicts real music that it was not trained on.
 
 Conventions
 -----------
 A song is read whole, in windows of the model's context that overlap by half. Each window begins
-with the song's first token, which tells the instruments, as the crops of training do. A token
+with the song's first token, which counts the instruments, as the crops of training do. A token
 counts once: in the first window that sees at least half a context before it, or from the start of
-the song. Nothing is asked of the model but the music's own time: every other condition is NaN.
+the song. The model is unconditional but for the music's own time: other conditions are NaN.
 
 Metrics
 -------
@@ -36,7 +36,7 @@ BATCH = 8  # windows read at once
 
 @dataclass(frozen=True)
 class Likelihood:
-    """What a model foretells of one song, or of many."""
+    """How well a model predicts one song, or many."""
 
     nats: float = 0.0
     tokens: int = 0
@@ -71,7 +71,7 @@ def untrained(sources: Sequence[Path], checkpoint: Path, limit: int | None = Non
         keys = np.load(checkpoint / "trained.npy", allow_pickle=False)
     except (OSError, ValueError) as error:
         raise AssetError(
-            f"cannot tell what {str(checkpoint)!r} was trained on: {error}; training writes that "
+            f"it is unknown what {str(checkpoint)!r} was trained on: {error}; training writes that "
             "file beside the weights"
         ) from error
     songs = [named for named in find_songs(sources) if song_key(named[0]) not in keys]
@@ -101,8 +101,8 @@ def evaluate(
     context = composer.model.config.context
     tempo = f"; songs brought to {composer.tempo:g} BPM" if composer.tempo else ""
     clocks = [c.name for c in composer.model.conditioners if c.always_on]
-    told = f" but the {' and '.join(clocks)}" if clocks else ""
-    variant = f"nothing asked{told}; windows of {context} tokens that overlap by half{tempo}"
+    given = f" but for the {' and '.join(clocks)}" if clocks else ""
+    variant = f"unconditional{given}; windows of {context} tokens that overlap by half{tempo}"
     return {**total.summary(), "skipped": skipped, "variant": variant}
 
 
@@ -137,7 +137,7 @@ def windows(length: int, context: int) -> list[tuple[int, int]]:
 def _batches(
     composer: Composer, ids: Ids
 ) -> Iterator[tuple[dict[str, torch.Tensor], NDArray[np.bool_]]]:
-    """Yield inputs, and the (B, context) mask of the answers that count."""
+    """Yield inputs, and the (B, context) mask of the targets that count."""
     model = composer.model
     context = model.config.context
     song = replace(Passage.of(ids, composer.tokenizer), dropped=droppable(model.conditioners))
@@ -146,8 +146,8 @@ def _batches(
         rows, masks = [], []
         for start, counts in cuts[at : at + BATCH]:
             rows.append(window(replace(song, start=start), model.conditioners, context))
-            answers = start + np.arange(context)
-            masks.append((answers >= counts) & (answers < len(ids)))
+            targets = start + np.arange(context)
+            masks.append((targets >= counts) & (targets < len(ids)))
         features = {
             name: torch.from_numpy(np.stack([row.features[name] for row in rows]))
             for name in rows[0].features

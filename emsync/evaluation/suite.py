@@ -108,11 +108,11 @@ def evaluate(
         scores = out or Path(stack.enter_context(tempfile.TemporaryDirectory()))
         for count, clip in enumerate(clips):
 
-            def tell(share: float, done: int = count) -> None:
+            def note(share: float, done: int = count) -> None:
                 progress("Composing and measuring", (done + share) / len(clips))
 
             try:
-                row, measured = _clip(composer, clip, seeds, scores, tell)
+                row, measured = _clip(composer, clip, seeds, scores, note)
             except EmsyncError as error:
                 failed.append({"path": clip.name, "reason": str(error), "code": error.exit_code})
             else:
@@ -155,11 +155,11 @@ def evaluate(
 
 
 def _clip(
-    composer: Composer, clip: Path, seeds: int, scores: Path, tell: Callable[[float], None]
+    composer: Composer, clip: Path, seeds: int, scores: Path, note: Callable[[float], None]
 ) -> tuple[dict[str, Any], list[Measurement]]:
     """Compose for one clip and measure it; return its row and its measurements."""
     impact = Impact()
-    footage = watch(open_film(clip), lambda share: tell(0.1 * share), [impact])
+    footage = watch(open_film(clip), lambda share: note(0.1 * share), [impact])
     video = Analysis.of(footage)
     pictures = impact.signal(video.duration)
     exact = Fraction(video.fps) or None
@@ -167,7 +167,7 @@ def _clip(
     ending = Ending.of(OPTIONS.ending, video)
     brief = ending.requested_in(video)
     kept = [cut.time for cut in video.kept]
-    motion = av_align.watch(footage.film, lambda share: tell(0.1 + 0.2 * share))
+    motion = av_align.watch(footage.film, lambda share: note(0.1 + 0.2 * share))
     own = None
     if footage.film.has_audio:
         sound = hear(clip)[: round(video.duration * RATE)]
@@ -180,7 +180,7 @@ def _clip(
     drawn = draw_both(composer, video, range(seeds))
     for i, (arm, (conditioned, fitted)) in enumerate(ARMS.items()):
         for seed, piece in enumerate(drawn[conditioned]):
-            tell(0.5 + 0.5 * (i + seed / seeds) / len(ARMS))
+            note(0.5 + 0.5 * (i + seed / seeds) / len(ARMS))
             sync: Sync = "beat" if fitted else "off"
             music, played_ending = ending.apply(
                 fit(piece, brief.cuts, video.duration, sync, OPTIONS.max_tempo_change, exact)

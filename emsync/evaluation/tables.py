@@ -15,7 +15,7 @@ ARCS = {  # the measures of ``evaluation.following`` in words
 
 
 def sync_table(report: Mapping[str, Any]) -> list[str]:
-    """Return the lines that tell a person what ``sync`` measured."""
+    """Return the lines that say what ``sync`` measured."""
     hits = report["cut_hits"]
     names = {name: None for row in hits["events"].values() for name in row["within"]}
     lines = [f"{hits['cuts']} cuts in {report['duration']:.2f} s; shares hit, and by chance"]

@@ -22,7 +22,7 @@ emsync_second   AV_s: the same with a window of one second
 
 Never released, so fixed here: AV_f and AV_s match once; their onsets also exceed the mean of the
 0.2 s around by DELTA of the strongest; Horn-Schunck runs on grey levels of 160 x 90 pixels.
-Farneback runs on frames of at most PIXELS pixels, its flow told in pixels of the whole frame.
+Farneback runs on frames of at most PIXELS pixels, its flow given in pixels of the whole frame.
 """
 
 import math

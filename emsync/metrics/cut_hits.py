@@ -45,9 +45,9 @@ def tolerances(rate: float) -> dict[str, float]:
 
 
 def events(piece: Piece, duration: float) -> dict[str, Seconds]:
-    """Return the moments of ``piece`` within ``duration`` seconds that may answer a cut, by kind.
+    """Return the moments of ``piece`` within ``duration`` seconds that may hit a cut, by kind.
 
-    A beat without a note is not heard and answers nothing.
+    A beat without a note is not heard and hits nothing.
     """
     onsets = np.unique(piece.onsets[piece.onsets < duration])
     beats = find_bars(piece, duration).beats
@@ -76,12 +76,12 @@ def evaluate(
 
     ``duration`` is the video's in seconds, ``rate`` its frames a second (0 if unknown).
     """
-    asked = validate("cuts", cuts)
+    times = validate("cuts", cuts)
     if duration <= 0:
         raise ValueError(f"the duration is {duration} s; give the video's length, above 0")
     return {
-        "cuts": len(asked),
-        "events": {kind: _kind(asked, times, duration, rate) for kind, times in by_kind.items()},
+        "cuts": len(times),
+        "events": {kind: _kind(times, events, duration, rate) for kind, events in by_kind.items()},
     }
 
 

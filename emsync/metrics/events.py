@@ -29,12 +29,12 @@ def errors(times: ArrayLike, events: ArrayLike) -> Seconds:
     >>> errors([1.0, 4.0], [0.75, 5.0]).tolist()
     [-0.25, 1.0]
     """
-    asked, given = validate("times", times), validate("events", events)
+    at, given = validate("times", times), validate("events", events)
     if not len(given):
-        return np.full(len(asked), np.inf)
-    after = np.searchsorted(given, asked)
-    before = given[np.maximum(after - 1, 0)] - asked
-    later = given[np.minimum(after, len(given) - 1)] - asked
+        return np.full(len(at), np.inf)
+    after = np.searchsorted(given, at)
+    before = given[np.maximum(after - 1, 0)] - at
+    later = given[np.minimum(after, len(given) - 1)] - at
     return np.where(np.abs(before) <= np.abs(later), before, later)
 
 

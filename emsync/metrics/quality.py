@@ -35,7 +35,7 @@ Floats = NDArray[np.float64]
 RESOLUTION = 24  # steps in a beat
 BINS = 20  # of the histograms that are overlapped
 POINTS = 1000  # at which densities are compared
-FLOOR = 1e-9  # the least share of a density at a point: a logarithm of 0 tells nothing
+FLOOR = 1e-9  # the least share of a density at a point: there is no logarithm of 0
 MOST_DISTANCES = 20_000  # a density of more looks the same; they are thinned evenly
 
 

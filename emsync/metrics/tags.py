@@ -2,7 +2,7 @@
 
 Conventions
 -----------
-A tagger takes mono samples at a stated rate and answers with the probability of each tag, from 0
+A tagger takes mono samples at a stated rate and gives the probability of each tag, from 0
 to 1; of several rows, one for each excerpt, the mean counts. Divergences are in nats, of the
 original from the generated music: KL(original || generated). They can only be compared under the
 same tagger, so its file and hash belong beside the figure.
@@ -38,11 +38,11 @@ Samples = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Tagger:
-    """What tells the probability of each tag."""
+    """A model that gives the probability of each tag."""
 
     name: str  # of its file, and the beginning of its SHA-256
     rate: int  # samples a second it listens at
-    ask: Callable[[Samples], Floats]  # (N,) mono samples to (T,) probabilities
+    predict: Callable[[Samples], Floats]  # (N,) mono samples to (T,) probabilities
 
 
 def load(path: Path, rate: int) -> Tagger:
@@ -59,22 +59,22 @@ def load(path: Path, rate: int) -> Tagger:
         digest = hashlib.sha256(path.read_bytes()).hexdigest()[:12]
     except OSError as error:
         raise AssetError(f"cannot read the tagger {str(path)!r}: {error.strerror}") from error
-    answer = kinds[path.suffix.lower()](path)
+    infer = kinds[path.suffix.lower()](path)
 
-    def ask(samples: Samples) -> Floats:
-        return validate(path.name, answer(np.ascontiguousarray(samples, np.float32)[None]))
+    def predict(samples: Samples) -> Floats:
+        return validate(path.name, infer(np.ascontiguousarray(samples, np.float32)[None]))
 
-    return Tagger(f"{path.name} {digest}", rate, ask)
+    return Tagger(f"{path.name} {digest}", rate, predict)
 
 
-def validate(name: str, answer: ArrayLike) -> Floats:
-    """Return a tagger's answer as (T,) probabilities, the mean of its rows."""
-    rows = np.atleast_2d(np.asarray(answer, np.float64))
+def validate(name: str, output: ArrayLike) -> Floats:
+    """Return a tagger's output as (T,) probabilities, the mean of its rows."""
+    rows = np.atleast_2d(np.asarray(output, np.float64))
     if rows.ndim != 2 or not rows.size:
-        raise AssetError(f"the tagger {name} answers with the shape {np.shape(answer)}, not (T,)")
+        raise AssetError(f"the tagger {name} gives the shape {np.shape(output)}, not (T,)")
     if not ((rows >= 0) & (rows <= 1)).all():
         raise AssetError(
-            f"the tagger {name} answers with {rows.min():g} to {rows.max():g}, which are no "
+            f"the tagger {name} gives {rows.min():g} to {rows.max():g}, which are no "
             "probabilities; put its sigmoid or softmax into the file"
         )
     return rows.mean(axis=0)
@@ -103,7 +103,7 @@ def kl_bernoulli(original: ArrayLike, generated: ArrayLike) -> float:
 
 def evaluate(tagger: Tagger, original: Samples, generated: Samples) -> dict[str, float | str]:
     """Return both divergences of two mono sounds at the tagger's rate, and the tagger's name."""
-    p, q = tagger.ask(original), tagger.ask(generated)
+    p, q = tagger.predict(original), tagger.predict(generated)
     return {
         "tagger": tagger.name,
         "kl_categorical": kl_categorical(p, q),
@@ -130,14 +130,14 @@ def _torchscript(path: Path) -> Callable[[Samples], ArrayLike]:
             f"{str(path)!r} is not TorchScript; save it with torch.jit.save, or as ONNX"
         ) from error
 
-    def answer(samples: Samples) -> ArrayLike:
+    def infer(samples: Samples) -> ArrayLike:
         try:
             with torch.inference_mode():
                 return model(torch.from_numpy(samples)).numpy()
         except RuntimeError as error:
             raise _refused(path, samples, error) from error
 
-    return answer
+    return infer
 
 
 def _onnx(path: Path) -> Callable[[Samples], ArrayLike]:
@@ -157,13 +157,13 @@ def _onnx(path: Path) -> Callable[[Samples], ArrayLike]:
         raise AssetError(f"the tagger {path.name} has the inputs {name}, {', '.join(others)}; "
                          "it must take samples only")  # fmt: skip
 
-    def answer(samples: Samples) -> ArrayLike:
+    def infer(samples: Samples) -> ArrayLike:
         try:
             return session.run(None, {name: samples})[0]
         except Exception as error:
             raise _refused(path, samples, error) from error
 
-    return answer
+    return infer
 
 
 def _refused(path: Path, samples: Samples, error: Exception) -> AssetError:
