@@ -44,7 +44,7 @@ def atomic_write(path: Path) -> Iterator[Path]:
     _open[partial] = path
     try:
         yield partial
-        os.replace(partial, path)
+        partial.replace(path)
     except OSError as error:
         if error.errno is None:
             raise

@@ -2,6 +2,7 @@
 
 import csv
 import sys
+from pathlib import Path
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -10,7 +11,7 @@ SMOOTH = 50  # steps averaged
 
 
 def main(metrics: str, out: str) -> None:
-    with open(metrics, newline="") as file:
+    with Path(metrics).open(newline="") as file:
         rows = list(csv.DictReader(file))
     millions = np.array([float(row["tokens"]) for row in rows]) / 1e6
     loss = np.array([float(row["loss"]) for row in rows])

@@ -27,7 +27,7 @@ RESAMPLES = 4000
 
 
 def main(clips: Path, judgement: Path, text: str, write: Path | None) -> None:
-    with open(judgement, newline="", encoding="utf-8") as file:
+    with judgement.open(newline="", encoding="utf-8") as file:
         judged = list(csv.DictReader(file))
     estimator, known = choose(text), reference()
     seen, others, measured = [], [], []

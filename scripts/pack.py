@@ -13,8 +13,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from emsync.data.pack import MIB, pack, unpack  # noqa: E402
-from emsync.errors import EmsyncError  # noqa: E402
+from emsync.data.pack import MIB, pack, unpack
+from emsync.errors import EmsyncError
 
 
 def main() -> None:

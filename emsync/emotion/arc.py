@@ -1,6 +1,7 @@
 """Emotion over time: a film as a few states, each long enough for music to be in it."""
 
 import csv
+import itertools
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -70,7 +71,7 @@ def scenes(cuts: Iterable[Cut], duration: float) -> list[Span]:
     [(0.0, 3.0), (3.0, 8.0), (8.0, 10.0)]
     """
     edges = [0.0, *(cut.time for cut in cuts if cut.kept and 0 < cut.time < duration), duration]
-    return list(zip(edges, edges[1:], strict=False))
+    return list(itertools.pairwise(edges))
 
 
 def seconds(duration: float, reach: float) -> list[Span]:

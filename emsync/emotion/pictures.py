@@ -9,6 +9,7 @@ Shapes: N spans, R shots of reference, 5 measures of each.
 """
 
 import csv
+import itertools
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, astuple, dataclass, fields
 from functools import cache
@@ -142,7 +143,7 @@ def shot_rhythm(cuts: Iterable[float], duration: float, spans: Sequence[Span]) -
 def shots(footage: Footage) -> list[Shot]:
     """Return what each shot of ``footage`` looks like, to be one of a reference."""
     edges = [0.0, *(cut.time for cut in footage.cuts), footage.film.duration]
-    spans = list(zip(edges, edges[1:], strict=False))
+    spans = list(itertools.pairwise(edges))
     return [
         Shot(footage.film.path.name, round(end - start, 3), *map(float, np.round(row, 4)))
         for (start, end), row in zip(spans, measure(footage, spans), strict=True)

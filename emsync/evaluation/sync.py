@@ -76,10 +76,8 @@ def evaluate(
 
 def hear(path: Path, rate: int = RATE) -> Mono:
     """Return the sound of an audio file, a film or a MIDI file, mono, from the first picture on."""
-    if path.suffix.lower() in SCORES:
-        sound = synthesize(path, rate=rate)
-    else:
-        sound = own_sound(path, rate)
+    is_score = path.suffix.lower() in SCORES
+    sound = synthesize(path, rate=rate) if is_score else own_sound(path, rate)
     return sound.samples.mean(axis=1)
 
 

@@ -131,8 +131,10 @@ def plan_hits(events: Events, cuts: Sequence[Cut], max_tempo_change: float) -> P
     nodes = [(0.0, 0.0, 0.0)]  # music time, video time, worth; both times begin together
     for cut in sorted(set(cuts), key=lambda cut: cut.time):
         first, last = np.searchsorted(events.times, [cut.time - REACH, cut.time + REACH])
-        for e in range(int(first), int(last)):
-            nodes.append((float(events.times[e]), cut.time, worth(int(events.kinds[e]), cut)))
+        nodes += [
+            (float(events.times[e]), cut.time, worth(int(events.kinds[e]), cut))
+            for e in range(int(first), int(last))
+        ]
     music, video, gains = np.array(nodes).T
 
     paths: list[list[_Path]] = [[] for _ in nodes]

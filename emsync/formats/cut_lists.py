@@ -296,9 +296,18 @@ def _write_csv(path: Path, analysis: Analysis) -> None:
         for number, (start, end) in enumerate(scenes, 1):
             length = (end - start) / rate
             table.writerow(
-                [number, start + 1, clock_text(start / rate), f"{float(start / rate):.3f}"]
-                + [end, clock_text(end / rate), f"{float(end / rate):.3f}"]
-                + [end - start, clock_text(length), f"{float(length):.3f}"]
+                [
+                    number,
+                    start + 1,
+                    clock_text(start / rate),
+                    f"{float(start / rate):.3f}",
+                    end,
+                    clock_text(end / rate),
+                    f"{float(end / rate):.3f}",
+                    end - start,
+                    clock_text(length),
+                    f"{float(length):.3f}",
+                ]
             )
 
 

@@ -3,6 +3,7 @@
 The clauses named below are those of docs/midi-contract.md in the repository.
 """
 
+import itertools
 import re
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
@@ -196,7 +197,7 @@ def _check_tempo(contents: RawMidi) -> Iterator[Finding]:
         start, _, beat = metres[int(np.searchsorted(starts, tick, side="right")) - 1]
         if (tick - start) % beat:
             off_beat.append(tick)
-        if not 1 <= message.tempo:
+        if not message.tempo >= 1:
             yield _error(f"the tempo at {contents.at(tick)} is endless: a beat lasts nothing")
         elif not 20 <= 60e6 / message.tempo <= 400:
             yield _remark(f"the tempo at {contents.at(tick)} is {60e6 / message.tempo:.1f} BPM")
@@ -205,7 +206,7 @@ def _check_tempo(contents: RawMidi) -> Iterator[Finding]:
             f"{_several(len(off_beat), 'tempo event')} between beats, the first at "
             f"{contents.at(off_beat[0])}"
         )
-    for (start, beats, beat), (after, _, _) in zip(metres[:-1], metres[1:], strict=True):
+    for (start, beats, beat), (after, _, _) in itertools.pairwise(metres):
         if (after - start) % (beats * beat):
             yield _remark(f"the metre changes within a bar, at {contents.at(after)}")
     played = contents.events("note_on", "note_off", "control_change")
@@ -301,9 +302,9 @@ def _check_video(contents: RawMidi, duration: float | None) -> Iterator[Finding]
             there = _clock(match[1], origin)
             if there is None or abs(there - time) > frame / 2 + 0.002:
                 yield _error(f"the marker {message.text!r} stands at {time:.3f} s")
-        if message.type == "text" and (match := _SCENE.fullmatch(message.text)):
-            if not len(onsets) or np.abs(onsets - time).min() > frame + 0.002:
-                yield _error(f"{message.text!r} at {time:.3f} s, but no note begins there")
+        claims_hit = message.type == "text" and _SCENE.fullmatch(message.text)
+        if claims_hit and (not len(onsets) or np.abs(onsets - time).min() > frame + 0.002):
+            yield _error(f"{message.text!r} at {time:.3f} s, but no note begins there")
 
 
 def _clock(text: str, origin: Origin) -> float | None:

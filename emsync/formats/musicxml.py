@@ -6,6 +6,7 @@ in steps of a sixteenth. The format is MusicXML 4.0, partwise and without a date
 gives the same bytes.
 """
 
+import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -44,13 +45,13 @@ FIFTHS = {  # of a major key; a minor key has those of the major key a minor thi
     **{"Dm": -1, "Gm": -2, "Cm": -3, "Fm": -4, "Bbm": -5, "Ebm": -6},
 }
 KIT = {  # General MIDI drum: line or space, and notehead
-    **{pitch: ("F4", "") for pitch in (35, 36)},  # bass drums
-    **{pitch: ("C5", "") for pitch in (38, 40)},  # snares
-    **{pitch: ("C5", "x") for pitch in (37, 39)},  # side stick, clap
-    **{pitch: ("G5", "x") for pitch in (42, 46)},  # hi-hat
+    **dict.fromkeys((35, 36), ("F4", "")),  # bass drums
+    **dict.fromkeys((38, 40), ("C5", "")),  # snares
+    **dict.fromkeys((37, 39), ("C5", "x")),  # side stick, clap
+    **dict.fromkeys((42, 46), ("G5", "x")),  # hi-hat
     44: ("D4", "x"),  # hi-hat by foot
-    **{pitch: ("F5", "x") for pitch in (51, 53, 59)},  # ride
-    **{pitch: ("A5", "x") for pitch in (49, 52, 55, 57)},  # crash
+    **dict.fromkeys((51, 53, 59), ("F5", "x")),  # ride
+    **dict.fromkeys((49, 52, 55, 57), ("A5", "x")),  # crash
     **{41: ("G4", ""), 43: ("A4", ""), 45: ("B4", "")},  # toms, from the lowest up
     **{47: ("D5", ""), 48: ("E5", ""), 50: ("F5", "")},
 }
@@ -142,7 +143,7 @@ def _bars(fitted: Fitted) -> list[Bar]:
     edges = [*(tempo_map.lines * STEP).tolist(), len(tempo_map.tempi) * STEP]
     return [
         Bar(start, stop)
-        for start, stop in zip(edges, edges[1:], strict=False)
+        for start, stop in itertools.pairwise(edges)
         if start == 0 or start * TICKS // STEP < end
     ]
 

@@ -160,7 +160,7 @@ def fit_tempo_map(
             low, high, reached = max(low, low_j), min(high, high_j), j
         stop = int(stops[reached])
         aim = (beats[stop] * 1e6 - now) / (stop - start)
-        tempo = int(round(float(np.clip(aim, low, high))))
+        tempo = round(float(np.clip(aim, low, high)))
         tempi[start:stop] = tempo
         start, now, i = stop, now + tempo * (stop - start), reached + 1
     return TempoMap(tempi, lines)

@@ -5,6 +5,7 @@ holds anything else is never touched.
 """
 
 import csv
+import itertools
 import json
 import platform
 import secrets
@@ -195,7 +196,7 @@ def _write_markers(path: Path, video: Analysis, labels: ScoreLabels) -> None:
         for number, time in enumerate(times, 1):
             name = f"CUT {number:02d} {labels.clock(time)}"
             table.writerow([f"M{number}", name, clock_text(time, hours=False), "", ""])
-        for number, (begin, end) in enumerate(zip(edges, edges[1:], strict=False), 1):
+        for number, (begin, end) in enumerate(itertools.pairwise(edges), 1):
             row = [f"R{number}", f"SCENE {number:02d}"]
             table.writerow([*row, *(clock_text(s, hours=False) for s in (begin, end, end - begin))])
 

@@ -152,6 +152,7 @@ def _cuts(axes: "Axes", analysis: Analysis) -> None:
 
 
 def draw_motion(axes: "Axes", analysis: Analysis) -> None:
+    """Draw how much the picture moves, if that was measured."""
     if analysis.motion:
         times, values = _points(analysis.motion, analysis.duration)
         axes.fill_between(times, values, color=MOTION, alpha=0.22, lw=0)

@@ -1,7 +1,6 @@
 """Save a run so that it goes on exactly where it was, whatever stops it."""
 
 import json
-import os
 import shutil
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -56,7 +55,7 @@ def save(
         composer.save_pretrained(saving)
         save_file(tensors, saving / "optimizer.safetensors")
         (saving / "train.json").write_text(text + "\n")
-        os.replace(saving, out / "saved")  # from here on it counts, wherever a kill falls
+        saving.replace(out / "saved")  # from here on it counts, wherever a kill falls
         _settle(out)
     except (OSError, SafetensorError) as error:
         raise EmsyncError(f"cannot save to {str(out)!r}: {error}; the last save is good") from error
@@ -66,7 +65,7 @@ def _settle(out: Path) -> None:
     """Move a complete save to its place; a kill may have left that half done."""
     if (out / "saved").is_dir():
         for path in (out / "saved").iterdir():
-            os.replace(path, out / path.name)
+            path.replace(out / path.name)
         (out / "saved").rmdir()
 
 

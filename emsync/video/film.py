@@ -143,7 +143,7 @@ def opened(path: Path) -> Iterator["InputContainer"]:
                 container_options={"protocol_whitelist": ","},
                 io_open=_refuse,
             )
-        except (av.FFmpegError, OSError, _Elsewhere) as error:
+        except (av.FFmpegError, OSError, _ElsewhereError) as error:
             raise InputError(
                 f"cannot read {str(path)!r}: no known format, empty or incomplete"
             ) from error
@@ -151,12 +151,12 @@ def opened(path: Path) -> Iterator["InputContainer"]:
             yield container
 
 
-class _Elsewhere(Exception):
+class _ElsewhereError(Exception):
     """A file points at another one."""
 
 
-def _refuse(url: str, flags: int, options: object) -> Any:
-    raise _Elsewhere(url)
+def _refuse(url: str, _flags: int, _options: object) -> Any:
+    raise _ElsewhereError(url)
 
 
 def moving_picture(path: Path, container: "InputContainer") -> "VideoStream":
@@ -234,10 +234,12 @@ def average_rate(declared: Fraction | None, frames: int, duration: float) -> Fra
 
 
 def only_a_picture(path: Path) -> InputError:
+    """Return the error for a file that holds a single frame."""
     return InputError(f"{str(path)!r} is a picture, not a video: it holds a single frame")
 
 
 def nothing_decodes(path: Path) -> InputError:
+    """Return the error for a file of which no frame can be decoded."""
     return InputError(f"{str(path)!r} holds no frame that can be decoded; is the file complete?")
 
 
@@ -298,7 +300,7 @@ def _displayed(frame: "VideoFrame", stream: "VideoStream") -> tuple[int, int, in
 def _file(path: Path) -> Iterator[Any]:
     """Open an ordinary file for reading; InputError says why it cannot be."""
     try:
-        mode = os.stat(path).st_mode
+        mode = path.stat().st_mode
         if stat.S_ISDIR(mode):
             raise InputError(f"{str(path)!r} is a folder, not a media file")
         if not stat.S_ISREG(mode):
@@ -309,7 +311,7 @@ def _file(path: Path) -> Iterator[Any]:
     except (OSError, ValueError) as error:  # a name with a null byte is a ValueError
         reason = getattr(error, "strerror", None) or str(error)
         raise InputError(f"cannot read {str(path)!r}: {reason}") from error
-    with open(descriptor, "rb") as file:
+    with os.fdopen(descriptor, "rb") as file:
         yield file
 
 

@@ -67,7 +67,7 @@ class Sounding(Rule):
     def read(self, ids: Sequence[int]) -> None:
         for row, token in enumerate(ids):
             if token >= v.NOTE:
-                instrument, place = divmod(token - v.NOTE, 2 * v.KEYS)
+                _, place = divmod(token - v.NOTE, 2 * v.KEYS)
                 begins = place < v.KEYS
                 self.mask[row, token + v.KEYS if begins else token] = not begins
 
