@@ -104,7 +104,7 @@ def dawn(t: float) -> Picture:
         x, y = 96 + 26 * i - 11 * abs(i - 2) + 30 * t, 92 + 12 * abs(i - 2) - 6 * t
         flap = 4.5 * np.sin(9 * t + i)
         wings = np.array([[-9, -flap], [-3, -1.5], [0, 1.5], [3, -1.5], [9, -flap]])
-        _lines(image, [(*wings, x, y)], (48, 30, 70), 1)
+        _lines(image, [wings + np.array((x, y))], (48, 30, 70), 1)
     return image
 
 

@@ -32,27 +32,10 @@ from emsync.video.impact import Impact, check_moves
 from emsync.video.watch import watch
 
 VERSION = 1  # of the index; raised when what is heard, or how it is kept, changes
-SOUNDS = frozenset(
-    [
-        ".aac",
-        ".aif",
-        ".aiff",
-        ".ape",
-        ".au",
-        ".caf",
-        ".flac",
-        ".m4a",
-        ".mka",
-        ".mp2",
-        ".mp3",
-        ".oga",
-        ".ogg",
-        ".opus",
-        ".wav",
-        ".wma",
-        ".wv",
-    ]
-)
+SOUNDS = frozenset([
+    ".aac", ".aif", ".aiff", ".ape", ".au", ".caf", ".flac", ".m4a", ".mka", ".mp2", ".mp3", ".oga",
+    ".ogg", ".opus", ".wav", ".wma", ".wv",
+])  # fmt: skip
 BATCH = 2**20  # steps of music that are slid along a film at once
 
 
