@@ -6,7 +6,7 @@
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
@@ -65,10 +65,18 @@ class Analysis:
         return [cut for cut in self.cuts if cut.kept]
 
     @classmethod
-    def of(cls, footage: Footage, estimator: Estimator | None = None) -> Self:
-        """Return the analysis of ``footage``: its cuts thinned, its feeling estimated."""
-        estimator = estimator or choose()
-        video, cuts = footage.film, thin(footage.cuts, footage.film.duration)
+    def of(
+        cls,
+        footage: Footage,
+        estimator: Estimator | None = None,
+        cuts: Sequence[Cut] | None = None,
+    ) -> Self:
+        """Return the analysis of ``footage``: its cuts thinned, its feeling estimated by scenes.
+
+        ``cuts``, where they are given, stand in the place of those that were found.
+        """
+        estimator, video = estimator or choose(), footage.film
+        cuts = thin(footage.cuts, video.duration) if cuts is None else tuple(cuts)
         spans = scenes(cuts, video.duration)
         felt = estimator.feel(footage, [*spans, *seconds(video.duration, FEELING_REACH)])
         arc, over_time = settle(spans, felt[: len(spans)]), felt[len(spans) :]

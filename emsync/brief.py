@@ -12,6 +12,7 @@ from emsync.emotion.plane import SCALE
 from emsync.formats.cut_lists import read_cuts
 from emsync.music.tonality import TONICS, pitch_class
 from emsync.options import Options
+from emsync.video.cuts import Cut
 from emsync.video.film import Film
 from emsync.video.footage import Footage
 from emsync.video.observers import Observer
@@ -33,7 +34,9 @@ def look(
 def brief_of(footage: Footage | None, options: Options) -> Analysis:
     """Return what ``footage``, or the analysis that is given, asks of the music, with options."""
     if footage is not None:
-        return apply_options(Analysis.of(footage, choose(options.estimator)), options)
+        found = _listed(options, footage.film.fps, footage.film.duration)
+        analysis = Analysis.of(footage, choose(options.estimator), found)
+        return apply_options(analysis, options)
     if isinstance(options.analysis, Analysis):
         return apply_options(options.analysis, options)
     if options.analysis is None:
@@ -45,9 +48,7 @@ def apply_options(analysis: Analysis, options: Options) -> Analysis:
     """Return ``analysis`` with what a person asks for in place of what was found."""
     if options.cuts == "none":
         analysis = replace(analysis, cuts=())
-    elif options.cuts != "auto":
-        rate = Fraction(analysis.fps) or None
-        found = read_cuts(Path(options.cuts), rate, analysis.duration)
+    elif (found := _listed(options, Fraction(analysis.fps), analysis.duration)) is not None:
         analysis = replace(analysis, cuts=tuple(found))
     if options.emotion_file is not None:
         analysis = analysis.with_arc(read_arc(Path(options.emotion_file), analysis.duration))
@@ -64,3 +65,10 @@ def apply_options(analysis: Analysis, options: Options) -> Analysis:
         requested={**analysis.requested, **(options.ask or {})},
         tonic=TONICS[pitch_class(options.tonic)] if options.tonic else analysis.tonic,
     )
+
+
+def _listed(options: Options, rate: Fraction, duration: float) -> list[Cut] | None:
+    """Return the cuts of the file that ``options`` name, or None where they name none."""
+    if options.cuts in ("auto", "none"):
+        return None
+    return read_cuts(Path(options.cuts), rate or None, duration)

@@ -1,17 +1,22 @@
 """From a video to drawn pieces: what each of them is asked."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
 
 from emsync.analysis import Analysis
-from emsync.brief import apply_options
+from emsync.brief import apply_options, brief_of
+from emsync.demo import draw_clip
 from emsync.model import sampling
 from emsync.model.composer import Composer
 from emsync.model.transformer import EventTransformer, ModelConfig
 from emsync.music.tonality import TONICS, key_fits
 from emsync.options import Options, Sampling
 from emsync.pipeline import draw
+from emsync.video.film import open_film
+from emsync.video.watch import watch
 from emsync_conditioners.chroma import Chroma
 from emsync_tokenizers import vocabulary as v
 from emsync_tokenizers.events import Events
@@ -49,3 +54,16 @@ def test_the_seed_names_the_tonic_where_nobody_does(
     assert tonics(composer, monkeypatch, edited, seeds) == ["Bb"] * 13
     chosen = apply_options(edited, Options(tonic="g"))
     assert tonics(composer, monkeypatch, chosen, seeds) == ["G"] * 13
+
+
+def test_scenes_begin_on_the_cuts_that_a_person_lists(tmp_path: Path) -> None:
+    """The feelings of scenes are those of the listed cuts, not of those that were found."""
+    draw_clip(tmp_path / "clip.mp4", 12.5)
+    (tmp_path / "cuts.txt").write_text("5.0\n")
+    footage = watch(open_film(tmp_path / "clip.mp4"))
+    found = brief_of(footage, Options())
+    listed = brief_of(footage, Options(cuts=str(tmp_path / "cuts.txt")))
+    none = brief_of(footage, Options(cuts="none"))
+    assert [cut.time for cut in listed.kept] == [5.0] and not none.cuts
+    assert {state.start for state in listed.arc} <= {0.0, 5.0}
+    assert none.arc == found.arc != listed.arc

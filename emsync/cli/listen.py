@@ -18,7 +18,7 @@ def render(
     duration: Annotated[
         float | None, typer.Option(help="seconds", show_default="the score's")
     ] = None,
-    fade: Annotated[float, typer.Option(help="seconds of fade-out at the end")] = 3.0,
+    fade: Annotated[float, typer.Option(help="seconds of fade-out at the end")] = 0.0,
     soundfont: SoundFont = None,
     as_json: Json = False,
 ) -> None:

@@ -20,7 +20,7 @@ from emsync.files import check_target
 from emsync.formats.general_midi import DRUM_CHANNEL, EXPRESSION, PAN, VOLUME
 from emsync.formats.smf import read_score
 from emsync.options import PathLike
-from emsync.sound.audio import FADE, OUTPUT_RATE, Audio, finish, write_wav
+from emsync.sound.audio import OUTPUT_RATE, Audio, finish, write_wav
 
 TAIL = 2.0  # seconds kept after the last note, for what still rings
 RELEASE = 0.4  # seconds; symusic cuts a note dead at its end, so it is faded out here
@@ -32,7 +32,7 @@ def render(
     out: PathLike | None = None,
     *,
     duration: float | None = None,
-    fade: float = FADE,
+    fade: float = 0.0,
     soundfont: PathLike | None = None,
 ) -> Audio:
     """Play the MIDI file ``score`` and return its sound, its peak at -3 dB; write it to ``out``.
