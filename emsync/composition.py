@@ -31,7 +31,7 @@ class Composition:
     best: Candidate
     others: tuple[Candidate, ...]  # the candidates that were not kept, best first
     analysis: Analysis  # what the film, and the options, asked of the music
-    titles: ScoreLabels
+    labels: ScoreLabels
     options: Options
     film: Film | None = None  # where there is a file
     strip: tuple[Still, ...] = ()  # pictures of the film; none where it was not watched
@@ -79,7 +79,7 @@ class Composition:
             "checkpoint": self.checkpoint,
             "sampling": asdict(self.sampling),
             "settings": self.options.to_json(),
-            **self.fitted.to_json(self.rate, self.titles.start),
+            **self.fitted.to_json(self.rate, self.labels.start),
             "ending": self.ending.to_json(),
             "duration": self.analysis.duration,
             "valence": self.analysis.valence,

@@ -140,7 +140,7 @@ def _played(score: Score, duration: float, soundfont: Path | None) -> Audio:
 
 
 def _midi(composition: Composition, candidate: Candidate) -> bytes:
-    return midi_bytes(candidate.fitted, composition.titles, composition.dynamics(candidate))
+    return midi_bytes(candidate.fitted, composition.labels, composition.dynamics(candidate))
 
 
 Targets: TypeAlias = Sequence[tuple[Path, Literal["analysis", "plot", "cuts"]]]

@@ -49,7 +49,7 @@ def generate(
         footage = look(film, options, _stage(progress, "Watching"), [impact] if impact else [])
         analysis = brief_of(footage, options)  # what is asked of the music, as editable JSON
         visible = impact.signal(analysis.duration) if impact else None
-        titles = ScoreLabels.of(analysis, options.start_timecode)
+        labels = ScoreLabels.of(analysis, options.start_timecode)
     with clock("compose"):
         ending = Ending.of(options.ending, analysis)  # decided once: the last chord, the fade
         brief = ending.requested_in(analysis)
@@ -67,7 +67,7 @@ def generate(
         best, *others = rank(candidates)
     strip = footage.strip if footage else ()
     return Composition(
-        best, tuple(others), analysis, titles, options, film, strip, str(checkpoint), sampling,
+        best, tuple(others), analysis, labels, options, film, strip, str(checkpoint), sampling,
         dict(clock.seconds),
     )  # fmt: skip
 

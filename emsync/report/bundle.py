@@ -156,7 +156,7 @@ def preview_suffix(film: Film) -> str:
 
 def write_bundle(folder: Path, composition: Composition, stems: Stems, preview: str) -> None:
     """Fill ``folder``, which holds score.mid and the film ``preview``, with the other files."""
-    video, labels = composition.analysis, composition.titles
+    video, labels = composition.analysis, composition.labels
     names = {"score": "score.mid", "audio": "mix.wav", "video": preview}
     _write_json(folder / "score.json", {**composition.to_json(), **names})
     _write_markers(folder / "markers.csv", video, labels)

@@ -52,7 +52,7 @@ def rows(composition: Composition) -> list[tuple[list[str], bool]]:
         cut, hit, before = report.cut, report.hit, report.before
         cells = [
             str(number),
-            composition.titles.clock(cut.time) if rate else "–",
+            composition.labels.clock(cut.time) if rate else "–",
             f"{cut.time:.3f}",
             f"{cut.strength:.2f}",
             hit.kind if hit else "missed",
@@ -69,12 +69,12 @@ def rows(composition: Composition) -> list[tuple[list[str], bool]]:
 def remarks(composition: Composition) -> list[str]:
     """Return what is to be said below the table."""
     said: list[str] = []
-    titles = composition.titles
+    labels = composition.labels
     if not composition.cuts:
         said.append("The film has no cut that the music was asked to answer.")
     dropped = [report.cut.time for report in composition.fitted.cuts if not report.cut.kept]
     if dropped:
-        moments = ", ".join(titles.clock(t) if titles.rate else f"{t:.3f} s" for t in dropped)
+        moments = ", ".join(labels.clock(t) if labels.rate else f"{t:.3f} s" for t in dropped)
         said.append(f"Seen, but too near to a stronger cut or to an end to be answered: {moments}.")
     if composition.ending.chord is not None:
         chord = composition.ending.chord
