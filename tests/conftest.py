@@ -1,13 +1,16 @@
 """What several tests share: real material where there is any, and a small piece."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
+from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from hypothesis import settings
+from numpy.typing import NDArray
 
 from emsync.model.composer import Composer
 from emsync.model.transformer import EventTransformer, ModelConfig
@@ -22,18 +25,60 @@ settings.register_profile("calm", deadline=None)  # a busy machine breaks no law
 settings.load_profile("calm")
 
 
-def shared_folder() -> Path:
-    """Return where real clips and songs are, whether or not they are there."""
-    return Path(os.environ.get("EMSYNC_SHARED", Path(__file__).parents[2] / "shared"))
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The folder of real clips and songs; the test is skipped where EMSYNC_SHARED names none."""
+    folder = os.environ.get("EMSYNC_SHARED")
+    if not folder:
+        pytest.skip("EMSYNC_SHARED names no folder of real clips and songs")
+    return Path(folder)
 
 
 @pytest.fixture(scope="session")
-def shared() -> Path:
-    """The folder of real clips and songs; the test is skipped where there is none."""
-    folder = shared_folder()
-    if not (folder / "clips").is_dir():
-        pytest.skip("no real clips and songs here; EMSYNC_SHARED can name their folder")
-    return folder
+def write_film() -> Callable[..., Path]:
+    """A function that writes RGB pictures as a silent film and returns its path."""
+
+    def write(
+        path: Path,
+        pictures: Iterable[NDArray[np.uint8]],
+        rate: Fraction | int = 25,
+        codec: str = "libx264",
+    ) -> Path:
+        import av
+
+        with av.open(path, "w") as film:
+            stream: Any = film.add_stream(codec, rate=rate)
+            frames = list(pictures)
+            stream.height, stream.width = frames[0].shape[:2]
+            stream.pix_fmt = "yuv420p"
+            for picture in frames:
+                film.mux(stream.encode(av.VideoFrame.from_ndarray(picture, "rgb24")))
+            film.mux(stream.encode(None))
+        return path
+
+    return write
+
+
+@pytest.fixture(scope="session")
+def draw_cut(write_film: Callable[..., Path]) -> Callable[..., Path]:
+    """A function that writes a film with one hard cut in its middle and returns its path."""
+
+    def draw(
+        path: Path,
+        frames: int = 60,
+        rate: int = 25,
+        size: tuple[int, int] = (64, 48),
+        codec: str = "libx264",
+    ) -> Path:
+        width, height = size
+        pictures = []
+        for i in range(frames):
+            picture = np.full((height, width, 3), 30 if i < frames // 2 else 220, np.uint8)
+            picture[:, (i * 2) % width] = (200, 40, 90)
+            pictures.append(picture)
+        return write_film(path, pictures, rate, codec)
+
+    return draw
 
 
 @pytest.fixture

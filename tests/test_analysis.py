@@ -48,7 +48,7 @@ def state(start: Any, end: Any, **values: Any) -> dict[str, Any]:
 def test_a_video_is_analysed_in_one_call(shared: Path) -> None:
     shares: list[float] = []
     analysis = analyze(
-        shared / "clips" / "skv_bikes.mp4", progress=lambda stage, share: shares.append(share)
+        shared / "clips" / "skv_bikes.mp4", progress=lambda _, share: shares.append(share)
     )
     assert (analysis.duration, analysis.fps, analysis.source) == (10.0, "25", "skv_bikes.mp4")
     assert [cut.time for cut in analysis.kept] == [1.2, 7.48]
@@ -69,7 +69,11 @@ def test_what_is_saved_is_read_back(tmp_path: Path) -> None:
     for analysis in (WHOLE, Analysis(3.0, "0"), Analysis(3.0, "25", valence=0.5)):
         analysis.save(path)
         back = Analysis.load(path)
-        plain = {"valence": 0.0, "arousal": 0.0, "arc": ()}  # NaN is not equal to itself
+        plain: dict[str, Any] = {
+            "valence": 0.0,
+            "arousal": 0.0,
+            "arc": (),
+        }  # NaN is not equal to itself
         assert replace(back, **plain) == replace(analysis, **plain)
         assert back.to_json() == analysis.to_json()
     assert {"duration", "fps", "cuts", "motion", "valence", "arousal", "emotion"} <= set(
@@ -206,11 +210,11 @@ def test_a_file_that_is_no_analysis_is_refused(
 
 
 def test_a_missing_file_a_folder_and_a_giant_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="cannot read .*No such file"):
+    with pytest.raises(InputError, match=r"cannot read .*No such file"):
         Analysis.load(tmp_path / "none.json")
-    with pytest.raises(InputError, match="cannot read .*directory"):
+    with pytest.raises(InputError, match=r"cannot read .*directory"):
         Analysis.load(tmp_path)
-    with open(tmp_path / "giant.json", "wb") as file:
+    with (tmp_path / "giant.json").open("wb") as file:
         file.truncate(2**30)
     with pytest.raises(InputError, match="bytes are too many"):
         Analysis.load(tmp_path / "giant.json")
@@ -253,9 +257,9 @@ def test_nothing_asked_for_changes_nothing() -> None:
 
 @pytest.mark.parametrize("value", [math.nan, 1.01, -math.inf])
 def test_an_impossible_wish_is_refused(value: float) -> None:
-    with pytest.raises(UsageError, match="valence is .*; it must be from -1 to 1"):
+    with pytest.raises(UsageError, match=r"valence is .*; it must be from -1 to 1"):
         WHOLE.with_feeling(valence=value)
-    with pytest.raises(UsageError, match="arousal is .*; it must be from -1 to 1"):
+    with pytest.raises(UsageError, match=r"arousal is .*; it must be from -1 to 1"):
         WHOLE.with_feeling(emotion={"joy": 1.0}, arousal=value)
 
 
@@ -298,7 +302,7 @@ def test_one_coefficient_scales_all_that_was_felt(largest: float) -> None:
 def test_what_is_scaled_stays_on_the_plane() -> None:
     assert replace(WHOLE, valence=0.9, arousal=-1.0).scaled(1.0).valence == 1.0
     assert replace(WHOLE, arousal=-1.0).scaled(1.0).arousal == -1.0
-    with pytest.raises(UsageError, match="the scale of emotions is 1.5"):
+    with pytest.raises(UsageError, match=r"the scale of emotions is 1\.5"):
         WHOLE.scaled(1.5)
 
 
@@ -455,7 +459,7 @@ def test_an_arc_that_cannot_be_is_refused(tmp_path: Path, text: str, sentence: s
 
 
 def test_a_missing_arc_a_picture_and_a_giant_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="cannot read .*No such file"):
+    with pytest.raises(InputError, match=r"cannot read .*No such file"):
         read_arc(tmp_path / "none.csv", 10.0)
     (tmp_path / "a.png").write_bytes(b"\x89PNG\xff")
     with pytest.raises(InputError, match="is not text in UTF-8"):

@@ -22,7 +22,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")  # of FlexAttenti
 @pytest.fixture(autouse=True)
 def flex_on_a_cpu(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let FlexAttention go backwards on a CPU: it can, unfused, but refuses as it is slow."""
-    monkeypatch.setattr("torch.nn.attention.flex_attention._validate_device", lambda *tensors: None)
+    monkeypatch.setattr("torch.nn.attention.flex_attention._validate_device", lambda *_: None)
 
 
 def attention(longest: int, device: str) -> RelativeAttention:
@@ -73,7 +73,9 @@ def test_a_network_with_fused_attention_foretells_the_same_and_reads_with_a_cach
     with torch.no_grad():
         own = model(ids, {})
         for block in model.blocks:
-            block.attention.fused = ATTENTIONS[name]
+            layer = block.get_submodule("attention")
+            assert isinstance(layer, RelativeAttention)
+            layer.fused = ATTENTIONS[name]
         assert torch.allclose(model(ids, {}), own, atol=1e-4)
         assert torch.allclose(model(ids, {}, Cache(model, 2)), own, atol=1e-4)
 
@@ -81,6 +83,6 @@ def test_a_network_with_fused_attention_foretells_the_same_and_reads_with_a_cach
 def test_dropout_that_a_kernel_does_not_know_is_refused() -> None:
     layer = attention(8, "cpu")
     layer.fused, layer.dropout.p = flexible, 0.1
-    with pytest.raises(UsageError, match="cannot drop 0.1 of the weights; set dropout = 0"):
+    with pytest.raises(UsageError, match=r"cannot drop 0\.1 of the weights; set dropout = 0"):
         layer(torch.randn(1, 4, 32), 0, None)
     layer.eval()(torch.randn(1, 4, 32), 0, None)

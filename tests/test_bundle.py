@@ -37,25 +37,9 @@ CONTENTS = {
 }
 
 
-def draw_film(path: Path, codec: str = "libx264") -> None:
-    """Write four seconds at 10 frames a second with one hard cut in their middle."""
-    import av
-
-    with av.open(str(path), "w") as film:
-        stream = film.add_stream(codec, rate=Fraction(10))
-        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
-        for i in range(40):
-            picture = np.full((48, 64, 3), 30 if i < 20 else 220, np.uint8)
-            picture[:, (i * 2) % 64] = (200, 40, 90)
-            film.mux(stream.encode(av.VideoFrame.from_ndarray(picture, "rgb24")))
-        film.mux(stream.encode(None))
-
-
 @pytest.fixture(scope="module")
-def film(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("film") / "clip.mp4"
-    draw_film(path)
-    return path
+def film(tmp_path_factory: pytest.TempPathFactory, draw_cut: Callable[..., Path]) -> Path:
+    return draw_cut(tmp_path_factory.mktemp("film") / "clip.mp4", 40, 10)
 
 
 @pytest.fixture(scope="module")
@@ -218,10 +202,10 @@ def test_what_could_not_be_kept_is_refused(film: Path, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("codec", "suffix"), [("libvpx", ".webm"), ("libx264", ".mp4")])
 def test_the_preview_is_a_film_that_can_hold_the_pictures(
-    codec: str, suffix: str, tmp_path: Path
+    codec: str, suffix: str, tmp_path: Path, draw_cut: Callable[..., Path]
 ) -> None:
-    draw_film(tmp_path / "film.mkv", codec)
-    assert bundle.preview_suffix(open_film(tmp_path / "film.mkv")) == suffix
+    film = draw_cut(tmp_path / "film.mkv", 10, codec=codec)
+    assert bundle.preview_suffix(open_film(film)) == suffix
 
 
 def test_a_folder_that_failed_is_gone_and_a_whole_one_takes_the_place(tmp_path: Path) -> None:

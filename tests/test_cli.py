@@ -5,8 +5,8 @@ import os
 import resource
 import subprocess
 import sys
+import time
 from collections.abc import Callable
-from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -20,26 +20,9 @@ from emsync.cli import main
 OLD = b"the score of yesterday"
 
 
-def draw_video(path: Path, frames: int = 60, size: tuple[int, int] = (64, 48)) -> None:
-    """Write a film of 25 frames a second with one hard cut in its middle."""
-    import av
-
-    width, height = size
-    with av.open(str(path.absolute()), "w", format="mp4") as film:
-        stream = film.add_stream("libx264", rate=Fraction(25))
-        stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
-        for i in range(frames):
-            picture = np.full((height, width, 3), 30 if i < frames // 2 else 220, np.uint8)
-            picture[:, (i * 2) % width] = (200, 40, 90)
-            film.mux(stream.encode(av.VideoFrame.from_ndarray(picture, "rgb24")))
-        film.mux(stream.encode(None))
-
-
 @pytest.fixture(scope="session")
-def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("clip") / "clip.mp4"
-    draw_video(path)
-    return path
+def clip(tmp_path_factory: pytest.TempPathFactory, draw_cut: Callable[..., Path]) -> Path:
+    return draw_cut(tmp_path_factory.mktemp("clip") / "clip.mp4")
 
 
 @pytest.fixture
@@ -198,7 +181,7 @@ def test_an_odd_name_is_a_file_name_like_any_other(
     name: str, run: Run, here: Path, clip: Path, small: Path
 ) -> None:
     (here / name).write_bytes(clip.read_bytes())
-    code, out, err = run(
+    code, _, err = run(
         "generate", "--checkpoint", small, "--out", "o.mid", "--video", f"with {name}", "--", name
     )
     assert code == 0, err
@@ -348,7 +331,7 @@ def test_progress_in_a_pipe_is_a_line_now_and_then(
     from emsync.cli import common
 
     now = 0.0
-    monkeypatch.setattr(common.time, "monotonic", lambda: now)
+    monkeypatch.setattr(time, "monotonic", lambda: now)
     with common.progress() as show:
         for second in range(25):
             now = float(second)

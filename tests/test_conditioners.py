@@ -90,13 +90,13 @@ def slow_waits(conditioner: Boundaries, target: Floats, music: Timeline) -> list
     ],
 )
 def test_conditioners_keep_the_rules_on_odd_targets(name: str, target: Floats) -> None:
-    conditioner = plugins.load(plugins.CONDITIONERS, name, Conditioner)()  # type: ignore[type-abstract]
+    conditioner = plugins.load(plugins.CONDITIONERS, name, Conditioner)()
     check_conditioner(conditioner, target, Events().timeline(Events().encode(example_piece())))
 
 
 @pytest.mark.parametrize("name", OURS)
 def test_every_conditioner_keeps_the_rules_and_has_one_form_of_target(name: str) -> None:
-    conditioner = plugins.load(plugins.CONDITIONERS, name, Conditioner)()  # type: ignore[type-abstract]
+    conditioner = plugins.load(plugins.CONDITIONERS, name, Conditioner)()
     check_conditioner(conditioner)
     form = conditioner.from_music(example_piece())
     for video in (example_video(), Analysis(8.0, "24"), replace(example_video(), tempo=90.0)):
@@ -150,8 +150,8 @@ def test_nothing_ahead_looks_like_a_boundary_beyond_the_horizon() -> None:
 def test_the_token_that_reaches_a_chord_of_real_music_sees_it_now(piece: Piece) -> None:
     # the chord's time comes as float32 and the token's as a sum, yet neither may pass the other
     begin = 557.304
-    columns = [piece.classes, piece.pitches, piece.onsets + begin, piece.offsets + begin]
-    late = Piece.of(np.stack(columns, axis=1), chords=piece.chords + begin)
+    columns = (piece.classes, piece.pitches, piece.onsets + begin, piece.offsets + begin)
+    late = Piece.of(np.column_stack(columns), chords=piece.chords + begin)
     ids = Events().encode(late)
     music = Events().timeline(ids)
     rows = Boundaries().features(Boundaries().from_music(Events().decode(ids)), music)

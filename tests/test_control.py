@@ -40,7 +40,7 @@ def obedient(name: str, asked: Sequence[Floats]) -> list[Piece]:
     return pieces
 
 
-def deaf(name: str, asked: Sequence[Floats]) -> list[Piece]:
+def deaf(_name: str, asked: Sequence[Floats]) -> list[Piece]:
     """Compose with no regard to what is asked."""
     return [
         Piece.of(np.array(chord(1.0) * (1 + i % 3)), chords=np.array([1.0]))
@@ -57,7 +57,7 @@ def test_an_obedient_composer_scores_full_marks() -> None:
     assert boundaries["chance"] < 0.7
 
 
-def in_the_mode(name: str, asked: Sequence[Floats]) -> list[Piece]:
+def in_the_mode(_name: str, asked: Sequence[Floats]) -> list[Piece]:
     """Compose with a minor third that lasts the longer, the less pleasant it is to be."""
     pieces = []
     for valence, _ in asked:

@@ -3,6 +3,7 @@
 import json
 import sys
 from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -79,7 +80,7 @@ def test_scenes_of_pyscenedetect_are_read_with_and_without_its_first_line(tmp_pa
     marks = [FrameTimecode(frame, 24.0) for frame in (0, 100, 205, 1440)]
     for first_line in (True, False):
         with (tmp_path / "scenes.csv").open("w") as file:
-            scenes = list(zip(marks[:-1], marks[1:], strict=True))
+            scenes = list(pairwise(marks))
             write_scene_list(file, scenes, include_cut_list=first_line)
         cuts = read_cuts(tmp_path / "scenes.csv", FILM, 60.0)
         assert [(cut.time, cut.frame) for cut in cuts] == [
@@ -184,7 +185,7 @@ def test_a_list_that_cannot_be_read_is_an_input_error(tmp_path: Path) -> None:
 @pytest.mark.parametrize("text", ["{}", "text", '{"OTIO_SCHEMA": "Clip.2", "name": "a"}'])
 def test_a_wrong_timeline_is_an_input_error(tmp_path: Path, text: str) -> None:
     pytest.importorskip("opentimelineio")
-    with pytest.raises(InputError, match="OpenTimelineIO file|holds no timeline"):
+    with pytest.raises(InputError, match=r"OpenTimelineIO file|holds no timeline"):
         cuts_of(tmp_path, "cuts.otio", text)
 
 
@@ -197,7 +198,7 @@ def test_without_the_extra_the_message_says_what_to_install(
 
 
 def test_frames_need_a_rate_and_formats_a_known_suffix(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="no known frame rate; save its cuts as .json"):
+    with pytest.raises(UsageError, match=r"no known frame rate; save its cuts as \.json"):
         write_cuts(tmp_path / "cuts.edl", Analysis(10.0, "0", (Cut(4.0),)))
-    with pytest.raises(UsageError, match="suffix can be .csv, .edl, .otio, .json"):
+    with pytest.raises(UsageError, match=r"suffix can be \.csv, \.edl, \.otio, \.json"):
         write_cuts(tmp_path / "cuts.xml", Analysis(10.0, "25"))

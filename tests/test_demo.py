@@ -109,7 +109,7 @@ def test_a_full_disk_leaves_the_previous_clip(size: int, tmp_path: Path) -> None
     resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
     try:
         with pytest.raises(
-            EmsyncError, match="could not write .*clip.mp4' whole; is the disk full"
+            EmsyncError, match=r"could not write .*clip\.mp4' whole; is the disk full"
         ):
             demo.draw_clip(path, seconds=1, fps=5)
     finally:

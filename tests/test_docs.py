@@ -43,8 +43,10 @@ def test_there_are_commands_to_check() -> None:
     assert len(TYPED) > 30
 
 
-@pytest.mark.parametrize(("page", "line"), TYPED, ids=[f"{p.name}: {t}" for p, t in TYPED])
-def test_a_command_in_the_documentation_can_be_typed(page: Path, line: str) -> None:
+@pytest.mark.parametrize(
+    "line", [line for _, line in TYPED], ids=[f"{page.name}: {line}" for page, line in TYPED]
+)
+def test_a_command_in_the_documentation_can_be_typed(line: str) -> None:
     words = shlex.split(line)[1:]
     if words[0] == "COMMAND":  # stands for any
         return
@@ -52,7 +54,7 @@ def test_a_command_in_the_documentation_can_be_typed(page: Path, line: str) -> N
 
 
 def test_an_option_that_is_not_there_would_be_seen() -> None:
-    with pytest.raises(Exception, match="(?i)no such option"):
+    with pytest.raises(Exception, match=r"(?i)no such option"):
         parsed(["generate", "clip.mp4", "--louder"])
     with pytest.raises(Exception, match="'bar' is not one of"):
         parsed(["generate", "clip.mp4", "--sync", "bar"])

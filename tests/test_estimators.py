@@ -102,43 +102,43 @@ class Even(Estimator):
     name: ClassVar[str] = "even"
     summary: ClassVar[str] = "the same calm in all of a film"
 
-    def feel(self, footage: Footage, spans: Sequence[Span]) -> list[Feeling]:
+    def feel(self, _footage: Footage, spans: Sequence[Span]) -> list[Feeling]:
         return [CALM] * len(spans)
 
 
 @dataclass(frozen=True)
 class Lazy(Even):
-    def feel(self, footage: Footage, spans: Sequence[Span]) -> list[Feeling]:
+    def feel(self, _footage: Footage, _spans: Sequence[Span]) -> list[Feeling]:
         return [CALM]
 
 
 @dataclass(frozen=True)
 class Wild(Even):
-    def feel(self, footage: Footage, spans: Sequence[Span]) -> list[Feeling]:
+    def feel(self, _footage: Footage, spans: Sequence[Span]) -> list[Feeling]:
         return [Feeling(0.0, 1.5, CALM.emotion)] * len(spans)
 
 
 @dataclass(frozen=True)
 class Lost(Even):
-    def feel(self, footage: Footage, spans: Sequence[Span]) -> list[Feeling]:
+    def feel(self, _footage: Footage, spans: Sequence[Span]) -> list[Feeling]:
         return [Feeling(math.nan, 0.0, CALM.emotion)] * len(spans)
 
 
 @dataclass(frozen=True)
 class Doubtful(Even):
-    def feel(self, footage: Footage, spans: Sequence[Span]) -> list[Feeling]:
+    def feel(self, _footage: Footage, spans: Sequence[Span]) -> list[Feeling]:
         return [Feeling(0.0, 0.0, dict.fromkeys(EMOTIONS, 0.1))] * len(spans)
 
 
 @dataclass(frozen=True)
 class Bored(Even):
-    def feel(self, footage: Footage, spans: Sequence[Span]) -> list[Feeling]:
+    def feel(self, _footage: Footage, spans: Sequence[Span]) -> list[Feeling]:
         return [Feeling(0.0, 0.0, {"boredom": 1.0})] * len(spans)
 
 
 @dataclass(frozen=True)
 class Plain(Even):
-    def feel(self, footage: Footage, spans: Sequence[Span]) -> list[Any]:
+    def feel(self, _footage: Footage, spans: Sequence[Span]) -> list[Any]:
         return [(0.0, 0.0)] * len(spans)
 
 
@@ -146,19 +146,19 @@ class Plain(Even):
 class Moody(Even):
     rng: np.random.Generator = field(default_factory=lambda: np.random.default_rng(0))
 
-    def feel(self, footage: Footage, spans: Sequence[Span]) -> list[Feeling]:
+    def feel(self, _footage: Footage, spans: Sequence[Span]) -> list[Feeling]:
         return [Feeling.at(*self.rng.uniform(-1, 1, 2)) for _ in spans]
 
 
 @dataclass(frozen=True)
 class Drifting(Even):
-    def feel(self, footage: Footage, spans: Sequence[Span]) -> list[Feeling]:
+    def feel(self, _footage: Footage, spans: Sequence[Span]) -> list[Feeling]:
         return [Feeling.at(0.1 * i, 0.0) for i, _ in enumerate(spans)]
 
 
 @dataclass(frozen=True)
 class Relative(Even):
-    def feel(self, footage: Footage, spans: Sequence[Span]) -> list[Feeling]:
+    def feel(self, _footage: Footage, spans: Sequence[Span]) -> list[Feeling]:
         longest = max(end - start for start, end in spans)
         return [Feeling.at((end - start) / longest, 0.0) for start, end in spans]
 
@@ -386,7 +386,7 @@ def scorer(tmp_path_factory: pytest.TempPathFactory) -> Path:
         single="<start> $A <end>",
         special_tokens=[("<start>", 1), ("<end>", vocabulary["<end>"])],
     )
-    tokenizer = PreTrainedTokenizerFast(
+    tokenizer = PreTrainedTokenizerFast(  # type: ignore[no-untyped-call]
         tokenizer_object=core, pad_token="<pad>", eos_token="<end>", bos_token="<start>",
         unk_token="<unk>", model_max_length=16,
     )  # fmt: skip
@@ -470,7 +470,7 @@ def test_a_folder_without_a_part_of_a_clip_is_refused(
     for path in scorer.iterdir():
         if path.name != lost:
             (tmp_path / path.name).write_bytes(path.read_bytes())
-    with pytest.raises(AssetError, match="no CLIP can be loaded from .*; name a folder with clip:"):
+    with pytest.raises(AssetError, match=r"no CLIP can be loaded .*; name a folder with clip:"):
         choose(f"clip:{tmp_path}")
 
 

@@ -25,25 +25,17 @@ CUT = 3.0  # seconds
 
 
 @pytest.fixture(scope="module")
-def film(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def film(tmp_path_factory: pytest.TempPathFactory, write_film: Callable[..., Path]) -> Path:
     """Six seconds of a moving texture that becomes another one after three."""
-    import av
     import cv2
 
-    path = tmp_path_factory.mktemp("films") / "film.mp4"
     chance = np.random.default_rng(0)
     scenes = [
         cv2.GaussianBlur(chance.integers(0, top, (96, 128, 3)).astype(np.uint8), (0, 0), 3)
         for top in (90, 256)
     ]
-    with av.open(str(path), "w") as out:
-        stream = out.add_stream("libx264", rate=Fraction(25))
-        stream.width, stream.height, stream.pix_fmt = 128, 96, "yuv420p"
-        for i in range(FRAMES):
-            picture = np.roll(scenes[i >= CUT * 25], (i // 8) * 3, axis=1)
-            out.mux(stream.encode(av.VideoFrame.from_ndarray(picture, "rgb24")))
-        out.mux(stream.encode(None))
-    return path
+    pictures = (np.roll(scenes[i >= CUT * 25], (i // 8) * 3, axis=1) for i in range(FRAMES))
+    return write_film(tmp_path_factory.mktemp("films") / "film.mp4", pictures)
 
 
 @pytest.fixture(scope="module")
@@ -142,7 +134,7 @@ def test_quality_compares_scores_with_songs(score: Path, tmp_path: Path, run: Ru
 
 
 def test_quality_without_songs_is_refused(score: Path, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="no song in .* could be read; give .mid or .npz files"):
+    with pytest.raises(InputError, match=r"no song in .* could be read; give \.mid or \.npz files"):
         quality.evaluate([score], tmp_path)
     with pytest.raises(InputError, match="none of the scores could be read"):
         quality.evaluate([tmp_path], score)
@@ -152,7 +144,7 @@ def test_quality_without_songs_is_refused(score: Path, tmp_path: Path) -> None:
 def test_control_is_measured_in_batches(small: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(drawing, "BATCH", 3)
     shares: list[float] = []
-    report = control.evaluate(str(small), 8, 4.0, lambda stage, share: shares.append(share))
+    report = control.evaluate(str(small), 8, 4.0, lambda _, share: shares.append(share))
     assert shares == sorted(shares) and shares[-1] == 1.0 and len(shares) == 6 * 3
     assert report["arousal"]["n"] == 8 and report["boundaries"]["requested"] >= 8
     assert any("arousal" in line for line in tables.control_table(report))

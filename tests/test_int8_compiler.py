@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -94,10 +95,8 @@ def test_the_trial_compiles_all_that_decoding_calls(small: Path) -> None:
 @pytest.mark.parametrize("fails", [True, False])
 def test_an_interrupt_that_numba_swallows_interrupts(fails: bool) -> None:
     def work() -> None:
-        try:
+        with suppress(KeyboardInterrupt):
             signal.raise_signal(signal.SIGINT)
-        except KeyboardInterrupt:
-            pass
         if fails:
             raise SystemError("half compiled")
 

@@ -174,18 +174,18 @@ def test_real_songs_are_as_likely_within_one_percent(shipped: Composer, shared: 
             song = Passage.of(ids, shipped.tokenizer)
             rows.append(window(song, model.conditioners, tokens, Scale(0.0, 1.0)))
     assert len(rows) >= 4
-    ids = torch.from_numpy(np.stack([row.ids for row in rows]))
+    windows = torch.from_numpy(np.stack([row.ids for row in rows]))
     features = {
         c.name: torch.from_numpy(np.stack([row.features[c.name] for row in rows]))
         for c in model.conditioners
     }
 
     def nats(logits: Tensor) -> float:
-        return float(F.cross_entropy(logits.flatten(0, 1), ids[:, 1:].flatten()))
+        return float(F.cross_entropy(logits.flatten(0, 1), windows[:, 1:].flatten()))
 
     with torch.no_grad():
-        plain = model(ids[:, :-1], part(features, tokens))
-    near = decode(QuantizedDecoder(model, len(rows)), ids[:, :-1], features, 1)
+        plain = model(windows[:, :-1], part(features, tokens))
+    near = decode(QuantizedDecoder(model, len(rows)), windows[:, :-1], features, 1)
     assert nats(near) == pytest.approx(nats(plain), rel=0.01)
     share = plain.softmax(-1)  # a greedy choice differs only between tokens that are as likely
     choice = share.gather(-1, near.argmax(-1, keepdim=True))[..., 0]

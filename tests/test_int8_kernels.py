@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from emsync.model.int8 import kernels
+from emsync.model.int8.compiler import compiled
 from emsync.model.int8.decoder import packed, padded
 from emsync.model.int8.quantize import quantized
 
@@ -78,7 +79,7 @@ def test_the_exponential_and_gelu_are_right() -> None:
 def test_what_cannot_be_cached_is_compiled_all_the_same() -> None:
     made: dict[str, Callable[[int], int]] = {}
     exec("def twice(x):\n    return 2 * x", made)  # of no file, so there is no place beside it
-    assert kernels.compiled(made["twice"])(21) == 42
+    assert compiled(made["twice"])(21) == 42
 
 
 @given(st.lists(st.floats(-1e4, 1e4, width=32), min_size=0, max_size=100))

@@ -36,7 +36,7 @@ def pack(path: Path, arrays: dict[str, Any], info: Any) -> Path:
     return path
 
 
-def columns(roll: np.ndarray, track: int) -> dict[str, Any]:  # type: ignore[type-arg]
+def columns(roll: np.ndarray, track: int) -> dict[str, Any]:
     """Return a (steps, 128) pianoroll in compressed sparse columns."""
     pitch, step = np.nonzero(roll.T)
     stem = f"pianoroll_{track}_csc"
@@ -122,11 +122,11 @@ def drop(*names: str) -> Change:
 
 
 def put(name: str, value: Any) -> Change:
-    return lambda arrays, info: arrays.update({name: value})
+    return lambda arrays, _: arrays.update({name: value})
 
 
 def tell(name: str, value: Any) -> Change:
-    return lambda arrays, info: info.update({name: value})
+    return lambda _, info: info.update({name: value})
 
 
 STEM = "pianoroll_0_csc"
@@ -299,9 +299,9 @@ def test_onsets_equal_a_plain_reading_by_pypianoroll_within_a_millisecond(shared
             kind = program_class(track.program, track.is_drum)
             roll = track.pianoroll.astype(int)
             for pitch in range(21, 109) if kind is not None else ():
-                for step in np.flatnonzero(roll[:, pitch]):
-                    if step == 0 or roll[step - 1, pitch] != roll[step, pitch]:
-                        notes.append((kind, pitch, clock[step]))
+                begins = np.diff(roll[:, pitch], prepend=0) != 0
+                steps = np.flatnonzero(begins & (roll[:, pitch] > 0))
+                notes += [(kind, pitch, clock[step]) for step in steps]
         piece = read_lakh(path)
         twin = np.array(sorted(notes))
         ours = np.array(sorted(zip(piece.classes, piece.pitches, piece.onsets, strict=True)))
@@ -322,7 +322,9 @@ def test_onsets_stand_where_the_format_rounded_the_source_midi_to(stem: str, sha
     source: dict[tuple[int, int], list[int]] = {}
     for instrument in midi.instruments:
         kind = program_class(instrument.program, instrument.is_drum)
-        for note in instrument.notes if kind is not None else ():
+        if kind is None:
+            continue
+        for note in instrument.notes:
             source.setdefault((kind, note.pitch), []).append(midi.time_to_tick(note.start))
     piece = read_lakh(next((samples / "lpd_cleansed").rglob(f"{stem}.npz")))
     first = midi.tick_to_time(int(min(min(ticks) for ticks in source.values())))

@@ -1,7 +1,6 @@
 """AV-Align: hand-computed scores, slow twins, and films and sounds made on the spot."""
 
 from collections.abc import Callable
-from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -114,7 +113,8 @@ def textured(height: int, width: int) -> np.ndarray:
 
     noise = np.random.default_rng(0).integers(0, 256, (height, width)).astype(np.float32)
     smooth = cv2.GaussianBlur(noise, (0, 0), 4)
-    return cv2.normalize(smooth, None, 0, 255, cv2.NORM_MINMAX).astype(np.uint8)
+    smooth -= smooth.min()
+    return (smooth * (255 / smooth.max())).astype(np.uint8)
 
 
 def test_both_flows_grow_with_the_movement_and_are_nought_without() -> None:
@@ -164,25 +164,13 @@ def test_horn_schunck_is_that_of_the_paper(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 @pytest.fixture
-def film(tmp_path: Path) -> Callable[[list[int], tuple[int, int]], Path]:
+def film(tmp_path: Path, write_film: Callable[..., Path]) -> Callable[..., Path]:
     """Return what writes a film of a texture that jumps by so many pixels at each frame."""
 
     def write(steps: list[int], size: tuple[int, int] = (180, 320)) -> Path:
-        import av
-
-        path = tmp_path / "film.mkv"
-        picture, place = textured(*size), 0
-        with av.open(str(path), "w") as out:
-            stream = out.add_stream("ffv1", rate=Fraction(25))
-            stream.height, stream.width = size
-            stream.pix_fmt = "yuv420p"
-            for step in steps:
-                place += step
-                grey = np.roll(picture, place, axis=1)
-                frame = av.VideoFrame.from_ndarray(np.repeat(grey[..., None], 3, 2), "rgb24")
-                out.mux(stream.encode(frame))
-            out.mux(stream.encode(None))
-        return path
+        picture = np.repeat(textured(*size)[..., None], 3, 2)
+        pictures = [np.roll(picture, place, axis=1) for place in np.cumsum(steps)]
+        return write_film(tmp_path / "film.mkv", pictures, codec="ffv1")
 
     return write
 

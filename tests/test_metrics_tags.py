@@ -54,7 +54,8 @@ def torchscript(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("tagger") / "tiny.pt"
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # TorchScript is old, but it is what taggers come in
-        torch.jit.save(torch.jit.trace(Loudness(), torch.zeros(1, 8)), str(path))
+        traced = torch.jit.trace(Loudness(), torch.zeros(1, 8))  # type: ignore[no-untyped-call]
+        torch.jit.save(traced, str(path))
     return path
 
 
@@ -104,7 +105,7 @@ def test_without_onnxruntime_the_way_out_is_told(
 
 
 def test_what_is_no_tagger_is_refused(tmp_path: Path, torchscript: Path) -> None:
-    with pytest.raises(UsageError, match="is no tagger; give one of .onnx"):
+    with pytest.raises(UsageError, match=r"is no tagger; give one of \.onnx"):
         tags.load(tmp_path / "x.pkl", 16000)
     with pytest.raises(UsageError, match="cannot listen at 0"):
         tags.load(torchscript, 0)

@@ -32,17 +32,17 @@ def composer() -> Composer:
 
 def tonics(composer: Composer, monkeypatch: pytest.MonkeyPatch, film: Analysis,
            seeds: list[int]) -> list[str]:  # fmt: skip
-    """Return the tonic that each drawn piece is asked for."""
-    told = []
+    """Return the tonic that is requested of each drawn piece."""
+    seen: list[np.ndarray] = []
 
-    def listen(model: object, tokenizer: Events, targets: list[dict[str, np.ndarray]],
-               *rest: object) -> list[np.ndarray]:  # fmt: skip
-        told.extend(row["chroma"] for row in targets)
+    def listen(_model: object, tokenizer: Events, targets: list[dict[str, np.ndarray]],
+               *_: object) -> list[np.ndarray]:  # fmt: skip
+        seen.extend(row["chroma"] for row in targets)
         return [tokenizer.header(5)] * len(targets)
 
     monkeypatch.setattr(sampling, "sample", listen)
     draw(composer, [film] * len(seeds), seeds, 0.06, Sampling())
-    return [TONICS[key_fits(rows[0].astype(np.float64)).argmax() % 12] for rows in told]
+    return [TONICS[key_fits(rows[0].astype(np.float64)).argmax() % 12] for rows in seen]
 
 
 def test_the_seed_names_the_tonic_where_nobody_does(

@@ -12,7 +12,8 @@ import pytest
 import torch
 
 from emsync import plugin, plugins
-from emsync.conditioning import Conditioner
+from emsync.analysis import Analysis
+from emsync.conditioning import Conditioner, Floats
 from emsync.data.crops import Passage, window
 from emsync.errors import AssetError
 from emsync.model.composer import Composer
@@ -20,7 +21,7 @@ from emsync.model.sampling import sample
 from emsync.model.transformer import EventTransformer, ModelConfig
 from emsync.options import Sampling
 from emsync.testing import check_conditioner, example_piece, example_video
-from emsync.tokens import Tokenizer
+from emsync.tokens import Timeline, Tokenizer
 from emsync_conditioners.boundaries import Boundaries
 from emsync_tokenizers import vocabulary as v
 from emsync_tokenizers.events import Events
@@ -60,7 +61,7 @@ def ending(site: Path) -> Conditioner:
     assert "ending" not in plugins.names(plugins.CONDITIONERS)
     install(EXAMPLE, site)
     assert "ending" in plugins.names(plugins.CONDITIONERS)
-    return plugins.load(plugins.CONDITIONERS, "ending", Conditioner)()  # type: ignore[type-abstract]
+    return plugins.load(plugins.CONDITIONERS, "ending", Conditioner)()
 
 
 def small(conditioner: Conditioner) -> EventTransformer:
@@ -127,7 +128,7 @@ def test_a_third_party_conditioner_trains(ending: Conditioner) -> None:
     features = {name: torch.from_numpy(rows)[None] for name, rows in example.features.items()}
     logits = model(torch.from_numpy(example.ids[:-1])[None], features)
     loss = torch.nn.functional.cross_entropy(logits[0], torch.from_numpy(example.ids[1:]))
-    loss.backward()
+    loss.backward()  # type: ignore[no-untyped-call]
     weights = list(model.conditions.encoders["ending"].parameters())
     assert all(w.grad is not None and w.grad.abs().sum() > 0 for w in weights)
 
@@ -165,20 +166,20 @@ def test_a_name_offered_by_two_packages_is_refused(site: Path) -> None:
     install(EXAMPLE, site, name="another-ending")
     other = site / "another_ending-1.0.dist-info" / "entry_points.txt"
     other.write_text(entry.replace("emsync_ending:", "another_ending:"))
-    with pytest.raises(AssetError, match="offered twice.*remove one"):
-        plugins.load(plugins.CONDITIONERS, "ending", Conditioner)  # type: ignore[type-abstract]
+    with pytest.raises(AssetError, match=r"offered twice.*remove one"):
+        plugins.load(plugins.CONDITIONERS, "ending", Conditioner)
 
 
 def test_an_unknown_name_is_refused_with_those_that_are_known() -> None:
     with pytest.raises(
-        AssetError, match="no plug-in 'boundary'.*there is boundaries, chroma, metre"
+        AssetError, match=r"no plug-in 'boundary'.*there is boundaries, chroma, metre"
     ):
-        plugins.load(plugins.CONDITIONERS, "boundary", Conditioner)  # type: ignore[type-abstract]
+        plugins.load(plugins.CONDITIONERS, "boundary", Conditioner)
 
 
 def test_a_plug_in_of_another_kind_is_refused() -> None:
     with pytest.raises(AssetError, match="is not a Tokenizer"):
-        plugins.load(plugins.CONDITIONERS, "boundaries", Tokenizer)  # type: ignore[type-abstract]
+        plugins.load(plugins.CONDITIONERS, "boundaries", Tokenizer)
 
 
 def test_a_class_that_is_no_dataclass_fails_the_check(ending: Conditioner) -> None:
@@ -192,7 +193,7 @@ def test_a_class_that_is_no_dataclass_fails_the_check(ending: Conditioner) -> No
 def test_a_conditioner_whose_targets_have_two_forms_fails_the_check(ending: Conditioner) -> None:
     @dataclass(frozen=True)
     class Twofold(type(ending)):  # type: ignore[misc]
-        def from_video(self, video):  # type: ignore[no-untyped-def]
+        def from_video(self, video: Analysis) -> Floats:
             return super().from_video(video)[None]
 
     with pytest.raises(
@@ -202,7 +203,7 @@ def test_a_conditioner_whose_targets_have_two_forms_fails_the_check(ending: Cond
 
     @dataclass(frozen=True)
     class Silent(type(ending)):  # type: ignore[misc]
-        def null_target(self, target):  # type: ignore[no-untyped-def]
+        def null_target(self, _target: Floats) -> Floats:
             return np.full((1, 2), np.nan, np.float32)
 
     with pytest.raises(AssertionError, match="null_target of from_music has the shape"):
@@ -212,7 +213,7 @@ def test_a_conditioner_whose_targets_have_two_forms_fails_the_check(ending: Cond
 def test_a_conditioner_that_looks_ahead_fails_the_check(ending: Conditioner) -> None:
     @dataclass(frozen=True)
     class Peeking(type(ending)):  # type: ignore[misc]
-        def features(self, target, timeline):  # type: ignore[no-untyped-def]
+        def features(self, target: Floats, timeline: Timeline) -> Floats:
             return super().features(target, timeline)[::-1].copy()
 
     timeline = Events().timeline(Events().encode(example_piece()))
@@ -275,7 +276,7 @@ def style(site: Path, tmp_path_factory: pytest.TempPathFactory) -> Conditioner:
     (package / "pyproject.toml").write_text(PROJECT)
     sys.modules.pop("emsync_style", None)
     install(package, site)
-    return plugins.load(plugins.CONDITIONERS, "style", Conditioner)()  # type: ignore[type-abstract]
+    return plugins.load(plugins.CONDITIONERS, "style", Conditioner)()
 
 
 def test_a_condition_with_a_wish_of_its_own_is_asked_from_the_command_line(

@@ -21,7 +21,7 @@ def bars(count: int, notes: list[tuple[int, int, float]], length: float = 2.0) -
         for b in range(count)
         for c, p, s in notes
     ]
-    return Piece.of(np.array(rows), downbeats=np.arange(count) * length)
+    return Piece.of(np.array(rows), downbeats=np.arange(0.0, count) * length)
 
 
 def test_beats_follow_the_bars_and_go_on_evenly_around_them() -> None:

@@ -118,8 +118,8 @@ def test_many_pieces_at_once_are_each_alone() -> None:
     steps = np.sort(rng.choice(90, 12, replace=False))
     comb = np.bincount([3, 9, 9, 22], minlength=30).astype(float)
     nearness = distances(steps / STEP_RATE, np.arange(90) / STEP_RATE)
-    sights = np.array([3, 9, 9, 22]) / STEP_RATE
-    slow = [slow_dm(steps / STEP_RATE, sights, delay / STEP_RATE) for delay in range(61)]
+    heard, sights = (steps / STEP_RATE).tolist(), [at / STEP_RATE for at in (3, 9, 9, 22)]
+    slow = [slow_dm(heard, sights, delay / STEP_RATE) for delay in range(61)]
     assert discrete(nearness, comb) == pytest.approx(np.array(slow))
 
 

@@ -234,7 +234,8 @@ def test_labels_may_begin_with_the_name_of_the_folder(corpus: Path, tmp_path: Pa
 def test_labels_of_other_songs_are_refused(corpus: Path, tmp_path: Path) -> None:
     labels = tmp_path / "labels.csv"
     labels.write_text("path,valence,arousal\nelsewhere/01.mid,0.5,-0.25\n")
-    with pytest.raises(InputError, match="its paths look like 'elsewhere/01.mid', theirs like 'de"):
+    reason = r"its paths look like 'elsewhere/01\.mid', theirs like 'de"
+    with pytest.raises(InputError, match=reason):
         prepare([corpus], tmp_path / "s", Events(), labels, workers=1)
     assert not (tmp_path / "s").exists()
 
@@ -259,10 +260,10 @@ def test_sources_without_songs_or_with_two_of_a_name_are_refused(
 ) -> None:
     with pytest.raises(InputError, match="no such file"):
         find_songs([tmp_path / "none"])
-    with pytest.raises(InputError, match="no .npz, .mid or .midi"):
+    with pytest.raises(InputError, match=r"no \.npz, \.mid or \.midi"):
         prepare([tmp_path], tmp_path / "s", Events())
     (tmp_path / "01.mid").write_bytes((corpus / "deep" / "01.mid").read_bytes())
-    with pytest.raises(UsageError, match="two songs are called '01.mid'"):
+    with pytest.raises(UsageError, match=r"two songs are called '01\.mid'"):
         find_songs([corpus / "deep", tmp_path / "01.mid"])
 
 

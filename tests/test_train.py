@@ -2,7 +2,6 @@
 
 import csv
 import json
-import os
 import shutil
 import signal
 import socket
@@ -162,15 +161,13 @@ def test_a_save_that_was_killed_half_way_counts_whole_or_not_at_all(
     before.step = 7
     save(out, composer, optims, before, config)
     (out / "saved").mkdir()  # killed while moving: some files are in place
-    os.replace(out / "train.json", out / "saved" / "train.json")
+    (out / "train.json").replace(out / "saved" / "train.json")
     again = restore(out, composer.model, optims, config)
     assert again is not None and again.step == 7
     assert not (out / "saved").exists() and not (out / "saving").exists()
 
 
-def test_a_loss_that_is_no_number_names_the_step_and_the_songs(
-    store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_loss_that_is_no_number_names_the_step_and_the_songs(store: Path, tmp_path: Path) -> None:
     config = settings(store, tmp_path / "out", steps=3)
     train(config)
     model = (tmp_path / "out" / "model.safetensors").read_bytes()

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from emsync.conditioning import Floats
+from emsync.conditioning import Conditioner, Floats
 from emsync.errors import UsageError
 from emsync.model import sliding_window
 from emsync.model.sliding_window import SlidingWindowDecoder
@@ -24,11 +24,15 @@ from emsync_conditioners.boundaries import Boundaries
 from emsync_conditioners.onset_density import OnsetDensity
 from emsync_conditioners.valence_arousal import ValenceArousal
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 CONDITIONERS = (ValenceArousal(), Boundaries(), OnsetDensity())
 CONTEXT = 24
 
 
-def network(context: int = CONTEXT, conditioners: tuple = CONDITIONERS) -> EventTransformer:  # type: ignore[type-arg]
+def network(
+    context: int = CONTEXT, conditioners: tuple[Conditioner, ...] = CONDITIONERS
+) -> EventTransformer:
     """Return a small network whose every weight matters (none is left at zero)."""
     torch.manual_seed(0)
     config = ModelConfig(50, width=32, depth=2, heads=4, context=context, position_channels=16)
@@ -90,8 +94,8 @@ def test_relative_attention_is_a_double_loop(tokens: int) -> None:
                 ]
             )
             weights = (scores / math.sqrt(4)).softmax(0)
-            heads.append(sum(weights[j] * v[j, h] for j in range(i + 1)))
-        rows.append(torch.cat(heads))  # type: ignore[arg-type]
+            heads.append(torch.stack([weights[j] * v[j, h] for j in range(i + 1)]).sum(0))
+        rows.append(torch.cat(heads))
     expected = layer.out(torch.stack(rows))[None]
     torch.testing.assert_close(layer(x, 0, None), expected, rtol=1e-4, atol=1e-5)
 
@@ -165,7 +169,7 @@ def test_a_new_prefix_counts_for_the_whole_window_and_neighbours_go_on(
     after[1] = [[9.0, 0.0], [0.0, -9.0]]
     after[2] = -after[1]
     for block in model.blocks:
-        torch.nn.init.normal_(block.attention.out.weight)  # the prefix matters
+        torch.nn.init.normal_(block.get_parameter("attention.out.weight"))  # the prefix matters
     read = {}
     for name, prefix in (("updated", before.copy()), ("before", before), ("after", after)):
         decoder = SlidingWindowDecoder(model, {"valence_arousal": prefix}, 3)

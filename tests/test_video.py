@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from fractions import Fraction
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -226,7 +227,7 @@ def test_thinned_cuts_are_apart_and_each_dropped_one_has_a_stronger_neighbour(
         (c.time, c.strength) for c in cuts
     )
     assert [c.time for c in thinned] == sorted(c.time for c in cuts)
-    assert all(b.time - a.time >= CUT_GAP for a, b in zip(kept, kept[1:], strict=False))
+    assert all(b.time - a.time >= CUT_GAP for a, b in pairwise(kept))
     for cut in thinned:
         inside = CUT_MARGIN <= cut.time <= 60.0 - CUT_MARGIN
         stronger = [
@@ -360,12 +361,12 @@ def playlist(path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "make", "sentence"),
     [
-        ("none.mp4", lambda path: None, "there is no file .*none.mp4"),
-        ("http://there/a.mp4", lambda path: None, "there is no file"),
+        ("none.mp4", lambda _: None, "there is no file .*none.mp4"),
+        ("http://there/a.mp4", lambda _: None, "there is no file"),
         ("folder.mp4", Path.mkdir, "is a folder"),
         ("pipe.mp4", os.mkfifo, "not an ordinary file"),
-        ("nul\0.mp4", lambda path: None, "cannot read .*null byte"),
-        ("x" * 300, lambda path: None, "cannot read .*too long"),
+        ("nul\0.mp4", lambda _: None, "cannot read .*null byte"),
+        ("x" * 300, lambda _: None, "cannot read .*too long"),
         ("empty.mp4", Path.touch, "no known format, empty or incomplete"),
         ("text.mp4", lambda path: path.write_text("words\n" * 99), "no known format"),
         ("random.mp4", lambda path: path.write_bytes(bytes(range(256)) * 40), "no known format"),
@@ -395,7 +396,7 @@ def test_an_unreadable_file_is_refused(tmp_path: Path) -> None:
     path.chmod(0)
     if os.access(path, os.R_OK):
         pytest.skip("this user reads everything")
-    with pytest.raises(InputError, match="cannot read .*[Pp]ermission"):
+    with pytest.raises(InputError, match=r"cannot read .*[Pp]ermission"):
         open_film(path)
 
 
@@ -430,7 +431,7 @@ def watched(path: Path) -> Footage:
 
 @pytest.mark.parametrize("name", CLIPS)
 def test_real_clips_are_as_long_as_their_manifest_says(shared: Path, name: str) -> None:
-    with open(shared / "clips" / "MANIFEST.csv", newline="", encoding="utf-8") as file:
+    with (shared / "clips" / "MANIFEST.csv").open(newline="", encoding="utf-8") as file:
         (row,) = (row for row in csv.DictReader(file) if row["file"] == name)
     video = open_film(shared / "clips" / name)
     footage = watched(shared / "clips" / name)
