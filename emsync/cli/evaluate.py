@@ -102,7 +102,7 @@ def suite(
     checkpoint: Checkpoint = CHECKPOINT,
     as_json: Json = False,
 ) -> int:
-    """Compose for all films in DIR, told their cuts and not, fitted and not; measure it all."""
+    """Compose for all films in DIR, conditioned on their cuts and not, fitted and not."""
     from emsync.evaluation.suite import evaluate
     from emsync.evaluation.tables import suite_table
 
