@@ -1,7 +1,7 @@
 """What several tests share: real material where there is any, and a small piece."""
 
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,7 @@ from emsync_tokenizers.events import Events
 
 settings.register_profile("calm", deadline=None)  # a busy machine breaks no law
 settings.load_profile("calm")
+torch.set_num_threads(1)  # small sums are faster so, and added in one order: equal to the last bit
 
 
 @pytest.fixture(scope="session")
@@ -79,15 +80,6 @@ def draw_cut(write_film: Callable[..., Path]) -> Callable[..., Path]:
         return write_film(path, pictures, rate, codec)
 
     return draw
-
-
-@pytest.fixture
-def one_thread() -> Iterator[None]:
-    """Sums in one order, so that they can be compared to the last bit; small ones are faster so."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture

@@ -45,6 +45,7 @@ def state(start: Any, end: Any, **values: Any) -> dict[str, Any]:
     return {"start": start, "end": end, **values}
 
 
+@pytest.mark.slow
 def test_a_video_is_analysed_in_one_call(shared: Path) -> None:
     shares: list[float] = []
     analysis = analyze(

@@ -28,6 +28,7 @@ def test_the_public_names_are_sorted_documented_and_there() -> None:
         emsync.compose  # noqa: B018
 
 
+@pytest.mark.slow
 def test_a_name_is_a_function_also_once_its_module_is_imported() -> None:
     code = (
         "import emsync.matching, emsync.pipeline, emsync.formats.midi, emsync.sound.audio, emsync; "
@@ -81,6 +82,7 @@ def test_the_notebook_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     }  # fmt: skip
 
 
+@pytest.mark.slow
 def test_a_composition_shows_itself_and_saves_by_suffix(
     small: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

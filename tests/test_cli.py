@@ -205,6 +205,7 @@ def test_an_unwritable_target_is_refused(run: Run, here: Path, clip: Path, small
     refused(result, here, 2, "not writable", left={"shut"})
 
 
+@pytest.mark.slow
 def test_a_full_disk_leaves_nothing_behind(here: Path, clip: Path, small: Path) -> None:
     code = "import sys, signal; signal.signal(signal.SIGXFSZ, signal.SIG_IGN); " \
         "from emsync.cli import main; sys.exit(main(sys.argv[1:]))"  # fmt: skip

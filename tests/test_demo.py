@@ -22,6 +22,7 @@ def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+@pytest.mark.slow
 def test_the_clip_is_twenty_seconds_of_h264_that_any_player_shows(clip: Path) -> None:
     video = open_film(clip)
     assert (video.duration, video.fps, video.frames) == (20.0, Fraction(25), 500)
@@ -31,6 +32,7 @@ def test_the_clip_is_twenty_seconds_of_h264_that_any_player_shows(clip: Path) ->
         assert (context.name, context.pix_fmt) == ("h264", "yuv420p")
 
 
+@pytest.mark.slow
 def test_the_default_detector_of_pyscenedetect_finds_the_cuts_and_nothing_else(clip: Path) -> None:
     from scenedetect import ContentDetector, detect
 
@@ -39,6 +41,7 @@ def test_the_default_detector_of_pyscenedetect_finds_the_cuts_and_nothing_else(c
     assert starts == pytest.approx(list(demo.CUTS), abs=1e-6)
 
 
+@pytest.mark.slow
 def test_our_own_detector_finds_the_cuts_and_nothing_else(clip: Path) -> None:
     found = [cut.time for cut in watch(open_film(clip)).cuts]
     assert found == pytest.approx(list(demo.CUTS), abs=1e-6)

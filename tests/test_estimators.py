@@ -448,6 +448,7 @@ def test_a_span_without_a_picture_takes_the_nearest(scorer: Path) -> None:
     assert late.emotion["joy"] > early.emotion["joy"]
 
 
+@pytest.mark.slow
 def test_many_pictures_are_seen_as_each_alone(scorer: Path) -> None:
     seen = clip.load(str(scorer))
     pictures = [coloured(i % 6, 0.0).pixels for i in range(clip.BATCH + 3)]

@@ -63,6 +63,7 @@ def test_no_off_is_drawn_for_a_note_that_does_not_sound(nonsense: Ids) -> None:
                 sounding.remove((instrument, key))
 
 
+@pytest.mark.slow
 def test_no_instrument_has_more_notes_at_once_than_voices() -> None:
     most = dict.fromkeys(range(len(CLASSES)), 0)
     for row in drawn(Events(), batch=3, length=900, without="length").tolist():
@@ -139,6 +140,7 @@ def test_a_full_instrument_may_end_a_note_and_then_begin_another() -> None:
     assert torch.isfinite(rule(ids, scores)).all()
 
 
+@pytest.mark.slow
 def test_the_rules_forbid_no_real_song_but_where_it_has_more_notes_than_voices(
     shared: Path,
 ) -> None:
@@ -157,6 +159,7 @@ def test_the_rules_forbid_no_real_song_but_where_it_has_more_notes_than_voices(
     assert crowded < 0.05 * total
 
 
+@pytest.mark.slow
 def test_tsd_s_succession_forbids_no_real_song(shared: Path) -> None:
     for path in sorted((shared / "corpus" / "multitrack").rglob("*.mid"))[::40]:
         assert refusals(Tsd(), "succession", Tsd().encode(from_score(ScoreTick(path)))) == []

@@ -54,6 +54,7 @@ def forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(compiler, "_failures", [])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("why", FAILURES)
 def test_where_numba_cannot_compile_pytorch_decodes_and_one_warning_says_so(
     why: str, small: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

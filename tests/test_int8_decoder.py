@@ -70,9 +70,12 @@ def decode(
     return torch.from_numpy(np.stack(logits, 1))
 
 
+FEWER = [pytest.param(some, marks=pytest.mark.slow) for some in (ALL[:1], ALL[2:], ())]
+
+
 @pytest.mark.parametrize("holes", [0.0, 0.4, 1.0])
 @pytest.mark.parametrize("first", [1, 61, 62, 126, 199])
-@pytest.mark.parametrize("conditioners", [ALL, ALL[:1], ALL[2:], ()])
+@pytest.mark.parametrize("conditioners", [ALL, *FEWER])
 def test_logits_are_near_the_plain_model_s_whatever_is_requested_and_wherever_it_begins(
     conditioners: tuple[Conditioner, ...], first: int, holes: float
 ) -> None:

@@ -18,8 +18,6 @@ from emsync_conditioners.onset_density import OnsetDensity
 from emsync_conditioners.valence_arousal import ValenceArousal
 from emsync_tokenizers.events import Events
 
-pytestmark = pytest.mark.usefixtures("one_thread")
-
 CONTEXT = 48
 
 

@@ -234,6 +234,7 @@ def test_unreadable_files_are_listed_and_skipped_with_exit_code_5(
     assert len(report["matches"]) == 3
 
 
+@pytest.mark.slow
 def test_the_winner_is_muxed_from_its_offset_and_silent_after_its_end(
     film: Path, library: Path, tmp_path: Path
 ) -> None:
@@ -293,6 +294,7 @@ def test_a_library_without_music_and_a_film_without_motion_are_refused(
         match(still, library)
 
 
+@pytest.mark.slow
 def test_real_music_is_found_by_a_film_that_jumps_on_its_beats(
     shared: Path, tmp_path: Path, write_film: Callable[..., Path]
 ) -> None:

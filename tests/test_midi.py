@@ -156,6 +156,7 @@ def test_the_same_music_gives_the_same_bytes(tmp_path: Path) -> None:
     assert (tmp_path / "a.mid").read_bytes() == (tmp_path / "b.mid").read_bytes()
 
 
+@pytest.mark.slow
 def test_four_readers_hear_the_same_notes_tempi_and_end(score: Path) -> None:
     mine = columns(read_midi(score))
     onsets, tempi = np.sort(mine[:, 2]), mido.MidiFile(score).tracks[0]

@@ -119,6 +119,7 @@ def test_what_cannot_be_packed_is_refused(folder: Path, tmp_path: Path) -> None:
         unpack(tmp_path / "out", tmp_path / "store")
 
 
+@pytest.mark.slow
 def test_the_script_packs_and_unpacks_with_python_alone(folder: Path, tmp_path: Path) -> None:
     def run(*words: object) -> subprocess.CompletedProcess[str]:
         return subprocess.run(

@@ -27,12 +27,9 @@ from emsync.training.config import TrainConfig
 from emsync.training.loop import train
 from emsync_tokenizers.events import Events
 
-pytestmark = [
-    pytest.mark.usefixtures("one_thread"),
-    pytest.mark.filterwarnings(
-        "ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::UserWarning"
-    ),  # torch, accelerate and tensorboard warn of one another
-]
+pytestmark = pytest.mark.filterwarnings(
+    "ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::UserWarning"
+)  # torch, accelerate and tensorboard warn of one another
 
 SCRIPTS = Path(__file__).parents[1] / "scripts"
 RUN = """

@@ -122,6 +122,7 @@ def test_the_page_has_each_cut_with_its_timecode_and_what_answers_it(
     assert "a <b> & $c$.mp4" in words  # as words, not as tags
 
 
+@pytest.mark.slow
 def test_the_picture_and_the_page_are_the_same_for_the_same_composition(
     composition: Composition, tmp_path: Path
 ) -> None:

@@ -42,6 +42,7 @@ print(json.dumps(Analysis.of(footage).to_json()), impact.signal(2.0).tolist())
 """
 
 
+@pytest.mark.slow
 def test_every_process_sees_the_same_in_a_film(tmp_path: Path) -> None:
     """To the last bit: no measure depends on where a picture lies in memory."""
     draw_clip(tmp_path / "clip.mp4", 6.0)
@@ -78,6 +79,7 @@ def first(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Path]:
     return digest, cache
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("threads", [1, 2])
 def test_a_process_that_loads_what_was_compiled_draws_the_same(
     threads: int, first: tuple[str, Path]
@@ -86,6 +88,7 @@ def test_a_process_that_loads_what_was_compiled_draws_the_same(
     assert drawn(threads, cache) == digest
 
 
+@pytest.mark.slow
 def test_what_was_compiled_in_another_order_draws_the_same(
     first: tuple[str, Path], tmp_path: Path
 ) -> None:

@@ -85,6 +85,7 @@ def test_a_store_gives_every_song_back(whole: Path, corpus: Path) -> None:
     assert store.songs[0].group == "deep/01.mid" and store.songs[0].classes == 1 << PIANO
 
 
+@pytest.mark.slow
 def test_the_number_of_workers_changes_nothing(whole: Path, corpus: Path, tmp_path: Path) -> None:
     seen: list[tuple[str, float]] = []
     prepare([corpus], tmp_path / "s", Events(), workers=3, progress=lambda *n: seen.append(n))

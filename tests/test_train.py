@@ -34,12 +34,9 @@ from emsync_conditioners.boundaries import Boundaries
 from emsync_conditioners.valence_arousal import ValenceArousal
 from emsync_tokenizers.events import Events
 
-pytestmark = [
-    pytest.mark.usefixtures("one_thread"),
-    pytest.mark.filterwarnings(
-        "ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::UserWarning"
-    ),  # torch, accelerate and tensorboard warn of one another
-]
+pytestmark = pytest.mark.filterwarnings(
+    "ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::UserWarning"
+)  # torch, accelerate and tensorboard warn of one another
 
 MODEL = ModelConfig(0, width=32, depth=2, heads=2, context=48, position_channels=16)
 CONDITIONERS = ("valence_arousal", "boundaries", "onset_density")

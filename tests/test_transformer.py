@@ -24,8 +24,6 @@ from emsync_conditioners.boundaries import Boundaries
 from emsync_conditioners.onset_density import OnsetDensity
 from emsync_conditioners.valence_arousal import ValenceArousal
 
-pytestmark = pytest.mark.usefixtures("one_thread")
-
 CONDITIONERS = (ValenceArousal(), Boundaries(), OnsetDensity())
 CONTEXT = 24
 
