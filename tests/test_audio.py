@@ -31,10 +31,10 @@ from emsync.video.film import Timing, open_film
 RATE = 44100
 CLIPS = (  # one for each kind of container and pictures
     "moviepy_sintel_2s.mp4",
-    "nasa_13013.mp4",
+    pytest.param("nasa_13013.mp4", marks=pytest.mark.slow),
     "mdn_flower.webm",
     "lego_small.ogv",
-    "city_cc0.mpg",
+    pytest.param("city_cc0.mpg", marks=pytest.mark.slow),
 )
 KEEPS: tuple[KeepAudio, ...] = get_args(KeepAudio)
 HAS_FLUIDSYNTH = synthesizer_name() == "FluidSynth"
@@ -517,7 +517,7 @@ def test_real_pictures_are_copied_bit_for_bit_or_refused_with_a_way_out(
 VARIABLE = tuple(np.cumsum([33, 33, 100, 10, 50, 40, 700] * 5).tolist())
 
 
-@pytest.mark.parametrize("target", [".mp4", ".mov", ".mkv"])
+@pytest.mark.parametrize("target", [".mp4", pytest.param(".mov", marks=pytest.mark.slow), ".mkv"])
 @pytest.mark.parametrize(
     "film",
     [
@@ -567,7 +567,13 @@ def test_webm_takes_vp9_with_opus(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("layout", "rate"), [("mono", 8000), ("mono", 44100), ("stereo", 48000), ("5.1", 48000)]
+    ("layout", "rate"),
+    [
+        ("mono", 8000),
+        pytest.param("mono", 44100, marks=pytest.mark.slow),
+        pytest.param("stereo", 48000, marks=pytest.mark.slow),
+        ("5.1", 48000),
+    ],
 )
 def test_the_films_own_sound_is_replaced_kept_or_kept_above_the_music(
     layout: str, rate: int, tmp_path: Path

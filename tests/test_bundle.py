@@ -106,6 +106,7 @@ def test_markers_and_cuts_stand_where_the_film_is_cut(made: Path) -> None:
     assert cut.time == 2.0
 
 
+@pytest.mark.slow
 def test_a_bundle_goes_together_with_other_outputs_and_replaces_an_earlier_one(
     made: Path, film: Path, small: Path, tmp_path: Path
 ) -> None:

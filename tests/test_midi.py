@@ -111,7 +111,7 @@ def test_notes_read_back_within_two_milliseconds_and_the_contract_holds(
     assert report.facts["duration"] == pytest.approx(duration, abs=1.3 / TICKS)
 
 
-@pytest.mark.parametrize("bpm", [63.7, 141.3])
+@pytest.mark.parametrize("bpm", [63.7, pytest.param(141.3, marks=pytest.mark.slow)])
 def test_rounding_does_not_add_up_over_ten_minutes(tmp_path: Path, bpm: float) -> None:
     fitted = fitted_band(3, 600.0, bpm=bpm, length=640.0)
     path = tmp_path / "score.mid"

@@ -133,6 +133,7 @@ def test_the_picture_and_the_page_are_the_same_for_the_same_composition(
         assert (tmp_path / f"a.{suffix}").read_bytes() == (tmp_path / f"b.{suffix}").read_bytes()
 
 
+@pytest.mark.slow
 def test_the_picture_grows_with_the_table(
     composition: Composition, piece: Piece, tmp_path: Path
 ) -> None:

@@ -73,7 +73,7 @@ def test_skew_puts_each_distance_beside_its_key(queries: int, length: int) -> No
             torch.testing.assert_close(skewed[i, j], q[i] @ distance[length - 1 - far])
 
 
-@pytest.mark.parametrize("tokens", [1, 2, 7, QUERIES + 2])
+@pytest.mark.parametrize("tokens", [1, 2, 7, pytest.param(QUERIES + 2, marks=pytest.mark.slow)])
 def test_relative_attention_is_a_double_loop(tokens: int) -> None:
     torch.manual_seed(tokens)
     config = ModelConfig(10, width=8, depth=1, heads=2, context=tokens, position_channels=4)

@@ -27,14 +27,14 @@ from emsync.video.watch import watch
 Pixels = NDArray[np.uint8]
 
 CLIPS = (
-    "bbb_0_30.webm",
+    pytest.param("bbb_0_30.webm", marks=pytest.mark.slow),
     "city_cc0.mpg",
     "fingers.mov",
-    "fireworks.3gp",
+    pytest.param("fireworks.3gp", marks=pytest.mark.slow),
     "lego_small.ogv",
     "mdn_friday_bw.mp4",
     "nasa_13013.mp4",
-    "skv_bikes.mp4",
+    pytest.param("skv_bikes.mp4", marks=pytest.mark.slow),
     "transit_sun.mkv",
 )
 
