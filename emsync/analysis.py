@@ -158,7 +158,7 @@ class Analysis:
         """Return the analysis as it is with emotions whose largest mean is ``largest``, not SCALE.
 
         All valence and arousal move towards neutral, or away from it, as one; see
-        ``affect.gaussians``. The names of the emotions stay.
+        ``emotion.plane.gaussians``. The names of the emotions stay.
         """
         gaussians(largest)  # refuses a wrong scale
         factor = largest / SCALE

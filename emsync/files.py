@@ -2,7 +2,7 @@
 
 import os
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -25,6 +25,15 @@ def check_target(path: Path) -> None:
 
 
 _open: dict[Path, Path] = {}  # partial files being written, and what they will be called
+
+
+def check_suffix(path: Path | None, known: Sequence[str]) -> None:
+    """Refuse a name that ends as no file of its kind does; one without an end may be a device."""
+    if path is not None and path.suffix and path.suffix.lower() not in known:
+        raise UsageError(
+            f"cannot write {path.name!r}: end its name with {' or '.join(known)}, or choose "
+            "another output"
+        )
 
 
 @contextmanager

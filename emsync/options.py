@@ -26,6 +26,7 @@ KeepAudio: TypeAlias = Literal["replace", "mix", "duck"]
 CHECKPOINT = "emsync-small"  # the one that is shipped
 ESTIMATOR = "pictures"
 SLOWEST, FASTEST = 30.0, 300.0  # beats a minute
+LARGEST_TEMPO_CHANGE = 0.25  # that can be asked for, to hit the cuts
 MOST_CANDIDATES = 64
 SAMPLING = ("temperature", "top_p", "top_k", "guidance", "instruments", "rules_off")
 
@@ -44,7 +45,7 @@ class Options:
     emotion_file: PathLike | None = None  # a CSV of valence and arousal over time
     arc: Arc = "scene"  # whether the emotion follows the scenes
     max_va: float | None = None  # the largest mean of an emotion, up to 1; None leaves them
-    emotion: Mapping[str, float] | None = None  # such as {"joy": 0.7, "fear": 0.3}
+    emotion: Mapping[str, float] | str | None = None  # "joy", or {"joy": 0.7, "fear": 0.3}
     valence: float | None = None  # in [-1, 1]
     arousal: float | None = None  # in [-1, 1]
 
@@ -73,16 +74,35 @@ class Options:
             raise UsageError(
                 f"{self.candidates} candidates cannot be drawn; choose from 1 to {MOST_CANDIDATES}"
             )
+        if self.seed < 0:
+            raise UsageError(f"the seed is {self.seed}; it must be 0 or more")
         if self.rhythm and self.analysis is not None:
             raise UsageError("rhythm is seen in the video itself; leave out rhythm or the analysis")
         if self.tempo is not None and not SLOWEST <= self.tempo <= FASTEST:
             raise UsageError(
                 f"a tempo of {self.tempo:g} is outside {SLOWEST:g} to {FASTEST:g} beats a minute"
             )
+        if not 0 <= self.max_tempo_change <= LARGEST_TEMPO_CHANGE:
+            raise UsageError(
+                f"a tempo change of {self.max_tempo_change:g} is outside 0 to "
+                f"{LARGEST_TEMPO_CHANGE:g}"
+            )
+        for name in ("valence", "arousal"):
+            value = getattr(self, name)
+            if value is not None and not -1 <= value <= 1:  # NaN too
+                raise UsageError(f"{name} is {value}; it must be from -1 to 1")
         if self.tonic:
             from emsync.music.tonality import pitch_class
 
             pitch_class(self.tonic)
+        if self.emotion is not None:
+            from emsync.emotion.plane import normalise, parse_emotion
+
+            if isinstance(self.emotion, str):
+                object.__setattr__(self, "emotion", parse_emotion(self.emotion))
+            else:
+                normalise(self.emotion)
+        Sampling(**self.sampling)  # refuses what cannot be
         if self.max_va is not None and not 0 < self.max_va <= 1:
             raise UsageError(f"max-va is {self.max_va}; it must be above 0 and at most 1")
         for name, kind in (("sync", Sync), ("ending", EndingKind), ("arc", Arc)):

@@ -10,8 +10,8 @@ from typing import Any, Literal, TypeAlias
 from emsync.analysis import Analysis
 from emsync.composition import Composition
 from emsync.errors import UsageError
-from emsync.files import atomic_write, check_target
-from emsync.formats.cut_lists import write_cuts
+from emsync.files import atomic_write, check_suffix, check_target
+from emsync.formats.cut_lists import WRITERS, write_cuts
 from emsync.formats.midi import midi_bytes
 from emsync.formats.smf import parse
 from emsync.music.piece import Score
@@ -29,7 +29,7 @@ from emsync.report.plots import plot_analysis
 from emsync.sound import audio
 from emsync.sound.audio import Audio
 from emsync.sound.mux import check_mux, mux, soundtrack
-from emsync.sound.synthesis import synthesize
+from emsync.sound.synthesis import check_soundfont, synthesize
 from emsync.video.film import Film
 from emsync.video.footage import Still
 
@@ -58,12 +58,16 @@ def check_targets(outputs: Outputs, source: Path) -> None:
             raise UsageError(f"{str(path)!r} is the video itself; choose another name")
     if len({path.absolute() for path in targets}) < len(targets):
         raise UsageError(f"two outputs have the same name: {', '.join(map(str, targets))}")
+    check_suffix(outputs.score, (".mid", ".midi"))
+    check_suffix(outputs.audio, (".wav",))
     if outputs.bundle is not None:
         for path in targets:
             if path.resolve().is_relative_to(outputs.bundle.resolve()):
                 raise UsageError(f"{str(path)!r} is in the bundle; choose a name beside it")
     elif not targets:
         raise UsageError("nothing would be written; name a score or a bundle")
+    if outputs.soundfont is not None:
+        check_soundfont(outputs.soundfont)
 
 
 def check_outputs(outputs: Outputs, film: Film) -> None:
@@ -157,7 +161,9 @@ def analysis_targets(
     targets += [(out, "analysis")] if out else []
     targets += [(plot, "plot")] if plot else []
     targets += [(beside.with_name(f"{beside.name}.cuts.{suffix}"), "cuts") for suffix in lists]
-    for path, _ in targets:
+    for path, kind in targets:
+        if kind != "analysis":
+            check_suffix(path, (".png",) if kind == "plot" else tuple(WRITERS))
         check_target(path)
     return targets
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 from fractions import Fraction
 
 from emsync.analysis import Analysis
-from emsync.brief import brief_of, look
+from emsync.brief import brief_of, check_files, look
 from emsync.composition import Composition
 from emsync.errors import UsageError
 from emsync.fit.ending import Ending
@@ -28,23 +28,26 @@ def generate(
     video: PathLike | Film,
     options: Options = Options(),
     *,
-    checkpoint: PathLike = CHECKPOINT,
+    checkpoint: PathLike | Composer = CHECKPOINT,
     device: str = "auto",
     progress: Progress = silent,
 ) -> Composition:
     """Compose for ``video``; nothing is written. See ``Composition.save``.
 
-    The same options, checkpoint and kind of machine give the same music. ``device`` is "cpu",
-    "cuda", or "auto" for a GPU where there is one; ``progress`` is told the stage and the share of
-    it that is done. Raises EmsyncError and its kinds.
+    The same options, checkpoint and kind of machine give the same music. ``checkpoint`` is a name,
+    a folder, or a Composer that is loaded; ``device`` is "cpu", "cuda", or "auto" for a GPU where
+    there is one; ``progress`` is told the stage and the share of it that is done. Raises
+    EmsyncError and its kinds.
     """
     clock = Stopwatch()
     with clock("load"):
-        composer = Composer.from_pretrained(checkpoint).to(device)
+        composer, name = _composer(checkpoint)
+        composer = composer.to(device)
         sampling = replace(composer.sampling, **options.sampling)
         check_understood(composer, options)
     with clock("analyze"):
         film = video if isinstance(video, Film) else open_film(video)
+        check_files(film, options)
         impact = Impact() if options.rhythm else None
         footage = look(film, options, _stage(progress, "Watching"), [impact] if impact else [])
         analysis = brief_of(footage, options)  # what is asked of the music, as editable JSON
@@ -67,7 +70,7 @@ def generate(
         best, *others = rank(candidates)
     strip = footage.strip if footage else ()
     return Composition(
-        best, tuple(others), analysis, labels, options, film, strip, str(checkpoint), sampling,
+        best, tuple(others), analysis, labels, options, film, strip, name, sampling,
         dict(clock.seconds),
     )  # fmt: skip
 
@@ -128,8 +131,19 @@ def check_understood(composer: Composer, options: Options) -> None:
             raise UsageError(
                 f"no condition of this checkpoint reads {name!r}; it can be asked for {known}"
             )
+    unknown = sorted(set(options.rules_off or ()) - set(composer.tokenizer.rules()))
+    if unknown:
+        known = ", ".join(composer.tokenizer.rules()) or "none"
+        raise UsageError(f"no rule {unknown[0]!r}; {composer.tokenizer.name} has {known}")
     if options.ask:  # a condition refuses a value that it does not know
         composer.targets(composer.partial_analysis(1.0, requested=options.ask))
+
+
+def _composer(checkpoint: PathLike | Composer) -> tuple[Composer, str]:
+    """Return the composer, and the name of its checkpoint where there is one."""
+    if isinstance(checkpoint, Composer):
+        return checkpoint, ""
+    return Composer.from_pretrained(checkpoint), str(checkpoint)
 
 
 def _stage(progress: Progress, stage: str) -> Callable[[float], None]:

@@ -89,6 +89,10 @@ def test_a_composition_shows_itself_and_saves_by_suffix(
     monkeypatch.chdir(tmp_path)
     draw_clip(Path("clip.mp4"), 2.0)
     composition = emsync.generate("clip.mp4", emsync.Options(candidates=1), checkpoint=small)
+    again = emsync.generate(
+        "clip.mp4", emsync.Options(candidates=1), checkpoint=Composer.from_pretrained(small)
+    )
+    assert again.piece.onsets.tolist() == composition.piece.onsets.tolist()  # loaded once, reused
     assert composition.to_json()["notes"] == len(composition.piece)
     assert "clip.mp4" in repr(composition)
     page = composition._repr_html_()
@@ -106,6 +110,21 @@ def test_a_composition_shows_itself_and_saves_by_suffix(
         composition.save("a.avi")
     with pytest.raises(UsageError, match=r"'clip\.mp4' is the video itself"):
         composition.save("clip.mp4")
+
+
+def test_options_are_refused_when_they_are_made() -> None:
+    for wrong, words in (
+        ({"valence": 3.0}, "valence is 3.0"),
+        ({"temperature": 0.0}, "temperature is 0"),
+        ({"instruments": "some"}, "instruments is 'some'"),
+        ({"max_tempo_change": 2.0}, "a tempo change of 2"),
+        ({"seed": -1}, "the seed is -1"),
+        ({"emotion": "bliss"}, "unknown emotion 'bliss'"),
+        ({"sync": "bar"}, "sync is 'bar'"),
+    ):
+        with pytest.raises(UsageError, match=words):
+            emsync.Options(**wrong)
+    assert emsync.Options(emotion="joy").emotion == emsync.Options(emotion="joy=2").emotion
 
 
 def test_the_hub_is_asked_only_by_its_prefix(small: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -240,6 +240,10 @@ def test_a_full_disk_leaves_nothing_behind(here: Path, clip: Path, small: Path) 
         (["--tonic", "D"], ["reads a key", "leave out", "'D'"]),
         (["--start-timecode", "noon"], ["noon"]),
         (["--audio", "out.mid"], ["same name"]),
+        (["--out", "out.wav"], ["'out.wav'", ".mid or .midi"]),
+        (["--audio", "music.mp3"], ["'music.mp3'", ".wav"]),
+        (["--valence", "3"], ["valence is 3"]),
+        (["--start-timecode", "abc"], ["abc"]),
     ],
 )
 def test_an_impossible_wish_is_a_usage_error(
@@ -339,3 +343,35 @@ def test_progress_in_a_pipe_is_a_line_now_and_then(
             show("Training, loss 1.5", second / 25)
     out, err = capsys.readouterr()
     assert (out, err) == ("", "emsync: Training, loss 1.5, 40%\nemsync: Training, loss 1.5, 80%\n")
+
+
+def test_what_does_not_fit_the_film_is_refused_before_it_is_watched(
+    run: Run, here: Path, clip: Path, small: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from emsync import brief
+    from emsync.analysis import Analysis
+
+    def watched(*_: object, **__: object) -> None:
+        raise AssertionError("the film was watched")
+
+    monkeypatch.setattr(brief, "watch", watched)
+    Analysis(60.0, "25", source="another.mp4").save(here / "other.json")
+    for options, code, words in (
+        (["--analysis", "other.json"], 2, ["another.mp4", "60.00 s", "2.40 s"]),
+        (["--cuts", "no.edl"], 3, ["no.edl"]),
+        (["--emotion-file", "no.csv"], 3, ["no.csv"]),
+        (["--soundfont", "no.sf2", "--audio", "a.wav"], 4, ["no.sf2"]),
+        (["--rules-off", "meter"], 2, ["'meter'", "sounding"]),
+        (["--max-tempo-change", "2"], 2, ["2 is outside 0 to 0.25"]),
+    ):
+        result = run("generate", clip, "--checkpoint", small, "--out", "out.mid", *options)
+        refused(result, here, code, *words, left={"other.json"})
+
+
+def test_an_estimator_without_its_package_says_what_to_install(
+    run: Run, here: Path, clip: Path, small: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "transformers", None)
+    result = run("generate", clip, "--checkpoint", small, "--out", "out.mid", "--estimator",
+                 "clip:nowhere")  # fmt: skip
+    refused(result, here, 4, "pip install 'emsync[clip]'")

@@ -223,13 +223,12 @@ def generate(
     import torch
 
     from emsync import pipeline
-    from emsync.emotion.plane import parse_emotion
     from emsync.outputs import check_outputs, check_targets, write_outputs
     from emsync.video.film import open_film
 
     options = Options(
         analysis=analysis, cuts=cuts, estimator=estimator, emotion_file=emotion_file, arc=arc,
-        emotion=None if emotion is None else parse_emotion(emotion), max_va=max_va,
+        emotion=emotion, max_va=max_va,
         ask=_asked(ask), valence=valence, arousal=arousal, tempo=tempo, tonic=tonic, sync=sync,
         max_tempo_change=max_tempo_change, ending=ending, start_timecode=start_timecode,
         seed=seed, candidates=candidates, rhythm=rhythm, temperature=temperature, top_p=top_p,

@@ -16,7 +16,7 @@ def render(
     score: Annotated[Path, typer.Argument(metavar="SCORE", help="a MIDI file")],
     out: Annotated[Path, typer.Option(help="the WAV file to write")],
     duration: Annotated[
-        float | None, typer.Option(help="seconds", show_default="the score's")
+        float | None, typer.Option(help="seconds", show_default="the score's, and 2 s to ring")
     ] = None,
     fade: Annotated[float, typer.Option(help="seconds of fade-out at the end")] = 0.0,
     soundfont: SoundFont = None,

@@ -183,9 +183,14 @@ def _quiet() -> Iterator[None]:
 def load(source: str) -> ClipScorer:
     """Load the model in a folder, or in the hub's cache; AssetError says what is missing."""
     from safetensors import SafetensorError
-    from transformers import AutoModel, AutoTokenizer
-    from transformers.utils.hub import cached_file
 
+    try:
+        from transformers import AutoModel, AutoTokenizer
+        from transformers.utils.hub import cached_file
+    except ImportError as error:
+        raise AssetError(
+            "the estimator clip needs transformers: python -m pip install 'emsync[clip]'"
+        ) from error
     hint = "name a folder with clip:FOLDER, or fetch a model into the hub's cache first"
     try:
         here: dict[str, Any] = {"local_files_only": True}

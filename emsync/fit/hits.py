@@ -19,7 +19,7 @@ from emsync.errors import UsageError
 from emsync.fit.time_map import CutReport, Fitted, Hit, TimeMap
 from emsync.music.bars import ON_BEAT, Bars, TempoMap, find_bars, fit_tempo_map, nearest
 from emsync.music.piece import Piece
-from emsync.options import Sync
+from emsync.options import LARGEST_TEMPO_CHANGE, Sync
 
 KINDS = ("chord", "downbeat", "beat")  # what may hit a cut, worthiest first
 WORTH = (1.7, 1.4, 1.0)  # of a hit by each kind: two beats are more than a chord and a miss
@@ -28,7 +28,6 @@ BENDING = 0.1  # worth lost by a segment at the largest tempo change; grows with
 REACH = 2.0  # seconds; an event further than this from a cut was meant for another moment
 MEMORY = 20.0  # seconds; a segment is as long as this only if there are no cuts to hit within
 MOMENT = 1e-3  # seconds; a shorter segment has no tempo to speak of
-LARGEST_TEMPO_CHANGE = 0.25  # the largest tempo change that can be requested
 
 
 @dataclass(frozen=True, eq=False)

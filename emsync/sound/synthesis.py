@@ -16,7 +16,7 @@ from symusic.core import NoteTick, ScoreSecond, ScoreTick, TempoTick, TrackTick
 
 from emsync.arrays import Float32s, Float64s, Int64s
 from emsync.errors import AssetError, UsageError
-from emsync.files import check_target
+from emsync.files import check_suffix, check_target
 from emsync.formats.general_midi import DRUM_CHANNEL, EXPRESSION, PAN, VOLUME
 from emsync.formats.smf import read_score
 from emsync.options import PathLike
@@ -40,6 +40,7 @@ def render(
     The sound is fitted to ``duration`` seconds, if they are given, and fades out over ``fade``.
     """
     if out is not None:
+        check_suffix(Path(out), (".wav",))
         check_target(Path(out))
     if duration is not None and not (math.isfinite(duration) and duration > 0):
         raise UsageError(f"the duration is {duration} s; choose a positive number of seconds")
@@ -78,7 +79,7 @@ def synthesize(
     """
     score = read_score(score) if isinstance(score, Path) else score
     font = default_soundfont() if soundfont is None else soundfont
-    _check_soundfont(font)
+    check_soundfont(font)
     timed = cast(ScoreSecond, score.to("second"))
     parts = [_part(track) for track in timed.tracks if track.notes]
     end = max((float(part.ends.max()) for part in parts), default=0.0)
@@ -126,7 +127,7 @@ def _part(track: Any) -> _Part:
     )
 
 
-def _check_soundfont(path: Path) -> None:
+def check_soundfont(path: Path) -> None:
     """Refuse a file that is not a whole SoundFont 2: the synthesizers crash or print on others.
 
     A sound font is RIFF: form "sfbk" with the lists INFO, sdta and pdta (SoundFont 2.04, 4.1).
