@@ -22,6 +22,7 @@ from emsync_tokenizers import vocabulary as v
 from emsync_tokenizers.events import Events
 
 settings.register_profile("calm", deadline=None)  # a busy machine breaks no law
+settings.register_profile("fast", deadline=None, max_examples=20)
 settings.load_profile("calm")
 torch.set_num_threads(1)  # small sums are faster so, and added in one order: equal to the last bit
 
@@ -105,6 +106,11 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("checkpoint")
     Composer(model, Events()).save_pretrained(folder)
     return folder
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if config.getoption("-m") == "not slow":
+        settings.load_profile("fast")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

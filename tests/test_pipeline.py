@@ -56,6 +56,7 @@ def test_the_seed_names_the_tonic_where_nobody_does(
     assert tonics(composer, monkeypatch, chosen, seeds) == ["G"] * 13
 
 
+@pytest.mark.slow
 def test_scenes_begin_on_the_cuts_that_a_person_lists(tmp_path: Path) -> None:
     """The feelings of scenes are those of the listed cuts, not of those that were found."""
     draw_clip(tmp_path / "clip.mp4", 12.5)
