@@ -1,5 +1,6 @@
 """What is asked of the music: what the film asks, with a person's options in its place."""
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from fractions import Fraction
@@ -13,7 +14,7 @@ from emsync.emotion.plane import SCALE
 from emsync.errors import UsageError
 from emsync.formats.cut_lists import read_cuts
 from emsync.music.tonality import TONICS, pitch_class
-from emsync.options import FASTEST, SLOWEST, Options, PathLike
+from emsync.options import Options, PathLike, check_tempo
 from emsync.video.cuts import Cut
 from emsync.video.film import Film
 from emsync.video.footage import Footage
@@ -39,17 +40,19 @@ def look(
 def check_files(film: Film, options: Options) -> None:
     """Refuse what a person gives that does not fit ``film``, before it is watched.
 
-    These are an analysis of another film, a cut list, an emotion file, and a start timecode.
+    These are an analysis of another film, a cut list, an emotion file, and a start timecode. What
+    can be read only once, such as a pipe, is read when it is needed.
     """
-    if options.analysis is not None:
+    if options.analysis is not None and _can_be_read_again(options.analysis):
         given = _given(options.analysis)
         if abs(given.duration - film.duration) > SAME_FILM[0] + SAME_FILM[1] * film.duration:
             raise UsageError(
                 f"the analysis is of {given.source or 'a film'} and {given.duration:.2f} s, the "
                 f"video has {film.duration:.2f} s; analyze this video"
             )
-    _listed(options, film.fps, film.duration)
-    if options.emotion_file is not None:
+    if _can_be_read_again(options.cuts):
+        _listed(options, film.fps, film.duration)
+    if options.emotion_file is not None and _can_be_read_again(options.emotion_file):
         read_arc(Path(options.emotion_file), film.duration)
     if options.start_timecode and film.fps:
         Timecode.parse(options.start_timecode, film.fps)
@@ -58,24 +61,33 @@ def check_files(film: Film, options: Options) -> None:
 def brief_of(footage: Footage | None, options: Options) -> Analysis:
     """Return what ``footage``, or the analysis that is given, asks of the music, with options."""
     if footage is not None:
-        found = _listed(options, footage.film.fps, footage.film.duration)
-        analysis = Analysis.of(footage, choose(options.estimator), found)
-        return apply_options(analysis, options)
+        cuts = _listed(options, footage.film.fps, footage.film.duration)
+        return apply_options(Analysis.of(footage, choose(options.estimator), cuts), options)
     if options.analysis is None:
         raise ValueError("there is neither footage nor an analysis to start from")
-    return apply_options(_given(options.analysis), options)
+    analysis = _given(options.analysis)
+    cuts = _listed(options, Fraction(analysis.fps), analysis.duration)
+    if cuts is not None:
+        analysis = replace(analysis, cuts=tuple(cuts))
+    return apply_options(analysis, options)
 
 
 def _given(analysis: Analysis | PathLike) -> Analysis:
     return analysis if isinstance(analysis, Analysis) else Analysis.load(analysis)
 
 
+def _can_be_read_again(given: Analysis | PathLike) -> bool:
+    """Return whether reading ``given`` now leaves it to be read later; a missing file does."""
+    return isinstance(given, Analysis) or Path(given).is_file() or not Path(given).exists()
+
+
 def apply_options(analysis: Analysis, options: Options) -> Analysis:
-    """Return ``analysis`` with what a person asks for in place of what was found."""
+    """Return ``analysis`` with what a person asks for in place of what was found.
+
+    A list of cuts is not read here, but by ``brief_of``: scenes begin on its cuts.
+    """
     if options.cuts == "none":
         analysis = replace(analysis, cuts=())
-    elif (found := _listed(options, Fraction(analysis.fps), analysis.duration)) is not None:
-        analysis = replace(analysis, cuts=tuple(found))
     if options.emotion_file is not None:
         analysis = analysis.with_arc(read_arc(Path(options.emotion_file), analysis.duration))
     if options.max_va is not None:
@@ -88,10 +100,8 @@ def apply_options(analysis: Analysis, options: Options) -> Analysis:
         options.arousal,
         options.max_va or SCALE,
     )
-    if analysis.tempo < SLOWEST or analysis.tempo > FASTEST:  # not where it is NaN: not known
-        raise UsageError(
-            f"a tempo of {analysis.tempo:g} is outside {SLOWEST:g} to {FASTEST:g} beats a minute"
-        )
+    if not math.isnan(analysis.tempo):
+        check_tempo(analysis.tempo)
     return replace(
         analysis,
         tempo=analysis.tempo if options.tempo is None else options.tempo,

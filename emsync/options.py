@@ -31,6 +31,20 @@ MOST_CANDIDATES = 64
 SAMPLING = ("temperature", "top_p", "top_k", "guidance", "instruments", "rules_off")
 
 
+def check_tempo(tempo: float) -> None:
+    """Refuse a tempo that no music has; NaN, too."""
+    if not SLOWEST <= tempo <= FASTEST:
+        raise UsageError(
+            f"a tempo of {tempo:g} is outside {SLOWEST:g} to {FASTEST:g} beats a minute"
+        )
+
+
+def check_tempo_change(share: float) -> None:
+    """Refuse a bending of the tempo that would be heard as another one; NaN, too."""
+    if not 0 <= share <= LARGEST_TEMPO_CHANGE:
+        raise UsageError(f"a tempo change of {share:g} is outside 0 to {LARGEST_TEMPO_CHANGE:g}")
+
+
 @dataclass(frozen=True)
 class Options:
     """What a person asks of the music, beyond what the film does. UsageError names what cannot be.
@@ -78,19 +92,14 @@ class Options:
             raise UsageError(f"the seed is {self.seed}; it must be 0 or more")
         if self.rhythm and self.analysis is not None:
             raise UsageError("rhythm is seen in the video itself; leave out rhythm or the analysis")
-        if self.tempo is not None and not SLOWEST <= self.tempo <= FASTEST:
-            raise UsageError(
-                f"a tempo of {self.tempo:g} is outside {SLOWEST:g} to {FASTEST:g} beats a minute"
-            )
-        if not 0 <= self.max_tempo_change <= LARGEST_TEMPO_CHANGE:
-            raise UsageError(
-                f"a tempo change of {self.max_tempo_change:g} is outside 0 to "
-                f"{LARGEST_TEMPO_CHANGE:g}"
-            )
+        if self.tempo is not None:
+            check_tempo(self.tempo)
+        check_tempo_change(self.max_tempo_change)
         for name in ("valence", "arousal"):
-            value = getattr(self, name)
-            if value is not None and not -1 <= value <= 1:  # NaN too
-                raise UsageError(f"{name} is {value}; it must be from -1 to 1")
+            if (value := getattr(self, name)) is not None:
+                from emsync.emotion.plane import check_affect
+
+                check_affect(name, value)
         if self.tonic:
             from emsync.music.tonality import pitch_class
 
@@ -149,6 +158,7 @@ class Sampling:
             raise UsageError(f"top-k is {self.top_k}; it must be 0 (no limit) or more")
         if not (math.isfinite(self.guidance) and self.guidance >= 0):
             raise UsageError(f"guidance is {self.guidance}; it must be 0 or more, such as 1.5")
+        object.__setattr__(self, "rules_off", tuple(self.rules_off))  # a list, from JSON
         if self.instruments not in get_args(Instruments):
             raise UsageError(f"instruments is {self.instruments!r}, neither 'fewer' nor 'more'")
 

@@ -71,8 +71,7 @@ def check_targets(outputs: Outputs, source: Path) -> None:
 
 
 def check_outputs(outputs: Outputs, film: Film) -> None:
-    """Refuse what cannot be written for ``film``, before any work is done for it."""
-    check_targets(outputs, film.path)
+    """Refuse what ``film`` cannot be written as, before any work is done; see ``check_targets``."""
     if outputs.video is not None:
         check_mux(film, outputs.video)
     if outputs.bundle is not None:
@@ -86,6 +85,7 @@ def write_outputs(
     film, duration, clock = composition.film, composition.analysis.duration, Stopwatch()
     if film is None:
         raise ValueError("a composition without a film can be written only by emsync.formats.midi")
+    check_targets(outputs, film.path)
     check_outputs(outputs, film)
     with ExitStack() as together:
         folder = outputs.bundle and together.enter_context(atomic_folder(outputs.bundle))

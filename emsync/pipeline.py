@@ -17,6 +17,7 @@ from emsync.music.tonality import TONICS
 from emsync.options import CHECKPOINT, ESTIMATOR, Options, PathLike, Sampling
 from emsync.progress import Progress, Stopwatch, silent
 from emsync.ranking import judge, rank
+from emsync.tokens import check_rules
 from emsync.video.film import Film, open_film
 from emsync.video.impact import Impact
 
@@ -131,10 +132,7 @@ def check_understood(composer: Composer, options: Options) -> None:
             raise UsageError(
                 f"no condition of this checkpoint reads {name!r}; it can be asked for {known}"
             )
-    unknown = sorted(set(options.rules_off or ()) - set(composer.tokenizer.rules()))
-    if unknown:
-        known = ", ".join(composer.tokenizer.rules()) or "none"
-        raise UsageError(f"no rule {unknown[0]!r}; {composer.tokenizer.name} has {known}")
+    check_rules(composer.tokenizer, options.rules_off or ())
     if options.ask:  # a condition refuses a value that it does not know
         composer.targets(composer.partial_analysis(1.0, requested=options.ask))
 

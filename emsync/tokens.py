@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emsync.arrays import Seconds
+from emsync.errors import UsageError
 from emsync.music.piece import Piece
 
 if TYPE_CHECKING:
@@ -87,3 +88,11 @@ class Tokenizer(ABC):
         """Return the (T,) times and boundary marks of ``ids``."""
         marks = np.zeros(len(ids), np.bool_) if self.mark is None else np.equal(ids, self.mark)
         return Timeline(np.cumsum(self.durations[ids]), marks)
+
+
+def check_rules(tokenizer: Tokenizer, names: Sequence[str]) -> None:
+    """Refuse the name of a rule that ``tokenizer`` does not have."""
+    rules = tokenizer.rules()
+    for name in names:
+        if name not in rules:
+            raise UsageError(f"no rule {name!r}; {tokenizer.name} has {', '.join(rules) or 'none'}")

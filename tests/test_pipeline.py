@@ -1,5 +1,8 @@
 """From a video to drawn pieces: what each of them is asked."""
 
+import json
+import os
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -7,7 +10,7 @@ import pytest
 import torch
 
 from emsync.analysis import Analysis
-from emsync.brief import apply_options, brief_of
+from emsync.brief import apply_options, brief_of, check_files
 from emsync.demo import draw_clip
 from emsync.model import sampling
 from emsync.model.composer import Composer
@@ -68,3 +71,18 @@ def test_scenes_begin_on_the_cuts_that_a_person_lists(tmp_path: Path) -> None:
     assert [cut.time for cut in listed.kept] == [5.0] and not none.cuts
     assert {state.start for state in listed.arc} <= {0.0, 5.0}
     assert none.arc == found.arc != listed.arc
+
+
+def test_what_can_be_read_once_is_read_once(tmp_path: Path) -> None:
+    """A pipe, as a shell makes of the output of another program, is not read ahead."""
+    draw_clip(tmp_path / "clip.mp4", 2.0)
+    film = open_film(tmp_path / "clip.mp4")
+    pipe = tmp_path / "analysis.json"
+    os.mkfifo(pipe)
+    given = json.dumps(Analysis(2.0, "25", source="given").to_json())
+    writer = threading.Thread(target=pipe.write_text, args=(given,), daemon=True)
+    writer.start()
+    options = Options(analysis=pipe)
+    check_files(film, options)
+    assert brief_of(None, options).source == "given"
+    writer.join(5)

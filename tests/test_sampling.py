@@ -1,5 +1,7 @@
 """Algorithm 1, on a small untrained network."""
 
+import json
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -197,3 +199,8 @@ def test_a_piece_with_a_guidance_of_zero_is_the_unconditional_piece(
     assert not np.array_equal(one(model, guidance=4.0), one(model))
     with pytest.raises(UsageError, match="guidance is -1"):
         Sampling(guidance=-1)
+
+
+def test_settings_from_json_are_the_settings_that_were_saved() -> None:
+    saved = Sampling(rules_off=("order",), guidance=2.0)
+    assert Sampling(**json.loads(json.dumps(asdict(saved)))) == saved

@@ -19,7 +19,7 @@ from emsync.errors import UsageError
 from emsync.fit.time_map import CutReport, Fitted, Hit, TimeMap
 from emsync.music.bars import ON_BEAT, Bars, TempoMap, find_bars, fit_tempo_map, nearest
 from emsync.music.piece import Piece
-from emsync.options import LARGEST_TEMPO_CHANGE, Sync
+from emsync.options import Sync, check_tempo_change
 
 KINDS = ("chord", "downbeat", "beat")  # what may hit a cut, worthiest first
 WORTH = (1.7, 1.4, 1.0)  # of a hit by each kind: two beats are more than a chord and a miss
@@ -62,10 +62,7 @@ def fit(
     """
     if sync not in get_args(Sync):
         raise UsageError(f"sync is {sync!r}; it can be {', '.join(get_args(Sync))}")
-    if not 0 <= max_tempo_change <= LARGEST_TEMPO_CHANGE:
-        raise UsageError(
-            f"a tempo change of {max_tempo_change:g} is outside 0 to {LARGEST_TEMPO_CHANGE}"
-        )
+    check_tempo_change(max_tempo_change)
     bars = find_bars(piece, duration * (1 + max_tempo_change) + 1)
     events = find_events(piece, bars, sync)
     kept = [cut for cut in cuts if cut.kept and 0 < cut.time < duration]

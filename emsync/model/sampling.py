@@ -9,12 +9,12 @@ import numpy as np
 import torch
 
 from emsync.conditioning import Floats, Targets
-from emsync.errors import EmsyncError, UsageError
+from emsync.errors import EmsyncError
 from emsync.model.int8.nucleus import Doubles, draw
 from emsync.model.sliding_window import SlidingWindowDecoder
 from emsync.model.transformer import EventTransformer
 from emsync.options import Sampling
-from emsync.tokens import Ids, LogitsProcessor, Timeline, Tokenizer
+from emsync.tokens import Ids, LogitsProcessor, Timeline, Tokenizer, check_rules
 
 
 def sample(
@@ -152,9 +152,7 @@ class _Chooser:
 def _rules(tokenizer: Tokenizer, sampling: Sampling) -> list[LogitsProcessor]:
     """Return the grammar rules that are on, made for one batch."""
     rules = tokenizer.rules()
-    for name in sampling.rules_off:
-        if name not in rules:
-            raise UsageError(f"no rule {name!r}; {tokenizer.name} has {', '.join(rules) or 'none'}")
+    check_rules(tokenizer, sampling.rules_off)
     return [make() for name, make in rules.items() if name not in sampling.rules_off]
 
 
