@@ -1,9 +1,14 @@
 """What several tests share: real material where there is any, and a small piece."""
 
 import os
+from pathlib import Path
+
+if worker := os.environ.get("PYTEST_XDIST_WORKER"):
+    # Before Numba is imported: processes that write one cache at once can break what they load.
+    caches = Path(os.environ.get("NUMBA_CACHE_DIR", Path(__file__).parents[1] / ".pytest_cache"))
+    os.environ["NUMBA_CACHE_DIR"] = str(caches / f"numba-{worker}")
 from collections.abc import Callable, Iterable
 from fractions import Fraction
-from pathlib import Path
 from typing import Any
 
 import numpy as np
