@@ -14,12 +14,13 @@ from typing import Any, Self
 
 import numpy as np
 
-from emsync.analysis_json import FORMAT, read_fields, read_object
+from emsync.analysis_json import FORMAT, read_fields
 from emsync.arrays import Float64s
 from emsync.emotion.arc import State, named, scenes, seconds, settle, whole_feeling
 from emsync.emotion.estimator import Estimator, choose, mean
 from emsync.emotion.plane import SCALE, categorise, check_affect, gaussians, mixture_mean, normalise
 from emsync.files import atomic_write
+from emsync.limits import read_json
 from emsync.options import PathLike
 from emsync.plain import plain
 from emsync.video.cuts import Cut, thin
@@ -226,7 +227,7 @@ class Analysis:
     @classmethod
     def load(cls, path: PathLike) -> Self:
         """Read the JSON file at ``path``; InputError says what is wrong with it."""
-        return cls.from_json(read_object(Path(path)), str(path))
+        return cls.from_json(read_json(Path(path)), str(path))
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any], name: str = "analysis") -> Self:

@@ -8,7 +8,6 @@ import math
 from collections.abc import Mapping
 from dataclasses import fields
 from fractions import Fraction
-from pathlib import Path
 from typing import Any
 
 from emsync.emotion.arc import State, named
@@ -21,25 +20,9 @@ from emsync.video.cuts import Cut
 from emsync.video.footage import Curve
 
 FORMAT = 1  # raised when a field changes its meaning
-MOST_BYTES = 64 * 2**20  # of an analysis file; hours of video need a hundredth of it
 MOST_CUTS = 100_000
 GAPLESS = 0.01  # seconds by which states that were written by hand may miss each other
 ROUNDING = 0.01  # by which probabilities rounded by hand may miss 1
-
-
-def read_object(path: Path) -> dict[str, Any]:
-    """Return the JSON object in the file at ``path``; InputError where it holds none."""
-    try:
-        if (size := path.stat().st_size) > MOST_BYTES:
-            raise InputError(f"{str(path)!r} is not an analysis: {size} bytes are too many")
-        data = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise InputError(f"cannot read {str(path)!r}: {error.strerror}") from error
-    except (ValueError, RecursionError) as error:
-        raise InputError(f"{str(path)!r} is not JSON: {error}") from error
-    if not isinstance(data, dict):
-        raise InputError(f"{str(path)!r} is not an analysis: it holds no JSON object")
-    return data
 
 
 def read_fields(data: Mapping[str, Any], name: str) -> dict[str, Any]:

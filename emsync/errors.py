@@ -7,8 +7,10 @@ EmsyncError            1  something failed while running
 └── PartialError       5  some items of a batch failed, the rest is done
 
 A message is one sentence for the person at the keyboard: the value, and the way out.
+What goes well, but not as a person may think, is an ``EmsyncWarning``.
 """
 
+import warnings
 from typing import ClassVar
 
 
@@ -40,3 +42,15 @@ class PartialError(EmsyncError):
     """Some items of a batch failed; the rest is done."""
 
     exit_code = 5
+
+
+class EmsyncWarning(UserWarning):
+    """Something is done in another way than a person may think, such as a repaired film."""
+
+
+def warn(message: str) -> None:
+    """Tell of what was repaired, guessed or left out, in one sentence.
+
+    In Python it is a warning; the command line prints it to stderr and adds it to ``--json``.
+    """
+    warnings.warn(message, EmsyncWarning, stacklevel=3)

@@ -195,10 +195,10 @@ def test_a_missing_duration_is_asked_for() -> None:
     ("content", "sentence"),
     [
         (b"", "is not JSON"),
-        (b"\xff\xfe", "is not JSON"),
+        (b"\xff\xfe", "is no UTF-8"),
         (b"[1]", "holds no JSON object"),
-        (b"[" * 100_000, "is not JSON"),
-        (b'{"duration": Infinity}', "duration is inf"),
+        (b"[" * 100_000, "more than 64 deep"),
+        (b'{"duration": Infinity}', "is not JSON"),
     ],
 )
 def test_a_file_that_is_no_analysis_is_refused(
@@ -211,7 +211,7 @@ def test_a_file_that_is_no_analysis_is_refused(
 
 
 def test_a_missing_file_a_folder_and_a_giant_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"cannot read .*No such file"):
+    with pytest.raises(InputError, match=r"there is no file"):
         Analysis.load(tmp_path / "none.json")
     with pytest.raises(InputError, match=r"cannot read .*directory"):
         Analysis.load(tmp_path)
@@ -460,7 +460,7 @@ def test_an_arc_that_cannot_be_is_refused(tmp_path: Path, text: str, sentence: s
 
 
 def test_a_missing_arc_a_picture_and_a_giant_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"cannot read .*No such file"):
+    with pytest.raises(InputError, match=r"there is no file"):
         read_arc(tmp_path / "none.csv", 10.0)
     (tmp_path / "a.png").write_bytes(b"\x89PNG\xff")
     with pytest.raises(InputError, match="is not text in UTF-8"):

@@ -13,6 +13,7 @@ from typing import Annotated, Any
 import typer
 
 import emsync
+from emsync.cli.common import notes
 from emsync.errors import EmsyncError, UsageError
 
 app = typer.Typer(
@@ -43,9 +44,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     gc.set_threshold(50_000)  # imports make much of which little is garbage, and take a third less
     atexit.register(gc.freeze)  # what is left goes with the process, and need not be looked through
     try:
-        code = app(
-            args=list(sys.argv[1:] if arguments is None else arguments), standalone_mode=False
-        )
+        with notes():
+            code = app(
+                args=list(sys.argv[1:] if arguments is None else arguments), standalone_mode=False
+            )
     except EmsyncError as error:
         print(f"emsync: {error}", file=sys.stderr)
         return error.exit_code

@@ -3,13 +3,15 @@
 import json
 import sys
 import time
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TextIO
 
 import typer
 
+from emsync.errors import EmsyncWarning
 from emsync.options import ESTIMATOR
 
 SILENCE = 10.0  # seconds between two lines of progress where there is no terminal
@@ -71,9 +73,42 @@ def _lines() -> Callable[[str, float], None]:
     return show
 
 
+_notes: list[str] = []  # the warnings of this command, in order
+
+
+@contextmanager
+def notes() -> Iterator[None]:
+    """Print each EmsyncWarning once, as a line on stderr; ``print_report`` adds them to JSON."""
+    _notes.clear()
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", EmsyncWarning)
+        others = warnings.showwarning
+
+        def show(
+            message: Warning | str,
+            category: type[Warning],
+            filename: str,
+            lineno: int,
+            file: TextIO | None = None,
+            line: str | None = None,
+        ) -> None:
+            if not issubclass(category, EmsyncWarning):
+                others(message, category, filename, lineno, file, line)
+            elif (text := str(message)) not in _notes:
+                _notes.append(text)
+                print(f"emsync: note: {text}", file=sys.stderr, flush=True)
+
+        warnings.showwarning = show
+        yield
+
+
 def print_report(report: dict[str, Any], as_json: bool, words: str) -> None:
-    """Print the report as JSON, or the words for a person."""
-    print(json.dumps(report, allow_nan=False) if as_json else words)
+    """Print the report as JSON, with the notes if there are any, or the words for a person."""
+    if as_json:
+        report = {**report, "notes": _notes} if _notes else report
+        print(json.dumps(report, allow_nan=False))
+    else:
+        print(words)
 
 
 def exit_code(skipped: Sequence[dict[str, Any]]) -> int:

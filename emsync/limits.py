@@ -1,0 +1,139 @@
+"""What a stranger's file may cost: bounded reading, and its text in our sentences.
+
+A size is never believed: a reader stops at its limit. A device is not read, since it may have no
+end, and a pipe is not waited for forever. JSON and TOML are bounded in size and depth.
+"""
+
+import json
+import math
+import os
+import select
+import stat
+import tomllib
+import unicodedata
+from pathlib import Path
+from typing import Any
+
+from emsync.errors import EmsyncError, InputError
+
+MOST_BYTES = 64 * 2**20  # of a text or a JSON file
+MOST_DEPTH = 64  # of values within values
+MOST_DIGITS = 400  # of a number, which covers every finite float
+PATIENCE = 10.0  # seconds to wait for a pipe
+SHOWN = 60  # characters of a stranger's text in a sentence of ours
+
+
+def shown(value: object, most: int = SHOWN) -> str:
+    r"""Return ``value`` quoted in one line for a message: escaped, and cut short.
+
+    >>> shown("a\nb\x1b[31m"), shown("x" * 90, 10)
+    ("'a\\nb\\x1b[31m'", "'xxxxxx...")
+    """
+    text = repr(value[: most + 1] if isinstance(value, str | bytes) else value)
+    return text if len(text) <= most else text[: most - 3] + "..."
+
+
+def one_line(text: str, most: int = 200) -> str:
+    r"""Return ``text`` without control characters, fit for a field of a line; at most so long.
+
+    >>> one_line("a\nb\x00c\u2028d")
+    'a b c d'
+    """
+    odd = ("Cc", "Cs", "Zl", "Zp")
+    return "".join(" " if unicodedata.category(c) in odd else c for c in text[:most])
+
+
+def read_bytes(path: Path, most: int = MOST_BYTES, error: type[EmsyncError] = InputError) -> bytes:
+    """Return the content of the file or pipe at ``path``; ``error`` says why it cannot be read."""
+    name = shown(str(path), 200)
+    try:
+        # a pipe without a writer would keep an ordinary open waiting
+        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
+        with os.fdopen(descriptor, "rb", buffering=0) as file:
+            mode = os.fstat(descriptor).st_mode
+            if not (stat.S_ISREG(mode) or stat.S_ISFIFO(mode)):
+                what = "a folder" if stat.S_ISDIR(mode) else "a device"
+                raise error(f"cannot read {name}: it is {what}; name a file")
+            data = bytearray()
+            while len(data) <= most:
+                if stat.S_ISFIFO(mode) and not select.select([file], [], [], PATIENCE)[0]:
+                    raise error(f"cannot read {name}: nothing came from the pipe")
+                if not (piece := file.read(most + 1 - len(data))):
+                    break
+                data += piece
+    except FileNotFoundError as missing:
+        raise error(f"there is no file {name}") from missing
+    except (OSError, ValueError) as reason:  # a name with a null byte is a ValueError
+        text = getattr(reason, "strerror", None) or str(reason)
+        raise error(f"cannot read {name}: {text}") from reason
+    if len(data) > most:
+        raise error(f"cannot read {name}: it has more than {most} bytes, which are too many")
+    return bytes(data)
+
+
+def read_text(path: Path, most: int = MOST_BYTES, error: type[EmsyncError] = InputError) -> str:
+    """Return the UTF-8 text of the file at ``path``, with or without a byte order mark."""
+    data = read_bytes(path, most, error)
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as wrong:
+        name = shown(str(path), 200)
+        raise error(f"{name} is not a text: byte {wrong.start} is no UTF-8") from wrong
+
+
+def read_json(
+    path: Path, most: int = MOST_BYTES, error: type[EmsyncError] = InputError
+) -> dict[str, Any]:
+    """Return the JSON object in the file at ``path``; ``error`` where it holds none."""
+    data = parse_json(read_text(path, most, error), shown(str(path), 200), error)
+    if not isinstance(data, dict):
+        raise error(f"{shown(str(path), 200)} holds no JSON object")
+    return data
+
+
+def parse_json(text: str, name: str, error: type[EmsyncError] = InputError) -> Any:
+    """Return the value of a JSON ``text``: no deeper than MOST_DEPTH, its numbers finite."""
+    if _depth(text) > MOST_DEPTH:
+        raise error(f"{name} is not read: its values lie more than {MOST_DEPTH} deep")
+    try:
+        return json.loads(text, parse_int=_whole, parse_float=_finite, parse_constant=_finite)
+    except (ValueError, RecursionError) as wrong:
+        raise error(f"{name} is not JSON: {one_line(str(wrong))}") from wrong
+
+
+def read_toml(
+    path: Path, most: int = MOST_BYTES, error: type[EmsyncError] = InputError
+) -> dict[str, Any]:
+    """Return the tables of the TOML file at ``path``: no deeper than MOST_DEPTH."""
+    text, name = read_text(path, most, error), shown(str(path), 200)
+    if _depth(text) > MOST_DEPTH or text.count(".") > 100_000:
+        raise error(f"{name} is not read: its values lie more than {MOST_DEPTH} deep")
+    try:
+        return tomllib.loads(text, parse_float=_finite)
+    except (ValueError, RecursionError) as wrong:
+        raise error(f"{name} is not TOML: {one_line(str(wrong))}") from wrong
+
+
+def _depth(text: str) -> int:
+    """Return how deep brackets lie within each other, those in strings too."""
+    depth = deepest = 0
+    for c in text:
+        if c in "[{":
+            depth += 1
+            deepest = max(deepest, depth)
+        elif c in "]}":
+            depth -= 1
+    return deepest
+
+
+def _whole(text: str) -> int:
+    if len(text) > MOST_DIGITS:
+        raise ValueError(f"a number has {len(text)} digits")
+    return int(text)
+
+
+def _finite(text: str) -> float:
+    value = float(text) if len(text) <= MOST_DIGITS else math.inf
+    if not math.isfinite(value):
+        raise ValueError(f"{text[:20]} is not a finite number")
+    return value
