@@ -211,13 +211,13 @@ def test_a_file_that_is_no_analysis_is_refused(
 
 
 def test_a_missing_file_a_folder_and_a_giant_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"there is no file"):
+    with pytest.raises(InputError, match="there is no file"):
         Analysis.load(tmp_path / "none.json")
-    with pytest.raises(InputError, match=r"cannot read .*directory"):
+    with pytest.raises(InputError, match="it is a folder"):
         Analysis.load(tmp_path)
     with (tmp_path / "giant.json").open("wb") as file:
         file.truncate(2**30)
-    with pytest.raises(InputError, match="bytes are too many"):
+    with pytest.raises(InputError, match="bytes, which are too many"):
         Analysis.load(tmp_path / "giant.json")
 
 
@@ -460,7 +460,7 @@ def test_an_arc_that_cannot_be_is_refused(tmp_path: Path, text: str, sentence: s
 
 
 def test_a_missing_arc_a_picture_and_a_giant_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"there is no file"):
+    with pytest.raises(InputError, match=r"cannot read .*No such file"):
         read_arc(tmp_path / "none.csv", 10.0)
     (tmp_path / "a.png").write_bytes(b"\x89PNG\xff")
     with pytest.raises(InputError, match="is not text in UTF-8"):
