@@ -20,7 +20,7 @@ from emsync.emotion.arc import State, named, scenes, seconds, settle, whole_feel
 from emsync.emotion.estimator import Estimator, choose, mean
 from emsync.emotion.plane import SCALE, categorise, check_affect, gaussians, mixture_mean, normalise
 from emsync.files import atomic_write
-from emsync.limits import read_json
+from emsync.limits import one_line, read_json, shown
 from emsync.options import PathLike
 from emsync.plain import plain
 from emsync.video.cuts import Cut, thin
@@ -55,6 +55,8 @@ class Analysis:
     estimator: str = ""  # the plug-in that estimated the emotion; empty where a person gave it
 
     def __post_init__(self) -> None:
+        for name in ("source", "estimator"):  # they go into lines of many kinds of file
+            object.__setattr__(self, name, one_line(getattr(self, name)))
         if not self.arc:
             emotion = named(self.valence, self.arousal)
             state = State(0.0, self.duration, self.valence, self.arousal, emotion)
@@ -227,7 +229,7 @@ class Analysis:
     @classmethod
     def load(cls, path: PathLike) -> Self:
         """Read the JSON file at ``path``; InputError says what is wrong with it."""
-        return cls.from_json(read_json(Path(path)), str(path))
+        return cls.from_json(read_json(Path(path)), shown(str(path), 200))
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any], name: str = "analysis") -> Self:

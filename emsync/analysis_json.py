@@ -14,6 +14,7 @@ from emsync.emotion.arc import State, named
 from emsync.emotion.estimator import Feeling
 from emsync.emotion.plane import EMOTIONS
 from emsync.errors import InputError, UsageError
+from emsync.limits import parse_number, shown
 from emsync.music.tonality import TONICS, pitch_class
 from emsync.options import FASTEST, SLOWEST
 from emsync.video.cuts import Cut
@@ -21,6 +22,7 @@ from emsync.video.footage import Curve
 
 FORMAT = 1  # raised when a field changes its meaning
 MOST_CUTS = 100_000
+FASTEST_FILM = 1_000_000  # frames a second
 GAPLESS = 0.01  # seconds by which states that were written by hand may miss each other
 ROUNDING = 0.01  # by which probabilities rounded by hand may miss 1
 
@@ -67,7 +69,7 @@ class _FieldError(ValueError):
 
 def _shown(value: Any) -> str:
     """Return ``value`` as the file has it, cut short."""
-    text = json.dumps(value, default=repr)
+    text = json.dumps(value[:61] if isinstance(value, str | list) else value, default=repr)
     return text if len(text) <= 60 else text[:57] + "..."
 
 
@@ -110,7 +112,9 @@ def _cut(value: Any, key: str, duration: float) -> Cut:
     known = [f.name for f in fields(Cut)]
     given = _mapping(value, key)
     if unknown := sorted(set(given) - set(known)):
-        raise _FieldError(f"{key} has the unknown key {unknown[0]!r}; there are {', '.join(known)}")
+        raise _FieldError(
+            f"{key} has the unknown key {shown(unknown[0])}; there are {', '.join(known)}"
+        )
     if "time" not in given:
         raise _FieldError(f"{key} has no 'time'; it is where the new scene begins, in seconds")
     time = _real(given["time"], f"{key}.time")
@@ -143,7 +147,7 @@ def _arc(value: Any, duration: float) -> tuple[State, ...]:
         key, given = f"arc[{i}]", _mapping(row, f"arc[{i}]")
         if unknown := sorted(set(given) - set(known)):
             raise _FieldError(
-                f"{key} has the unknown key {unknown[0]!r}; there are {', '.join(known)}"
+                f"{key} has the unknown key {shown(unknown[0])}; there are {', '.join(known)}"
             )
         for part in ("start", "end"):
             if part not in given:
@@ -229,7 +233,7 @@ def _probabilities(value: Any) -> dict[str, float]:
     given = _mapping(value, "emotion") if value is not None else {}
     if unknown := sorted(set(given) - set(EMOTIONS)):
         raise _FieldError(
-            f"emotion has the unknown key {unknown[0]!r}; there are {', '.join(EMOTIONS)}"
+            f"emotion has the unknown key {shown(unknown[0])}; there are {', '.join(EMOTIONS)}"
         )
     probabilities = {k: _real(v, f"emotion.{k}", 0.0, 1.0) for k, v in given.items()}
     total = sum(probabilities.values())
@@ -240,11 +244,11 @@ def _probabilities(value: Any) -> dict[str, float]:
 
 def _rate(value: Any) -> str:
     """Return the frame rate as it was given, once it is a fraction of 0 or more."""
-    text = str(value) if type(value) in (str, int) else ""
     try:
-        rate = Fraction(text) if len(text) < 40 else Fraction(-1)
-    except (ValueError, ZeroDivisionError):
+        text = str(value) if type(value) in (str, int) else ""
+        rate = parse_number(text)
+    except ValueError:
         rate = Fraction(-1)
-    if rate < 0:
+    if not 0 <= rate <= FASTEST_FILM:
         raise _FieldError(f'fps is {_shown(value)}, not a fraction such as "25" or "30000/1001"')
     return text

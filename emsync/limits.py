@@ -7,10 +7,12 @@ end, and a pipe is not waited for forever. JSON and TOML are bounded in size and
 import json
 import math
 import os
+import re
 import select
 import stat
 import tomllib
 import unicodedata
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +23,11 @@ MOST_DEPTH = 64  # of values within values
 MOST_DIGITS = 400  # of a number, which covers every finite float
 PATIENCE = 10.0  # seconds to wait for a pipe
 SHOWN = 60  # characters of a stranger's text in a sentence of ours
+TURNS = ("LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI")  # directions of writing
+
+_NUMBER = re.compile(
+    r"[+-]?(\d{1,40}(\.\d{0,40})?|\.\d{1,40})([eE][+-]?\d{1,2})?(/\d{1,40})?", re.ASCII
+)
 
 
 def shown(value: object, most: int = SHOWN) -> str:
@@ -34,13 +41,39 @@ def shown(value: object, most: int = SHOWN) -> str:
 
 
 def one_line(text: str, most: int = 200) -> str:
-    r"""Return ``text`` without control characters, fit for a field of a line; at most so long.
+    r"""Return ``text`` fit for a field of a line, also in XML; at most so long.
 
-    >>> one_line("a\nb\x00c\u2028d")
-    'a b c d'
+    Control characters, halves of characters and what turns the direction of writing become spaces.
+
+    >>> one_line("a\nb\x00c\u2028d\u202ee")
+    'a b c d e'
     """
-    odd = ("Cc", "Cs", "Zl", "Zp")
-    return "".join(" " if unicodedata.category(c) in odd else c for c in text[:most])
+    return "".join(" " if _leaves_its_line(c) else c for c in text[:most])
+
+
+def _leaves_its_line(c: str) -> bool:
+    return (
+        unicodedata.category(c) in ("Cc", "Cs", "Zl", "Zp")
+        or unicodedata.bidirectional(c) in TURNS
+        or c in "\ufffe\uffff"  # which XML cannot hold
+    )
+
+
+def parse_number(text: str) -> Fraction:
+    """Return the decimal number or the ratio that ``text`` writes, exactly.
+
+    ValueError where it is none, or has so many digits or so large an exponent that it would cost
+    more than any time or rate is worth.
+
+    >>> parse_number("-1.5e1"), parse_number("30000/1001")
+    (Fraction(-15, 1), Fraction(30000, 1001))
+    """
+    if not _NUMBER.fullmatch(text):
+        raise ValueError(f"{shown(text)} is not a number")
+    over, _, under = text.partition("/")
+    if under and not int(under):
+        raise ValueError(f"{shown(text)} divides by 0")
+    return Fraction(over) / int(under or 1)
 
 
 def read_bytes(path: Path, most: int = MOST_BYTES, error: type[EmsyncError] = InputError) -> bytes:

@@ -4,12 +4,22 @@ import json
 import os
 import time
 from pathlib import Path
+from xml.etree import ElementTree
+from xml.sax.saxutils import escape
 
 import pytest
 
 from emsync import limits
 from emsync.errors import AssetError, InputError
-from emsync.limits import parse_json, read_bytes, read_json, read_text, read_toml
+from emsync.limits import (
+    one_line,
+    parse_json,
+    parse_number,
+    read_bytes,
+    read_json,
+    read_text,
+    read_toml,
+)
 
 
 def test_a_file_is_read_up_to_its_limit(tmp_path: Path) -> None:
@@ -67,6 +77,36 @@ def test_a_byte_order_mark_is_no_text_and_what_is_not_utf8_is_said(tmp_path: Pat
 def test_json_that_would_cost_too_much_is_refused(text: str) -> None:
     with pytest.raises(InputError):
         parse_json(text, "it")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "nan",
+        "1e-999999999",
+        "1e999",
+        "1" * 5000,
+        "1/0",
+        "1/" + "9" * 50,
+        "1_0",
+        " 1",
+        "٣",
+        "0x1",
+    ],
+)
+def test_a_number_that_is_none_or_costs_too_much_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match=r"is not a number|divides by 0"):
+        parse_number(text)
+
+
+def test_a_field_stays_in_its_line_in_text_and_in_xml() -> None:
+    every = "".join(map(chr, range(0x110000)))
+    kept = "".join(one_line(every[i : i + 100]) for i in range(0, len(every), 100))
+    assert len(kept.splitlines()) == 1
+    ElementTree.fromstring(f"<a>{escape(kept)}</a>".encode())
+    assert not set("\u202a\u202b\u202d\u202e\u2066\u2067\u2068\x1b\x9b") & set(kept)
+    assert one_line("ночь 🎬 Café – ليل") == "ночь 🎬 Café – ليل"
 
 
 def test_ordinary_json_and_toml_are_read(tmp_path: Path) -> None:

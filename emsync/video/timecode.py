@@ -11,11 +11,13 @@ from fractions import Fraction
 from typing import Self
 
 from emsync.errors import UsageError
+from emsync.limits import shown
 
 NTSC = Fraction(1000, 1001)  # the slow-down that colour television brought
 RATES = tuple(Fraction(n) * k for n in (24, 25, 30, 48, 50, 60, 100, 120) for k in (NTSC, 1))
 
-_PATTERN = re.compile(r"(\d\d):(\d\d):(\d\d)([:;])(\d{2,3})")
+# Premiere writes each of the marks of a drop-frame timecode as ';'
+_PATTERN = re.compile(r"(\d\d)[:;](\d\d)[:;](\d\d)([:;])(\d{2,3})", re.ASCII)
 
 
 def exact_rate(rate: float | Fraction, tolerance: float = 2e-4) -> Fraction:
@@ -36,15 +38,17 @@ def can_drop(rate: Fraction) -> bool:
 
 
 def clock_text(seconds: float | Fraction, hours: bool = True) -> str:
-    """Return a time as HH:MM:SS.mmm, or without ``hours`` as M:SS.mmm.
+    """Return a time as HH:MM:SS.mmm, or without ``hours`` as M:SS.mmm in the first hour.
 
     The first is how PySceneDetect writes it, the second how REAPER's ruler does.
 
-    >>> clock_text(83.0416), clock_text(83.0416, hours=False)
-    ('00:01:23.042', '1:23.042')
+    >>> clock_text(83.0416), clock_text(83.0416, hours=False), clock_text(3600, hours=False)
+    ('00:01:23.042', '1:23.042', '1:00:00.000')
     """
     minutes, rest = divmod(round(seconds * 1000), 60_000)
-    before = f"{minutes // 60:02d}:{minutes % 60:02d}" if hours else str(minutes)
+    before = f"{minutes // 60:02d}:{minutes % 60:02d}"
+    if not hours:
+        before = str(minutes) if minutes < 60 else before.lstrip("0")
     return f"{before}:{rest // 1000:02d}.{rest % 1000:03d}"
 
 
@@ -79,7 +83,7 @@ class Timecode:
         """
         match = _PATTERN.fullmatch(text.strip())
         if match is None:
-            raise UsageError(f"{text.strip()!r} is not a timecode; write it as 01:00:00:00")
+            raise UsageError(f"{shown(text.strip())} is not a timecode; write it as 01:00:00:00")
         hours, minutes, seconds, frames = (int(match[i]) for i in (1, 2, 3, 5))
         drop = drop or match[4] == ";"
         nominal = _nominal(rate)
