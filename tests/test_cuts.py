@@ -5,6 +5,7 @@ import sys
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -173,28 +174,86 @@ def test_a_wrong_list_is_refused_with_its_line_and_a_way_out(
 
 
 def test_a_list_that_cannot_be_read_is_an_input_error(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="No such file"):
+    with pytest.raises(InputError, match="there is no file"):
         read_cuts(tmp_path / "none.csv", FILM, 60.0)
     with pytest.raises(InputError, match="cannot read"):
         read_cuts(tmp_path, FILM, 60.0)
-    (tmp_path / "film.csv").write_bytes(b"\xff\xfe\x00\x81")
+    (tmp_path / "film.csv").write_bytes(bytes(range(256)))
     with pytest.raises(InputError, match="is not a text"):
         read_cuts(tmp_path / "film.csv", FILM, 60.0)
 
 
-@pytest.mark.parametrize("text", ["{}", "text", '{"OTIO_SCHEMA": "Clip.2", "name": "a"}'])
-def test_a_wrong_timeline_is_an_input_error(tmp_path: Path, text: str) -> None:
-    pytest.importorskip("opentimelineio")
-    with pytest.raises(InputError, match=r"OpenTimelineIO file|holds no timeline"):
+TIMELINE = '{"OTIO_SCHEMA": "Timeline.1", "tracks": %s}'
+TRACK = '{"children": [{"OTIO_SCHEMA": "Track.1", "kind": "Video", "children": %s}]}'
+TIME = '{"value": 24, "rate": 24}'
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("{}", "no OpenTimelineIO file"),
+        ("text", "is not JSON"),
+        ('{"OTIO_SCHEMA": "Clip.2", "name": "a"}', "holds no timeline"),
+        (TIMELINE % "null", "no clip on a picture track"),
+        (TIMELINE % ("[" * 100_000), "64 deep"),
+        (TIMELINE % (TRACK % "[]"), "no clip on a picture track"),
+        (TIMELINE % (TRACK % "[null]"), "item 1: it has no length"),
+        (TIMELINE % (TRACK % '[{"source_range": {"duration": []}}]'), "item 1.*no number"),
+        (
+            TIMELINE % (TRACK % '[{"source_range": {"duration": {"value": 9, "rate": 0}}}]'),
+            "item 1.*is no time",
+        ),
+        (TIMELINE % (TRACK % '[{"OTIO_SCHEMA": "Transition.1"}]'), "item 1"),
+    ],
+)
+def test_a_wrong_timeline_is_an_input_error(tmp_path: Path, text: str, words: str) -> None:
+    with pytest.raises(InputError, match=words):
         cuts_of(tmp_path, "cuts.otio", text)
 
 
-def test_without_the_extra_the_message_says_what_to_install(
+def test_a_timeline_is_read_as_its_library_does(tmp_path: Path) -> None:
+    otio = pytest.importorskip("opentimelineio")
+    schema, opentime = otio.schema, otio.opentime
+
+    def span(frames: int, rate: float) -> Any:
+        return opentime.TimeRange(
+            opentime.RationalTime(7, rate), opentime.RationalTime(frames, rate)
+        )
+
+    nested = schema.Stack()
+    for length in (30, 48):
+        inner = schema.Track(kind="Video")
+        inner.extend(
+            [schema.Clip(source_range=span(length, 24)), schema.Gap(duration=span(2, 24).duration)]
+        )
+        nested.append(inner)
+    whole = schema.Clip(media_reference=schema.ExternalReference("a.mov", span(100, 29.97)))
+    track = schema.Track(kind="Video")
+    track.extend(
+        [
+            whole,
+            nested,
+            schema.Gap(duration=span(25, 25).duration),
+            schema.Clip(source_range=span(9, 24)),
+        ]
+    )
+    timeline = schema.Timeline(global_start_time=opentime.RationalTime(86400, 24))
+    timeline.tracks.extend([schema.Track(kind="Audio"), schema.Track(kind="Video"), track])
+    otio.adapters.write_to_file(timeline, str(tmp_path / "cuts.otio"))
+    starts = [track.range_of_child(item).start_time.to_seconds() for item in track]
+    cuts = read_cuts(tmp_path / "cuts.otio", None, 60.0)
+    assert [cut.time for cut in cuts] == pytest.approx(starts[1:], abs=1e-4)
+
+
+def test_without_the_extra_a_timeline_is_read_but_not_written(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "opentimelineio", None)
+    clip = f'{{"source_range": {{"duration": {TIME}}}}}'
+    text = TIMELINE % (TRACK % f"[{clip}, {clip}]")
+    assert times(cuts_of(tmp_path, "cuts.otio", text)) == [1.0]
     with pytest.raises(AssetError, match=r"pip install 'emsync\[timeline\]'"):
-        read_cuts(tmp_path / "cuts.otio", FILM, 60.0)
+        write_cuts(tmp_path / "new.otio", Analysis(10.0, "25", (Cut(4.0),)))
 
 
 def test_frames_need_a_rate_and_formats_a_known_suffix(tmp_path: Path) -> None:
