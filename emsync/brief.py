@@ -114,4 +114,4 @@ def _listed(options: Options, rate: Fraction, duration: float) -> list[Cut] | No
     """Return the cuts of the file that ``options`` name, or None where they name none."""
     if options.cuts in ("auto", "none"):
         return None
-    return read_cuts(Path(options.cuts), rate or None, duration)
+    return read_cuts(Path(options.cuts), rate or None, duration, options.start_timecode)

@@ -11,7 +11,7 @@ from emsync.analysis import Analysis
 from emsync.composition import Composition
 from emsync.errors import UsageError
 from emsync.files import atomic_write, check_suffix, check_target
-from emsync.formats.cut_lists import WRITERS, write_cuts
+from emsync.formats.cut_lists import WRITERS, check_writable, write_cuts
 from emsync.formats.midi import midi_bytes
 from emsync.formats.smf import parse
 from emsync.music.piece import Score
@@ -166,6 +166,13 @@ def analysis_targets(
             check_suffix(path, (".png",) if kind == "plot" else tuple(WRITERS))
         check_target(path)
     return targets
+
+
+def check_lists(targets: Targets, film: Film) -> None:
+    """Refuse cut lists that ``film`` cannot have, before it is watched."""
+    for path, kind in targets:
+        if kind == "cuts":
+            check_writable(path.suffix.lower(), film.fps)
 
 
 def write_analysis(analysis: Analysis, strip: Sequence[Still], targets: Targets) -> None:

@@ -230,8 +230,8 @@ def test_a_marker_stands_on_every_cut_with_its_timecode(tmp_path: Path) -> None:
             texts.append(message.text)
     assert [text for text, _ in marks] == [
         "CUT 01 01:00:02;00",
-        "CUT 02 01:00:07;00",
-        "CUT 03 01:01:08;00",
+        "cut 01:00:07;00",  # kept cuts alone are numbered, in all files of a score
+        "CUT 02 01:01:08;00",
     ]
     assert [time for _, time in marks] == pytest.approx([4.0, 9.0, 70.0], abs=2e-3)
     assert conductor[0].name == "Le Ete" and "emotion: joy" in texts

@@ -292,17 +292,17 @@ def analyze(
     """Find the cuts, motion and emotion of VIDEO."""
     from emsync.analysis import Analysis
     from emsync.emotion.estimator import choose
-    from emsync.outputs import analysis_targets, write_analysis
+    from emsync.outputs import analysis_targets, check_lists, write_analysis
     from emsync.video.film import open_film
     from emsync.video.watch import watch
 
     chosen = choose(estimator)
     beside = (out or Path(video.name)).with_suffix("")
     targets = analysis_targets(out, plot, beside, tuple(filter(None, save.split(","))))
+    film = open_film(video)
+    check_lists(targets, film)
     with progress() as show:
-        footage = watch(
-            open_film(video), lambda share: show("Watching", share), stills=chosen.stills
-        )
+        footage = watch(film, lambda share: show("Watching", share), stills=chosen.stills)
         seen = Analysis.of(footage, chosen)
         write_analysis(seen, footage.strip, targets)
     words = "\n".join([*_analysis_lines(seen), *(str(path) for path, _ in targets)])

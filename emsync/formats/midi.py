@@ -6,6 +6,7 @@ within 2 ms. Ticks live here and in ``emsync.music.bars``; everything else is in
 """
 
 import io
+import itertools
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
@@ -156,8 +157,10 @@ def _words(fitted: Fitted, labels: ScoreLabels, end: int) -> Iterator[Event]:
     for text in labels.texts:
         yield at(text.time), FIRST, _meta("text", text=ascii_name(text.text))
     yield 0, FIRST, _meta("text", text="SCENE 01")
-    for number, report in enumerate(fitted.cuts, 1):
-        name = f"CUT {number:02d} {labels.clock(report.cut.time)}"
+    numbers = itertools.count(1)  # of the kept cuts, as all files of a score have them
+    for report in fitted.cuts:
+        name = f"CUT {next(numbers):02d}" if report.cut.kept else "cut"
+        name += f" {labels.clock(report.cut.time)}"
         yield at(report.cut.time), FIRST, _meta("marker", text=name)
     frame_ms = 1e3 * (0.04 if labels.rate is None else float(1 / labels.rate))
     for number, report in enumerate(fitted.kept, 2):

@@ -22,7 +22,7 @@ from emsync.music.bars import TICKS
 from emsync.options import PathLike
 from emsync.video.timecode import Timecode
 
-_MARKER = re.compile(r"CUT \d+ (\S+)")
+_MARKER = re.compile(r"(?:CUT \d+|cut) (\S+)")
 _SCENE = re.compile(r"SCENE \d+ on a (\w+)")
 _DRUMS = re.compile(r"drum|percussion|\b(kit|perc)\b", re.IGNORECASE)
 _TONAL = re.compile(r"piano|guitar|bass|strings|violin|organ|flute", re.IGNORECASE)
@@ -316,5 +316,5 @@ def _clock(text: str, origin: Origin) -> float | None:
         code = Timecode.parse(text, origin.rate)
     except ValueError:
         return None
-    first = 0 if origin.start is None else origin.start.frame
-    return float((code.frame - first) / origin.rate)
+    start = Timecode(0, code.rate, code.drop) if origin.start is None else origin.start
+    return float((code - start) / origin.rate)

@@ -19,6 +19,7 @@ from emsync.files import atomic_write
 from emsync.fit.time_map import Fitted
 from emsync.formats.general_midi import CHANNELS
 from emsync.formats.labels import NO_LABELS, ScoreLabels
+from emsync.limits import one_line
 from emsync.music.bars import TICKS
 from emsync.music.piece import BASS, CLASSES, DRUMS, GUITAR, PIANO, PROGRAMS
 from emsync.music.tonality import estimate_key
@@ -90,7 +91,7 @@ def write_musicxml(path: Path, fitted: Fitted, labels: ScoreLabels = NO_LABELS) 
     Each kept cut is a rehearsal mark with its timecode.
     """
     root = Element("score-partwise", version="4.0")
-    SubElement(SubElement(root, "work"), "work-title").text = labels.title
+    SubElement(SubElement(root, "work"), "work-title").text = one_line(labels.title)
     encoding = SubElement(SubElement(root, "identification"), "encoding")
     SubElement(encoding, "software").text = "emsync"
     listed = SubElement(root, "part-list")

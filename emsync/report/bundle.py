@@ -13,6 +13,7 @@ import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from fractions import Fraction
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -22,9 +23,9 @@ import numpy as np
 import emsync
 from emsync.analysis import Analysis
 from emsync.composition import Composition
-from emsync.errors import EmsyncError, UsageError
+from emsync.errors import EmsyncError, UsageError, warn
 from emsync.files import check_target
-from emsync.formats.cut_lists import write_cuts
+from emsync.formats.cut_lists import check_writable, write_cuts
 from emsync.formats.labels import ScoreLabels
 from emsync.formats.musicxml import write_musicxml
 from emsync.music.piece import Score
@@ -154,13 +155,24 @@ def preview_suffix(film: Film) -> str:
     )
 
 
+def _write_cuts(folder: Path, video: Analysis, labels: ScoreLabels) -> None:
+    """Write the kept cuts as an EDL, or as JSON where an EDL cannot number the frames."""
+    name = "cuts.edl"
+    try:
+        check_writable(".edl", labels.rate or Fraction(0))
+    except UsageError as error:
+        name = "cuts.json"
+        warn(f"the bundle has no cuts.edl but cuts.json: {error}")
+    write_cuts(folder / name, video, labels.start)
+
+
 def write_bundle(folder: Path, composition: Composition, stems: Stems, preview: str) -> None:
     """Fill ``folder``, which holds score.mid and the film ``preview``, with the other files."""
     video, labels = composition.analysis, composition.labels
     names = {"score": "score.mid", "audio": "mix.wav", "video": preview}
     _write_json(folder / "score.json", {**composition.to_json(), **names})
     _write_markers(folder / "markers.csv", video, labels)
-    write_cuts(folder / ("cuts.edl" if labels.rate else "cuts.json"), video)  # frames need a rate
+    _write_cuts(folder, video, labels)
     write_musicxml(folder / "score.musicxml", composition.fitted, labels)
     (folder / "stems").mkdir()
     for name, part in stems.parts.items():

@@ -113,6 +113,12 @@ class Timecode:
     def __add__(self, frames: int) -> "Timecode":
         return Timecode(self.frame + frames, self.rate, self.drop)
 
+    def __sub__(self, start: "Timecode") -> int:
+        """Return the frames from ``start``; through midnight, if that is less than half a day."""
+        day = 144 * self._ten_minutes
+        frames = (self.frame - start.frame) % day
+        return frames if 2 * frames < day else frames - day
+
     @property
     def seconds(self) -> Fraction:
         """The time of the frame since 00:00:00:00, exactly."""
@@ -123,13 +129,18 @@ class Timecode:
         """Hours, minutes, seconds and frames; after 24 hours the count begins again."""
         nominal = _nominal(self.rate)
         skipped = nominal // 15 if self.drop else 0
-        ten_minutes = nominal * 600 - 9 * skipped
-        tens, rest = divmod(self.frame % (144 * ten_minutes), ten_minutes)
+        tens, rest = divmod(self.frame % (144 * self._ten_minutes), self._ten_minutes)
         # the first minute of ten is whole, each of the other nine is short of the skipped numbers
         short = max(0, rest - nominal * 60) // (nominal * 60 - skipped) + (rest >= nominal * 60)
         number = tens * nominal * 600 + rest + skipped * short
         seconds, frames = divmod(number, nominal)
         return seconds // 3600, seconds // 60 % 60, seconds % 60, frames
+
+    @property
+    def _ten_minutes(self) -> int:
+        """Frames in ten minutes, of which all have as many."""
+        nominal = _nominal(self.rate)
+        return nominal * 600 - 9 * (nominal // 15 if self.drop else 0)
 
     def __str__(self) -> str:
         hours, minutes, seconds, frames = self.fields

@@ -145,20 +145,11 @@ def clock(text: str) -> Fraction | None:
 def since(begin: str, code: Timecode) -> Fraction:
     """Return the seconds from the timecode ``begin``, read in the kind of ``code``, to ``code``.
 
-    A film may run through midnight; what lies half a day away is before ``begin``.
-
-    >>> str(since("23:59:59:00", Timecode.parse("00:00:01:00", Fraction(25))))
-    '2'
+    >>> since("23:59:59:00", Timecode.parse("00:00:01:00", Fraction(25)))
+    Fraction(2, 1)
     """
-
-    def frame(text: str) -> int:
-        return Timecode.parse(
-            text if code.drop else text.replace(";", ":"), code.rate, code.drop
-        ).frame
-
-    day = frame("12:00:00:00") * 2
-    frames = (code.frame - frame(begin)) % day
-    return (frames if frames < day / 2 else frames - day) / code.rate
+    text = begin if code.drop else begin.replace(";", ":")
+    return (code - Timecode.parse(text, code.rate, code.drop)) / code.rate
 
 
 def _decode(data: bytes, path: Path) -> str:
