@@ -4,8 +4,6 @@ The folder appears complete or not at all. An earlier bundle is replaced at the 
 holds anything else is never touched.
 """
 
-import csv
-import itertools
 import json
 import platform
 import secrets
@@ -27,6 +25,7 @@ from emsync.errors import EmsyncError, UsageError, warn
 from emsync.files import check_target
 from emsync.formats.cut_lists import check_writable, write_cuts
 from emsync.formats.labels import ScoreLabels
+from emsync.formats.markers import write_markers
 from emsync.formats.musicxml import write_musicxml
 from emsync.music.piece import Score
 from emsync.report.page import write_html
@@ -35,7 +34,6 @@ from emsync.sound import audio
 from emsync.sound.audio import Audio
 from emsync.sound.synthesis import synthesize, synthesizer_name
 from emsync.video.film import Film
-from emsync.video.timecode import clock_text
 
 FILES = (
     "score*.mid",  # with every candidate there are more than one
@@ -171,7 +169,7 @@ def write_bundle(folder: Path, composition: Composition, stems: Stems, preview: 
     video, labels = composition.analysis, composition.labels
     names = {"score": "score.mid", "audio": "mix.wav", "video": preview}
     _write_json(folder / "score.json", {**composition.to_json(), **names})
-    _write_markers(folder / "markers.csv", video, labels)
+    write_markers(folder / "markers.csv", video, labels)
     _write_cuts(folder, video, labels)
     write_musicxml(folder / "score.musicxml", composition.fitted, labels)
     (folder / "stems").mkdir()
@@ -196,21 +194,6 @@ def _write_json(path: Path, facts: Mapping[str, Any]) -> None:
     """Write what was composed, and with which versions."""
     text = json.dumps({"versions": versions(), **facts}, indent=1, allow_nan=False)
     path.write_text(text + "\n", encoding="utf-8")
-
-
-def _write_markers(path: Path, video: Analysis, labels: ScoreLabels) -> None:
-    """Write a marker on each kept cut and a region for each scene, as REAPER lists them."""
-    times = [cut.time for cut in video.kept]
-    edges = [0.0, *times, video.duration]
-    with path.open("w", newline="", encoding="utf-8") as file:
-        table = csv.writer(file, lineterminator="\n")
-        table.writerow(["#", "Name", "Start", "End", "Length"])
-        for number, time in enumerate(times, 1):
-            name = f"CUT {number:02d} {labels.clock(time)}"
-            table.writerow([f"M{number}", name, clock_text(time, hours=False), "", ""])
-        for number, (begin, end) in enumerate(itertools.pairwise(edges), 1):
-            row = [f"R{number}", f"SCENE {number:02d}"]
-            table.writerow([*row, *(clock_text(s, hours=False) for s in (begin, end, end - begin))])
 
 
 def _peak(samples: Any) -> float:

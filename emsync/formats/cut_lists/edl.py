@@ -22,7 +22,7 @@ FIRST_RECORD = "01:00:00:00"  # where editing programs begin a timeline, unless 
 _FOUR = re.compile(r"\s+([\d:;.,]{5,16})" * 4 + r"(?=\s|$)")
 _KIND = re.compile(r"C|D|W\d+|KB?|KO", re.IGNORECASE)
 _LAYER = re.compile(r"V(\d*)", re.IGNORECASE)
-_MARKER = re.compile(r"\|M:")
+_MARKER = re.compile(r"\|[CMD]:")  # colour, name or length of the event before
 
 
 @dataclass(frozen=True)
@@ -38,8 +38,9 @@ class _Event:
 
 def knows(listing: Listing) -> bool:
     """Return whether ``listing`` is an EDL: by its name, or by its first line of content."""
-    first = next(filter(None, map(str.strip, listing.lines)), "")
-    return listing.path.suffix.lower() == ".edl" or first.upper().startswith(("TITLE:", "FCM:"))
+    first = next(filter(None, map(str.strip, listing.lines)), "")[:LONGEST]
+    titled = first.upper().startswith(("TITLE:", "FCM:"))
+    return listing.path.suffix.lower() == ".edl" or titled or _is_event(first)
 
 
 def read(listing: Listing) -> list[Found]:
@@ -48,9 +49,8 @@ def read(listing: Listing) -> list[Found]:
     if not events:
         raise InputError(f"{listing.name} lists no events of the picture; is it a CMX3600 list?")
     if marked or _are_markers(events):
-        return listing.from_first_frame(
-            [Found(event.place, event.begin.seconds, code=event.begin) for event in events]
-        )
+        found = [Found(event.place, event.begin.seconds, code=event.begin) for event in events]
+        return listing.from_first_frame(found, by_hour=True)
     lowest = min(event.layer for event in events)
     return _from_its_beginning(listing, [event for event in events if event.layer == lowest])
 
@@ -61,7 +61,7 @@ def _events(listing: Listing) -> tuple[list[_Event], bool]:
     events: list[_Event] = []
     for number, line in enumerate(map(str.strip, listing.lines), 1):
         place = f"line {number}"
-        marked = marked or _MARKER.search(line) is not None
+        marked = marked or _MARKER.match(line) is not None
         if line.upper().startswith("FCM:"):
             drop = "NON" not in line.upper()
             if drop and listing.fps is not None and not can_drop(listing.fps):
@@ -71,10 +71,15 @@ def _events(listing: Listing) -> tuple[list[_Event], bool]:
                     "second; export the list at the video's rate",
                 )
         # titles, remarks and the names of clips are no events
-        numbered = line[:3].isdecimal() or (line[:1].isdecimal() and _FOUR.search(line[:LONGEST]))
-        if numbered and (event := _event(listing, place, line, drop)) is not None:
+        if (line[:3].isdecimal() or _is_event(line)) and (
+            event := _event(listing, place, line, drop)
+        ) is not None:
             events.append(event)
     return events, marked
+
+
+def _is_event(line: str) -> bool:
+    return line[:1].isdecimal() and _FOUR.search(line[:LONGEST]) is not None
 
 
 def _event(listing: Listing, place: str, line: str, drop: bool) -> _Event | None:

@@ -15,6 +15,8 @@ from emsync.video.cuts import Cut
 from emsync.video.timecode import Timecode
 
 MOST_BYTES = 16_000_000  # bytes; a list of cuts is small
+MOST_LINES = 100_000
+ZERO = "00:00:00:00"
 
 CODE = re.compile(r"\d\d[:;]\d\d[:;]\d\d[:;]\d{2,3}", re.ASCII)  # hours to frames
 # [hours:]minutes:seconds, with as many minutes as there are where no hours are counted
@@ -60,7 +62,10 @@ class Listing:
     @cached_property
     def lines(self) -> list[str]:
         """The lines as an editor counts them; what else Unicode calls a line break is text."""
-        return re.split(r"\r\n?|\n", self.text)
+        lines = re.split(r"\r\n?|\n", self.text)
+        if len(lines) > MOST_LINES:
+            raise InputError(f"{self.name} has more than {MOST_LINES} lines; no list of cuts has")
+        return lines
 
     def fault(self, place: str, text: str) -> InputError:
         """Return the error that refuses what stands at ``place``."""
@@ -91,36 +96,42 @@ class Listing:
             return Found(place, code.seconds, code=code)
         raise self.fault(place, f"{shown(text)} is not a time; write seconds, such as 12.5")
 
-    def from_first_frame(self, found: Sequence[Found]) -> list[Found]:
+    def from_first_frame(self, found: Sequence[Found], by_hour: bool = False) -> list[Found]:
         """Return ``found`` with its timecodes counted from the film's first frame.
 
-        They count from the start that a person gives, if it lies before them. Else they count from
-        zero, unless they only fit into the film from a whole hour, at which editing programs begin
-        their timelines: then from there, with a note.
+        They count from the start that a person gives, if they fit into the film from there. Else
+        they count from zero, unless they fit only from a whole hour, at which editing programs
+        begin their timelines: then from there, with a note. ``by_hour`` prefers the hour.
         """
         codes = [one.code for one in found if one.code is not None]
         if not codes:
             return list(found)
-        hour = min(code.fields[0] for code in codes)
-        given, zero = self.start or "00:00:00:00", "00:00:00:00"
-        begin = zero
-        if any(self._inside(given, codes)) and (
-            all(self._inside(given, codes)) or not all(self._inside(zero, codes))
-        ):
-            begin = given
-        elif not all(self._inside(zero, codes)) and all(
-            self._inside(f"{hour:02d}{zero[2:]}", codes)
-        ):
-            begin = f"{hour:02d}{zero[2:]}"
+        begin = self._begin(codes, by_hour)
         if self.start and begin != self.start:
             warn(f"{self.name} counts from {begin}, not from {shown(self.start)}")
-        elif begin not in (given, zero):
+        elif begin not in (self.start, ZERO):
             warn(f"{self.name} counts from {begin}; give a start timecode if that is wrong")
         return [
-            one if one.code is None
+            one
+            if one.code is None
             else replace(one, time=one.time - one.code.seconds + since(begin, one.code))
             for one in found
-        ]  # fmt: skip
+        ]
+
+    def _begin(self, codes: Sequence[Timecode], by_hour: bool) -> str:
+        """Return the timecode of the first frame that fits ``codes`` best."""
+        from_zero = self._inside(ZERO, codes)
+        if self.start:
+            from_start = self._inside(self.start, codes)
+            if all(from_start) or (any(from_start) and not all(from_zero)):
+                return self.start
+        hours = range(1, min(code.fields[0] for code in codes) + 1)
+        by_hours = {hour: self._inside(f"{hour:02d}{ZERO[2:]}", codes) for hour in hours}
+        fits = next((hour for hour in hours if all(by_hours[hour])), None)
+        if fits is None and not any(from_zero):  # a list that goes on behind the film's end
+            fits = next((hour for hour in hours if any(by_hours[hour])), None)
+        whole = fits is not None and (by_hour or not all(from_zero))
+        return f"{fits:02d}{ZERO[2:]}" if whole else ZERO
 
     def _inside(self, begin: str, codes: Sequence[Timecode]) -> list[bool]:
         """Return for each of ``codes`` whether the film has it, if it begins at ``begin``."""

@@ -6,7 +6,7 @@ from itertools import pairwise
 from typing import TypeAlias
 
 from emsync.errors import InputError
-from emsync.formats.cut_lists.listing import CODE, Found, Listing, clock
+from emsync.formats.cut_lists.listing import CODE, MOST_LINES, Found, Listing, clock
 from emsync.limits import shown
 
 Line: TypeAlias = tuple[str, list[str]]  # its place, and its words
@@ -19,6 +19,8 @@ def read(listing: Listing) -> list[Found]:
         for number, line in enumerate(listing.lines, 1)
         if (words := _words(line.partition("#")[0]))
     ]
+    if sum(len(word.split(",")) for _, words in lines for word in words) > MOST_LINES:
+        raise InputError(f"{listing.name} lists more than {MOST_LINES} times; no film has the cuts")
     if not lines:
         raise InputError(f"{listing.name} lists no cuts; write seconds, one in each line")
     if not (times := _chapters(lines)):
@@ -51,11 +53,11 @@ def _is_time(word: str) -> bool:
 
 
 def _chapters(lines: Sequence[Line]) -> list[tuple[str, str]]:
-    """Return the first time of each line, where lines go on in words: "1:02 The end"."""
+    """Return the first word of each line, where lines go on in words: "1:02 The end"."""
     if all(_is_time(part) for _, words in lines for w in words for part in _between_commas(w)):
         return []
     firsts = [(place, re.split("[-–—]", words[0].strip("()[]-–—"))[0]) for place, words in lines]
-    return firsts if all(":" in first and _is_time(first) for _, first in firsts) else []
+    return firsts if ":" in firsts[0][1] and _is_time(firsts[0][1]) else []
 
 
 def _has_decimal_commas(listing: Listing, lines: Sequence[Line]) -> bool:

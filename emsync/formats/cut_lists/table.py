@@ -4,6 +4,7 @@ The beginning of a segment is a cut, its end is none. Where a table has markers 
 markers are the cuts.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from fractions import Fraction
@@ -54,9 +55,12 @@ def read(listing: Listing) -> list[Found]:
 def _table(listing: Listing) -> list[Row]:
     """Return the rows that have something in them, but remarks and Audacity's frequencies."""
     first = next(filter(None, map(str.strip, listing.lines)), "")
+    mark = separator(first)
+    if re.match(r"[\d.]+, ", first):
+        return []  # a person's list of times, who writes a space behind a comma
     return [
         (place, [cell.strip() for cell in row])
-        for place, row in rows(listing, separator(first))
+        for place, row in rows(listing, mark)
         if any(map(str.strip, row)) and row[0][:1] != "\\" and not row[0].startswith(("#!", "sep="))
     ]
 
@@ -68,7 +72,7 @@ def _starts(table: Sequence[Row]) -> int | None:
         known = [names.index(name) for name in STARTS if name in names]
         if known:
             return known[0]
-    if all(_is_segment(row) for _, row in table) and any(row[2] for _, row in table):
+    if all(_is_segment(row) for _, row in table):
         return 0
     # Avid's locators have no names of columns; Premiere's are in the language of its user
     width = min(len(row) for _, row in table)
@@ -84,7 +88,7 @@ def _starts(table: Sequence[Row]) -> int | None:
 
 def _is_segment(row: Sequence[str]) -> bool:
     """Return whether ``row`` is a start, an end and words; of a first or last one half is left."""
-    if len(row) < 3 or _is_time(row[2]) or row[2].startswith("#"):
+    if len(row) < 3 or _is_time(row[2]) or row[2].startswith("#") or (any(row[3:]) and not row[2]):
         return False
     return all(not cell or _is_time(cell) for cell in row[:2]) and any(row[:2])
 
