@@ -1,6 +1,8 @@
 """A list of cuts reads back as written, in every format; a wrong one is refused by its line."""
 
+import csv
 import json
+import re
 import sys
 from fractions import Fraction
 from itertools import pairwise
@@ -12,9 +14,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from emsync.analysis import Analysis, Cut
-from emsync.errors import AssetError, InputError, UsageError
-from emsync.formats.cut_lists import WRITERS, read_cuts, write_cuts
-from emsync.video.timecode import NTSC
+from emsync.errors import AssetError, EmsyncWarning, InputError, UsageError
+from emsync.formats.cut_lists import WRITERS, check_writable, read_cuts, write_cuts
+from emsync.formats.labels import ScoreLabels
+from emsync.formats.markers import write_markers
+from emsync.video.timecode import NTSC, Timecode, can_drop
 
 FILM = Fraction(24)
 VIDEO = 30 * NTSC
@@ -27,7 +31,7 @@ def at_frames(frames: list[int], rate: Fraction, length: int) -> Analysis:
 
 def cuts_of(tmp_path: Path, name: str, text: str, fps: Fraction | None = FILM) -> list[Cut]:
     path = tmp_path / name
-    path.write_text(text)
+    path.write_text(text, encoding="utf-8")
     return read_cuts(path, fps, 60.0)
 
 
@@ -261,3 +265,265 @@ def test_frames_need_a_rate_and_formats_a_known_suffix(tmp_path: Path) -> None:
         write_cuts(tmp_path / "cuts.edl", Analysis(10.0, "0", (Cut(4.0),)))
     with pytest.raises(UsageError, match=r"suffix can be \.csv, \.edl, \.otio, \.json"):
         write_cuts(tmp_path / "cuts.xml", Analysis(10.0, "25"))
+
+
+RESOLVE = """TITLE: Timeline 1
+FCM: NON-DROP FRAME
+
+001  001      V     C        01:00:04:05 01:00:04:06 01:00:04:05 01:00:04:06
+ |C:ResolveColorBlue |M:Marker 1 |D:1
+
+002  001      V     C        01:00:08:00 01:00:08:01 01:00:08:00 01:00:08:01
+ |C:ResolveColorBlue |M:Café |D:1
+"""
+PAL = Fraction(25)
+HOUR, ASKED, NONE = "counts from 01:00:00:00; give a start", "not from '10:00:00:00'", ""
+
+
+def read_noting(
+    path: Path, note: str, fps: Fraction | None = PAL, duration: float = 60.0, start: str = ""
+) -> list[float]:
+    """Return the times, and check what is said of them: a note, or none."""
+    if not note:
+        return times(read_cuts(path, fps, duration, start))
+    with pytest.warns(EmsyncWarning, match=re.escape(note)):
+        return times(read_cuts(path, fps, duration, start))
+
+
+@pytest.mark.parametrize(
+    ("duration", "start", "note"),
+    [
+        (60.0, "", HOUR),
+        (60.0, "01:00:00:00", NONE),
+        (60.0, "10:00:00:00", ASKED),
+        (5400.0, "", HOUR),  # all markers of a long film after its first hour: the usual start
+        (5400.0, "00:00:00:00", NONE),
+    ],
+)
+def test_markers_of_resolve_count_from_the_start_of_their_timeline(
+    tmp_path: Path, duration: float, start: str, note: str
+) -> None:
+    (tmp_path / "m.edl").write_text(RESOLVE, encoding="utf-8")
+    found = read_noting(tmp_path / "m.edl", note, duration=duration, start=start)
+    assert found == ([3604.2, 3608.0] if start == "00:00:00:00" else [4.2, 8.0])
+
+
+def test_a_marker_behind_the_end_is_named_by_its_own_time(tmp_path: Path) -> None:
+    (tmp_path / "m.edl").write_text(RESOLVE, encoding="utf-8")
+    with (
+        pytest.warns(EmsyncWarning, match="counts from 01:00:00:00"),
+        pytest.raises(InputError, match=r"line 7: the cut at 8\.000 s is beyond the end"),
+    ):
+        read_cuts(tmp_path / "m.edl", PAL, 5.0)
+
+
+def test_events_of_one_frame_are_markers_without_being_called_so(tmp_path: Path) -> None:
+    bare = "".join(line for line in RESOLVE.splitlines(True) if "|" not in line)
+    (tmp_path / "m.edl").write_text(bare)
+    assert read_noting(tmp_path / "m.edl", HOUR) == [4.2, 8.0]
+    (tmp_path / "one.edl").write_text(bare[: bare.index("002")])
+    assert read_noting(tmp_path / "one.edl", HOUR) == [4.2]
+
+
+AVID = """TITLE: avid
+FCM: NON-DROP FRAME
+000001  A001 C002  V   C      00:00:00:00 00:00:04:11 01:00:00:00 01:00:04:11
+000002             V1  C      00:00:00:00 00:00:03:14 01:00:04:11 01:00:08:00
+000003  TITLE      V2  C      00:00:00:00 00:00:01:00 01:00:05:00 01:00:06:00
+000004  BL         V   C      00:00:00:00 00:00:02:00 01:00:08:00 01:00:10:00
+000005  AX         A2  C      00:00:00:00 00:00:02:00 01:00:08:12 01:00:10:00
+000006  AX       AA/V  K B 010 F 00:00:00:00 00:00:50:00 01:00:10:00 01:01:00:00
+"""
+
+
+def test_what_lies_over_the_picture_is_no_cut_and_reels_may_be_missing_or_have_spaces(
+    tmp_path: Path,
+) -> None:
+    assert times(cuts_of(tmp_path, "a.edl", AVID, PAL)) == [4.44, 8.0, 10.2]
+    above = AVID.replace("V1 ", "V2 ").replace("  V   C", "  V2  C").replace("AA/V", "V2  ")
+    assert times(cuts_of(tmp_path, "a.txt", above, PAL)) == [4.44, 5.0, 8.0, 10.2]
+
+
+def test_a_timeline_that_begins_late_ends_with_the_film(tmp_path: Path) -> None:
+    late = AVID.replace("01:00:00:00 01:00:04:11", "01:00:02:00 01:00:04:11")
+    (tmp_path / "late.edl").write_text(late)
+    note = "begins 2 s into a timeline from 01:00:00:00"
+    assert read_noting(tmp_path / "late.edl", note) == [2.0, 4.44, 8.0, 10.2]
+    assert read_noting(tmp_path / "late.edl", NONE, start="01:00:01:00") == [1.0, 3.44, 7.0, 9.2]
+
+
+@pytest.mark.parametrize(
+    ("encoding", "note"),
+    [
+        ("utf-8", NONE),
+        ("utf-8-sig", NONE),
+        ("utf-16", NONE),
+        ("utf-16-le", NONE),
+        ("cp1252", "is not in UTF-8 (line 8)"),
+    ],
+)
+def test_a_text_is_read_in_the_encoding_that_it_has(
+    tmp_path: Path, encoding: str, note: str
+) -> None:
+    (tmp_path / "m.edl").write_bytes(RESOLVE.replace("\n", "\r\n").encode(encoding))
+    assert read_noting(tmp_path / "m.edl", note, start="01:00:00:00") == [4.2, 8.0]
+
+
+def test_only_a_line_break_of_an_editor_ends_a_line(tmp_path: Path) -> None:
+    title = "TITLE: \u2028\x85\x0b\x1e002 AX V C 00:00:00:00 00:00:04:00 01:00:04:00 01:00:08:00"
+    assert times(cuts_of(tmp_path, "a.edl", title + AVID, PAL)) == [4.44, 8.0, 10.2]
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("4,5\n4,9\n", [4.5, 4.9]),  # as two times a line they would not rise
+        ("4,05\n8,95", [4.05, 8.95]),
+        ("12,345\n14,567", [12.345, 14.567]),
+        ("4,5;8,9;12,25", [4.5, 8.9, 12.25]),
+        ("0:04,5\n0:08,9", [4.5, 8.9]),
+        ("4,5,9\n12,15", [4.0, 5.0, 9.0, 12.0, 15.0]),
+        ("4, 5\n8, 9", [4.0, 5.0, 8.0, 9.0]),
+        ("4.5,9.5\n12,13", [4.5, 9.5, 12.0, 13.0]),
+        ("Name;Start;End\na;4,5;8,25\nb;8,25;9", [4.5, 8.25]),
+    ],
+)
+def test_a_decimal_comma_is_read_where_it_can_be_nothing_else(
+    tmp_path: Path, text: str, found: list[float]
+) -> None:
+    assert times(cuts_of(tmp_path, "cuts.txt", text)) == found
+
+
+@pytest.mark.parametrize("text", ["1\n4,5\n8,9", "4,5"])
+def test_a_comma_that_can_be_two_things_is_refused(tmp_path: Path, text: str) -> None:
+    with pytest.raises(InputError, match=r"line \d: '4,5' is one time or two; write 4\.5"):
+        cuts_of(tmp_path, "cuts.txt", text)
+
+
+PREMIERE = (
+    "Marker Name\tDescription\tIn\tOut\tDuration\tMarker Type\n"
+    "A\t\t00:00:04:05\t00:00:04:05\t00:00:00:00\tComment\n"
+    "B\tx, y\t00:00:08:00\t00:00:08:00\t00:00:00:00\tChapter\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        (PREMIERE, [4.2, 8.0]),
+        (PREMIERE.replace("\tIn\t", "\tEntrée\t"), [4.2, 8.0]),
+        ("User\t00:00:04:05\tV1\tred\tone\nUser\t00:00:08:00\tV1\tred\t\n", [4.2, 8.0]),  # Avid
+        ("0.000000\t4.200000\tA\n4.200000\t9.8\tB, c\n", [4.2]),  # Audacity
+        ("4,200000\t4,200000\tA\n\\\t100,0\t200,0\n9,8\t9,8\t\n", [4.2, 9.8]),
+        (',4.2,\n4.2,9.8,"x, y"\n9.8,,end\n', [4.2, 9.8]),  # LosslessCut
+        ("0,4.2,\n4.2,9.8,\n", [4.2]),
+        ("start,end,name\n9.8,12,\n4.2,9.8,a\n", [4.2, 9.8]),
+        ("0:00 Intro\n0:04 5 things\n\n0:32 - End\n", [4.0, 32.0]),  # chapters
+        ("(0:00) Intro\n(0:12.5) b", [12.5]),
+        (
+            "1\n00:00:04,500 --> 00:00:06,000\nHello\n\n2\n00:00:08,000 --> 00:00:09,000\n",
+            [4.5, 8.0],
+        ),
+        ("WEBVTT\n\n00:04.500 --> 00:06.000 align:start\nx\n", [4.5]),
+        ("#,Name,Start,End,Length\nR1,a,0:00.000,0:01.200,\nR2,b,0:01.200,,\n", [1.2]),  # REAPER
+        ("#,Name,Start\nM2,b,0:09.000\nM1,a,0:04.333\nR1,c,0:02.000\n", [4 + 1 / 3, 9.0]),
+        ("4.2, 9.8, # remark\n12,", [4.2, 9.8, 12.0]),
+    ],
+)
+def test_lists_of_other_programs_are_read(tmp_path: Path, text: str, found: list[float]) -> None:
+    fps = Fraction(25) if ":05" in text or "R1" not in text else Fraction(30)
+    assert times(cuts_of(tmp_path, "cuts.csv", text, fps)) == pytest.approx(found, abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "words"),
+    [
+        ("a.xml", "<?xml version='1.0'?><xmeml/>", "is XML; export.*EDL"),
+        ("a.csv", "#,Name,Start\nM1,a,3.1.00\n", "line 2: '3.1.00' is not a time"),
+        ("a.csv", "#,Name,Start\n", "lists no markers"),
+        ("a.csv", "Name,Start\na,4\nb\n", "line 3: there is no time"),
+        ("a.csv", "time,valence,arousal\n0,0.1,0.2\n", "lists feelings; give it as the emotion"),
+        ("a.txt", "0:00 Intro\nChapters\n0:12 End", "line 2: 'Chapters' is not a time"),
+        ("a.txt", "4.2, 9.8, 12.1 and 15", "line 1: 'and' is not a time"),
+        ("a.txt", "1e-999999999", "'1e-999999999' is not a time"),
+        ("a.txt", "1e999999999", "is not a time"),
+        ("a.txt", "9" * 5000, r"line 1: '9+\.\.\. is not a time"),
+        ("a.txt", "9" * 5000 + ":00:01", "is not a time"),
+        ("a.txt", "\x1b[31m\u202e", r"'\\x1b\[31m\\u202e' is not a time"),
+        ("a.txt", "4\n" * 100_001, "more than 100000 lines"),
+        ("a.txt", "4," * 100_001, "more than 100000 times"),
+        ("a.json", "[" * 10_000, "64 deep"),
+        ("a.json", '{"cuts": [], "fps": "1e999999999"}', "fps is"),
+        ("a.csv", SCENES + "2," + "1" * 5000 + ",x,4.2\n", "line 3: the start frame '1+.* number"),
+        ("a.csv", SCENES + "2,5,x," + "1" * 5000 + "\n", "line 3: '1+.* is not a number"),
+        ("a.csv", "Start Time (seconds)", "lists no scenes"),
+        ("a.csv", "my Start Time (seconds)\n1", "no column"),
+        ("a.csv", SCENES + '2,"' + "x" * 200_000, "line 3: field larger"),
+        ("a.edl", "001 " + ":" * 300_000, "is not an event"),
+        ("a.edl", "001" + " " * 300_000 + "x", "is not an event"),
+    ],
+)
+def test_what_is_not_understood_is_refused_shortly(
+    tmp_path: Path, name: str, text: str, words: str
+) -> None:
+    with pytest.raises(InputError, match=words) as refused:
+        cuts_of(tmp_path, name, text)
+    assert len(str(refused.value)) < 600 and str(refused.value).isprintable()
+
+
+starts = st.sampled_from(["", "00:00:00:00", "01:00:00:00", "10:59:59:10", "23:59:50:00"])
+
+
+@given(
+    rate=st.sampled_from([FILM, FILM * NTSC, PAL, VIDEO, Fraction(50), 2 * VIDEO, Fraction(100)]),
+    frames=st.lists(st.integers(1, 3999), unique=True, min_size=1, max_size=9).map(sorted),
+    start=starts,
+    drop=st.booleans(),
+)
+def test_every_list_of_a_score_counts_from_its_start_and_reads_back(
+    tmp_path_factory: pytest.TempPathFactory,
+    rate: Fraction,
+    frames: list[int],
+    start: str,
+    drop: bool,
+) -> None:
+    folder, analysis = tmp_path_factory.mktemp("cuts"), at_frames(frames, rate, 4000)
+    start = start[:8] + ";" + start[9:] if start and drop and can_drop(rate) else start
+    labels = ScoreLabels.of(analysis, start)
+    write_markers(folder / "markers.csv", analysis, labels)
+    write_cuts(folder / "cuts.edl", analysis, labels.start)
+    lines = (folder / "cuts.edl").read_text().splitlines()
+    dropping = ";" in start if start else can_drop(rate)
+    assert lines[1] == f"FCM: {'' if dropping else 'NON-'}DROP FRAME"
+    events = [line.split()[4:] for line in lines if line[:1].isdecimal()]
+    assert [event[2] for event in events[1:]] == [
+        str((labels.start or Timecode.parse("01:00:00:00", rate, dropping)) + f) for f in frames
+    ]
+    assert events[0][0] == f"00:00:00{';' if dropping else ':'}00"
+    rows = list(csv.reader((folder / "markers.csv").read_text().splitlines()))[1:]
+    if start:
+        assert [event[2] for event in events[1:]] == [
+            row[1].split()[-1] for row in rows[: len(frames)]
+        ]
+    for name in ("cuts.edl", "markers.csv"):
+        back = read_cuts(folder / name, rate, analysis.duration, start)
+        assert [cut.time for cut in back] == pytest.approx([f / rate for f in frames], abs=1e-9)
+
+
+def test_an_edl_has_at_most_a_hundred_frames_a_second(tmp_path: Path) -> None:
+    check_writable(".edl", Fraction(100))
+    with pytest.raises(UsageError, match=r"100 frames a second.*240; save its cuts as \.otio"):
+        check_writable(".edl", Fraction(240))
+    with pytest.raises(UsageError, match="the video has 240"):
+        write_cuts(tmp_path / "a.edl", Analysis(10.0, "240", (Cut(4.0),)))
+    with pytest.raises(UsageError, match="no known frame rate"):
+        check_writable(".csv", Fraction(0))
+
+
+def test_a_name_forges_no_event(tmp_path: Path) -> None:
+    name = (
+        "a\n002  AX V C 00:00:00:00 00:00:05:00 01:00:05:00 01:00:10:00\r\u2028\x1b[31m\u202e.mp4"
+    )
+    write_cuts(tmp_path / "a.edl", Analysis(20.0, "25", (Cut(4.0),), source=name))
+    assert times(read_cuts(tmp_path / "a.edl", PAL, 20.0)) == [4.0]
+    assert (tmp_path / "a.edl").read_text().replace("\n", "").isprintable()
