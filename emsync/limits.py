@@ -41,19 +41,23 @@ def shown(value: object, most: int = SHOWN) -> str:
 
 
 def one_line(text: str, most: int = 200) -> str:
-    r"""Return ``text`` fit for a field of a line, also in XML; at most so long.
+    r"""Return ``text`` fit for a field of a line, also in XML and on a terminal; at most so long.
 
-    Control characters, halves of characters and what turns the direction of writing become spaces.
+    Control characters and what turns the direction of writing become spaces; the half characters
+    that stand for bytes of a name in another encoding become U+FFFD.
 
     >>> one_line("a\nb\x00c\u2028d\u202ee")
     'a b c d e'
     """
-    return "".join(" " if _leaves_its_line(c) else c for c in text[:most])
+    return "".join(
+        "\ufffd" if unicodedata.category(c) == "Cs" else " " if _leaves_its_line(c) else c
+        for c in text[:most]
+    )
 
 
 def _leaves_its_line(c: str) -> bool:
     return (
-        unicodedata.category(c) in ("Cc", "Cs", "Zl", "Zp")
+        unicodedata.category(c) in ("Cc", "Zl", "Zp")
         or unicodedata.bidirectional(c) in TURNS
         or c in "\ufffe\uffff"  # which XML cannot hold
     )

@@ -507,7 +507,7 @@ def test_a_file_is_averaged_over_each_span(tmp_path: Path) -> None:
     early, both = choose(f"file:{tmp_path / 'arc.csv'}").feel(footage(), [(0, 10), (5, 15)])
     assert (early.valence, early.arousal) == (0.2, 0.0)
     assert (both.valence, both.arousal) == pytest.approx((0.4, -0.2))
-    with pytest.raises(InputError, match="cannot read"):
+    with pytest.raises(InputError, match="there is no file"):
         choose("file:nowhere.csv").feel(footage(), [WHOLE])
 
 

@@ -106,6 +106,7 @@ def test_a_field_stays_in_its_line_in_text_and_in_xml() -> None:
     assert len(kept.splitlines()) == 1
     ElementTree.fromstring(f"<a>{escape(kept)}</a>".encode())
     assert not set("\u202a\u202b\u202d\u202e\u2066\u2067\u2068\x1b\x9b") & set(kept)
+    assert one_line("caf\udce9") == "caf\ufffd"
     assert one_line("ночь 🎬 Café – ليل") == "ночь 🎬 Café – ليل"
 
 

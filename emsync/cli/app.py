@@ -13,7 +13,7 @@ from typing import Annotated, Any
 import typer
 
 import emsync
-from emsync.cli.common import notes
+from emsync.cli.common import notes, plain_line
 from emsync.errors import EmsyncError, UsageError
 
 app = typer.Typer(
@@ -49,7 +49,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 args=list(sys.argv[1:] if arguments is None else arguments), standalone_mode=False
             )
     except EmsyncError as error:
-        print(f"emsync: {error}", file=sys.stderr)
+        print(plain_line(f"emsync: {error}"), file=sys.stderr)
         return error.exit_code
     except BadCommandLine as error:
         if message := error.format_message():  # none where the help was printed instead

@@ -12,6 +12,7 @@ from typing import Annotated, Any, TextIO
 import typer
 
 from emsync.errors import EmsyncWarning
+from emsync.limits import one_line
 from emsync.options import ESTIMATOR
 
 SILENCE = 10.0  # seconds between two lines of progress where there is no terminal
@@ -96,10 +97,15 @@ def notes() -> Iterator[None]:
                 others(message, category, filename, lineno, file, line)
             elif (text := str(message)) not in _notes:
                 _notes.append(text)
-                print(f"emsync: note: {text}", file=sys.stderr, flush=True)
+                print(f"emsync: note: {plain_line(text)}", file=sys.stderr, flush=True)
 
         warnings.showwarning = show
         yield
+
+
+def plain_line(text: str) -> str:
+    """Return ``text`` as one line without what a terminal obeys; names of files may have it."""
+    return one_line(text, len(text))
 
 
 def print_report(report: dict[str, Any], as_json: bool, words: str) -> None:
@@ -108,7 +114,7 @@ def print_report(report: dict[str, Any], as_json: bool, words: str) -> None:
         report = {**report, "notes": _notes} if _notes else report
         print(json.dumps(report, allow_nan=False))
     else:
-        print(words)
+        print("\n".join(map(plain_line, words.split("\n"))))
 
 
 def exit_code(skipped: Sequence[dict[str, Any]]) -> int:
@@ -116,5 +122,5 @@ def exit_code(skipped: Sequence[dict[str, Any]]) -> int:
     from emsync.errors import PartialError
 
     for item in skipped:
-        print(f"emsync: skipped {item['path']}: {item['reason']}", file=sys.stderr)
+        print(plain_line(f"emsync: skipped {item['path']}: {item['reason']}"), file=sys.stderr)
     return PartialError.exit_code if skipped else 0

@@ -14,6 +14,7 @@ import numpy as np
 from emsync.emotion.estimator import Feeling, Span, mean
 from emsync.emotion.plane import check_affect, gaussians, parse_emotion
 from emsync.errors import InputError, UsageError
+from emsync.limits import SHOWN, one_line, read_text, shown
 from emsync.video.cuts import Cut
 
 SHORTEST_STATE = 4.0  # seconds that a state lasts: music that changes sooner flickers
@@ -131,14 +132,14 @@ def read_arc(path: Path, duration: float) -> tuple[State, ...]:
     Its columns are ``time,valence,arousal`` or ``time,emotion``, times in seconds, ascending. Each
     row holds until the next; the first from the start. InputError names the line that is off.
     """
-    rows = _rows(path)
-    points = [_point(row, f"{str(path)!r}, line {line}", duration) for line, row in rows]
+    rows, name = _rows(path), shown(str(path), 200)
+    points = [_point(row, f"{name}, line {line}", duration) for line, row in rows]
     if not points:
-        raise InputError(f"{str(path)!r} holds no row; give it a time and a feeling a line")
+        raise InputError(f"{name} holds no row; give it a time and a feeling a line")
     times = [time for time, *_ in points]
     for (line, _), before, after in zip(rows[1:], times, times[1:], strict=False):
         if after <= before:
-            raise InputError(f"{str(path)!r}, line {line}: {after:g} s is not after {before:g} s")
+            raise InputError(f"{name}, line {line}: {after:g} s is not after {before:g} s")
     edges = [0.0, *times[1:], duration]
     return tuple(
         State(start, end, valence, arousal, emotion)
@@ -150,32 +151,23 @@ def read_arc(path: Path, duration: float) -> tuple[State, ...]:
 
 def _rows(path: Path) -> list[tuple[int, dict[str, str]]]:
     """Return the number and the cells of each line of a CSV file."""
-    try:
-        if path.stat().st_size > MOST_BYTES:
-            raise InputError(
-                f"{str(path)!r} is not an arc: more than {MOST_BYTES} bytes are too many"
-            )
-        text = path.read_text(encoding="utf-8-sig")
-    except OSError as error:
-        raise InputError(f"cannot read {str(path)!r}: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        raise InputError(f"{str(path)!r} is not text in UTF-8") from error
+    text, name = read_text(path, MOST_BYTES), shown(str(path), 200)
     reader = csv.DictReader(StringIO(text), skipinitialspace=True, strict=True)
     try:
         columns = {str(name).strip() for name in reader.fieldnames or ()}
         if columns not in ({"time", "valence", "arousal"}, {"time", "emotion"}):
+            found = one_line(", ".join(sorted(columns)), SHOWN) or "of nothing"
             raise InputError(
-                f"{str(path)!r} has the columns {', '.join(sorted(columns)) or 'of nothing'}; "
-                "they must be time,valence,arousal or time,emotion"
+                f"{name} has the columns {found}; they must be time,valence,arousal or time,emotion"
             )
         rows = []
         for row in reader:
             if None in row or None in row.values():
-                raise InputError(f"{str(path)!r}, line {reader.line_num}: too few or many cells")
+                raise InputError(f"{name}, line {reader.line_num}: too few or many cells")
             rows.append((reader.line_num, {k.strip(): v.strip() for k, v in row.items()}))
         return rows
     except csv.Error as error:
-        raise InputError(f"{str(path)!r}, line {reader.line_num + 1}: {error}") from error
+        raise InputError(f"{name}, line {reader.line_num + 1}: {error}") from error
 
 
 def _point(row: dict[str, str], where: str, duration: float) -> tuple[float, float, float, str]:
@@ -199,5 +191,5 @@ def _number(row: dict[str, str], column: str, where: str) -> float:
         return float(row[column])
     except ValueError:
         raise InputError(
-            f"{where}: the {column} is {row[column]!r}, which is not a number"
+            f"{where}: the {column} is {shown(row[column])}, which is not a number"
         ) from None

@@ -15,6 +15,7 @@ from typing import ClassVar, Self, TypeAlias
 from emsync import plugins
 from emsync.emotion.plane import EMOTIONS, SCALE, Point, categorise, mixture_mean, normalise
 from emsync.errors import UsageError
+from emsync.limits import shown
 from emsync.options import ESTIMATOR
 from emsync.video.footage import Footage
 
@@ -76,7 +77,9 @@ class Estimator(ABC):
     def given(cls, argument: str) -> Self:
         """Return the estimator for what follows the colon of ``name:argument``, or nothing."""
         if argument:
-            raise UsageError(f"the estimator {cls.name!r} takes no argument, but got {argument!r}")
+            raise UsageError(
+                f"the estimator {cls.name!r} takes no argument, but got {shown(argument)}"
+            )
         return cls()
 
     @property
@@ -133,9 +136,9 @@ def _part(text: str) -> tuple[Estimator, float]:
             named, weight = before, float(number)
         except ValueError:
             raise UsageError(
-                f"the weight of {before!r} is {number!r}, which is not a number"
+                f"the weight of {shown(before)} is {shown(number)}, which is not a number"
             ) from None
         if not (math.isfinite(weight) and weight > 0):
-            raise UsageError(f"the weight of {before!r} is {number}; it must be above 0")
+            raise UsageError(f"the weight of {shown(before)} is {number}; it must be above 0")
     name, _, argument = named.partition(":")
     return plugins.load(plugins.ESTIMATORS, name, Estimator).given(argument), weight

@@ -9,6 +9,7 @@ from emsync.emotion.arc import read_arc
 from emsync.emotion.estimator import Estimator, Feeling, Span, mean
 from emsync.emotion.plane import check_affect, parse_emotion
 from emsync.errors import UsageError
+from emsync.limits import shown
 from emsync.video.footage import Footage
 
 
@@ -34,7 +35,7 @@ class Fixed(Estimator):
             if isinstance(error, UsageError):
                 raise
             raise UsageError(
-                f"{argument!r} is not a valence and an arousal such as 0.5/-0.2"
+                f"{shown(argument)} is not a valence and an arousal such as 0.5/-0.2"
             ) from None
         return cls(Feeling.at(*point))
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from emsync.errors import UsageError
+from emsync.limits import shown
 
 SCALE = 0.8  # the largest absolute mean after scaling, as in the paper
 
@@ -64,7 +65,7 @@ def normalise(weights: Mapping[str, float]) -> dict[str, float]:
     """
     for name, weight in weights.items():
         if name not in EMOTIONS:
-            raise UsageError(f"unknown emotion {name!r}; there are {', '.join(EMOTIONS)}")
+            raise UsageError(f"unknown emotion {shown(name)}; there are {', '.join(EMOTIONS)}")
         if not (math.isfinite(weight) and weight >= 0):
             raise UsageError(f"the weight of {name} is {weight}; it must be 0 or more")
     total = sum(weights.values())
@@ -121,11 +122,11 @@ def parse_emotion(text: str) -> dict[str, float]:
         name, equals, number = (piece.strip() for piece in part.partition("="))
         name = name.lower()
         if name in weights:
-            raise UsageError(f"the emotion {name!r} is given twice in {text!r}; give it once")
+            raise UsageError(f"the emotion {name!r} is given twice in {shown(text)}; give it once")
         try:
             weights[name] = float(number) if equals else 1.0
         except ValueError:
             raise UsageError(
-                f"the weight of {name!r} is {number!r}, which is not a number"
+                f"the weight of {shown(name)} is {shown(number)}, which is not a number"
             ) from None
     return normalise(weights)
