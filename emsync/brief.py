@@ -50,12 +50,14 @@ def check_files(film: Film, options: Options) -> None:
                 f"the analysis is of {given.source or 'a film'} and {given.duration:.2f} s, the "
                 f"video has {film.duration:.2f} s; analyze this video"
             )
+    if options.start_timecode and film.fps:
+        Timecode.parse(options.start_timecode, film.fps)
     if _can_be_read_again(options.cuts):
         _listed(options, film.fps, film.duration)
     if options.emotion_file is not None and _can_be_read_again(options.emotion_file):
         read_arc(Path(options.emotion_file), film.duration)
-    if options.start_timecode and film.fps:
-        Timecode.parse(options.start_timecode, film.fps)
+    if options.start_timecode and not film.fps and options.analysis is None:
+        raise UsageError("a start timecode needs the video's frame rate, which is unknown")
 
 
 def brief_of(footage: Footage | None, options: Options) -> Analysis:

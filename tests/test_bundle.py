@@ -13,9 +13,10 @@ import pytest
 
 from emsync.analysis import Analysis
 from emsync.cli import main
-from emsync.errors import EmsyncError, UsageError
+from emsync.errors import EmsyncError, EmsyncWarning, UsageError
 from emsync.fit.hits import fit
 from emsync.formats.cut_lists import read_cuts
+from emsync.formats.labels import ScoreLabels
 from emsync.formats.midi import write_midi
 from emsync.formats.midi_check import check
 from emsync.formats.smf import parse, read_midi
@@ -242,3 +243,36 @@ def test_silence_makes_a_bundle_of_no_stems(tmp_path: Path) -> None:
     write_midi(tmp_path / "a.mid", fit(Piece.of(np.zeros((0, 4))), [], 2.0))
     stems = play_stems(parse((tmp_path / "a.mid").read_bytes()), 2.0)
     assert not stems.parts and not stems.mix.samples.any() and stems.mix.duration == 2.0
+
+
+def facts_of(rate: Fraction, start: str) -> tuple[Analysis, ScoreLabels]:
+    analysis = Analysis(20.0, str(rate), (Cut(4.0), Cut(9.0)), source="clip.mp4")
+    return analysis, ScoreLabels.of(analysis, start)
+
+
+def test_a_start_that_is_not_drop_frame_makes_an_edl_that_is_not(tmp_path: Path) -> None:
+    for mark, kind in ((":", "NON-DROP FRAME"), (";", "DROP FRAME")):
+        analysis, labels = facts_of(Fraction(30000, 1001), f"10:00:00{mark}00")
+        bundle.write_cut_list(tmp_path, analysis, labels)
+        lines = (tmp_path / "cuts.edl").read_text().splitlines()
+        assert lines[1] == f"FCM: {kind}"
+        assert lines[5].endswith(f"10:00:04{mark}00 10:00:09{mark}00")
+
+
+def test_frames_that_an_edl_cannot_number_are_in_no_edl(tmp_path: Path) -> None:
+    for rate, why in ((Fraction(240), "up to 100 frames a second"), (Fraction(0), "no known")):
+        analysis, labels = facts_of(rate, "")
+        with pytest.warns(EmsyncWarning, match=f"no cuts.edl but cuts.json.*{why}"):
+            bundle.write_cut_list(tmp_path, analysis, labels)
+        assert {path.name for path in tmp_path.iterdir()} == {"cuts.json"}
+        assert [cut.time for cut in read_cuts(tmp_path / "cuts.json", None, 20.0)] == [4.0, 9.0]
+
+
+def test_a_list_that_the_film_cannot_have_is_refused_before_it_is_watched(
+    draw_cut: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    film = draw_cut(tmp_path / "fast.mp4", 24, 240)
+    monkeypatch.setattr("emsync.video.watch.watch", None)
+    monkeypatch.chdir(tmp_path)
+    assert main(["analyze", str(film), "--save", "edl"]) == UsageError.exit_code
+    assert "the video has 240; save its cuts as" in capsys.readouterr().err

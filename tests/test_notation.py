@@ -4,6 +4,7 @@ import warnings
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
@@ -100,14 +101,19 @@ def test_tempo_and_cuts_are_written_where_they_are(band: Piece, tmp_path: Path) 
 
 
 def test_drums_are_on_their_channel_and_sound_their_own_notes(band: Piece, tmp_path: Path) -> None:
-    from xml.etree import ElementTree
-
     write_musicxml(tmp_path / "score.musicxml", fit(band, [], 12.0))
     drums = ElementTree.parse(tmp_path / "score.musicxml").find(".//score-part[@id='P1']")
     assert drums is not None
     sounds = {int(e.text or 0) - 1 for e in drums.iter("midi-unpitched")}
     assert sounds == set(band.pitches[band.classes == DRUMS].tolist())
     assert {e.text for e in drums.iter("midi-channel")} == {str(CHANNELS[DRUMS] + 1)}
+
+
+def test_a_title_breaks_no_notation(band: Piece, tmp_path: Path) -> None:
+    labels = ScoreLabels("a\x1b<&\n\x00\ufffe\udce9 ночь")
+    write_musicxml(tmp_path / "score.musicxml", fit(band, [], 12.0), labels)
+    root = ElementTree.parse(tmp_path / "score.musicxml")
+    assert root.findtext(".//work-title") == "a <&   \ufffd ночь"
 
 
 def test_the_same_music_gives_the_same_bytes(band: Piece, tmp_path: Path) -> None:

@@ -255,6 +255,7 @@ class Origin:
 
 
 _ORIGIN = re.compile(
-    r"emsync: video of (\d+\.\d{6}) s(?: at ([1-9]\d*(?:/[1-9]\d*)?) frames a second)?"
+    r"emsync: video of (\d{1,9}\.\d{6}) s"
+    r"(?: at ([1-9]\d{0,11}(?:/[1-9]\d{0,11})?) frames a second)?"
     r"(?: from (\S+))?"
 )

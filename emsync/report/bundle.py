@@ -153,7 +153,23 @@ def preview_suffix(film: Film) -> str:
     )
 
 
-def _write_cuts(folder: Path, video: Analysis, labels: ScoreLabels) -> None:
+def write_bundle(folder: Path, composition: Composition, stems: Stems, preview: str) -> None:
+    """Fill ``folder``, which holds score.mid and the film ``preview``, with the other files."""
+    video, labels = composition.analysis, composition.labels
+    names = {"score": "score.mid", "audio": "mix.wav", "video": preview}
+    _write_json(folder / "score.json", {**composition.to_json(), **names})
+    write_markers(folder / "markers.csv", video, labels)
+    write_cut_list(folder, video, labels)
+    write_musicxml(folder / "score.musicxml", composition.fitted, labels)
+    (folder / "stems").mkdir()
+    for name, part in stems.parts.items():
+        audio.write_wav(part, folder / "stems" / f"{name}.wav")
+    audio.write_wav(stems.mix, folder / "mix.wav")
+    write_html(folder / "report.html", composition)
+    write_png(folder / "report.png", composition)
+
+
+def write_cut_list(folder: Path, video: Analysis, labels: ScoreLabels) -> None:
     """Write the kept cuts as an EDL, or as JSON where an EDL cannot number the frames."""
     name = "cuts.edl"
     try:
@@ -162,22 +178,6 @@ def _write_cuts(folder: Path, video: Analysis, labels: ScoreLabels) -> None:
         name = "cuts.json"
         warn(f"the bundle has no cuts.edl but cuts.json: {error}")
     write_cuts(folder / name, video, labels.start)
-
-
-def write_bundle(folder: Path, composition: Composition, stems: Stems, preview: str) -> None:
-    """Fill ``folder``, which holds score.mid and the film ``preview``, with the other files."""
-    video, labels = composition.analysis, composition.labels
-    names = {"score": "score.mid", "audio": "mix.wav", "video": preview}
-    _write_json(folder / "score.json", {**composition.to_json(), **names})
-    write_markers(folder / "markers.csv", video, labels)
-    _write_cuts(folder, video, labels)
-    write_musicxml(folder / "score.musicxml", composition.fitted, labels)
-    (folder / "stems").mkdir()
-    for name, part in stems.parts.items():
-        audio.write_wav(part, folder / "stems" / f"{name}.wav")
-    audio.write_wav(stems.mix, folder / "mix.wav")
-    write_html(folder / "report.html", composition)
-    write_png(folder / "report.png", composition)
 
 
 def versions() -> dict[str, str]:
