@@ -14,7 +14,7 @@ from emsync.emotion.arc import State, named
 from emsync.emotion.estimator import Feeling
 from emsync.emotion.plane import EMOTIONS
 from emsync.errors import InputError, UsageError
-from emsync.limits import parse_number, shown
+from emsync.limits import SHOWN, one_line, parse_number, shown
 from emsync.music.tonality import TONICS, pitch_class
 from emsync.options import FASTEST, SLOWEST
 from emsync.video.cuts import Cut
@@ -217,7 +217,7 @@ def _tempo(data: Mapping[str, Any]) -> float:
 def _requests(value: Any) -> dict[str, str]:
     """Return what is requested of plug-in conditions, or nothing."""
     given = {} if value is None else _mapping(value, "requested")
-    return {name: _text(one, f"requested.{name}") for name, one in given.items()}
+    return {name: _text(one, f"requested.{one_line(name, SHOWN)}") for name, one in given.items()}
 
 
 def _tonic(value: Any) -> str:

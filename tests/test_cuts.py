@@ -4,6 +4,7 @@ import csv
 import json
 import re
 import sys
+import warnings
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
@@ -527,3 +528,79 @@ def test_a_name_forges_no_event(tmp_path: Path) -> None:
     write_cuts(tmp_path / "a.edl", Analysis(20.0, "25", (Cut(4.0),), source=name))
     assert times(read_cuts(tmp_path / "a.edl", PAL, 20.0)) == [4.0]
     assert (tmp_path / "a.edl").read_text().replace("\n", "").isprintable()
+
+
+BITS = (
+    *(
+        "\n",
+        "\t",
+        ",",
+        ";",
+        ":",
+        ".",
+        "0",
+        "7",
+        "25",
+        "1e9",
+        "1e-999999999",
+        "-->",
+        "|M:",
+        "#",
+        '"',
+    ),
+    *(
+        "00:00:04:05",
+        "01:00:08;02",
+        "0:12,5",
+        "Start",
+        "In\t",
+        "M1,a,",
+        "TITLE: ",
+        "FCM: DROP FRAME\n",
+    ),
+    *(
+        "001  AX V C ",
+        " D 024 ",
+        "BL V2 C",
+        "[",
+        "]",
+        "{",
+        "}",
+        '"cuts":',
+        '"time":',
+        "null",
+        "NaN",
+    ),
+    *(
+        '"OTIO_SCHEMA":',
+        '"Timeline.1"',
+        '"tracks":',
+        '"children":',
+        "\0",
+        "\u2028",
+        "\u202e",
+        "é",
+        "٣",
+    ),
+)
+
+
+@given(
+    suffix=st.sampled_from([".txt", ".csv", ".edl", ".otio", ".json"]),
+    bits=st.lists(st.sampled_from(BITS) | st.text(max_size=3), max_size=40),
+    encoding=st.sampled_from(["utf-8", "utf-16", "cp1251"]),
+)
+def test_any_text_is_a_list_or_is_refused_in_one_line(
+    tmp_path_factory: pytest.TempPathFactory, suffix: str, bits: list[str], encoding: str
+) -> None:
+    path = tmp_path_factory.mktemp("any") / f"list{suffix}"
+    path.write_bytes("".join(bits).encode(encoding, "replace"))
+    found, refusal = [], "it is refused"
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", EmsyncWarning)
+        try:
+            found = read_cuts(path, PAL, 60.0, "01:00:00:00")
+        except InputError as error:
+            refusal = str(error)
+    assert all(0 < cut.time <= 60.0 for cut in found)
+    assert refusal.isprintable() and len(refusal) < 600

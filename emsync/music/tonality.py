@@ -8,6 +8,7 @@ import numpy as np
 
 from emsync.arrays import Float64s
 from emsync.errors import UsageError
+from emsync.limits import shown
 from emsync.music.piece import Piece
 from emsync.music.statistics import pitch_class_seconds
 
@@ -32,7 +33,7 @@ def pitch_class(name: str) -> int:
     """
     letter, sign = name[:1].upper(), name[1:]
     if letter not in _LETTERS or sign not in _SIGNS:
-        raise UsageError(f"tonic {name!r} is not a pitch class; name one such as C, F# or Bb")
+        raise UsageError(f"tonic {shown(name)} is not a pitch class; name one such as C, F# or Bb")
     return (_LETTERS[letter] + _SIGNS[sign]) % 12
 
 
