@@ -80,6 +80,21 @@ def parse_number(text: str) -> Fraction:
     return Fraction(over) / int(under or 1)
 
 
+def check_file(path: Path, error: type[EmsyncError] = InputError) -> int:
+    """Return the size in bytes of an ordinary file; ``error`` where ``path`` is none.
+
+    For what another library opens, which would wait for a pipe, or read a device to its end.
+    """
+    try:
+        facts = path.stat()
+    except (OSError, ValueError) as reason:
+        text = getattr(reason, "strerror", None) or str(reason)
+        raise error(f"cannot read {shown(str(path), 200)}: {text}") from reason
+    if not stat.S_ISREG(facts.st_mode):
+        raise error(f"cannot read {shown(str(path), 200)}: it is no ordinary file")
+    return facts.st_size
+
+
 def read_bytes(path: Path, most: int = MOST_BYTES, error: type[EmsyncError] = InputError) -> bytes:
     """Return the content of the file or pipe at ``path``; ``error`` says why it cannot be read."""
     name = shown(str(path), 200)
@@ -152,7 +167,9 @@ def read_toml(
 
 
 def _depth(text: str) -> int:
-    """Return how deep brackets lie within each other, those in strings too."""
+    """Return how deep brackets lie within each other, those in strings too; 0 if they are few."""
+    if text.count("[") + text.count("{") <= MOST_DEPTH:
+        return 0  # whatever their order, and much faster
     depth = deepest = 0
     for c in text:
         if c in "[{":

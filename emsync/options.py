@@ -8,9 +8,10 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias, get_args
 
 from emsync.errors import UsageError
+from emsync.settings import Within
 
 if TYPE_CHECKING:
     from emsync.analysis import Analysis
@@ -147,9 +148,10 @@ class Sampling:
     guidance: float = 1.0  # above 1 what is asked weighs more, at twice the cost; see ``guided``
     instruments: Instruments = "more"  # one or two classes, or three and more
     rules_off: tuple[str, ...] = ()  # rules of musical grammar that do not hold
-    tokens_per_second: int = 400  # a piece that needs more has gone astray; real songs need 60
+    tokens_per_second: Annotated[int, Within(1, 10_000)] = 400  # real songs need 60
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "rules_off", tuple(self.rules_off))  # a list, from JSON
         if not (math.isfinite(self.temperature) and self.temperature > 0):
             raise UsageError(f"temperature is {self.temperature}; it must be above 0, such as 1.0")
         if not 0 < self.top_p <= 1:
@@ -158,7 +160,6 @@ class Sampling:
             raise UsageError(f"top-k is {self.top_k}; it must be 0 (no limit) or more")
         if not (math.isfinite(self.guidance) and self.guidance >= 0):
             raise UsageError(f"guidance is {self.guidance}; it must be 0 or more, such as 1.5")
-        object.__setattr__(self, "rules_off", tuple(self.rules_off))  # a list, from JSON
         if self.instruments not in get_args(Instruments):
             raise UsageError(f"instruments is {self.instruments!r}, neither 'fewer' nor 'more'")
 

@@ -35,6 +35,10 @@ For an estimator:
 - ``Footage``: what was measured on the pictures. ``Still``: a colour picture and its time, of type
   ``Picture``.
 
+For the settings of any of them:
+
+- ``Within``: the range of a number, as ``step: Annotated[float, Within(0.1, 60)] = 0.5``.
+
 Errors, whose message is shown to the user as it is:
 
 - ``UsageError``: a value that cannot be. ``InputError``: a file that cannot be read.
@@ -66,6 +70,7 @@ from emsync.music.piece import (
 )
 from emsync.music.statistics import sounded
 from emsync.music.tonality import KEYS, TONICS, key_fits, pitch_class
+from emsync.settings import Within
 from emsync.tokens import Ids, LogitsProcessor, Timeline, Tokenizer
 from emsync.video.cuts import Cut
 from emsync.video.footage import Curve, Footage, Still
@@ -109,6 +114,7 @@ __all__ = [
     "Tokenizer",
     "UsageError",
     "Windows",
+    "Within",
     "from_score",
     "in_windows",
     "key_fits",

@@ -170,10 +170,10 @@ def test_a_loss_that_is_no_number_names_the_step_and_the_songs(store: Path, tmp_
     model = (tmp_path / "out" / "model.safetensors").read_bytes()
     composer = Composer.from_pretrained(tmp_path / "out")
     with torch.no_grad():
-        composer.model.head.bias[:] = torch.nan
+        composer.model.head.weight *= 1e38  # finite, but its products are not
     composer.save_pretrained(tmp_path / "bad")
     again = replace(config, out=str(tmp_path / "new"), start_from=str(tmp_path / "bad"))
-    with pytest.raises(EmsyncError, match=r"the loss is nan at step 1; its songs: .*\d+\.mid"):
+    with pytest.raises(EmsyncError, match=r"the loss is (nan|inf) at step 1; its songs: .*\.mid"):
         train(again)
     assert not (tmp_path / "new" / "model.safetensors").exists()
     assert (tmp_path / "out" / "model.safetensors").read_bytes() == model
@@ -349,9 +349,17 @@ def test_the_rate_rises_stays_and_falls() -> None:
         ),
         ("steps = 1\nmodel = 3", UsageError, "'model' is a table"),
         ("", UsageError, "set steps, tokens or minutes"),
-        ("steps = 1\noptimizer = 'sgd'", UsageError, "'sgd' is neither 'muon' nor 'adam'"),
+        (
+            "steps = 1\noptimizer = 'sgd'",
+            UsageError,
+            "'sgd'; choose one of muon, adam",
+        ),
         ("steps = 1\nbatch = 6\naccumulate = 4", UsageError, "6 is not a multiple of accumulate 4"),
-        ("steps = 1\naccumulate = 0", UsageError, "not a multiple of accumulate 0"),
+        (
+            "steps = 1\naccumulate = 0",
+            UsageError,
+            "is 0, not a whole number from 1 to 65536",
+        ),
         ("steps = 'many'\nbatch = 'x'", UsageError, "run.toml"),
         ("steps = ", InputError, "is not TOML"),
     ],

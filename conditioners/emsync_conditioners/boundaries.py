@@ -3,12 +3,22 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from emsync.plugin import Analysis, Conditioner, Cursor, Floats, Piece, Place, Seconds, Timeline
+from emsync.plugin import (
+    Analysis,
+    Conditioner,
+    Cursor,
+    Floats,
+    Piece,
+    Place,
+    Seconds,
+    Timeline,
+    Within,
+)
 
 
 @dataclass(frozen=True)
@@ -24,9 +34,11 @@ class Boundaries(Conditioner):
     channels: ClassVar[int] = 2
     reads: ClassVar[frozenset[str]] = frozenset({"cuts"})
 
-    horizon: float = 8.0  # seconds; boundaries further away all look the same
-    tolerance: float = 1.0  # seconds; a mark this close meets a boundary
-    grace: float = 0.006  # seconds; music on a grid may come to a boundary this late
+    horizon: Annotated[float, Within(0.01, 1000)] = (
+        8.0  # seconds; all that is further looks the same
+    )
+    tolerance: Annotated[float, Within(0, 60)] = 1.0  # seconds; a mark this close meets a boundary
+    grace: Annotated[float, Within(0, 1)] = 0.006  # seconds by which music on a grid may be late
 
     def from_music(self, piece: Piece) -> Floats:
         return piece.chords.astype(np.float32)

@@ -2,7 +2,7 @@
 
 import math
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 import numpy as np
 
@@ -16,6 +16,7 @@ from emsync.plugin import (
     Seconds,
     Timeline,
     Windows,
+    Within,
     in_windows,
     pitch_class,
     sounded,
@@ -46,8 +47,8 @@ class Chroma(Conditioner):
     channels: ClassVar[int] = 12
     reads: ClassVar[frozenset[str]] = frozenset({"arc", "duration", "tonic"})
 
-    window: float = 8.0  # seconds
-    step: float = 0.5  # seconds
+    window: Annotated[float, Within(0.1, 600)] = 8.0  # seconds
+    step: Annotated[float, Within(0.05, 60)] = 0.5  # seconds
 
     def from_music(self, piece: Piece) -> Floats:
         starts = self._starts(piece.duration)

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 import numpy as np
 
@@ -17,6 +17,7 @@ from emsync.plugin import (
     Place,
     Seconds,
     Timeline,
+    Within,
 )
 
 CYCLES = (1, 2, 4, 8, 16)  # a bar: from the bar itself to its sixteenths
@@ -36,7 +37,7 @@ class Metre(Conditioner):
     channels: ClassVar[int] = 2 * len(CYCLES)
     always_on: ClassVar[bool] = True
 
-    beats: int = BEATS  # in a bar of the grid that a video requests
+    beats: Annotated[int, Within(1, 64)] = BEATS  # in a bar of the grid that a video requests
 
     def from_music(self, piece: Piece) -> Floats:
         return piece.downbeats.astype(np.float32)

@@ -2,7 +2,7 @@
 
 import math
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 import numpy as np
 
@@ -15,6 +15,7 @@ from emsync.plugin import (
     Place,
     Timeline,
     Windows,
+    Within,
     in_windows,
 )
 
@@ -35,8 +36,8 @@ class OnsetDensity(Conditioner):
     channels: ClassVar[int] = 1
     reads: ClassVar[frozenset[str]] = frozenset({"arc", "duration"})
 
-    window: float = 1.0  # seconds
-    most: float = 16.0  # onsets a second that count as full
+    window: Annotated[float, Within(0.05, 60)] = 1.0  # seconds
+    most: Annotated[float, Within(0.1, 1000)] = 16.0  # onsets a second that count as full
 
     def from_music(self, piece: Piece) -> Floats:
         times = np.unique(piece.onsets)

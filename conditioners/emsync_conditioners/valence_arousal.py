@@ -1,11 +1,19 @@
 """How pleasant and how excited the music should feel."""
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 import numpy as np
 
-from emsync.plugin import Analysis, Conditioner, Floats, Piece, Place, Timeline
+from emsync.plugin import (
+    Analysis,
+    Conditioner,
+    Floats,
+    Piece,
+    Place,
+    Timeline,
+    Within,
+)
 
 
 @dataclass(frozen=True)
@@ -22,7 +30,7 @@ class ValenceArousal(Conditioner):
     channels: ClassVar[int] = 2
     reads: ClassVar[frozenset[str]] = frozenset({"arc"})
 
-    limit: float = 1.0  # the largest absolute value that is requested
+    limit: Annotated[float, Within(0, 1)] = 1.0  # the largest absolute value that is requested
 
     def from_music(self, piece: Piece) -> Floats:
         labels = [piece.labels.get(name, np.nan) for name in ("valence", "arousal")]

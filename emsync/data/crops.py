@@ -6,6 +6,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Annotated
 
 import numpy as np
 
@@ -14,8 +15,10 @@ from emsync.conditioning import Conditioner, Floats
 from emsync.data.labels import Scale
 from emsync.music.piece import Piece
 from emsync.music.statistics import density
+from emsync.settings import Within, check
 from emsync.tokens import Ids, Timeline, Tokenizer
 
+SHARE = Within(0, 1)
 LABELS = ("valence", "arousal")  # that a song may have, or that are measured on it
 
 
@@ -23,13 +26,22 @@ LABELS = ("valence", "arousal")  # that a song may have, or that are measured on
 class Cropping:
     """How a crop is made of a song. The figures are emsync's own: the paper gives none."""
 
-    from_start: float = 0.05  # probability of a crop from the start of the song
-    from_bar: float = 0.5  # probability of a crop from a bar line
-    transpose: int = 3  # semitones up or down at most
-    chord_dropout: float = 0.2  # share of the CHORDs removed, with their boundary
-    boundary_jitter: float = 0.0  # seconds at most from a CHORD to its requested boundary
-    drop: Mapping[str, float] = field(default_factory=dict)  # label or conditioner -> probability
-    condition_dropout: float = 0.0  # probability that all are dropped but the music's own time
+    from_start: Annotated[float, SHARE, "probability of a crop from the song's start"] = 0.05
+    from_bar: Annotated[float, SHARE, "probability of a crop from a bar line"] = 0.5
+    transpose: Annotated[int, Within(0, 24), "semitones up or down at most"] = 3
+    chord_dropout: Annotated[float, SHARE, "share of the CHORDs left out, with boundary"] = 0.2
+    boundary_jitter: Annotated[
+        float, Within(0, 60), "seconds at most from a CHORD to its requested boundary"
+    ] = 0.0
+    drop: Annotated[
+        Mapping[str, float], SHARE, "by a label or a conditioner: how often it is not requested"
+    ] = field(default_factory=dict)
+    condition_dropout: Annotated[
+        float, SHARE, "probability that nothing is requested but the music's own time"
+    ] = 0.0
+
+    def __post_init__(self) -> None:
+        check(self)
 
     @classmethod
     def plain(cls) -> "Cropping":

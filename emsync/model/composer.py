@@ -17,13 +17,16 @@ from emsync.analysis import Analysis
 from emsync.conditioning import Conditioner, Floats, Targets
 from emsync.errors import AssetError, UsageError
 from emsync.files import atomic_write
+from emsync.limits import read_json, shown
 from emsync.model.int8.quantize import quantized
 from emsync.model.transformer import EventTransformer, ModelConfig
+from emsync.model.weights import SCALE, check_weights
 from emsync.music.piece import Piece
-from emsync.options import CHECKPOINT, PathLike, Sampling
+from emsync.options import CHECKPOINT, PathLike, Sampling, check_tempo
+from emsync.settings import build
 from emsync.tokens import Ids, Tokenizer
 
-SCALE = ".scale"  # after the name of a matrix in int8: the tensor of its rows' scales
+MOST_CONFIG = 2**20  # bytes of a config.json
 
 
 @dataclass(frozen=True, eq=False)
@@ -132,16 +135,22 @@ class Composer:
         """
         folder = find_checkpoint(name)
         config = read_config(folder)
+        place = f"{shown(str(folder / 'config.json'), 200)} is not valid: "
         try:
-            tokenizer = _build(plugins.TOKENIZERS, config["tokenizer"], Tokenizer)
+            tokenizer = build_plugin(plugins.TOKENIZERS, config["tokenizer"], Tokenizer)
             conditioners = [
-                _build(plugins.CONDITIONERS, one, Conditioner) for one in config["conditioners"]
+                build_plugin(plugins.CONDITIONERS, one, Conditioner)
+                for one in config["conditioners"]
             ]
-            model = EventTransformer(ModelConfig(**config["model"]), conditioners)
-            tempo = None if config.get("tempo") is None else float(config["tempo"])
-            sampling = Sampling(**config.get("sampling", {}))
-        except (AttributeError, KeyError, TypeError, ValueError) as error:
-            raise AssetError(f"{str(folder / 'config.json')!r} is not valid: {error}") from error
+            shape = build(ModelConfig, config["model"], "[model] ")
+            with torch.device("meta"):  # no memory is asked for until the weights are known to fit
+                model = EventTransformer(shape, conditioners)
+            tempo = _tempo(config.get("tempo"))
+            sampling = build(Sampling, config.get("sampling", {}), "[sampling] ")
+        except KeyError as error:
+            raise AssetError(f"{place}it has no {error}") from error
+        except (AttributeError, TypeError, ValueError) as error:
+            raise AssetError(f"{place}{error}") from error
         if model.config.vocab_size != tokenizer.vocab_size:
             raise AssetError(
                 f"checkpoint {str(folder)!r} has {model.config.vocab_size} tokens, its tokenizer "
@@ -152,18 +161,21 @@ class Composer:
 
 
 def load_weights(model: EventTransformer, path: Path) -> None:
-    """Fill ``model`` with the weights at ``path``; AssetError names what does not fit."""
+    """Fill ``model`` with the weights at ``path``; AssetError names what does not fit.
+
+    A model on the device "meta", which has no memory yet, gets that of the weights.
+    """
     try:
-        model.load_state_dict(_widened(load_file(path)))
+        check_weights(path, {k: tuple(v.shape) for k, v in model.state_dict().items()})
+        weights = _widened(load_file(path))
     except FileNotFoundError as error:
         raise AssetError(f"checkpoint {str(path.parent)!r} has no weights ({path.name})") from error
     except (OSError, SafetensorError) as error:
         raise AssetError(f"cannot read the weights {str(path)!r}: {error}") from error
-    except KeyError as error:
-        raise AssetError(f"the weights {str(path)!r} have no {error}") from error
-    except RuntimeError as error:
-        reason = str(error).splitlines()[:2][-1].strip()
-        raise AssetError(f"the weights {str(path)!r} do not fit config.json: {reason}") from error
+    for name, weight in weights.items():
+        if not weight.isfinite().all():
+            raise AssetError(f"the weights {str(path)!r} are damaged: {name!r} is not finite")
+    model.load_state_dict(weights, assign=model.head.weight.is_meta)
 
 
 def _quantized(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -177,7 +189,9 @@ def _quantized(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 def _widened(stored: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Return stored weights in float32; an int8 matrix is multiplied by its scales."""
-    weights = {k: v.float() for k, v in stored.items() if not k.endswith(SCALE)}
+    weights = {
+        k: v.to(torch.float32, copy=True) for k, v in stored.items() if not k.endswith(SCALE)
+    }
     for name, weight in weights.items():
         if stored[name].dtype is torch.int8:
             weight *= stored[name + SCALE].float()[:, None]
@@ -212,13 +226,7 @@ def find_checkpoint(name: PathLike) -> Path:
 
 def read_config(folder: Path) -> dict[str, Any]:
     """Return the settings of the checkpoint in ``folder``."""
-    try:
-        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise AssetError(f"cannot read {str(folder / 'config.json')!r}: {error}") from error
-    if not isinstance(config, dict):
-        raise AssetError(f"{str(folder / 'config.json')!r} holds no JSON object")
-    return config
+    return read_json(folder / "config.json", MOST_CONFIG, AssetError)
 
 
 def describe(plugin: Tokenizer | Conditioner) -> dict[str, Any]:
@@ -226,5 +234,25 @@ def describe(plugin: Tokenizer | Conditioner) -> dict[str, Any]:
     return {"name": plugin.name, "settings": asdict(plugin)}
 
 
-def _build(group: str, entry: Mapping[str, Any], kind: type[plugins.Plugin]) -> plugins.Plugin:
-    return plugins.load(group, entry["name"], kind)(**entry["settings"])
+def build_plugin(group: str, entry: Any, kind: type[plugins.Plugin]) -> plugins.Plugin:
+    """Return the plug-in that ``describe`` described; UsageError where an entry is none."""
+    named = build(_Entry, entry, f"{group}: ")
+    found = plugins.load(group, named.name, kind)
+    return build(found, named.settings, f"{group}: {named.name}: ")
+
+
+@dataclass(frozen=True)
+class _Entry:
+    """A plug-in in a file: what ``describe`` returns."""
+
+    name: str
+    settings: Any
+
+
+def _tempo(value: Any) -> float | None:
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise UsageError(f"tempo is {shown(value)}, not a number or null")
+    check_tempo(value)
+    return float(value)

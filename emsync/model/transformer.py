@@ -9,7 +9,8 @@ H heads, D width, K = D / H.
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Annotated
 
 import torch
 import torch.nn.functional as F
@@ -17,7 +18,9 @@ from torch import Tensor, nn
 
 from emsync.conditioning import Conditioner, Floats
 from emsync.errors import UsageError
+from emsync.limits import shown
 from emsync.model.attention import Attend
+from emsync.settings import Within, check
 from emsync.tokens import Ids
 
 QUERIES = 256  # computed at once: less memory, and no work on keys that lie in their future
@@ -25,24 +28,53 @@ QUERIES = 256  # computed at once: less memory, and no work on keys that lie in 
 
 @dataclass(frozen=True)
 class ModelConfig:
-    """The shape of the network."""
+    """The shape of the network. What is left out follows the width, in the paper's proportions."""
 
-    vocab_size: int
-    width: int = 512
-    depth: int = 11
-    heads: int = 8
-    context: int = 1216  # tokens
-    position_channels: int = 256  # of the width, shared evenly by the per-token conditions
-    dropout: float = 0.1
+    vocab_size: Annotated[int, Within(0, 65_535)]
+    width: Annotated[int, Within(2, 8192), "numbers that stand for a token"] = 512
+    depth: Annotated[int, Within(1, 256), "layers; left out, as deep as the width asks"] = 0
+    heads: Annotated[int, Within(1, 1024), "of attention; left out, one for 64 of the width"] = 0
+    context: Annotated[int, Within(1, 65_536), "tokens that it reads at once"] = 1216
+    position_channels: Annotated[
+        int, Within(0, 8191), "of the width, for the per-token conditions; 0: about half"
+    ] = 0
+    dropout: Annotated[float, Within(0, 0.95), "share of the activations"] = 0.1
 
     def __post_init__(self) -> None:
+        depth = _depth(self.width)
+        for name, value in (("depth", depth), ("heads", _heads(self.width))):
+            if getattr(self, name) == 0:
+                object.__setattr__(self, name, value)
+        check(self)
         if self.width % self.heads:
-            raise UsageError(f"width {self.width} is not a multiple of heads {self.heads}")
-        if not 0 < self.position_channels < self.width:
+            raise UsageError(
+                f"width {self.width} is not a multiple of heads {self.heads}; leave heads out, "
+                f"which gives {_heads(self.width)}"
+            )
+        if not 0 <= self.position_channels < self.width:
             raise UsageError(
                 f"position_channels {self.position_channels} is not between 0 and the width "
                 f"{self.width}"
             )
+
+
+def _depth(width: int) -> int:
+    """Return the layers of a network so wide, in the proportion of the paper's.
+
+    >>> [_depth(width) for width in (32, 128, 256, 512)]
+    [1, 3, 6, 11]
+    """
+    return min(256, max(1, round(width * 11 / 512 + 0.1)))
+
+
+def _heads(width: int) -> int:
+    """Return how many heads of about 64 numbers share ``width`` evenly.
+
+    >>> [_heads(width) for width in (32, 100, 192, 512)]
+    [1, 2, 3, 8]
+    """
+    fitting = [n for n in range(1, max(1, min(width, 8192)) // 16 + 2) if width % n == 0]
+    return min(fitting, key=lambda n: abs(width / n - 64))
 
 
 class Cache:
@@ -166,20 +198,36 @@ class Block(nn.Module):
         return x + self.mlp(self.mlp_norm(x))
 
 
+def _share(config: ModelConfig, conditions: int) -> int:
+    """Return how many of the position channels each of so many per-token conditions has."""
+    even = config.width // 2 // max(1, conditions)
+    share, rest = divmod(config.position_channels, max(1, conditions))
+    if even == 0 or share * conditions >= config.width or (config.position_channels and not share):
+        raise UsageError(
+            f"a width of {config.width} with {config.position_channels} position_channels has no "
+            f"room for {conditions} per-token conditions; choose a larger width"
+        )
+    if rest:
+        raise UsageError(
+            f"position_channels {config.position_channels} cannot be shared evenly by "
+            f"{conditions} per-token conditions; leave it out, which gives {even * conditions}"
+        )
+    return share or even
+
+
 class EventTransformer(nn.Module):
     """Predicts the next token from the tokens so far and the features of the conditions."""
 
     def __init__(self, config: ModelConfig, conditioners: Sequence[Conditioner] = ()) -> None:
         super().__init__()
-        self.config, self.conditioners = config, tuple(conditioners)
+        names = [c.name for c in conditioners]
+        if twice := next((name for name in names if names.count(name) > 1), None):
+            raise UsageError(f"the conditioner {shown(twice)} is named twice; name it once")
         self.prefix = [c for c in conditioners if c.place == "prefix"]
         self.per_token = [c for c in conditioners if c.place == "position"]
-        if self.per_token and config.position_channels % len(self.per_token):
-            raise UsageError(
-                f"position_channels {config.position_channels} cannot be shared evenly by "
-                f"{len(self.per_token)} per-token conditions"
-            )
-        share = config.position_channels // max(1, len(self.per_token))
+        share = _share(config, len(self.per_token))
+        config = replace(config, position_channels=share * max(1, len(self.per_token)))
+        self.config, self.conditioners = config, tuple(conditioners)
         widths = {c.name: config.width if c.place == "prefix" else share for c in conditioners}
         self.longest = config.context + sum(c.channels for c in self.prefix)  # P <= channels
         self.conditions = ConditionEncoder(conditioners, widths)

@@ -1,15 +1,16 @@
 """The settings of a training run, as its TOML file has them."""
 
-import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
-from emsync.data.crops import LABELS, Cropping
-from emsync.errors import InputError, UsageError
+from emsync.data.crops import LABELS, SHARE, Cropping
+from emsync.errors import UsageError
+from emsync.limits import read_toml, shown
 from emsync.model.attention import ATTENTIONS
 from emsync.model.transformer import ModelConfig
+from emsync.settings import Within, arguments, build, check
 
 RENAMED = {  # the tables' older keys, and what they are called now
     "cropping": {
@@ -19,99 +20,106 @@ RENAMED = {  # the tables' older keys, and what they are called now
     },
 }
 UNKNOWN = 0  # tokens in the vocabulary, until the store is opened
+MANY = Within(0, 10**15)
+RATE = Within(1e-9, 10)
 
 
 @dataclass(frozen=True)
 class TrainConfig:
     """The settings of one training run. UsageError names what cannot be."""
 
-    store: str  # folder that ``emsync prepare`` wrote
-    out: str  # folder for checkpoints and metrics
-    conditioners: tuple[str, ...] | None = None  # None: of ``start_from``, or of emsync-small
-    model: ModelConfig = field(default_factory=lambda: ModelConfig(UNKNOWN))
-    cropping: Cropping = field(default_factory=Cropping)
-    start_from: str = ""  # a checkpoint, by name or folder: begin with its weights, warm up anew
-    # the budget: the first that runs out ends the run; 0 is no limit
-    steps: int = 0
-    tokens: int = 0
-    minutes: float = 0.0
-    batch: int = 64  # crops in a step, over all processes
-    accumulate: int = 1  # a step is read in so many parts
-    optimizer: str = "muon"  # or "adam"
-    rate: float = 0.004  # of the matrices in the blocks under Muon; of everything under Adam
-    rate_adam: float = 0.0015  # under Muon, of everything else
-    weight_decay: float = 0.01
-    warm_up: float = 0.02  # share of the budget
-    decay: float = 0.4  # share of the budget at its end in which the rate falls to zero
-    clip: float = 1.0  # of the gradient norm
-    chord_weight: float = 10.0  # of the loss on the boundary mark
-    labelled_weight: float = 2.0  # how much more often a song with a valence is drawn
-    validation: float = 0.05  # share of the duplicate groups never trained on
-    validation_crops: int = 64
-    validate_every: int = 250  # steps
-    save_minutes: float = 5.0
-    bf16: bool = True
-    attention: str = "plain"  # on a CPU; "biased" or "flexible" are fused kernels for a GPU
-    compile: bool = False  # the network by torch.compile: minutes at first, then faster on a GPU
-    seed: int = 0
+    store: Annotated[str, "folder that `emsync prepare` wrote"]
+    out: Annotated[str, "folder for the checkpoint and the figures of the run"]
+    conditioners: Annotated[
+        tuple[str, ...] | None, "left out, those of start_from, or else of emsync-small"
+    ] = None
+    model: Annotated[ModelConfig, "the shape of the network"] = field(
+        default_factory=lambda: ModelConfig(UNKNOWN)
+    )
+    cropping: Annotated[Cropping, "how examples are cut from songs"] = field(
+        default_factory=Cropping
+    )
+    start_from: Annotated[str, "a checkpoint whose weights to begin with, by name or folder"] = ""
+    steps: Annotated[int, MANY, "of training; the budget that runs out first ends the run"] = 0
+    tokens: Annotated[int, MANY, "to read; 0 is no limit"] = 0
+    minutes: Annotated[float, Within(0, 10**7), "of training; 0 is no limit"] = 0.0
+    batch: Annotated[int, Within(1, 65_536), "crops in a step, over all processes"] = 64
+    accumulate: Annotated[int, Within(1, 65_536), "parts in which a step is read"] = 1
+    optimizer: Annotated[Literal["muon", "adam"], '"muon" or "adam"'] = "muon"
+    rate: Annotated[
+        float, RATE, "of the matrices in the blocks under Muon; of everything under Adam"
+    ] = 0.004
+    rate_adam: Annotated[float, RATE, "under Muon, of everything else"] = 0.0015
+    weight_decay: Annotated[float, Within(0, 10), "of the matrices under Muon"] = 0.01
+    warm_up: Annotated[float, SHARE, "share of the budget in which the rate rises"] = 0.02
+    decay: Annotated[float, SHARE, "share of the budget at its end in which the rate falls"] = 0.4
+    clip: Annotated[float, Within(1e-6, 1e9), "largest norm of the gradient"] = 1.0
+    chord_weight: Annotated[float, Within(0, 1000), "of the loss on the boundary mark"] = 10.0
+    labelled_weight: Annotated[
+        float, Within(1e-3, 1000), "how much more often a song with a valence is drawn"
+    ] = 2.0
+    validation: Annotated[float, SHARE, "share of the songs never trained on"] = 0.05
+    validation_crops: Annotated[int, Within(1, 10**6), "that are measured each time"] = 64
+    validate_every: Annotated[int, Within(1, 10**12), "steps"] = 250
+    save_minutes: Annotated[float, Within(0, 10**5), "between two saves"] = 5.0
+    bf16: Annotated[bool, "multiply matrices in bfloat16"] = True
+    attention: Annotated[
+        str, '"plain" on a CPU; "biased" or "flexible" are fused kernels for a GPU'
+    ] = "plain"
+    compile: Annotated[bool, "the network: minutes at first, then faster on a GPU"] = False
+    seed: Annotated[int, Within(0, 2**63 - 1), "of all that is drawn by chance"] = 0
 
     def __post_init__(self) -> None:
+        check(self)
         if not (self.steps or self.tokens or self.minutes):
             raise UsageError("a training run needs a budget: set steps, tokens or minutes")
-        if self.optimizer not in ("muon", "adam"):
-            raise UsageError(f"optimizer {self.optimizer!r} is neither 'muon' nor 'adam'")
         if self.attention not in ATTENTIONS:
-            raise UsageError(f"attention {self.attention!r} is none of {', '.join(ATTENTIONS)}")
-        if self.batch < 1 or self.accumulate < 1 or self.batch % self.accumulate:
+            raise UsageError(
+                f"attention {shown(self.attention)} is none of {', '.join(ATTENTIONS)}"
+            )
+        if self.batch % self.accumulate:
             raise UsageError(
                 f"batch {self.batch} is not a multiple of accumulate {self.accumulate}"
             )
         if self.conditioners is not None:
+            for name in self.conditioners:
+                if self.conditioners.count(name) > 1:
+                    raise UsageError(f"the conditioner {shown(name)} is named twice; name it once")
             known = {*LABELS, *self.conditioners}
             for name in self.cropping.drop:
                 if name not in known:
-                    raise UsageError(f"[cropping.drop] {name!r} is none of {sorted(known)}")
+                    raise UsageError(f"[cropping.drop] {shown(name)} is none of {sorted(known)}")
 
     @classmethod
     def load(cls, path: Path) -> "TrainConfig":
-        """Read a TOML file; UsageError names a key that is not a setting."""
+        """Read a TOML file; UsageError names a key that is not a setting, or its wrong value."""
+        settings, name = read_toml(path), shown(str(path), 200)
+        model = _table(settings, "model", name)
+        cropping = _table(settings, "cropping", name)
+        if "vocab_size" in model:
+            raise UsageError(f"{name}: [model] 'vocab_size' is no setting; the store has it")
+        shape = arguments(ModelConfig, {"vocab_size": UNKNOWN, **model}, f"{name}: [model] ")
         try:
-            settings = tomllib.loads(path.read_text(encoding="utf-8"))
-        except OSError as error:
-            raise InputError(f"cannot read {str(path)!r}: {error.strerror}") from error
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-            raise InputError(f"{str(path)!r} is not TOML: {error}") from error
-        try:
-            return cls(**_typed(settings))
-        except (AttributeError, TypeError, UsageError) as error:
-            raise UsageError(f"{str(path)!r}: {error}") from error
+            return build(
+                cls,
+                {
+                    **settings,
+                    "model": ModelConfig(**shape),
+                    "cropping": build(Cropping, cropping, f"{name}: [cropping] "),
+                },
+                f"{name}: ",
+            )
+        except UsageError as error:
+            text = str(error)
+            raise UsageError(text if text.startswith(name) else f"{name}: {text}") from error
 
 
-def _typed(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the arguments of TrainConfig that a file's ``settings`` stand for."""
-    _check_keys("", settings, {f.name for f in fields(TrainConfig)})
-    model, cropping = (_table(settings, name) for name in ("model", "cropping"))
-    _check_keys("model", model, {f.name for f in fields(ModelConfig)} - {"vocab_size"})
-    _check_keys("cropping", cropping, {f.name for f in fields(Cropping)})
-    typed = {**settings, "model": ModelConfig(UNKNOWN, **model), "cropping": Cropping(**cropping)}
-    if "conditioners" in settings:
-        typed["conditioners"] = tuple(settings["conditioners"])
-    return typed
-
-
-def _table(settings: Mapping[str, Any], name: str) -> dict[str, Any]:
-    table = settings.get(name, {})
+def _table(settings: Mapping[str, Any], key: str, name: str) -> dict[str, Any]:
+    """Return a table of the file; a key that has another name now is refused with that name."""
+    table = settings.get(key, {})
     if not isinstance(table, dict):
-        raise UsageError(f"{name!r} is a table, [{name}]")
+        raise UsageError(f"{name}: {key!r} is a table, [{key}]")
+    for old, new in RENAMED.get(key, {}).items():
+        if old in table:
+            raise UsageError(f"{name}: [{key}] {old!r} is now called {new!r}; rename it")
     return table
-
-
-def _check_keys(table: str, settings: Mapping[str, Any], known: set[str]) -> None:
-    """Refuse a key that is not a setting, or not any more."""
-    place = f"[{table}] " if table else ""
-    renamed = RENAMED.get(table, {})
-    for key in settings:
-        if key in renamed:
-            raise UsageError(f"{place}{key!r} is now called {renamed[key]!r}; rename it")
-        if key not in known:
-            raise UsageError(f"{place}{key!r} is no setting; there are {sorted(known)}")

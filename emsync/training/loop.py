@@ -8,7 +8,7 @@ import math
 import signal
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -23,6 +23,8 @@ from emsync.data.crops import Cropping
 from emsync.data.split import split, trained_keys
 from emsync.data.store import Song, Store
 from emsync.errors import EmsyncError, InputError
+from emsync.files import atomic_write
+from emsync.locks import locked
 from emsync.model.attention import ATTENTIONS
 from emsync.model.composer import Composer, find_checkpoint, load_weights, read_config
 from emsync.model.transformer import EventTransformer, RelativeAttention
@@ -31,6 +33,7 @@ from emsync.training.accelerator import Accelerator, accelerator
 from emsync.training.batches import Batch, Crops, batches, collate
 from emsync.training.config import TrainConfig
 from emsync.training.log import Log
+from emsync.training.memory import check_size, memory_errors
 from emsync.training.resume import RunState, has_run, restore, save
 
 Figures = dict[str, float]  # "loss", "norm", "rate" of a step, and now and then "validation"
@@ -45,17 +48,24 @@ def train(config: TrainConfig, report: Report | None = None) -> Composer:
     SIGINT and SIGTERM save and stop. Raises EmsyncError when the loss is not a number. Needs torch,
     NumPy and safetensors only; without Accelerate it is one process, without TensorBoard no events.
     """
-    machine = accelerator(config.bf16)
+    machine, out = accelerator(config.bf16), Path(config.out)
+    with _claimed(out, machine), memory_errors():
+        return _train(config, machine, report)
+
+
+def _train(config: TrainConfig, machine: Accelerator, report: Report | None) -> Composer:
+    """Train on ``machine``, which alone writes to the folder of the run."""
     torch.manual_seed(config.seed)
     run = set_up(config, machine)
     out, state = Path(config.out), run.state
     log = Log(out, state.step) if machine.is_main_process else None
     if log is not None:
-        np.save(out / "trained.npy", trained_keys(run.store, config.validation))
+        with atomic_write(out / "trained.npy") as part, part.open("wb") as file:
+            np.save(file, trained_keys(run.store, config.validation))
     parts = batches(run.crops, state.step * config.accumulate, config, machine)
     started, saved = time.monotonic() - state.seconds, time.monotonic()
 
-    with _signals() as caught:
+    with _signals() as caught, nullcontext() if log is None else closing(log):
         stop = False
         while state.share(config) < 1.0 and not stop:
             figures = step(run, [next(parts) for _ in range(config.accumulate)], config, machine)
@@ -74,7 +84,6 @@ def train(config: TrainConfig, report: Report | None = None) -> Composer:
                     saved = time.monotonic()
         if log is not None:
             save(out, run.composer, run.optims, state, config)
-            log.close()
     machine.end_training()
     return replace(run.composer, model=run.composer.model.eval())
 
@@ -104,6 +113,7 @@ def set_up(config: TrainConfig, machine: Accelerator) -> Run:
     start = Composer.from_pretrained(origin) if origin else None
     config, conditioners = with_conditioners(config, start)
     shape = replace(config.model, vocab_size=store.tokenizer.vocab_size)
+    check_size(shape, conditioners)
     model = EventTransformer(shape, conditioners)
     if origin:
         load_weights(model, find_checkpoint(origin) / "model.safetensors")
@@ -125,6 +135,20 @@ def set_up(config: TrainConfig, machine: Accelerator) -> Run:
         [[group["lr"] for group in optim.param_groups] for optim in optims],
         token_weights(store, config.chord_weight).to(machine.device), state,
     )  # fmt: skip
+
+
+@contextmanager
+def _claimed(out: Path, machine: Accelerator) -> Iterator[None]:
+    """Make the folder ``out`` and keep other runs out; the first process does it for all."""
+    if not machine.is_main_process:
+        yield
+        return
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise EmsyncError(f"cannot make the folder {str(out)!r}: {error.strerror}") from error
+    with locked(out, "training in"):
+        yield
 
 
 def use_attention(model: EventTransformer, name: str) -> None:

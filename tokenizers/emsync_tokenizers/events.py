@@ -7,12 +7,19 @@ At one instant stand OFFs, BAR, CHORD, then ONs by instrument and pitch.
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Annotated, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from emsync.plugin import LOWEST, Ids, Piece, Seconds, Tokenizer
+from emsync.plugin import (
+    LOWEST,
+    Ids,
+    Piece,
+    Seconds,
+    Tokenizer,
+    Within,
+)
 from emsync_tokenizers import vocabulary as v
 
 if TYPE_CHECKING:
@@ -28,7 +35,7 @@ class Events(Tokenizer):
     name: ClassVar[str] = "events"
     summary: ClassVar[str] = "EMSYNC's 1,011 events: five instruments, 8 ms shifts, BAR, CHORD"
 
-    bar_steps: int = 0  # of every bar, where all music has one tempo; 0 where bars differ
+    bar_steps: Annotated[int, Within(0, 10_000)] = 0  # of every bar; 0 where they differ
 
     @property
     def vocab_size(self) -> int:
