@@ -19,6 +19,7 @@ from typing import Any
 from emsync.errors import EmsyncError, InputError
 
 MOST_BYTES = 64 * 2**20  # of a text or a JSON file
+BLOCK = 2**20  # bytes read at once
 MOST_DEPTH = 64  # of values within values
 MOST_DIGITS = 400  # of a number, which covers every finite float
 PATIENCE = 10.0  # seconds to wait for a pipe
@@ -107,10 +108,12 @@ def read_bytes(path: Path, most: int = MOST_BYTES, error: type[EmsyncError] = In
                 what = "a folder" if stat.S_ISDIR(mode) else "a device"
                 raise error(f"cannot read {name}: it is {what}; name a file")
             data = bytearray()
+            if stat.S_ISREG(mode) and os.fstat(descriptor).st_size > most:
+                raise error(f"cannot read {name}: it has more than {most} bytes, too many")
             while len(data) <= most:
                 if stat.S_ISFIFO(mode) and not select.select([file], [], [], PATIENCE)[0]:
                     raise error(f"cannot read {name}: nothing came from the pipe")
-                if not (piece := file.read(most + 1 - len(data))):
+                if not (piece := file.read(min(BLOCK, most + 1 - len(data)))):
                     break
                 data += piece
     except FileNotFoundError as missing:
@@ -119,7 +122,7 @@ def read_bytes(path: Path, most: int = MOST_BYTES, error: type[EmsyncError] = In
         text = getattr(reason, "strerror", None) or str(reason)
         raise error(f"cannot read {name}: {text}") from reason
     if len(data) > most:
-        raise error(f"cannot read {name}: it has more than {most} bytes, which are too many")
+        raise error(f"cannot read {name}: it has more than {most} bytes, too many")
     return bytes(data)
 
 

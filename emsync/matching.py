@@ -6,7 +6,6 @@ is watched once, and all tracks are slid along it together.
 
 import os
 import time
-import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field, replace
@@ -19,7 +18,10 @@ from numpy.typing import NDArray
 from emsync.arrays import Float64s
 from emsync.errors import InputError, UsageError
 from emsync.files import atomic_write, check_target
+from emsync.limits import check_file
+from emsync.locks import locked
 from emsync.metrics.rhythm import POWER, Variant, continuous, discrete, distances
+from emsync.npy import BROKEN, Arrays, open_archive
 from emsync.options import Metric, PathLike
 from emsync.progress import Progress, silent
 from emsync.signals import STEP_RATE
@@ -31,6 +33,7 @@ from emsync.video.film import Film, open_film
 from emsync.video.impact import Impact, check_moves
 from emsync.video.watch import watch
 
+MOST_BYTES = 2**33  # of an index: a million hours of music have less
 VERSION = 1  # of the index; raised when what is heard, or how it is kept, changes
 SOUNDS = frozenset([
     ".aac", ".aif", ".aiff", ".ape", ".au", ".caf", ".flac", ".m4a", ".mka", ".mp2", ".mp3", ".oga",
@@ -229,8 +232,15 @@ def listen_to(folder: Path, index: Path | None = None, progress: Progress = sile
     """
     if not folder.is_dir():
         raise InputError(f"there is no folder {str(folder)!r}; name one that holds music")
-    if index is not None:
-        check_target(index)
+    if index is None:
+        return _listen(folder, None, progress)
+    check_target(index)
+    with locked(index, "writing"):
+        return _listen(folder, index, progress)
+
+
+def _listen(folder: Path, index: Path | None, progress: Progress) -> Library:
+    """Return the tracks of ``folder``; nobody else writes ``index`` meanwhile."""
     kept, rebuilt = ({}, "") if index is None else read_index(index)
     files = sorted(p for p in folder.rglob("*") if p.suffix.lower() in SOUNDS and p.is_file())
     if not files:
@@ -286,26 +296,47 @@ def read_index(path: Path) -> tuple[dict[str, Track], str]:
     """
     if not path.exists():
         return {}, ""
+    check_file(path)
     try:
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as data:
-            if (version := int(data["emsync_rhythm"])) < VERSION:
+        with open_archive(path, MOST_BYTES) as archive:
+            data = Arrays(archive)
+            if (version := int(data["emsync_rhythm"][0])) < VERSION:
                 return {}, f"{str(path)!r} is of version {version}; this emsync has {VERSION}"
             if version > VERSION:
                 raise InputError(
                     f"{str(path)!r} is of version {version}, this emsync has {VERSION}; name "
                     "another index or take a newer emsync"
                 )
-            signals = np.split(data["signals"], np.cumsum(data["lengths"])[:-1])
-            beats = np.split(data["beats"], np.cumsum(data["counts"])[:-1])
-            rows = zip(
-                data["names"].tolist(), data["sizes"].tolist(), data["changed"].tolist(),
-                signals, beats, strict=True,
-            )  # fmt: skip
-            return {n: Track(n, s, c, Rhythm(x, b)) for n, s, c, x, b in rows}, ""
-    except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
+            return {track.name: track for track in _tracks(data)}, ""
+    except (OSError, *BROKEN) as error:
         raise InputError(
             f"{str(path)!r} is not an index of music, or is broken; delete it or name another"
         ) from error
+
+
+def _tracks(data: Arrays) -> Iterator[Track]:
+    """Yield the tracks of an index; ValueError where they are not as ``write_index`` has them."""
+    names = data.texts("names").tolist()
+    lengths, counts = _parts(data, "lengths", "signals"), _parts(data, "counts", "beats")
+    rows = zip(
+        names, data["sizes"].tolist(), data["changed"].tolist(), lengths, counts, strict=True
+    )
+    for name, size, changed, signal, steps in rows:
+        sound = signal.dtype == np.float16 and ((signal >= 0) & (signal <= 1)).all()
+        within = np.concatenate([[-1], steps, [len(signal)]])
+        if not sound or steps.dtype != np.int32 or (np.diff(within) <= 0).any():
+            raise ValueError(f"{name!r} has no rhythm")
+        yield Track(name, int(size), int(changed), Rhythm(signal, steps))
+
+
+def _parts(data: Arrays, lengths: str, values: str) -> list[NDArray[Any]]:
+    """Return the array ``values``, cut into parts of the ``lengths``."""
+    each, whole = data[lengths], data[values]
+    if each.dtype != np.int64 or (each < 0).any() or (each > len(whole)).any():
+        raise ValueError(f"{lengths} cannot be")
+    if each.sum() != len(whole):
+        raise ValueError(f"{lengths} do not add up to {values}")
+    return np.split(whole, np.cumsum(each)[:-1])
 
 
 def write_index(path: Path, tracks: Sequence[Track]) -> None:

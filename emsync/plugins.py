@@ -6,10 +6,13 @@ A package offers a plug-in with an entry point; emsync's own plug-ins do the sam
     boundaries = "emsync_conditioners.boundaries:Boundaries"
 """
 
+from dataclasses import dataclass
 from importlib.metadata import entry_points
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from emsync.errors import AssetError
+from emsync.limits import shown
+from emsync.settings import build
 
 Plugin = TypeVar("Plugin")
 
@@ -33,7 +36,7 @@ def load(group: str, name: str, kind: type[Plugin]) -> type[Plugin]:
     points = {point.value: point for point in entry_points(group=group, name=name)}
     if not points:
         known = ", ".join(names(group)) or "nothing; is emsync installed?"
-        raise AssetError(f"no plug-in {name!r} in {group!r}; there is {known}")
+        raise AssetError(f"no plug-in {shown(name)} in {group!r}; there is {known}")
     if len(points) > 1:
         raise AssetError(f"{name!r} in {group!r} is offered twice: {sorted(points)}; remove one")
     (point,) = points.values()
@@ -41,3 +44,18 @@ def load(group: str, name: str, kind: type[Plugin]) -> type[Plugin]:
     if not (isinstance(plugin, type) and issubclass(plugin, kind)):
         raise AssetError(f"{point.value} in {group!r} is not a {kind.__name__}")
     return plugin
+
+
+def build_plugin(group: str, entry: Any, kind: type[Plugin]) -> Plugin:
+    """Return the plug-in that ``describe`` described; UsageError where an entry is none."""
+    named = build(_Entry, entry, f"{group}: ")
+    found = load(group, named.name, kind)
+    return build(found, named.settings, f"{group}: {named.name}: ")
+
+
+@dataclass(frozen=True)
+class _Entry:
+    """A plug-in in a file: what ``describe`` returns."""
+
+    name: str
+    settings: Any

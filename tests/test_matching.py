@@ -12,7 +12,8 @@ import pytest
 from numpy.typing import NDArray
 
 from emsync.cli import main
-from emsync.errors import InputError, UsageError
+from emsync.errors import EmsyncError, InputError, UsageError
+from emsync.locks import locked
 from emsync.matching import (
     VERSION,
     Track,
@@ -181,6 +182,41 @@ def test_an_older_index_is_made_anew_and_said_so(
     assert f"is of version {VERSION - 1}" in json.loads(out)["rebuilt"]
     assert "the index is made anew" in err
     assert len(read_index(index)[0]) == 3
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        {"lengths": np.array([-1, 2])},
+        {"lengths": np.array([10**12, 0])},
+        {"counts": np.array([1])},
+        {"beats": np.array([5], np.int32)},
+        {"signals": np.array([0.5, 7], np.float16)},
+        {"signals": np.array([0.5, np.nan], np.float16)},
+        {"names": np.array([1, 2])},
+        {"sizes": np.array([1])},
+        {"emsync_rhythm": np.zeros(0)},
+    ],
+)
+def test_an_index_whose_parts_contradict_each_other_is_refused(
+    damage: dict[str, NDArray[Any]], tmp_path: Path
+) -> None:
+    one = Rhythm(np.array([1], np.float16), np.array([0], np.int32))
+    write_index(tmp_path / "index.npz", [Track("a", 1, 1, one), Track("b", 1, 1, one)])
+    assert set(read_index(tmp_path / "index.npz")[0]) == {"a", "b"}
+    with np.load(tmp_path / "index.npz") as data:
+        np.savez(tmp_path / "index.npz", **{**data, **damage})
+    with pytest.raises(InputError, match="not an index of music"):
+        read_index(tmp_path / "index.npz")
+
+
+def test_a_second_process_cannot_write_the_same_index(library: Path, tmp_path: Path) -> None:
+    with (
+        locked(tmp_path / "index.npz", "writing"),
+        pytest.raises(EmsyncError, match="another process is writing"),
+    ):
+        listen_to(library, tmp_path / "index.npz")
+    assert listen_to(library, tmp_path / "index.npz").heard == 3
 
 
 @pytest.mark.parametrize("content", [b"", b"my thesis", b"PK\x03\x04 cut off"])

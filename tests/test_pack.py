@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from emsync.data.pack import INDEX, MIB, pack, unpack
-from emsync.errors import InputError, UsageError
+from emsync.errors import EmsyncError, InputError, UsageError
 
 ROOT = Path(__file__).parents[1]
 
@@ -68,6 +68,22 @@ def test_packing_again_leaves_no_piece_of_before(
     assert [file.name for file in unpack(out, tmp_path / "few")] == ["empty", "store.json"]
 
 
+def test_a_folder_of_other_archives_is_not_packed_into(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "backup.xz").write_bytes(b"mine")
+    with pytest.raises(UsageError, match=r"'backup\.xz', which emsync did not write"):
+        pack(folder, tmp_path, piece=60)
+    assert (tmp_path / "backup.xz").read_bytes() == b"mine"
+
+
+def test_what_would_not_fit_on_the_disk_is_not_unpacked(pieces: Path, tmp_path: Path) -> None:
+    huge = copied(pieces, tmp_path / "huge")
+    index = json.loads((huge / INDEX).read_text())
+    index["files"][0]["size"] = 10**15
+    (huge / INDEX).write_text(json.dumps(index))
+    with pytest.raises(EmsyncError, match="has room for"):
+        unpack(huge, tmp_path / "out")
+
+
 def test_every_missing_or_damaged_piece_is_named_and_nothing_is_written(
     pieces: Path, tmp_path: Path
 ) -> None:
@@ -89,8 +105,11 @@ def test_every_missing_or_damaged_piece_is_named_and_nothing_is_written(
 @pytest.mark.parametrize(
     ("index", "reason"),
     [
-        ("[", "is not sound"),
-        ("[]", "is not sound"),
+        ("[", "is not JSON"),
+        ("[]", "holds no JSON object"),
+        ('{"files": 3, "pieces": []}', "it has no lists"),
+        ('{"files": [], "pieces": [{"name": "..", "size": 0, "sha256": ""}]}', "'..' is no"),
+        ('{"files": [], "pieces": [{"name": "a", "size": -1, "sha256": ""}]}', "size is -1"),
         ('{"files": [], "pieces": [{"name": "a"}]}', "is not sound"),
         ('{"files": [{"name": "../a", "size": 0, "sha256": ""}], "pieces": []}', "'../a' is no"),
         (

@@ -14,7 +14,7 @@ import pytest
 from emsync.data.prepare import prepare
 from emsync.data.songs import find_songs, read_song
 from emsync.data.store import Store
-from emsync.errors import InputError, UsageError
+from emsync.errors import AssetError, EmsyncError, InputError, UsageError
 from emsync.music.piece import PIANO, Piece, to_score
 from emsync_tokenizers.events import Events
 
@@ -266,6 +266,63 @@ def test_sources_without_songs_or_with_two_of_a_name_are_refused(
     (tmp_path / "01.mid").write_bytes((corpus / "deep" / "01.mid").read_bytes())
     with pytest.raises(UsageError, match=r"two songs are called '01\.mid'"):
         find_songs([corpus / "deep", tmp_path / "01.mid"])
+
+
+def test_two_runs_cannot_fill_one_store_and_a_killed_one_does_not_block(
+    corpus: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "s"
+    out.mkdir()
+    holder = subprocess.Popen(
+        [sys.executable, "-c",
+         "import sys, time; from pathlib import Path; from emsync.locks import locked\n"
+         "with locked(Path(sys.argv[1]), 'preparing the store'): print(1, flush=True); "
+         "time.sleep(60)", out],
+        stdout=subprocess.PIPE,
+    )  # fmt: skip
+    assert holder.stdout is not None
+    holder.stdout.readline()
+    with pytest.raises(EmsyncError, match="another process is preparing the store"):
+        prepare([corpus], out, Events(), workers=1)
+    assert sorted(path.name for path in out.iterdir()) == [".lock"]
+    holder.kill()
+    holder.communicate()
+    assert prepare([corpus], out, Events(), workers=1).songs == SONGS
+    assert not (out / ".lock").exists()
+
+
+def test_damage_in_any_byte_of_a_stores_facts_is_told(whole: Path, tmp_path: Path) -> None:
+    out = copy(whole, tmp_path / "s")
+    rng = np.random.default_rng(0)
+    for name in ("songs.jsonl", "tokens.bin", "store.json"):
+        data = (whole / name).read_bytes()
+        for at in rng.integers(0, len(data), 60 if name != "tokens.bin" else 4):
+            for damaged in (
+                data[:at],
+                data[:at] + data[at + 1 :],
+                data[:at] + bytes([data[at] ^ int(rng.integers(1, 256))]) + data[at + 1 :],
+            ):
+                if name == "tokens.bin" and len(damaged) == len(data):
+                    continue
+                (out / name).write_bytes(damaged)
+                try:
+                    Store.open(out)
+                except (InputError, AssetError):
+                    continue
+                assert name == "store.json", (at, damaged)
+        (out / name).write_bytes(data)
+    Store.open(out)
+
+
+def test_a_token_that_is_none_is_told_when_its_song_is_read(whole: Path, tmp_path: Path) -> None:
+    out = copy(whole, tmp_path / "s")
+    data = bytearray((out / "tokens.bin").read_bytes())
+    data[10:12] = b"\xff\xff"
+    (out / "tokens.bin").write_bytes(data)
+    store = Store.open(out)
+    with pytest.raises(InputError, match=r"'deep/01\.mid' has the token 65535"):
+        store.ids(store.songs[0])
+    store.ids(store.songs[1])
 
 
 @pytest.mark.slow

@@ -10,6 +10,7 @@ import csv
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from io import StringIO
 from pathlib import Path
 from typing import TypeAlias
 
@@ -17,7 +18,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emsync.errors import InputError
+from emsync.limits import one_line, read_text, shown
 from emsync.music.ridge import Ridge
+
+MOST_MOODS = 2000  # that are told apart; Last.fm's are some hundred
 
 Floats: TypeAlias = NDArray[np.float64]
 
@@ -80,7 +84,8 @@ def read_labels(path: Path) -> dict[str, Labels]:
         if rows and "dup_group" not in rows[0]:
             return {row["path"]: _own(row) for row in rows}
     except (KeyError, ValueError) as error:
-        raise InputError(f"{str(path)!r} is not a table of labels: {error}") from error
+        reason = one_line(str(error))
+        raise InputError(f"{str(path)!r} is not a table of labels: {reason}") from error
     facts = read_index(path)
     felt = valences(facts)
     labels = {}
@@ -104,16 +109,15 @@ def read_index(path: Path) -> dict[str, Facts]:
             for row in _rows(path)
         }
     except (KeyError, TypeError, ValueError) as error:
-        raise InputError(f"{str(path)!r} is not an index of songs: {error}") from error
+        reason = one_line(str(error))
+        raise InputError(f"{str(path)!r} is not an index of songs: {reason}") from error
 
 
 def _rows(path: Path) -> list[dict[str, str]]:
+    text = read_text(path)
     try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            return list(csv.DictReader(file, restval=""))
-    except OSError as error:
-        raise InputError(f"cannot read {str(path)!r}: {error.strerror}") from error
-    except (UnicodeDecodeError, csv.Error) as error:
+        return list(csv.DictReader(StringIO(text, newline=""), restval=""))
+    except csv.Error as error:
         raise InputError(f"{str(path)!r} is not a CSV: {error}") from error
 
 
@@ -122,7 +126,9 @@ def _own(row: Mapping[str, str]) -> Labels:
     for name in ("valence", "arousal"):
         value = float(row[name]) if row[name].strip() else None
         if value is not None and not -1 <= value <= 1:
-            raise ValueError(f"the {name} of {row['path']!r} is {value}, not in [-1, 1] or empty")
+            raise ValueError(
+                f"the {name} of {shown(row['path'])} is {value}, not in [-1, 1] or empty"
+            )
         labels[name] = value
     return Labels(row.get("group") or row["path"], 0, labels["valence"], labels["arousal"], "csv")
 
@@ -140,6 +146,8 @@ class TagModel:
         both = [s for s in songs if s.moods and np.isfinite(s.valence)]
         counts = Counter(mood for s in both for mood in s.moods)
         moods = tuple(sorted(mood for mood, count in counts.items() if count >= least))
+        if len(moods) > MOST_MOODS:  # the fit takes the square of them
+            raise InputError(f"{len(moods)} mood tags are too many; {MOST_MOODS} are the most")
         y = np.array([s.valence for s in both])
         return cls(moods, Ridge.fit(_tagged(both, moods), y, penalty))
 

@@ -5,31 +5,22 @@ step) and 1.x (``resolution``, booleans, tempo and downbeat as columns, or left 
 zip of plain arrays: nothing in it is ever unpickled, or unpacked beyond the size it declares.
 """
 
-import json
-import re
-import zipfile
-import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from emsync.errors import InputError
+from emsync.limits import one_line, parse_json, read_bytes
 from emsync.music.piece import BEATS, HIGHEST, LOWEST, Piece, long_chords, program_class
+from emsync.npy import BROKEN, Arrays, open_archive, unpack
 
 LARGEST = 32 * 2**20  # bytes of a file, packed and unpacked; LPD's largest song unpacks to 2 MiB
 MOST_STEPS = 4_000_000  # of one song; LPD's longest songs have a fortieth of them
 MOST_SECONDS = 7200.0  # of one song: what plays for longer than two hours is no song
 TEMPO = 120.0  # beats a minute where a file has none, as in MIDI
-
-Arrays: TypeAlias = Callable[[str], NDArray[Any] | None]  # by name; None where there is none
-
-_HEADER = re.compile(
-    rb"\{'descr': '([<|][bui][1248]|<f[248])', 'fortran_order': (?:True|False), "
-    rb"'shape': \((\d{1,9})L?,(?: (\d{1,9})L?,?)?\), \}\s*"
-)
 
 
 def read_lakh(
@@ -40,52 +31,16 @@ def read_lakh(
     With a ``tempo`` in beats a minute the whole song is brought to it; without, it keeps its own.
     Raises InputError, with the reason, for what is not a sound Lakh Pianoroll file.
     """
+    data = read_bytes(path, LARGEST)
     try:
-        if path.stat().st_size > LARGEST:
-            raise ValueError(f"it has more than {LARGEST} bytes")
-        with zipfile.ZipFile(path) as archive:
-            if sum(member.file_size for member in archive.infolist()) > LARGEST:
-                raise ValueError(f"it unpacks to more than {LARGEST} bytes")
-            members = set(archive.namelist())
-
-            def array(name: str) -> NDArray[Any] | None:
-                file = f"{name}.npy"
-                return _array(_unpack(archive, file), name) if file in members else None
-
-            return _piece(array, json.loads(_unpack(archive, "info.json")), labels, tempo)
-    except OSError as error:
-        raise InputError(f"cannot read {str(path)!r}: {error.strerror or error}") from error
+        with open_archive(data, LARGEST) as archive:
+            info = parse_json(unpack(archive, "info.json").decode("utf-8"), "info.json")
+            return _piece(Arrays(archive), info, labels, tempo)
     except KeyError as error:
         raise InputError(f"{str(path)!r} is not a Lakh Pianoroll file: no {error}") from error
-    except (
-        ArithmeticError, AttributeError, EOFError, RuntimeError, TypeError, ValueError,
-        zipfile.BadZipFile, zlib.error,
-    ) as error:  # fmt: skip
-        raise InputError(f"{str(path)!r} is not a Lakh Pianoroll file: {error}") from error
-
-
-def _unpack(archive: zipfile.ZipFile, name: str) -> bytes:
-    """Return one file of ``archive``; it is unpacked no further than the size it declares."""
-    member = archive.getinfo(name)
-    if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-        raise ValueError(f"{name} is packed in a way that NumPy does not write")
-    with archive.open(member) as file:
-        return file.read(member.file_size)
-
-
-def _array(data: bytes, name: str) -> NDArray[Any]:
-    """Return the numbers of a .npy file, flat; only headers of plain numbers are understood.
-
-    Several times faster than ``numpy.load``, which evaluates each header as a Python literal.
-    """
-    end = 10 + int.from_bytes(data[8:10], "little")
-    header = _HEADER.fullmatch(data, 10, end)
-    if data[:7] != b"\x93NUMPY\x01" or header is None:
-        raise ValueError(f"{name} is not a plain array of numbers")
-    array = np.frombuffer(data, header[1].decode(), offset=end)
-    if len(array) != int(header[2]) * int(header[3] or 1):
-        raise ValueError(f"{name} has {len(array)} numbers, its header says otherwise")
-    return array
+    except (*BROKEN, AttributeError, TypeError, InputError) as error:
+        reason = one_line(str(error))
+        raise InputError(f"{str(path)!r} is not a Lakh Pianoroll file: {reason}") from error
 
 
 def _piece(
@@ -109,8 +64,8 @@ def _piece(
     notes = np.concatenate(rows)
     if not len(notes):
         raise ValueError("it has no notes of the five classes")
-    downbeat = array("downbeat")
-    tempo = array("tempo") if new_tempo is None else np.array([new_tempo])
+    downbeat = array.get("downbeat")
+    tempo = array.get("tempo") if new_tempo is None else np.array([new_tempo])
     marked = np.zeros(1, np.int64) if downbeat is None else np.flatnonzero(downbeat)
     length = int(max(notes[:, 3].max(), marked.max(initial=0))) + 1
     bars = _bars(marked, BEATS * resolution, length)  # LPD-cleansed holds songs in 4/4 only
@@ -136,7 +91,7 @@ def _notes(array: Arrays, track: int, instrument: int) -> NDArray[np.int64]:
     merged equal notes without a gap.
     """
     stem = f"pianoroll_{track}_csc"
-    parts = [array(f"{stem}_{part}") for part in ("data", "indices", "indptr", "shape")]
+    parts = [array.get(f"{stem}_{part}") for part in ("data", "indices", "indptr", "shape")]
     if any(part is None for part in parts):
         raise ValueError(f"track {track} has no whole pianoroll")
     values, steps, columns, shape = (np.asarray(part) for part in parts)

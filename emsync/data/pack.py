@@ -10,17 +10,22 @@ import hashlib
 import io
 import json
 import lzma
+import shutil
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import asdict, dataclass
 from pathlib import Path, PurePath
-from typing import Any, BinaryIO
+from typing import Annotated, BinaryIO
 
-from emsync.errors import InputError, UsageError
+from emsync.errors import EmsyncError, InputError, UsageError
 from emsync.files import atomic_write
+from emsync.limits import read_json, shown
+from emsync.settings import Within, build
 
 MIB = 2**20  # bytes
 BLOCK = 2**22  # bytes read at once
 INDEX = "pieces.json"
+MEMORY = 256 * MIB  # that unpacking may take; what is packed here needs 9 MiB
 # Tokens and weights in bfloat16 are numbers of two bytes: each byte of them is foretold apart.
 FILTERS = [{"id": lzma.FILTER_LZMA2, "preset": 6, "lc": 3, "lp": 1, "pb": 1}]
 
@@ -30,7 +35,7 @@ class Part:
     """One file, or one piece of the stream."""
 
     name: str
-    size: int  # bytes
+    size: Annotated[int, Within(0, 10**15)]  # bytes
     sha256: str
 
 
@@ -46,8 +51,7 @@ def pack(folder: Path, out: Path, piece: int, only: Sequence[str] = ()) -> list[
         if not names:
             raise InputError(f"there are no files in {str(folder)!r} to pack")
         out.mkdir(parents=True, exist_ok=True)
-        for old in [out / INDEX, *out.glob("*.xz")]:
-            old.unlink(missing_ok=True)
+        _clear(out)
         files: list[Part] = []
         pieces = _cut(_squeezed(folder, names, files), out, piece * MIB)
     except OSError as error:
@@ -72,8 +76,11 @@ def unpack(pieces: Path, out: Path) -> list[Part]:
             f"{', '.join(faults)}"
         )
     out.mkdir(parents=True, exist_ok=True)
+    needed, free = sum(part.size for part in files), shutil.disk_usage(out).free
+    if needed > free:
+        raise EmsyncError(f"{needed} bytes are to be unpacked; {str(out)!r} has room for {free}")
     try:
-        with lzma.open(io.BufferedReader(_Joined(pieces / part.name for part in parts))) as stream:
+        with closing(_Unpacked(pieces / part.name for part in parts)) as stream:
             for part in files:
                 with atomic_write(out / part.name) as partial, partial.open("wb") as file:
                     if _copy(stream, file, part.size) != part.sha256:
@@ -117,17 +124,32 @@ def _cut(stream: Iterator[bytes], out: Path, most: int) -> list[Part]:
 
 
 def _read_index(pieces: Path) -> tuple[list[Part], list[Part]]:
-    try:
-        index = json.loads((pieces / INDEX).read_text())
-        files, parts = ([Part(**row) for row in index[key]] for key in ("files", "pieces"))
-        for part in (*files, *parts):
-            if PurePath(part.name).name != part.name:
-                raise ValueError(f"{part.name!r} is no file's name")
-    except OSError as error:
-        raise InputError(f"{str(pieces)!r} has no {INDEX}: {error.strerror}") from error
-    except (KeyError, TypeError, ValueError) as error:
-        raise InputError(f"{str(pieces / INDEX)!r} is not sound: {error}") from error
+    if not (pieces / INDEX).exists():
+        raise InputError(f"{str(pieces)!r} has no {INDEX}")
+    index, name = read_json(pieces / INDEX), f"{shown(str(pieces / INDEX), 200)} is not sound: "
+    lists = [index.get(key) for key in ("files", "pieces")]
+    if not all(isinstance(rows, list) for rows in lists):
+        raise InputError(f"{name}it has no lists of files and pieces")
+    files, parts = ([build(Part, row, name, InputError) for row in rows or ()] for rows in lists)
+    for part in (*files, *parts):
+        if PurePath(part.name).name != part.name or part.name == "..":
+            raise InputError(f"{name}{shown(part.name)} is no file's name")
+    for some in (files, parts):
+        if len({part.name for part in some}) < len(some):
+            raise InputError(f"{name}it names a file twice")
     return files, parts
+
+
+def _clear(out: Path) -> None:
+    """Remove the pieces of an earlier ``pack``; UsageError where ``out`` holds other ones."""
+    earlier = [part.name for part in _read_index(out)[1]] if (out / INDEX).exists() else []
+    others = {path.name for path in out.glob("*.xz")} - set(earlier)
+    if others:
+        raise UsageError(
+            f"{str(out)!r} holds {min(others)!r}, which emsync did not write; name another folder"
+        )
+    for name in (INDEX, *earlier):
+        (out / name).unlink(missing_ok=True)
 
 
 def _fault(path: Path, part: Part) -> str:
@@ -139,27 +161,38 @@ def _fault(path: Path, part: Part) -> str:
     return "" if good else f"{part.name} (damaged)"
 
 
-class _Joined(io.RawIOBase):
-    """Several files, read as if they were one."""
+class _Unpacked:
+    """The stream of several pieces, unpacked as far as it is read."""
 
     def __init__(self, paths: Iterable[Path]) -> None:
         self.paths = iter(paths)
         self.file: BinaryIO = io.BytesIO()
+        self.unpacker = lzma.LZMADecompressor(lzma.FORMAT_XZ, MEMORY)
 
-    def readable(self) -> bool:
-        return True
+    def read(self, most: int) -> bytes:
+        """Return at most so many bytes; none at the end. EOFError where the stream is cut off."""
+        while not self.unpacker.eof:
+            if content := self.unpacker.decompress(self._packed(), most):
+                return content
+        return b""
 
-    def readinto(self, buffer: Any) -> int:
-        while not (content := self.file.read(len(buffer))):
+    def close(self) -> None:
+        """Close the piece that is being read."""
+        self.file.close()
+
+    def _packed(self) -> bytes:
+        """Return the next bytes of the pieces, if the unpacker needs any."""
+        if not self.unpacker.needs_input:
+            return b""
+        while not (content := self.file.read(BLOCK)):
             self.file.close()
             if (path := next(self.paths, None)) is None:
-                return 0
+                raise EOFError("the stream ends too early")
             self.file = path.open("rb")
-        buffer[: len(content)] = content
-        return len(content)
+        return content
 
 
-def _copy(stream: io.BufferedIOBase, file: BinaryIO, size: int) -> str:
+def _copy(stream: _Unpacked, file: BinaryIO, size: int) -> str:
     """Copy the next ``size`` bytes of ``stream`` to ``file`` and return their SHA-256."""
     digest = hashlib.sha256()
     while size and (block := stream.read(min(size, BLOCK))):

@@ -16,20 +16,24 @@ from dataclasses import asdict, dataclass
 from functools import partial
 from itertools import islice
 from pathlib import Path, PurePosixPath
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from emsync.data.labels import Labels, Scale, read_labels
 from emsync.data.songs import Named, find_songs, read_song
-from emsync.data.store import Song, end_of
+from emsync.data.store import MOST_BYTES, Song, end_of, read_songs
 from emsync.errors import EmsyncError, InputError, UsageError
 from emsync.files import atomic_write
+from emsync.limits import check_file, parse_json, read_bytes, read_json, shown
+from emsync.locks import locked
 from emsync.music.statistics import density
 from emsync.options import FASTEST, SLOWEST
 from emsync.progress import Progress, silent
 from emsync.tokens import Tokenizer
+
+Rows = TypeVar("Rows")
 
 CHUNK = 8  # songs that a worker reads at once
 AHEAD = 32  # chunks for each worker that are read before their songs are written
@@ -64,6 +68,10 @@ def prepare(
         raise UsageError(
             f"a tempo of {tempo:g} is outside {SLOWEST:g} to {FASTEST:g} beats a minute"
         )
+    if workers is not None and workers < 1:
+        raise UsageError(f"workers is {workers}; choose 1 or more")
+    if labels is not None:
+        check_file(labels)  # which is read twice
     if tokenizer.vocab_size > np.iinfo(np.uint16).max:
         raise UsageError(f"{tokenizer.name} has {tokenizer.vocab_size} tokens; it holds uint16")
     if tempo is not None:
@@ -75,13 +83,14 @@ def prepare(
     head = {
         "tokenizer": {"name": tokenizer.name, "settings": asdict(tokenizer)},
         "tempo": tempo,
-        "labels": hashlib.sha256(labels.read_bytes()).hexdigest() if labels else "",
+        "labels": hashlib.sha256(read_bytes(labels)).hexdigest() if labels else "",
     }
     try:
         out.mkdir(parents=True, exist_ok=True)
-        _begin(out, head)
-        read = partial(_tokenize_all, tokenizer, tempo)
-        return _fill(out, songs, read, known, workers or os.cpu_count() or 1, progress, head)
+        with locked(out, "preparing the store"):
+            _begin(out, head)
+            read = partial(_tokenize_all, tokenizer, tempo)
+            return _fill(out, songs, read, known, workers or os.cpu_count() or 1, progress, head)
     except OSError as error:
         raise EmsyncError(
             f"cannot write the store {str(out)!r}: {error.strerror}; what is written stays good, "
@@ -111,10 +120,7 @@ def _of_songs(
 def _begin(out: Path, head: dict[str, Any]) -> None:
     """Mark the store as half done, or refuse one that was made in another way."""
     if (out / "store.json").exists():
-        try:
-            was = dict(json.loads((out / "store.json").read_text()))
-        except (TypeError, ValueError) as error:
-            raise InputError(f"{str(out / 'store.json')!r} is not of a store: {error}") from error
+        was = read_json(out / "store.json")
         for key, what in (
             ("tokenizer", "another tokenizer"),
             ("labels", "other labels"),
@@ -168,37 +174,44 @@ def _fill(
                 end += song.length
                 densities.append(song.density)
             progress("Preparing", (len(songs) - len(todo) + count) / len(songs))
-    _write(out, {**head, "arousal": asdict(Scale.of(densities))})
+    lines_now = hashlib.sha256(read_bytes(out / "songs.jsonl", MOST_BYTES)).hexdigest()
+    _write(out, {**head, "arousal": asdict(Scale.of(densities)), "songs": lines_now})
     return PrepareResult(len(densities), end, sorted(skipped.items()))
 
 
 def _resume(out: Path) -> tuple[list[Song], dict[str, str]]:
     """Return the songs and refusals already written, and cut off what a kill left half done."""
     (out / "tokens.bin").touch()
-    room = (out / "tokens.bin").stat().st_size // 2
-    songs = _rows(out / "songs.jsonl", lambda row: Song(**row))
+    room = check_file(out / "tokens.bin") // 2
+    songs = _whole_lines(out / "songs.jsonl", read_songs)
     kept = [song for song in songs if song.start + song.length <= room]
     if len(kept) < len(songs):  # a machine that went down may have kept the line and lost tokens
         with atomic_write(out / "songs.jsonl") as partial:
             partial.write_text("".join(json.dumps(asdict(song)) + "\n" for song in kept))
     os.truncate(out / "tokens.bin", end_of(kept) * 2)
-    return kept, dict(_rows(out / "skipped.jsonl", tuple))
+    return kept, dict(_whole_lines(out / "skipped.jsonl", _read_skipped))
 
 
-def _rows(path: Path, build: Callable[[Any], Any]) -> list[Any]:
+def _whole_lines(path: Path, read: Callable[[bytes], Rows]) -> Rows:
     """Return what the whole lines of a JSONL file say, and cut off a last one that is not whole."""
     path.touch()
-    rows, good = [], 0
-    with path.open("rb") as lines:
-        for line in lines:
-            if not line.endswith(b"\n"):
-                break
-            try:
-                rows.append(build(json.loads(line)))
-            except (TypeError, ValueError) as error:
-                raise InputError(f"{str(path)!r} is not of a store: {error}") from error
-            good += len(line)
-    os.truncate(path, good)
+    content = read_bytes(path, MOST_BYTES)
+    content = content[: content.rfind(b"\n") + 1]
+    try:
+        rows = read(content)
+    except ValueError as error:
+        raise InputError(f"{str(path)!r} is not of a store: {error}") from error
+    os.truncate(path, len(content))
+    return rows
+
+
+def _read_skipped(lines: bytes) -> list[tuple[str, str]]:
+    rows = []
+    for line in lines.splitlines():
+        row = parse_json(line.decode("utf-8"), "a line")
+        if not (isinstance(row, list) and len(row) == 2 and all(isinstance(t, str) for t in row)):
+            raise ValueError(f"{shown(row)} is not a name and a reason")
+        rows.append((row[0], row[1]))
     return rows
 
 

@@ -4,12 +4,15 @@ Songs of one duplicate group are versions of one another and are never divided.
 """
 
 import hashlib
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 
 import numpy as np
 from numpy.typing import NDArray
 
 from emsync.data.store import Song, Store
+from emsync.errors import AssetError
+from emsync.limits import read_bytes
+from emsync.npy import plain_array
 
 
 def split(store: Store, share: float) -> tuple[list[Song], list[Song]]:
@@ -24,7 +27,7 @@ def is_held_out(group: str, share: float) -> bool:
 
     It depends on the group's name alone, so that every store and every run agree.
     """
-    return int.from_bytes(hashlib.sha256(group.encode()).digest()[:4]) < share * 2**32
+    return _hash(group) < share * 2**32
 
 
 def song_key(path: str) -> int:
@@ -34,10 +37,30 @@ def song_key(path: str) -> int:
     held-out song with the file name of a trained one counts as trained: it is left out of the
     measures, but no trained song can get into them. In Lakh Pianoroll every name is unique.
     """
-    return int.from_bytes(hashlib.sha256(PurePosixPath(path).stem.encode()).digest()[:4])
+    return _hash(PurePosixPath(path).stem)
+
+
+def _hash(name: str) -> int:
+    """Return 32 bits of the SHA-256 of a name, which may have bytes that are no UTF-8."""
+    return int.from_bytes(hashlib.sha256(name.encode("utf-8", "surrogatepass")).digest()[:4])
 
 
 def trained_keys(store: Store, share: float) -> NDArray[np.uint32]:
     """Return the keys of all songs whose group is trained on, also of versions never drawn."""
     keys = {song_key(song.path) for song in store.songs if not is_held_out(song.group, share)}
     return np.array(sorted(keys), np.uint32)
+
+
+def read_keys(checkpoint: Path) -> NDArray[np.uint32]:
+    """Return the ``trained_keys`` that training left beside the weights of ``checkpoint``."""
+    path = checkpoint / "trained.npy"
+    try:
+        keys = plain_array(read_bytes(path, error=AssetError), "it")
+        if keys.dtype != np.uint32 or (keys[1:] <= keys[:-1]).any():
+            raise ValueError("it holds no ascending keys")
+    except (AssetError, ValueError) as error:
+        raise AssetError(
+            f"it is unknown what {str(checkpoint)!r} was trained on: {error}; training writes that "
+            "file beside the weights"
+        ) from error
+    return keys

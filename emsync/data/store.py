@@ -3,16 +3,17 @@
     STORE/tokens.bin      uint16 tokens, song after song; they say where the BARs and CHORDs are
     STORE/songs.jsonl     where each song lies and what is known of it, one JSON object a line
     STORE/skipped.jsonl   [path, reason] of what is no song
-    STORE/store.json      the tokenizer and the labels; once finished, the scale of the arousal
+    STORE/store.json      the tokenizer and the labels; once finished, the scale of the arousal and
+                          the SHA-256 of songs.jsonl
 
 ``emsync.data.prepare`` writes one.
 """
 
-import json
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
+from typing import Annotated, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +21,16 @@ from numpy.typing import NDArray
 from emsync import plugins
 from emsync.data.labels import Scale
 from emsync.errors import InputError
+from emsync.limits import check_file, parse_json, read_bytes, read_json, shown
+from emsync.music.piece import CLASSES
+from emsync.options import check_tempo
+from emsync.plugins import build_plugin
+from emsync.settings import Within, build
 from emsync.tokens import Tokenizer
+
+MOST_BYTES = 2**30  # of songs.jsonl: some four million songs
+LONGEST_LINE = 2**16  # bytes, for one song
+MANY = Within(0, 10**15)
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,16 +38,16 @@ class Song:
     """One song of a store."""
 
     path: str
-    start: int  # index of its first token
-    length: int  # tokens
-    seconds: float
-    classes: int  # bit c is set when class c plays
+    start: Annotated[int, MANY]  # index of its first token
+    length: Annotated[int, Within(1, 10**9)]  # tokens
+    seconds: Annotated[float, Within(0, 10**6)]
+    classes: Annotated[int, Within(0, 2 ** len(CLASSES) - 1)]  # bit c is set when class c plays
     group: str
-    rank: int = 0
-    density: float = 0.0  # notes a second of each instrument
-    valence: float | None = None  # in [-1, 1]
+    rank: Annotated[int, Within(-(10**9), 10**9)] = 0
+    density: Annotated[float, Within(0, 10**6)] = 0.0  # notes a second of each instrument
+    valence: Annotated[float | None, Within(-1, 1)] = None
     origin: str = ""  # where the valence comes from
-    arousal: float | None = None  # in [-1, 1] if labelled; else it comes from the density
+    arousal: Annotated[float | None, Within(-1, 1)] = None  # labelled; else it is the density's
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,36 +63,66 @@ class Store:
     @classmethod
     def open(cls, folder: Path) -> Self:
         """Open what ``prepare`` wrote; InputError when it is missing, unfinished or broken."""
+        name = shown(str(folder), 200)
+        if not (folder / "store.json").exists():
+            raise InputError(
+                f"{name} is not a store: it has no store.json; make one with `emsync prepare`"
+            )
+        head = read_json(folder / "store.json")
+        if "arousal" not in head:
+            raise InputError(f"{name} is half done; run `emsync prepare` to its end")
+        lines = read_bytes(folder / "songs.jsonl", MOST_BYTES)
         try:
-            head = json.loads((folder / "store.json").read_text())
-            if "arousal" not in head:
-                raise InputError(f"{str(folder)!r} is half done; run `emsync prepare` to its end")
-            with (folder / "songs.jsonl").open() as lines:
-                songs = [Song(**json.loads(line)) for line in lines]
-            if not songs:
-                raise InputError(f"the store {str(folder)!r} has no songs")
-            tokens = np.memmap(folder / "tokens.bin", np.uint16, "r")
-            kind = plugins.load(plugins.TOKENIZERS, head["tokenizer"]["name"], Tokenizer)
-            tokenizer = kind(**head["tokenizer"]["settings"])
-            arousal = Scale(**head["arousal"])
-            tempo = head.get("tempo")
-        except OSError as error:
+            songs = read_songs(lines)
+            tokenizer = build_plugin(plugins.TOKENIZERS, head.get("tokenizer"), Tokenizer)
+            arousal = build(Scale, head["arousal"], "arousal: ")
+            if arousal.high <= arousal.low:
+                raise ValueError("its arousal has no range")
+            if (tempo := head.get("tempo")) is not None:
+                check_tempo(tempo)
+        except (TypeError, ValueError) as error:
+            raise InputError(f"the store {name} is not sound: {error}") from error
+        if not songs:
+            raise InputError(f"the store {name} has no songs")
+        there = check_file(folder / "tokens.bin") / 2
+        if there != end_of(songs):
             raise InputError(
-                f"{str(folder)!r} is not a store ({error.strerror}: {error.filename}); "
-                "make one with `emsync prepare`"
-            ) from error
-        except (KeyError, TypeError, ValueError) as error:
-            raise InputError(f"the store {str(folder)!r} is not sound: {error}") from error
-        if len(tokens) < end_of(songs):
-            raise InputError(
-                f"the store {str(folder)!r} has {len(tokens)} tokens of {end_of(songs)}; "
+                f"the store {name} has {there:g} tokens of {end_of(songs)}; "
                 "run `emsync prepare` again"
             )
+        if head.get("songs", digest := hashlib.sha256(lines).hexdigest()) != digest:
+            raise InputError(
+                f"the store {name} is damaged: songs.jsonl is not what was written; prepare it anew"
+            )
+        tokens = np.memmap(folder / "tokens.bin", np.uint16, "r")
         return cls(tokens, songs, tokenizer, arousal, tempo)
 
     def ids(self, song: Song) -> NDArray[np.int64]:
-        """Return the tokens of one song, header first."""
-        return self.tokens[song.start : song.start + song.length].astype(np.int64)
+        """Return the tokens of one song, header first; InputError where they are none."""
+        ids = self.tokens[song.start : song.start + song.length].astype(np.int64)
+        if ids.max() >= self.tokenizer.vocab_size:
+            raise InputError(
+                f"the store is damaged: {shown(song.path)} has the token {ids.max()}, and the "
+                f"tokenizer {self.tokenizer.vocab_size}; prepare it anew"
+            )
+        return ids
+
+
+def read_songs(lines: bytes) -> list[Song]:
+    """Return the songs that the lines of songs.jsonl stand for; ValueError names a wrong line."""
+    songs: list[Song] = []
+    for number, line in enumerate(lines.splitlines(), 1):
+        place = f"songs.jsonl, line {number}: "
+        if len(line) > LONGEST_LINE:
+            raise ValueError(f"{place}it has more than {LONGEST_LINE} bytes")
+        try:
+            song = build(Song, parse_json(line.decode("utf-8"), "it"))
+            if song.start != end_of(songs):
+                raise ValueError(f"start is {song.start}, not {end_of(songs)}")
+        except (InputError, ValueError) as error:
+            raise ValueError(f"{place}{error}") from error
+        songs.append(song)
+    return songs
 
 
 def end_of(songs: Sequence[Song]) -> int:

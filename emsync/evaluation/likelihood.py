@@ -25,8 +25,8 @@ from numpy.typing import NDArray
 
 from emsync.data.crops import Passage, droppable, window
 from emsync.data.songs import Named, find_songs, read_song
-from emsync.data.split import song_key
-from emsync.errors import AssetError, InputError
+from emsync.data.split import read_keys, song_key
+from emsync.errors import InputError
 from emsync.model.composer import Composer
 from emsync.progress import Progress, silent
 from emsync.tokens import Ids
@@ -67,13 +67,7 @@ def untrained(sources: Sequence[Path], checkpoint: Path, limit: int | None = Non
     Training leaves ``trained.npy``: the keys of its songs and of other versions of them. At most
     ``limit`` songs, spread evenly over their names.
     """
-    try:
-        keys = np.load(checkpoint / "trained.npy", allow_pickle=False)
-    except (OSError, ValueError) as error:
-        raise AssetError(
-            f"it is unknown what {str(checkpoint)!r} was trained on: {error}; training writes that "
-            "file beside the weights"
-        ) from error
+    keys = read_keys(checkpoint)
     songs = [named for named in find_songs(sources) if song_key(named[0]) not in keys]
     if limit is None or limit >= len(songs):
         return songs

@@ -137,9 +137,9 @@ class Composer:
         config = read_config(folder)
         place = f"{shown(str(folder / 'config.json'), 200)} is not valid: "
         try:
-            tokenizer = build_plugin(plugins.TOKENIZERS, config["tokenizer"], Tokenizer)
+            tokenizer = plugins.build_plugin(plugins.TOKENIZERS, config["tokenizer"], Tokenizer)
             conditioners = [
-                build_plugin(plugins.CONDITIONERS, one, Conditioner)
+                plugins.build_plugin(plugins.CONDITIONERS, one, Conditioner)
                 for one in config["conditioners"]
             ]
             shape = build(ModelConfig, config["model"], "[model] ")
@@ -232,21 +232,6 @@ def read_config(folder: Path) -> dict[str, Any]:
 def describe(plugin: Tokenizer | Conditioner) -> dict[str, Any]:
     """Return the name and settings that build ``plugin`` again."""
     return {"name": plugin.name, "settings": asdict(plugin)}
-
-
-def build_plugin(group: str, entry: Any, kind: type[plugins.Plugin]) -> plugins.Plugin:
-    """Return the plug-in that ``describe`` described; UsageError where an entry is none."""
-    named = build(_Entry, entry, f"{group}: ")
-    found = plugins.load(group, named.name, kind)
-    return build(found, named.settings, f"{group}: {named.name}: ")
-
-
-@dataclass(frozen=True)
-class _Entry:
-    """A plug-in in a file: what ``describe`` returns."""
-
-    name: str
-    settings: Any
 
 
 def _tempo(value: Any) -> float | None:

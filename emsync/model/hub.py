@@ -11,6 +11,7 @@ from huggingface_hub import ModelHubMixin, snapshot_download
 from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 
 from emsync.errors import AssetError
+from emsync.limits import one_line, shown
 from emsync.model.composer import Composer
 
 FILES = ("config.json", "model.safetensors", "README.md")
@@ -42,5 +43,5 @@ def fetch(repository: str, revision: str | None = None) -> Path:
     try:
         return Path(snapshot_download(repository, revision=revision, allow_patterns=list(FILES)))
     except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
-        reason = str(error).strip().splitlines()[0]
-        raise AssetError(f"cannot fetch the checkpoint {repository!r}: {reason}") from error
+        reason = one_line(next(iter(str(error).strip().splitlines()), type(error).__name__))
+        raise AssetError(f"cannot fetch the checkpoint {shown(repository)}: {reason}") from error
