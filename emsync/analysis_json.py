@@ -23,6 +23,8 @@ from emsync.video.footage import Curve
 FORMAT = 1  # raised when a field changes its meaning
 MOST_CUTS = 100_000
 FASTEST_FILM = 1_000_000  # frames a second
+MOST_SECONDS = 200_000.0  # of a film: more than two days
+MOST_MOTION = 1e6
 GAPLESS = 0.01  # seconds by which states that were written by hand may miss each other
 ROUNDING = 0.01  # by which probabilities rounded by hand may miss 1
 
@@ -38,15 +40,17 @@ def read_fields(data: Mapping[str, Any], name: str) -> dict[str, Any]:
         if "duration" not in data:
             raise _FieldError("the key 'duration' is missing; it is the length in seconds")
         duration = _real(data["duration"], "duration")
-        if duration <= 0:
-            raise _FieldError(f"duration is {duration}; it must be more than 0 seconds")
+        if not 0 < duration <= MOST_SECONDS:
+            raise _FieldError(
+                f"duration is {duration}; it must be more than 0 seconds, up to {MOST_SECONDS:g}"
+            )
         listed = _list(data.get("cuts", []), "cuts", MOST_CUTS)
         cuts = [_cut(cut, f"cuts[{i}]", duration) for i, cut in enumerate(listed)]
         return {
             "duration": duration,
             "fps": _rate(data.get("fps", "0")),
             "cuts": tuple(sorted(cuts, key=lambda c: c.time)),
-            "motion": _curve(data, "motion", duration, 0.0, math.inf),
+            "motion": _curve(data, "motion", duration, 0.0, MOST_MOTION),
             "valence": _feeling(data, "valence"),
             "arousal": _feeling(data, "arousal"),
             "tempo": _tempo(data),

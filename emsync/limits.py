@@ -100,16 +100,19 @@ def read_bytes(path: Path, most: int = MOST_BYTES, error: type[EmsyncError] = In
     """Return the content of the file or pipe at ``path``; ``error`` says why it cannot be read."""
     name = shown(str(path), 200)
     try:
+        if path.is_dir():
+            raise error(f"cannot read {name}: it is a folder; name a file")
         # a pipe without a writer would keep an ordinary open waiting
         descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
         with os.fdopen(descriptor, "rb", buffering=0) as file:
             mode = os.fstat(descriptor).st_mode
             if not (stat.S_ISREG(mode) or stat.S_ISFIFO(mode)):
-                what = "a folder" if stat.S_ISDIR(mode) else "a device"
-                raise error(f"cannot read {name}: it is {what}; name a file")
+                raise error(f"cannot read {name}: it is a device; name a file")
             data = bytearray()
             if stat.S_ISREG(mode) and os.fstat(descriptor).st_size > most:
-                raise error(f"cannot read {name}: it has more than {most} bytes, too many")
+                raise error(
+                    f"cannot read {name}: it has more than {most} bytes, which are too many"
+                )
             while len(data) <= most:
                 if stat.S_ISFIFO(mode) and not select.select([file], [], [], PATIENCE)[0]:
                     raise error(f"cannot read {name}: nothing came from the pipe")
@@ -122,7 +125,7 @@ def read_bytes(path: Path, most: int = MOST_BYTES, error: type[EmsyncError] = In
         text = getattr(reason, "strerror", None) or str(reason)
         raise error(f"cannot read {name}: {text}") from reason
     if len(data) > most:
-        raise error(f"cannot read {name}: it has more than {most} bytes, too many")
+        raise error(f"cannot read {name}: it has more than {most} bytes, which are too many")
     return bytes(data)
 
 

@@ -126,6 +126,12 @@ def whole_feeling(arc: Sequence[State]) -> Feeling | None:
     return mean([Feeling.at(s.valence, s.arousal) for s in arc], [s.length for s in arc])
 
 
+def check_arc(path: Path) -> None:
+    """Refuse an arc file that cannot be read for a film of any length; a pipe is left for later."""
+    if path.is_file() or not path.exists():
+        read_arc(path, math.inf)
+
+
 def read_arc(path: Path, duration: float) -> tuple[State, ...]:
     """Read the arc of a film of ``duration`` seconds from a CSV file.
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Self
 
-from emsync.emotion.arc import read_arc
+from emsync.emotion.arc import check_arc, read_arc
 from emsync.emotion.estimator import Estimator, Feeling, Span, mean
 from emsync.emotion.plane import check_affect, parse_emotion
 from emsync.errors import UsageError
@@ -56,6 +56,7 @@ class File(Estimator):
     def given(cls, argument: str) -> Self:
         if not argument:
             raise UsageError("the estimator 'file' needs its file, such as file:arc.csv")
+        check_arc(Path(argument))  # before the film is watched
         return cls(Path(argument))
 
     def feel(self, footage: Footage, spans: Sequence[Span]) -> list[Feeling]:
