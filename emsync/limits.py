@@ -99,6 +99,7 @@ def check_file(path: Path, error: type[EmsyncError] = InputError) -> int:
 def read_bytes(path: Path, most: int = MOST_BYTES, error: type[EmsyncError] = InputError) -> bytes:
     """Return the content of the file or pipe at ``path``; ``error`` says why it cannot be read."""
     name = shown(str(path), 200)
+    too_many = error(f"cannot read {name}: it has more than {most} bytes, which are too many")
     try:
         if path.is_dir():
             raise error(f"cannot read {name}: it is a folder; name a file")
@@ -125,7 +126,7 @@ def read_bytes(path: Path, most: int = MOST_BYTES, error: type[EmsyncError] = In
         text = getattr(reason, "strerror", None) or str(reason)
         raise error(f"cannot read {name}: {text}") from reason
     if len(data) > most:
-        raise error(f"cannot read {name}: it has more than {most} bytes, which are too many")
+        raise too_many
     return bytes(data)
 
 

@@ -13,6 +13,17 @@ def silent(stage: str, share: float) -> None:
     """Show nothing."""
 
 
+def clock(seconds: float) -> str:
+    """Return seconds as people read them.
+
+    >>> clock(75.4), clock(7384)
+    ('1:15', '2:03:04')
+    """
+    minutes, rest = divmod(int(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
 @dataclass
 class Stopwatch:
     """Seconds spent in each stage."""

@@ -331,18 +331,23 @@ def test_an_interrupt_leaves_nothing_behind(
 
 
 def test_progress_in_a_pipe_is_a_line_now_and_then(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """Also while a stage says nothing, as one call into another library does."""
     from emsync.cli import common
 
-    now = 0.0
-    monkeypatch.setattr(time, "monotonic", lambda: now)
+    monkeypatch.setattr(common, "SILENCE", 0.05)
     with common.progress() as show:
-        for second in range(25):
-            now = float(second)
-            show("Training, loss 1.5", second / 25)
-    out, err = capsys.readouterr()
-    assert (out, err) == ("", "emsync: Training, loss 1.5, 40%\nemsync: Training, loss 1.5, 80%\n")
+        time.sleep(0.12)
+        show("Training, loss 1.5", 0.4)
+        time.sleep(0.3)
+    out, err = capfd.readouterr()
+    lines = err.splitlines()
+    assert out == "" and lines[0] == "emsync: Starting, 0% after 0:00"
+    assert lines.count("emsync: Training, loss 1.5, 40% after 0:00") >= 2
+    with common.progress() as show:
+        show("Quick", 0.5)
+    assert capfd.readouterr() == ("", "")
 
 
 def test_what_does_not_fit_the_film_is_refused_before_it_is_watched(

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 import shutil
 import signal
 import socket
@@ -15,22 +16,29 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import save_file
 
+from emsync.cli import main
 from emsync.data.crops import Cropping
 from emsync.data.prepare import prepare
 from emsync.data.split import is_held_out, song_key, split, trained_keys
 from emsync.data.store import Store
 from emsync.errors import AssetError, EmsyncError, InputError, UsageError
+from emsync.locks import locked
 from emsync.model.composer import Composer, find_checkpoint, read_config
 from emsync.model.transformer import EventTransformer, ModelConfig
 from emsync.music.piece import PIANO, Piece, to_score
 from emsync.options import CHECKPOINT, Sampling
+from emsync.settings import settings_of
 from emsync.training.accelerator import SingleProcess
 from emsync.training.batches import Crops
 from emsync.training.config import TrainConfig
+from emsync.training.example import example, reference, write
 from emsync.training.loop import optimizers, rate_at, set_up, train, with_conditioners
 from emsync.training.resume import restore, save
+from emsync.training.words import Teller
 from emsync_conditioners.boundaries import Boundaries
+from emsync_conditioners.onset_density import OnsetDensity
 from emsync_conditioners.valence_arousal import ValenceArousal
 from emsync_tokenizers.events import Events
 
@@ -46,6 +54,7 @@ from pathlib import Path
 import torch
 torch.set_num_threads(1)
 from emsync.training.config import TrainConfig
+from emsync.training.example import example, reference, write
 from emsync.training.loop import train
 if __name__ == "__main__":
     def report(state, figures):
@@ -370,6 +379,158 @@ def test_settings_that_cannot_be_are_refused_by_name(
     (tmp_path / "run.toml").write_text('store = "s"\nout = "o"\n' + text)
     with pytest.raises(error, match=reason):
         TrainConfig.load(tmp_path / "run.toml")
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("steps = -1", "steps is -1, not a whole number from 0 to"),
+        ("steps = 1\nbatch = 0", "batch is 0, not"),
+        ("steps = 1\nrate = nan", "run.toml' is not TOML"),
+        ("steps = 1\nrate = 0", "rate is 0, not a number from 1e-09 to 10"),
+        ("steps = 1\nvalidation_crops = 0", "validation_crops is 0"),
+        ("steps = 1\nvalidate_every = 0", "validate_every is 0"),
+        ("steps = 1\nseed = -1", "seed is -1"),
+        ("steps = 1\nbf16 = 1", "bf16 is 1, not true or false"),
+        ("steps = 1\nstart_from = 3", "start_from is 3, not text"),
+        ("steps = 1\nconditioners = 'metre'", "conditioners is 'metre', not a list"),
+        ("steps = 1\nconditioners = [1]", "an entry of conditioners is 1"),
+        ("steps = 1\nconditioners = ['metre', 'metre']", "'metre' is named twice"),
+        ("steps = 1\n[model]\ndepth = 1000000000", r"\[model\] depth is 1000000000, not"),
+        ("steps = 1\n[model]\nwidth = 0", r"\[model\] width is 0, not"),
+        ("steps = 1\n[model]\nwidth = 100\nheads = 7", "leave heads out, which gives 2"),
+        ("steps = 1\n[model]\ndropout = 'x'", r"\[model\] dropout is 'x'"),
+        ("steps = 1\n[cropping]\ntranspose = -1", r"\[cropping\] transpose is -1"),
+        ("steps = 1\n[cropping.drop]\nvalence = 2", r"\[cropping\] drop.valence is 2"),
+        ("x = " + "[" * 5000, "deep"),
+    ],
+)
+def test_a_value_out_of_its_range_is_refused_by_key_and_range(
+    text: str, reason: str, tmp_path: Path
+) -> None:
+    (tmp_path / "run.toml").write_text('store = "s"\nout = "o"\n' + text)
+    with pytest.raises((UsageError, InputError), match=reason):
+        TrainConfig.load(tmp_path / "run.toml")
+
+
+def test_a_network_that_memory_cannot_hold_is_refused_before_any_is_asked_for(
+    store: Path, tmp_path: Path
+) -> None:
+    large = ModelConfig(0, width=8192, depth=256)
+    with pytest.raises(UsageError, match=r"a network of 2\.\d+e\+11 parameters takes"):
+        train(settings(store, tmp_path, model=large))
+
+
+@pytest.mark.parametrize("width", [8, 36, 64, 100, 192, 333])
+def test_what_is_left_out_of_a_network_follows_its_width(width: int) -> None:
+    for conditioners in ((), (Boundaries(),), (Boundaries(), ValenceArousal(), OnsetDensity())):
+        model = EventTransformer(ModelConfig(20, width=width, context=8), conditioners)
+        features = {c.name: torch.zeros(1, 4 if c.place == "position" else 2, c.channels)
+                    for c in conditioners}  # fmt: skip
+        assert model(torch.zeros(1, 4, dtype=torch.int64), features).shape == (1, 4, 20)
+    shapes = [ModelConfig(20, width=w) for w in (64, 256, 512)]
+    assert [(s.depth, s.heads) for s in shapes] == [(1, 1), (6, 4), (11, 8)]
+
+
+def test_the_example_holds_every_setting_and_trains(store: Path, tmp_path: Path) -> None:
+    text = example()
+    kinds = (TrainConfig, ModelConfig, Cropping)
+    for name in {s.name for kind in kinds for s in settings_of(kind)} - {"vocab_size"}:
+        assert re.search(rf"^(# )?{name} = |^\[(cropping\.)?{name}\]", text, re.M), name
+    uncommented = re.sub(r"^# (\w+ = )", r"\1", text, flags=re.M)
+    (tmp_path / "all.toml").write_text(uncommented)
+    TrainConfig.load(tmp_path / "all.toml")  # the defaults that it names are ones that can be
+    path = write(tmp_path / "run.toml")
+    with pytest.raises(UsageError, match="is there already"):
+        write(path)
+    assert TrainConfig.load(path).model == ModelConfig(0, width=256, context=766, dropout=0.0)
+    small = text.replace('"store"', json.dumps(str(store))).replace("minutes = 30.0", "steps = 2")
+    small = small.replace('"runs/mine"', json.dumps(str(tmp_path / "out")))
+    small = small.replace("# bf16 = true", "bf16 = false").replace("width = 256", "width = 32")
+    small = small.replace("context = 766", "context = 48")
+    path.write_text(small)
+    shape = train(TrainConfig.load(path)).model.config
+    assert (shape.width, shape.depth, shape.heads, shape.position_channels) == (32, 1, 1, 16)
+
+
+def test_the_recipe_holds_the_reference_of_every_setting() -> None:
+    recipe = Path(__file__).parents[1] / "docs" / "recipes" / "train.md"
+    assert reference() in recipe.read_text(encoding="utf-8")
+
+
+def test_a_run_tells_how_it_goes_and_where_it_is(
+    store: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = settings(store, tmp_path / "out", steps=4)
+    path, shown = toml(tmp_path / "run.toml", config), []
+    teller = Teller(config, lambda stage, share: shown.append((stage, share)))
+    train(config, teller.tell)
+    assert shown[0][0].startswith("Training, step 1, loss ") and shown[-1][1] == 1.0
+    assert re.search(r"step 4, loss [\d.]+, held out [\d.]+, [\d,]+ tokens/s$", shown[-1][0])
+    assert len({stage.partition(",")[0] for stage, _ in shown}) == 1  # one bar
+    assert main(["train", str(path)]) == 0  # its budget is spent
+    out = capsys.readouterr().out
+    assert "its budget is spent" in out
+    assert f"emsync generate clip.mp4 --out score.mid --checkpoint {tmp_path / 'out'}" in out
+    path = toml(path, replace(config, steps=6))
+    assert main(["train", str(path)]) == 0
+    out = capsys.readouterr().out
+    assert f"{tmp_path / 'out'}: 6 steps, " in out and ", loss " in out and ", held out " in out
+
+
+def test_the_first_save_that_fails_says_that_nothing_is_saved(
+    store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    config = settings(store, tmp_path / "out", steps=1)
+    monkeypatch.setattr("emsync.training.resume.save_file", full)
+    with pytest.raises(EmsyncError, match="nothing of the run is saved yet"):
+        train(config)
+    assert not list((tmp_path / "out").glob("*.safetensors"))
+    assert not (tmp_path / "out" / "saving").exists()
+    monkeypatch.setattr("emsync.training.resume.save_file", save_file)
+    train(config)
+    monkeypatch.setattr("emsync.training.resume.save_file", full)
+    with pytest.raises(EmsyncError, match="the last save is good"):
+        train(replace(config, steps=2))
+    monkeypatch.setattr("emsync.training.resume.save_file", save_file)
+    train(replace(config, steps=2))
+
+
+def test_two_runs_cannot_train_in_one_folder(store: Path, tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir()
+    with locked(tmp_path / "out", "training in"):
+        with pytest.raises(EmsyncError, match="another process is training in"):
+            train(settings(store, tmp_path / "out", steps=1))
+        assert [path.name for path in (tmp_path / "out").iterdir()] == [".lock"]
+    train(settings(store, tmp_path / "out", steps=1))
+    assert not (tmp_path / "out" / ".lock").exists()
+
+
+def test_a_damaged_run_is_refused_and_not_gone_on_with(store: Path, tmp_path: Path) -> None:
+    config, out = settings(store, tmp_path, steps=1), tmp_path
+    train(config)
+    more = replace(config, steps=2)
+    for name, contents in {
+        "train.json": (b"{", b"[]", b"{}", b'{"config": {"optimizer": "muon"}}',
+                       b'{"config": {"optimizer": "muon"}, "progress": {"step": -1}}'),
+        "optimizer.safetensors": (b"", b"\xff" * 100),
+        "metrics.csv": (b"step\nx\n", b"\xff"),
+        "trained.npy": (b"",),
+    }.items():  # fmt: skip
+        good = (out / name).read_bytes()
+        for content in contents:
+            (out / name).write_bytes(content)
+            if name == "trained.npy":  # written anew
+                continue
+            with pytest.raises((AssetError, InputError)):
+                train(more)
+        (out / name).write_bytes(good)
+    save_file({"0.0.exp_avg": torch.zeros(3)}, out / "optimizer.safetensors")
+    with pytest.raises(AssetError, match="does not fit the network"):
+        train(more)
 
 
 def test_a_run_cannot_change_its_optimizer(store: Path, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import sys
+import threading
 import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
@@ -14,6 +15,7 @@ import typer
 from emsync.errors import EmsyncWarning
 from emsync.limits import one_line
 from emsync.options import ESTIMATOR
+from emsync.progress import clock
 
 SILENCE = 10.0  # seconds between two lines of progress where there is no terminal
 
@@ -39,21 +41,31 @@ def progress() -> Iterator[Callable[[str, float], None]]:
 
     console = Console(stderr=True)
     if not console.is_terminal:
-        yield _lines()
+        with _lines() as show:
+            yield show
         return
-    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+    from rich.markup import escape
+    from rich.progress import (
+        BarColumn,
+        Progress,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
 
     columns = (
         TextColumn("{task.description}"),
-        BarColumn(),
+        BarColumn(20),
         TextColumn("{task.percentage:3.0f} %"),
+        TimeElapsedColumn(),
+        TextColumn("left"),
         TimeRemainingColumn(),
     )
     with Progress(*columns, console=console, transient=True) as bars:
         tasks: dict[str, Any] = {}
 
         def show(stage: str, share: float) -> None:
-            name = stage.partition(",")[0]
+            name, stage = stage.partition(",")[0], escape(stage)
             if name not in tasks:
                 tasks[name] = bars.add_task(stage, total=1.0)
             bars.update(tasks[name], description=stage, completed=min(1.0, max(0.0, share)))
@@ -61,17 +73,31 @@ def progress() -> Iterator[Callable[[str, float], None]]:
         yield show
 
 
-def _lines() -> Callable[[str, float], None]:
-    """Return what prints a line to stderr when a stage has gone on for a while."""
-    told = time.monotonic()
+@contextmanager
+def _lines() -> Iterator[Callable[[str, float], None]]:
+    """Yield what notes how far work is; every SILENCE seconds a line on stderr tells it.
+
+    A thread of its own prints, since work may be long between two notes.
+    """
+    begun, now, done = time.monotonic(), ("Starting", 0.0), threading.Event()
 
     def show(stage: str, share: float) -> None:
-        nonlocal told
-        if (now := time.monotonic()) - told >= SILENCE:
-            told = now
-            print(f"emsync: {stage}, {min(1.0, max(0.0, share)):.0%}", file=sys.stderr, flush=True)
+        nonlocal now
+        now = (stage, share)
 
-    return show
+    def tell() -> None:
+        while not done.wait(SILENCE):
+            (stage, share), passed = now, int(time.monotonic() - begun)
+            said = f"emsync: {stage}, {min(1.0, max(0.0, share)):.0%} after {clock(passed)}"
+            print(said, file=sys.stderr, flush=True)
+
+    teller = threading.Thread(target=tell, daemon=True)
+    teller.start()
+    try:
+        yield show
+    finally:
+        done.set()
+        teller.join()
 
 
 _notes: list[str] = []  # the warnings of this command, in order

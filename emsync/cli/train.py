@@ -1,12 +1,13 @@
 """What is installed, and learning from songs: ``plugins``, ``prepare``, ``train``."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from emsync.cli.app import app
 from emsync.cli.common import Json, print_report, progress
+from emsync.errors import UsageError
 
 
 @app.command()
@@ -32,7 +33,9 @@ def prepare(
         float | None, typer.Option(help="bring all songs to so many beats a minute")
     ] = None,
     tokenizer: Annotated[str, typer.Option(help="its plug-in's name")] = "events",
-    workers: Annotated[int | None, typer.Option(help="processes", show_default="all cores")] = None,
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="processes", show_default="all cores")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Turn Lakh Pianoroll or MIDI files into a store to train on."""
@@ -53,16 +56,29 @@ def prepare(
 
 @app.command()
 def train(
-    config: Annotated[Path, typer.Argument(metavar="CONFIG.toml", help="the settings of the run")],
+    config: Annotated[
+        Path | None, typer.Argument(metavar="[CONFIG.toml]", help="the settings of the run")
+    ] = None,
+    example: Annotated[
+        bool, typer.Option("--example", help="write a commented CONFIG.toml, or print it")
+    ] = False,
 ) -> None:
     """Train a model on a store; run it again to go on where it stopped."""
+    if example:
+        from emsync.training.example import example as text
+        from emsync.training.example import write
+
+        print(text() if config is None else write(config), end="" if config is None else "\n")
+        return
+    if config is None:
+        raise UsageError("train what? name a CONFIG.toml; `emsync train --example` prints one")
     from emsync.training.config import TrainConfig
     from emsync.training.loop import train as run
+    from emsync.training.words import Teller
 
     settings = TrainConfig.load(config)
     with progress() as show:
-
-        def tell(progress: Any, row: dict[str, float]) -> None:
-            show(f"Training, loss {row['loss']:.3f}", progress.share(settings))
-
-        run(settings, tell)
+        show("Training", 0.0)
+        teller = Teller(settings, show)
+        run(settings, teller.tell)
+    print(teller.closing(str(config)))
