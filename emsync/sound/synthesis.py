@@ -1,13 +1,15 @@
 """A score played with a sound font: by FluidSynth, or by symusic where that is not installed."""
 
 import io
+import itertools
 import math
-from collections.abc import Callable
-from contextlib import redirect_stdout
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, redirect_stdout
 from ctypes import c_int, c_void_p
-from functools import cache, partial
+from functools import cache, lru_cache, partial
 from importlib.util import find_spec
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from types import ModuleType
 from typing import Any, NamedTuple, cast
 
@@ -19,12 +21,16 @@ from emsync.errors import AssetError, UsageError
 from emsync.files import check_suffix, check_target
 from emsync.formats.general_midi import DRUM_CHANNEL, EXPRESSION, PAN, VOLUME
 from emsync.formats.smf import read_score
+from emsync.isolated import isolated
+from emsync.limits import shown
 from emsync.options import PathLike
 from emsync.sound.audio import OUTPUT_RATE, Audio, finish, write_wav
+from emsync.sound.soundfont import DRUM_BANK, SoundFont, read_soundfont, write_part
 
 TAIL = 2.0  # seconds kept after the last note, for what still rings
 RELEASE = 0.4  # seconds; symusic cuts a note dead at its end, so it is faded out here
 RING = 2.5  # seconds; a drum rings, however short its note
+LONGEST = 300.0  # seconds that symusic holds a note, since it has to be in memory
 
 
 def render(
@@ -79,7 +85,7 @@ def synthesize(
     """
     score = read_score(score) if isinstance(score, Path) else score
     font = default_soundfont() if soundfont is None else soundfont
-    check_soundfont(font)
+    checked = check_soundfont(font)
     timed = cast(ScoreSecond, score.to("second"))
     parts = [_part(track) for track in timed.tracks if track.notes]
     end = max((float(part.ends.max()) for part in parts), default=0.0)
@@ -87,7 +93,7 @@ def synthesize(
     if parts:  # FluidSynth's silence is a faint offset, ours is none
         library = _fluidsynth()
         if library is None:
-            _play_symusic(parts, font, rate, out)
+            _play_symusic(parts, checked, rate, out)
         else:
             _play_fluidsynth(library, parts, font, rate, out)
     return Audio(out, rate)
@@ -127,31 +133,37 @@ def _part(track: Any) -> _Part:
     )
 
 
-def check_soundfont(path: Path) -> None:
-    """Refuse a file that is not a whole SoundFont 2: the synthesizers crash or print on others.
-
-    A sound font is RIFF: form "sfbk" with the lists INFO, sdta and pdta (SoundFont 2.04, 4.1).
-    """
-    name = repr(str(path))
-    lists: set[bytes] = set()
+def check_soundfont(path: Path) -> SoundFont:
+    """Return the font at ``path``, read once; AssetError where no synthesizer plays it."""
     try:
-        with path.open("rb") as file:
-            size = file.seek(0, io.SEEK_END)
-            file.seek(0)
-            head = file.read(12)
-            if head[:4] != b"RIFF" or head[8:] != b"sfbk":
-                raise AssetError(f"{name} is not a sound font; give an .sf2 or .sf3 file")
-            end = 8 + int.from_bytes(head[4:8], "little")
-            at = 12
-            while at + 12 <= min(end, size):
-                file.seek(at)
-                chunk = file.read(12)
-                lists.add(chunk[8:])
-                at += 8 + (length := int.from_bytes(chunk[4:8], "little")) + length % 2
+        status = path.stat()
     except OSError as error:
+        name = shown(str(path), 200)
         raise AssetError(f"cannot read the sound font {name}: {error.strerror}") from error
-    if max(at, end) > size + 1 or not lists >= {b"INFO", b"sdta", b"pdta"}:
-        raise AssetError(f"the sound font {name} is cut off or broken; fetch it again")
+    return _checked(path.absolute(), status.st_mtime_ns, status.st_size)
+
+
+@lru_cache(8)
+def _checked(path: Path, changed: int, size: int) -> SoundFont:
+    """Return the font at ``path``, which ``changed`` and ``size`` tell from an earlier one there.
+
+    FluidSynth is native code that reads a stranger's file, so it loads it in a process of its own
+    first. symusic gets no font that we did not write.
+    """
+    font = read_soundfont(path)
+    if path != default_soundfont() and _fluidsynth() is not None:
+        isolated(
+            try_fluidsynth, path, name=f"the sound font {shown(str(path), 200)}", error=AssetError
+        )
+    return font
+
+
+def try_fluidsynth(path: Path) -> None:
+    """Load the font at ``path`` with FluidSynth and play a chord; AssetError where it cannot."""
+    library = _fluidsynth()
+    assert library is not None
+    part = _Part(0, False, np.array([36, 60, 84]), np.full(3, 100), np.zeros(3), np.ones(3), [], [])
+    _play_fluidsynth(library, [part], path, OUTPUT_RATE, np.zeros((OUTPUT_RATE, 2), np.float32))
 
 
 @cache
@@ -227,35 +239,45 @@ def _play_fluidsynth(
         synth.delete()
 
 
-def _play_symusic(parts: list[_Part], font: Path, rate: int, out: Float32s) -> None:
+def _play_symusic(parts: list[_Part], font: SoundFont, rate: int, out: Float32s) -> None:
     """Play ``parts`` into the (N, 2) zeros ``out`` with symusic's synthesizer.
 
     It ignores velocities and controllers and ends every note dead, drums too. So it plays each
     pitch of a part once, as long as needed, and the notes are cut from that.
     """
-    from symusic import Synthesizer
-
-    try:
-        synth = Synthesizer(font, rate, 0)
-    except (RuntimeError, ValueError) as error:
-        raise AssetError(f"symusic cannot load the sound font {str(font)!r}: {error}") from error
     fade = np.geomspace(1, 0.01, round(RELEASE * rate), dtype=np.float32)[:, None]
     for part in parts:
-        bus = np.zeros_like(out)
-        held = np.maximum(part.ends - part.starts, RING if part.is_drum else 0.0)
+        held = np.clip(part.ends - part.starts, RING if part.is_drum else 0.0, LONGEST)
         lengths = np.round(held * rate).astype(np.int64)  # (N,) samples before the release
         gains = (part.velocities / 127.0) ** 2  # SoundFont 2.04, 8.4.1: a concave 96 dB
-        for pitch in np.unique(part.pitches):
-            mine = np.flatnonzero(part.pitches == pitch)
-            seconds = lengths[mine].max() / rate + RELEASE
-            tone = _tone(synth, part, int(pitch), seconds)
-            for i in mine:
-                note = tone[: lengths[i] + len(fade)] * np.float32(gains[i])
-                note[lengths[i] :] *= fade[: max(0, len(note) - lengths[i])]
-                begin = round(part.starts[i] * rate)
-                room = bus[begin : begin + len(note)]
-                room += note[: len(room)]
-        out += bus * _channel_gains(part.controls, len(bus), rate)
+        channel = _ChannelGains(part.controls, len(out), rate)
+        with _symusic(part, font, rate) as synth:
+            for pitch in np.unique(part.pitches):
+                mine = np.flatnonzero(part.pitches == pitch)
+                seconds = lengths[mine].max() / rate + RELEASE
+                tone = _tone(synth, part, int(pitch), seconds)
+                for i in mine:
+                    note = tone[: lengths[i] + len(fade)] * np.float32(gains[i])
+                    note[lengths[i] :] *= fade[: max(0, len(note) - lengths[i])]
+                    begin = round(part.starts[i] * rate)
+                    room = out[begin : begin + len(note)]
+                    room += channel.applied(note[: len(room)], begin)
+
+
+@contextmanager
+def _symusic(part: _Part, font: SoundFont, rate: int) -> Iterator[Any]:
+    """Yield symusic's synthesizer with what of ``font`` the part plays."""
+    from symusic import Synthesizer
+
+    with TemporaryDirectory(prefix="emsync-") as folder:
+        file = Path(folder) / "part.sf2"
+        bank = DRUM_BANK if part.is_drum else 0
+        write_part(font, bank, part.program, part.pitches.tolist(), rate, file)
+        try:
+            yield Synthesizer(file, rate, 0)
+        except (RuntimeError, ValueError) as error:
+            name = shown(str(font.path), 200)
+            raise AssetError(f"symusic cannot play the sound font {name}: {error}") from error
 
 
 def _tone(synth: Any, part: _Part, pitch: int, seconds: float) -> Float32s:
@@ -268,20 +290,34 @@ def _tone(synth: Any, part: _Part, pitch: int, seconds: float) -> Float32s:
     return np.asarray(synth.render(score), np.float32).T
 
 
-def _channel_gains(controls: list[tuple[float, int, int]], length: int, rate: int) -> Float32s:
-    """Return the (length, 2) gains that volume, expression and pan ask for.
+class _ChannelGains:
+    """The gains that volume, expression and pan ask for, from one change to the next.
 
     Volume and expression are squared, pan is of constant power (General MIDI 2, 3.3).
     """
 
-    def curve(number: int, start: int) -> Float64s:
-        values = np.full(length, float(start))
-        for time, which, value in sorted(controls):
-            if which == number:
-                values[round(time * rate) :] = value
-        return values
+    def __init__(self, controls: list[tuple[float, int, int]], length: int, rate: int) -> None:
+        now = {VOLUME: 100, EXPRESSION: 127, PAN: 64}
+        steps = {0: self._gains(now)}  # sample: left and right from there on
+        for time, number, value in sorted(controls):
+            if number in now:
+                now[number] = value
+                steps[min(round(time * rate), length)] = self._gains(now)
+        self._starts = np.array(list(steps), np.int64)  # (C,) ascending
+        self._values = np.array(list(steps.values()), np.float32)  # (C, 2)
 
-    loudness = (curve(VOLUME, 100) * curve(EXPRESSION, 127) / 127**2) ** 2
-    angle = np.clip((curve(PAN, 64) - 1) / 126, 0, 1) * np.pi / 2
-    sides = np.stack([np.cos(angle), np.sin(angle)], axis=1) * np.sqrt(2)
-    return (sides * loudness[:, None]).astype(np.float32)
+    @staticmethod
+    def _gains(now: dict[int, int]) -> tuple[float, float]:
+        loudness = (now[VOLUME] * now[EXPRESSION] / 127**2) ** 2 * math.sqrt(2)
+        angle = min(max((now[PAN] - 1) / 126, 0), 1) * math.pi / 2
+        return loudness * math.cos(angle), loudness * math.sin(angle)
+
+    def applied(self, note: Float32s, begin: int) -> Float32s:
+        """Return the (n, 2) samples of a note that begins at sample ``begin``, in place."""
+        first, last = np.searchsorted(self._starts, [begin, begin + len(note)], side="right")
+        edges = [0, *(self._starts[first:last] - begin), len(note)]
+        for gain, (start, stop) in zip(
+            self._values[first - 1 : last], itertools.pairwise(edges), strict=True
+        ):
+            note[start:stop] *= gain
+        return note
