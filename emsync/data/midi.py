@@ -5,7 +5,7 @@ from pathlib import Path
 
 from emsync.data.lakh import MOST_SECONDS
 from emsync.errors import InputError
-from emsync.formats.smf import check_grid, read_score
+from emsync.formats.smf import load
 from emsync.music.piece import Piece, from_score
 
 
@@ -17,9 +17,8 @@ def read_midi(
     With a ``tempo`` in beats a minute the whole song is brought to it; without, it keeps its own.
     Raises InputError, with the reason, for what is not MIDI or not a song.
     """
-    score = read_score(path)
+    score = load(path).score  # without a word on repairs, of which a corpus has thousands
     try:
-        check_grid(score)
         if tempo is not None:
             from symusic.core import TempoTick, TempoTickList
 

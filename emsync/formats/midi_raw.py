@@ -1,8 +1,7 @@
 """A MIDI file as raw events in absolute ticks, faults and all, for its check."""
 
 import io
-import re
-from collections import defaultdict
+from collections import defaultdict, deque
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -13,12 +12,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from emsync.arrays import Seconds
-from emsync.errors import InputError
 from emsync.formats.labels import ascii_name
-from emsync.formats.smf import MOST_BYTES
+from emsync.formats.smf import load
 from emsync.music.ticks import tick_seconds
-
-_KEY = re.compile(rb"(\xff\x59\x02)(?![\xf9-\xff\x00-\x07][\x00\x01])..", re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -42,7 +38,8 @@ class RawMidi:
     tracks: list[list[tuple[int, Any]]]  # each with its events in order
     notes: list[RawNote]
     strays: int  # note-offs that end nothing
-    damage: tuple[str, ...]  # what had to be mended to read it
+    repairs: tuple[str, ...]  # what it held that was repaired
+    unended: tuple[int, ...]  # the tracks that had no end-of-track
 
     def events(self, *kinds: str) -> list[tuple[int, int, Any]]:
         """Return tick, track and message of the events of ``kinds``, by tick."""
@@ -107,53 +104,28 @@ class RawMidi:
 
 def read_raw(path: Path) -> RawMidi:
     """Read the MIDI file at ``path``; InputError when it is none."""
-    try:
-        data = path.read_bytes() if path.stat().st_size <= MOST_BYTES else None
-    except OSError as error:
-        raise InputError(f"cannot read {str(path)!r}: {error.strerror}") from error
-    if data is None:
-        raise InputError(f"{str(path)!r} is larger than {MOST_BYTES} bytes; no score is")
-    if data[:4] != b"MThd":
-        raise InputError(f"{str(path)!r} is not a MIDI file: it does not begin with 'MThd'")
-    file, damage = _parse(data, path)
-    if file.ticks_per_beat <= 0:
-        raise InputError(f"{str(path)!r} counts SMPTE frames instead of beats; export it in beats")
+    repaired = load(path).repaired
+    file = mido.MidiFile(file=io.BytesIO(repaired.content))
     tracks = []
     for messages in file.tracks:
-        ticks = np.cumsum([0, *(float(message.time) for message in messages)])[1:]
-        if len(ticks) and ticks[-1] > 2**40:
-            raise InputError(f"{str(path)!r} is damaged: a track of it lasts {ticks[-1]:.0f} ticks")
-        tracks.append(list(zip(ticks.astype(np.int64).tolist(), messages, strict=True)))
+        ticks = np.cumsum([0, *(message.time for message in messages)])[1:].tolist()
+        tracks.append(list(zip(ticks, messages, strict=True)))
     notes, strays = _match(tracks)
-    return RawMidi(file.type, file.ticks_per_beat, tracks, notes, strays, damage)
-
-
-def _parse(data: bytes, path: Path) -> tuple[mido.MidiFile, tuple[str, ...]]:
-    """Return the file, and in words the common faults that had to be mended to read it."""
-    # mido meets damage with whatever breaks first inside it
-    damaged = (
-        *(OSError, EOFError, ValueError, LookupError, TypeError, AttributeError, ArithmeticError),
-        mido.KeySignatureError,
+    return RawMidi(
+        format=file.type,
+        resolution=file.ticks_per_beat,
+        tracks=tracks,
+        notes=notes,
+        strays=strays,
+        repairs=tuple(repaired.remarks),
+        unended=tuple(repaired.unended),
     )
-    keys = _KEY.sub(lambda match: match[1] + b"\0\0", data)
-    trials = (
-        (data, False, ()),
-        (keys, False, ("a key signature that does not exist",)),
-        (keys, True, ("a data byte above 127, which MIDI does not have",)),
-    )
-    reason = ""
-    for mended, clip, words in trials:
-        try:
-            return mido.MidiFile(file=io.BytesIO(mended), clip=clip), words
-        except damaged as error:
-            reason = str(error) or "it ends too early"
-    raise InputError(f"{str(path)!r} is a damaged MIDI file: {reason}")
 
 
 def _match(tracks: list[list[tuple[int, Any]]]) -> tuple[list[RawNote], int]:
     """Return the notes, first begun first ended, and the number of stray note-offs."""
     programs = dict.fromkeys(range(16), 0)
-    open_notes: dict[tuple[int, int, int], list[tuple[int, int]]] = defaultdict(list)
+    open_notes: dict[tuple[int, int, int], deque[tuple[int, int]]] = defaultdict(deque)
     notes, strays = [], 0
     merged = sorted(
         ((tick, t, message) for t, track in enumerate(tracks) for tick, message in track),
@@ -167,7 +139,7 @@ def _match(tracks: list[list[tuple[int, Any]]]) -> tuple[list[RawNote], int]:
             if message.type == "note_on" and message.velocity:
                 open_notes[place].append((tick, programs[message.channel]))
             elif open_notes[place]:
-                start, program = open_notes[place].pop(0)
+                start, program = open_notes[place].popleft()
                 notes.append(RawNote(t, message.channel, program, message.note, start, tick))
             else:
                 strays += 1

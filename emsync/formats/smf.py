@@ -1,112 +1,79 @@
 """Standard MIDI files read into scores, checked before native code sees them.
 
-``read_score`` is the one reader of scores; ``emsync.formats.midi_check`` alone reads raw events, as
-a score no longer has what is wrong with its file.
+``load`` is the one reader: what it refuses is refused by whatever plays, checks, measures or learns
+from a score. ``emsync.formats.midi_raw`` looks at the events of what it returns.
 """
 
+from dataclasses import dataclass
 from pathlib import Path
 
-from emsync.errors import InputError
+from emsync.errors import InputError, warn
+from emsync.formats.smf_repair import Repaired, repair
+from emsync.limits import read_bytes, shown
 from emsync.music.piece import Piece, Score, from_score
+from emsync.music.ticks import tick_seconds
 
 MOST_BYTES = 32 * 2**20  # no score is larger, and a hostile file may be
 MOST_BARS = 20_000  # of one song: two hours at 300 beats a minute have 9,000
+MOST_HOURS = 6  # of one song: a WAV file ends before seven
+FASTEST = 1e6  # beats a minute; a faster tempo is damage
 
 
-def read_midi(path: Path) -> Piece:
-    """Return the music of the file at ``path``; InputError when it is none. See ``from_score``."""
-    score = read_score(path)
+@dataclass(frozen=True, eq=False)
+class MidiFile:
+    """A MIDI file that was read: its bytes as the standard has them, and its score."""
+
+    repaired: Repaired
+    score: Score
+
+
+def load(path: Path) -> MidiFile:
+    """Return the MIDI file at ``path``; InputError, with the reason, when it is none."""
+    name, content = shown(str(path), 200), read_bytes(path, MOST_BYTES)
+    if not content.startswith((b"MThd", b"RIFF")):
+        raise InputError(f"{name} is not a MIDI file: it does not begin with 'MThd'; give a .mid")
     try:
-        check_grid(score)
-    except ValueError as error:
-        raise InputError(f"{str(path)!r} is a broken MIDI file: {error}") from error
-    return from_score(score)
+        return _loaded(content)
+    except (IndexError, RuntimeError, ValueError) as error:
+        raise InputError(f"{name} is a broken MIDI file: {error}") from error
 
 
 def read_score(path: Path) -> Score:
-    """Return the MIDI file at ``path`` as a score; InputError when it is none."""
-    try:
-        if path.stat().st_size > MOST_BYTES:
-            raise InputError(f"{str(path)!r} is larger than {MOST_BYTES} bytes; no score is")
-        content = path.read_bytes()
-    except OSError as error:
-        raise InputError(f"cannot read {str(path)!r}: {error.strerror or error}") from error
-    if not content.startswith(b"MThd"):
-        raise InputError(f"{str(path)!r} is not a MIDI file; give a .mid")
-    try:
-        return parse(content)
-    except (IndexError, RuntimeError, ValueError) as error:
-        raise InputError(f"{str(path)!r} is a broken MIDI file: {error}") from error
+    """Return the MIDI file at ``path`` as a score, and warn of what was repaired in it."""
+    file = load(path)
+    found = [*file.repaired.remarks, *["a track without an end"] * bool(file.repaired.unended)]
+    if found:
+        warn(f"{shown(str(path), 200)} was repaired; it holds {'; '.join(found)}"[:500])
+    return file.score
 
 
-def check_grid(score: Score) -> None:
-    """Refuse, by ValueError, numbers that would make the time grid endless or undefined."""
-    beat = score.ticks_per_quarter
-    if beat < 1:
-        raise ValueError("it has no ticks in a beat")
-    shortest = 4 * beat
-    for s in score.time_signatures:
-        if s.numerator < 1 or s.denominator < 1:
-            raise ValueError(f"its time signature is {s.numerator}/{s.denominator}")
-        shortest = min(shortest, 4 * beat * s.numerator // s.denominator)
-    if score.end() > MOST_BARS * shortest:
-        raise ValueError(f"it has more than {MOST_BARS} bars")
-    if any(not 1 <= t.qpm <= 1e6 for t in score.tempos):
-        raise ValueError("its tempo is not a number of at least one beat a minute everywhere")
+def read_midi(path: Path) -> Piece:
+    """Return the music of the file at ``path``. See ``from_score``."""
+    return from_score(read_score(path))
 
 
 def parse(content: bytes) -> Score:
     """Return the score of a file's bytes; ValueError, IndexError or RuntimeError if unsound."""
+    return _loaded(content).score
+
+
+def _loaded(content: bytes) -> MidiFile:
     from symusic.core import ScoreTick
 
-    _check_events(content)
-    return ScoreTick.from_midi(content)
+    repaired = repair(content)
+    score = ScoreTick.from_midi(repaired.content)
+    _check_grid(score, repaired.ticks)
+    return MidiFile(repaired, score)
 
 
-def _check_events(content: bytes) -> None:
-    """Refuse events that end outside their track, or whose data bytes are none.
-
-    symusic writes beyond its memory on a key above 127, so nothing unsound may reach it.
-    """
-    if content[:4] != b"MThd":
-        raise ValueError("it does not begin with MThd")
-    at = 8 + int.from_bytes(content[4:8], "big")
-    while at + 8 <= len(content):
-        kind, size = content[at : at + 4], int.from_bytes(content[at + 4 : at + 8], "big")
-        at += 8
-        if at + size > len(content):
-            raise ValueError("it ends within a track")
-        if kind == b"MTrk":
-            try:
-                _check_track(content[at : at + size])
-            except IndexError as error:
-                raise ValueError("a track ends within an event") from error
-        at += size
-
-
-def _check_track(track: bytes) -> None:
-    at, status = 0, 0
-    while at < len(track):
-        while track[at] > 127:  # the wait before the event
-            at += 1
-        at += 1
-        if track[at] > 127:
-            status = track[at]
-            at += 1
-        if status < 0xF0:
-            data = track[at : at + (1 if 0xC0 <= status < 0xE0 else 2)]
-            if status < 0x80 or not data or max(data) > 127:
-                raise ValueError(f"an event of status {status} has the data bytes {list(data)}")
-            at += len(data)
-        elif status in (0xF0, 0xF7, 0xFF):
-            ends = status == 0xFF and track[at] == 0x2F
-            at += status == 0xFF  # the kind of text, tempo, ...
-            size = 0
-            while track[at] > 127:
-                size = (size + track[at] - 128) << 7
-                at += 1
-            at += 1 + size + track[at]
-            if ends:
-                return
-        else:
-            raise ValueError(f"it has an event of status {status}")
+def _check_grid(score: Score, end: int) -> None:
+    """Refuse, by ValueError, a tempo or metre that makes the score endless."""
+    if any(t.qpm > FASTEST for t in score.tempos):
+        raise ValueError(f"its tempo is more than {FASTEST:.0f} beats a minute")
+    beat = score.ticks_per_quarter
+    seconds = tick_seconds([end], {t.time: t.mspq for t in score.tempos}, beat)[0]
+    if seconds > MOST_HOURS * 3600:
+        raise ValueError(f"it lasts {seconds / 3600:.1f} hours, and {MOST_HOURS} are the most")
+    bars = [4 * beat, *(4 * beat * s.numerator // s.denominator for s in score.time_signatures)]
+    if score.end() > MOST_BARS * max(1, min(bars)):
+        raise ValueError(f"it has more than {MOST_BARS} bars")
