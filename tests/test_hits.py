@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from emsync.analysis import Cut
 from emsync.errors import UsageError
-from emsync.fit import hits
+from emsync.fit import hits, programme
 from emsync.fit.hits import Events, Plan, find_events, fit, plan_hits, worth
 from emsync.fit.time_map import Fitted
 from emsync.music.bars import find_bars
@@ -110,7 +110,7 @@ def test_fitting_is_worth_no_less_than_leaving_time_alone(
     plain = value(fit(piece, cuts, 55.0, "off", rate=RATE))
     bent = value(fit(piece, cuts, 55.0, sync, rate=RATE))
     # bending has its price, the more the more segments bend
-    assert bent >= plain - hits.BENDING * (len(cuts) + 1)
+    assert bent >= plain - programme.BENDING * (len(cuts) + 1)
 
 
 @some
@@ -144,7 +144,7 @@ def score(plan: Plan, events: Events, cuts: list[Cut], change: float) -> float:
         spans = [(b[0] - a[0], b[1] - a[1]) for a, b in pairwise(joints[since : i + 1])]
         square = sum(m * np.log(v / m) ** 2 for m, v in spans) / sum(m for m, _ in spans)
         total += worth(int(events.kinds[plan.hits[video]]), by_time[video])
-        total -= hits.BENDING * square / limit**2
+        total -= programme.BENDING * square / limit**2
         since = i
     return total
 
@@ -272,3 +272,32 @@ def test_without_cuts_or_notes_there_is_nothing_to_bend(piece: Piece) -> None:
     assert fit(piece, [], 12.0).time_map.slopes.tolist() == [1.0]
     silent = fit(Piece.of(np.zeros((0, 4))), [Cut(4.0)], 12.0)
     assert silent.cuts[0].hit is None and silent.cuts[0].nearest is None
+
+
+@pytest.mark.parametrize("sync", ["beat", "downbeat"])
+@pytest.mark.parametrize("gap", [0.2, 0.5, 1.0, 3.0])
+def test_looking_no_further_ahead_than_tempo_reaches_loses_nothing(
+    gap: float, sync: Sync, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rng = np.random.default_rng(int(gap * 10))
+    places = np.arange(1, 60) if sync == "beat" else np.arange(4, 60, 4)
+    events = Events(places * 0.53, np.where(places % 4 == 0, 1, 2))
+    times = np.cumsum(rng.exponential(gap, int(28 / gap)))
+    cuts = [Cut(float(time), float(rng.random())) for time in times if time < 28]
+    plan = plan_hits(events, cuts, 0.06)
+    monkeypatch.setattr(programme, "AHEAD", len(places))
+    full = plan_hits(events, cuts, 0.06)
+    assert score(plan, events, cuts, 0.06) == pytest.approx(score(full, events, cuts, 0.06))
+
+
+def test_thousands_of_cuts_take_little_memory() -> None:
+    import tracemalloc
+
+    rng = np.random.default_rng(0)
+    cuts = [Cut(float(time), float(rng.random())) for time in np.sort(rng.random(2500) * 150)]
+    events = Events(np.arange(1, 310) * 0.5, np.arange(1, 310) % 4 % 2 + 1)
+    tracemalloc.start()
+    plan = plan_hits(events, cuts, 0.06)  # a quarter of ten minutes: what grows, grows in step
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert len(plan.hits) > 200 and peak < 50e6

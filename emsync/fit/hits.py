@@ -14,8 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emsync.analysis import Cut
-from emsync.arrays import Float64s, Seconds
+from emsync.arrays import Seconds
 from emsync.errors import UsageError
+from emsync.fit.programme import Meetings, best_path
 from emsync.fit.time_map import CutReport, Fitted, Hit, TimeMap
 from emsync.music.bars import ON_BEAT, Bars, TempoMap, find_bars, fit_tempo_map, nearest
 from emsync.music.piece import Piece
@@ -24,10 +25,7 @@ from emsync.options import Sync, check_tempo_change
 KINDS = ("chord", "downbeat", "beat")  # what may hit a cut, worthiest first
 WORTH = (1.7, 1.4, 1.0)  # of a hit by each kind: two beats are more than a chord and a miss
 FLAT = 0.5  # the share of a hit's worth that does not depend on the strength of its cut
-BENDING = 0.1  # worth lost by a segment at the largest tempo change; grows with its square
 REACH = 2.0  # seconds; an event further than this from a cut was meant for another moment
-MEMORY = 20.0  # seconds; a segment is as long as this only if there are no cuts to hit within
-MOMENT = 1e-3  # seconds; a shorter segment has no tempo to speak of
 
 
 @dataclass(frozen=True, eq=False)
@@ -115,143 +113,33 @@ def worth(kind: int, cut: Cut) -> float:
 def plan_hits(events: Events, cuts: Sequence[Cut], max_tempo_change: float) -> Plan:
     """Return the hits that are best in sum, and the time map that makes them.
 
-    The sum is of the hits' worth less the bending of the segments between them. The logarithm s
-    of a slope lies within +-limit and differs from its predecessor's by at most limit, with
-    limit = log(1 + max_tempo_change), so that tempo and its inverse both stay within bounds. From
-    hit to hit the tempo is even, or it rests (s = 0) in one half and bends in the other: a rest
-    may follow and precede any tempo. Dynamic programming over the paths into each event; the best
-    of them that the next slope may follow is a prefix (s < 0) or suffix (s >= 0) maximum of the
-    paths sorted by slope.
+    Tempo and its inverse both stay within ``max_tempo_change``; see ``programme.best_path``.
     """
-    limit = float(np.log1p(max_tempo_change))
-    nodes = [(0.0, 0.0, 0.0)]  # music time, video time, worth; both times begin together
-    for cut in sorted(set(cuts), key=lambda cut: cut.time):
-        first, last = np.searchsorted(events.times, [cut.time - REACH, cut.time + REACH])
-        nodes += [
-            (float(events.times[e]), cut.time, worth(int(events.kinds[e]), cut))
-            for e in range(int(first), int(last))
-        ]
-    music, video, gains = np.array(nodes).T
-
-    paths: list[list[_Path]] = [[] for _ in nodes]
-    paths[0].append(_Path(0, 0.0, 0.0, (), None))
-    best = paths[0][0]
-    for a, ending in enumerate(paths):
-        if not ending:
-            continue
-        ending.sort(key=lambda way: way.slope)
-        slopes, sums = np.array([(way.slope, way.sum) for way in ending]).T
-        best = max(best, ending[int(sums.argmax())], key=lambda way: way.sum)
-        ahead = _ahead(video, a)
-        ahead = ahead[music[ahead] >= music[a] + MOMENT]
-        for segment in _segments(music[a], video[a], music[ahead], video[ahead], events.times):
-            fits = np.maximum(abs(segment.enter), abs(segment.leave)) <= limit + 1e-12
-            enter = segment.enter[fits] if a else np.zeros(fits.sum())  # nothing comes before
-            sums_before, which = _best_before(slopes, sums, enter, limit)
-            totals = sums_before + gains[ahead[fits]] - BENDING * segment.bend[fits] / limit**2
-            for i, total, way in zip(np.flatnonzero(fits).tolist(), totals, which, strict=True):
-                if np.isfinite(total):
-                    b = int(ahead[i])
-                    paths[b].append(
-                        _Path(b, float(segment.leave[i]), float(total), segment.at(i), ending[way])
-                    )
-    path = [best]
-    while path[-1].previous is not None:
-        path.append(path[-1].previous)
+    meetings = _meetings(events, sorted(set(cuts), key=lambda cut: cut.time))
+    path = best_path(meetings, events.times, float(np.log1p(max_tempo_change)))
     joints = [(0.0, 0.0)]
     hits: dict[float, int] = {}
-    for way in path[-2::-1]:
-        hits[float(video[way.node])] = int(np.searchsorted(events.times, music[way.node]))
-        joints += [*way.rest, (float(music[way.node]), float(video[way.node]))]
+    for step in path[1:]:
+        music, video = float(meetings.music[step.meeting]), float(meetings.video[step.meeting])
+        hits[video] = int(np.searchsorted(events.times, music))
+        joints += [*([step.joint] if step.joint else []), (music, video)]
     return Plan(hits, tuple(joints))
 
 
-@dataclass(frozen=True)
-class _Path:
-    """The best path into an event, of those that arrive with one slope."""
-
-    node: int
-    slope: float  # logarithm of the slope it arrives with
-    sum: float  # worth so far
-    rest: tuple[tuple[float, float], ...]  # the joint (music, video) within its last segment
-    previous: "_Path | None"
-
-
-@dataclass(frozen=True, eq=False)
-class _Segments:
-    """Segments of one shape from one event to n others; slopes as logarithms."""
-
-    enter: Seconds  # (n,) slope at the start; NaN where the shape is not possible
-    leave: Seconds  # (n,) slope at the end
-    bend: Seconds  # (n,) mean square of the slope
-    joints: Float64s | None = None  # (n, 2) music and video time of the joint within
-
-    def at(self, i: int) -> tuple[tuple[float, float], ...]:
-        if self.joints is None:
-            return ()
-        return ((float(self.joints[i, 0]), float(self.joints[i, 1])),)
-
-
-def _segments(
-    music: float, video: float, to_music: Seconds, to_video: Seconds, events: Seconds
-) -> list[_Segments]:
-    """Return the segments to each of the (n,) later points: even, rest first, rest last.
-
-    Tempo changes between a rest and a bend stand on an event, the nearest to the middle.
-    """
-    if not len(to_music):
-        return []
-    span, time = to_music - music, to_video - video
-    even = np.log(time / span)
-    joint = events[nearest(events, music + span / 2)]
-    possible = np.minimum(joint - music, to_music - joint) >= MOMENT
-    before = np.where(possible, joint - music, np.nan)
-    after = span - before
-    with np.errstate(invalid="ignore", divide="ignore"):  # a bend backwards is none
-        late = np.log((time - before) / after)
-        early = np.log((time - after) / before)
-    zero = np.zeros(len(span))
-    return [
-        _Segments(even, even, even**2),
-        _Segments(zero, late, late**2 * after / span, np.stack([joint, video + before], axis=1)),
-        _Segments(early, zero, early**2 * before / span, np.stack([joint, to_video - after], 1)),
-    ]
-
-
-def _ahead(video: Seconds, a: int) -> NDArray[np.intp]:
-    """Return the nodes that a segment from node ``a`` may lead to.
-
-    Their cuts are the next eight that can be hit, and all within a number of seconds.
-    """
-    first = int(np.searchsorted(video, video[a], side="right"))
-    eighth = np.unique(video[first:])[:8]
-    far = max(video[a] + MEMORY, eighth[-1] if len(eighth) else 0.0)
-    return np.arange(first, np.searchsorted(video, far, side="right"))
-
-
-def _best_before(
-    slopes: Float64s, sums: Float64s, s: Float64s, limit: float
-) -> tuple[Float64s, NDArray[np.intp]]:
-    """Return for each of ``s`` the best of ``sums`` whose slope is within ``limit``, and which.
-
-    ``slopes`` ascend and lie within +-limit, so those within reach are all up to one, or all from
-    one on.
-    """
-    n = len(sums)
-    prefix = _running_argmax(sums)
-    suffix = n - 1 - _running_argmax(sums[::-1])[::-1]
-    last = np.searchsorted(slopes, s + limit + 1e-12, side="right") - 1
-    first = np.searchsorted(slopes, s - limit - 1e-12, side="left")
-    which = np.where(s < 0, prefix[np.maximum(last, 0)], suffix[np.minimum(first, n - 1)])
-    possible = np.where(s < 0, last >= 0, first < n)
-    return np.where(possible, sums[which], -np.inf), which
-
-
-def _running_argmax(values: Float64s) -> NDArray[np.intp]:
-    """Return for each place the index of the largest of ``values`` up to it."""
-    top = np.maximum.accumulate(values)
-    fresh = np.concatenate([[True], values[1:] > top[:-1]])
-    return np.maximum.accumulate(np.where(fresh, np.arange(len(values)), 0))
+def _meetings(events: Events, cuts: Sequence[Cut]) -> Meetings:
+    """Return the events that may hit each cut, in order of the music; the first is the start."""
+    times = np.array([cut.time for cut in cuts])
+    first = np.searchsorted(events.times, times - REACH)
+    count = np.searchsorted(events.times, times + REACH) - first
+    cut = np.repeat(np.arange(len(cuts)), count)
+    event = np.arange(len(cut)) + np.repeat(first - (np.cumsum(count) - count), count)
+    order = np.lexsort((cut, event))
+    cut, event = cut[order], event[order]
+    strength = np.array([cut.strength for cut in cuts])
+    worths = np.array(WORTH)[events.kinds[event]] * (FLAT + (1 - FLAT) * strength[cut])
+    return Meetings(
+        *(np.append(0.0, column) for column in (events.times[event], times[cut], worths))
+    )
 
 
 def _map(plan: Plan, duration: float) -> TimeMap:
