@@ -18,9 +18,10 @@ from pathlib import Path, PurePath
 from typing import Annotated, BinaryIO
 
 from emsync.errors import EmsyncError, InputError, UsageError
-from emsync.files import atomic_write
+from emsync.files import together
 from emsync.limits import read_json, shown
 from emsync.settings import Within, build
+from emsync.targets import check_apart
 
 MIB = 2**20  # bytes
 BLOCK = 2**22  # bytes read at once
@@ -42,7 +43,8 @@ class Part:
 def pack(folder: Path, out: Path, piece: int, only: Sequence[str] = ()) -> list[Part]:
     """Write the files of ``folder`` to ``out`` in pieces of at most ``piece`` MiB; return these.
 
-    ``only`` names the files to take; without it, all are taken, and no folders.
+    ``only`` names the files to take; without it, all are taken, and no folders. Of what is in
+    ``out``, only the pieces of an earlier packing are replaced.
     """
     if piece < 1:
         raise UsageError(f"a piece of {piece} MiB holds nothing; 1 is the least")
@@ -50,15 +52,18 @@ def pack(folder: Path, out: Path, piece: int, only: Sequence[str] = ()) -> list[
         names = sorted(only) or sorted(p.name for p in folder.iterdir() if p.is_file())
         if not names:
             raise InputError(f"there are no files in {str(folder)!r} to pack")
-        out.mkdir(parents=True, exist_ok=True)
-        _clear(out)
-        files: list[Part] = []
-        pieces = _cut(_squeezed(folder, names, files), out, piece * MIB)
+        earlier = _earlier(out)
+        read = {"one of the files to pack": [folder / name for name in names]}
+        check_apart([out / name for name in earlier], read)
+        out.parent.mkdir(parents=True, exist_ok=True)
+        with together() as outputs:
+            partial = outputs.folder(out, earlier)
+            files: list[Part] = []
+            pieces = _cut(_squeezed(folder, names, files), partial, piece * MIB)
+            index = {"files": [asdict(p) for p in files], "pieces": [asdict(p) for p in pieces]}
+            (partial / INDEX).write_text(json.dumps(index, indent=1) + "\n")
     except OSError as error:
         raise InputError(f"cannot pack {str(folder)!r}: {error}") from error
-    index = {"files": [asdict(p) for p in files], "pieces": [asdict(p) for p in pieces]}
-    with atomic_write(out / INDEX) as partial:
-        partial.write_text(json.dumps(index, indent=1) + "\n")
     return pieces
 
 
@@ -66,7 +71,7 @@ def unpack(pieces: Path, out: Path) -> list[Part]:
     """Write the files that ``pack`` was given to ``out``, and return them.
 
     InputError names every piece that is missing or damaged; ``out`` is written only when all are
-    sound, and each file appears whole or not at all.
+    sound, and all files appear, or none of them.
     """
     files, parts = _read_index(pieces)
     faults = [fault for part in parts if (fault := _fault(pieces / part.name, part))]
@@ -75,14 +80,18 @@ def unpack(pieces: Path, out: Path) -> list[Part]:
             f"{len(faults)} of {len(parts)} pieces in {str(pieces)!r} must be copied again: "
             f"{', '.join(faults)}"
         )
-    out.mkdir(parents=True, exist_ok=True)
-    needed, free = sum(part.size for part in files), shutil.disk_usage(out).free
+    read = [pieces / INDEX, *(pieces / part.name for part in parts)]
+    check_apart([out / part.name for part in files], {"one of the pieces": read})
+    out.parent.mkdir(parents=True, exist_ok=True)
+    needed, free = sum(part.size for part in files), shutil.disk_usage(out.parent).free
     if needed > free:
         raise EmsyncError(f"{needed} bytes are to be unpacked; {str(out)!r} has room for {free}")
     try:
-        with closing(_Unpacked(pieces / part.name for part in parts)) as stream:
+        packed = _Unpacked(pieces / part.name for part in parts)
+        with closing(packed) as stream, together() as outputs:
+            partial = outputs.folder(out)
             for part in files:
-                with atomic_write(out / part.name) as partial, partial.open("wb") as file:
+                with (partial / part.name).open("wb") as file:
                     if _copy(stream, file, part.size) != part.sha256:
                         raise ValueError(f"{part.name!r} is not what was packed")
     except (EOFError, ValueError, lzma.LZMAError) as error:
@@ -140,16 +149,15 @@ def _read_index(pieces: Path) -> tuple[list[Part], list[Part]]:
     return files, parts
 
 
-def _clear(out: Path) -> None:
-    """Remove the pieces of an earlier ``pack``; UsageError where ``out`` holds other ones."""
+def _earlier(out: Path) -> list[str]:
+    """Return the files of an earlier ``pack``; UsageError where ``out`` holds other pieces."""
     earlier = [part.name for part in _read_index(out)[1]] if (out / INDEX).exists() else []
     others = {path.name for path in out.glob("*.xz")} - set(earlier)
     if others:
         raise UsageError(
             f"{str(out)!r} holds {min(others)!r}, which emsync did not write; name another folder"
         )
-    for name in (INDEX, *earlier):
-        (out / name).unlink(missing_ok=True)
+    return [INDEX, *earlier]
 
 
 def _fault(path: Path, part: Part) -> str:
