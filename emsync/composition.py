@@ -17,6 +17,7 @@ from emsync.options import KeepAudio, Options, Outputs, PathLike, Sampling, as_p
 from emsync.plain import plain
 from emsync.progress import Progress, silent
 from emsync.ranking import Candidate
+from emsync.sound.encode import KINDS
 from emsync.video.film import FORMATS, Film
 from emsync.video.footage import Still
 
@@ -120,14 +121,14 @@ class Composition:
     def save(self, path: PathLike) -> None:
         """Write what the suffix of ``path`` names, whole or not at all.
 
-        .mid is the score, .wav the music played, .mp4, .mov, .mkv or .webm the film with the music;
-        a path without a suffix becomes a folder with all of it (see ``emsync.report.bundle``).
-        ``write`` says more.
+        .mid is the score; .wav, .flac, .mp3, .ogg or .m4a the music played; .mp4, .mov, .mkv or
+        .webm the film with the music; a path without a suffix becomes a folder with all of it (see
+        ``emsync.report.bundle``). ``write`` says more.
         """
         target = Path(path)
         suffix = target.suffix.lower()
-        kinds = {".mid": "score", ".midi": "score", ".wav": "audio", "": "bundle"}
-        kinds |= dict.fromkeys(FORMATS, "video")
+        kinds = {".mid": "score", ".midi": "score", "": "bundle"}
+        kinds |= dict.fromkeys(KINDS, "audio") | dict.fromkeys(FORMATS, "video")
         if suffix not in kinds:
             known = ", ".join(filter(None, kinds))
             raise UsageError(f"cannot save as {target.name!r}; end its name with one of {known}")
@@ -148,12 +149,14 @@ class Composition:
         bundle: PathLike | None = None,
         keep_audio: KeepAudio = "replace",
         soundfont: PathLike | None = None,
+        force: bool = False,
         progress: Progress = silent,
     ) -> None:
         """Write the files that are named, together or not at all.
 
         ``keep_audio`` says what becomes of the film's own sound in ``video``: "replace" drops it,
-        "mix" keeps it, "duck" plays the music under it.
+        "mix" keeps it, "duck" plays the music under it. ``force`` lets ``bundle`` replace another
+        film's, or go into a folder of other things.
         """
         from emsync.outputs import write_outputs
 
@@ -164,6 +167,7 @@ class Composition:
             bundle=as_path(bundle),
             soundfont=as_path(soundfont),
             keep_audio=keep_audio,
+            force=force,
         )
         write_outputs(self, outputs, progress)
 

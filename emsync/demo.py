@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emsync.errors import EmsyncError, InputError, UsageError
-from emsync.files import atomic_write
+from emsync.files import atomic_write, check_target
 from emsync.options import Options, Outputs
 from emsync.progress import Progress, silent
 from emsync.video.film import open_film
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from emsync.outputs import Written
 
 CUTS = (3.4, 7.56, 12.12, 16.4)  # seconds; on no common grid, each at least 4 s after the last
+FILES = ("clip.mp4", "score.mid", "clip-with-music.mp4")
 LENGTH = 20.0  # seconds
 WIDTH, HEIGHT = 640, 360  # pixels
 
@@ -71,12 +72,20 @@ def demonstrate(
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UsageError(f"cannot make the folder {str(folder)!r}: {error.strerror}") from error
-    clip = folder / "clip.mp4"
+    clip, score, film = (folder / name for name in FILES)
+    outputs = Outputs(score, film)
+    foreign = sorted(path.name for path in folder.iterdir() if not path.name.startswith("."))
+    if foreign := [name for name in foreign if name not in FILES]:
+        raise UsageError(
+            f"{str(folder)!r} holds {foreign[0]!r}, which is of no demonstration; choose a new "
+            "folder"
+        )
+    for name in FILES:
+        check_target(folder / name)
     progress("Drawing", 0.0)
     draw_clip(clip)
     progress("Drawing", 1.0)
     composition = generate(clip, Options(seed=seed), progress=progress)
-    outputs = Outputs(folder / "score.mid", folder / "clip-with-music.mp4")
     return composition, write_outputs(composition, outputs, progress)
 
 

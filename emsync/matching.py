@@ -29,6 +29,7 @@ from emsync.sound import audio
 from emsync.sound.decode import read_stereo
 from emsync.sound.mux import check_mux, mux, soundtrack
 from emsync.sound.rhythm import Rhythm, beats, read_rhythm
+from emsync.targets import check_apart
 from emsync.video.film import Film, open_film
 from emsync.video.impact import Impact, check_moves
 from emsync.video.watch import watch
@@ -123,8 +124,16 @@ def match(
         raise UsageError(f"top is {top}; choose 1 or more")
     film = video if isinstance(video, Film) else open_film(video)
     library, index = Path(library), None if index is None else Path(index)
+    out = None if out is None else Path(out)
+    music = sounds_of(library)
+    check_apart(
+        [path for path in (index, out) if path is not None],
+        {"the video": film.path, "a track of the library": music},
+    )
+    if index is not None:
+        check_target(index)
     if out is not None:
-        check_mux(film, out := Path(out))
+        check_mux(film, out)
     began = time.perf_counter()
     duration, signal = visible_impact(film, progress)
     check_moves(signal, film.path)
@@ -225,26 +234,32 @@ def _batches(tracks: Sequence[Track]) -> Iterator[list[Track]]:
 # --- the index ------------------------------------------------------------------------------------
 
 
+def sounds_of(folder: Path) -> list[Path]:
+    """Return the files of sound in ``folder``, by name. InputError when there are none."""
+    if not folder.is_dir():
+        raise InputError(f"there is no folder {str(folder)!r}; name one that holds music")
+    files = sorted(p for p in folder.rglob("*") if p.suffix.lower() in SOUNDS and p.is_file())
+    if not files:
+        raise InputError(f"{str(folder)!r} holds no music; known are {' '.join(sorted(SOUNDS))}")
+    return files
+
+
 def listen_to(folder: Path, index: Path | None = None, progress: Progress = silent) -> Library:
     """Return the tracks of ``folder``, heard now unless ``index`` has them unchanged.
 
     Afterwards ``index`` holds exactly these tracks. InputError when there are none.
     """
-    if not folder.is_dir():
-        raise InputError(f"there is no folder {str(folder)!r}; name one that holds music")
+    files = sounds_of(folder)
     if index is None:
-        return _listen(folder, None, progress)
+        return _listen(folder, files, None, progress)
     check_target(index)
     with locked(index, "writing"):
-        return _listen(folder, index, progress)
+        return _listen(folder, files, index, progress)
 
 
-def _listen(folder: Path, index: Path | None, progress: Progress) -> Library:
+def _listen(folder: Path, files: Sequence[Path], index: Path | None, progress: Progress) -> Library:
     """Return the tracks of ``folder``; nobody else writes ``index`` meanwhile."""
     kept, rebuilt = ({}, "") if index is None else read_index(index)
-    files = sorted(p for p in folder.rglob("*") if p.suffix.lower() in SOUNDS and p.is_file())
-    if not files:
-        raise InputError(f"{str(folder)!r} holds no music; known are {' '.join(sorted(SOUNDS))}")
     tracks: list[Track] = []
     stale: list[tuple[Path, str, os.stat_result]] = []
     for path in files:

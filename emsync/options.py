@@ -175,11 +175,12 @@ class Outputs:
 
     score: Path | None = None  # .mid
     video: Path | None = None  # the film with the music: .mp4, .mov, .mkv or .webm
-    audio: Path | None = None  # .wav
+    audio: Path | None = None  # .wav, .flac, .mp3, .ogg or .m4a
     keep_all: bool = False  # write every candidate, ranked, as score.1.mid and so on
     soundfont: Path | None = None  # to play with; None takes the one that is shipped
     keep_audio: KeepAudio = "replace"  # what becomes of the film's own sound
     bundle: Path | None = None  # a folder with all of it; see ``emsync.report.bundle``
+    force: bool = False  # let the bundle into a folder that holds another film's, or other things
 
     def __post_init__(self) -> None:
         if self.keep_audio not in get_args(KeepAudio):

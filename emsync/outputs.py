@@ -1,35 +1,38 @@
 """The files of a composition: score, sound, film with music, and the folder of all of it."""
 
+import os
 import shutil
 from collections.abc import Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
 from emsync.analysis import Analysis
 from emsync.composition import Composition
-from emsync.errors import UsageError
-from emsync.files import atomic_write, check_suffix, check_target
+from emsync.errors import AssetError, UsageError
+from emsync.files import Together, check_suffix, check_target, together
 from emsync.formats.cut_lists import WRITERS, check_writable, write_cuts
 from emsync.formats.midi import midi_bytes
 from emsync.formats.smf import parse
 from emsync.music.piece import Score
-from emsync.options import Outputs
+from emsync.options import MOST_CANDIDATES, Options, Outputs
 from emsync.progress import Progress, Stopwatch, silent
 from emsync.ranking import Candidate
 from emsync.report.bundle import (
-    atomic_folder,
     check_bundle,
+    files_of,
     play_stems,
     preview_suffix,
+    read_record,
     write_bundle,
 )
 from emsync.report.plots import plot_analysis
 from emsync.sound import audio
 from emsync.sound.audio import Audio
+from emsync.sound.encode import KINDS, write_audio
 from emsync.sound.mux import check_mux, mux, soundtrack
-from emsync.sound.synthesis import check_soundfont, synthesize
+from emsync.sound.synthesis import check_soundfont, default_soundfont, synthesize
+from emsync.targets import check_apart, is_special, real_target
 from emsync.video.film import Film
 from emsync.video.footage import Still
 
@@ -49,17 +52,27 @@ class Written:
         return {kind: None if path is None else str(path) for kind, path in files.items()}
 
 
-def check_targets(outputs: Outputs, source: Path) -> None:
-    """Refuse files that cannot be written, before the film at ``source`` is opened."""
+def check_targets(
+    outputs: Outputs, source: Path, options: Options | None = None, checkpoint: str = ""
+) -> None:
+    """Refuse files that cannot be written, before the film at ``source`` is opened.
+
+    That is also what is read: the film, the files of ``options``, the checkpoint, the sound font.
+    """
     targets = [p for p in (outputs.score, outputs.video, outputs.audio) if p is not None]
-    for path in targets:
+    score = outputs.score or (outputs.bundle and outputs.bundle / "score.mid")
+    more = _numbered(score, MOST_CANDIDATES) if score and outputs.keep_all else []
+    replaced = files_of(outputs.bundle) if outputs.bundle else []
+    inputs = {"the video": source, **_read(options, checkpoint)}
+    inputs["the sound font"] = outputs.soundfont or _default_font()
+    check_apart(targets, inputs)
+    check_apart([*(more if outputs.score else []), *replaced], inputs)
+    for path in (*targets, *(more if outputs.score else [])):
         check_target(path)
-        if path.exists() and source.exists() and path.samefile(source):
-            raise UsageError(f"{str(path)!r} is the video itself; choose another name")
-    if len({path.absolute() for path in targets}) < len(targets):
-        raise UsageError(f"two outputs have the same name: {', '.join(map(str, targets))}")
+    if more and outputs.score and is_special(real_target(outputs.score)):
+        raise UsageError("all candidates need files of their own; name the score's")
     check_suffix(outputs.score, (".mid", ".midi"))
-    check_suffix(outputs.audio, (".wav",))
+    check_suffix(outputs.audio, KINDS)
     if outputs.bundle is not None:
         for path in targets:
             if path.resolve().is_relative_to(outputs.bundle.resolve()):
@@ -70,12 +83,40 @@ def check_targets(outputs: Outputs, source: Path) -> None:
         check_soundfont(outputs.soundfont)
 
 
+def _read(options: Options | None, checkpoint: str) -> dict[str, Path | Sequence[Path]]:
+    """Return the files that are read for a composition, by what they are."""
+    from emsync.model.composer import files_of_checkpoint
+
+    options = options or Options()
+    given = {
+        "the analysis": options.analysis,
+        "the list of cuts": None if options.cuts in ("auto", "none") else options.cuts,
+        "the emotion file": options.emotion_file,
+    }
+    named = {
+        what: Path(path) for what, path in given.items() if isinstance(path, str | os.PathLike)
+    }
+    return {**named, "the checkpoint": files_of_checkpoint(checkpoint)}
+
+
+def _default_font() -> Path | Sequence[Path]:
+    try:
+        return default_soundfont()
+    except AssetError:  # who plays says so
+        return ()
+
+
+def _numbered(score: Path, count: int) -> list[Path]:
+    """Return the names of ``count`` candidates beside the score."""
+    return [score.with_name(f"{score.stem}.{number}.mid") for number in range(1, count + 1)]
+
+
 def check_outputs(outputs: Outputs, film: Film) -> None:
     """Refuse what ``film`` cannot be written as, before any work is done; see ``check_targets``."""
     if outputs.video is not None:
         check_mux(film, outputs.video)
     if outputs.bundle is not None:
-        check_bundle(outputs.bundle, film)
+        check_bundle(outputs.bundle, film, outputs.force)
 
 
 def write_outputs(
@@ -85,29 +126,28 @@ def write_outputs(
     film, duration, clock = composition.film, composition.analysis.duration, Stopwatch()
     if film is None:
         raise ValueError("a composition without a film can be written only by emsync.formats.midi")
-    check_targets(outputs, film.path)
+    check_targets(outputs, film.path, composition.options, composition.checkpoint)
     check_outputs(outputs, film)
-    with ExitStack() as together:
-        folder = outputs.bundle and together.enter_context(atomic_folder(outputs.bundle))
+    with together() as files:
+        folder = outputs.bundle and _bundle(files, outputs.bundle)
         with clock("write"):
             data = _midi(composition, composition.best)
-            place = outputs.score or (folder and folder / "score.mid")
-            if place:
-                together.enter_context(atomic_write(place)).write_bytes(data)
-            if place and outputs.keep_all:
-                for number, candidate in enumerate(composition.candidates, 1):
-                    name = place.with_name(f"{place.stem}.{number}.mid")
-                    file = together.enter_context(atomic_write(name))
+            places = [p for p in (outputs.score, folder and folder / "score.mid") if p]
+            for place in places:
+                (place if folder in place.parents else files.file(place)).write_bytes(data)
+            if places and outputs.keep_all:
+                names = _numbered(places[0], len(composition.candidates))
+                for name, candidate in zip(names, composition.candidates, strict=True):
+                    file = name if folder in name.parents else files.file(name)
                     file.write_bytes(_midi(composition, candidate))
-        if not (outputs.audio or outputs.video or folder):
-            return Written(outputs, clock.seconds)
-        with clock("render"):
-            progress("Playing", 0.0)
-            stems = play_stems(parse(data), duration, outputs.soundfont) if folder else None
-            sound = stems.mix if stems else _played(parse(data), duration, outputs.soundfont)
-            progress("Playing", 1.0)
-            if outputs.audio:
-                audio.write_wav(sound, together.enter_context(atomic_write(outputs.audio)))
+        if outputs.audio or outputs.video or folder:
+            with clock("render"):
+                progress("Playing", 0.0)
+                stems = play_stems(parse(data), duration, outputs.soundfont) if folder else None
+                sound = stems.mix if stems else _played(parse(data), duration, outputs.soundfont)
+                progress("Playing", 1.0)
+                if outputs.audio:
+                    write_audio(sound, files.file(outputs.audio))
         if outputs.video or folder:
             with clock("mux"):
                 mixed = soundtrack(film, sound, outputs.keep_audio)
@@ -116,7 +156,7 @@ def write_outputs(
                     progress("Writing the film", seconds / duration)
 
                 if outputs.video:
-                    target = together.enter_context(atomic_write(outputs.video))
+                    target = files.file(outputs.video)
                     mux(film, mixed, target, tell)
                 if folder:
                     preview = folder / f"preview{preview_suffix(film)}"
@@ -126,10 +166,14 @@ def write_outputs(
                         mux(film, mixed, preview, tell)
         if folder and stems:
             with clock("bundle"):
-                if not (folder / "score.mid").exists():
-                    (folder / "score.mid").write_bytes(data)
                 write_bundle(folder, composition, stems, preview.name)
     return Written(outputs, clock.seconds)
+
+
+def _bundle(files: Together, folder: Path) -> Path:
+    """Return a new folder to fill; it takes the place of what an earlier bundle wrote."""
+    record = read_record(folder)
+    return files.folder(folder, record.files if record else ())
 
 
 def play(composition: Composition, soundfont: Path | None = None) -> Audio:
@@ -151,16 +195,18 @@ Targets: TypeAlias = Sequence[tuple[Path, Literal["analysis", "plot", "cuts"]]]
 
 
 def analysis_targets(
-    out: Path | None, plot: Path | None, beside: Path, lists: Sequence[str]
+    source: Path, out: Path | None, plot: Path | None, beside: Path, lists: Sequence[str]
 ) -> Targets:
     """Return the files to write of an analysis; UsageError where one cannot be written.
 
-    ``lists`` are suffixes such as "csv" and "edl" of cut lists that are named after ``beside``.
+    ``source`` is the film; ``lists`` are suffixes such as "csv" and "edl" of cut lists that are
+    named after ``beside``.
     """
     targets: list[tuple[Path, Literal["analysis", "plot", "cuts"]]] = []
     targets += [(out, "analysis")] if out else []
     targets += [(plot, "plot")] if plot else []
     targets += [(beside.with_name(f"{beside.name}.cuts.{suffix}"), "cuts") for suffix in lists]
+    check_apart([path for path, _ in targets], {"the video": source})
     for path, kind in targets:
         if kind != "analysis":
             check_suffix(path, (".png",) if kind == "plot" else tuple(WRITERS))
@@ -177,9 +223,9 @@ def check_lists(targets: Targets, film: Film) -> None:
 
 def write_analysis(analysis: Analysis, strip: Sequence[Still], targets: Targets) -> None:
     """Write an analysis, its picture and its cut lists, together or not at all."""
-    with ExitStack() as together:
+    with together() as files:
         for path, kind in targets:
-            file = together.enter_context(atomic_write(path))
+            file = files.file(path)
             if kind == "analysis":
                 analysis.save(file)
             elif kind == "plot":

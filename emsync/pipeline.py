@@ -41,14 +41,14 @@ def generate(
     EmsyncError and its kinds.
     """
     clock = Stopwatch()
+    film = video if isinstance(video, Film) else open_film(video)
+    check_files(film, options)
     with clock("load"):
         composer, name = _composer(checkpoint)
         composer = composer.to(device)
         sampling = replace(composer.sampling, **options.sampling)
         check_understood(composer, options)
     with clock("analyze"):
-        film = video if isinstance(video, Film) else open_film(video)
-        check_files(film, options)
         impact = Impact() if options.rhythm else None
         footage = look(film, options, _stage(progress, "Watching"), [impact] if impact else [])
         analysis = brief_of(footage, options)  # what is asked of the music, as editable JSON

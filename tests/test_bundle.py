@@ -14,6 +14,7 @@ import pytest
 from emsync.analysis import Analysis
 from emsync.cli import main
 from emsync.errors import EmsyncError, EmsyncWarning, UsageError
+from emsync.files import together
 from emsync.fit.hits import fit
 from emsync.formats.cut_lists import read_cuts
 from emsync.formats.labels import ScoreLabels
@@ -25,7 +26,7 @@ from emsync.options import Options, Outputs
 from emsync.outputs import check_outputs, check_targets, write_outputs
 from emsync.pipeline import generate
 from emsync.report import bundle
-from emsync.report.bundle import atomic_folder, check_bundle, play_stems
+from emsync.report.bundle import check_bundle, fingerprint, play_stems, read_record
 from emsync.sound import audio
 from emsync.sound.synthesis import synthesize
 from emsync.video.cuts import Cut
@@ -51,6 +52,23 @@ def made(film: Path, small: Path, tmp_path_factory: pytest.TempPathFactory) -> P
     assert main(["generate", *map(str, (film, *wanted)), "--device", "cpu", "--json"]) == 0
     assert list(folder.parent.iterdir()) == [folder]
     return folder
+
+
+def bundle_of(film: Path, folder: Path, *files: str) -> dict[str, bytes]:
+    """Write what an earlier bundle of ``film`` may have left: its record, and ``files``."""
+    record = {"name": film.name, "fingerprint": fingerprint(film)}
+    names = ["score.json", "report.html", *files]
+    for name in names:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(f"the {name} of yesterday")
+    (folder / "score.json").write_text(json.dumps({"film": record, "files": names}))
+    return contents(folder)
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    """Return the files of a folder, by their names relative to it."""
+    files = (path for path in folder.rglob("*") if path.is_file())
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in files}
 
 
 def samples(path: Path) -> Any:
@@ -136,8 +154,7 @@ def test_a_failure_leaves_the_earlier_bundle_and_nothing_else(
 ) -> None:
     folder = tmp_path / "bundle"
     folder.mkdir()
-    for name in ("score.json", "report.html"):
-        (folder / name).write_text("yesterday")
+    yesterday = bundle_of(film, folder)
 
     def fail(*_: object) -> None:
         raise EmsyncError("no ink")
@@ -148,10 +165,7 @@ def test_a_failure_leaves_the_earlier_bundle_and_nothing_else(
     with pytest.raises(EmsyncError, match="no ink"):
         write_outputs(composition, outputs)
     assert list(tmp_path.iterdir()) == [folder]
-    assert {p.name: p.read_text() for p in folder.iterdir()} == {
-        "score.json": "yesterday",
-        "report.html": "yesterday",
-    }
+    assert contents(folder) == yesterday
 
 
 def test_without_footage_there_is_no_film_strip_and_the_report_says_so(
@@ -169,6 +183,7 @@ def test_without_footage_there_is_no_film_strip_and_the_report_says_so(
     [
         (lambda f: (f / "notes.txt").write_text("mine"), "'notes.txt', which is of no earlier"),
         (lambda f: (f / "score.mid").write_text("mine"), "'score.mid', which is of no earlier"),
+        (lambda f: (f / "score.json").write_text("mine"), "'score.json', which is of no earlier"),
         (lambda f: (f / "takes").mkdir(), "'takes', which is of no earlier"),
         (lambda f: (f.rmdir(), f.write_text("mine")), "is a file"),
     ],
@@ -194,12 +209,13 @@ def test_what_could_not_be_kept_is_refused(film: Path, tmp_path: Path) -> None:
         check_targets(Outputs(), film)
     with pytest.raises(UsageError, match="make it first"):
         check_bundle(tmp_path / "missing" / "bundle", open_film(film))
-    for name in ("score.json", "report.html"):
-        (folder / name).write_text("{}")
     inside = folder / "preview.mp4"
     inside.write_bytes(film.read_bytes())
-    with pytest.raises(UsageError, match="the video is in"):
-        check_bundle(folder, open_film(inside))
+    bundle_of(inside, folder, "cuts.edl")
+    with pytest.raises(UsageError, match="is the video itself"):
+        check_targets(Outputs(bundle=folder, force=True), inside)
+    with pytest.raises(UsageError, match="is the list of cuts itself"):
+        check_targets(Outputs(bundle=folder), film, Options(cuts=str(folder / "cuts.edl")))
 
 
 @pytest.mark.parametrize(("codec", "suffix"), [("libvpx", ".webm"), ("libx264", ".mp4")])
@@ -210,17 +226,85 @@ def test_the_preview_is_a_film_that_can_hold_the_pictures(
     assert bundle.preview_suffix(open_film(film)) == suffix
 
 
+def test_only_what_an_earlier_bundle_wrote_is_replaced(
+    film: Path, small: Path, tmp_path: Path
+) -> None:
+    """A person's own files stay, whatever they are called, and so do their modes and links."""
+    folder, elsewhere = tmp_path / "bundle", tmp_path / "elsewhere"
+    bundle_of(film, folder, "score.mid", "score.1.mid", "cuts.json")
+    mine = ("score - my edit.mid", "stems/vocals-take3.wav", "notes/today.txt", ".hidden")
+    for name in mine:
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_text(f"my {name}")
+    elsewhere.mkdir()
+    (folder / "score.mid").chmod(0o600)
+    (folder / "takes").symlink_to(elsewhere)
+    composition = generate(film, Options(candidates=1, cuts="none"), checkpoint=small)
+    for _ in range(2):
+        composition.write(bundle=folder)
+        found = contents(folder)
+        assert {name: found.pop(name) for name in mine} == {n: f"my {n}".encode() for n in mine}
+        assert not any(data.startswith(b"the ") for data in found.values())
+        assert not {"score.1.mid", "cuts.json"} & set(found)  # which there is no need of now
+        assert set(json.loads(found["score.json"])["files"]) == set(found)
+        assert (folder / "takes").is_symlink() and (
+            folder / "score.mid"
+        ).stat().st_mode % 512 == 0o600
+    assert {path.name for path in tmp_path.iterdir()} == {"bundle", "elsewhere"}
+
+
+def test_the_bundle_of_another_film_is_replaced_only_by_force(
+    film: Path, small: Path, tmp_path: Path, draw_cut: Callable[..., Path]
+) -> None:
+    folder, other = tmp_path / "bundle", draw_cut(tmp_path / "clip.mp4", 30, 10)
+    before = bundle_of(other, folder, "cuts.json")
+    composition = generate(film, Options(candidates=1, cuts="none"), checkpoint=small)
+    with pytest.raises(UsageError, match=r"the bundle of 'clip.mp4', .* another film; .*--force"):
+        composition.save(folder)
+    assert contents(folder) == before
+    check_bundle(folder, open_film(other))
+    (tmp_path / "moved").mkdir()
+    check_bundle(folder, open_film(other.rename(tmp_path / "moved" / "renamed.mp4")))
+    composition.write(bundle=folder, force=True)
+    record = read_record(folder)
+    assert record and record.fingerprint == fingerprint(film)
+    assert "cuts.json" not in contents(folder)
+    (folder / "score.1.mid").write_text("mine, of a name that a bundle may need")
+    with pytest.raises(UsageError, match=r"'score.1.mid', which is of no .* would be"):
+        composition.save(folder)
+
+
+def test_a_record_never_names_what_lies_elsewhere(tmp_path: Path) -> None:
+    film = tmp_path / "film"
+    film.write_bytes(b"pictures")
+    names = ("../a.mid", "/etc/passwd", "stems/../../x", "my own.mid", "score.mid\n", "score.mid")
+    folder = tmp_path / "bundle"
+    folder.mkdir()
+    for files in (names, None, 3, [3]):
+        record = {"film": {"name": "f", "fingerprint": fingerprint(film)}, "files": files}
+        (folder / "score.json").write_text(json.dumps(record))
+        found = read_record(folder)
+        assert found is None if files != names else found and found.files == ("score.mid",)
+
+
 def test_a_folder_that_failed_is_gone_and_a_whole_one_takes_the_place(tmp_path: Path) -> None:
     folder = tmp_path / "bundle"
     for words in ("first", "second"):
-        with atomic_folder(folder) as partial:
+        with together() as outputs:
+            partial = outputs.folder(folder)
             (partial / "a").write_text(words)
             assert not folder.exists() or (folder / "a").read_text() == "first"
     assert (folder / "a").read_text() == "second"
-    with pytest.raises(EmsyncError, match="cannot write"), atomic_folder(folder):
-        raise OSError(28, "No space left on device")
+
+    def fail() -> None:
+        with together() as outputs:
+            (outputs.folder(folder) / "a").write_text("third")
+            raise OSError(28, "No space left on device")
+
+    with pytest.raises(EmsyncError, match="cannot write"):
+        fail()
     assert [p.name for p in tmp_path.iterdir()] == ["bundle"]
-    assert (folder / "a").read_text() == "second"
+    assert contents(folder) == {"a": b"second"}
 
 
 def test_one_gain_for_all_and_no_stem_clips(tmp_path: Path) -> None:

@@ -241,7 +241,7 @@ def test_a_full_disk_leaves_nothing_behind(here: Path, clip: Path, small: Path) 
         (["--start-timecode", "noon"], ["noon"]),
         (["--audio", "out.mid"], ["same name"]),
         (["--out", "out.wav"], ["'out.wav'", ".mid or .midi"]),
-        (["--audio", "music.mp3"], ["'music.mp3'", ".wav"]),
+        (["--audio", "music.aiff"], ["'music.aiff'", ".wav or .flac or .mp3"]),
         (["--valence", "3"], ["valence is 3"]),
         (["--start-timecode", "abc"], ["abc"]),
     ],

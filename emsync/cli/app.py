@@ -5,6 +5,7 @@ Progress and messages go to stderr, results to stdout; with --json stdout has on
 
 import atexit
 import gc
+import io
 import signal
 import sys
 from collections.abc import Sequence
@@ -41,6 +42,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, interrupt)
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # nohup wants it ignored
+        signal.signal(signal.SIGHUP, interrupt)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a name may have letters that it cannot encode
+            stream.reconfigure(errors="backslashreplace")
     gc.set_threshold(50_000)  # imports make much of which little is garbage, and take a third less
     atexit.register(gc.freeze)  # what is left goes with the process, and need not be looked through
     try:
@@ -72,7 +78,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             raise
         code = INTERRUPTED  # it came while Numba compiled, which turns it into another error
     if code == INTERRUPTED:  # typer, too, turns an interrupt into this code
-        print("emsync: interrupted; nothing was written", file=sys.stderr)
+        print("emsync: interrupted; nothing was left half written", file=sys.stderr)
     return int(code or 0)
 
 

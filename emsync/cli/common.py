@@ -12,10 +12,11 @@ from typing import Annotated, Any, TextIO
 
 import typer
 
-from emsync.errors import EmsyncWarning
+from emsync.errors import EmsyncWarning, UsageError
 from emsync.limits import one_line
 from emsync.options import ESTIMATOR
 from emsync.progress import clock
+from emsync.targets import STDOUT, descriptor_of, real_target
 
 SILENCE = 10.0  # seconds between two lines of progress where there is no terminal
 
@@ -101,11 +102,14 @@ def _lines() -> Iterator[Callable[[str, float], None]]:
 
 
 _notes: list[str] = []  # the warnings of this command, in order
+_is_taken = False  # whether a file of this command goes to the standard output
 
 
 @contextmanager
 def notes() -> Iterator[None]:
     """Print each EmsyncWarning once, as a line on stderr; ``print_report`` adds them to JSON."""
+    global _is_taken
+    _is_taken = False
     _notes.clear()
     with warnings.catch_warnings():
         warnings.simplefilter("always", EmsyncWarning)
@@ -134,13 +138,38 @@ def plain_line(text: str) -> str:
     return one_line(text, len(text))
 
 
+def standard_output(
+    as_json: bool, *targets: Path | None, folders: Sequence[Path | None] = ()
+) -> tuple[Path | None, ...]:
+    """Return ``targets`` with ``-`` as the standard output, which then has nothing else on it.
+
+    Of ``folders``, none can be ``-``.
+    """
+    if Path("-") in folders:
+        raise UsageError("a folder cannot go to the standard output; name a folder")
+    named = tuple(STDOUT if path == Path("-") else path for path in targets)
+    global _is_taken
+    _is_taken = any(path is not None and _leads_to_stdout(path) for path in named)
+    if _is_taken and as_json:
+        raise UsageError("the standard output is taken by a file; leave out --json, or name a file")
+    return named
+
+
+def _leads_to_stdout(path: Path) -> bool:
+    try:
+        return descriptor_of(real_target(path)) == 1
+    except (OSError, ValueError):  # no such target: who writes it says so
+        return False
+
+
 def print_report(report: dict[str, Any], as_json: bool, words: str) -> None:
     """Print the report as JSON, with the notes if there are any, or the words for a person."""
     if as_json:
         report = {**report, "notes": _notes} if _notes else report
         print(json.dumps(report, allow_nan=False))
     else:
-        print("\n".join(map(plain_line, words.split("\n"))))
+        text = "\n".join(map(plain_line, words.split("\n")))
+        print(text, file=sys.stderr if _is_taken else sys.stdout)
 
 
 def exit_code(skipped: Sequence[dict[str, Any]]) -> int:

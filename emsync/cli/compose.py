@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from emsync.cli.app import app
-from emsync.cli.common import EmotionEstimator, Json, VideoPath, print_report, progress
+from emsync.cli.common import (
+    EmotionEstimator,
+    Json,
+    VideoPath,
+    print_report,
+    progress,
+    standard_output,
+)
 from emsync.errors import UsageError
 from emsync.options import (
     CHECKPOINT,
@@ -46,7 +53,10 @@ def generate(
         typer.Option("--video", help="the video with the music", rich_help_panel=FILES),
     ] = None,
     audio_out: Annotated[
-        Path | None, typer.Option("--audio", help="the music as a WAV", rich_help_panel=FILES)
+        Path | None,
+        typer.Option(
+            "--audio", help="the music: .wav, .flac, .mp3, .ogg, .m4a", rich_help_panel=FILES
+        ),
     ] = None,
     bundle: Annotated[
         Path | None,
@@ -54,6 +64,14 @@ def generate(
             help="a folder: score, stems, markers, notation, report", rich_help_panel=FILES
         ),
     ] = None,
+    force: Annotated[
+        bool,
+        typer.Option(
+            "--force",
+            help="let --bundle replace another film's, or into a folder of other things",
+            rich_help_panel=FILES,
+        ),
+    ] = False,
     keep_all: Annotated[
         bool,
         typer.Option(
@@ -235,11 +253,14 @@ def generate(
         top_k=top_k, guidance=guidance, instruments=instruments,
         rules_off=tuple(filter(None, rules_off.split(","))) or None,
     )  # fmt: skip
+    out, video_out, audio_out = standard_output(
+        as_json, out, video_out, audio_out, folders=[bundle]
+    )
     outputs = Outputs(
         out or (None if bundle else Path(video.name).with_suffix(".mid")), video_out, audio_out,
-        keep_all, soundfont, keep_audio, bundle,
+        keep_all, soundfont, keep_audio, bundle, force,
     )  # fmt: skip
-    check_targets(outputs, video)
+    check_targets(outputs, video, options, checkpoint)
     film = open_film(video)
     check_outputs(outputs, film)
     if threads is not None:
@@ -297,8 +318,9 @@ def analyze(
     from emsync.video.watch import watch
 
     chosen = choose(estimator)
+    out, plot = standard_output(as_json, out, plot)
     beside = (out or Path(video.name)).with_suffix("")
-    targets = analysis_targets(out, plot, beside, tuple(filter(None, save.split(","))))
+    targets = analysis_targets(video, out, plot, beside, tuple(filter(None, save.split(","))))
     film = open_film(video)
     check_lists(targets, film)
     with progress() as show:
@@ -333,6 +355,7 @@ def demo(
     began = time.perf_counter()
     from emsync.demo import demonstrate
 
+    standard_output(as_json, folders=[out])
     with progress() as show:
         composition, written = demonstrate(out, seed, show)
     timings = {**composition.timings, **written.timings}

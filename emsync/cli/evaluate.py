@@ -6,7 +6,15 @@ from typing import Annotated
 import typer
 
 from emsync.cli.app import evaluate_app
-from emsync.cli.common import Checkpoint, Json, VideoPath, exit_code, print_report, progress
+from emsync.cli.common import (
+    Checkpoint,
+    Json,
+    VideoPath,
+    exit_code,
+    print_report,
+    progress,
+    standard_output,
+)
 from emsync.options import CHECKPOINT
 
 
@@ -103,6 +111,7 @@ def suite(
     as_json: Json = False,
 ) -> int:
     """Compose for all films in DIR, conditioned on their cuts and not, fitted and not."""
+    standard_output(as_json, folders=[out])
     from emsync.evaluation.suite import evaluate
     from emsync.evaluation.tables import suite_table
 

@@ -7,14 +7,22 @@ from typing import Annotated
 import typer
 
 from emsync.cli.app import app
-from emsync.cli.common import Json, SoundFont, VideoPath, exit_code, print_report, progress
+from emsync.cli.common import (
+    Json,
+    SoundFont,
+    VideoPath,
+    exit_code,
+    print_report,
+    progress,
+    standard_output,
+)
 from emsync.options import Metric
 
 
 @app.command()
 def render(
     score: Annotated[Path, typer.Argument(metavar="SCORE", help="a MIDI file")],
-    out: Annotated[Path, typer.Option(help="the WAV file to write")],
+    out: Annotated[Path, typer.Option(help="the sound: .wav, .flac, .mp3, .ogg, .m4a")],
     duration: Annotated[
         float | None, typer.Option(help="seconds", show_default="the score's, and 2 s to ring")
     ] = None,
@@ -22,9 +30,11 @@ def render(
     soundfont: SoundFont = None,
     as_json: Json = False,
 ) -> None:
-    """Play SCORE into a WAV file."""
+    """Play SCORE into a file of sound."""
     from emsync.sound import synthesis
 
+    (target,) = standard_output(as_json, out)
+    out = target or out
     with progress() as show:
         show("Playing", 0.0)
         sound = synthesis.render(score, out, duration=duration, fade=fade, soundfont=soundfont)
@@ -70,6 +80,8 @@ def match(
     """Rank the music in LIBRARY by how its rhythm meets VIDEO's."""
     from emsync import matching
 
+    standard_output(as_json, folders=[index])
+    (video_out,) = standard_output(as_json, video_out)
     with progress() as show:
         found = matching.match(
             video, library, metric=metric, top=top, index=index, out=video_out, progress=show

@@ -6,8 +6,9 @@ from typing import Annotated
 import typer
 
 from emsync.cli.app import app
-from emsync.cli.common import Json, print_report, progress
+from emsync.cli.common import Json, print_report, progress, standard_output
 from emsync.errors import UsageError
+from emsync.targets import check_apart
 
 
 @app.command()
@@ -43,6 +44,7 @@ def prepare(
     from emsync.data.prepare import prepare as fill
     from emsync.tokens import Tokenizer
 
+    standard_output(as_json, folders=[out])
     scheme = door.load(door.TOKENIZERS, tokenizer, Tokenizer)()
     with progress() as show:
         outcome = fill(
@@ -73,10 +75,12 @@ def train(
     if config is None:
         raise UsageError("train what? name a CONFIG.toml; `emsync train --example` prints one")
     from emsync.training.config import TrainConfig
+    from emsync.training.loop import FILES
     from emsync.training.loop import train as run
     from emsync.training.words import Teller
 
     settings = TrainConfig.load(config)
+    check_apart([Path(settings.out) / name for name in FILES], {"the settings": config})
     with progress() as show:
         show("Training", 0.0)
         teller = Teller(settings, show)

@@ -31,10 +31,12 @@ from emsync.locks import locked
 from emsync.music.statistics import density
 from emsync.options import FASTEST, SLOWEST
 from emsync.progress import Progress, silent
+from emsync.targets import check_apart
 from emsync.tokens import Tokenizer
 
 Rows = TypeVar("Rows")
 
+FILES = ("store.json", "tokens.bin", "songs.jsonl", "skipped.jsonl")  # of a store
 CHUNK = 8  # songs that a worker reads at once
 AHEAD = 32  # chunks for each worker that are read before their songs are written
 
@@ -80,6 +82,8 @@ def prepare(
     if not songs:
         raise InputError(f"no .npz, .mid or .midi file in {[str(s) for s in sources]}")
     known = _of_songs(read_labels(labels), songs, labels) if labels else {}
+    given = {"one of the songs": [path for _, path in songs], "the labels": labels or ()}
+    check_apart([out / name for name in FILES], given)
     head = {
         "tokenizer": {"name": tokenizer.name, "settings": asdict(tokenizer)},
         "tempo": tempo,

@@ -25,11 +25,11 @@ def evaluate(
     to the median length of the scores.
     """
     quality.load_muspy()  # before an hour's reading
+    songs = [named for named in find_songs([reference]) if named[1] not in set(scores)]
     pieces, skipped = read_all(find_songs(scores), progress, "Reading scores")
     if not pieces:
         raise InputError("none of the scores could be read" + first_reason(skipped))
     seconds = float(np.median([piece.duration for piece in pieces]))
-    songs = [named for named in find_songs([reference]) if named[1] not in set(scores)]
     real, unread = read_all(_spread(songs, limit), progress, "Reading songs", seconds)
     if not real:
         raise InputError(f"no song in {str(reference)!r} could be read" + first_reason(unread))

@@ -18,13 +18,14 @@ import numpy as np
 
 import emsync
 from emsync.analysis import Analysis
+from emsync.data.songs import find_songs
 from emsync.errors import EmsyncError, InputError
 from emsync.evaluation import control
 from emsync.evaluation.likelihood import untrained
 from emsync.evaluation.quality import SONGS, first_reason, read_all
 from emsync.evaluation.sync import RATE, aligned, hear
 from emsync.evaluation.tables import suite_table
-from emsync.files import atomic_write, check_target
+from emsync.files import check_target, together
 from emsync.fit.dynamics import Dynamics
 from emsync.fit.ending import Ending
 from emsync.fit.hits import fit
@@ -33,7 +34,7 @@ from emsync.formats.midi import write_midi
 from emsync.formats.midi_check import check
 from emsync.metrics import av_align, cut_hits, quality, rhythm, statistics
 from emsync.metrics.events import errors
-from emsync.model.composer import Composer, find_checkpoint
+from emsync.model.composer import Composer, files_of_checkpoint, find_checkpoint
 from emsync.music.piece import Piece
 from emsync.options import Options, Sync
 from emsync.pipeline import draw
@@ -42,12 +43,14 @@ from emsync.progress import Progress, silent
 from emsync.sound import audio
 from emsync.sound.rhythm import rhythm_of
 from emsync.sound.synthesis import synthesize, synthesizer_name
+from emsync.targets import check_apart
 from emsync.video.film import open_film
 from emsync.video.impact import Impact
 from emsync.video.watch import watch
 
 FILMS = {".3gp", ".avi", ".m4v", ".mkv", ".mov", ".mp4", ".mpg", ".ogv", ".webm"}
 OPTIONS = Options()  # those of ``emsync generate``
+KEPT = ("suite.md", "suite.json")
 SECONDS = 12.0  # of a piece in the sweep of control
 
 # Is the model conditioned on the cuts, and is time bent onto them?
@@ -95,9 +98,17 @@ def evaluate(
     clips = sorted(path for path in files if path.suffix.lower() in FILMS)
     if not clips:
         raise InputError(f"there are no films in {str(folder)!r}; give a folder of .mp4, .mkv, …")
+    songs = [] if reference is None else [path for _, path in find_songs([reference])]
+    if reference is not None and not songs:
+        raise InputError(f"no .npz, .mid or .midi file in {str(reference)!r}")
     if out is not None:
         out.mkdir(parents=True, exist_ok=True)
-        check_target(out / "suite.md")
+        kept = [out / name for name in KEPT]
+        kept += [_score(out, c, seed, arm) for c in clips for seed in range(seeds) for arm in ARMS]
+        read = {"a film": clips, "a song": songs, "the checkpoint": files_of_checkpoint(checkpoint)}
+        check_apart(kept, read)
+        for path in kept:
+            check_target(path)
     if reference is not None:
         quality.load_muspy()  # before an hour's composing
     composer = Composer.from_pretrained(checkpoint)
@@ -185,7 +196,7 @@ def _clip(
             music, played_ending = ending.apply(
                 fit(piece, brief.cuts, video.duration, sync, OPTIONS.max_tempo_change, exact)
             )
-            path = scores / f"{clip.stem}.{seed}.{arm.replace(' ', '-')}.mid"
+            path = _score(scores, clip, seed, arm)
             write_midi(path, music, ScoreLabels.of(video), Dynamics.under(video, played_ending))
             played = audio.finish(synthesize(path, rate=RATE), video.duration, fade=0.0)
             heard = played.samples.mean(axis=1)
@@ -350,9 +361,13 @@ def _beside(
     return {"scores": len(pieces), "songs": len(real), "seconds": seconds, "statistics": compared}
 
 
+def _score(folder: Path, clip: Path, seed: int, arm: str) -> Path:
+    """Return where the score of a film is kept that was composed with a seed in an arm."""
+    return folder / f"{clip.stem}.{seed}.{arm.replace(' ', '-')}.mid"
+
+
 def _keep(out: Path, report: Mapping[str, Any]) -> None:
-    with ExitStack() as together:
-        page = together.enter_context(atomic_write(out / "suite.md"))
-        data = together.enter_context(atomic_write(out / "suite.json"))
+    with together() as outputs:
+        page, data = (outputs.file(out / name) for name in KEPT)
         page.write_text(suite_table(report), encoding="utf-8")
         data.write_text(json.dumps(report, indent=1, allow_nan=False) + "\n", encoding="utf-8")

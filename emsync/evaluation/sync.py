@@ -46,6 +46,7 @@ def evaluate(
         raise UsageError("a tagger compares with the original music; name it with --reference")
     judge = None if tagger is None else tags.load(tagger, tagger_rate)
     sound, impact = hear(music), Impact()
+    original = None if reference is None else hear(reference)
     footage = watch(open_film(video), lambda share: progress("Watching", share), [impact])
     seen = Analysis.of(footage)
     motion = av_align.watch(footage.film, lambda share: progress("Following the motion", share))
@@ -63,8 +64,7 @@ def evaluate(
         "av_align": aligned(motion, av_align.listen(sound), rate, seen.duration),
         "cm": rhythm.cm(signal, impact.signal(seen.duration), delays=(0.0,)).score,
     }
-    if reference is not None:
-        original = hear(reference)
+    if original is not None:
         report["beats"] = beats.evaluate(original, sound, seen.duration)
     if judge is not None and reference is not None:
         end = round(seen.duration * judge.rate)

@@ -15,8 +15,8 @@ from torch import Tensor
 from emsync import plugins
 from emsync.analysis import Analysis
 from emsync.conditioning import Conditioner, Floats, Targets
-from emsync.errors import AssetError, UsageError
-from emsync.files import atomic_write
+from emsync.errors import AssetError, EmsyncError, UsageError
+from emsync.files import together
 from emsync.limits import read_json, shown
 from emsync.model.int8.quantize import quantized
 from emsync.model.transformer import EventTransformer, ModelConfig
@@ -111,10 +111,14 @@ class Composer:
             weights = {k: v.to(dtype) for k, v in weights.items()}
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
-        with atomic_write(folder / "model.safetensors") as partial:
-            save_file({k: v.contiguous() for k, v in weights.items()}, partial)
-        with atomic_write(folder / "config.json") as partial:
-            partial.write_text(json.dumps(config, indent=2) + "\n")
+        with together() as outputs:
+            partial = outputs.file(folder / "model.safetensors")
+            try:
+                save_file({k: v.contiguous() for k, v in weights.items()}, partial)
+            except SafetensorError as error:
+                raise EmsyncError(f"cannot write {str(folder)!r}: {error}") from error
+            text = json.dumps(config, indent=2) + "\n"
+            outputs.file(folder / "config.json").write_text(text)
 
     def push_to_hub(self, repository: str, **settings: Any) -> None:
         """Publish the checkpoint as ``repository`` ("user/name") on the Hugging Face Hub.
@@ -222,6 +226,14 @@ def find_checkpoint(name: PathLike) -> Path:
         f"no checkpoint {str(name)!r}: it is neither a folder with a config.json nor one of "
         f"{', '.join(checkpoint_names()) or 'none'}"
     )
+
+
+def files_of_checkpoint(name: str) -> list[Path]:
+    """Return the files that a checkpoint would be read from; none of one on the Hub."""
+    if not name or name.startswith("hub:"):
+        return []
+    folders = (checkpoints_folder() / name, Path(name))
+    return [folder / file for folder in folders for file in ("config.json", "model.safetensors")]
 
 
 def read_config(folder: Path) -> dict[str, Any]:

@@ -1,15 +1,15 @@
 """A folder with all that a composer needs to go on: score, stems, markers, cuts, notation, report.
 
-The folder appears complete or not at all. An earlier bundle is replaced at the end; a folder that
-holds anything else is never touched.
+The folder appears complete or not at all. score.json names the film and the files; in the folder
+of an earlier bundle of the same film, these are replaced at the end, and nothing else is touched.
 """
 
+import hashlib
 import json
+import os
 import platform
-import secrets
-import shutil
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from importlib.metadata import version
@@ -21,13 +21,14 @@ import numpy as np
 import emsync
 from emsync.analysis import Analysis
 from emsync.composition import Composition
-from emsync.errors import EmsyncError, UsageError, warn
+from emsync.errors import InputError, UsageError, warn
 from emsync.files import check_target
 from emsync.formats.cut_lists import check_writable, write_cuts
 from emsync.formats.labels import ScoreLabels
 from emsync.formats.markers import write_markers
 from emsync.formats.musicxml import write_musicxml
-from emsync.music.piece import Score
+from emsync.limits import read_json, shown
+from emsync.music.piece import CLASSES, Score
 from emsync.report.page import write_html
 from emsync.report.picture import write_png
 from emsync.sound import audio
@@ -35,22 +36,12 @@ from emsync.sound.audio import Audio
 from emsync.sound.synthesis import synthesize, synthesizer_name
 from emsync.video.film import Film
 
-FILES = (
-    "score*.mid",  # with every candidate there are more than one
-    "score.json",
-    "score.musicxml",
-    "markers.csv",
-    "cuts.edl",
-    "cuts.json",
-    "stems/*.wav",
-    "mix.wav",
-    "preview.mp4",
-    "preview.webm",
-    "preview.mkv",
-    "report.html",
-    "report.png",
+OURS = re.compile(  # names of all files that a bundle may have, and of no others
+    r"score(\.\d+)?\.mid|score\.(json|musicxml)|markers\.csv|cuts\.(edl|json)|mix\.wav"
+    rf"|stems/({'|'.join(CLASSES)})\.wav|preview\.\w+|report\.(html|png)"
 )
-MARKS = ("score.json", "report.html")  # a folder without these is no bundle
+PIECES = 64  # of a film that tell it from others, spread evenly over its file
+PIECE = 2**16  # bytes
 PREVIEWS = (".mp4", ".webm", ".mkv")  # the first that can hold the film's pictures
 LIBRARIES = ("av", "matplotlib", "mido", "numpy", "scenedetect-headless", "symusic", "torch")
 
@@ -86,60 +77,80 @@ def play_stems(score: Score, duration: float, soundfont: Path | None = None) -> 
     return Stems(quiet, Audio(total * gain, audio.OUTPUT_RATE))
 
 
-def check_bundle(folder: Path, film: Film) -> None:
+@dataclass(frozen=True)
+class Record:
+    """What the score.json of a bundle says of the film and of the bundle's files."""
+
+    film: str  # the film's name
+    fingerprint: str
+    files: tuple[str, ...]  # relative to the folder
+
+
+def check_bundle(folder: Path, film: Film, force: bool = False) -> None:
     """Refuse a folder that cannot become a bundle, before any work is done for it.
 
-    Raises UsageError where it holds something else, where it cannot be written, or where no
-    preview can hold the pictures of ``film``.
+    Raises UsageError where it cannot be written, or where no preview can hold the pictures of
+    ``film``; and, but for ``force``, where it holds something and is no bundle, is one of another
+    film, or has a file of a bundle's name that no bundle wrote.
     """
-    folder = folder.resolve()
-    if folder.is_dir():
-        ours = {path for pattern in FILES for path in folder.glob(pattern)} | {folder / "stems"}
-        found = set(folder.rglob("*"))
-        foreign = sorted(found - ours)
-        if not foreign and found and not all((folder / mark).is_file() for mark in MARKS):
-            foreign = sorted(found)
-        if foreign:
-            raise UsageError(
-                f"{str(folder)!r} holds {foreign[0].name!r}, which is of no earlier bundle; "
-                "choose a new folder"
-            )
-        if film.path.resolve().is_relative_to(folder):
-            raise UsageError(f"the video is in {str(folder)!r}, which will be replaced; move it")
-    elif folder.exists():
-        raise UsageError(f"{str(folder)!r} is a file; choose a new folder")
-    check_target(folder.with_name(f"{folder.name}.part"))
+    name, place = shown(str(folder), 200), folder.resolve()
+    if place.is_dir():
+        if not os.access(place, os.W_OK | os.X_OK):
+            raise UsageError(f"the folder {name} is not writable; choose a new folder")
+        if not force and (reason := _strange(place, film)):
+            raise UsageError(f"{name} {reason}; choose a new folder, or --force to write into it")
+        for path in (place / "stems", *files_of(place)):
+            if path.exists() and path.is_dir() != (path.name == "stems"):
+                raise UsageError(f"{name} has an {path.name!r} that cannot be replaced; move it")
+    elif place.exists():
+        raise UsageError(f"{name} is a file; choose a new folder")
+    else:
+        check_target(place)
     preview_suffix(film)
 
 
-@contextmanager
-def atomic_folder(folder: Path) -> Iterator[Path]:
-    """Yield a new folder to fill; it takes the place of ``folder`` on success, or is removed.
+def _strange(folder: Path, film: Film) -> str:
+    """Return what ``folder`` holds that is not an earlier bundle of ``film``, or nothing."""
+    names = (path.name for path in folder.iterdir())
+    if not (held := sorted(name for name in names if not name.startswith("."))):
+        return ""
+    record = read_record(folder)
+    if record is None:
+        return f"holds {shown(held[0])}, which is of no earlier bundle"
+    if record.fingerprint != fingerprint(film.path):
+        return f"is the bundle of {shown(record.film)}, which is another film"
+    for path in files_of(folder):
+        if (ours := path.relative_to(folder).as_posix()) not in record.files:
+            return f"holds {ours!r}, which is of no earlier bundle, and would be replaced"
+    return ""
 
-    What was in ``folder`` stays until then; see ``check_bundle``.
-    """
-    folder = folder.resolve()
-    mark = secrets.token_hex(4)
-    partial = folder.with_name(f".{folder.name[:64]}.{mark}.part")
-    old = folder.with_name(f".{folder.name[:64]}.{mark}.old")
+
+def files_of(folder: Path) -> list[Path]:
+    """Return what in ``folder`` has the name of a file of a bundle."""
+    inside = [*folder.glob("*"), *folder.glob("stems/*")]
+    return sorted(p for p in inside if OURS.fullmatch(p.relative_to(folder).as_posix()))
+
+
+def read_record(folder: Path) -> Record | None:
+    """Return what a bundle says of itself; None where ``folder`` holds none."""
     try:
-        partial.mkdir()
-        yield partial
-        if folder.exists():
-            folder.rename(old)
-        try:
-            partial.rename(folder)
-        except OSError:
-            if old.exists():
-                old.rename(folder)
-            raise
-    except OSError as error:
-        if error.errno is None:
-            raise
-        raise EmsyncError(f"cannot write {str(folder)!r}: {error.strerror}") from error
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
-        shutil.rmtree(old, ignore_errors=True)
+        facts = read_json(folder / "score.json")
+        film, files = facts["film"], facts["files"]
+        names = tuple(name for name in files if OURS.fullmatch(name))
+        return Record(str(film["name"]), str(film["fingerprint"]), names)
+    except (InputError, KeyError, TypeError):
+        return None
+
+
+def fingerprint(film: Path) -> str:
+    """Return what tells a film from others, wherever it lies: of its size and PIECES of it."""
+    size = film.stat().st_size
+    digest = hashlib.sha256(str(size).encode())
+    with film.open("rb") as file:
+        for number in range(PIECES):
+            file.seek(max(0, size - PIECE) * number // (PIECES - 1))
+            digest.update(file.read(PIECE))
+    return digest.hexdigest()
 
 
 def preview_suffix(film: Film) -> str:
@@ -157,7 +168,6 @@ def write_bundle(folder: Path, composition: Composition, stems: Stems, preview: 
     """Fill ``folder``, which holds score.mid and the film ``preview``, with the other files."""
     video, labels = composition.analysis, composition.labels
     names = {"score": "score.mid", "audio": "mix.wav", "video": preview}
-    _write_json(folder / "score.json", {**composition.to_json(), **names})
     write_markers(folder / "markers.csv", video, labels)
     write_cut_list(folder, video, labels)
     write_musicxml(folder / "score.musicxml", composition.fitted, labels)
@@ -167,6 +177,13 @@ def write_bundle(folder: Path, composition: Composition, stems: Stems, preview: 
     audio.write_wav(stems.mix, folder / "mix.wav")
     write_html(folder / "report.html", composition)
     write_png(folder / "report.png", composition)
+    inside = [path for path in folder.rglob("*") if path.is_file()]
+    files = sorted(["score.json", *(path.relative_to(folder).as_posix() for path in inside)])
+    record: dict[str, Any] = {"files": files}
+    if composition.film is not None:
+        name, print_ = video.source, fingerprint(composition.film.path)
+        record["film"] = {"name": name, "fingerprint": print_}
+    _write_json(folder / "score.json", {**composition.to_json(), **names, **record})
 
 
 def write_cut_list(folder: Path, video: Analysis, labels: ScoreLabels) -> None:

@@ -16,7 +16,8 @@ from emsync.report.words import COLUMNS, remarks, rows, subtitle, tiles, title
 def write_html(path: Path, composition: Composition) -> None:
     """Write ``html_page`` to the HTML file ``path``."""
     with atomic_write(path) as partial:
-        partial.write_text(html_page(composition), encoding="utf-8")
+        # a name may have bytes that are no UTF-8
+        partial.write_text(html_page(composition), encoding="utf-8", errors="replace")
 
 
 def html_page(composition: Composition) -> str:

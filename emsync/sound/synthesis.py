@@ -24,8 +24,10 @@ from emsync.formats.smf import read_score
 from emsync.isolated import isolated
 from emsync.limits import shown
 from emsync.options import PathLike
-from emsync.sound.audio import OUTPUT_RATE, Audio, finish, write_wav
+from emsync.sound.audio import OUTPUT_RATE, Audio, finish
+from emsync.sound.encode import KINDS, write_audio
 from emsync.sound.soundfont import DRUM_BANK, SoundFont, read_soundfont, write_part
+from emsync.targets import check_apart
 
 TAIL = 2.0  # seconds kept after the last note, for what still rings
 RELEASE = 0.4  # seconds; symusic cuts a note dead at its end, so it is faded out here
@@ -46,7 +48,9 @@ def render(
     The sound is fitted to ``duration`` seconds, if they are given, and fades out over ``fade``.
     """
     if out is not None:
-        check_suffix(Path(out), (".wav",))
+        check_suffix(Path(out), KINDS)
+        font = default_soundfont() if soundfont is None else Path(soundfont)
+        check_apart([Path(out)], {"the score": Path(score), "the sound font": font})
         check_target(Path(out))
     if duration is not None and not (math.isfinite(duration) and duration > 0):
         raise UsageError(f"the duration is {duration} s; choose a positive number of seconds")
@@ -55,7 +59,7 @@ def render(
     sound = synthesize(Path(score), None if soundfont is None else Path(soundfont))
     sound = finish(sound, sound.duration if duration is None else duration, fade)
     if out is not None:
-        write_wav(sound, Path(out))
+        write_audio(sound, Path(out))
     return sound
 
 

@@ -26,9 +26,16 @@ from emsync.errors import EmsyncError, InputError
 from emsync.files import atomic_write
 from emsync.locks import locked
 from emsync.model.attention import ATTENTIONS
-from emsync.model.composer import Composer, find_checkpoint, load_weights, read_config
+from emsync.model.composer import (
+    Composer,
+    files_of_checkpoint,
+    find_checkpoint,
+    load_weights,
+    read_config,
+)
 from emsync.model.transformer import EventTransformer, RelativeAttention
 from emsync.options import CHECKPOINT, Sampling
+from emsync.targets import check_apart
 from emsync.training.accelerator import Accelerator, accelerator
 from emsync.training.batches import Batch, Crops, batches, collate
 from emsync.training.config import TrainConfig
@@ -36,6 +43,10 @@ from emsync.training.log import Log
 from emsync.training.memory import check_size, memory_errors
 from emsync.training.resume import RunState, has_run, restore, save
 
+FILES = (
+    *("model.safetensors", "config.json", "train.json", "optimizer.safetensors"),
+    *("metrics.csv", "trained.npy"),
+)
 Figures = dict[str, float]  # "loss", "norm", "rate" of a step, and now and then "validation"
 Report = Callable[[RunState, Figures], None]
 
@@ -48,6 +59,10 @@ def train(config: TrainConfig, report: Report | None = None) -> Composer:
     SIGINT and SIGTERM save and stop. Raises EmsyncError when the loss is not a number. Needs torch,
     NumPy and safetensors only; without Accelerate it is one process, without TensorBoard no events.
     """
+    stored = [Path(config.store) / name for name in ("store.json", "tokens.bin", "songs.jsonl")]
+    begun = files_of_checkpoint(config.start_from)
+    read = {"the store": stored, "the checkpoint to start from": begun}
+    check_apart([Path(config.out) / name for name in FILES], read)
     machine, out = accelerator(config.bf16), Path(config.out)
     with _claimed(out, machine), memory_errors():
         return _train(config, machine, report)
