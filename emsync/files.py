@@ -288,7 +288,8 @@ def _parts(name: str) -> tuple[str, str]:
     """Return the beginning of a name in whole letters, and its suffix; one too long is none."""
     path = Path(name)
     suffix = path.suffix if len(os.fsencode(path.suffix)) <= MOST_SUFFIX else ""
-    return os.fsencode(path.stem)[:MOST_STEM].decode("utf-8", "ignore"), suffix
+    stem = os.fsencode(path.stem)[:MOST_STEM].decode("utf-8", "ignore")
+    return os.fsdecode(stem.encode()), suffix  # where names are not UTF-8, too
 
 
 def _lock(path: Path) -> int | None:

@@ -415,7 +415,7 @@ def yesterday(folder: Path) -> dict[str, bytes]:
     suffixes = ("", *KINDS, *WRITERS, ".mid", ".musicxml", ".png", ".mp4", ".mkv", ".npz")
     for name in (*(f"old{s}" for s in suffixes if s), "older", "beside", "bundle/score.mid",
                  "bundle/gone", "bundle/stems/gone.wav", "bundle/stems/mine.wav",
-                 "checkpoint/config.json", "pieces/mine.xz"):  # fmt: skip
+                 "checkpoint/config.json", "pieces/mine.txt"):  # fmt: skip
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_bytes(OLD)
     return contents(folder)
