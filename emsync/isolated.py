@@ -7,10 +7,12 @@ the child and becomes one sentence. Use it as
 
 The function is at the top of a module that imports little, since the child is a new interpreter
 that imports that module: about 0.1 s with NumPy, never the caller's torch. It is never a fork,
-which would copy the locks of threads. Arguments and result are pickled. What the function raises
-and warns is raised and warned here.
+which would copy the locks of threads. What the function returns is plain values
+and arrays: a child that a file has got hold of can answer nothing else. What it raises and warns is
+raised and warned here.
 """
 
+import io
 import os
 import pickle
 import subprocess
@@ -19,10 +21,12 @@ import warnings
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from emsync.errors import EmsyncError, InputError
+from emsync.errors import EmsyncError, EmsyncWarning, InputError
 
 SECONDS = 60.0  # that reading one file may take, on a slow machine too
 MEMORY = 4 * 2**30  # bytes of address space; libraries alone reserve a few hundred MiB
+
+ARRAYS = ("_reconstruct", "_frombuffer", "ndarray", "dtype", "scalar")  # what NumPy's are made of
 
 T = TypeVar("T")
 
@@ -62,7 +66,10 @@ def isolated(
     if done.returncode:
         why = f"a signal {-done.returncode}" if done.returncode < 0 else f"{done.returncode}"
         raise error(f"{name} crashes its reader ({why}); it is damaged")
-    value, raised, told = pickle.loads(done.stdout)
+    try:
+        value, raised, told = _Answer(io.BytesIO(done.stdout)).load()
+    except (pickle.UnpicklingError, EOFError, ValueError) as wrong:
+        raise error(f"{name} upsets its reader; it is damaged") from wrong
     for warning in told:
         warnings.warn(warning, stacklevel=2)
     if isinstance(raised, MemoryError):
@@ -70,6 +77,19 @@ def isolated(
     if raised is not None:
         raise raised
     return value
+
+
+class _Answer(pickle.Unpickler):
+    """Reads what a child answers: plain values, arrays, and errors; it may be under a spell."""
+
+    def find_class(self, module: str, name: str) -> Any:
+        if module.partition(".")[0] == "numpy" and name in ARRAYS:
+            return super().find_class(module, name)
+        if module in ("builtins", "emsync.errors"):
+            found = super().find_class(module, name)
+            if isinstance(found, type) and issubclass(found, Exception):
+                return found
+        raise pickle.UnpicklingError(f"{module}.{name} is no part of an answer")
 
 
 def _serve() -> None:
@@ -88,7 +108,8 @@ def _serve() -> None:
         except Exception as error:  # is raised in the parent
             raised = error
     with answer:
-        answer.write(_pickled(value, raised, [warning.message for warning in told]))
+        notes = [w.message for w in told if issubclass(w.category, EmsyncWarning)]
+        answer.write(_pickled(value, raised, notes))
         answer.flush()
     os._exit(0)  # what native code does at its end is of no interest
 

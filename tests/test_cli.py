@@ -16,6 +16,7 @@ from safetensors.torch import load_file, save_file
 
 from emsync import __version__
 from emsync.cli import main
+from emsync.cli.common import print_report
 
 OLD = b"the score of yesterday"
 
@@ -380,3 +381,10 @@ def test_an_estimator_without_its_package_says_what_to_install(
     result = run("generate", clip, "--checkpoint", small, "--out", "out.mid", "--estimator",
                  "clip:nowhere")  # fmt: skip
     refused(result, here, 4, "pip install 'emsync[clip]'")
+
+
+def test_what_a_terminal_obeys_is_not_printed(capsys: pytest.CaptureFixture[str]) -> None:
+    print_report({}, False, "a\x1b[31m\u202eb\nночь")
+    assert capsys.readouterr().out == "a [31m b\nночь\n"
+    assert main(["generate", "a\x1b[31m.mp4", "--cuts", "\x9b\u202e"]) == 3
+    assert capsys.readouterr().err.rstrip("\n").isprintable()

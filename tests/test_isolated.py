@@ -45,3 +45,16 @@ def test_a_crash_a_hang_and_too_much_memory_are_errors() -> None:
 
 def test_what_native_code_prints_is_no_answer() -> None:
     assert isolated(os.write, 1, b"noise", name="'x'") == 5
+
+
+class _Call:
+    """What pickles as a call that runs in whoever reads it."""
+
+    def __reduce__(self) -> tuple[object, tuple[str]]:
+        return os.system, ("exit 1",)
+
+
+def test_a_child_cannot_make_its_parent_run_code(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(Path(__file__).parent))
+    with pytest.raises(InputError, match="upsets its reader"):
+        isolated(_Call, name="'x'")

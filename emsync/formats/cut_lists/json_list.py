@@ -1,5 +1,6 @@
 """JSON: an analysis, or a list of times or of cuts."""
 
+import re
 from collections.abc import Mapping
 from fractions import Fraction
 from pathlib import Path
@@ -13,7 +14,9 @@ from emsync.video.timecode import Timecode
 
 def knows(listing: Listing) -> bool:
     """Return whether ``listing`` is JSON, by its name or its first character."""
-    return listing.path.suffix.lower() == ".json" or listing.text.lstrip()[:1] in ("[", "{")
+    text = listing.text.lstrip()
+    is_chapter = re.match(r"\[\d+:", text) is not None  # such as "[0:00] Intro"
+    return listing.path.suffix.lower() == ".json" or (text[:1] in ("[", "{") and not is_chapter)
 
 
 def read(listing: Listing) -> list[Found]:
