@@ -7,9 +7,9 @@ the child and becomes one sentence. Use it as
 
 The function is at the top of a module that imports little, since the child is a new interpreter
 that imports that module: about 0.1 s with NumPy, never the caller's torch. It is never a fork,
-which would copy the locks of threads. What the function returns is plain values
-and arrays: a child that a file has got hold of can answer nothing else. What it raises and warns is
-raised and warned here.
+which would copy the locks of threads. What the function returns is plain values and arrays: a child
+that a file has got hold of can answer nothing else. What it raises and warns is raised and warned
+here.
 """
 
 import io
