@@ -184,7 +184,7 @@ def play(composition: Composition, soundfont: Path | None = None) -> Audio:
 
 def _played(score: Score, duration: float, soundfont: Path | None) -> Audio:
     # without a fade: the score has its own
-    return audio.finish(synthesize(score, soundfont), duration, fade=0.0)
+    return audio.finish_in_place(synthesize(score, soundfont), duration, fade=0.0)
 
 
 def _midi(composition: Composition, candidate: Candidate) -> bytes:

@@ -89,7 +89,7 @@ REFUSED = {
     "no status": (events(b"\x00\x3c\x50"), "does not say what it is"),
     "five bytes": (events(b"\xff" + TICKS[:-1] + NOTE), "more than four bytes"),
     "long text": (midi(chunk(b"MTrk", b"\x00\xff\x01\x7fa")), "ends within a track"),
-    "one long note": (events(b"\x00\x90\x3c\x50", TICKS, b"\x80\x3c\x00"), "hours, and 6"),
+    "one long note": (events(b"\x00\x90\x3c\x50", TICKS, b"\x80\x3c\x00"), "hours, and 4"),
     "one day": (events(b"\x00\x90\x3c\x50", b"\xa7\xc6\xc0\x00\x80\x3c\x00"), "24.0 hours"),
     "many ticks": (events(*[TICKS + b"\xb0\x07\x40"] * 9), "ticks"),
     "mad tempo": (events(TEMPO, b"\0\0\1", NOTE), "1000000 beats a minute"),

@@ -198,7 +198,7 @@ def _clip(
             )
             path = _score(scores, clip, seed, arm)
             write_midi(path, music, ScoreLabels.of(video), Dynamics.under(video, played_ending))
-            played = audio.finish(synthesize(path, rate=RATE), video.duration, fade=0.0)
+            played = audio.finish_in_place(synthesize(path, rate=RATE), video.duration, fade=0.0)
             heard = played.samples.mean(axis=1)
             events = cut_hits.events(music.piece, video.duration)
             measurements.append(Measurement(

@@ -15,7 +15,7 @@ from emsync.music.ticks import tick_seconds
 
 MOST_BYTES = 32 * 2**20  # no score is larger, and a hostile file may be
 MOST_BARS = 20_000  # of one song: two hours at 300 beats a minute have 9,000
-MOST_HOURS = 6  # of one song: a WAV file ends before seven
+MOST_HOURS = 4  # of one song: its sound takes 1.3 GB of memory an hour
 FASTEST = 1e6  # beats a minute; a faster tempo is damage
 
 

@@ -5,6 +5,7 @@ import io
 import wave
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 
@@ -16,6 +17,7 @@ OUTPUT_RATE = 44100  # samples per second
 PEAK = 10 ** (-3 / 20)  # 3 dB below full scale
 SILENCE = 2**-16  # a peak below this is no sound: half a step of 16 bits, not to be made loud
 FADE = 3.0  # seconds
+BLOCK = 2**20  # samples written at once
 
 DUCK_DEPTH = 12.0  # dB by which music gives way to a film's own sound
 DUCK_QUIET, DUCK_LOUD = -45.0, -33.0  # dBFS of the film: music gives way from here, wholly there
@@ -50,12 +52,17 @@ class Audio:
 
 
 def fit(audio: Audio, duration: float) -> Audio:
-    """Return ``audio`` cut, or padded with silence, to exactly round(duration * rate) samples."""
+    """Return ``audio`` cut, or padded with silence, to exactly round(duration * rate) samples.
+
+    What is only cut shares its samples with ``audio``.
+    """
     length = round(duration * audio.rate)
-    out = np.zeros((length, 2), np.float32)
     kept = audio.samples[:length]
-    out[: len(kept)] = kept
-    return Audio(out, audio.rate)
+    if len(kept) < length:
+        out = np.zeros((length, 2), np.float32)
+        out[: len(kept)] = kept
+        kept = out
+    return Audio(kept, audio.rate)
 
 
 def finish(audio: Audio, duration: float, fade: float = FADE) -> Audio:
@@ -63,33 +70,45 @@ def finish(audio: Audio, duration: float, fade: float = FADE) -> Audio:
 
     The fade-out takes ``fade`` seconds, at most half the length. Silence stays silence.
     """
+    return finish_in_place(Audio(audio.samples.copy(), audio.rate), duration, fade)
+
+
+def finish_in_place(audio: Audio, duration: float, fade: float = FADE) -> Audio:
+    """Return ``audio`` finished, with its samples changed: an hour of them is a gigabyte."""
     fitted = fit(audio, duration)
     samples = fitted.samples
     faded = round(min(fade, duration / 2) * audio.rate)
     if faded:
         ramp = np.cos(np.linspace(0, np.pi / 2, faded)) ** 2
         samples[-faded:] *= ramp[:, None].astype(np.float32)
-    peak = float(np.abs(samples).max(initial=0.0))
-    if peak < SILENCE:
-        return fitted
-    return Audio(samples * np.float32(PEAK / peak), audio.rate)
+    peak = max(float(samples.max(initial=0.0)), -float(samples.min(initial=0.0)))
+    if peak >= SILENCE:
+        samples *= np.float32(PEAK / peak)
+    return fitted
 
 
 def write_wav(audio: Audio, path: Path) -> None:
     """Write ``audio`` as a 16-bit WAV file, atomically."""
-    with atomic_write(path) as part:
-        part.write_bytes(wav_bytes(audio))
+    with atomic_write(path) as part, part.open("wb") as file:
+        _write_wav(audio, file)
 
 
 def wav_bytes(audio: Audio) -> bytes:
     """Return ``audio`` as the content of a 16-bit WAV file."""
     content = io.BytesIO()
-    with wave.open(content, "wb") as file:
+    _write_wav(audio, content)
+    return content.getvalue()
+
+
+def _write_wav(audio: Audio, out: IO[bytes]) -> None:
+    with wave.open(out, "wb") as file:
         file.setnchannels(2)
         file.setsampwidth(2)
         file.setframerate(audio.rate)
-        file.writeframes(np.round(np.clip(audio.samples, -1, 1) * 32767).astype("<i2").tobytes())
-    return content.getvalue()
+        file.setnframes(len(audio.samples))
+        for at in range(0, len(audio.samples), BLOCK):
+            piece = np.clip(audio.samples[at : at + BLOCK], -1, 1) * 32767
+            file.writeframesraw(np.round(piece).astype("<i2").tobytes())
 
 
 def duck(music: Audio, film: Audio) -> Audio:

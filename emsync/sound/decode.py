@@ -11,6 +11,7 @@ from emsync.arrays import Float32s
 from emsync.errors import InputError
 from emsync.signals import HOP, SAMPLE_RATE
 from emsync.sound.audio import OUTPUT_RATE, Audio
+from emsync.sound.bounds import checked
 from emsync.video.film import Film, open_film, opened, picture_streams, timing_of
 
 if TYPE_CHECKING:
@@ -72,7 +73,7 @@ def sound_frames(path: Path, rate: int, layout: str | None = None) -> Iterator["
             raise InputError(f"{str(path)!r} holds no sound")
         resampler: av.AudioResampler | None = None
         try:
-            for frame in container.decode(container.streams.audio[0]):
+            for frame in checked(path, container.decode(container.streams.audio[0])):
                 if resampler is None:
                     own = "mono" if len(frame.layout.channels) == 1 else "stereo"
                     resampler = av.AudioResampler("fltp", layout or own, rate)

@@ -17,14 +17,14 @@ import numpy as np
 from symusic.core import NoteTick, ScoreSecond, ScoreTick, TempoTick, TrackTick
 
 from emsync.arrays import Float32s, Float64s, Int64s
-from emsync.errors import AssetError, UsageError
+from emsync.errors import AssetError, InputError, UsageError, warn
 from emsync.files import check_suffix, check_target
 from emsync.formats.general_midi import DRUM_CHANNEL, EXPRESSION, PAN, VOLUME
-from emsync.formats.smf import read_score
+from emsync.formats.smf import MOST_HOURS, read_score
 from emsync.isolated import isolated
 from emsync.limits import shown
 from emsync.options import PathLike
-from emsync.sound.audio import OUTPUT_RATE, Audio, finish
+from emsync.sound.audio import OUTPUT_RATE, Audio, finish_in_place
 from emsync.sound.encode import KINDS, write_audio
 from emsync.sound.soundfont import DRUM_BANK, SoundFont, read_soundfont, write_part
 from emsync.targets import check_apart
@@ -57,7 +57,7 @@ def render(
     if not (math.isfinite(fade) and fade >= 0):
         raise UsageError(f"the fade is {fade} s; choose 0 or more seconds")
     sound = synthesize(Path(score), None if soundfont is None else Path(soundfont))
-    sound = finish(sound, sound.duration if duration is None else duration, fade)
+    sound = finish_in_place(sound, sound.duration if duration is None else duration, fade)
     if out is not None:
         write_audio(sound, Path(out))
     return sound
@@ -93,6 +93,8 @@ def synthesize(
     timed = cast(ScoreSecond, score.to("second"))
     parts = [_part(track) for track in timed.tracks if track.notes]
     end = max((float(part.ends.max()) for part in parts), default=0.0)
+    if end > MOST_HOURS * 3600:
+        raise InputError(f"the score lasts {end / 3600:.1f} hours, and {MOST_HOURS} are the most")
     out = np.zeros((round((end + TAIL) * rate), 2), np.float32)
     if parts:  # FluidSynth's silence is a faint offset, ours is none
         library = _fluidsynth()
@@ -250,6 +252,8 @@ def _play_symusic(parts: list[_Part], font: SoundFont, rate: int, out: Float32s)
     pitch of a part once, as long as needed, and the notes are cut from that.
     """
     fade = np.geomspace(1, 0.01, round(RELEASE * rate), dtype=np.float32)[:, None]
+    if max(float((part.ends - part.starts).max()) for part in parts) > LONGEST:
+        warn(f"without FluidSynth, a note is held for {LONGEST:.0f} s at most")
     for part in parts:
         held = np.clip(part.ends - part.starts, RING if part.is_drum else 0.0, LONGEST)
         lengths = np.round(held * rate).astype(np.int64)  # (N,) samples before the release
