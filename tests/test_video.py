@@ -58,8 +58,10 @@ def write(
     turn: int = 0,
     seconds_of_sound: float = 0.0,
     options: dict[str, str] | None = None,
+    tags: dict[str, str] | None = None,
 ) -> Path:
     with av.open(path, "w", options=options or {}) as container:
+        container.metadata.update(tags or {})
         pictures = list(pictures)
         height, width = pictures[0].shape[:2]
         stream: Any = container.add_stream(codec, rate=fps)
@@ -389,6 +391,27 @@ def test_what_is_no_video_is_refused_with_a_sentence(
     with pytest.raises(InputError, match=sentence) as caught:
         watch(open_film(path))
     assert caught.value.exit_code == 3 and "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("suffix", "tags"),
+    [
+        ("mp4", {"title": "Abcde"}),
+        ("avi", {"title": "Abcde"}),
+        ("mkv", {"title": "Abcde", "artist": "Abcde"}),
+    ],
+)
+def test_tags_that_are_no_utf8_change_nothing(
+    tmp_path: Path, suffix: str, tags: dict[str, str]
+) -> None:
+    path = write(tmp_path / f"a.{suffix}", scenes([10, 10]), tags=tags)
+    known = open_film(path)
+    data = path.read_bytes()
+    assert b"Abcde" in data
+    handler = "Обраб".encode("cp1251") + b"Handler"  # as a Russian Mac names it
+    path.write_bytes(data.replace(b"Abcde", b"Caf\xe9s").replace(b"VideoHandler", handler))
+    assert open_film(path) == known
+    assert len(watch(known).times) == 20
 
 
 def test_an_unreadable_file_is_refused(tmp_path: Path) -> None:

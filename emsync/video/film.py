@@ -140,6 +140,7 @@ def opened(path: Path) -> Iterator["InputContainer"]:
                 file,
                 mode="r",
                 options={"fflags": "+genpts"},
+                metadata_errors="replace",  # tags are in any encoding, and no part of the film
                 container_options={"protocol_whitelist": ","},
                 io_open=_refuse,
             )
