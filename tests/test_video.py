@@ -423,16 +423,6 @@ def test_an_unreadable_file_is_refused(tmp_path: Path) -> None:
         open_film(path)
 
 
-def test_of_a_truncated_file_what_decodes_is_the_video(tmp_path: Path) -> None:
-    path = write(
-        tmp_path / "a.mp4", panning(100, 0.02, 320, 180), options={"movflags": "faststart"}
-    )
-    path.write_bytes(path.read_bytes()[: path.stat().st_size * 6 // 10])
-    footage = watch(open_film(path))
-    assert 1.0 < footage.film.duration < 3.5
-    assert footage.film.frames == len(footage.times)
-
-
 @pytest.mark.parametrize(
     "name", ["-x.mp4", "concat:a.mp4", "http:a.mp4", "a'b\".mp4", "$(x);`y` %03d.mp4", "é\n.mp4"]
 )

@@ -18,8 +18,9 @@ from emsync.video.film import (
     Timing,
     copy_stream,
     moving_picture,
-    opened,
     packets,
+    reopened,
+    timed,
     timing_of,
 )
 
@@ -115,7 +116,7 @@ def _write_film(
     suffix = path.suffix.lower()
     encoder = OPUS if suffix == ".webm" else AAC
     with (
-        opened(film.path) as source,
+        reopened(film) as source,
         # "file:", or FFmpeg takes a name such as concat:x.mp4 for a protocol
         av.open(f"file:{path}", "w", format=FORMATS[suffix], options={"fflags": "bitexact"}) as out,
     ):
@@ -136,7 +137,7 @@ def _write_film(
                 frame.pts, written = written, stop
                 out.mux(track.encode(frame))
 
-        copied = (packet for packet in packets(source, pictures) if packet.size)
+        copied = (packet for packet in timed(packets(source, pictures), timing) if packet.size)
         for decoded, packet in zip(timing.decoded.tolist(), copied, strict=False):
             packet.pts = cast(int, packet.pts) - timing.start
             packet.dts = decoded - timing.start

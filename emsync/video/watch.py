@@ -11,11 +11,14 @@ from dataclasses import replace
 
 import numpy as np
 
+from emsync.video.complete import check_complete
 from emsync.video.cuts import with_fades
-from emsync.video.film import Film, average_rate, frames, nothing_decodes, only_a_picture
+from emsync.video.film import Film, frames, nothing_decodes, only_a_picture, until
 from emsync.video.footage import Footage
 from emsync.video.observers import Colours, Motion, Observer, Reducer, Stills, Strip
 from emsync.video.scenes import SceneDetector
+
+MOMENT = 1e-6  # seconds; less is a rounded number
 
 
 def watch(
@@ -51,9 +54,11 @@ def watch(
     shown, cuts = np.asarray(times, np.float64), scenes.cuts()
     brightness = np.asarray(colours.brightness, np.float64)
     motion_times, speeds = motion.within_scenes(cuts)
-    fps = average_rate(film.fps, len(times), end)
+    if film.timing and times[-1] < film.timing.last - MOMENT:  # the rest of it is damaged
+        check_complete(film.path, end, film.duration, "decoded")
+        film = until(film, end, len(times))
     return Footage(
-        film=replace(film, duration=end, fps=fps, frames=len(times)),
+        film=replace(film, frames=len(times)),
         times=shown,
         brightness=brightness,
         saturation=np.asarray(colours.saturation, np.float64),

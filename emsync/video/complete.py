@@ -1,0 +1,59 @@
+"""Whether a film is as long as its file says, or was cut off on its way."""
+
+import re
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from emsync.errors import InputError, warn
+from emsync.limits import shown
+
+if TYPE_CHECKING:
+    from av.container import InputContainer
+    from av.video.stream import VideoStream
+
+ENOUGH = 0.9  # the share of a film that is still the film
+SLACK = 0.25  # seconds by which a declared duration may be longer than the pictures
+
+# FFmpeg's names of formats that state how long they are; it guesses for others, or reads the end
+_STATING = {"mov", "matroska", "avi", "flv", "asf"}
+_TAG = re.compile(r"(\d+):(\d\d):(\d\d(?:\.\d+)?)")
+
+
+def declared_duration(container: "InputContainer", stream: "VideoStream") -> float | None:
+    """Return the seconds that the file says ``stream`` lasts, at least; None if it says nothing."""
+    if not _STATING & set(container.format.name.split(",")):
+        return None
+    stated = []
+    if container.duration:
+        stated.append(container.duration / 1e6)
+    if stream.duration:
+        stated.append(float(stream.duration * Fraction(stream.time_base or 1)))
+    if match := _TAG.match(stream.metadata.get("DURATION", "")):  # Matroska's, of each track
+        stated.append(int(match[1]) * 3600 + int(match[2]) * 60 + float(match[3]))
+    return min(stated, default=None)
+
+
+def declares_pictures(stream: "VideoStream") -> bool:
+    """Return whether the file states the length of the pictures, not only of the whole."""
+    return bool(stream.duration or _TAG.match(stream.metadata.get("DURATION", "")))
+
+
+def check_complete(path: Path, readable: float, declared: float, what: str = "read") -> None:
+    """Refuse a film of which less than ENOUGH is ``readable`` (seconds), and tell of any loss."""
+    if declared - readable <= SLACK:
+        return
+    if readable < ENOUGH * declared:
+        raise InputError(
+            f"{named(path)} is cut off or damaged: it declares {declared:.1f} s, and only "
+            f"{readable:.1f} s can be {what}; fetch it again"
+        )
+    warn(
+        f"{named(path)} declares {declared:.1f} s, of which the first {readable:.1f} s can be "
+        f"{what}; the music is for these"
+    )
+
+
+def named(path: Path) -> str:
+    """Return the name of a film for a message."""
+    return shown(str(path), 200)
