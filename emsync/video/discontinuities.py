@@ -63,7 +63,7 @@ class Continuity:
             nearest = min(self.known, key=lambda join: abs(join - moved), default=None)
             if nearest is not None and abs(nearest - moved) <= NEAR:
                 moved = nearest
-            elif ticks < 0:  # the other stream goes on: a long still, or silence
+            elif moved <= NEAR:  # the other stream goes on: a long still, silence, or an overlap
                 return
         self._shift += round(moved / self.base)
         self.joins.append(moved)

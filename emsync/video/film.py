@@ -101,6 +101,7 @@ class Film:
     suffixes: tuple[str, ...] = field(default=(), compare=False)  # of FORMATS that hold them
     hides: bool = field(default=False, compare=False)  # whether an edit list hides the beginning
     timing: Timing | None = field(default=None, compare=False, repr=False)  # None: unknown
+    timecode: str = ""  # of the first picture, as the file states it
 
 
 def open_film(path: str | os.PathLike[str]) -> Film:
@@ -148,6 +149,7 @@ def open_film(path: str | os.PathLike[str]) -> Film:
             suffixes=tuple(suffix for suffix in FORMATS if _holds(suffix, stream)),
             hides=bool(read.hidden[0]),
             timing=timing,
+            timecode=stated(container, "timecode"),
         )
 
 
@@ -374,7 +376,9 @@ def picture_streams(container: "InputContainer") -> list["VideoStream"]:
     return [s for s in container.streams.video if not s.disposition & Disposition.attached_pic]
 
 
-def packets(container: "InputContainer", stream: "Stream") -> Iterator["Packet[Any]"]:
+def packets(
+    container: "InputContainer", stream: "Stream | Sequence[Stream]"
+) -> Iterator["Packet[Any]"]:
     """Yield the packets of ``stream`` up to the file's end, or to where it is broken."""
     return _packets(container.demux(stream))
 
@@ -440,6 +444,12 @@ def decode(packet: "Packet[Any]") -> list["VideoFrame"]:
     except av.FFmpegError:
         return []
     return frames
+
+
+def stated(container: "InputContainer", tag: str) -> str:
+    """Return the first value that the file, or a stream of it, states for ``tag``, or ""."""
+    places = [container.metadata, *(stream.metadata for stream in container.streams)]
+    return next((v for tags in places for k, v in tags.items() if k.lower() == tag and v), "")
 
 
 def timing_of(film: Film) -> Timing:

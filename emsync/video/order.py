@@ -101,4 +101,6 @@ def decoding_times(shown: Ticks) -> Ticks:
     delay = int((np.arange(len(shown)) - np.searchsorted(order, shown, side="right") + 1).max())
     step = max(1, int(order[-1] - order[0]) // max(1, len(order) - 1))
     before = order[0] - step * np.arange(delay, 0, -1)
-    return np.concatenate([before, order[: len(order) - delay]])
+    times = np.concatenate([before, order[: len(order) - delay]])
+    steps = np.arange(len(times))  # strictly ascending, where pictures are shown at one time
+    return np.minimum.accumulate((times - steps)[::-1])[::-1] + steps
