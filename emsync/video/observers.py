@@ -16,6 +16,7 @@ from emsync.video.cuts import Cut
 from emsync.video.film import Film
 from emsync.video.flow import speeds
 from emsync.video.footage import Still
+from emsync.video.hdr import as_ordinary, is_foreign
 
 if TYPE_CHECKING:
     from av.video.frame import VideoFrame
@@ -26,6 +27,7 @@ SHORTEST = 48  # pixels of its sides at least, or optical flow has nothing to st
 STRIP, STRIP_HEIGHT = 12, 144  # pictures in the film strip, and their height in pixels
 STILL_HEIGHT, MOST_STILLS = 224, 512  # pixels of the stills; above so many, every other one goes
 PAIR = 1 / 30 - 0.001  # seconds between the two frames of a motion measurement, at least
+DIGITS = 6  # of what is measured: the last bits of a sum are the machine's, and decide nothing
 PLAIN = 6.0  # levels of 255; a picture of less contrast (SD) holds nothing that could be followed
 
 
@@ -95,7 +97,8 @@ class Motion:
             before, earlier = self._last
             if frame.time - before < PAIR:
                 return
-            self._speeds.append(_moved(self._flow, earlier, frame.grey) / (frame.time - before))
+            speed = _moved(self._flow, earlier, frame.grey) / (frame.time - before)
+            self._speeds.append(round(speed, DIGITS))
             self._spans.extend((before, frame.time))
         self._last = (frame.time, frame.grey)
 
@@ -183,7 +186,8 @@ def colours(picture: Picture, grey: Picture) -> tuple[float, float, float]:
     means, spreads = zip(*(cv2.meanStdDev(o) for o in opponent), strict=True)
     vivid = math.hypot(*(float(s[0, 0]) for s in spreads))
     vivid += 0.3 * math.hypot(*(float(m[0, 0]) for m in means))
-    return cv2.mean(grey)[0] / 255, (top - bottom) / max(top, 1.0), vivid / 255
+    brightness, saturation = cv2.mean(grey)[0] / 255, (top - bottom) / max(top, 1.0)
+    return round(brightness, DIGITS), round(saturation, DIGITS), round(vivid / 255, DIGITS)
 
 
 def _moved(flow: Any, before: Any, after: Any) -> float:
@@ -198,8 +202,24 @@ def _moved(flow: Any, before: Any, after: Any) -> float:
 def pixels(
     scaler: "VideoReformatter", frame: "VideoFrame", size: tuple[int, int], layout: str
 ) -> Picture:
-    """Return ``frame`` scaled to ``size`` (width, height) by averaging areas."""
+    """Return ``frame`` scaled to ``size`` (width, height) by averaging areas.
+
+    ``layout`` is rgb24, bgr24 or gray. High dynamic range becomes that of an ordinary film.
+    """
     width, height = size
+    if is_foreign(frame):
+        deep = scaler.reformat(frame, width, height, "rgb48le", interpolation="AREA", threads=1)
+        levels = np.asarray(deep.to_ndarray(), np.uint16)
+        picture = as_ordinary(levels, frame.color_trc, frame.color_primaries)
+        return picture if layout == "rgb24" else _laid_out(picture, layout)
     # One thread: to start more for so small a picture takes longer than to scale it.
     scaled = scaler.reformat(frame, width, height, layout, interpolation="AREA", threads=1)
     return scaled.to_ndarray().astype(np.uint8, copy=False)
+
+
+def _laid_out(picture: Picture, layout: str) -> Picture:
+    """Return an RGB ``picture`` as bgr24 or gray."""
+    import cv2
+
+    code = cv2.COLOR_RGB2GRAY if layout == "gray" else cv2.COLOR_RGB2BGR
+    return np.asarray(cv2.cvtColor(picture, code), np.uint8)
