@@ -51,6 +51,7 @@ def generate(
     with clock("analyze"):
         impact = Impact() if options.rhythm else None
         footage = look(film, options, _stage(progress, "Watching"), [impact] if impact else [])
+        film = footage.film if footage else film  # no longer than what could be decoded
         analysis = brief_of(footage, options)  # what is asked of the music, as editable JSON
         visible = impact.signal(analysis.duration) if impact else None
         labels = ScoreLabels.of(analysis, options.start_timecode)

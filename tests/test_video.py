@@ -267,6 +267,14 @@ def test_motion_is_in_picture_heights_a_second_whatever_size_and_rate(
     assert np.median(watch(open_film(path)).motion) == pytest.approx(0.5, rel=0.1)
 
 
+def test_what_is_measured_has_no_digits_that_only_the_machine_gives(tmp_path: Path) -> None:
+    footage = watch(open_film(write(tmp_path / "a.mp4", [*panning(30, 0.02, 161, 91)])))
+    for values in (
+        footage.brightness, footage.saturation, footage.colourfulness, footage.motion,
+    ):  # fmt: skip
+        assert len(values) and np.round(values, 6).tolist() == values.tolist()
+
+
 def test_a_cut_is_no_motion(tmp_path: Path) -> None:
     footage = watch(open_film(write(tmp_path / "a.mkv", scenes([20, 20]), codec="ffv1")))
     assert len(footage.cuts) == 1

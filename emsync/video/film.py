@@ -7,16 +7,17 @@ timestamps, so a variable frame rate is safe.
 """
 
 import io
+import itertools
 import os
 import stat
 import sys
 from array import array
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,6 +32,7 @@ from emsync.video.complete import (
     named,
 )
 from emsync.video.discontinuities import Continuity, confirmed
+from emsync.video.hdr import IPT
 from emsync.video.order import (
     UNKNOWN,
     decoded_order,
@@ -47,8 +49,12 @@ if TYPE_CHECKING:
     from av.video.frame import VideoFrame
     from av.video.stream import VideoStream
 
+    Decode: TypeAlias = Callable[[Packet[Any]], list[VideoFrame]]
+
 DISCONTINUOUS = 0x200  # FFmpeg's flag of formats whose timestamps may jump (AVFMT_TS_DISCONT)
+DOLBY = ("dvh1", "dvhe")  # tags of pictures that make sense to Dolby Vision alone
 MOST_DELAYED = 16  # pictures that a decoder holds back at most, to put them in order
+MOMENT = 1e-6  # seconds; less is a rounded number
 ROUNDED = 0.005  # seconds by which the length of a track may be rounded
 FORMATS = {".mp4": "mp4", ".mov": "mov", ".mkv": "matroska", ".webm": "webm"}  # FFmpeg's names
 
@@ -134,6 +140,10 @@ def open_film(path: str | os.PathLike[str]) -> Film:
             times: Seconds = np.arange(count, dtype=np.float64) * (duration / count)
         else:
             duration, times = timing.duration, read.times(base)
+        if read.first.colorspace == IPT or stream.codec_context.codec_tag in DOLBY:
+            warn(
+                f"{named(path)} has Dolby Vision's colours, which are not read: its mood is a guess"
+            )
         if read.joins:
             many = f"jump {len(read.joins)} times" if len(read.joins) > 1 else "jump once"
             warn(f"the timestamps of {named(path)} {many}; the film goes on there without a gap")
@@ -287,9 +297,27 @@ def _furthest(path: Path) -> float:
 
 def frames(film: Film) -> Iterator[tuple[float, float, "VideoFrame"]]:
     """Yield each frame with the seconds between which it is shown, ascending from 0."""
+    import av
+
+    yielded, time = 0, 0.0
+    try:
+        for time, end, frame in _frames(film, "AUTO", lambda packet: packet.decode()):
+            yield time, end, frame
+            yielded += 1
+        whole = film.timing is None or time >= film.timing.last - MOMENT
+    except av.FFmpegError:
+        whole = False
+    if not whole:  # damaged, of which several threads lose more, and not always the same
+        yield from itertools.islice(_frames(film, "SLICE", decode), yielded, None)
+
+
+def _frames(
+    film: Film, threads: Literal["AUTO", "SLICE"], decode: "Decode"
+) -> Iterator[tuple[float, float, "VideoFrame"]]:
     timing = film.timing
     with reopened(film) as container:
         stream = moving_picture(film.path, container)
+        stream.thread_type = threads
         base = Fraction(stream.time_base or 1)
         usual = max(1, round(1 / (film.fps * base)))  # ticks of a frame without a duration
         limit = timing.end - timing.start if timing else sys.maxsize

@@ -16,7 +16,7 @@ from emsync.arrays import Float64s, Picture
 from emsync.errors import InputError
 from emsync.signals import STEP_RATE, bells, directions, flux
 from emsync.video.flow import farneback_flow, speeds
-from emsync.video.observers import PAIR, Frame
+from emsync.video.observers import DIGITS, PAIR, Frame
 
 BINS = 36  # directions, 10 degrees each, the first one centred on "to the right"
 LEAST_IMPACT = 0.01  # picture heights a second; a film without a stronger impact does not move
@@ -45,7 +45,8 @@ class Impact:
             # in picture heights a second, so that a dropped frame is no impact
             speed = 1 / (len(grey) * grey.size * (time - before))
             self.times.append(time)
-            self.directogram.append(directions(amplitudes, angles, BINS) * speed)
+            row = directions(amplitudes, angles, BINS) * speed
+            self.directogram.append(np.round(row, DIGITS))
         self._last = (time, grey)
 
     def signal(self, duration: float) -> Float64s:

@@ -4,12 +4,13 @@ Timecode needs a rate that time agrees with. A phone that leaves out some frames
 28.3 on average, and still counts 30.
 """
 
+import math
 from fractions import Fraction
 
 import numpy as np
 
 from emsync.arrays import Seconds
-from emsync.video.timecode import RATES, exact_rate
+from emsync.video.timecode import NTSC, RATES, exact_rate
 
 ALIKE = 0.25  # share of the usual step by which steps differ that rounded times make unlike
 SNAP = 0.01  # relative distance within which a measured rate is a standard one
@@ -56,4 +57,9 @@ def _of_steps(times: Seconds, measured: float) -> Fraction:
 
 
 def _countable(rate: Fraction) -> Fraction:
-    return rate if rate >= SLOWEST else USUAL
+    """Return a rate at which timecode agrees with the clock, and no two frames have one number."""
+    if rate < SLOWEST:
+        return USUAL
+    if rate.denominator == 1 or (rate / NTSC).denominator == 1:
+        return rate
+    return 2 * rate if rate.denominator == 2 else Fraction(math.ceil(rate))

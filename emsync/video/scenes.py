@@ -10,7 +10,7 @@ import numpy as np
 
 from emsync.arrays import Float32s, Float64s, Picture, Seconds
 from emsync.video.cuts import Cut
-from emsync.video.observers import Frame
+from emsync.video.observers import DIGITS, Frame
 
 GLANCE = (32, 18)  # pixels of the still smaller one that tells scenes apart
 HELD = 0.2  # seconds; a frame shown for longer is a still picture, not a moment of a movement
@@ -57,7 +57,7 @@ class SceneDetector:
             for share in (0.25, 0.5, 0.75):
                 self._detect(self.times[-1] * (1 - share) + time * share, self.previous)
         self.times.append(time)
-        self.steps.append(float(np.abs(glance - last).mean()))
+        self.steps.append(_step(glance, last))
         self.glances.append(glance)
         self.previous = picture
         self._detect(time, picture)
@@ -91,11 +91,16 @@ class SceneDetector:
     def _settle(self, glance: Float32s, until: float) -> None:
         """Decide on the cuts before ``until``: ``glance`` is the picture some time later."""
         for i, before in [w for w in self.waiting if self.times[w[0]] <= until]:
-            step, change = self.steps[i], float(np.abs(glance - before).mean())
-            contrast = float(before.std() + glance.std()) / 2
+            step, change = self.steps[i], _step(glance, before)
+            contrast = round(float(before.std() + glance.std()) / 2, DIGITS)
             if LASTING[0] * step <= change <= LASTING[1] * step and step >= OTHER * contrast:
                 self.found.append(i)
         self.waiting = [w for w in self.waiting if self.times[w[0]] > until]
+
+
+def _step(glance: Float32s, before: Float32s) -> float:
+    """Return the levels of 255 by which two pictures differ on average."""
+    return round(float(np.abs(glance - before).mean()), DIGITS)
 
 
 def _stands_out(i: int, times: Seconds, steps: Float64s) -> bool:

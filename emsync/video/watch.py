@@ -13,12 +13,10 @@ import numpy as np
 
 from emsync.video.complete import check_complete
 from emsync.video.cuts import with_fades
-from emsync.video.film import Film, frames, nothing_decodes, only_a_picture, until
+from emsync.video.film import MOMENT, Film, frames, nothing_decodes, only_a_picture, until
 from emsync.video.footage import Footage
 from emsync.video.observers import Colours, Motion, Observer, Reducer, Stills, Strip
 from emsync.video.scenes import SceneDetector
-
-MOMENT = 1e-6  # seconds; less is a rounded number
 
 
 def watch(
