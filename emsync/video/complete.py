@@ -34,9 +34,10 @@ def declared_duration(container: "InputContainer", stream: "VideoStream") -> flo
     return min(stated, default=None)
 
 
-def declares_pictures(stream: "VideoStream") -> bool:
+def declares_pictures(container: "InputContainer", stream: "VideoStream") -> bool:
     """Return whether the file states the length of the pictures, not only of the whole."""
-    return bool(stream.duration or _TAG.match(stream.metadata.get("DURATION", "")))
+    tracks = {"mov", "avi"} & set(container.format.name.split(","))
+    return bool(tracks or _TAG.match(stream.metadata.get("DURATION", "")))
 
 
 def check_complete(path: Path, readable: float, declared: float, what: str = "read") -> None:

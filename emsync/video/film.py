@@ -279,7 +279,7 @@ def _check_length(
         return
     ends = (read.shown + read.lengths)[known]
     readable = float(int(max(ends.max(), np.ptp(ends))) * Fraction(stream.time_base or 1))
-    if declared - readable > SLACK and not declares_pictures(stream):
+    if declared - readable > SLACK and not declares_pictures(container, stream):
         readable = max(readable, _furthest(path))  # the sound may be longer
     check_complete(path, readable, declared)
 
