@@ -31,6 +31,7 @@ __all__ = ["FORMAT", "Analysis", "Curve", "Cut", "State"]
 MOTION_STEP = 0.1  # seconds between two values of the motion curve
 FEELING_REACH = 2.5  # seconds to either side of a second that make its value in the curves
 
+LONGEST_NAME = 255  # characters of a file's name
 FINEST = 1_000_000  # largest denominator of a factor of the frame rate, which stays readable
 
 
@@ -56,7 +57,7 @@ class Analysis:
 
     def __post_init__(self) -> None:
         for name in ("source", "estimator"):  # they go into lines of many kinds of file
-            object.__setattr__(self, name, one_line(getattr(self, name)))
+            object.__setattr__(self, name, one_line(getattr(self, name), LONGEST_NAME))
         if not self.arc:
             emotion = named(self.valence, self.arousal)
             state = State(0.0, self.duration, self.valence, self.arousal, emotion)

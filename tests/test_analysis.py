@@ -216,7 +216,7 @@ def test_a_file_that_is_no_analysis_is_refused(
 def test_a_missing_file_a_folder_and_a_giant_are_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="there is no file"):
         Analysis.load(tmp_path / "none.json")
-    with pytest.raises(InputError, match="Is a directory"):
+    with pytest.raises(InputError, match="it is a folder"):
         Analysis.load(tmp_path)
     with (tmp_path / "giant.json").open("wb") as file:
         file.truncate(2**30)
