@@ -138,6 +138,35 @@ def test_a_raw_stream_is_counted_and_can_be_written(
     assert [cut.time for cut in watch(written).cuts] == pytest.approx([1.2], abs=0.002)
 
 
+def test_pictures_before_the_beginning_of_matroska_are_shown_at_their_distance(
+    tmp_path: Path, draw_cut: Callable[..., Path]
+) -> None:
+    """What a cut without encoding leaves: FFmpeg does not tell times below zero."""
+    path = remux(
+        draw_cut(tmp_path / "a.mp4"),
+        tmp_path / "early.mkv",
+        later(-0.8),
+        options={"avoid_negative_ts": "disabled"},
+    )
+    with av.open(path) as container:
+        times = [packet.pts for packet in container.demux(video=0) if packet.size]
+    assert None in times
+    with pytest.warns(EmsyncWarning, match="does not say when some pictures are shown"):
+        film = open_film(path)
+    assert film.duration == pytest.approx(2.4, abs=0.002)
+    for seen in (film, open_film(with_music(film, tmp_path / "out.mp4"))):
+        assert [cut.time for cut in watch(seen).cuts] == pytest.approx([1.2], abs=0.002)
+
+
+def test_a_film_that_no_decoder_reads_is_refused(
+    tmp_path: Path, draw_cut: Callable[..., Path]
+) -> None:
+    path = draw_cut(tmp_path / "a.mkv")
+    path.write_bytes(path.read_bytes().replace(b"V_MPEG4/ISO/AVC", b"V_MPEG4/ISO/XYZ"))
+    with pytest.raises(InputError, match="a video that no installed decoder reads"):
+        open_film(path)
+
+
 @given(st.permutations(range(12)), st.sets(st.integers(0, 11)))
 def test_unknown_times_are_filled_in_between_the_known_ones(
     order: list[int], unknown: set[int]

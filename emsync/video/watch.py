@@ -13,8 +13,9 @@ import numpy as np
 
 from emsync.video.complete import check_complete
 from emsync.video.cuts import with_fades
-from emsync.video.film import MOMENT, Film, frames, nothing_decodes, only_a_picture, until
+from emsync.video.film import MOMENT, Film, frames, until
 from emsync.video.footage import Footage
+from emsync.video.media import nothing_decodes, only_a_picture
 from emsync.video.observers import Colours, Motion, Observer, Reducer, Stills, Strip
 from emsync.video.scenes import SceneDetector
 
@@ -52,7 +53,7 @@ def watch(
     shown, cuts = np.asarray(times, np.float64), scenes.cuts()
     brightness = np.asarray(colours.brightness, np.float64)
     motion_times, speeds = motion.within_scenes(cuts)
-    if film.timing and times[-1] < film.timing.last - MOMENT:  # the rest of it is damaged
+    if film.timing and times[-1] < film.timing.times[-1] - MOMENT:  # the rest of it is damaged
         check_complete(film.path, end, film.duration, "decoded")
         film = until(film, end, len(times))
     return Footage(
