@@ -38,6 +38,12 @@ def levels(path: Path) -> list[float]:
     return [level for _, level in sorted(shown)]
 
 
+def packets_of(path: Path) -> list[Any]:
+    """Return the packets of the pictures in the file at ``path``."""
+    with av.open(path) as container:
+        return [packet for packet in container.demux(video=0) if packet.size]
+
+
 def remux(
     source: Path,
     target: Path,
@@ -101,7 +107,7 @@ def test_pictures_timed_as_they_are_decoded_are_put_in_their_order(
         film = open_film(path)
     assert film.duration == pytest.approx(2.4)
     (cut,) = watch(film).cuts
-    assert (cut.frame, cut.time) == (30, pytest.approx(1.2, abs=0.002))
+    assert cut.frame == 30 and cut.time == pytest.approx(1.2, abs=0.002)
 
     path = wrong(brighter(write_film, right))
     assert levels(path) != sorted(levels(path))
@@ -148,9 +154,7 @@ def test_pictures_before_the_beginning_of_matroska_are_shown_at_their_distance(
         later(-0.8),
         options={"avoid_negative_ts": "disabled"},
     )
-    with av.open(path) as container:
-        times = [packet.pts for packet in container.demux(video=0) if packet.size]
-    assert None in times
+    assert None in [packet.pts for packet in packets_of(path)]
     with pytest.warns(EmsyncWarning, match="does not say when some pictures are shown"):
         film = open_film(path)
     assert film.duration == pytest.approx(2.4, abs=0.002)
@@ -249,8 +253,7 @@ def test_the_last_picture_of_an_mp4_ends_with_its_track(
         packet.duration = frame if number == 67 else frame * 50
 
     path = remux(draw_cut(tmp_path / "a.mp4", frames=68), tmp_path / "slides.mp4", slow)
-    with av.open(path) as container:
-        found = [(p.pts, p.duration * p.time_base) for p in container.demux(video=0) if p.size]
+    found = [(packet.pts, packet.duration * packet.time_base) for packet in packets_of(path)]
     assert max(found)[1] == 2 and found[-1][1] == Fraction(1, 25)  # seconds
     film = open_film(path)
     assert film.duration == pytest.approx(67 * 2 + 0.04)
@@ -273,17 +276,17 @@ def test_timecode_counts_the_rate_of_a_camera_that_leaves_out_frames() -> None:
 
 @pytest.mark.parametrize("rate", [Fraction(24000, 1001), 25, Fraction(30000, 1001), 12, 15, 60])
 def test_an_even_film_has_the_rate_that_it_declares(rate: Fraction | int) -> None:
-    times = np.arange(300) / float(rate)
+    times = np.arange(300, dtype=np.float64) / float(rate)
     assert nominal_rate(Fraction(rate), times.round(3), 300 / float(rate)) == rate
     assert nominal_rate(None, times, 300 / float(rate)) == rate
 
 
 def test_a_slide_show_is_counted_by_a_usual_rate() -> None:
-    assert nominal_rate(Fraction(1, 3), np.arange(6) * 3.0, 18.0) == 25
+    slides = np.array([0.0, 3.0, 6.0, 9.0, 12.0, 15.0])
+    assert nominal_rate(Fraction(1, 3), slides, 18.0) == 25
     assert nominal_rate(None, np.array([0.0, 2.0, 2.1, 9.0, 30.0]), 31.0) == 25
-    assert str(Timecode.at(3600 + 6, nominal_rate(Fraction(1, 3), np.arange(6) * 3.0, 18.0))) == (
-        "01:00:06:00"
-    )
+    rate = nominal_rate(Fraction(1, 3), slides, 18.0)
+    assert str(Timecode.at(3600 + 6, rate)) == "01:00:06:00"
 
 
 def test_the_rate_of_a_film_with_missing_frames_is_that_of_its_usual_step(
@@ -309,8 +312,7 @@ def test_a_film_cut_off_is_refused_and_one_that_is_nearly_whole_is_told(
         unchanged,
         options={"movflags": "faststart"} if suffix == "mp4" else None,
     )
-    with av.open(whole) as container:
-        begins = [packet.pos for packet in container.demux(video=0) if packet.size]
+    begins = [packet.pos for packet in packets_of(whole)]
     data = whole.read_bytes()
     path = tmp_path / f"cut.{suffix}"
     for number in (1, 50, 150, 220):
@@ -349,8 +351,7 @@ def test_a_film_of_which_the_end_is_empty_is_refused(
 ) -> None:
     """As a download whose place was reserved: every byte is there, and half of them are zero."""
     path = draw_cut(tmp_path / "a.mkv", frames=100, codec="ffv1")
-    with av.open(path) as container:
-        positions = [packet.pos for packet in container.demux(video=0) if packet.size]
+    positions = [packet.pos for packet in packets_of(path)]
     data = bytearray(path.read_bytes())
     data[positions[50] + 64 :] = bytes(len(data) - positions[50] - 64)
     path.write_bytes(bytes(data))
@@ -364,8 +365,7 @@ def test_a_recording_that_begins_in_the_middle_begins_with_what_can_be_decoded(
     """A scene is cut, which is a key frame; then the recording is joined to a whole one."""
     whole = remux(draw_cut(tmp_path / "a.mp4"), tmp_path / "a.ts", unchanged).read_bytes()
     path = tmp_path / "joined.ts"
-    with av.open(tmp_path / "a.ts") as container:
-        found = [packet for packet in container.demux(video=0) if packet.size]
+    found = packets_of(tmp_path / "a.ts")
     path.write_bytes(whole[found[5].pos :] + whole)
     _, key = (packet.pts for packet in found if packet.is_keyframe)
     left = 2.4 - (key - found[0].pts) / TICKS  # seconds of the first recording
