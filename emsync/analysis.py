@@ -16,9 +16,9 @@ import numpy as np
 
 from emsync.analysis_json import FORMAT, read_fields
 from emsync.arrays import Float64s
-from emsync.emotion.arc import State, named, scenes, seconds, settle, whole_feeling
+from emsync.emotion.arc import State, scenes, seconds, settle, whole_feeling
 from emsync.emotion.estimator import Estimator, choose, mean
-from emsync.emotion.plane import SCALE, categorise, check_affect, gaussians, mixture_mean, normalise
+from emsync.emotion.plane import SCALE, check_affect, gaussians, mixture_mean, shares
 from emsync.files import atomic_write
 from emsync.limits import one_line, read_json, shown
 from emsync.options import PathLike
@@ -28,7 +28,7 @@ from emsync.video.footage import Curve, Footage
 
 __all__ = ["FORMAT", "Analysis", "Curve", "Cut", "State"]
 
-MOTION_STEP = 0.1  # seconds between two values of the motion curve
+PICTURE_STEP = 0.1  # seconds between two values of a curve of the pictures
 FEELING_REACH = 2.5  # seconds to either side of a second that make its value in the curves
 
 LONGEST_NAME = 255  # characters of a file's name
@@ -43,12 +43,15 @@ class Analysis:
     fps: str  # frames a second as an exact fraction, such as "30000/1001"; "0" if unknown
     cuts: tuple[Cut, ...] = ()
     motion: Curve | None = None  # mean optical flow, in picture heights a second
+    brightness: Curve | None = None  # mean luma, in [0, 1]
+    saturation: Curve | None = None  # mean HSV saturation weighted by value, in [0, 1]
+    colourfulness: Curve | None = None  # 0 grey, 0.4 vivid (Hasler & Süsstrunk 2003)
     valence: float = math.nan  # in [-1, 1]; NaN when not known
     arousal: float = math.nan  # in [-1, 1]
     tempo: float = math.nan  # beats a minute requested of the music; NaN leaves it to the composer
     tonic: str = ""  # such as "F#", that the music shall stand on; empty leaves it to the composer
     requested: Mapping[str, str] = field(default_factory=dict)  # of plug-in conditions, by name
-    emotion: Mapping[str, float] = field(default_factory=dict)  # probabilities, summing to 1
+    emotion: Mapping[str, float] = field(init=False)  # what the point is called: ``plane.shares``
     valence_curve: Curve | None = None  # the estimator's view of each second, for the picture
     arousal_curve: Curve | None = None
     arc: tuple[State, ...] = ()  # over all of [0, duration] without a gap; () is one state
@@ -58,9 +61,9 @@ class Analysis:
     def __post_init__(self) -> None:
         for name in ("source", "estimator"):  # they go into lines of many kinds of file
             object.__setattr__(self, name, one_line(getattr(self, name), LONGEST_NAME))
+        object.__setattr__(self, "emotion", shares(self.valence, self.arousal))
         if not self.arc:
-            emotion = named(self.valence, self.arousal)
-            state = State(0.0, self.duration, self.valence, self.arousal, emotion)
+            state = State(0.0, self.duration, self.valence, self.arousal)
             object.__setattr__(self, "arc", (state,))
 
     @property
@@ -89,10 +92,12 @@ class Analysis:
             duration=video.duration,
             fps=str(video.fps),
             cuts=cuts,
-            motion=footage.curve(footage.motion_times, footage.motion, MOTION_STEP),
+            motion=footage.curve(footage.motion_times, footage.motion, PICTURE_STEP),
+            brightness=footage.curve(footage.times, footage.brightness, PICTURE_STEP),
+            saturation=footage.curve(footage.times, footage.saturation, PICTURE_STEP),
+            colourfulness=footage.curve(footage.times, footage.colourfulness, PICTURE_STEP),
             valence=round(feeling.valence, 4),
             arousal=round(feeling.arousal, 4),
-            emotion=feeling.emotion,
             valence_curve=Curve(1.0, tuple(round(f.valence, 4) for f in over_time)),
             arousal_curve=Curve(1.0, tuple(round(f.arousal, 4) for f in over_time)),
             arc=arc,
@@ -110,29 +115,24 @@ class Analysis:
         """Return the analysis with the feeling a person requests in place of the estimated one.
 
         ``emotion`` (weights) sets valence and arousal by the mixture's mean at ``scale``;
-        ``valence`` and ``arousal`` have the last word. Without ``emotion`` the probabilities follow
-        the point. What was estimated over time no longer holds for the value that is replaced.
+        ``valence`` and ``arousal`` have the last word. What was estimated over time no longer holds
+        for the value that is replaced.
         """
         if emotion is None and valence is None and arousal is None:
             return self
         point = self if emotion is None else mixture_mean(emotion, scale)
         v = point.valence if valence is None else check_affect("valence", valence)
         a = point.arousal if arousal is None else check_affect("arousal", arousal)
-        if emotion is not None:
-            probabilities = normalise(emotion)
-        else:
-            probabilities = {} if math.isnan(v + a) else categorise(v, a)
         arc: tuple[State, ...] = ()  # one state
         if emotion is None and (valence is None or arousal is None):
             points = [(s.valence if valence is None else v, s.arousal if arousal is None else a)
                       for s in self.arc]  # fmt: skip
-            arc = tuple(State(s.start, s.end, *point, named(*point))
+            arc = tuple(State(s.start, s.end, *point)
                         for s, point in zip(self.arc, points, strict=True))  # fmt: skip
         return replace(
             self,
             valence=v,
             arousal=a,
-            emotion=probabilities,
             valence_curve=self.valence_curve if v == self.valence else None,
             arousal_curve=self.arousal_curve if a == self.arousal else None,
             arc=arc,
@@ -147,7 +147,6 @@ class Analysis:
             self,
             valence=point[0],
             arousal=point[1],
-            emotion={} if feeling is None else feeling.emotion,
             valence_curve=None,
             arousal_curve=None,
             arc=arc,
@@ -162,7 +161,7 @@ class Analysis:
         """Return the analysis as it is with emotions whose largest mean is ``largest``, not SCALE.
 
         All valence and arousal move towards neutral, or away from it, as one; see
-        ``emotion.plane.gaussians``. The names of the emotions stay.
+        ``emotion.plane.gaussians``.
         """
         gaussians(largest)  # refuses a wrong scale
         factor = largest / SCALE
@@ -200,6 +199,9 @@ class Analysis:
             fps=str(Fraction(self.fps) / Fraction(factor).limit_denominator(FINEST)),
             cuts=tuple(replace(cut, time=cut.time * factor) for cut in self.cuts),
             motion=curve(self.motion, factor),
+            brightness=curve(self.brightness),
+            saturation=curve(self.saturation),
+            colourfulness=curve(self.colourfulness),
             tempo=self.tempo / factor,
             valence_curve=curve(self.valence_curve),
             arousal_curve=curve(self.arousal_curve),

@@ -10,17 +10,17 @@ from dataclasses import fields
 from fractions import Fraction
 from typing import Any
 
-from emsync.emotion.arc import State, named
-from emsync.emotion.estimator import Feeling
-from emsync.emotion.plane import EMOTIONS
-from emsync.errors import InputError, UsageError
+from emsync.emotion.arc import State
+from emsync.emotion.plane import NAMES, mixture_mean, named, shares
+from emsync.errors import InputError, UsageError, warn
 from emsync.limits import SHOWN, one_line, parse_number, shown
 from emsync.music.tonality import TONICS, pitch_class
 from emsync.options import FASTEST, SLOWEST
 from emsync.video.cuts import Cut
 from emsync.video.footage import Curve
 
-FORMAT = 1  # raised when a field changes its meaning
+FORMAT = 2  # raised when a field changes its meaning
+READ = (1, 2)  # in files of format 1 an emotion was no more than a remark
 MOST_CUTS = 100_000
 FASTEST_FILM = 1_000_000  # frames a second
 MOST_SECONDS = 200_000.0  # of a film: more than two days
@@ -35,8 +35,9 @@ def read_fields(data: Mapping[str, Any], name: str) -> dict[str, Any]:
     InputError says which value is off.
     """
     try:
-        if (format := data.get("format", FORMAT)) != FORMAT:
-            raise _FieldError(f"its format is {_shown(format)}; this emsync reads {FORMAT}")
+        if (format := data.get("format", FORMAT)) not in READ:
+            known = " and ".join(map(str, READ))
+            raise _FieldError(f"its format is {_shown(format)}; this emsync reads {known}")
         if "duration" not in data:
             raise _FieldError("the key 'duration' is missing; it is the length in seconds")
         duration = _real(data["duration"], "duration")
@@ -44,6 +45,9 @@ def read_fields(data: Mapping[str, Any], name: str) -> dict[str, Any]:
             raise _FieldError(
                 f"duration is {duration}; it must be more than 0 seconds, up to {MOST_SECONDS:g}"
             )
+        if format == 1:
+            data = _renewed(data, name)
+        valence, arousal = _whole(data)
         listed = _list(data.get("cuts", []), "cuts", MOST_CUTS)
         cuts = [_cut(cut, f"cuts[{i}]", duration) for i, cut in enumerate(listed)]
         return {
@@ -51,12 +55,14 @@ def read_fields(data: Mapping[str, Any], name: str) -> dict[str, Any]:
             "fps": _rate(data.get("fps", "0")),
             "cuts": tuple(sorted(cuts, key=lambda c: c.time)),
             "motion": _curve(data, "motion", duration, 0.0, MOST_MOTION),
-            "valence": _feeling(data, "valence"),
-            "arousal": _feeling(data, "arousal"),
+            "brightness": _curve(data, "brightness", duration, 0.0, 1.0),
+            "saturation": _curve(data, "saturation", duration, 0.0, 1.0),
+            "colourfulness": _curve(data, "colourfulness", duration, 0.0, MOST_MOTION),
+            "valence": valence,
+            "arousal": arousal,
             "tempo": _tempo(data),
             "tonic": _tonic(data.get("tonic", "")),
             "requested": _requests(data.get("requested")),
-            "emotion": _probabilities(data.get("emotion")),
             "valence_curve": _curve(data, "valence_curve", duration, -1.0, 1.0),
             "arousal_curve": _curve(data, "arousal_curve", duration, -1.0, 1.0),
             "arc": _arc(data.get("arc"), duration),
@@ -175,19 +181,58 @@ def _arc(value: Any, duration: float) -> tuple[State, ...]:
     return tuple(states)
 
 
-def _felt(given: Mapping[str, Any], key: str) -> tuple[float, float, str]:
-    """Return the valence, the arousal and the emotion of a state; an emotion alone sets them."""
+def _renewed(data: Mapping[str, Any], name: str) -> dict[str, Any]:
+    """Return a file of format 1 without the names that its numbers overruled."""
+    warn(f"{name} is of an earlier emsync: its numbers count, not the emotions named beside them")
+    arc = data.get("arc")
+    if isinstance(arc, list):
+        arc = [
+            {key: value for key, value in row.items() if key != "emotion"}
+            if isinstance(row, dict) and {"valence", "arousal"} & set(row)
+            else row
+            for row in arc
+        ]
+    return {**data, "emotion": None, "arc": arc}
+
+
+def _felt(given: Mapping[str, Any], key: str) -> tuple[float, float]:
+    """Return the valence and the arousal of a state; an emotion without them sets both."""
     emotion = _text(given.get("emotion") or "", f"{key}.emotion")
-    if emotion and emotion not in EMOTIONS:
-        raise _FieldError(f"{key}.emotion is {_shown(emotion)}; there are {', '.join(EMOTIONS)}")
-    values = [
-        math.nan if given.get(name) is None else _real(given[name], f"{key}.{name}", -1.0, 1.0)
-        for name in ("valence", "arousal")
-    ]
-    if emotion and not {"valence", "arousal"} & set(given):
-        feeling = Feeling.of({emotion: 1.0})
-        values = [feeling.valence, feeling.arousal]
-    return values[0], values[1], emotion or named(*values)
+    if emotion and emotion not in NAMES:
+        raise _FieldError(f"{key}.emotion is {_shown(emotion)}; there are {', '.join(NAMES)}")
+    valence, arousal = _feeling(given, "valence", f"{key}."), _feeling(given, "arousal", f"{key}.")
+    if emotion and math.isnan(valence) and math.isnan(arousal):
+        point = mixture_mean({emotion: 1.0})
+        return point.valence, point.arousal
+    if emotion and emotion != named(valence, arousal):
+        raise _FieldError(
+            f'{key}.emotion is "{emotion}", which {_point(valence, arousal)} is not; '
+            'make it "" to keep the numbers, or leave the numbers out'
+        )
+    return valence, arousal
+
+
+def _whole(data: Mapping[str, Any]) -> tuple[float, float]:
+    """Return the valence and the arousal of the whole; probabilities without them set both."""
+    emotion = _probabilities(data.get("emotion"))
+    valence, arousal = _feeling(data, "valence"), _feeling(data, "arousal")
+    if emotion and math.isnan(valence) and math.isnan(arousal):
+        point = mixture_mean(emotion)
+        return point.valence, point.arousal
+    found = shares(valence, arousal)
+    if emotion and any(abs(emotion.get(n, 0) - found.get(n, 0)) > ROUNDING for n in NAMES):
+        raise _FieldError(
+            f"emotion is not what {_point(valence, arousal)} is; "
+            "make it {} to keep the numbers, or leave the numbers out"
+        )
+    return valence, arousal
+
+
+def _point(valence: float, arousal: float) -> str:
+    """Return a point with what it is called."""
+    name = named(valence, arousal)
+    numbers = f"valence {valence:g}, arousal {arousal:g}"
+    return numbers + (f" ({name})" if name else "")
 
 
 def _curve(
@@ -208,9 +253,9 @@ def _curve(
     )
 
 
-def _feeling(data: Mapping[str, Any], key: str) -> float:
+def _feeling(data: Mapping[str, Any], key: str, where: str = "") -> float:
     value = data.get(key)
-    return math.nan if value is None else _real(value, key, -1.0, 1.0)
+    return math.nan if value is None else _real(value, where + key, -1.0, 1.0)
 
 
 def _tempo(data: Mapping[str, Any]) -> float:
@@ -235,9 +280,9 @@ def _tonic(value: Any) -> str:
 def _probabilities(value: Any) -> dict[str, float]:
     """Return the probabilities of emotions, or none."""
     given = _mapping(value, "emotion") if value is not None else {}
-    if unknown := sorted(set(given) - set(EMOTIONS)):
+    if unknown := sorted(set(given) - set(NAMES)):
         raise _FieldError(
-            f"emotion has the unknown key {shown(unknown[0])}; there are {', '.join(EMOTIONS)}"
+            f"emotion has the unknown key {shown(unknown[0])}; there are {', '.join(NAMES)}"
         )
     probabilities = {k: _real(v, f"emotion.{k}", 0.0, 1.0) for k, v in given.items()}
     total = sum(probabilities.values())

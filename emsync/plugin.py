@@ -13,7 +13,7 @@ For a conditioner:
 
 What a conditioner reads:
 
-- ``Analysis``: a video, with its ``Cut``, its ``Curve`` of motion, and the ``State`` of each scene.
+- ``Analysis``: a video, with its ``Cut``, its ``Curve`` of each measure, and the ``State`` of each scene.
 - ``Piece``: the notes of a song. ``Seconds``: float64 arrays of times.
 - ``CLASSES``: the names of the five instrument classes; ``DRUMS``, ``BASS``, ``GUITAR``, ``PIANO``
   and ``STRINGS`` are their numbers, ``PROGRAMS`` their General MIDI programs.

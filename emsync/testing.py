@@ -43,11 +43,15 @@ def example_piece() -> Piece:
 
 def example_video() -> Analysis:
     """Return twenty seconds of video with three cuts, one of which is not kept."""
+    swelling = tuple(np.abs(np.sin(np.arange(200) / 10)).tolist())
     return Analysis(
         duration=20.0,
         fps="25",
         cuts=(Cut(time=4.04), Cut(time=6.0, kept=False), Cut(time=12.52)),
-        motion=Curve(step=0.1, values=tuple(np.abs(np.sin(np.arange(200) / 10)).tolist())),
+        motion=Curve(step=0.1, values=swelling),
+        brightness=Curve(step=0.1, values=swelling),
+        saturation=Curve(step=0.1, values=swelling[::-1]),
+        colourfulness=Curve(step=0.1, values=tuple(value / 2 for value in swelling)),
         valence=0.5,
         arousal=-0.25,
     )
@@ -109,7 +113,8 @@ def _check_reads(conditioner: Conditioner, video: Analysis) -> None:
     declared = {name for name in conditioner.reads if not name.startswith("requested.")}
     unknown = sorted(declared - known)
     _require(not unknown, f"reads names {unknown}, which are no fields of an Analysis")
-    recorder = _Recorder(**{field.name: getattr(video, field.name) for field in fields(Analysis)})
+    given = {field.name: getattr(video, field.name) for field in fields(Analysis) if field.init}
+    recorder = _Recorder(**given)
     vars(recorder)["_looked_at"] = set()
     conditioner.from_video(recorder)
     looked = vars(recorder)["_looked_at"]

@@ -15,10 +15,10 @@ from hypothesis import strategies as st
 
 from emsync.analysis import Analysis, Curve, Cut, State
 from emsync.brief import brief_of
-from emsync.emotion.arc import ALIKE, SHORTEST_STATE, named, read_arc, scenes, settle
+from emsync.emotion.arc import ALIKE, SHORTEST_STATE, read_arc, scenes, settle
 from emsync.emotion.estimator import Feeling
-from emsync.emotion.plane import EMOTIONS, categorise, mixture_mean
-from emsync.errors import EmsyncError, InputError, UsageError
+from emsync.emotion.plane import NAMES, mixture_mean, named, shares
+from emsync.errors import EmsyncError, EmsyncWarning, InputError, UsageError
 from emsync.fit.tempo import at_tempo
 from emsync.options import Options
 from emsync.pipeline import analyze
@@ -30,13 +30,15 @@ WHOLE = Analysis(
     fps="30000/1001",
     cuts=(Cut(1.5, 0.4, frame=45), Cut(3.0, 0.2, False, "within 4 s of the stronger cut")),
     motion=Curve(2.5, (0.1, 0.2, 0.3, 0.4)),
+    brightness=Curve(2.5, (0.5, 0.6, 0.7, 1.0)),
+    saturation=Curve(5.0, (0.0, 0.9)),
+    colourfulness=Curve(5.0, (0.4, 1.2)),
     valence=0.25,
     arousal=-0.5,
-    emotion=categorise(0.25, -0.5),
     valence_curve=Curve(5.0, (0.2, 0.3)),
     arousal_curve=Curve(5.0, (-0.6, -0.4)),
     source="a.mp4",
-    arc=(State(0.0, 4.0, 0.3, -0.6, "sadness"), State(4.0, 10.0, 0.2, -0.4, "")),
+    arc=(State(0.0, 4.0, -0.6, -0.3), State(4.0, 10.0, 0.2, -0.4)),
     estimator="pictures",
 )
 
@@ -111,7 +113,7 @@ def test_keys_of_a_later_emsync_are_let_be() -> None:
 @pytest.mark.parametrize(
     ("changes", "sentence"),
     [
-        ({"format": 2}, "its format is 2; this emsync reads 1"),
+        ({"format": 3}, "its format is 3; this emsync reads 1 and 2"),
         ({"duration": None}, "duration is null, not a number"),
         ({"duration": True}, "duration is true, not a number"),
         ({"duration": "10"}, 'duration is "10", not a number'),
@@ -231,24 +233,24 @@ def test_an_emotion_sets_the_point_by_the_mixtures_mean() -> None:
     sad = WHOLE.with_feeling(emotion={"sadness": 2.0})
     mean = mixture_mean({"sadness": 1.0})
     assert (sad.valence, sad.arousal) == (mean.valence, mean.arousal)
-    assert sad.emotion == {name: float(name == "sadness") for name in EMOTIONS}
+    assert max(sad.emotion, key=lambda name: sad.emotion[name]) == "sadness"
     assert sad.valence_curve is None and sad.arousal_curve is None and sad.estimator == ""
     assert sad.cuts == WHOLE.cuts
-    assert sad.arc == (State(0.0, 10.0, mean.valence, mean.arousal, "sadness"),)
+    assert sad.arc == (State(0.0, 10.0, mean.valence, mean.arousal),)
 
 
 def test_a_point_sets_the_emotion_by_the_inverse() -> None:
     lively = WHOLE.with_feeling(arousal=0.7)
     assert (lively.valence, lively.arousal) == (0.25, 0.7)
-    assert lively.emotion == categorise(0.25, 0.7)
+    assert lively.emotion == shares(0.25, 0.7)
     assert lively.valence_curve == WHOLE.valence_curve and lively.arousal_curve is None
-    assert [(s.end, s.valence, s.arousal) for s in lively.arc] == [(4, 0.3, 0.7), (10, 0.2, 0.7)]
+    assert [(s.end, s.valence, s.arousal) for s in lively.arc] == [(4, -0.6, 0.7), (10, 0.2, 0.7)]
 
 
 def test_a_value_has_the_last_word_over_an_emotion() -> None:
     both = WHOLE.with_feeling(emotion={"joy": 1.0}, arousal=-0.2)
     assert (both.valence, both.arousal) == (mixture_mean({"joy": 1.0}).valence, -0.2)
-    assert both.emotion["joy"] == 1.0
+    assert both.emotion == shares(both.valence, -0.2)  # what sounds, not what was asked for first
 
 
 def test_half_a_point_tells_no_emotion() -> None:
@@ -272,7 +274,7 @@ def test_an_impossible_wish_is_refused(value: float) -> None:
 
 def test_a_file_without_an_arc_is_one_constant_state() -> None:
     old = {key: value for key, value in WHOLE.to_json().items() if key != "arc"}
-    assert Analysis.from_json(old).arc == (State(0.0, 10.0, 0.25, -0.5, ""),)
+    assert Analysis.from_json(old).arc == (State(0.0, 10.0, 0.25, -0.5),)
     assert Analysis.from_json({**old, "arc": None}).arc == Analysis.from_json(old).arc
     assert math.isnan(Analysis.from_json({"duration": 7}).arc[0].valence)
 
@@ -281,24 +283,72 @@ def test_a_state_may_be_an_emotion_alone() -> None:
     rows = [state(0, 4, emotion="joy"), state(4.004, 9.995, valence=0.1)]
     joy, half = Analysis.from_json({"duration": 10, "arc": rows}).arc
     mean = mixture_mean({"joy": 1.0})
-    assert joy == State(0.0, 4.0, mean.valence, mean.arousal, "joy")
+    assert joy == State(0.0, 4.0, mean.valence, mean.arousal) and joy.emotion == "joy"
     assert (half.start, half.end, half.valence) == (4.0, 10.0, 0.1) and math.isnan(half.arousal)
 
 
+@given(st.floats(-1, 1), st.floats(-1, 1))
+def test_a_state_and_the_whole_have_one_name_which_is_their_points(v: float, a: float) -> None:
+    whole = Analysis(10.0, "25", valence=v, arousal=a)
+    assert whole.arc[0].emotion == max(whole.emotion, key=lambda name: whole.emotion[name])
+    assert whole.arc[0].emotion == named(v, a)
+    assert replace(whole.arc[0], valence=-v).emotion == named(-v, a)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_name_that_its_numbers_are_not_is_refused(name: str) -> None:
+    def edited(**values: Any) -> tuple[State, ...]:
+        return Analysis.from_json({"duration": 10, "arc": [state(0, 10, **values)]}, "a.json").arc
+
+    there = mixture_mean({name: 1.0})
+    numbers = {"valence": there.valence, "arousal": there.arousal}
+    other = "sadness" if name == "joy" else "joy"
+    assert edited(**numbers, emotion=name) == edited(emotion=name) == edited(**numbers, emotion="")
+    assert edited(emotion=name, valence=None, arousal=None)[0].emotion == name
+    with pytest.raises(
+        InputError, match=rf'arc\[0\].emotion is "{other}", which .*\({name}\) is no'
+    ):
+        edited(**numbers, emotion=other)  # a name was changed, or the numbers and not the name
+    with pytest.raises(
+        InputError, match='make it "" to keep the numbers, or leave the numbers out'
+    ):
+        edited(valence=0.5, emotion=other)
+
+
+def test_shares_that_the_numbers_are_not_are_refused_and_alone_they_set_them() -> None:
+    told = Analysis.from_json({"duration": 10, "emotion": {"joy": 0.7, "sadness": 0.3}})
+    mean = mixture_mean({"joy": 0.7, "sadness": 0.3})
+    assert (told.valence, told.arousal) == (mean.valence, mean.arousal)
+    whole = WHOLE.to_json()
+    with pytest.raises(
+        InputError, match=r"emotion is not what valence 0.25, arousal -0.5 \(neutral"
+    ):
+        Analysis.from_json({**whole, "emotion": {"joy": 1.0}})
+    assert Analysis.from_json({**whole, "emotion": {}, "valence": 0.3}).valence == 0.3
+
+
+def test_in_a_file_of_an_earlier_emsync_the_numbers_count_as_they_did() -> None:
+    row = state(0, 10, valence=0.0, arousal=0.13, emotion="surprise")
+    old = {"format": 1, "duration": 10, "valence": 0.0, "arousal": 0.13, "emotion": {"surprise": 1}}
+    with pytest.warns(EmsyncWarning, match="a.json is of an earlier emsync: its numbers count"):
+        back = Analysis.from_json({**old, "arc": [row]}, "a.json")
+    assert (back.arousal, back.arc[0].arousal, back.arc[0].emotion) == (0.13, 0.13, "neutral")
+    with pytest.warns(EmsyncWarning):
+        assert Analysis.from_json({**old, "arc": [state(0, 10, emotion="joy")]}).arc[0].valence > 0
+
+
 def test_a_constant_analysis_has_one_state_that_is_the_whole() -> None:
-    assert WHOLE.constant().arc == (State(0.0, 10.0, 0.25, -0.5, ""),)
-    assert WHOLE.with_feeling(valence=0.5, arousal=0.5).arc == (
-        State(0.0, 10.0, 0.5, 0.5, named(0.5, 0.5)),
-    )
+    assert WHOLE.constant().arc == (State(0.0, 10.0, 0.25, -0.5),)
+    assert WHOLE.with_feeling(valence=0.5, arousal=0.5).arc == (State(0.0, 10.0, 0.5, 0.5),)
 
 
 @given(st.floats(0.05, 1.0))
 def test_one_coefficient_scales_all_that_was_felt(largest: float) -> None:
     scaled, factor = WHOLE.scaled(largest), largest / 0.8
     assert scaled.valence == pytest.approx(0.25 * factor)
-    assert scaled.arc[0].arousal == pytest.approx(-0.6 * factor)
+    assert scaled.arc[0].arousal == pytest.approx(-0.3 * factor)
     assert scaled.valence_curve and scaled.valence_curve.values[1] == pytest.approx(0.3 * factor)
-    assert (scaled.emotion, scaled.arc[0].emotion) == (WHOLE.emotion, "sadness")
+    assert scaled.emotion == shares(scaled.valence, scaled.arousal)
     joy = WHOLE.with_feeling({"joy": 1.0}, scale=largest)
     assert joy.valence == pytest.approx(WHOLE.with_feeling({"joy": 1.0}).scaled(largest).valence)
 
@@ -311,7 +361,7 @@ def test_what_is_scaled_stays_on_the_plane() -> None:
 
 
 def test_an_arc_that_is_given_sets_the_whole() -> None:
-    arc = (State(0.0, 2.5, 0.8, 0.4, "joy"), State(2.5, 10.0, -0.4, 0.0, ""))
+    arc = (State(0.0, 2.5, 0.8, 0.4), State(2.5, 10.0, -0.4, 0.0))
     told = WHOLE.with_arc(arc)
     assert (told.valence, told.arousal) == pytest.approx((-0.1, 0.1))
     assert sum(told.emotion.values()) == pytest.approx(1)
@@ -336,14 +386,15 @@ def flat(value: Any, name: str = "") -> Iterator[tuple[str, Any]]:
 # What becomes of each number in an analysis when its film lasts longer. A new field has to be
 # named here: a time that stays behind is a wrong time for every conditioner that reads it.
 LONGER = {
-    "duration", "cuts.time", "motion.step", "valence_curve.step", "arousal_curve.step",
-    "arc.start", "arc.end",
+    "duration", "cuts.time", "motion.step", "brightness.step", "saturation.step",
+    "colourfulness.step", "valence_curve.step", "arousal_curve.step", "arc.start", "arc.end",
 }  # fmt: skip
 SLOWER = {"fps", "motion.values", "tempo"}
 SAME = {
     "cuts.strength", "cuts.kept", "cuts.kind", "cuts.reason", "cuts.frame", "valence", "arousal",
     "tonic", "requested", "emotion", "valence_curve.values", "arousal_curve.values", "arc.valence",
-    "arc.arousal", "arc.emotion", "source", "estimator",
+    "arc.arousal", "arc.emotion", "source", "estimator", "brightness.values", "saturation.values",
+    "colourfulness.values",
 }  # fmt: skip
 
 
@@ -415,10 +466,6 @@ def test_scenes_change_only_at_cuts_that_the_music_answers() -> None:
     assert scenes(cuts, 10.0) == [(0.0, 1.5), (1.5, 7.0), (7.0, 10.0)]
 
 
-def test_what_no_emotion_is_near_has_no_name() -> None:
-    assert named(0.5, -0.6) == "" and named(0.7, 0.4) == "joy" and named(-0.6, -0.3) == "sadness"
-
-
 # The file of an arc
 
 
@@ -426,7 +473,9 @@ def test_an_arc_is_read_from_points_or_from_names(tmp_path: Path) -> None:
     path = tmp_path / "arc.csv"
     path.write_text("time,valence,arousal\n2,0.7,0.4\n4.5,-0.2,0\n")
     first, second = read_arc(path, 10.0)
-    assert first == State(0.0, 4.5, 0.7, 0.4, "joy")  # the first row holds from the start
+    assert (
+        first == State(0.0, 4.5, 0.7, 0.4) and first.emotion == "joy"
+    )  # the first row holds from the start
     assert (second.start, second.end, second.valence) == (4.5, 10.0, -0.2)
     path.write_text('\ufefftime, emotion\n0, joy\n6,"fear=1,anger=3"\n', encoding="utf-8")
     joy, fear = read_arc(path, 10.0)
@@ -521,7 +570,7 @@ def strip() -> Iterator[Still]:
         (WHOLE, tuple(strip())),
         (replace(WHOLE, source="a $x$ <&> name.mp4", cuts=()), ()),
         (Analysis(0.04, "0"), ()),
-        (replace(WHOLE, arc=tuple(State(i / 2, i / 2 + 0.5, 0.0, 0.0, "") for i in range(20))), ()),
+        (replace(WHOLE, arc=tuple(State(i / 2, i / 2 + 0.5, 0.0, 0.0) for i in range(20))), ()),
         (replace(WHOLE, duration=7200.0).with_feeling(emotion={"joy": 1.0}), ()),
     ],
 )

@@ -6,11 +6,16 @@ from hypothesis import strategies as st
 
 from emsync.emotion.plane import (
     EMOTIONS,
+    NAMES,
+    NEUTRAL,
     RUSSELL_MEHRABIAN,
     categorise,
     gaussians,
+    in_percent,
     mixture_mean,
+    named,
     parse_emotion,
+    shares,
 )
 from emsync.errors import UsageError
 
@@ -60,6 +65,35 @@ def test_the_inverse_of_an_emotions_mean_is_that_emotion(emotion: str) -> None:
     assert max(p, key=lambda name: p[name]) == emotion
 
 
+@given(unit, unit)
+def test_a_point_is_called_what_has_the_largest_share(v: float, a: float) -> None:
+    p = shares(v, a)
+    assert tuple(p) == NAMES and sum(p.values()) == pytest.approx(1)
+    assert p[named(v, a)] == max(p.values())
+    assert in_percent(p).startswith(f"{named(v, a)} ")
+    rest = 1 - p[NEUTRAL]  # among the six it is as by the inverse
+    assert rest == 0 or [p[n] / rest for n in EMOTIONS] == pytest.approx(
+        list(categorise(v, a).values()), abs=1e-6
+    )
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_mean_of_each_is_called_by_its_name(name: str) -> None:
+    mean = mixture_mean({name: 1.0})
+    assert named(mean.valence, mean.arousal) == name
+
+
+@pytest.mark.parametrize(
+    "point", [(0.0, 0.0), (0.0, 0.13), (0.69, -0.45), (-0.1, 0.25), (0.5, -0.6)]
+)
+def test_what_no_emotion_is_near_is_neutral(point: tuple[float, float]) -> None:
+    assert named(*point) == NEUTRAL
+
+
+def test_what_is_not_known_has_no_name() -> None:
+    assert (named(math.nan, 0.5), shares(0.5, math.nan), in_percent({})) == ("", {}, "")
+
+
 def test_the_likelihood_is_that_of_gaussians() -> None:
     v, a = 0.1, 0.2
     density = {
@@ -79,11 +113,13 @@ def test_the_likelihood_is_that_of_gaussians() -> None:
         ("joy=0.7,sadness=0.3", {"joy": 0.7, "sadness": 0.3}),
         ("fear=3, anger=1", {"fear": 0.75, "anger": 0.25}),
         ("joy,surprise", {"joy": 0.5, "surprise": 0.5}),
+        ("neutral", {"neutral": 1.0}),
+        ("neutral=3,fear", {"neutral": 0.75, "fear": 0.25}),
     ],
 )
 def test_emotions_are_read_as_probabilities(text: str, expected: dict[str, float]) -> None:
     assert {k: v for k, v in parse_emotion(text).items() if v} == pytest.approx(expected)
-    assert tuple(parse_emotion(text)) == EMOTIONS
+    assert tuple(parse_emotion(text)) == (NAMES if "neutral" in text else EMOTIONS)
 
 
 @pytest.mark.parametrize(

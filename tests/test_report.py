@@ -43,7 +43,6 @@ def composition(piece: Piece) -> Composition:
         motion=Curve(0.1, tuple(np.linspace(0, 1, 160).tolist())),
         valence=-0.2,
         arousal=0.5,
-        emotion={"fear": 0.75, "joy": 0.25},
         valence_curve=Curve(1.0, (-0.2,) * 16),
         arousal_curve=Curve(1.0, tuple(np.linspace(0, 1, 16).tolist())),
         source="a <b> & $c$.mp4",

@@ -333,12 +333,14 @@ def analyze(
 
 def _analysis_lines(seen: "Analysis") -> list[str]:
     """Return what was found in a film, a line for each cut and each scene."""
+    from emsync.emotion.plane import in_percent
+
     return [
         f"{seen.duration:.2f} s, {len(seen.cuts)} cuts, {len(seen.kept)} kept; "
-        f"valence {seen.valence:+.2f}, arousal {seen.arousal:+.2f}",
+        f"{in_percent(seen.emotion)}: valence {seen.valence:+.2f}, arousal {seen.arousal:+.2f}",
         *(f"  {c.time:8.3f} s  {c.strength:.2f}  {c.reason or 'kept'}" for c in seen.cuts),
         *(
-            f"  {s.start:8.3f} to {s.end:.3f} s  {s.emotion + ', ' if s.emotion else ''}"
+            f"  {s.start:8.3f} to {s.end:.3f} s  {s.emotion}: "
             f"valence {s.valence:+.2f}, arousal {s.arousal:+.2f}"
             for s in seen.arc
         ),

@@ -4,7 +4,7 @@ import csv
 import itertools
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from io import StringIO
 from pathlib import Path
 from typing import Self
@@ -12,13 +12,12 @@ from typing import Self
 import numpy as np
 
 from emsync.emotion.estimator import Feeling, Span, mean
-from emsync.emotion.plane import check_affect, gaussians, parse_emotion
+from emsync.emotion.plane import check_affect, mixture_mean, named, parse_emotion
 from emsync.errors import InputError, UsageError
 from emsync.limits import SHOWN, one_line, read_text, shown
 from emsync.video.cuts import Cut
 
 SHORTEST_STATE = 4.0  # seconds that a state lasts: music that changes sooner flickers
-FAR = 2.5  # standard deviations from the mean of an emotion beyond which it gives no name
 ALIKE = 0.1  # distance on the plane below which two states are one
 MOST_BYTES = 2**20  # bytes of an arc file
 
@@ -31,38 +30,20 @@ class State:
     end: float  # seconds
     valence: float  # in [-1, 1]; NaN when not known
     arousal: float  # in [-1, 1]; NaN when not known
-    emotion: str = ""  # the likeliest of the six; empty when none is near, or not known
+    emotion: str = field(init=False)  # what the point is called; empty when it is not known
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "emotion", named(self.valence, self.arousal))
 
     @classmethod
     def of(cls, span: Span, feeling: Feeling) -> Self:
-        """Return the state of ``span``, named after the likeliest emotion."""
-        return cls(*span, round(feeling.valence, 4), round(feeling.arousal, 4), likeliest(feeling))
+        """Return the state of ``span``."""
+        return cls(*span, round(feeling.valence, 4), round(feeling.arousal, 4))
 
     @property
     def length(self) -> float:
         """Seconds that the state lasts."""
         return self.end - self.start
-
-
-def likeliest(feeling: Feeling) -> str:
-    """Return the emotion of the highest probability; nothing where the point is FAR from it.
-
-    None of the six is calm or neutral, and to name the nearest would mislead.
-    """
-    name = max(feeling.emotion, key=lambda name: feeling.emotion[name])
-    g = gaussians()[name]
-    away = math.hypot((feeling.valence - g.valence) / g.valence_sd,
-                      (feeling.arousal - g.arousal) / g.arousal_sd)  # fmt: skip
-    return name if away <= FAR else ""
-
-
-def named(valence: float, arousal: float) -> str:
-    """Return the emotion at a point, or nothing where none is near or the point is not known.
-
-    >>> named(0.8, 0.5), named(0.6, -0.5), named(float("nan"), 0.5)
-    ('joy', '', '')
-    """
-    return "" if math.isnan(valence + arousal) else likeliest(Feeling.at(valence, arousal))
 
 
 def scenes(cuts: Iterable[Cut], duration: float) -> list[Span]:
@@ -148,10 +129,8 @@ def read_arc(path: Path, duration: float) -> tuple[State, ...]:
             raise InputError(f"{name}, line {line}: {after:g} s is not after {before:g} s")
     edges = [0.0, *times[1:], duration]
     return tuple(
-        State(start, end, valence, arousal, emotion)
-        for start, end, (_, valence, arousal, emotion) in zip(
-            edges, edges[1:], points, strict=False
-        )
+        State(start, end, valence, arousal)
+        for start, end, (_, valence, arousal) in zip(edges, edges[1:], points, strict=False)
     )
 
 
@@ -176,20 +155,20 @@ def _rows(path: Path) -> list[tuple[int, dict[str, str]]]:
         raise InputError(f"{name}, line {reader.line_num + 1}: {error}") from error
 
 
-def _point(row: dict[str, str], where: str, duration: float) -> tuple[float, float, float, str]:
-    """Return the time, valence, arousal and emotion of a row."""
+def _point(row: dict[str, str], where: str, duration: float) -> tuple[float, float, float]:
+    """Return the time, valence and arousal of a row."""
     time = _number(row, "time", where)
     if not 0 <= time < duration:
         raise InputError(f"{where}: the time {time:g} is outside the {duration:g} s of video")
     try:
         if "emotion" in row:
-            feeling = Feeling.of(parse_emotion(row["emotion"]))
-            return time, feeling.valence, feeling.arousal, likeliest(feeling)
+            point = mixture_mean(parse_emotion(row["emotion"]))
+            return time, point.valence, point.arousal
         valence = check_affect("valence", _number(row, "valence", where))
         arousal = check_affect("arousal", _number(row, "arousal", where))
     except UsageError as error:
         raise InputError(f"{where}: {error}") from error
-    return time, valence, arousal, named(valence, arousal)
+    return time, valence, arousal
 
 
 def _number(row: dict[str, str], column: str, where: str) -> float:

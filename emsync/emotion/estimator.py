@@ -13,7 +13,15 @@ from functools import reduce
 from typing import ClassVar, Self, TypeAlias
 
 from emsync import plugins
-from emsync.emotion.plane import EMOTIONS, SCALE, Point, categorise, mixture_mean, normalise
+from emsync.emotion.plane import (
+    EMOTIONS,
+    NEUTRAL,
+    SCALE,
+    Point,
+    categorise,
+    mixture_mean,
+    normalise,
+)
 from emsync.errors import UsageError
 from emsync.limits import shown
 from emsync.options import ESTIMATOR
@@ -38,8 +46,9 @@ class Feeling:
     @classmethod
     def of(cls, weights: Mapping[str, float], scale: float = SCALE) -> Self:
         """Return the feeling of weighted emotions; the point is the mean of their mixture."""
-        point = mixture_mean(weights, scale)
-        return cls(point.valence, point.arousal, normalise(weights))
+        point, given = mixture_mean(weights, scale), normalise(weights)
+        emotion = categorise(point.valence, point.arousal) if NEUTRAL in given else given
+        return cls(point.valence, point.arousal, emotion)
 
 
 def mean(feelings: Sequence[Feeling], weights: Sequence[float]) -> Feeling:

@@ -1,8 +1,9 @@
-"""Six emotions on the valence-arousal plane.
+"""Six emotions on the valence-arousal plane, and what a point of it is called.
 
 Emotions are Ekman's six. Each is a Gaussian with independent axes, by the user studies of Russell
 & Mehrabian 1977 (table 1 of EMSYNC). Probabilities over the six make a mixture: its mean is a
-point; ``categorise`` is the way back.
+point; ``categorise`` is the way back. ``shares`` adds what is near none of them, and ``named`` is
+the one rule by which films and states get their names.
 """
 
 import math
@@ -11,6 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from emsync.arrays import Float64s
 from emsync.errors import UsageError
 from emsync.limits import shown
 
@@ -44,6 +46,9 @@ RUSSELL_MEHRABIAN: Mapping[str, Gaussian] = {
     "surprise": Gaussian(0.40, 0.30, 0.67, 0.27),
 }
 EMOTIONS = tuple(RUSSELL_MEHRABIAN)
+NEUTRAL = "neutral"  # what is near none of the six
+NAMES = (*EMOTIONS, NEUTRAL)
+NEUTRAL_DENSITY = 1 / 4  # neutral is spread evenly over the plane, whose area is 2 by 2
 
 
 def gaussians(scale: float = SCALE) -> dict[str, Gaussian]:
@@ -61,21 +66,22 @@ def gaussians(scale: float = SCALE) -> dict[str, Gaussian]:
 def normalise(weights: Mapping[str, float]) -> dict[str, float]:
     """Return ``weights`` as probabilities of all six emotions, those not named having none.
 
-    UsageError names an unknown emotion, or a wrong weight.
+    Neutral is among them where it is named. UsageError names an unknown emotion, or a wrong weight.
     """
     for name, weight in weights.items():
-        if name not in EMOTIONS:
-            raise UsageError(f"unknown emotion {shown(name)}; there are {', '.join(EMOTIONS)}")
+        if name not in NAMES:
+            raise UsageError(f"unknown emotion {shown(name)}; there are {', '.join(NAMES)}")
         if not (math.isfinite(weight) and weight >= 0):
             raise UsageError(f"the weight of {name} is {weight}; it must be 0 or more")
     total = sum(weights.values())
     if not 0 < total < math.inf:
         raise UsageError(f"the emotions weigh {total:g} in all; give one of them a weight above 0")
-    return {name: weights.get(name, 0.0) / total for name in EMOTIONS}
+    names = NAMES if NEUTRAL in weights else EMOTIONS
+    return {name: weights.get(name, 0.0) / total for name in names}
 
 
 def mixture_mean(probabilities: Mapping[str, float], scale: float = SCALE) -> Point:
-    """Return the mean of the mixture of the six Gaussians.
+    """Return the mean of the mixture of the six Gaussians, and of neutral, whose mean is 0.
 
     >>> round(mixture_mean({"joy": 1.0}).valence, 3)
     0.8
@@ -92,6 +98,44 @@ def categorise(valence: float, arousal: float, scale: float = SCALE) -> dict[str
 
     It is the way back from the mixture.
     """
+    log = _log_densities(valence, arousal, scale)
+    p = np.exp(log - log.max())
+    return dict(zip(EMOTIONS, map(float, p / p.sum()), strict=True))
+
+
+def shares(valence: float, arousal: float) -> dict[str, float]:
+    """Return the probabilities of the six and of neutral at a point; none if it is not known.
+
+    As ``categorise``, with neutral as a seventh: far from the six, nothing speaks for any of them.
+    """
+    if math.isnan(valence + arousal):
+        return {}
+    density = np.append(np.exp(_log_densities(valence, arousal)), NEUTRAL_DENSITY)
+    return dict(zip(NAMES, map(float, density / density.sum()), strict=True))
+
+
+def named(valence: float, arousal: float) -> str:
+    """Return what a point is called: the likeliest of ``shares``; nothing if it is not known.
+
+    >>> named(0.8, 0.5), named(0.0, 0.1), named(float("nan"), 0.5)
+    ('joy', 'neutral', '')
+    """
+    likely = shares(valence, arousal)
+    return max(likely, key=lambda name: likely[name], default="")
+
+
+def in_percent(emotion: Mapping[str, float]) -> str:
+    """Return shares of emotions in words, the largest first: it is what the point is called.
+
+    >>> in_percent({"fear": 0.3, "joy": 0.69, "anger": 0.01})
+    'joy 69%, fear 30%'
+    """
+    ordered = sorted(emotion.items(), key=lambda item: -item[1])
+    return ", ".join(f"{name} {share:.0%}" for name, share in ordered if share >= 0.05)
+
+
+def _log_densities(valence: float, arousal: float, scale: float = SCALE) -> Float64s:
+    """Return the (6,) logarithms of the densities of the emotions at a point."""
     check_affect("valence", valence)
     check_affect("arousal", arousal)
     table = np.asarray(
@@ -99,9 +143,7 @@ def categorise(valence: float, arousal: float, scale: float = SCALE) -> dict[str
     )
     means, widths = table[:, 0::2], table[:, 1::2]  # (6, 2) each
     log = -0.5 * (((np.asarray([valence, arousal]) - means) / widths) ** 2).sum(axis=1)
-    log -= np.log(widths).sum(axis=1)
-    p = np.exp(log - log.max())
-    return dict(zip(EMOTIONS, map(float, p / p.sum()), strict=True))
+    return log - np.log(widths).sum(axis=1) - math.log(2 * math.pi)
 
 
 def check_affect(name: str, value: float) -> float:
@@ -112,7 +154,7 @@ def check_affect(name: str, value: float) -> float:
 
 
 def parse_emotion(text: str) -> dict[str, float]:
-    """Read ``joy`` or ``joy=0.7,sadness=0.3`` as probabilities of the six emotions.
+    """Read ``joy`` or ``joy=0.7,sadness=0.3`` as probabilities of the emotions.
 
     >>> parse_emotion("joy=3, sadness=1")["joy"]
     0.75

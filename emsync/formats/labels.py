@@ -8,6 +8,7 @@ from typing import Self
 
 from emsync.analysis import Analysis
 from emsync.emotion.arc import State
+from emsync.emotion.plane import in_percent
 from emsync.errors import UsageError
 from emsync.video.timecode import Timecode, clock_text
 
@@ -40,8 +41,7 @@ class ScoreLabels:
     def of(cls, analysis: Analysis, start_timecode: str = "") -> Self:
         """Return the words of a score for a film whose first frame has ``start_timecode``."""
         rate = Fraction(analysis.fps) or None
-        shares = sorted(analysis.emotion.items())
-        feeling = ", ".join(f"{name} {share:.0%}" for name, share in shares if share >= 0.05)
+        feeling = in_percent(analysis.emotion)
         texts = [
             TimedText(0.0, _feeling("Emotion", analysis) + (f" ({feeling})" if feeling else ""))
         ]

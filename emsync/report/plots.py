@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from emsync.analysis import Analysis
-from emsync.emotion.plane import gaussians
+from emsync.emotion.plane import NEUTRAL, gaussians
 from emsync.files import atomic_write
 from emsync.video.footage import Curve, Still
 
@@ -25,6 +25,7 @@ EMOTION_COLOURS = {
     "joy": "#e8b93b",
     "sadness": "#4a7fb5",
     "surprise": "#d8739b",
+    NEUTRAL: FAINT,
 }
 ROWS = 11  # states that the picture has room to write out
 ROOM = 0.06  # share of the time that a state lasts at least to be named in the picture
@@ -260,7 +261,7 @@ def draw_plane(axes: "Axes", analysis: Analysis) -> None:
 
 
 def draw_emotions(axes: "Axes", analysis: Analysis) -> None:
-    """Draw the probabilities of the six emotions as bars."""
+    """Draw the shares of the six emotions and of neutral as bars."""
     names = sorted(EMOTION_COLOURS, key=lambda name: analysis.emotion.get(name, 0.0))
     shares = [analysis.emotion.get(name, 0.0) for name in names]
     axes.barh(names, shares, color=[EMOTION_COLOURS[name] for name in names], height=0.62)
@@ -279,7 +280,7 @@ def _states(axes: "Axes", analysis: Analysis) -> None:
     axes.set_axis_off()
     states = analysis.arc if len(analysis.arc) <= ROWS else analysis.arc[: ROWS - 1]
     for row, state in enumerate(states):
-        words = (f"{clock(state.start)} – {clock(state.end)}", state.emotion or "no name",
+        words = (f"{clock(state.start)} – {clock(state.end)}", state.emotion or "not known",
                  _signed("valence", state.valence), _signed("arousal", state.arousal))  # fmt: skip
         colours = (INK, EMOTION_COLOURS.get(state.emotion, FAINT), VALENCE, AROUSAL)
         for x, word, colour in zip((0.0, 0.29, 0.51, 0.76), words, colours, strict=True):

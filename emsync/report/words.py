@@ -1,15 +1,13 @@
 """What a report says in words: its figures, a row for each cut, and remarks."""
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
 
 import numpy as np
 
 from emsync.composition import Composition
+from emsync.emotion.plane import in_percent, normalise
 from emsync.fit.time_map import Fitted
 from emsync.music.tonality import estimate_key
-
-if TYPE_CHECKING:
-    pass
 
 COLUMNS = {  # of the table: name, and where it stands, as shares of its width
     "cut": 0.0,
@@ -93,12 +91,12 @@ def title(composition: Composition) -> str:
 
 def subtitle(composition: Composition) -> str:
     """Return the mood of the music in a line."""
-    video = composition.analysis
-    shares = sorted(video.emotion.items(), key=lambda item: -item[1])
-    feeling = [f"{name} {share:.0%}" for name, share in shares if share >= 0.05]
+    video, asked = composition.analysis, composition.options.emotion
     known = not np.isnan(video.valence + video.arousal)
     mood = f"valence {_signed(video.valence, 2)}, arousal {_signed(video.arousal, 2)}"
-    parts = ["Music composed by emsync", mood if known else "", ", ".join(feeling)]
+    parts = ["Music composed by emsync", mood if known else "", in_percent(video.emotion)]
+    if isinstance(asked, Mapping):  # text was parsed when it was given
+        parts.append(f"asked for {in_percent(normalise(asked))}")
     return "  ·  ".join(part for part in parts if part)
 
 
