@@ -1,9 +1,11 @@
 """What the documentation says can be typed: its commands, its links, its options."""
 
+import importlib
 import re
 import shlex
+import sys
 from collections.abc import Iterator
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,8 @@ import typer
 
 from emsync.cli import app
 from emsync.options import Options
+from emsync.testing import example_video
+from emsync.video.footage import Curve
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").rglob("*.md")])
@@ -81,3 +85,27 @@ def test_every_option_of_a_composition_can_be_typed_with_its_default() -> None:
 def test_a_link_leads_somewhere(page: Path) -> None:
     for target in re.findall(r"\]\(([^)#:\s]+)(?:#[^)]*)?\)", page.read_text()):
         assert (page.parent / target).exists(), target
+
+
+def test_the_example_of_a_condition_can_be_followed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = (ROOT / "docs" / "recipes" / "condition.md").read_text()
+    for name, text in re.findall(r'```python title="(\w+)\.py"\n(.*?)```', page, re.DOTALL):
+        (tmp_path / f"{name}.py").write_text(text)
+    monkeypatch.syspath_prepend(tmp_path)
+    try:
+        laws = importlib.import_module("test_register")
+        names = [name for name in dir(laws) if name.startswith("test_")]
+        for name in names:
+            getattr(laws, name)()
+        assert len(names) == 4
+        conditioner = laws.Register()
+        dark, bright = (
+            replace(example_video(), brightness=Curve(0.1, (light,) * 200)) for light in (0.1, 0.9)
+        )
+        low, high = (conditioner.from_video(video) for video in (dark, bright))
+        assert (low == laws.LOW).all() and (high == laws.HIGH).all()
+    finally:
+        for name in ("test_register", "emsync_register"):
+            sys.modules.pop(name, None)
