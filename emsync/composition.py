@@ -101,7 +101,7 @@ class Composition:
         lines = [
             f"{self.analysis.duration:.2f} s, {len(self.piece)} notes, "
             f"{', '.join(self.piece.instruments)}; seed {self.options.seed}",
-            f"{hits} of {len(self.cuts)} cuts hit",
+            f"{hits} of {len(self.cuts)} cuts hit" if self.cuts else "no cuts to hit",
         ]
         for report in self.cuts:
             hit = report.hit

@@ -13,7 +13,8 @@ For a conditioner:
 
 What a conditioner reads:
 
-- ``Analysis``: a video, with its ``Cut``, its ``Curve`` of each measure, and the ``State`` of each scene.
+- ``Analysis``: a video, with its ``Cut``, the ``State`` of each scene, and a ``Curve`` of each of
+  motion, brightness, saturation and colourfulness.
 - ``Piece``: the notes of a song. ``Seconds``: float64 arrays of times.
 - ``CLASSES``: the names of the five instrument classes; ``DRUMS``, ``BASS``, ``GUITAR``, ``PIANO``
   and ``STRINGS`` are their numbers, ``PROGRAMS`` their General MIDI programs.

@@ -150,5 +150,7 @@ def test_a_film_of_which_nothing_is_known_has_a_report_too(tmp_path: Path) -> No
     write_png(tmp_path / "report.png", composition)
     assert math.isnan(composition.analysis.valence)
     assert ("–", "no clear key") in tiles(composition)
+    assert ("–", "no cuts to hit") in tiles(composition)
+    assert "no cuts to hit" in composition.summary() and "0 of 0" not in composition.summary()
     assert any("no film strip" in remark for remark in remarks(composition))
     assert any("no cut" in remark for remark in remarks(composition))

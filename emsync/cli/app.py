@@ -15,16 +15,15 @@ import typer
 
 import emsync
 from emsync.cli.common import notes, plain_line
+from emsync.cli.help import App, answer
 from emsync.errors import EmsyncError, UsageError
 
-app = typer.Typer(
+app = App(
     name="emsync",
     help="Music that follows a video: its mood, its cuts, its last frame.",
-    no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
 )
-evaluate_app = typer.Typer(help="Measure a model or its music.", no_args_is_help=True)
+evaluate_app = App(help="Measure a model or its music.")
 app.add_typer(evaluate_app, name="evaluate")
 
 INTERRUPTED = 130
@@ -58,8 +57,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(plain_line(f"emsync: {error}"), file=sys.stderr)
         return error.exit_code
     except BadCommandLine as error:
-        if message := error.format_message():  # none where the help was printed instead
-            print(f"emsync: {message} (see --help)", file=sys.stderr)
+        print(answer(error), file=sys.stderr)
         return UsageError.exit_code
     except (KeyboardInterrupt, typer.Abort):
         code = INTERRUPTED

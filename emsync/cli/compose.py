@@ -45,7 +45,11 @@ def generate(
     out: Annotated[
         Path | None,
         typer.Option(
-            help="the score (.mid)", show_default="VIDEO's name, .mid", rich_help_panel=FILES
+            "--out",
+            "-o",
+            help="the score (.mid)",
+            show_default="VIDEO's name, .mid",
+            rich_help_panel=FILES,
         ),
     ] = None,
     video_out: Annotated[
@@ -304,7 +308,9 @@ def _report(
 @app.command()
 def analyze(
     video: VideoPath,
-    out: Annotated[Path | None, typer.Option(help="analysis.json, to edit and to reuse")] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="analysis.json, to edit and to reuse")
+    ] = None,
     plot: Annotated[Path | None, typer.Option(help="a picture of it all (.png)")] = None,
     save: Annotated[str, typer.Option(help="cut lists to write beside: csv,edl,otio,json")] = "",
     estimator: EmotionEstimator = DEFAULTS.estimator,
@@ -349,7 +355,9 @@ def _analysis_lines(seen: "Analysis") -> list[str]:
 
 @app.command()
 def demo(
-    out: Annotated[Path, typer.Option(help="the folder to write to")] = Path("emsync-demo"),
+    out: Annotated[Path, typer.Option("--out", "-o", help="the folder to write to")] = Path(
+        "emsync-demo"
+    ),
     seed: Annotated[int, typer.Option(min=0, help="another number, another piece")] = 3,
     as_json: Json = False,
 ) -> None:

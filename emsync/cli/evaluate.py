@@ -99,7 +99,8 @@ def suite(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="a folder of films")],
     seeds: Annotated[int, typer.Option(min=1, help="pieces for each film and condition")] = 1,
     out: Annotated[
-        Path | None, typer.Option(help="a folder for suite.md, suite.json and the scores")
+        Path | None,
+        typer.Option("--out", "-o", help="a folder for suite.md, suite.json and the scores"),
     ] = None,
     reference: Annotated[
         Path | None, typer.Option(help="a folder of real songs to compare the scores with")

@@ -26,7 +26,7 @@ def plugins(as_json: Json = False) -> None:
 @app.command()
 def prepare(
     sources: Annotated[list[Path], typer.Argument(metavar="SOURCE...", help="folders and files")],
-    out: Annotated[Path, typer.Option(help="the folder of the token store")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="the folder of the token store")],
     labels: Annotated[
         Path | None, typer.Option(help="lpd_index.csv, or your own path,valence,arousal")
     ] = None,

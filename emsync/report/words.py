@@ -9,6 +9,7 @@ from emsync.emotion.plane import in_percent, normalise
 from emsync.fit.time_map import Fitted
 from emsync.music.tonality import estimate_key
 
+NO_CUTS = ("–", "no cuts to hit")
 COLUMNS = {  # of the table: name, and where it stands, as shares of its width
     "cut": 0.0,
     "timecode": 0.04,
@@ -30,12 +31,13 @@ def tiles(composition: Composition) -> list[tuple[str, str]]:
     met = [report.hit for report in composition.cuts if report.hit is not None]
     exact = sum(abs(hit.error_frames(rate) or 0) <= 1 for hit in met)
     within = f"cuts hit, {exact} within a frame" if rate else "cuts hit"
+    hits = (f"{len(met)} of {len(composition.cuts)}", within) if composition.cuts else NO_CUTS
     beats = np.searchsorted(fitted.tempo_map.starts, fitted.duration * 1e6)
     bpm = 60e6 / fitted.tempo_map.tempi[: max(1, int(beats))]
     spread = f"beats a minute, {bpm.min():.0f} to {bpm.max():.0f}"
     return [
         (f"{video.duration:.2f} s", length),
-        (f"{len(met)} of {len(composition.cuts)}", within),
+        hits,
         (f"{np.median(bpm):.0f}", spread if bpm.max() - bpm.min() >= 1 else "beats a minute"),
         _key(fitted),
         (f"{len(fitted.piece)}", f"notes, {len(fitted.piece.instruments)} instruments"),
