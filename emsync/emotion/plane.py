@@ -7,8 +7,9 @@ the one rule by which films and states get their names.
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from statistics import fmean
 
 import numpy as np
 
@@ -48,7 +49,7 @@ RUSSELL_MEHRABIAN: Mapping[str, Gaussian] = {
 EMOTIONS = tuple(RUSSELL_MEHRABIAN)
 NEUTRAL = "neutral"  # what is near none of the six
 NAMES = (*EMOTIONS, NEUTRAL)
-NEUTRAL_DENSITY = 1 / 4  # neutral is spread evenly over the plane, whose area is 2 by 2
+EVENLY = 1 / 4  # density of what may be anywhere on the plane, whose area is 2 by 2
 
 
 def gaussians(scale: float = SCALE) -> dict[str, Gaussian]:
@@ -61,6 +62,12 @@ def gaussians(scale: float = SCALE) -> dict[str, Gaussian]:
         name: Gaussian(c * g.valence, c * g.valence_sd, c * g.arousal, c * g.arousal_sd)
         for name, g in RUSSELL_MEHRABIAN.items()
     }
+
+
+def middle() -> Gaussian:
+    """Return the Gaussian around the middle of the plane, as wide as the six are on average."""
+    six = gaussians().values()
+    return Gaussian(0.0, fmean(g.valence_sd for g in six), 0.0, fmean(g.arousal_sd for g in six))
 
 
 def normalise(weights: Mapping[str, float]) -> dict[str, float]:
@@ -98,7 +105,7 @@ def categorise(valence: float, arousal: float, scale: float = SCALE) -> dict[str
 
     It is the way back from the mixture.
     """
-    log = _log_densities(valence, arousal, scale)
+    log = _log_densities(valence, arousal, list(gaussians(scale).values()))
     p = np.exp(log - log.max())
     return dict(zip(EMOTIONS, map(float, p / p.sum()), strict=True))
 
@@ -106,11 +113,13 @@ def categorise(valence: float, arousal: float, scale: float = SCALE) -> dict[str
 def shares(valence: float, arousal: float) -> dict[str, float]:
     """Return the probabilities of the six and of neutral at a point; none if it is not known.
 
-    As ``categorise``, with neutral as a seventh: far from the six, nothing speaks for any of them.
+    As ``categorise``, with neutral as a seventh, of which one half is around the middle and the
+    other spread evenly: what is far from all is neutral, too.
     """
     if math.isnan(valence + arousal):
         return {}
-    density = np.append(np.exp(_log_densities(valence, arousal)), NEUTRAL_DENSITY)
+    density = np.exp(_log_densities(valence, arousal, [*gaussians().values(), middle()]))
+    density[-1] = (density[-1] + EVENLY) / 2
     return dict(zip(NAMES, map(float, density / density.sum()), strict=True))
 
 
@@ -134,14 +143,12 @@ def in_percent(emotion: Mapping[str, float]) -> str:
     return ", ".join(f"{name} {share:.0%}" for name, share in ordered if share >= 0.05)
 
 
-def _log_densities(valence: float, arousal: float, scale: float = SCALE) -> Float64s:
-    """Return the (6,) logarithms of the densities of the emotions at a point."""
+def _log_densities(valence: float, arousal: float, around: Sequence[Gaussian]) -> Float64s:
+    """Return the (N,) logarithms of the densities of N Gaussians at a point."""
     check_affect("valence", valence)
     check_affect("arousal", arousal)
-    table = np.asarray(
-        [(g.valence, g.valence_sd, g.arousal, g.arousal_sd) for g in gaussians(scale).values()]
-    )
-    means, widths = table[:, 0::2], table[:, 1::2]  # (6, 2) each
+    table = np.asarray([(g.valence, g.valence_sd, g.arousal, g.arousal_sd) for g in around])
+    means, widths = table[:, 0::2], table[:, 1::2]  # (N, 2) each
     log = -0.5 * (((np.asarray([valence, arousal]) - means) / widths) ** 2).sum(axis=1)
     return log - np.log(widths).sum(axis=1) - math.log(2 * math.pi)
 

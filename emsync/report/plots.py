@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from emsync.analysis import Analysis
-from emsync.emotion.plane import NEUTRAL, gaussians
+from emsync.emotion.plane import NEUTRAL, gaussians, middle
 from emsync.files import atomic_write
 from emsync.video.footage import Curve, Still
 
@@ -34,6 +34,7 @@ NAMES = {  # where the plane has room for each: valence, arousal
     "disgust": (-0.34, 0.04),
     "fear": (-0.72, 1.02),
     "joy": (0.8, 0.505),
+    NEUTRAL: (0.0, -0.22),
     "sadness": (-0.66, -0.3),
     "surprise": (0.42, 0.705),
 }
@@ -223,13 +224,13 @@ def draw_feeling(axes: "Axes", analysis: Analysis) -> None:
 
 
 def draw_plane(axes: "Axes", analysis: Analysis) -> None:
-    """Draw the six Gaussians at one standard deviation, the path of the clip, and its point."""
+    """Draw the Gaussians at one standard deviation, the path of the clip, and its point."""
     from matplotlib.patches import Ellipse
     from matplotlib.patheffects import withStroke
 
     axes.axhline(0, color=GRID, lw=1)
     axes.axvline(0, color=GRID, lw=1)
-    for name, g in gaussians().items():
+    for name, g in {**gaussians(), NEUTRAL: middle()}.items():
         colour = EMOTION_COLOURS[name]
         share = analysis.emotion.get(name, 0.0)
         centre, size = (g.valence, g.arousal), (2 * g.valence_sd, 2 * g.arousal_sd)
