@@ -1,11 +1,17 @@
 """The report: one page and one picture that say the same, and need nothing else."""
 
+import json
 import math
 import re
+import shutil
 import struct
+import subprocess
+from base64 import b64encode
 from dataclasses import replace
 from fractions import Fraction
+from hashlib import sha256
 from html.parser import HTMLParser
+from importlib.resources import files
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +26,7 @@ from emsync.music.piece import Piece
 from emsync.options import Options
 from emsync.ranking import Candidate
 from emsync.report.page import write_html
-from emsync.report.picture import write_png
+from emsync.report.picture import svg, time_line, write_png
 from emsync.report.words import remarks, rows, tiles
 from emsync.video.cuts import Cut
 from emsync.video.footage import Curve, Still
@@ -91,19 +97,96 @@ class Page(HTMLParser):
         self.words += data
 
 
-def test_the_page_needs_no_network_no_script_and_no_other_file(
+def test_a_page_alone_needs_no_network_no_script_and_no_other_file(
     composition: Composition, tmp_path: Path
 ) -> None:
     write_html(tmp_path / "report.html", composition)
     page = Page(tmp_path / "report.html")
     text = (tmp_path / "report.html").read_text()
     assert not re.search(r"https?://", re.sub(r'xmlns(:\w+)?="[^"]*"', "", text))
-    assert not {"script", "link", "iframe", "object"} & set(page.tags)
+    assert not {"script", "link", "iframe", "object", "video", "audio"} & set(page.tags)
     places = [value for name, value in page.attributes if name in ("src", "href", "xlink:href")]
     assert any(place.startswith("data:image/png;base64,") for place in places)  # the film strip
     assert all(place.startswith(("data:", "#")) for place in places)
     assert "url(" not in re.sub(r"url\(#\w+\)", "", text)
     assert "@import" not in text
+
+
+def test_beside_a_film_the_page_plays_it_with_its_own_script_and_no_other(
+    composition: Composition, tmp_path: Path
+) -> None:
+    write_html(tmp_path / "report.html", composition, "preview.mp4", "mix.wav")
+    page, text = Page(tmp_path / "report.html"), (tmp_path / "report.html").read_text()
+    assert page.tags.count("script") == page.tags.count("video") == 1
+    assert ("src", "preview.mp4") in page.attributes and (
+        "data-sound",
+        "mix.wav",
+    ) in page.attributes
+    assert "No preview" not in page.words
+    script = text[text.index("<script>") + 8 : text.index("</script>")]
+    digest = b64encode(sha256(script.encode()).digest()).decode()
+    assert any(f"script-src 'sha256-{digest}'" in value for _, value in page.attributes)
+    assert "http" not in script and not any(name.startswith("on") for name, _ in page.attributes)
+    assert [value for name, value in page.attributes if name == "data-time"] == ["4.100", "15.900"]
+
+
+def test_without_a_preview_the_page_says_so_and_plays_the_sound(
+    composition: Composition, tmp_path: Path
+) -> None:
+    write_html(tmp_path / "report.html", composition, "", "mix.wav")
+    page = Page(tmp_path / "report.html")
+    assert "video" not in page.tags and page.tags.count("audio") == page.tags.count("script") == 1
+    assert ("src", "mix.wav") in page.attributes and "No preview holds pictures" in page.words
+    assert len(rows(composition)) == page.tags.count("tr") - 1
+
+
+def test_the_playhead_meets_the_cuts_where_they_are_drawn(composition: Composition) -> None:
+    drawing, line = svg(composition), time_line(composition)
+    found = re.search(r'viewBox="0 0 ([\d.]+) ([\d.]+)"', drawing)
+    assert found is not None and line["duration"] == 16.0
+    width, height = map(float, found.groups())
+    lines = re.findall(r'd="M ([\d.]+) ([\d.]+) \s*L ([\d.]+) ([\d.]+) \s*"', drawing)
+    for cut in composition.cuts:
+        x = width * (line["left"] + (line["right"] - line["left"]) * cut.cut.time / 16.0)
+        feet = [max(float(a), float(b)) for x1, a, x2, b in lines if x1 == x2
+                and abs(float(x1) - x) < 1e-3]  # fmt: skip
+        assert max(feet) == pytest.approx(line["foot"] * height, abs=0.1)
+
+
+@pytest.mark.skipif(shutil.which("node") is None, reason="there is no node to run the script")
+def test_the_script_moves_the_playhead_and_follows_a_click(
+    composition: Composition, tmp_path: Path
+) -> None:
+    place = f"const place = {json.dumps(time_line(composition))};"
+    stub = """
+const made = (more) => ({on: {}, style: {}, dataset: {}, clientWidth: 1000, scrollLeft: 0,
+  addEventListener(name, what) { this.on[name] = what; }, ...more});
+const roll = made({}), row = made({dataset: {time: "4.100"}}), head = made({});
+const film = made({currentTime: 0, paused: true, play() { this.paused = false;
+  return Promise.resolve(); }, pause() { this.paused = true; }});
+const line = made({dataset: place, parentElement: roll,
+  getBoundingClientRect: () => ({left: 0, top: 0, width: 1000, height: 1000})});
+globalThis.location = {hash: ""}; globalThis.requestAnimationFrame = () => {};
+globalThis.document = made({querySelectorAll: () => [row], querySelector: (name) => ({
+  ".film": {firstElementChild: film}, ".line": line, ".head": head, ".film p": made({})})[name]});
+"""
+    play = """
+const told = [head.style.left];
+line.on.pointerdown({clientX: 523.5, clientY: 100}); told.push(film.currentTime, head.style.left);
+line.on.pointerdown({clientX: 100, clientY: 990}); told.push(film.currentTime);
+row.on.click(); told.push(film.currentTime);
+const space = {key: " ", target: line, preventDefault() {}};
+document.on.keydown(space); told.push(film.paused);
+document.on.keydown(space); told.push(film.paused);
+console.log(JSON.stringify(told));
+"""
+    script = (files("emsync.report") / "page.js").read_text()
+    (tmp_path / "all.js").write_text(place + stub + script + play)
+    run = subprocess.run(["node", tmp_path / "all.js"], capture_output=True, text=True, check=True)
+    start, clicked, there, below, cut, playing, paused = json.loads(run.stdout)
+    assert (start, there) == ("6.200%", "52.350%") and clicked == pytest.approx(8.0)
+    assert below == clicked and cut == pytest.approx(3.1)
+    assert (playing, paused) == (False, True)
 
 
 def test_the_page_has_each_cut_with_its_timecode_and_what_answers_it(

@@ -43,6 +43,7 @@ ROW = 0.235  # inches of a table's row
 ROLL = 3.1  # inches of the notes, drums included
 BOTTOM = 3.35  # inches of the drawings below the time line
 ROW_GAP = 0.36  # inches between rows, for the name of the next
+AXIS = 0.75  # inches below the last row, for its times
 
 
 def write_png(path: Path, composition: Composition) -> None:
@@ -100,7 +101,18 @@ class _Page:
 def _height(composition: Composition) -> float:
     """Return the inches that the drawing takes."""
     film = 0.9 + ROW_GAP if composition.strip else 0.0
-    return 0.42 + film + 0.65 + ROW_GAP + 0.95 + ROW_GAP + ROLL + ROW_GAP + 0.42 + 0.75 + BOTTOM
+    return 0.42 + film + 0.65 + ROW_GAP + 0.95 + ROW_GAP + ROLL + ROW_GAP + 0.42 + AXIS + BOTTOM
+
+
+def time_line(composition: Composition) -> dict[str, float]:
+    """Return where the time line is in the SVG, as shares of its width and height, and its seconds.
+
+    It is from ``left`` to ``right``, and from the top down to ``foot``.
+    """
+    height = _height(composition)
+    foot = (height - BOTTOM - AXIS) / height
+    return {"left": LEFT, "right": RIGHT, "foot": round(foot, 5),
+            "duration": composition.fitted.duration}  # fmt: skip
 
 
 def _draw(page: _Page, composition: Composition) -> None:
@@ -122,7 +134,7 @@ def _draw(page: _Page, composition: Composition) -> None:
     if drums:
         rows.append(page.row(0.6))
         _drums(rows[-1], composition)
-    tempo = page.row(0.42, 0.75)
+    tempo = page.row(0.42, AXIS)
     _tempo(tempo, fitted)
     rows.append(tempo)
     for axes in rows:
@@ -131,7 +143,7 @@ def _draw(page: _Page, composition: Composition) -> None:
             axes.set_xticks([])
     tempo.locator_params(axis="x", nbins=10, integer=True, steps=[1, 2, 5, 10])
     tempo.xaxis.set_major_formatter(plots.clock)
-    _flags(page, composition, top, page.down - 0.75)
+    _flags(page, composition, top, page.down - AXIS)
     side = page.down
     page.down += BOTTOM
     _before_and_after(page.box(2.55, side, (LEFT, 0.44)), composition)

@@ -9,6 +9,7 @@ from emsync.emotion.plane import in_percent, normalise
 from emsync.fit.time_map import Fitted
 from emsync.music.tonality import estimate_key
 
+NO_PREVIEW = "No preview holds pictures of this kind: the page plays the music alone."
 NO_CUTS = ("–", "no cuts to hit")
 COLUMNS = {  # of the table: name, and where it stands, as shares of its width
     "cut": 0.0,
