@@ -2,6 +2,8 @@
 
 import ast
 import re
+import subprocess
+import tomllib
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -23,6 +25,23 @@ def test_the_changelog_tells_of_the_version() -> None:
     assert re.search(
         rf"^## \[{re.escape(emsync.__version__)}\]", (ROOT / "CHANGELOG.md").read_text(), re.M
     )
+
+
+def test_a_source_distribution_holds_all_of_the_repository() -> None:
+    listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True)
+    if listed.returncode:
+        pytest.skip("this is no checkout, but a source distribution itself")
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    included = settings["tool"]["hatch"]["build"]["targets"]["sdist"]["include"]
+    always = {".gitignore", "LICENSE", "README.md", "pyproject.toml"}
+    there = {f"/{name.split('/')[0]}" for name in listed.stdout.split()}
+    assert there - {f"/{name}" for name in always} == set(included)
+
+
+def test_pictures_and_sounds_of_the_documentation_are_small() -> None:
+    found = [*(ROOT / "docs" / "images").iterdir(), *(ROOT / "docs" / "sounds").iterdir()]
+    assert {path.suffix for path in found} == {".png", ".mp3"}
+    assert all(path.stat().st_size < 300_000 for path in found)
 
 
 def test_the_core_imports_no_plug_in() -> None:

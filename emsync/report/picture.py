@@ -41,6 +41,7 @@ ROOMY = 0.055  # share of the width that the words beside a cut's number need
 LABELS = 0.02  # least distance between two bar numbers, as a share of the width
 ROW = 0.235  # inches of a table's row
 ROLL = 3.1  # inches of the notes, drums included
+TOP = 1.75  # inches of the words above all
 BOTTOM = 3.35  # inches of the drawings below the time line
 ROW_GAP = 0.36  # inches between rows, for the name of the next
 AXIS = 0.75  # inches below the last row, for its times
@@ -52,9 +53,9 @@ def write_png(path: Path, composition: Composition) -> None:
 
     table, notes = rows(composition), remarks(composition)
     lines = [line for note in notes for line in wrap(note, 170)]
-    top, foot = 1.75, 0.75 + ROW * (len(table) + len(lines) + 1)
+    foot = 0.75 + ROW * (len(table) + len(lines) + 1)
     with rc_context(_style()):
-        figure = _figure(top + _height(composition) + foot)
+        figure = _figure(TOP + _height(composition) + foot)
         page = _Page(figure)
         page.text(LEFT, 0.52, title(composition), size=19, weight="bold")
         page.text(LEFT, 0.80, subtitle(composition), size=10.5, color=FAINT)
@@ -62,7 +63,7 @@ def write_png(path: Path, composition: Composition) -> None:
             left = LEFT + i * (RIGHT - LEFT) / len(tiles(composition))
             page.text(left, 1.24, value, size=14, weight="bold")
             page.text(left, 1.45, words, size=9, color=FAINT)
-        page.down = top
+        page.down = TOP
         _draw(page, composition)
         _table(page, table, lines)
         with atomic_write(path) as partial:
@@ -110,9 +111,14 @@ def time_line(composition: Composition) -> dict[str, float]:
     It is from ``left`` to ``right``, and from the top down to ``foot``.
     """
     height = _height(composition)
-    foot = (height - BOTTOM - AXIS) / height
-    return {"left": LEFT, "right": RIGHT, "foot": round(foot, 5),
-            "duration": composition.fitted.duration}  # fmt: skip
+    foot = round((height - BOTTOM - AXIS) / height, 5)
+    duration = composition.fitted.duration
+    return {"left": LEFT, "right": RIGHT, "foot": foot, "duration": duration}
+
+
+def timeline_foot(composition: Composition) -> float:
+    """Return the inches from the upper edge of the PNG to the end of the time line."""
+    return TOP + _height(composition) - BOTTOM - AXIS
 
 
 def _draw(page: _Page, composition: Composition) -> None:
