@@ -33,7 +33,9 @@ class Command(TyperCommand):
             if record is not None:
                 section = "Arguments" if parameter.param_type_name == "argument" else None
                 section = section or getattr(parameter, "rich_help_panel", None) or GENERAL
-                sections.setdefault(section, []).append(record)
+                name, text = record
+                text = text.replace("\\[", "[")  # some versions of typer escape for rich
+                sections.setdefault(section, []).append((name, text))
         sections[GENERAL] = sections.pop(GENERAL)  # the last one
         for name, rows in sections.items():
             if rows:
