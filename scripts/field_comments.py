@@ -7,7 +7,7 @@ from typing import Any
 import griffe
 
 
-class FieldComments(griffe.Extension):
+class FieldComments(griffe.Extension):  # type: ignore[misc,unused-ignore]
     """Give each attribute without a docstring the comment at the end of its last line."""
 
     def on_attribute_instance(self, *, attr: griffe.Attribute, **_: Any) -> None:
