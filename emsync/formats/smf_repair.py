@@ -18,6 +18,7 @@ FRAMES = (24, 25, 29, 30)  # a second, of SMPTE time
 END, TEMPO, OFFSET, METRE, KEY = 0x2F, 0x51, 0x54, 0x58, 0x59  # kinds of meta events
 LENGTHS = {0x00: 2, 0x20: 1, 0x21: 1, TEMPO: 3, OFFSET: 5, METRE: 4, KEY: 2}
 NAMES = {TEMPO: "tempo", OFFSET: "SMPTE offset", METRE: "time signature", KEY: "key signature"}
+MOST_OFFSET = (60, 60, 30, 100)  # minutes, seconds, frames, hundredths: fewer than these
 SHORTEST_BEAT = 7  # of a time signature, as a power of 2: 1/128
 
 
@@ -228,10 +229,12 @@ def _meta_event(kind: int, body: bytes, timed: bool, done: Repaired) -> bytes:
         done.remark("a tempo at which a beat lasts nothing")
     elif kind == METRE and not (body[0] and body[1] <= SHORTEST_BEAT):
         done.remark(f"the time signature {body[0]}/2^{body[1]}")
-    elif kind == KEY and not (body[0] <= 7 or body[0] >= 249) & (body[1] < 2):
+    elif kind == KEY and not ((body[0] <= 7 or body[0] >= 249) and body[1] < 2):
         done.remark("a key signature that does not exist")
-    elif kind == OFFSET and body[0] >= 0x80:
-        done.remark("an SMPTE offset of no known rate")
+    elif kind == OFFSET and (
+        body[0] >= 0x80 or any(n >= most for n, most in zip(body[1:], MOST_OFFSET, strict=True))
+    ):
+        done.remark("an SMPTE offset that is no time")
     elif not (kind == TEMPO and timed):
         return bytes((0xFF, kind)) + _written(len(body)) + body
     return b""

@@ -206,6 +206,8 @@ def _play_fluidsynth(
         *[("right", c_void_p, 1), ("right_offset", c_int, 1), ("right_step", c_int, 1)],
     )
     channels = -(-(len(parts) + 1) // 16) * 16
+    if channels > 256:
+        raise InputError(f"the score has {len(parts)} instruments; FluidSynth plays 255 at once")
     synth = library.Synth(samplerate=rate, channels=channels)
     try:
         if synth.sfload(str(font)) < 0:
