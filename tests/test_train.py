@@ -466,7 +466,7 @@ def test_a_run_tells_how_it_goes_and_where_it_is(
     teller = Teller(config, lambda stage, share: shown.append((stage, share)))
     train(config, teller.tell)
     assert shown[0][0].startswith("Training, step 1, loss ") and shown[-1][1] == 1.0
-    assert re.search(r"step 4, loss [\d.]+, held out [\d.]+, [\d,]+ tokens/s$", shown[-1][0])
+    assert re.search(r"step 4, loss [\d.]+, held out [\d.]+, \d+ tok/s$", shown[-1][0])
     assert len({stage.partition(",")[0] for stage, _ in shown}) == 1  # one bar
     assert main(["train", str(path)]) == 0  # its budget is spent
     out = capsys.readouterr().out

@@ -50,16 +50,13 @@ def progress() -> Iterator[Callable[[str, float], None]]:
         BarColumn,
         Progress,
         TextColumn,
-        TimeElapsedColumn,
         TimeRemainingColumn,
     )
 
     columns = (
         TextColumn("{task.description}"),
-        BarColumn(20),
-        TextColumn("{task.percentage:3.0f} %"),
-        TimeElapsedColumn(),
-        TextColumn("left"),
+        BarColumn(max(6, min(40, console.width - 74))),  # what training tells takes 60
+        TextColumn("{task.percentage:.0f}%"),
         TimeRemainingColumn(),
     )
     with Progress(*columns, console=console, transient=True) as bars:

@@ -20,7 +20,7 @@ class Teller:
         self.loss = self.held = ""
 
     def tell(self, state: RunState, figures: Mapping[str, float]) -> None:
-        """Show the step, the losses and the tokens a second."""
+        """Show the step, the losses and the tokens a second, in 60 letters."""
         if self.before is None:  # the first step loads and compiles
             self.before, self.begun = state.tokens, time.monotonic()
         self.state, self.loss = state, f", loss {figures['loss']:.3f}"
@@ -28,9 +28,9 @@ class Teller:
             self.held = f", held out {figures['validation']:.3f}"
         speed, passed = "", time.monotonic() - self.begun
         if read := state.tokens - self.before:
-            speed = f", {read / passed:,.0f} tokens/s"
+            speed = f", {read / passed:.0f} tok/s"
         self.show(
-            f"Training, step {state.step:,}{self.loss}{self.held}{speed}", state.share(self.config)
+            f"Training, step {state.step}{self.loss}{self.held}{speed}", state.share(self.config)
         )
 
     def closing(self, settings: str) -> str:
