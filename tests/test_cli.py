@@ -17,6 +17,7 @@ from safetensors.torch import load_file, save_file
 from emsync import __version__
 from emsync.cli import main
 from emsync.cli.common import print_report
+from emsync.sound.synthesis import default_soundfont
 
 OLD = b"the score of yesterday"
 
@@ -261,6 +262,123 @@ def test_the_video_itself_is_no_target(run: Run, here: Path, clip: Path, small: 
         result = run("generate", film, "--checkpoint", small, option, film)
         refused(result, here, 2, "itself", left={"clip.mp4"})
     assert film.read_bytes() == clip.read_bytes()
+
+
+def test_no_command_replaces_what_it_reads(run: Run, here: Path, clip: Path, small: Path) -> None:
+    """Whatever names and links lead to it."""
+    (here / "film.mp4").write_bytes(clip.read_bytes())
+    (here / "font.sf2").write_bytes(default_soundfont().read_bytes())
+    (here / "cuts.mid").write_text("1.0\n")
+    (here / "feeling.mid").write_text("time,valence,arousal\n0,0.1,0.2\n")
+    assert run("analyze", "film.mp4", "--out", "seen.mid")[0] == 0
+    assert run("generate", "film.mp4", "--checkpoint", small, "--out", "s.mid")[0] == 0
+    (here / "album").mkdir()
+    assert run("render", "s.mid", "--out", "album/a.wav")[0] == 0
+    for path in small.iterdir():
+        (here / f"{path.name}.mid").symlink_to(path)
+    (here / "hard.mid").hardlink_to(here / "cuts.mid")
+    (here / "hard.wav").hardlink_to(here / "s.mid")
+    (here / "font.wav").symlink_to("font.sf2")
+    before = {path: path.read_bytes() for path in here.rglob("*") if path.is_file()}
+    generate = ("generate", "film.mp4", "--checkpoint", small)
+    for words in (
+        (*generate, "--cuts", "cuts.mid", "--out", "album/../cuts.mid"),
+        (*generate, "--cuts", "cuts.mid", "--out", "hard.mid"),
+        (*generate, "--emotion-file", "feeling.mid", "--out", "feeling.mid"),
+        (*generate, "--analysis", "seen.mid", "--out", "seen.mid"),
+        (*generate, "--out", "config.json.mid"),
+        (*generate, "--out", "model.safetensors.mid"),
+        (*generate, "--audio", "font.wav", "--soundfont", "font.sf2"),
+        (*generate, "--video", "album/../film.mp4"),
+        ("analyze", "film.mp4", "--out", "film.mp4"),
+        ("analyze", "film.mp4", "--out", "a.json", "--plot", "film.mp4"),
+        ("render", "s.mid", "--out", "hard.wav"),
+        ("render", "s.mid", "--out", "font.wav", "--soundfont", "font.sf2"),
+        ("match", "film.mp4", "album", "--index", "album/a.wav"),
+        ("match", "film.mp4", "album", "--index", "film.mp4"),
+        ("match", "film.mp4", "album", "--video", "film.mp4"),
+        ("prepare", "s.mid", "--out", "store", "--labels", "store/songs.jsonl"),
+    ):
+        if words[0] == "prepare":
+            (here / "store").mkdir()
+            (here / "store" / "songs.jsonl").write_text("path,valence,arousal\ns.mid,0.1,0.2\n")
+            before[here / "store" / "songs.jsonl"] = (here / "store/songs.jsonl").read_bytes()
+        code, _, err = run(*words)
+        assert code == 2 and "itself; choose another name" in err, (words, err)
+        assert {path: path.read_bytes() for path in here.rglob("*") if path.is_file()} == before
+
+
+@pytest.mark.parametrize(
+    "what", [*(pytest.param(w, marks=pytest.mark.slow) for w in ("generate", "analyze")), "render"]
+)
+def test_a_dash_is_the_standard_output_and_nothing_else_is_on_it(
+    what: str, here: Path, clip: Path, small: Path
+) -> None:
+    (here / "s.mid").write_bytes(b"")
+    composed = ["generate", str(clip), "--checkpoint", str(small), "--out"]
+    words = {"generate": composed, "analyze": ["analyze", str(clip), "--out"],
+             "render": ["render", "s.mid", "--out"]}[what]  # fmt: skip
+    if what == "render":
+        assert main([*composed, "s.mid"]) == 0
+
+    def emsync(*words: str) -> subprocess.CompletedProcess[bytes]:
+        return subprocess.run([sys.executable, "-m", "emsync", *words], capture_output=True)
+
+    dashed = emsync(*words, "-")
+    assert dashed.returncode == 0, dashed.stderr
+    assert main([*words, "file" if what != "render" else "file.wav"]) == 0
+    assert dashed.stdout == (here / ("file" if what != "render" else "file.wav")).read_bytes()
+    if what != "render":
+        refusal = emsync(*words, "-", "--json")
+        assert refusal.returncode == 2 and b"leave out --json" in refusal.stderr
+        assert refusal.stdout == b""
+
+
+def test_a_folder_and_a_film_cannot_go_to_the_standard_output(
+    run: Run, here: Path, clip: Path, small: Path
+) -> None:
+    generate = ("generate", clip, "--checkpoint", small)
+    refused(run(*generate, "--bundle", "-"), here, 2, "a folder cannot go")
+    refused(run(*generate, "--video", "-"), here, 2, ".mp4")
+    refused(run(*generate, "--out", "-", "--audio", "-"), here, 2, "same name or file")
+    refused(run("demo", "--out", "-"), here, 2, "a folder cannot go")
+
+
+WINDOWS = {"PYTHONIOENCODING": "cp1252"}
+PLAIN = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+NIGHT = "\N{CYRILLIC SMALL LETTER EN}\N{CYRILLIC SMALL LETTER O}"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("name", "settings"),
+    [
+        (b"caf\xe9", WINDOWS),
+        (NIGHT.encode(), PLAIN),
+        (("\N{MOVIE CAMERA}" * 60).encode(), {}),
+    ],
+)
+def test_a_name_in_any_letters_and_bytes_is_a_name(
+    name: bytes, settings: dict[str, str], here: Path, clip: Path, small: Path
+) -> None:
+    """Whatever the console can show, and the system's encoding says."""
+    film = os.fsencode(here) + b"/" + name + b".mp4"
+    with open(film, "wb") as file:  # noqa: PTH123 - the name may be no text
+        file.write(clip.read_bytes())
+    for words in (
+        [b"generate", film, b"--checkpoint", os.fsencode(small), b"--bundle", b"bundle",
+         b"--out", name + b".mid", b"--audio", name + b".flac", b"--video", b"w" + name + b".mp4"],
+        [b"generate", film, b"--checkpoint", os.fsencode(small), b"--bundle", b"b2", b"--json"],
+        [b"analyze", film, b"--save", b"csv,edl,json", b"--plot", b"p.png"],
+        [b"render", name + b".mid", b"--out", name + b".wav"],
+        [b"check", name + b".mid"],
+    ):  # fmt: skip
+        done = subprocess.run(
+            [os.fsencode(sys.executable), b"-m", b"emsync", *words],
+            capture_output=True, env={**os.environ, **settings},
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+    assert not [path for path in here.iterdir() if ".part" in path.name]
 
 
 @pytest.mark.parametrize("fault", ["missing", "no weights", "wrong shape", "not weights", "config"])

@@ -59,7 +59,7 @@ def generate(
     audio_out: Annotated[
         Path | None,
         typer.Option(
-            "--audio", help="the music: .wav, .flac, .mp3, .ogg, .m4a", rich_help_panel=FILES
+            "--audio", help="the music: .wav, .flac, .mp3, .ogg, .opus, .m4a", rich_help_panel=FILES
         ),
     ] = None,
     bundle: Annotated[

@@ -23,7 +23,7 @@ from emsync.options import Metric
 def render(
     score: Annotated[Path, typer.Argument(metavar="SCORE", help="a MIDI file")],
     out: Annotated[
-        Path, typer.Option("--out", "-o", help="the sound: .wav, .flac, .mp3, .ogg, .m4a")
+        Path, typer.Option("--out", "-o", help="the sound: .wav, .flac, .mp3, .ogg, .opus, .m4a")
     ],
     duration: Annotated[
         float | None, typer.Option(help="seconds", show_default="the score's, and 2 s to ring")

@@ -132,7 +132,9 @@ def write(path: Path, analysis: Analysis, start: Timecode | None = None) -> None
     if start is not None:
         timeline.global_start_time = time(start.frame)
     with atomic_write(path) as partial:
-        otio.adapters.write_to_file(timeline, str(partial), adapter_name="otio_json")
+        # not by the name: its native code takes only those in UTF-8
+        text = otio.adapters.write_to_string(timeline, adapter_name="otio_json")
+        partial.write_text(text, encoding="utf-8")
 
 
 def library() -> ModuleType:
