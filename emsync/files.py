@@ -117,7 +117,10 @@ class Together:
         return partial
 
     def appear(self) -> None:
-        """Give all outputs their names; after a failure, all names have what they had before."""
+        """Give all outputs their names; after a failure, all names have what they had before.
+
+        ``together`` does so at its end, if it has not been done.
+        """
         for partial, target in [*self.files, *((p, t) for p, t, _ in self.folders)]:
             self.last = target
             for path in [partial, *partial.rglob("*")]:
@@ -145,6 +148,7 @@ class Together:
             for move in moves:
                 if move.kept is not None and move.kept != move.source:
                     move.kept.unlink(missing_ok=True)
+        self.files, self.poured, self.folders = [], [], []
 
     def concerns(self, error: OSError) -> bool:
         """Return whether an error is of these outputs, and not of a file that is read for them."""

@@ -126,8 +126,9 @@ def write_outputs(
     film, duration, clock = composition.film, composition.analysis.duration, Stopwatch()
     if film is None:
         raise ValueError("a composition without a film can be written only by emsync.formats.midi")
-    check_targets(outputs, film.path, composition.options, composition.checkpoint)
-    check_outputs(outputs, film)
+    with clock("write"):
+        check_targets(outputs, film.path, composition.options, composition.checkpoint)
+        check_outputs(outputs, film)
     with together() as files:
         folder = outputs.bundle and _bundle(files, outputs.bundle)
         with clock("write"):
@@ -167,6 +168,8 @@ def write_outputs(
         if folder and stems:
             with clock("bundle"):
                 write_bundle(folder, composition, stems, preview.name)
+        with clock("write"):
+            files.appear()
     return Written(outputs, clock.seconds)
 
 

@@ -41,8 +41,9 @@ def generate(
     EmsyncError and its kinds.
     """
     clock = Stopwatch()
-    film = video if isinstance(video, Film) else open_film(video)
-    check_files(film, options)
+    with clock("analyze"):  # first, since the checkpoint takes a while
+        film = video if isinstance(video, Film) else open_film(video)
+        check_files(film, options)
     with clock("load"):
         composer, name = _composer(checkpoint)
         composer = composer.to(device)
