@@ -64,9 +64,13 @@ def draw_clip(path: Path, seconds: float = LENGTH, fps: int = 25) -> None:
 def demonstrate(
     folder: Path, seed: int, progress: Progress = silent
 ) -> "tuple[Composition, Written]":
-    """Draw the clip into ``folder``, compose for it, and write the score and the film with it."""
+    """Draw the clip into ``folder``, compose for it, and write the score and the film with it.
+
+    A page beside them, report.html, plays the film.
+    """
     from emsync.outputs import write_outputs
     from emsync.pipeline import generate
+    from emsync.report.page import write_html
 
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -86,7 +90,9 @@ def demonstrate(
     draw_clip(clip)
     progress("Drawing", 1.0)
     composition = generate(clip, Options(seed=seed), progress=progress)
-    return composition, write_outputs(composition, outputs, progress)
+    written = write_outputs(composition, outputs, progress)
+    write_html(folder / "report.html", composition, "clip-with-music.mp4")
+    return composition, written
 
 
 def picture(time: float) -> Picture:

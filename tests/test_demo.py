@@ -47,6 +47,17 @@ def test_our_own_detector_finds_the_cuts_and_nothing_else(clip: Path) -> None:
     assert found == pytest.approx(list(demo.CUTS), abs=1e-6)
 
 
+@pytest.mark.slow
+def test_the_demonstration_leaves_a_page_that_plays_its_film(tmp_path: Path) -> None:
+    composition, _ = demo.demonstrate(tmp_path, seed=3)
+    assert {path.name for path in tmp_path.iterdir()} == {
+        "clip.mp4", "score.mid", "clip-with-music.mp4", "report.html",
+    }  # fmt: skip
+    page = (tmp_path / "report.html").read_text()
+    assert '<video src="clip-with-music.mp4"' in page and 'data-sound=""' in page
+    assert all(report.hit for report in composition.cuts)
+
+
 def test_the_cuts_are_irregular_and_far_enough_apart_to_be_answered_all() -> None:
     scenes = np.diff([0, *demo.CUTS, demo.LENGTH])
     assert len(scenes) == len(demo.SCENES) == 5

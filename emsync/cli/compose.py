@@ -370,3 +370,5 @@ def demo(
         composition, written = demonstrate(out, seed, show)
     timings = {**composition.timings, **written.timings}
     _report(composition, written, timings, time.perf_counter() - began, as_json)
+    if not as_json:
+        print(f"{out / 'report.html'}: open it in a browser")
