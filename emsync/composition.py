@@ -148,6 +148,7 @@ class Composition:
         audio: PathLike | None = None,
         bundle: PathLike | None = None,
         keep_audio: KeepAudio = "replace",
+        audio_stream: int | None = None,
         soundfont: PathLike | None = None,
         force: bool = False,
         progress: Progress = silent,
@@ -155,8 +156,9 @@ class Composition:
         """Write the files that are named, together or not at all.
 
         ``keep_audio`` says what becomes of the film's own sound in ``video``: "replace" drops it,
-        "mix" keeps it, "duck" plays the music under it. ``force`` lets ``bundle`` replace another
-        film's, or go into a folder of other things.
+        "mix" keeps it, "duck" plays the music under it. ``audio_stream`` is which of the film's
+        sounds that is, counted from 0; None takes what players do. ``force`` lets ``bundle``
+        replace another film's, or go into a folder of other things.
         """
         from emsync.outputs import write_outputs
 
@@ -168,6 +170,7 @@ class Composition:
             soundfont=as_path(soundfont),
             keep_audio=keep_audio,
             force=force,
+            audio_stream=audio_stream,
         )
         write_outputs(self, outputs, progress)
 

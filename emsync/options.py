@@ -181,6 +181,7 @@ class Outputs:
     keep_audio: KeepAudio = "replace"  # what becomes of the film's own sound
     bundle: Path | None = None  # a folder with all of it; see ``emsync.report.bundle``
     force: bool = False  # let the bundle into a folder that holds another film's, or other things
+    audio_stream: int | None = None  # which of the film's sounds is kept; None: what players take
 
     def __post_init__(self) -> None:
         if self.keep_audio not in get_args(KeepAudio):

@@ -30,7 +30,7 @@ from emsync.report.plots import plot_analysis
 from emsync.sound import audio
 from emsync.sound.audio import Audio
 from emsync.sound.encode import KINDS, write_audio
-from emsync.sound.mux import check_mux, mux, soundtrack
+from emsync.sound.mux import check_kept, check_mux, mux, soundtrack
 from emsync.sound.synthesis import check_soundfont, default_soundfont, synthesize
 from emsync.targets import check_apart, is_special, real_target
 from emsync.video.film import Film
@@ -115,6 +115,8 @@ def check_outputs(outputs: Outputs, film: Film) -> None:
     """Refuse what ``film`` cannot be written as, before any work is done; see ``check_targets``."""
     if outputs.video is not None:
         check_mux(film, outputs.video)
+    if outputs.video is not None or outputs.bundle is not None:
+        check_kept(film, outputs.keep_audio, outputs.audio_stream)
     if outputs.bundle is not None:
         check_bundle(outputs.bundle, film, outputs.force)
 
@@ -151,7 +153,7 @@ def write_outputs(
                     write_audio(sound, files.file(outputs.audio))
         if outputs.video or folder:
             with clock("mux"):
-                mixed = soundtrack(film, sound, outputs.keep_audio)
+                mixed = soundtrack(film, sound, outputs.keep_audio, outputs.audio_stream)
 
                 def tell(seconds: float) -> None:
                     progress("Writing the film", seconds / duration)

@@ -86,6 +86,14 @@ def generate(
         KeepAudio,
         typer.Option(help="the film's own sound; duck plays music under it", rich_help_panel=FILES),
     ] = "replace",
+    audio_stream: Annotated[
+        int | None,
+        typer.Option(
+            help="which of the film's sounds is kept, counted from 0",
+            show_default="what players take",
+            rich_help_panel=FILES,
+        ),
+    ] = None,
     soundfont: Annotated[
         Path | None, typer.Option(help="an .sf2 file to play with", rich_help_panel=FILES)
     ] = None,
@@ -262,7 +270,7 @@ def generate(
     )
     outputs = Outputs(
         out or (None if bundle else Path(video.name).with_suffix(".mid")), video_out, audio_out,
-        keep_all, soundfont, keep_audio, bundle, force,
+        keep_all, soundfont, keep_audio, bundle, force, audio_stream,
     )  # fmt: skip
     check_targets(outputs, video, options, checkpoint)
     film = open_film(video)

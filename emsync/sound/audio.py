@@ -1,8 +1,9 @@
-"""Finished sound: fitted to a film, faded, mixed with the film's own sound, written as WAV."""
+"""Finished sound: fitted to a film, faded, written as WAV."""
 
 import base64
 import io
 import wave
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -12,18 +13,12 @@ import numpy as np
 from emsync.arrays import Float32s
 from emsync.files import atomic_write
 from emsync.options import PathLike
+from emsync.sound.blocks import BLOCK
 
 OUTPUT_RATE = 44100  # samples per second
 PEAK = 10 ** (-3 / 20)  # 3 dB below full scale
 SILENCE = 2**-16  # a peak below this is no sound: half a step of 16 bits, not to be made loud
 FADE = 3.0  # seconds
-BLOCK = 2**20  # samples written at once
-
-DUCK_DEPTH = 12.0  # dB by which music gives way to a film's own sound
-DUCK_QUIET, DUCK_LOUD = -45.0, -33.0  # dBFS of the film: music gives way from here, wholly there
-DUCK_AHEAD, DUCK_HOLD = 0.15, 0.4  # seconds; music gives way before a word, and not between words
-DUCK_ATTACK, DUCK_RELEASE = 0.06, 0.4  # seconds to cover 63 % of the way down, and up
-DUCK_HOP = 0.01  # seconds between two looks at the film's loudness
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,6 +31,15 @@ class Audio:
     def __post_init__(self) -> None:
         if self.samples.ndim != 2 or self.samples.shape[1] != 2:
             raise ValueError(f"stereo samples are (N, 2), not {self.samples.shape}")
+
+    @property
+    def length(self) -> int:
+        """The number of samples."""
+        return len(self.samples)
+
+    def blocks(self) -> Iterator[Float32s]:
+        """Yield all samples, (n, 2) at a time."""
+        return (self.samples[at : at + BLOCK] for at in range(0, self.length, BLOCK))
 
     @property
     def duration(self) -> float:
@@ -109,42 +113,3 @@ def _write_wav(audio: Audio, out: IO[bytes]) -> None:
         for at in range(0, len(audio.samples), BLOCK):
             piece = np.clip(audio.samples[at : at + BLOCK], -1, 1) * 32767
             file.writeframesraw(np.round(piece).astype("<i2").tobytes())
-
-
-def duck(music: Audio, film: Audio) -> Audio:
-    """Return ``music`` lowered by up to DUCK_DEPTH where ``film`` sounds; both begin together."""
-    _same_rate(music, film)
-    hop = round(DUCK_HOP * music.rate)
-    hops = -(-len(music.samples) // hop)
-    if not hops:
-        return music
-    power = np.zeros((hops * hop, 2))
-    heard = film.samples[: len(power)]
-    power[: len(heard)] = heard.astype(np.float64) ** 2
-    level = 10 * np.log10(power.reshape(hops, -1).mean(axis=1) + 1e-12)  # (hops,) dBFS
-    wanted = np.interp(level, [DUCK_QUIET, DUCK_LOUD], [0.0, -DUCK_DEPTH])
-    hold, ahead = round(DUCK_HOLD / DUCK_HOP), round(DUCK_AHEAD / DUCK_HOP)
-    around = np.pad(wanted, (hold, ahead))
-    wanted = np.lib.stride_tricks.sliding_window_view(around, hold + ahead + 1).min(axis=1)
-    down, up = (1 - np.exp(-DUCK_HOP / t) for t in (DUCK_ATTACK, DUCK_RELEASE))
-    gain, now = np.empty(hops), float(wanted[0])
-    for i, goal in enumerate(wanted.tolist()):
-        now += (goal - now) * (down if goal < now else up)
-        gain[i] = now
-    centres = (np.arange(hops) + 0.5) * hop
-    decibels = np.interp(np.arange(len(music.samples)), centres, gain)
-    gains = (10 ** (decibels / 20)).astype(np.float32)
-    return Audio(music.samples * gains[:, None], music.rate)
-
-
-def mix(music: Audio, film: Audio) -> Audio:
-    """Return both together, as long as ``music``; all is lowered if the sum would clip."""
-    _same_rate(music, film)
-    total = music.samples + fit(film, music.duration).samples
-    peak = float(np.abs(total).max(initial=0.0))
-    return Audio(total / np.float32(max(1.0, peak)), music.rate)
-
-
-def _same_rate(a: Audio, b: Audio) -> None:
-    if a.rate != b.rate:
-        raise ValueError(f"sounds of {a.rate} and {b.rate} samples a second cannot be combined")

@@ -1,23 +1,32 @@
 """Write a film with new sound; its pictures are copied, not encoded again."""
 
-from collections.abc import Callable
+import collections
+import math
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import numpy as np
 
-from emsync.errors import EmsyncError, UsageError
+from emsync.errors import EmsyncError, UsageError, warn
 from emsync.files import atomic_write, check_target
+from emsync.limits import shown
 from emsync.options import KeepAudio
-from emsync.sound.audio import OUTPUT_RATE, Audio, duck, fit, mix
-from emsync.sound.decode import film_sound
+from emsync.sound.audio import OUTPUT_RATE
+from emsync.sound.blocks import BLOCK, Made, Reader, Sound
+from emsync.sound.carry import Extras, of_stream, tags_of
+from emsync.sound.decode import check_sound, film_sound
+from emsync.sound.matroska import PLACEHOLDER, display_size, write_display_size
+from emsync.sound.mixing import duck, mix
 from emsync.video.film import (
     FORMATS,
     Film,
     Timing,
     copy_stream,
     moving_picture,
+    opened,
     packets,
     reopened,
     timed,
@@ -26,8 +35,12 @@ from emsync.video.film import (
 
 if TYPE_CHECKING:
     from av.audio.stream import AudioStream
+    from av.container import InputContainer, OutputContainer
+    from av.packet import Packet
 
 BIT_RATE = 192_000  # bits per second of the encoded sound
+TAGS_NAMED = 4  # in a note
+NOTICED = 0.5  # seconds of sound that a person would miss
 
 
 class _Encoder(NamedTuple):
@@ -45,6 +58,7 @@ def check_mux(film: Film, output: Path) -> None:
 
     Raises UsageError for an unknown suffix, for pictures that the container cannot hold or not
     hide (before the beginning that an edit list sets), and for the film itself as the output.
+    InputError where the film does not say when its pictures are shown.
     """
     suffix = output.suffix.lower()
     if suffix not in FORMATS:
@@ -66,85 +80,183 @@ def check_mux(film: Film, output: Path) -> None:
             f"{str(film.path)!r} hides pictures before its first, which {output.suffix} "
             "cannot; choose .mp4 or .mov"
         )
+    timing_of(film)
 
 
-def soundtrack(film: Film, music: Audio, keep_audio: KeepAudio = "replace") -> Audio:
+def check_kept(film: Film, keep_audio: KeepAudio, track: int | None = None) -> None:
+    """Refuse, before any work is done for it, a sound of the film that could not be kept."""
+    if track is not None and not film.has_audio:
+        raise UsageError(f"{shown(str(film.path), 200)} has no sound track {track}; it is silent")
+    if keep_audio != "replace" or track is not None:
+        check_sound(film, track)
+
+
+def soundtrack(
+    film: Film, music: Sound, keep_audio: KeepAudio = "replace", track: int | None = None
+) -> Sound:
     """Return what is heard under the pictures of ``film``, exactly as long as they are.
 
     "replace" drops the film's own sound, "mix" adds the music to it, "duck" adds it and lowers the
-    music under it.
+    music under it. ``track`` is which of the film's sounds; None takes what players do.
     """
-    sound = fit(music, timing_of(film).duration)
-    own = None if keep_audio == "replace" else film_sound(film, music.rate)
+    length = round(film.duration * music.rate)
+    sound = Made(music.rate, length, music.blocks)
+    own = None if keep_audio == "replace" else film_sound(film, music.rate, track)
     if own is None:
         return sound
     return mix(duck(sound, own) if keep_audio == "duck" else sound, own)
 
 
 def mux(
-    film: Film, sound: Audio, output: Path, progress: Callable[[float], None] | None = None
+    film: Film, sound: Sound, output: Path, progress: Callable[[float], None] | None = None
 ) -> None:
     """Write the film's pictures, untouched, with ``sound`` beginning at the first of them.
 
-    The sound is encoded as AAC, in .webm as Opus; see ``soundtrack``. Subtitles and further streams
-    are left out. ``progress`` gets the seconds that are written. Pixels that are not square stay so
-    in .mp4 and .mov; in .mkv and .webm only where the codec says so itself, as H.264 does and VP9
-    does not.
+    The sound is encoded as AAC, in .webm as Opus; see ``soundtrack``. Tags, chapters and subtitles
+    are taken along as far as the container holds them, and a warning says what is left out.
+    ``progress`` gets the seconds that are written.
     """
+    check_mux(film, output)
+    if lost := copy_film(film, sound, output, progress):
+        warn(f"the film with music leaves out {'; '.join(lost)}")
+
+
+def copy_film(
+    film: Film, sound: Sound, output: Path, progress: Callable[[float], None] | None = None
+) -> list[str]:
+    """Do what ``mux`` does; return in words what is left out."""
     import av
 
-    check_mux(film, output)
-    timing = timing_of(film)
     with atomic_write(output) as part:
         try:
-            _write_film(film, timing, sound, part, progress or (lambda seconds: None))
+            return _write_film(film, timing_of(film), sound, part, progress or (lambda _: None))
         except av.FFmpegError as error:
             if isinstance(error, OSError):  # of the disk: atomic_write reports it
                 raise
             raise EmsyncError(
-                f"cannot copy the pictures of {str(film.path)!r} into {str(output)!r}: "
-                f"{error.strerror}"
+                f"cannot copy the pictures of {shown(str(film.path), 200)} into "
+                f"{shown(str(output), 200)}: {error.strerror}"
             ) from error
 
 
-def _write_film(
-    film: Film, timing: Timing, sound: Audio, path: Path, progress: Callable[[float], None]
-) -> None:
-    """Copy the pictures to ``path``, the first shown at 0, and encode ``sound`` with them."""
+@contextmanager
+def new_film(path: Path) -> Iterator["OutputContainer"]:
+    """Open a film to be written, in the format that its suffix names."""
     import av
 
-    suffix = path.suffix.lower()
-    encoder = OPUS if suffix == ".webm" else AAC
-    with (
-        reopened(film) as source,
-        # "file:", or FFmpeg takes a name such as concat:x.mp4 for a protocol
-        av.open(f"file:{path}", "w", format=FORMATS[suffix], options={"fflags": "bitexact"}) as out,
-    ):
-        pictures = moving_picture(film.path, source)
-        copy = copy_stream(out, pictures)
-        track = cast(
+    # "file:", or FFmpeg takes a name such as concat:x.mp4 for a protocol
+    name, form, options = f"file:{path}", FORMATS[path.suffix.lower()], {"fflags": "bitexact"}
+    with av.open(name, "w", format=form, options=options, metadata_errors="replace") as out:
+        yield out
+
+
+class SoundWriter:
+    """Encodes a sound into a film, as far as its pictures are written."""
+
+    def __init__(self, out: "OutputContainer", suffix: str, sound: Sound) -> None:
+        encoder = OPUS if suffix == ".webm" else AAC
+        self._stream = cast(
             "AudioStream",
             out.add_stream(encoder.name, rate=encoder.rate, layout="stereo", bit_rate=BIT_RATE),
         )
-        written = 0  # samples
+        self._out, self._sound = out, sound
+        self._samples, self._written = Reader(sound.blocks()), 0
 
-        def sound_until(stop: int) -> None:
-            nonlocal written
-            if stop > written:
-                piece = np.ascontiguousarray(sound.samples[written:stop].T)
-                frame = av.AudioFrame.from_ndarray(piece, format="fltp", layout="stereo")
-                frame.sample_rate, frame.time_base = sound.rate, Fraction(1, sound.rate)
-                frame.pts, written = written, stop
-                out.mux(track.encode(frame))
+    def until(self, seconds: float) -> None:
+        """Write the sound before ``seconds`` that is not written yet."""
+        import av
 
-        copied = (packet for packet in timed(packets(source, pictures), timing) if packet.size)
+        sound = self._sound
+        stop = sound.length if math.isinf(seconds) else round(seconds * sound.rate)
+        while (left := min(stop, sound.length) - self._written) > 0:
+            piece = np.ascontiguousarray(self._samples.take(min(BLOCK, left)).T)
+            frame = av.AudioFrame.from_ndarray(piece, format="fltp", layout="stereo")
+            frame.sample_rate, frame.time_base = sound.rate, Fraction(1, sound.rate)
+            frame.pts, self._written = self._written, self._written + piece.shape[1]
+            self._out.mux(self._stream.encode(frame))
+
+    def finish(self) -> None:
+        """Write all that is left."""
+        self.until(math.inf)
+        self._out.mux(self._stream.encode(None))
+
+
+def _write_film(
+    film: Film, timing: Timing, sound: Sound, path: Path, progress: Callable[[float], None]
+) -> list[str]:
+    """Copy the pictures to ``path``, the first shown at 0, and encode ``sound`` with them.
+
+    Return in words what of the film is not in the new one.
+    """
+    suffix = path.suffix.lower()
+    with reopened(film) as source, new_film(path) as out:
+        pictures = moving_picture(film.path, source)
+        copy = copy_stream(out, pictures)
+        copy.metadata.update(of_stream(pictures))
+        pixel = Fraction(pictures.sample_aspect_ratio or 1)
+        name = copy.metadata.get("title", "")
+        if stretched := suffix in (".mkv", ".webm") and pixel not in (0, 1):
+            copy.metadata["title"] = PLACEHOLDER + name
+            size = display_size(pictures.width, pictures.height, pixel)
+        writer = SoundWriter(out, suffix, sound)
+        start, length = timing.start * timing.base, (timing.end - timing.start) * timing.base
+        extras = Extras(source, pictures, out, suffix, start, length, timing.joins)
+
+        def of_pictures() -> Iterator["Packet[Any]"]:
+            for packet in packets(source, [pictures, *extras.streams]):
+                if packet.stream.index == pictures.index:
+                    yield packet
+                else:
+                    extras.write(packet)
+
+        copied = (packet for packet in timed(of_pictures(), timing) if packet.size)
         for decoded, packet in zip(timing.decoded.tolist(), copied, strict=False):
             packet.pts = cast(int, packet.pts) - timing.start
             packet.dts = decoded - timing.start
             packet.stream = copy
             seconds = float(packet.dts * timing.base)
             out.mux(packet)
-            sound_until(min(round(seconds * sound.rate), len(sound.samples)))
+            writer.until(seconds)
             progress(max(0.0, seconds))
-        sound_until(len(sound.samples))
-        out.mux(track.encode(None))
+        collections.deque(copied, 0)  # subtitles may follow
+        writer.finish()
+        lost = extras.lost
+        if not timing.joins:  # else the file's own times mean nothing
+            lost += _sound_outside(source, start, start + length)
+    if stretched:
+        write_display_size(path, size, name)
+    with opened(path) as done:
+        kept = tags_of(done)
+    missing = sorted(key for key in extras.tags if key not in kept)
+    if missing:
+        named = ", ".join(shown(key) for key in missing[:TAGS_NAMED])
+        lost.append(f"the tags {named}{' and others' if len(missing) > TAGS_NAMED else ''}")
+    return lost
+
+
+def _sound_outside(source: "InputContainer", start: Fraction, end: Fraction) -> list[str]:
+    """Return in words what is heard before the first picture and after the last."""
+    spans = [_span(source, stream) for stream in source.streams.audio]
+    if not spans:
+        return []
+    before, after = start - min(s[0] for s in spans), max(s[1] for s in spans) - end
+    words = []
+    if before > NOTICED:
+        words.append(f"{float(before):.1f} s of sound before the first picture")
+    if after > NOTICED:
+        words.append(f"{float(after):.1f} s of sound after the last picture")
+    return words
+
+
+def _span(source: "InputContainer", stream: "AudioStream") -> tuple[Fraction, Fraction]:
+    """Return between which seconds a stream is heard, as the file states it."""
+    base = stream.time_base or Fraction(1)
+    begin = (stream.start_time or 0) * base
+    if stream.duration:
+        return begin, begin + stream.duration * base
+    said = next((v for k, v in stream.metadata.items() if k.startswith("DURATION")), "")
+    try:  # as Matroska's usual writers state it
+        hours, minutes, seconds = (Fraction(part) for part in said[:18].split(":"))
+    except ValueError:
+        return begin, begin
+    return begin, hours * 3600 + minutes * 60 + seconds
