@@ -11,8 +11,9 @@ from emsync.analysis import Analysis
 from emsync.emotion.arc import read_arc
 from emsync.emotion.estimator import choose
 from emsync.emotion.plane import SCALE
-from emsync.errors import UsageError
+from emsync.errors import UsageError, warn
 from emsync.formats.cut_lists import read_cuts
+from emsync.limits import shown
 from emsync.music.tonality import TONICS, pitch_class
 from emsync.options import Options, PathLike, check_tempo
 from emsync.video.cuts import Cut
@@ -58,6 +59,26 @@ def check_files(film: Film, options: Options) -> None:
         read_arc(Path(options.emotion_file), film.duration)
     if options.start_timecode and not film.fps and options.analysis is None:
         raise UsageError("a start timecode needs the video's frame rate, which is unknown")
+
+
+def first_timecode(film: Film, analysis: Analysis, options: Options) -> str:
+    """Return the timecode of the first frame: the one that is asked for, else the film's own.
+
+    "" where there is none, or where the film's counts other frames than it has.
+    """
+    rate, own = Fraction(analysis.fps), film.timecode
+    if options.start_timecode or not own or not rate:
+        return options.start_timecode
+    try:
+        Timecode.parse(own, rate)
+    except UsageError:
+        warn(
+            f"the film states the timecode {shown(own)}, which its {float(rate):g} frames a second "
+            "cannot have; it is left out"
+        )
+        return ""
+    warn(f"the first frame is {own}, as the film states it; --start-timecode changes that")
+    return own
 
 
 def brief_of(footage: Footage | None, options: Options) -> Analysis:

@@ -71,7 +71,7 @@ class Options:
     sync: Sync = "beat"  # the least event that may hit a cut
     max_tempo_change: float = 0.06  # share by which the tempo may bend towards the cuts
     ending: EndingKind = "cadence"
-    start_timecode: str = ""  # of the first frame, such as "01:00:00:00"
+    start_timecode: str = ""  # of the first frame, such as "01:00:00:00"; "" takes the film's own
 
     # How it is drawn
     seed: int = 0

@@ -5,7 +5,7 @@ from dataclasses import replace
 from fractions import Fraction
 
 from emsync.analysis import Analysis
-from emsync.brief import brief_of, check_files, look
+from emsync.brief import brief_of, check_files, first_timecode, look
 from emsync.composition import Composition
 from emsync.errors import UsageError
 from emsync.fit.ending import Ending
@@ -55,7 +55,7 @@ def generate(
         film = footage.film if footage else film  # no longer than what could be decoded
         analysis = brief_of(footage, options)  # what is asked of the music, as editable JSON
         visible = impact.signal(analysis.duration) if impact else None
-        labels = ScoreLabels.of(analysis, options.start_timecode)
+        labels = ScoreLabels.of(analysis, first_timecode(film, analysis, options))
     with clock("compose"):
         ending = Ending.of(options.ending, analysis)  # decided once: the last chord, the fade
         brief = ending.requested_in(analysis)

@@ -8,7 +8,10 @@ import av
 import numpy as np
 import pytest
 
+from emsync.brief import first_timecode
 from emsync.errors import EmsyncWarning
+from emsync.options import Options
+from emsync.pipeline import analyze
 from emsync.sound.audio import Audio
 from emsync.sound.matroska import display_size
 from emsync.sound.mux import mux, soundtrack
@@ -138,6 +141,16 @@ def test_the_timecode_of_a_film_is_kept(target: str, tmp_path: Path) -> None:
     path = draw(tmp_path / "film.mov", timecode="10:00:00:00")
     copy = with_music(path, tmp_path / f"out{target}")
     assert open_film(path).timecode == open_film(copy).timecode == "10:00:00:00"
+
+
+def test_the_timecode_of_a_film_is_that_of_its_first_frame_unless_another_is_asked_for(
+    tmp_path: Path,
+) -> None:
+    film = open_film(draw(tmp_path / "film.mov", timecode="10:00:00:00"))
+    asked, seen = Options(start_timecode="01:00:00:00"), analyze(film)
+    with pytest.warns(EmsyncWarning, match="the first frame is 10:00:00:00, as the film states"):
+        assert first_timecode(film, seen, Options()) == "10:00:00:00"
+    assert first_timecode(film, seen, asked) == "01:00:00:00"
 
 
 @pytest.mark.parametrize("pixel", [Fraction(4, 3), Fraction(16, 15), Fraction(8, 9)])

@@ -170,7 +170,12 @@ def generate(
         EndingKind, typer.Option(help="how the music ends", rich_help_panel=MUSIC)
     ] = DEFAULTS.ending,
     start_timecode: Annotated[
-        str, typer.Option(help="of the first frame: 01:00:00:00", rich_help_panel=MUSIC)
+        str,
+        typer.Option(
+            help="of the first frame: 01:00:00:00",
+            show_default="the film's own",
+            rich_help_panel=MUSIC,
+        ),
     ] = DEFAULTS.start_timecode,
     seed: Annotated[
         int, typer.Option(min=0, help="another number, another piece", rich_help_panel=DRAWING)
