@@ -22,7 +22,6 @@ from emsync.report.bundle import (
     check_bundle,
     files_of,
     play_stems,
-    preview_suffix,
     read_record,
     write_bundle,
 )
@@ -31,6 +30,7 @@ from emsync.sound import audio
 from emsync.sound.audio import Audio
 from emsync.sound.encode import KINDS, write_audio
 from emsync.sound.mux import check_kept, check_mux, mux, soundtrack
+from emsync.sound.preview import is_encoded, preview_suffix, write_preview
 from emsync.sound.synthesis import check_soundfont, default_soundfont, synthesize
 from emsync.targets import check_apart, is_special, real_target
 from emsync.video.film import Film
@@ -163,10 +163,11 @@ def write_outputs(
                     mux(film, mixed, target, tell)
                 if folder:
                     preview = folder / f"preview{preview_suffix(film)}"
-                    if outputs.video and outputs.video.suffix.lower() == preview.suffix:
+                    same = outputs.video and outputs.video.suffix.lower() == preview.suffix
+                    if same and not is_encoded(film):
                         shutil.copyfile(target, preview)
                     else:
-                        mux(film, mixed, preview, tell)
+                        write_preview(film, mixed, preview, tell)
         if folder and stems:
             with clock("bundle"):
                 write_bundle(folder, composition, stems, preview.name)

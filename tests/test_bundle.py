@@ -28,6 +28,7 @@ from emsync.pipeline import generate
 from emsync.report import bundle
 from emsync.report.bundle import check_bundle, fingerprint, play_stems, read_record
 from emsync.sound import audio
+from emsync.sound.preview import preview_suffix
 from emsync.sound.synthesis import synthesize
 from emsync.video.cuts import Cut
 from emsync.video.film import open_film
@@ -223,7 +224,7 @@ def test_the_preview_is_a_film_that_can_hold_the_pictures(
     codec: str, suffix: str, tmp_path: Path, draw_cut: Callable[..., Path]
 ) -> None:
     film = draw_cut(tmp_path / "film.mkv", 10, codec=codec)
-    assert bundle.preview_suffix(open_film(film)) == suffix
+    assert preview_suffix(open_film(film)) == suffix
 
 
 def test_only_what_an_earlier_bundle_wrote_is_replaced(

@@ -33,6 +33,7 @@ from emsync.report.page import write_html
 from emsync.report.picture import write_png
 from emsync.sound import audio
 from emsync.sound.audio import Audio
+from emsync.sound.preview import preview_suffix
 from emsync.sound.synthesis import synthesize, synthesizer_name
 from emsync.video.film import Film
 
@@ -42,7 +43,6 @@ OURS = re.compile(  # names of all files that a bundle may have, and of no other
 )
 PIECES = 64  # of a film that tell it from others, spread evenly over its file
 PIECE = 2**16  # bytes
-PREVIEWS = (".mp4", ".webm", ".mkv")  # the first that can hold the film's pictures
 LIBRARIES = ("av", "matplotlib", "mido", "numpy", "scenedetect-headless", "symusic", "torch")
 
 
@@ -89,9 +89,9 @@ class Record:
 def check_bundle(folder: Path, film: Film, force: bool = False) -> None:
     """Refuse a folder that cannot become a bundle, before any work is done for it.
 
-    Raises UsageError where it cannot be written, or where no preview can hold the pictures of
-    ``film``; and, but for ``force``, where it holds something and is no bundle, is one of another
-    film, or has a file of a bundle's name that no bundle wrote.
+    Raises UsageError where it cannot be written; and, but for ``force``, where it holds something
+    and is no bundle, is one of another film, or has a file of a bundle's name that no bundle wrote.
+    AssetError where no preview of ``film`` can be made.
     """
     name, place = shown(str(folder), 200), folder.resolve()
     if place.is_dir():
@@ -151,17 +151,6 @@ def fingerprint(film: Path) -> str:
             file.seek(max(0, size - PIECE) * number // (PIECES - 1))
             digest.update(file.read(PIECE))
     return digest.hexdigest()
-
-
-def preview_suffix(film: Film) -> str:
-    """Return the suffix of the first kind of film that can hold the pictures of ``film``."""
-    for suffix in PREVIEWS:
-        if suffix in film.suffixes and not (film.hides and suffix != ".mp4"):
-            return suffix
-    raise UsageError(
-        f"{str(film.path)!r} has {film.codec} pictures, which no preview can hold; convert it "
-        "to H.264 first"
-    )
 
 
 def write_bundle(folder: Path, composition: Composition, stems: Stems, preview: str) -> None:
