@@ -28,10 +28,11 @@ from emsync.report.bundle import (
 from emsync.report.plots import plot_analysis
 from emsync.sound import audio
 from emsync.sound.audio import Audio
+from emsync.sound.blocks import Kept, Made, Sound
 from emsync.sound.encode import KINDS, write_audio
 from emsync.sound.mux import check_kept, check_mux, mux, soundtrack
 from emsync.sound.preview import is_encoded, preview_suffix, write_preview
-from emsync.sound.synthesis import check_soundfont, default_soundfont, synthesize
+from emsync.sound.synthesis import check_soundfont, default_soundfont, played
 from emsync.targets import check_apart, is_special, real_target
 from emsync.video.film import Film
 from emsync.video.footage import Still
@@ -185,12 +186,12 @@ def _bundle(files: Together, folder: Path) -> Path:
 def play(composition: Composition, soundfont: Path | None = None) -> Audio:
     """Return the sound of a composition, exactly as long as its film, its peak at -3 dB."""
     data = _midi(composition, composition.best)
-    return _played(parse(data), composition.analysis.duration, soundfont)
+    return audio.whole(_played(parse(data), composition.analysis.duration, soundfont))
 
 
-def _played(score: Score, duration: float, soundfont: Path | None) -> Audio:
-    # without a fade: the score has its own
-    return audio.finish_in_place(synthesize(score, soundfont), duration, fade=0.0)
+def _played(score: Score, duration: float, soundfont: Path | None) -> Sound:
+    sound = played(score, soundfont)
+    return audio.levelled(Kept(Made(sound.rate, round(duration * sound.rate), sound.make)))
 
 
 def _midi(composition: Composition, candidate: Candidate) -> bytes:

@@ -12,15 +12,18 @@ import av
 import numpy as np
 import pytest
 from av.stream import Disposition
+from symusic.core import ControlChangeTick, NoteTick, ScoreTick, TrackTick
 
 from emsync.errors import EmsyncWarning, InputError, UsageError
 from emsync.options import Outputs
 from emsync.outputs import check_outputs
+from emsync.sound import blocks, synthesis
 from emsync.sound.audio import Audio
-from emsync.sound.blocks import BLOCK, Made, Sound
+from emsync.sound.blocks import BLOCK, Kept, Made, Sound
 from emsync.sound.decode import own_sound, read_mono
 from emsync.sound.mixing import duck, mix
 from emsync.sound.mux import check_kept, mux, soundtrack
+from emsync.sound.synthesis import synthesize
 from emsync.video.film import open_film
 
 RATE = 44100
@@ -266,3 +269,27 @@ def test_a_long_film_is_not_held_in_memory(together: Callable[[Sound, Sound], So
         assert tracemalloc.get_traced_memory()[1] < 20e6
     finally:
         tracemalloc.stop()
+
+
+def test_a_score_sounds_alike_however_long_its_windows_are(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    score = ScoreTick(480)
+    track = TrackTick("strings", 48, False)
+    for i in range(12):
+        track.notes.append(NoteTick(480 * i, 1000, 60 + i % 5, 80 + i))
+    track.controls.append(ControlChangeTick(960, 7, 60))
+    score.tracks.append(track)
+    whole = synthesize(score).samples
+    monkeypatch.setattr(synthesis, "WINDOW", 30_001)
+    assert np.array_equal(synthesize(score).samples, whole)
+
+
+def test_a_sound_that_is_kept_in_a_file_is_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    samples = np.random.default_rng(0).normal(0, 0.1, (BLOCK + 99, 2)).astype(np.float32)
+    monkeypatch.setattr(blocks, "IN_MEMORY", 1000)
+    kept_ = Kept(Audio(samples, RATE))
+    first, second = kept_.blocks(), kept_.blocks()  # may be heard twice at once
+    next(first)
+    assert np.array_equal(np.concatenate([*second]), samples)
+    assert kept_.peak == np.abs(samples).max()

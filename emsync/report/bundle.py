@@ -16,8 +16,6 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 import emsync
 from emsync.analysis import Analysis
 from emsync.composition import Composition
@@ -32,9 +30,9 @@ from emsync.music.piece import CLASSES, Score
 from emsync.report.page import write_html
 from emsync.report.picture import write_png
 from emsync.sound import audio
-from emsync.sound.audio import Audio
+from emsync.sound.blocks import Kept, Made, Sound, peak, summed
 from emsync.sound.preview import preview_suffix
-from emsync.sound.synthesis import synthesize, synthesizer_name
+from emsync.sound.synthesis import played, synthesizer_name
 from emsync.video.film import Film
 
 OURS = re.compile(  # names of all files that a bundle may have, and of no others
@@ -50,8 +48,8 @@ LIBRARIES = ("av", "matplotlib", "mido", "numpy", "scenedetect-headless", "symus
 class Stems:
     """The sound of each instrument at one common level: their sum is the mix."""
 
-    parts: Mapping[str, Audio]  # by the name of the instrument, all equally long
-    mix: Audio
+    parts: Mapping[str, Sound]  # by the name of the instrument, all equally long
+    mix: Sound
 
 
 def play_stems(score: Score, duration: float, soundfont: Path | None = None) -> Stems:
@@ -59,22 +57,21 @@ def play_stems(score: Score, duration: float, soundfont: Path | None = None) -> 
 
     One gain brings the peak of the mix to -3 dB; it is less where a stem would clip otherwise.
     """
-    parts: dict[str, Audio] = {}
+    length = round(duration * audio.OUTPUT_RATE)
+    parts: dict[str, Kept] = {}
     for track in score.tracks:
         if track.notes:
             alone = score.copy()
             alone.tracks = type(score.tracks)([track])
-            parts[track.name.lower()] = audio.fit(synthesize(alone, soundfont), duration)
-    total = audio.fit(Audio(np.zeros((0, 2), np.float32), audio.OUTPUT_RATE), duration).samples
-    for part in parts.values():
-        total += part.samples
-    peak = _peak(total)
-    if peak < audio.SILENCE:
-        return Stems(parts, Audio(total, audio.OUTPUT_RATE))
-    loudest = max(_peak(part.samples) for part in parts.values())
-    gain = np.float32(min(audio.PEAK / peak, 1 / loudest))
-    quiet = {name: Audio(part.samples * gain, part.rate) for name, part in parts.items()}
-    return Stems(quiet, Audio(total * gain, audio.OUTPUT_RATE))
+            sound = Made(audio.OUTPUT_RATE, length, played(alone, soundfont).make)
+            parts[track.name.lower()] = Kept(sound)
+    total = summed(list(parts.values()), audio.OUTPUT_RATE, length)
+    loudest = peak(total)
+    if loudest < audio.SILENCE:
+        return Stems(parts, total)
+    gain = min(audio.PEAK / loudest, 1 / max(part.peak for part in parts.values()))
+    quiet = {name: audio.amplified(part, gain) for name, part in parts.items()}
+    return Stems(quiet, audio.amplified(total, gain))
 
 
 @dataclass(frozen=True)
@@ -200,7 +197,3 @@ def _write_json(path: Path, facts: Mapping[str, Any]) -> None:
     """Write what was composed, and with which versions."""
     text = json.dumps({"versions": versions(), **facts}, indent=1, allow_nan=False)
     path.write_text(text + "\n", encoding="utf-8")
-
-
-def _peak(samples: Any) -> float:
-    return float(np.abs(samples).max(initial=0.0))

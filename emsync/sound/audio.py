@@ -13,7 +13,7 @@ import numpy as np
 from emsync.arrays import Float32s
 from emsync.files import atomic_write
 from emsync.options import PathLike
-from emsync.sound.blocks import BLOCK
+from emsync.sound.blocks import BLOCK, Kept, Made, Sound
 
 OUTPUT_RATE = 44100  # samples per second
 PEAK = 10 ** (-3 / 20)  # 3 dB below full scale
@@ -91,25 +91,45 @@ def finish_in_place(audio: Audio, duration: float, fade: float = FADE) -> Audio:
     return fitted
 
 
-def write_wav(audio: Audio, path: Path) -> None:
-    """Write ``audio`` as a 16-bit WAV file, atomically."""
+def levelled(sound: Kept) -> Sound:
+    """Return ``sound`` with its peak at -3 dB; silence stays silence."""
+    return sound if sound.peak < SILENCE else amplified(sound, PEAK / sound.peak)
+
+
+def amplified(sound: Sound, gain: float) -> Sound:
+    """Return ``sound`` times ``gain``."""
+    factor = np.float32(gain)
+    return Made(sound.rate, sound.length, lambda: (block * factor for block in sound.blocks()))
+
+
+def whole(sound: Sound) -> Audio:
+    """Return all samples of ``sound`` at once."""
+    samples, at = np.zeros((sound.length, 2), np.float32), 0
+    for block in sound.blocks():
+        samples[at : at + len(block)] = block
+        at += len(block)
+    return Audio(samples, sound.rate)
+
+
+def write_wav(sound: Sound, path: Path) -> None:
+    """Write ``sound`` as a 16-bit WAV file, atomically."""
     with atomic_write(path) as part, part.open("wb") as file:
-        _write_wav(audio, file)
+        _write_wav(sound, file)
 
 
-def wav_bytes(audio: Audio) -> bytes:
-    """Return ``audio`` as the content of a 16-bit WAV file."""
+def wav_bytes(sound: Sound) -> bytes:
+    """Return ``sound`` as the content of a 16-bit WAV file."""
     content = io.BytesIO()
-    _write_wav(audio, content)
+    _write_wav(sound, content)
     return content.getvalue()
 
 
-def _write_wav(audio: Audio, out: IO[bytes]) -> None:
-    with wave.open(out, "wb") as file:
+def _write_wav(sound: Sound, to: IO[bytes]) -> None:
+    with wave.open(to, "wb") as file:
         file.setnchannels(2)
         file.setsampwidth(2)
-        file.setframerate(audio.rate)
-        file.setnframes(len(audio.samples))
-        for at in range(0, len(audio.samples), BLOCK):
-            piece = np.clip(audio.samples[at : at + BLOCK], -1, 1) * 32767
-            file.writeframesraw(np.round(piece).astype("<i2").tobytes())
+        file.setframerate(sound.rate)
+        file.setnframes(sound.length)
+        for block in sound.blocks():
+            whole_numbers = np.round(np.clip(block, -1, 1) * 32767).astype("<i2")
+            file.writeframesraw(whole_numbers.tobytes())

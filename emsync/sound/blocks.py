@@ -1,14 +1,21 @@
 """Sound in blocks, made each time it is heard: the sound of a long film is not held in memory."""
 
-from collections.abc import Callable, Iterable, Iterator
+import os
+import tempfile
+import weakref
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
 
 from emsync.arrays import Float32s
+from emsync.errors import EmsyncError
+from emsync.limits import shown
 
 BLOCK = 2**16  # samples that are worked on at once
+IN_MEMORY = 2**26  # bytes of a sound that are kept; more go to a file
+SAMPLE = 8  # bytes of a left and a right sample
 
 
 class Sound(Protocol):
@@ -39,6 +46,40 @@ class Made:
         return evened(self.make(), self.length)
 
 
+class Kept:
+    """Sound that is made once, since that takes long, and kept in a temporary file."""
+
+    def __init__(self, sound: Sound) -> None:
+        self.rate, self.length = sound.rate, sound.length
+        self.peak = 0.0  # the largest magnitude of a sample
+        folder = _large_folder()
+        self._file = tempfile.SpooledTemporaryFile(IN_MEMORY, dir=folder)  # noqa: SIM115
+        weakref.finalize(self, self._file.close)
+        try:
+            for block in sound.blocks():
+                self.peak = max(self.peak, float(np.abs(block).max(initial=0.0)))
+                self._file.write(np.ascontiguousarray(block, np.float32).tobytes())
+        except OSError as error:
+            place = shown(str(folder or tempfile.gettempdir()))
+            raise EmsyncError(
+                f"cannot keep {self.length * SAMPLE / 1e6:.0f} MB of sound in {place}: "
+                f"{error.strerror}; name another folder in TMPDIR"
+            ) from error
+
+    def blocks(self) -> Iterator[Float32s]:
+        """Yield all samples, (n, 2) at a time."""
+        for at in range(0, self.length, BLOCK):
+            self._file.seek(at * SAMPLE)
+            data = self._file.read(min(BLOCK, self.length - at) * SAMPLE)
+            yield np.frombuffer(data, np.float32).reshape(-1, 2)
+
+
+def _large_folder() -> str | None:
+    """Return where a large file may lie, which /tmp often keeps in memory; None: as usual."""
+    large = "/var/tmp"
+    return None if "TMPDIR" in os.environ or not os.access(large, os.W_OK) else large
+
+
 class Reader:
     """Reads so many samples of (n, 2) blocks as are needed; after their end there is silence."""
 
@@ -53,7 +94,8 @@ class Reader:
             block = next(self._blocks, None)
             parts.append(np.zeros((missing, 2), np.float32) if block is None else block)
             missing -= len(parts[-1])
-        joined = np.concatenate(parts) if len(parts) > 1 else self._rest
+        parts = [part for part in parts if len(part)] or parts[:1]
+        joined = np.concatenate(parts) if len(parts) > 1 else parts[0]
         self._rest = joined[count:]
         return joined[:count]
 
@@ -68,3 +110,16 @@ def evened(blocks: Iterable[Float32s], length: int, size: int = BLOCK) -> Iterat
 def peak(sound: Sound) -> float:
     """Return the largest magnitude of a sample."""
     return max((float(np.abs(block).max(initial=0.0)) for block in sound.blocks()), default=0.0)
+
+
+def summed(sounds: Sequence[Sound], rate: int, length: int) -> Made:
+    """Return all of ``sounds``, which have one ``rate``, at once: ``length`` samples of them."""
+
+    def added() -> Iterator[Float32s]:
+        for blocks in zip(*(evened(sound.blocks(), length) for sound in sounds), strict=True):
+            total = np.zeros_like(blocks[0])
+            for block in blocks:
+                total += block
+            yield total
+
+    return Made(rate, length, added)

@@ -9,13 +9,13 @@ import numpy as np
 from emsync.arrays import Float32s
 from emsync.errors import EmsyncError
 from emsync.files import atomic_write
-from emsync.sound.audio import OUTPUT_RATE, Audio, write_wav
+from emsync.sound.audio import OUTPUT_RATE, write_wav
+from emsync.sound.blocks import Sound
 
 if TYPE_CHECKING:
     from av.audio.stream import AudioStream
 
 BIT_RATE = 192_000  # bits per second, where the kind loses some
-BLOCK = 2**16  # samples that are encoded at once
 
 
 class _Kind(NamedTuple):
@@ -37,8 +37,8 @@ _ENCODED = {
 KINDS = (".wav", *_ENCODED)
 
 
-def write_audio(audio: Audio, path: Path) -> None:
-    """Write ``audio`` as the kind of file that ``path`` ends with, atomically; WAV without one.
+def write_audio(sound: Sound, path: Path) -> None:
+    """Write ``sound`` as the kind of file that ``path`` ends with, atomically; WAV without one.
 
     .wav and .flac hold the same samples, of 16 bits. .mp3, .ogg and .m4a lose some quality. All
     say how long the sound is, to the sample: encoders of .mp3, .ogg and .m4a put silence around it,
@@ -46,20 +46,20 @@ def write_audio(audio: Audio, path: Path) -> None:
     """
     kind = _ENCODED.get(path.suffix.lower())
     if kind is None:
-        write_wav(audio, path)
+        write_wav(sound, path)
         return
     import av
 
     with atomic_write(path) as part:
         try:
-            _encode(audio, part, kind)
+            _encode(sound, part, kind)
         except av.FFmpegError as error:
             if isinstance(error, OSError):  # of the disk: atomic_write reports it
                 raise
             raise EmsyncError(f"cannot encode {str(path)!r}: {error.strerror}") from error
 
 
-def _encode(audio: Audio, path: Path, kind: _Kind) -> None:
+def _encode(sound: Sound, path: Path, kind: _Kind) -> None:
     import av
 
     # "file:", or FFmpeg takes a name such as concat:x.mp3 for a protocol
@@ -71,11 +71,12 @@ def _encode(audio: Audio, path: Path, kind: _Kind) -> None:
             "AudioStream",
             out.add_stream(kind.codec, rate=kind.rate, layout="stereo", bit_rate=BIT_RATE),
         )
-        for start in range(0, len(audio.samples), BLOCK):
-            samples = _laid_out(audio.samples[start : start + BLOCK], kind.samples)
+        start = 0
+        for block in sound.blocks():
+            samples = _laid_out(block, kind.samples)
             frame = av.AudioFrame.from_ndarray(samples, format=kind.samples, layout="stereo")
-            frame.sample_rate, frame.time_base = audio.rate, Fraction(1, audio.rate)
-            frame.pts = start
+            frame.sample_rate, frame.time_base = sound.rate, Fraction(1, sound.rate)
+            frame.pts, start = start, start + len(block)
             out.mux(stream.encode(frame))
         out.mux(stream.encode(None))
 

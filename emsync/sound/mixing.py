@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from emsync.arrays import Float32s, Float64s
-from emsync.sound.blocks import Made, Sound, evened, peak
+from emsync.sound.blocks import Made, Sound, evened, peak, summed
 
 DEPTH = 12.0  # dB by which music gives way to a film's own sound
 QUIET, LOUD = -45.0, -33.0  # dBFS of the film: music gives way from here, wholly there
@@ -38,12 +38,7 @@ def duck(music: Sound, film: Sound) -> Sound:
 def mix(music: Sound, film: Sound) -> Sound:
     """Return both together, as long as ``music``; all is lowered if the sum would clip."""
     _same_rate(music, film)
-
-    def added() -> Iterator[Float32s]:
-        parts = (evened(sound.blocks(), music.length) for sound in (music, film))
-        return (a + b for a, b in zip(*parts, strict=True))
-
-    total = Made(music.rate, music.length, added)
+    total = summed([music, film], music.rate, music.length)
     loudest = np.float32(max(1.0, peak(total)))
     return Made(music.rate, music.length, lambda: (block / loudest for block in total.blocks()))
 

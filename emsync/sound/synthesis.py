@@ -3,6 +3,7 @@
 import io
 import itertools
 import math
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, redirect_stdout
 from ctypes import c_int, c_void_p
@@ -24,13 +25,15 @@ from emsync.formats.smf import MOST_HOURS, read_score
 from emsync.isolated import isolated
 from emsync.limits import shown
 from emsync.options import PathLike
-from emsync.sound.audio import OUTPUT_RATE, Audio, finish_in_place
+from emsync.sound.audio import OUTPUT_RATE, Audio, finish_in_place, whole
+from emsync.sound.blocks import Made
 from emsync.sound.encode import KINDS, write_audio
 from emsync.sound.soundfont import DRUM_BANK, SoundFont, read_soundfont, write_part
 from emsync.targets import check_apart
 
 TAIL = 2.0  # seconds kept after the last note, for what still rings
 RELEASE = 0.4  # seconds; symusic cuts a note dead at its end, so it is faded out here
+WINDOW = 2**24  # samples that are played at once: six minutes
 RING = 2.5  # seconds; a drum rings, however short its note
 LONGEST = 300.0  # seconds that symusic holds a note, since it has to be in memory
 
@@ -87,6 +90,11 @@ def synthesize(
     FluidSynth honours every controller. symusic's synthesizer, the stand-in, is given velocities,
     volume, expression, pan and releases here; pedals and pitch bends it does not play.
     """
+    return whole(played(score, soundfont, rate))
+
+
+def played(score: ScoreTick | Path, soundfont: Path | None = None, rate: int = OUTPUT_RATE) -> Made:
+    """Return what ``synthesize`` does, played anew each time it is heard, window by window."""
     score = read_score(score) if isinstance(score, Path) else score
     font = default_soundfont() if soundfont is None else soundfont
     checked = check_soundfont(font)
@@ -95,14 +103,17 @@ def synthesize(
     end = max((float(part.ends.max()) for part in parts), default=0.0)
     if end > MOST_HOURS * 3600:
         raise InputError(f"the score lasts {end / 3600:.1f} hours, and {MOST_HOURS} are the most")
-    out = np.zeros((round((end + TAIL) * rate), 2), np.float32)
-    if parts:  # FluidSynth's silence is a faint offset, ours is none
-        library = _fluidsynth()
-        if library is None:
-            _play_symusic(parts, checked, rate, out)
-        else:
-            _play_fluidsynth(library, parts, font, rate, out)
-    return Audio(out, rate)
+    length = round((end + TAIL) * rate)
+
+    def windows() -> Iterator[Float32s]:
+        if parts:  # FluidSynth's silence is a faint offset, ours is none
+            library = _fluidsynth()
+            if library is None:
+                yield from _play_symusic(parts, checked, rate, length)
+            else:
+                yield from _play_fluidsynth(library, parts, font, rate, length)
+
+    return Made(rate, length, windows)
 
 
 class _Part(NamedTuple):
@@ -169,7 +180,8 @@ def try_fluidsynth(path: Path) -> None:
     library = _fluidsynth()
     assert library is not None
     part = _Part(0, False, np.array([36, 60, 84]), np.full(3, 100), np.zeros(3), np.ones(3), [], [])
-    _play_fluidsynth(library, [part], path, OUTPUT_RATE, np.zeros((OUTPUT_RATE, 2), np.float32))
+    for _ in _play_fluidsynth(library, [part], path, OUTPUT_RATE, OUTPUT_RATE):
+        pass
 
 
 @cache
@@ -191,9 +203,9 @@ def _fluidsynth() -> ModuleType | None:
 
 
 def _play_fluidsynth(
-    library: ModuleType, parts: list[_Part], font: Path, rate: int, out: Float32s
-) -> None:
-    """Play ``parts`` into the (N, 2) zeros ``out`` with FluidSynth, events on their sample.
+    library: ModuleType, parts: list[_Part], font: Path, rate: int, length: int
+) -> Iterator[Float32s]:
+    """Play ``parts`` with FluidSynth, events on their sample; yield WINDOW samples at a time.
 
     FluidSynth works in blocks of 64 samples, so a note sounds at most 1.5 ms late.
     """
@@ -230,48 +242,64 @@ def _play_fluidsynth(
                 add(end, 0, partial(synth.noteoff, channel, pitch))
                 add(start, 2, partial(synth.noteon, channel, pitch, velocity))
 
-        at, base = 0, out.ctypes.data
-
-        def advance(to: int) -> None:
-            if to > at:
-                write(synth.synth, to - at, base, 2 * at, 2, base, 2 * at + 1, 2)
-
-        for sample, _, action in sorted(events, key=lambda event: event[:2]):
-            if sample >= len(out):  # a controller long after the last note: there is no room for it
-                break
-            advance(sample)
-            at = max(at, sample)
-            action()
-        advance(len(out))
+        # a controller may come long after the last note: there is no room for it
+        waiting = deque(sorted(events, key=lambda event: event[:2]))
+        for start in range(0, length, WINDOW):
+            out = np.zeros((min(WINDOW, length - start), 2), np.float32)
+            at, base = 0, out.ctypes.data
+            while at < len(out):
+                until = min(len(out), waiting[0][0] - start) if waiting else len(out)
+                if until > at:
+                    write(synth.synth, until - at, base, 2 * at, 2, base, 2 * at + 1, 2)
+                    at = until
+                while waiting and waiting[0][0] - start <= at < len(out):
+                    waiting.popleft()[2]()
+            yield out
     finally:
         synth.delete()
 
 
-def _play_symusic(parts: list[_Part], font: SoundFont, rate: int, out: Float32s) -> None:
-    """Play ``parts`` into the (N, 2) zeros ``out`` with symusic's synthesizer.
+def _play_symusic(
+    parts: list[_Part], font: SoundFont, rate: int, length: int
+) -> Iterator[Float32s]:
+    """Play ``parts`` with symusic's synthesizer; yield WINDOW samples at a time.
 
     It ignores velocities and controllers and ends every note dead, drums too. So it plays each
     pitch of a part once, as long as needed, and the notes are cut from that.
     """
-    fade = np.geomspace(1, 0.01, round(RELEASE * rate), dtype=np.float32)[:, None]
     if max(float((part.ends - part.starts).max()) for part in parts) > LONGEST:
         warn(f"without FluidSynth, a note is held for {LONGEST:.0f} s at most")
-    for part in parts:
-        held = np.clip(part.ends - part.starts, RING if part.is_drum else 0.0, LONGEST)
-        lengths = np.round(held * rate).astype(np.int64)  # (N,) samples before the release
-        gains = (part.velocities / 127.0) ** 2  # SoundFont 2.04, 8.4.1: a concave 96 dB
-        channel = _ChannelGains(part.controls, len(out), rate)
-        with _symusic(part, font, rate) as synth:
-            for pitch in np.unique(part.pitches):
-                mine = np.flatnonzero(part.pitches == pitch)
-                seconds = lengths[mine].max() / rate + RELEASE
-                tone = _tone(synth, part, int(pitch), seconds)
-                for i in mine:
-                    note = tone[: lengths[i] + len(fade)] * np.float32(gains[i])
-                    note[lengths[i] :] *= fade[: max(0, len(note) - lengths[i])]
-                    begin = round(part.starts[i] * rate)
-                    room = out[begin : begin + len(note)]
-                    room += channel.applied(note[: len(room)], begin)
+    for start in range(0, length, WINDOW):
+        out = np.zeros((min(WINDOW, length - start), 2), np.float32)
+        for part in parts:
+            _add_symusic(part, font, rate, length, start, out)
+        yield out
+
+
+def _add_symusic(
+    part: _Part, font: SoundFont, rate: int, length: int, start: int, out: Float32s
+) -> None:
+    """Add what ``part`` plays from sample ``start`` on to the (N, 2) samples ``out``."""
+    fade = np.geomspace(1, 0.01, round(RELEASE * rate), dtype=np.float32)[:, None]
+    held = np.clip(part.ends - part.starts, RING if part.is_drum else 0.0, LONGEST)
+    lengths = np.round(held * rate).astype(np.int64)  # (N,) samples before the release
+    begins = np.round(part.starts * rate).astype(np.int64) - start  # (N,) samples of ``out``
+    gains = (part.velocities / 127.0) ** 2  # SoundFont 2.04, 8.4.1: a concave 96 dB
+    heard = (begins < len(out)) & (begins + lengths + len(fade) > 0)
+    if not heard.any():
+        return
+    channel = _ChannelGains(part.controls, length, rate)
+    with _symusic(part, font, rate) as synth:
+        for pitch in np.unique(part.pitches[heard]):
+            mine = np.flatnonzero(part.pitches == pitch)
+            seconds = lengths[mine].max() / rate + RELEASE
+            tone = _tone(synth, part, int(pitch), seconds)
+            for i in mine[heard[mine]]:
+                note = tone[: lengths[i] + len(fade)] * np.float32(gains[i])
+                note[lengths[i] :] *= fade[: max(0, len(note) - lengths[i])]
+                note = channel.applied(note, begins[i] + start)[max(0, -begins[i]) :]
+                room = out[max(0, begins[i]) :][: len(note)]
+                room += note[: len(room)]
 
 
 @contextmanager
