@@ -260,7 +260,7 @@ ODD = {
     "two hours": (midi(LONG), f"a song has at most {MOST_SECONDS:.0f}"),
     "no ticks": (midi(NOTE, division=0), "no ticks"),
     "one tick": (midi(LONG, division=1), "hours, and 4 are the most"),
-    "many bars": (midi(METRE, b"\x01\x02\x18\x08", LONG, division=200), "more than 20000 bars"),
+    "many bars": (midi(METRE, b"\x01\x02\x18\x08", LONG, division=400), "more than 20000 bars"),
     "half": (midi(NOTE * 9)[:40], "broken MIDI file"),
     "text": (b"hello", "not a MIDI file"),
     "nothing": (b"", "not a MIDI file"),

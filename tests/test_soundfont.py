@@ -70,14 +70,17 @@ def sine(period: int, length: int) -> NDArray[np.int16]:
     return np.round(9000 * np.sin(2 * np.pi * np.arange(length) / period)).astype("<i2")
 
 
-def tone(path: Path | None, pitch: int, program: int = 0, drums: bool = False, rate: int = RATE):
+def tone(
+    path: Path | None, pitch: int, program: int = 0, drums: bool = False, rate: int = RATE
+) -> NDArray[np.float32]:
     """Return a second of one note, mono."""
     score = ScoreTick(480)
     score.tempos.append(TempoTick(0, 60.0))
     track = TrackTick("a", program, drums)
     track.notes.append(NoteTick(0, 480, pitch, 100))
     score.tracks.append(track)
-    return synthesize(score, path, rate).samples[:rate].mean(axis=1)
+    sound: NDArray[np.float32] = synthesize(score, path, rate).samples[:rate].mean(axis=1)
+    return sound
 
 
 def cents(sound: NDArray[np.float32], pitch: float, rate: int = RATE) -> float:

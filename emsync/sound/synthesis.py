@@ -55,8 +55,9 @@ def render(
         font = default_soundfont() if soundfont is None else Path(soundfont)
         check_apart([Path(out)], {"the score": Path(score), "the sound font": font})
         check_target(Path(out))
-    if duration is not None and not (math.isfinite(duration) and duration > 0):
-        raise UsageError(f"the duration is {duration} s; choose a positive number of seconds")
+    most = MOST_HOURS * 3600
+    if duration is not None and not 0 < duration <= most:
+        raise UsageError(f"the duration is {duration} s; choose more than 0, and at most {most} s")
     if not (math.isfinite(fade) and fade >= 0):
         raise UsageError(f"the fade is {fade} s; choose 0 or more seconds")
     sound = synthesize(Path(score), None if soundfont is None else Path(soundfont))
