@@ -132,6 +132,7 @@ def match(
     )
     if index is not None:
         check_target(index)
+        _check_index(index)
     if out is not None:
         check_mux(film, out)
     began = time.perf_counter()
@@ -255,6 +256,12 @@ def listen_to(folder: Path, index: Path | None = None, progress: Progress = sile
     check_target(index)
     with locked(index, "writing"):
         return _listen(folder, files, index, progress)
+
+
+def _check_index(index: Path) -> None:
+    """Refuse, before a film is watched, an index that is none, or that another process writes."""
+    with locked(index, "writing"):
+        read_index(index)
 
 
 def _listen(folder: Path, files: Sequence[Path], index: Path | None, progress: Progress) -> Library:

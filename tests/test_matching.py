@@ -210,6 +210,21 @@ def test_an_index_whose_parts_contradict_each_other_is_refused(
         read_index(tmp_path / "index.npz")
 
 
+def test_an_index_that_is_none_is_refused_before_the_film_is_watched(
+    film: Path, library: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def watched(*_: object) -> None:
+        raise AssertionError("the film was watched")
+
+    monkeypatch.setattr("emsync.matching.visible_impact", watched)
+    os.mkfifo(tmp_path / "fifo.npz")
+    with pytest.raises(InputError, match="no ordinary file"):
+        match(film, library, index=tmp_path / "fifo.npz")
+    (tmp_path / "thesis.npz").write_bytes(b"mine")
+    with pytest.raises(InputError, match="not an index of music"):
+        match(film, library, index=tmp_path / "thesis.npz")
+
+
 def test_a_second_process_cannot_write_the_same_index(library: Path, tmp_path: Path) -> None:
     with (
         locked(tmp_path / "index.npz", "writing"),

@@ -109,6 +109,10 @@ def test_every_missing_or_damaged_piece_is_named_and_nothing_is_written(
         ("[]", "holds no JSON object"),
         ('{"files": 3, "pieces": []}', "it has no lists"),
         ('{"files": [], "pieces": [{"name": "..", "size": 0, "sha256": ""}]}', "'..' is no"),
+        (
+            f'{{"files": [], "pieces": [{{"name": "{"a" * 300}", "size": 0, "sha256": ""}}]}}',
+            "no file",
+        ),
         ('{"files": [], "pieces": [{"name": "a", "size": -1, "sha256": ""}]}', "size is -1"),
         ('{"files": [], "pieces": [{"name": "a"}]}', "is not sound"),
         ('{"files": [{"name": "../a", "size": 0, "sha256": ""}], "pieces": []}', "'../a' is no"),

@@ -18,8 +18,9 @@ from safetensors.torch import load_file, save_file
 from emsync.data.prepare import prepare
 from emsync.errors import AssetError
 from emsync.evaluation.likelihood import of_song
-from emsync.model.composer import SCALE, Composer
+from emsync.model.composer import Composer
 from emsync.model.transformer import ModelConfig
+from emsync.model.weights import SCALE
 from emsync.music.piece import PIANO, Piece, to_score
 from emsync.options import CHECKPOINT
 from emsync.training.accelerator import SingleProcess

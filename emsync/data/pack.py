@@ -26,6 +26,7 @@ from emsync.targets import check_apart
 MIB = 2**20  # bytes
 BLOCK = 2**22  # bytes read at once
 INDEX = "pieces.json"
+LONGEST = 60  # characters of a name: at most 240 bytes, which every file system takes
 MEMORY = 256 * MIB  # that unpacking may take; what is packed here needs 9 MiB
 # Tokens and weights in bfloat16 are numbers of two bytes: each byte of them is foretold apart.
 FILTERS = [{"id": lzma.FILTER_LZMA2, "preset": 6, "lc": 3, "lp": 1, "pb": 1}]
@@ -141,7 +142,7 @@ def _read_index(pieces: Path) -> tuple[list[Part], list[Part]]:
         raise InputError(f"{name}it has no lists of files and pieces")
     files, parts = ([build(Part, row, name, InputError) for row in rows or ()] for rows in lists)
     for part in (*files, *parts):
-        if PurePath(part.name).name != part.name or part.name == "..":
+        if PurePath(part.name).name != part.name or part.name == ".." or len(part.name) > LONGEST:
             raise InputError(f"{name}{shown(part.name)} is no file's name")
     for some in (files, parts):
         if len({part.name for part in some}) < len(some):

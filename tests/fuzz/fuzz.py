@@ -108,8 +108,8 @@ def _analysis(folder: Path) -> Path:
     path = folder / "a.json"
     Analysis(
         8.0, "25", (Cut(1.2, 0.5, frame=30), Cut(4.0, kept=False, reason="near", kind="fade")),
-        Curve(0.5, (0.0, 1.5)), 0.5, -0.25, tempo=120.0,
-        arc=(State(0.0, 4.0, 0.5, 0.2, "joy"), State(4.0, 8.0, -0.5, 0.2)), source="film.mp4",
+        Curve(0.5, (0.0, 1.5)), valence=0.5, arousal=-0.25, tempo=120.0,
+        arc=(State(0.0, 4.0, 0.5, 0.2), State(4.0, 8.0, -0.5, 0.2)), source="film.mp4",
     ).save(path)  # fmt: skip
     return path
 
