@@ -21,9 +21,9 @@ from emsync.emotion.estimator import Estimator, choose, mean
 from emsync.emotion.plane import SCALE, check_affect, gaussians, mixture_mean, shares
 from emsync.files import atomic_write
 from emsync.limits import one_line, read_json, shown
-from emsync.options import PathLike
+from emsync.options import CUT_DISTANCE, PathLike
 from emsync.plain import plain
-from emsync.video.cuts import Cut, thin
+from emsync.video.cuts import Cut, thinned
 from emsync.video.footage import Curve, Footage
 
 __all__ = ["FORMAT", "Analysis", "Curve", "Cut", "State"]
@@ -77,13 +77,20 @@ class Analysis:
         footage: Footage,
         estimator: Estimator | None = None,
         cuts: Sequence[Cut] | None = None,
+        min_cut_distance: float | None = None,
     ) -> Self:
         """Return the analysis of ``footage``: its cuts thinned, its feeling estimated by scenes.
 
-        ``cuts``, where they are given, stand in the place of those that were found.
+        ``cuts``, where they are given, stand in the place of those that were found. Cuts are
+        thinned to ``min_cut_distance`` seconds; None is CUT_DISTANCE for those that were found,
+        and keeps all that are given.
         """
         estimator, video = estimator or choose(), footage.film
-        cuts = thin(footage.cuts, video.duration) if cuts is None else tuple(cuts)
+        if cuts is None:
+            cuts = footage.cuts
+            if min_cut_distance is None:
+                min_cut_distance = CUT_DISTANCE
+        cuts = thinned(cuts, video.duration, min_cut_distance)
         spans = scenes(cuts, video.duration)
         felt = estimator.feel(footage, [*spans, *seconds(video.duration, FEELING_REACH)])
         arc, over_time = settle(spans, felt[: len(spans)]), felt[len(spans) :]

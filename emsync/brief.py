@@ -16,7 +16,7 @@ from emsync.formats.cut_lists import read_cuts
 from emsync.limits import shown
 from emsync.music.tonality import TONICS, pitch_class
 from emsync.options import Options, PathLike, check_tempo
-from emsync.video.cuts import Cut
+from emsync.video.cuts import Cut, thinned
 from emsync.video.film import Film
 from emsync.video.footage import Footage
 from emsync.video.observers import Observer
@@ -85,13 +85,16 @@ def brief_of(footage: Footage | None, options: Options) -> Analysis:
     """Return what ``footage``, or the analysis that is given, asks of the music, with options."""
     if footage is not None:
         cuts = _listed(options, footage.film.fps, footage.film.duration)
-        return apply_options(Analysis.of(footage, choose(options.estimator), cuts), options)
+        seen = Analysis.of(footage, choose(options.estimator), cuts, options.min_cut_distance)
+        return apply_options(seen, options)
     if options.analysis is None:
         raise ValueError("there is neither footage nor an analysis to start from")
     analysis = _given(options.analysis)
     cuts = _listed(options, Fraction(analysis.fps), analysis.duration)
-    if cuts is not None:
-        analysis = replace(analysis, cuts=tuple(cuts))
+    kept = thinned(
+        analysis.cuts if cuts is None else cuts, analysis.duration, options.min_cut_distance
+    )
+    analysis = replace(analysis, cuts=kept)
     return apply_options(analysis, options)
 
 

@@ -18,6 +18,7 @@ from emsync.plain import plain
 from emsync.progress import Progress, silent
 from emsync.ranking import Candidate
 from emsync.sound.encode import KINDS
+from emsync.video.cuts import left_out
 from emsync.video.film import FORMATS, Film
 from emsync.video.footage import Still
 
@@ -107,6 +108,8 @@ class Composition:
             hit = report.hit
             words = f"{hit.kind} at {hit.position}, {hit.error_ms:+.1f} ms" if hit else "missed"
             lines.append(f"  {report.cut.time:8.3f} s  {words}")
+        if words := left_out(report.cut for report in self.fitted.cuts):
+            lines.append(words)
         return "\n".join(lines)
 
     def __repr__(self) -> str:

@@ -27,6 +27,8 @@ KeepAudio: TypeAlias = Literal["replace", "mix", "duck"]
 CHECKPOINT = "emsync-small"  # the one that is shipped
 ESTIMATOR = "pictures"
 SLOWEST, FASTEST = 30.0, 300.0  # beats a minute
+CUT_DISTANCE = 4.0  # seconds between two cuts that the music is to hit
+LARGEST_CUT_DISTANCE = 60.0  # seconds, that can be asked for
 LARGEST_TEMPO_CHANGE = 0.25  # that can be asked for, to hit the cuts
 MOST_CANDIDATES = 64
 SAMPLING = ("temperature", "top_p", "top_k", "guidance", "instruments", "rules_off")
@@ -46,6 +48,15 @@ def check_tempo_change(share: float) -> None:
         raise UsageError(f"a tempo change of {share:g} is outside 0 to {LARGEST_TEMPO_CHANGE:g}")
 
 
+def check_cut_distance(seconds: float) -> None:
+    """Refuse a distance between cuts that is none, or that leaves nothing to hit; NaN, too."""
+    if not 0 <= seconds <= LARGEST_CUT_DISTANCE:
+        raise UsageError(
+            f"a least distance of {seconds:g} s between cuts is outside 0 to "
+            f"{LARGEST_CUT_DISTANCE:g} s; 0 keeps all cuts"
+        )
+
+
 @dataclass(frozen=True)
 class Options:
     """What a person asks of the music, beyond what the film does. UsageError names what cannot be.
@@ -56,6 +67,7 @@ class Options:
     # What is read from the film, and what is given in its place
     analysis: "Analysis | PathLike | None" = None  # used instead of watching the film
     cuts: str = "auto"  # "auto" finds them, "none" has none, else a file that lists them
+    min_cut_distance: float | None = None  # seconds; None is 4 for what is found, 0 for a list
     estimator: str = ESTIMATOR  # of the emotion; see ``emsync.emotion.estimator.choose``
     emotion_file: PathLike | None = None  # a CSV of valence and arousal over time
     arc: Arc = "scene"  # whether the emotion follows the scenes
@@ -96,6 +108,8 @@ class Options:
         if self.tempo is not None:
             check_tempo(self.tempo)
         check_tempo_change(self.max_tempo_change)
+        if self.min_cut_distance is not None:
+            check_cut_distance(self.min_cut_distance)
         for name in ("valence", "arousal"):
             if (value := getattr(self, name)) is not None:
                 from emsync.emotion.plane import check_affect

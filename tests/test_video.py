@@ -18,7 +18,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from emsync.errors import InputError
-from emsync.video.cuts import CUT_GAP, CUT_MARGIN, Cut, thin
+from emsync.options import CUT_DISTANCE
+from emsync.video.cuts import CUT_MARGIN, Cut, thin
 from emsync.video.film import Film, open_film
 from emsync.video.footage import Footage
 from emsync.video.observers import STRIP
@@ -229,11 +230,11 @@ def test_thinned_cuts_are_apart_and_each_dropped_one_has_a_stronger_neighbour(
         (c.time, c.strength) for c in cuts
     )
     assert [c.time for c in thinned] == sorted(c.time for c in cuts)
-    assert all(b.time - a.time >= CUT_GAP for a, b in pairwise(kept))
+    assert all(b.time - a.time >= CUT_DISTANCE for a, b in pairwise(kept))
     for cut in thinned:
         inside = CUT_MARGIN <= cut.time <= 60.0 - CUT_MARGIN
         stronger = [
-            k for k in kept if abs(k.time - cut.time) < CUT_GAP and k.strength >= cut.strength
+            k for k in kept if abs(k.time - cut.time) < CUT_DISTANCE and k.strength >= cut.strength
         ]
         assert cut.kept == (inside and stronger == [cut])
         assert bool(cut.reason) != cut.kept

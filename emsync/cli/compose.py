@@ -38,6 +38,15 @@ MUSIC, EMOTION, DRAWING, FILES, ADVANCED = (
     "The music", "The emotion", "How it is composed", "What is written", "Advanced",
 )  # fmt: skip
 
+CutDistance = Annotated[
+    float | None,
+    typer.Option(
+        help="seconds; of cuts nearer to each other the stronger is hit; 0 keeps all",
+        show_default="4; all cuts of a list",
+        rich_help_panel=MUSIC,
+    ),
+]
+
 
 @app.command()
 def generate(
@@ -133,6 +142,7 @@ def generate(
     cuts: Annotated[
         str, typer.Option(help="auto, none, or a file of cuts", rich_help_panel=MUSIC)
     ] = DEFAULTS.cuts,
+    min_cut_distance: CutDistance = None,
     tempo: Annotated[
         float | None,
         typer.Option(
@@ -262,8 +272,8 @@ def generate(
     from emsync.video.film import open_film
 
     options = Options(
-        analysis=analysis, cuts=cuts, estimator=estimator, emotion_file=emotion_file, arc=arc,
-        emotion=emotion, max_va=max_va,
+        analysis=analysis, cuts=cuts, min_cut_distance=min_cut_distance, estimator=estimator,
+        emotion_file=emotion_file, arc=arc, emotion=emotion, max_va=max_va,
         ask=_asked(ask), valence=valence, arousal=arousal, tempo=tempo, tonic=tonic, sync=sync,
         max_tempo_change=max_tempo_change, ending=ending, start_timecode=start_timecode,
         seed=seed, candidates=candidates, rhythm=rhythm, temperature=temperature, top_p=top_p,
@@ -327,6 +337,7 @@ def analyze(
     plot: Annotated[Path | None, typer.Option(help="a picture of it all (.png)")] = None,
     save: Annotated[str, typer.Option(help="cut lists to write beside: csv,edl,otio,json")] = "",
     estimator: EmotionEstimator = DEFAULTS.estimator,
+    min_cut_distance: CutDistance = None,
     as_json: Json = False,
 ) -> None:
     """Find the cuts, motion and emotion of VIDEO."""
@@ -336,6 +347,7 @@ def analyze(
     from emsync.video.film import open_film
     from emsync.video.watch import watch
 
+    Options(min_cut_distance=min_cut_distance)  # refuses what cannot be
     chosen = choose(estimator)
     out, plot = standard_output(as_json, out, plot)
     beside = (out or Path(video.name)).with_suffix("")
@@ -344,7 +356,7 @@ def analyze(
     check_lists(targets, film)
     with progress() as show:
         footage = watch(film, lambda share: show("Watching", share), stills=chosen.stills)
-        seen = Analysis.of(footage, chosen)
+        seen = Analysis.of(footage, chosen, min_cut_distance=min_cut_distance)
         write_analysis(seen, footage.strip, targets)
     words = "\n".join([*_analysis_lines(seen), *(str(path) for path, _ in targets)])
     print_report(seen.to_json(), as_json, words)
@@ -353,11 +365,13 @@ def analyze(
 def _analysis_lines(seen: "Analysis") -> list[str]:
     """Return what was found in a film, a line for each cut and each scene."""
     from emsync.emotion.plane import in_percent
+    from emsync.video.cuts import left_out
 
     return [
         f"{seen.duration:.2f} s, {len(seen.cuts)} cuts, {len(seen.kept)} kept; "
         f"{in_percent(seen.emotion)}: valence {seen.valence:+.2f}, arousal {seen.arousal:+.2f}",
         *(f"  {c.time:8.3f} s  {c.strength:.2f}  {c.reason or 'kept'}" for c in seen.cuts),
+        *filter(None, [left_out(seen.cuts)]),
         *(
             f"  {s.start:8.3f} to {s.end:.3f} s  {s.emotion}: "
             f"valence {s.valence:+.2f}, arousal {s.arousal:+.2f}"
@@ -371,7 +385,7 @@ def demo(
     out: Annotated[Path, typer.Option("--out", "-o", help="the folder to write to")] = Path(
         "emsync-demo"
     ),
-    seed: Annotated[int, typer.Option(min=0, help="another number, another piece")] = 3,
+    seed: Annotated[int, typer.Option(min=0, help="another number, another piece")] = 0,
     as_json: Json = False,
 ) -> None:
     """Draw a clip of five scenes and compose for it."""

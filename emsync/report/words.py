@@ -8,6 +8,7 @@ from emsync.composition import Composition
 from emsync.emotion.plane import in_percent, normalise
 from emsync.fit.time_map import Fitted
 from emsync.music.tonality import estimate_key
+from emsync.video.cuts import left_out
 
 NO_PREVIEW = "No preview holds pictures of this kind: the page plays the music alone."
 NO_CUTS = ("–", "no cuts to hit")
@@ -76,7 +77,8 @@ def remarks(composition: Composition) -> list[str]:
     dropped = [report.cut.time for report in composition.fitted.cuts if not report.cut.kept]
     if dropped:
         moments = ", ".join(labels.clock(t) if labels.rate else f"{t:.3f} s" for t in dropped)
-        said.append(f"Seen, but too near to a stronger cut or to an end to be answered: {moments}.")
+        why = left_out(report.cut for report in composition.fitted.cuts)
+        said.append(f"{why}: {moments}.")
     if composition.ending.chord is not None:
         chord = composition.ending.chord
         said.append(f"The last chord begins at {chord:.2f} s and rings to the end.")

@@ -12,6 +12,7 @@ from typing import Literal, TypeAlias
 import numpy as np
 
 from emsync.arrays import Float64s, Seconds
+from emsync.options import CUT_DISTANCE
 
 DARK, WHITE = 0.012, 0.985  # mean brightness of a picture with nothing on it
 LIT = 0.08  # usual brightness on both sides, away from black or white; a night sky has less
@@ -41,7 +42,6 @@ def fades(times: Seconds, brightness: Float64s) -> list[tuple[float, float, floa
 
 
 CutKind: TypeAlias = Literal["cut", "fade", "ending"]
-CUT_GAP = 4.0  # seconds between two cuts that the music is to hit
 CUT_MARGIN = 0.5  # seconds at either end in which no cut can be hit: the music begins and ends
 FADE_REACH = 0.2  # seconds around a fade in which a cut belongs to it
 
@@ -83,7 +83,9 @@ def with_fades(cuts: Iterable[Cut], times: Seconds, brightness: Float64s) -> tup
     return tuple(sorted(own, key=lambda cut: cut.time))
 
 
-def thin(cuts: Iterable[Cut], duration: float = math.inf, gap: float = CUT_GAP) -> tuple[Cut, ...]:
+def thin(
+    cuts: Iterable[Cut], duration: float = math.inf, gap: float = CUT_DISTANCE
+) -> tuple[Cut, ...]:
     """Drop the cuts too near either end, and each that is within ``gap`` s of a stronger kept one.
 
     Returns all cuts in order of time, the dropped ones with their reason. Cuts that come dropped
@@ -101,6 +103,27 @@ def thin(cuts: Iterable[Cut], duration: float = math.inf, gap: float = CUT_GAP) 
             insort(kept, cut.time)
         result.append(cut)
     return tuple(sorted(result, key=lambda c: c.time))
+
+
+def thinned(cuts: Iterable[Cut], duration: float, gap: float | None) -> tuple[Cut, ...]:
+    """Return ``cuts`` thinned to ``gap`` seconds; with None they are a person's, and all stay."""
+    return tuple(cuts) if gap is None else thin(cuts, duration, gap)
+
+
+def left_out(cuts: Iterable[Cut]) -> str:
+    """Return in a sentence how many cuts are left out and why, or nothing.
+
+    >>> left_out(thin([Cut(2.0, 0.5), Cut(5.0, 0.9), Cut(9.0, 0.4)]))
+    '1 of 3 cuts is left out, too near a stronger cut or an end (--min-cut-distance)'
+    """
+    cuts = list(cuts)
+    dropped = sum(not cut.kept for cut in cuts)
+    if not dropped:
+        return ""
+    return (
+        f"{dropped} of {len(cuts)} cuts {'is' if dropped == 1 else 'are'} left out, too near a "
+        "stronger cut or an end (--min-cut-distance)"
+    )
 
 
 def _dropped(time: float, kept: Sequence[float], duration: float, gap: float) -> str:
