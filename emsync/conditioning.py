@@ -47,6 +47,10 @@ class Cursor:
         row: list[float] = self.conditioner.features(self.target, timeline)[-1].tolist()
         return row
 
+    def waits(self, time: float) -> bool:
+        """Return whether a mark at ``time``, that of the last row, would come too early."""
+        return False
+
 
 class Windows(Cursor):
     """A cursor for rows that depend on nothing but the window that the time is in."""

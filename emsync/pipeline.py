@@ -10,11 +10,12 @@ from emsync.composition import Composition
 from emsync.errors import UsageError
 from emsync.fit.ending import Ending
 from emsync.fit.hits import fit
-from emsync.fit.tempo import at_tempo, tempo_of
+from emsync.fit.spotting import spotting_of
+from emsync.fit.tempo import at_tempo
 from emsync.formats.labels import ScoreLabels
 from emsync.model.composer import Composer, Sample
 from emsync.music.tonality import TONICS
-from emsync.options import CHECKPOINT, ESTIMATOR, Options, PathLike, Sampling
+from emsync.options import CHECKPOINT, ESTIMATOR, Options, PathLike, Sampling, Sync
 from emsync.progress import Progress, Stopwatch, silent
 from emsync.ranking import judge, rank
 from emsync.tokens import check_rules
@@ -62,12 +63,14 @@ def generate(
         seeds = [options.seed + k * STRIDE for k in range(options.candidates)]
         samples = draw(
             composer, [brief] * len(seeds), seeds, options.max_tempo_change, sampling,
-            _stage(progress, "Composing"),
+            _stage(progress, "Composing"), sync=options.sync,
         )  # fmt: skip
         rate, bend = Fraction(brief.fps) or None, options.max_tempo_change
         candidates = []
         for sample, seed in zip(samples, seeds, strict=True):
-            fitted = fit(sample.piece, brief.cuts, brief.duration, options.sync, bend, rate)
+            fitted = fit(
+                sample.piece, brief.cuts, brief.duration, options.sync, bend, rate, sample.beat
+            )
             ended, played = ending.apply(fitted)
             candidates.append(judge(ended, played, brief, seed, sample.ids, visible))
         best, *others = rank(candidates)
@@ -79,11 +82,18 @@ def generate(
 
 
 def analyze(
-    video: PathLike | Film, estimator: str = ESTIMATOR, progress: Progress = silent
+    video: PathLike | Film,
+    estimator: str = ESTIMATOR,
+    progress: Progress = silent,
+    *,
+    min_cut_distance: float | None = None,
 ) -> Analysis:
-    """Watch ``video`` and return what it asks of its music: cuts, motion, emotion over time."""
+    """Watch ``video`` and return what it asks of its music: cuts, motion, emotion over time.
+
+    Of cuts less than ``min_cut_distance`` seconds apart, or 4, the stronger is kept; 0 keeps all.
+    """
     film = video if isinstance(video, Film) else open_film(video)
-    options = Options(estimator=estimator)
+    options = Options(estimator=estimator, min_cut_distance=min_cut_distance)
     return brief_of(look(film, options, _stage(progress, "Watching")), options)
 
 
@@ -94,26 +104,37 @@ def draw(
     max_tempo_change: float,
     sampling: Sampling,
     progress: Callable[[float], None] | None = None,
+    *,
+    sync: Sync = "off",
 ) -> list[Sample]:
     """Draw a piece for each brief, in the film's time, long enough to be bent onto its cuts.
 
-    All briefs are of one film, and all pieces have the tempo that suits the first. Where a brief
-    names no tonic, the seed does. ``progress`` is told the share that is done.
+    All briefs are of one film, and all pieces have the tempo and the bars that suit the first and
+    ``sync``, the least that may hit a cut. Where a brief names no tonic, the seed does.
+    ``progress`` is told the share that is done.
     """
     briefs = [
         brief if brief.tonic else replace(brief, tonic=TONICS[seed % len(TONICS)])
         for brief, seed in zip(briefs, seeds, strict=True)
     ]
     length, slower = briefs[0].duration * (1 + max_tempo_change) + MARGIN, 1.0
-    if composer.tempo is not None:
-        tempo = tempo_of(briefs[0])
-        briefs = [at_tempo(brief, composer.tempo, tempo) for brief in briefs]
-        slower = composer.tempo / tempo
-    length /= slower
+    if composer.tempo is None:
+        spotting = None
+    else:
+        spotting = spotting_of(briefs[0], sync, max_tempo_change)
+        briefs = [spotting.asked(brief) for brief in briefs]
+        briefs = [at_tempo(brief, composer.tempo, spotting.tempo) for brief in briefs]
+        slower = composer.tempo / spotting.tempo
+        length = (length + spotting.skipped) / slower
     targets = [composer.targets(brief) for brief in briefs]
     tell = None if progress is None else lambda seconds: progress(seconds / length)
     drawn = composer.sample(targets, [length] * len(briefs), seeds, sampling, tell)
-    return [Sample(sample.piece.stretched(slower), sample.ids) for sample in drawn]
+    if spotting is None:
+        return drawn
+    return [
+        Sample(spotting.played(one.piece.stretched(slower)), one.ids, 60 / spotting.tempo)
+        for one in drawn
+    ]
 
 
 def check_understood(composer: Composer, options: Options) -> None:

@@ -20,6 +20,11 @@ from emsync.plugin import (
     Within,
 )
 
+# seconds; a mark so little before a boundary is on it, as on the last sixteenth before. A network
+# whose guidance is strong marks a boundary as soon as it may, and again soon after it; in its songs
+# a chord is on time, and one answers a boundary.
+EARLY = 0.12
+
 
 @dataclass(frozen=True)
 class Boundaries(Conditioner):
@@ -91,6 +96,7 @@ class _Countdown(Cursor):
         self.boundaries = conditioner
         self.requested = not np.isnan(target).any()
         self.pending = sorted(map(float, target)) if self.requested else []
+        self.met = -math.inf  # seconds: when a mark last met a boundary
 
     def row(self, time: float, mark: bool) -> Sequence[float]:
         if not self.requested:
@@ -99,7 +105,14 @@ class _Countdown(Cursor):
         while self.pending and self.pending[0] + grace < time:
             del self.pending[0]
         if mark:
-            self.pending = [t for t in self.pending if not t - reach < time < t + reach]
+            left = [t for t in self.pending if not t - reach < time < t + reach]
+            self.met = time if len(left) < len(self.pending) else self.met
+            self.pending = left
         wait = max(self.pending[0] - time, 0.0) if self.pending else math.inf
         near = min(wait, self.boundaries.horizon)
         return [near / self.boundaries.horizon, math.exp(-near)]
+
+    def waits(self, time: float) -> bool:
+        reach = self.boundaries.tolerance
+        wait = self.pending[0] - time if self.pending else math.inf
+        return wait > EARLY and (wait < reach or time - self.met < reach)

@@ -34,7 +34,7 @@ from emsync.formats.midi import write_midi
 from emsync.formats.midi_check import check
 from emsync.metrics import av_align, cut_hits, quality, rhythm, statistics
 from emsync.metrics.events import errors
-from emsync.model.composer import Composer, files_of_checkpoint, find_checkpoint
+from emsync.model.composer import Composer, Sample, files_of_checkpoint, find_checkpoint
 from emsync.music.piece import Piece
 from emsync.options import Options, Sync
 from emsync.pipeline import draw
@@ -188,13 +188,21 @@ def _clip(
                 "cm": rhythm.cm(rhythm_of(sound).signal, pictures, delays=(0.0,)).score,
             }
     measurements = []
-    drawn = draw_both(composer, video, range(seeds))
-    for i, (arm, (conditioned, fitted)) in enumerate(ARMS.items()):
-        for seed, piece in enumerate(drawn[conditioned]):
+    drawn = draw_arms(composer, video, range(seeds))
+    for i, (arm, (_, fitted)) in enumerate(ARMS.items()):
+        for seed, one in enumerate(drawn[arm]):
             note(0.5 + 0.5 * (i + seed / seeds) / len(ARMS))
             sync: Sync = "beat" if fitted else "off"
             music, played_ending = ending.apply(
-                fit(piece, brief.cuts, video.duration, sync, OPTIONS.max_tempo_change, exact)
+                fit(
+                    one.piece,
+                    brief.cuts,
+                    video.duration,
+                    sync,
+                    OPTIONS.max_tempo_change,
+                    exact,
+                    one.beat,
+                )
             )
             path = _score(scores, clip, seed, arm)
             write_midi(path, music, ScoreLabels.of(video), Dynamics.under(video, played_ending))
@@ -224,13 +232,23 @@ def _clip(
     return row, measurements
 
 
-def draw_both(composer: Composer, video: Analysis, seeds: Sequence[int]) -> dict[bool, list[Piece]]:
-    """Return the unfitted pieces for ``video``, with and without its cuts; all else is the same."""
+def draw_arms(composer: Composer, video: Analysis, seeds: Sequence[int]) -> dict[str, list[Sample]]:
+    """Return the unfitted pieces for ``video`` of each arm.
+
+    With and without its cuts all else is the same: tempo and bars, which are spotted on the cuts
+    where the music will be fitted to them.
+    """
     brief = Ending.of(OPTIONS.ending, video).requested_in(video)
     briefs = [brief] * len(seeds) + [replace(brief, cuts=())] * len(seeds)
-    drawn = draw(composer, briefs, [*seeds, *seeds], OPTIONS.max_tempo_change, composer.sampling)
-    pieces = [sample.piece for sample in drawn]
-    return {True: pieces[: len(seeds)], False: pieces[len(seeds) :]}
+    found = {}
+    for fitted in (True, False):
+        sync: Sync = OPTIONS.sync if fitted else "off"
+        drawn = draw(
+            composer, briefs, [*seeds, *seeds], OPTIONS.max_tempo_change, composer.sampling,
+            sync=sync,
+        )  # fmt: skip
+        found[True, fitted], found[False, fitted] = drawn[: len(seeds)], drawn[len(seeds) :]
+    return {arm: found[which] for arm, which in ARMS.items()}
 
 
 # --- the suite's figures --------------------------------------------------------------------------

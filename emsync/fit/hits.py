@@ -51,17 +51,19 @@ def fit(
     sync: Sync = "beat",
     max_tempo_change: float = 0.06,
     rate: Fraction | None = None,
+    beat: float | None = None,
 ) -> Fitted:
     """Fit ``piece`` to a video of ``duration`` seconds, its events to the kept ``cuts``.
 
     ``sync`` is the least event that may hit a cut; with "off" time is not bent. The tempo
     changes by at most ``max_tempo_change``, also from one segment to the next. ``rate`` is the
     video's frames a second: an event within a frame of a cut hits it even if it was not aimed.
+    ``beat`` is how many seconds a beat of the piece lasts, where that is known.
     """
     if sync not in get_args(Sync):
         raise UsageError(f"sync is {sync!r}; it can be {', '.join(get_args(Sync))}")
     check_tempo_change(max_tempo_change)
-    bars = find_bars(piece, duration * (1 + max_tempo_change) + 1)
+    bars = find_bars(piece, duration * (1 + max_tempo_change) + 1, beat)
     events = find_events(piece, bars, sync)
     kept = [cut for cut in cuts if cut.kept and 0 < cut.time < duration]
     if sync == "off" or max_tempo_change == 0:
@@ -116,7 +118,7 @@ def plan_hits(events: Events, cuts: Sequence[Cut], max_tempo_change: float) -> P
     Tempo and its inverse both stay within ``max_tempo_change``; see ``programme.best_path``.
     """
     meetings = _meetings(events, sorted(set(cuts), key=lambda cut: cut.time))
-    path = best_path(meetings, events.times, float(np.log1p(max_tempo_change)))
+    path, _ = best_path(meetings, events.times, float(np.log1p(max_tempo_change)))
     joints = [(0.0, 0.0)]
     hits: dict[float, int] = {}
     for step in path[1:]:

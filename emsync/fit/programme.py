@@ -31,8 +31,8 @@ EVEN, REST_FIRST, REST_LAST = range(3)  # the shapes of a segment
 class Meetings:
     """Moments of the music that may be brought onto moments of the film."""
 
-    music: Seconds  # (N,) ascending; the first ones are 0, where music and film begin
-    video: Seconds  # (N,)
+    music: Seconds  # (N,) ascending but for the first ones, where music and film begin
+    video: Seconds  # (N,) 0 where they begin, later than that elsewhere
     worth: Float64s  # (N,) of having them together
 
 
@@ -53,7 +53,8 @@ class _Order(NamedTuple):
     @classmethod
     def of(cls, meetings: Meetings) -> "_Order":
         cuts, cut = np.unique(meetings.video, return_inverse=True)
-        return cls(np.unique(meetings.music, return_inverse=True)[1], cut, cuts)
+        moment = np.unique(meetings.music[cut > 0], return_inverse=True)[1] + 1
+        return cls(np.append(np.zeros(len(cut) - len(moment), np.intp), moment), cut, cuts)
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,8 +76,8 @@ class _Ways:
 
 def best_path(
     meetings: Meetings, changes: Seconds, limit: float, toll: Toll | None = None
-) -> list[Step]:
-    """Return the path that is best in sum, its first step being where it starts.
+) -> tuple[list[Step], float]:
+    """Return the path that is best in sum, its first step being where it starts, and that sum.
 
     The sum is of the worth of the meetings, less the bending of the segments between them and the
     ``toll`` from one to the next. The logarithm of a slope lies within +-``limit`` and differs from
@@ -86,16 +87,17 @@ def best_path(
     """
     music, video = meetings.music, meetings.video
     order = _Order.of(meetings)
-    starts = int(np.searchsorted(music, 0.0, side="right"))
+    starts = int((order.cut == 0).sum())
     here = np.arange(starts)
     nothing = np.full(starts, -1)
     parts = [_Ways(here, np.zeros(starts), meetings.worth[:starts], nothing, nothing)]
-    begins, counts = [0.0], [0]  # of each part: its moment, and how many ways come before it
-    moments, firsts = np.unique(music, return_index=True)
-    for k, to in enumerate(np.split(np.arange(len(music)), firsts[1:])[1:], 1):
+    begins, counts = [0], [0]  # of each part: its moment, and how many ways come before it
+    moments, firsts = np.unique(music[starts:], return_index=True)
+    moments = np.append(music[:starts].max(), moments)
+    for k, to in enumerate(np.split(np.arange(len(music)), starts + firsts)[1:], 1):
         span = (video[to] - order.cuts[np.maximum(order.cut[to] - PASSED, 0)]).max()
-        oldest = min(moments[max(k - AHEAD, 0)], moments[k] - span * np.exp(limit) - HAIR)
-        first = int(np.searchsorted(begins, oldest))
+        oldest = int(np.searchsorted(moments[1:], moments[k] - span * np.exp(limit) - HAIR))
+        first = int(np.searchsorted(begins, min(oldest, k - AHEAD)))
         if first == len(parts):
             continue
         old = _Ways.of(parts[first:])
@@ -104,10 +106,11 @@ def best_path(
         if not len(found.meeting):
             continue
         counts.append(counts[-1] + len(parts[-1].meeting))
-        begins.append(float(moments[k]))
+        begins.append(k)
         parts.append(_with_before(found, counts[first]))
     ways = _Ways.of(parts)
     at = int(ways.sum.argmax())
+    best = float(ways.sum[at])
     path: list[Step] = []
     while at >= 0:
         b, a = int(ways.meeting[at]), int(ways.before[at])
@@ -116,7 +119,7 @@ def best_path(
             joint = _joint(meetings, changes, int(ways.meeting[a]), b, int(ways.shape[at]))
         path.append(Step(b, joint))
         at = a
-    return path[::-1]
+    return path[::-1], best
 
 
 def _within_reach(

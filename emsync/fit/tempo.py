@@ -25,8 +25,16 @@ def tempo_of(video: Analysis, requested: float | None = None) -> float:
         return requested
     if not math.isnan(video.tempo):
         return video.tempo
-    arousal = 0.0 if math.isnan(video.arousal) else video.arousal
-    return fit_tempo(MIDDLE * 2 ** (OCTAVE * arousal), video.kept)
+    return fit_tempo(tempo_by(video.arousal), video.kept)
+
+
+def tempo_by(arousal: float) -> float:
+    """Return the beats a minute that suit an arousal; NaN is in the middle.
+
+    >>> tempo_by(0.0)
+    108.0
+    """
+    return float(MIDDLE * 2 ** (OCTAVE * (0.0 if math.isnan(arousal) else arousal)))
 
 
 def fit_tempo(tempo: float, cuts: Sequence[Cut]) -> float:

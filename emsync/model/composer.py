@@ -35,6 +35,7 @@ class Sample:
 
     piece: Piece  # in the checkpoint's tempo
     ids: Ids  # (T,) its tokens
+    beat: float | None = None  # seconds that a beat of it lasts, where that is known
 
 
 @dataclass(frozen=True, eq=False)

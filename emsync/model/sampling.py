@@ -44,6 +44,8 @@ def sample(
     times, lengths = np.zeros(batch), np.zeros(batch, np.int64)  # lengths: of what is finished
     logits = np.zeros((batch, tokenizer.vocab_size), np.float32)
     for t in range(limit + len(header)):
+        if mark >= 0:
+            logits[conditions.wait(times.tolist()), mark] = -np.inf
         drawn[:, t] = header[t] if t < len(header) else chooser.next(drawn[:, :t], logits)
         ids = drawn[:, t]
         times += seconds[ids]
@@ -125,6 +127,14 @@ class _Conditions:
             )
             for name, cursors in self.cursors.items()
         }
+
+    def wait(self, times: Sequence[float]) -> list[int]:
+        """Return the first of the pieces, at (B,) ``times``, that must not mark a boundary yet."""
+        return [
+            b
+            for b, now in enumerate(times)
+            if any(cursors[b].waits(now) for cursors in self.cursors.values())
+        ]
 
     def finish(self, pieces: Sequence[int]) -> None:
         """Change the prefix of some pieces no more."""

@@ -85,12 +85,16 @@ class TempoMap:
         return f"{bar + 1}|{beat - self.lines[bar] + 1}|{rest:03d}"
 
 
-def find_bars(piece: Piece, end: float) -> Bars:
+def find_bars(piece: Piece, end: float, beat: float | None = None) -> Bars:
     """Return the beats of ``piece`` from 0 to at least ``end`` seconds.
 
     Bars shorter than a few tenths of a second are merged, gaps of several bars are divided, and a
-    steady pulse fitted to the onsets stands in where there are no bars.
+    steady pulse fitted to the onsets stands in where there are no bars. Where it is known how many
+    seconds a ``beat`` lasts, nothing is guessed: bars have four beats, or as many as their length
+    says.
     """
+    if beat is not None:
+        return _counted(piece.downbeats, beat, end)
     far_enough = np.diff(piece.downbeats, prepend=-np.inf) >= SHORTEST_BAR
     downbeats = piece.downbeats[far_enough]
     merged = len(piece.downbeats) - len(downbeats)
@@ -102,9 +106,9 @@ def find_bars(piece: Piece, end: float) -> Bars:
     lengths = np.diff(downbeats)
     usual = _running_median(lengths)
     metre = _metre(downbeats, piece.onsets)
-    beat = np.clip(usual / metre, SHORTEST_BEAT, LONGEST_BEAT)
+    likely = np.clip(usual / metre, SHORTEST_BEAT, LONGEST_BEAT)
     counts = np.clip(
-        np.round(lengths / beat),
+        np.round(lengths / likely),
         np.ceil(lengths / LONGEST_BEAT),
         np.maximum(1, np.floor(lengths / SHORTEST_BEAT)),
     ).astype(np.intp)
@@ -122,7 +126,7 @@ def find_bars(piece: Piece, end: float) -> Bars:
         lines.append(_divide(at, count, metre))
     known = np.concatenate([*beats, downbeats[-1:]])
     known[0] = 0.0
-    extended = _until(known, beat[-1], end, metre)
+    extended = _until(known, float(likely[-1]), end, metre)
     tail = np.arange(len(known) - 1, len(extended) - 1, metre)
     return Bars(
         extended,
@@ -130,6 +134,24 @@ def find_bars(piece: Piece, end: float) -> Bars:
         regular=odd + merged == 0,
         note=_note(odd + merged, len(lengths) + merged),
     )
+
+
+def _counted(downbeats: Seconds, beat: float, end: float) -> Bars:
+    """Return the bars of music whose beat is known."""
+    lines = downbeats[downbeats > beat / 2]  # a bar line before that is the beginning
+    edges = np.append(0.0, lines)
+    counts = np.maximum(1, np.round(np.diff(edges) / beat)).astype(np.intp)
+    beats = [
+        np.linspace(a, b, n, endpoint=False)
+        for a, b, n in zip(edges[:-1], edges[1:], counts, strict=True)
+    ]
+    known = np.concatenate([*beats, edges[-1:]])
+    extended = _until(known, beat, end, BEATS)
+    bars = np.append(0, np.cumsum(counts))
+    tail = np.arange(len(known) - 1, len(extended) - 1, BEATS)
+    odd = int((counts != BEATS).sum())
+    note = f"{odd} of {len(counts)} bars have other than {BEATS} beats, for the cuts" if odd else ""
+    return Bars(extended, np.union1d(bars, tail).astype(np.intp), regular=not odd, note=note)
 
 
 def fit_tempo_map(
