@@ -134,3 +134,18 @@ def test_a_full_disk_leaves_the_previous_clip(size: int, tmp_path: Path) -> None
 def test_a_folder_that_is_not_there_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="there is no folder"):
         demo.draw_clip(tmp_path / "no" / "clip.mp4", seconds=1)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", [0, 1, 2, 3, 4])
+def test_the_demonstration_hits_all_of_its_cuts(clip: Path, seed: int) -> None:
+    from emsync import Options, generate
+    from emsync.analysis import Analysis
+    from emsync.video.cuts import Cut
+
+    strengths = (0.645, 0.341, 0.887, 0.968)
+    cuts = tuple(Cut(time, strength) for time, strength in zip(demo.CUTS, strengths, strict=True))
+    seen = Analysis(demo.LENGTH, "25", cuts, valence=0.1, arousal=0.3)
+    made = generate(clip, Options(analysis=seen, seed=seed, candidates=1))
+    assert [report.hit is not None for report in made.cuts] == [True] * 4
+    assert max(abs(report.hit.error_ms) for report in made.cuts if report.hit) <= 2

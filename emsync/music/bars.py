@@ -150,7 +150,7 @@ def _counted(downbeats: Seconds, beat: float, end: float) -> Bars:
     bars = np.append(0, np.cumsum(counts))
     tail = np.arange(len(known) - 1, len(extended) - 1, BEATS)
     odd = int((counts != BEATS).sum())
-    note = f"{odd} of {len(counts)} bars have other than {BEATS} beats, for the cuts" if odd else ""
+    note = f"of {len(counts)} bars {odd} with other than {BEATS} beats, for the cuts" if odd else ""
     return Bars(extended, np.union1d(bars, tail).astype(np.intp), regular=not odd, note=note)
 
 
