@@ -442,7 +442,7 @@ def test_an_interrupt_leaves_nothing_behind(
     def interrupt(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("emsync.outputs.synthesize", interrupt)
+    monkeypatch.setattr("emsync.outputs.played", interrupt)
     result = run(
         "generate", clip, "--checkpoint", small, "--out", "out.mid", "--audio", "music.wav"
     )

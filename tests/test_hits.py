@@ -281,7 +281,7 @@ def test_looking_no_further_ahead_than_tempo_reaches_loses_nothing(
 ) -> None:
     rng = np.random.default_rng(int(gap * 10))
     places = np.arange(1, 60) if sync == "beat" else np.arange(4, 60, 4)
-    events = Events(places * 0.53, np.where(places % 4 == 0, 1, 2))
+    events = Events((places * 0.53).astype(np.float64), np.where(places % 4 == 0, 1, 2))
     times = np.cumsum(rng.exponential(gap, int(28 / gap)))
     cuts = [Cut(float(time), float(rng.random())) for time in times if time < 28]
     plan = plan_hits(events, cuts, 0.06)
@@ -295,7 +295,7 @@ def test_thousands_of_cuts_take_little_memory() -> None:
 
     rng = np.random.default_rng(0)
     cuts = [Cut(float(time), float(rng.random())) for time in np.sort(rng.random(2500) * 150)]
-    events = Events(np.arange(1, 310) * 0.5, np.arange(1, 310) % 4 % 2 + 1)
+    events = Events((np.arange(1, 310) * 0.5).astype(np.float64), np.arange(1, 310) % 4 % 2 + 1)
     tracemalloc.start()
     plan = plan_hits(events, cuts, 0.06)  # a quarter of ten minutes: what grows, grows in step
     _, peak = tracemalloc.get_traced_memory()
