@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from emsync import Options
@@ -45,5 +46,5 @@ def test_a_distance_that_cannot_be_is_refused(distance: float) -> None:
 def test_how_many_are_left_out_is_said() -> None:
     assert left_out(FOUND) == ""
     assert left_out(thin(FOUND)).startswith("2 of 4 cuts are left out, too near a stronger cut")
-    fitted = fit(Piece.of([(3, 60, 0.0, 1.0)]), thin(FOUND), 20.0)
+    fitted = fit(Piece.of(np.array([(3.0, 60.0, 0.0, 1.0)])), thin(FOUND), 20.0)
     assert "--min-cut-distance" in left_out(report.cut for report in fitted.cuts)
