@@ -42,7 +42,7 @@ def test_what_broke_a_reader_once_breaks_none_now(tmp_path: Path) -> None:
 
 
 def test_damaged_files_are_read_or_refused(tmp_path: Path) -> None:
-    fuzz(tmp_path, "--seconds", 0.2)
+    fuzz(tmp_path, "--seconds", 0.1)
 
 
 @pytest.mark.slow
