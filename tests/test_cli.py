@@ -215,7 +215,7 @@ def test_a_full_disk_leaves_nothing_behind(here: Path, clip: Path, small: Path) 
         [sys.executable, "-c", code, "generate", str(clip), "--checkpoint", str(small),
          "--out", "out.mid", "--audio", "music.wav"],
         capture_output=True, text=True,
-        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000)),
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (80_000, 80_000)),
     )  # fmt: skip
     refused((result.returncode, result.stdout, result.stderr), here, 1, "music.wav")
 

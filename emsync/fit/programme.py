@@ -156,7 +156,7 @@ def _continued(
     first = _middle(changes, music[old.meeting], float(music[to[0]]))[s]  # seconds before it
     last = span - first
     inside = np.minimum(first, last) >= MOMENT
-    with np.errstate(invalid="ignore", divide="ignore"):  # a bend backwards is none
+    with np.errstate(all="ignore"):  # a bend backwards, or within no time, is none
         even = np.log(time / span)
         late = np.where(inside, np.log((time - first) / last), np.nan)
         early = np.where(inside, np.log((time - last) / first), np.nan)
