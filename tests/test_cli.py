@@ -217,7 +217,7 @@ def test_a_full_disk_leaves_nothing_behind(here: Path, clip: Path, small: Path) 
         capture_output=True, text=True,
         preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (80_000, 80_000)),
     )  # fmt: skip
-    refused((result.returncode, result.stdout, result.stderr), here, 1, "music.wav")
+    refused((result.returncode, result.stdout, result.stderr), here, 1, "MB of sound")
 
 
 @pytest.mark.parametrize(
