@@ -162,13 +162,13 @@ def test_the_suite_measures_all_arms_and_lists_what_it_cannot_read(
     clips, out = tmp_path / "clips", tmp_path / "out"
     clips.mkdir()
     (clips / "a.mp4").write_bytes(film.read_bytes())
-    (clips / "broken.mp4").write_bytes(b"no film")
+    (clips / "a.mkv").write_bytes(b"no film")
     (clips / "notes.txt").write_text("not a film")
     code, stdout, err = run(
         "evaluate", "suite", clips, "--seeds", 2, "--out", out, "--checkpoint", small, "--json"
     )
     report = json.loads(stdout)
-    assert code == 5 and "skipped broken.mp4" in err
+    assert code == 5 and "skipped a.mkv" in err
     assert json.loads((out / "suite.json").read_text()) == report
     assert [row["clip"] for row in report["clips"]] == ["a.mp4"]
     assert report["failed"][0]["code"] == 3
@@ -181,7 +181,7 @@ def test_the_suite_measures_all_arms_and_lists_what_it_cannot_read(
     }  # fmt: skip
     assert len(list(out.glob("*.mid"))) == 2 * 4
     page = (out / "suite.md").read_text()
-    assert "| onset, 1 frame |" in page and "- broken.mp4: " in page
+    assert "| onset, 1 frame |" in page and "- a.mkv: " in page
 
 
 def test_a_folder_without_films_is_refused(tmp_path: Path, run: Run) -> None:

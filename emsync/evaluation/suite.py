@@ -380,8 +380,8 @@ def _beside(
 
 
 def _score(folder: Path, clip: Path, seed: int, arm: str) -> Path:
-    """Return where the score of a film is kept that was composed with a seed in an arm."""
-    return folder / f"{clip.stem}.{seed}.{arm.replace(' ', '-')}.mid"
+    """Return where a score is kept; the whole name tells film.mp4 from film.ogv."""
+    return folder / f"{clip.name}.{seed}.{arm.replace(' ', '-')}.mid"
 
 
 def _keep(out: Path, report: Mapping[str, Any]) -> None:
