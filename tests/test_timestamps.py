@@ -302,12 +302,15 @@ def test_the_rate_of_a_film_with_missing_frames_is_that_of_its_usual_step(
 # Films that are not all there
 
 
-@pytest.mark.parametrize("suffix", ["mp4", "mkv"])
+@pytest.mark.parametrize(
+    ("suffix", "codec"),
+    [("mp4", "mpeg4"), ("mkv", "mpeg4"), ("avi", "mpeg4"), ("mxf", "mpeg2video")],
+)
 def test_a_film_cut_off_is_refused_and_one_that_is_nearly_whole_is_told(
-    tmp_path: Path, draw_cut: Callable[..., Path], suffix: str
+    tmp_path: Path, draw_cut: Callable[..., Path], suffix: str, codec: str
 ) -> None:
     whole = remux(
-        draw_cut(tmp_path / "a.mp4", frames=250, codec="mpeg4"),
+        draw_cut(tmp_path / "a.mkv", frames=250, codec=codec),
         tmp_path / f"b.{suffix}",
         unchanged,
         options={"movflags": "faststart"} if suffix == "mp4" else None,
@@ -326,6 +329,16 @@ def test_a_film_cut_off_is_refused_and_one_that_is_nearly_whole_is_told(
     footage = watch(film)
     written = with_music(footage.film, tmp_path / "out.mp4")
     assert open_film(written).duration == pytest.approx(footage.film.duration, abs=0.05)
+
+
+def test_a_windows_media_film_cut_off_is_refused(
+    tmp_path: Path, draw_cut: Callable[..., Path]
+) -> None:
+    data = draw_cut(tmp_path / "a.wmv", frames=100, codec="wmv2").read_bytes()
+    path = tmp_path / "cut.wmv"
+    path.write_bytes(data[: len(data) // 2])
+    with pytest.raises(InputError, match=r"is cut off or damaged: it declares 4\.\d s"):
+        open_film(path)
 
 
 def test_sound_longer_than_the_picture_does_not_make_a_film_incomplete(

@@ -1,6 +1,7 @@
 """Whether a film is as long as its file says, or was cut off on its way."""
 
 import re
+import struct
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,12 +17,20 @@ ENOUGH = 0.9  # the share of a film that is still the film
 SLACK = 0.25  # seconds by which a declared duration may be longer than the pictures
 
 # FFmpeg's names of formats that state how long they are; it guesses for others, or reads the end
-_STATING = {"mov", "matroska", "avi", "flv", "asf"}
+_STATING = {"mov", "matroska", "flv", "asf", "mxf"}
 _TAG = re.compile(r"(\d+):(\d\d):(\d\d(?:\.\d+)?)")
+_PROPERTIES = bytes.fromhex("a1dcab8c47a9cf118ee400c00c205365")  # the name of ASF's object
+_HEAD = 2**16  # bytes at a file's beginning in which it lies
 
 
-def declared_duration(container: "InputContainer", stream: "VideoStream") -> float | None:
+def declared_duration(
+    path: Path, container: "InputContainer", stream: "VideoStream"
+) -> float | None:
     """Return the seconds that the file says ``stream`` lasts, at least; None if it says nothing."""
+    if container.format.name == "avi":  # of one cut off, FFmpeg's duration is of what is left
+        return float(stream.frames * Fraction(stream.time_base or 1)) or None
+    if container.format.name == "asf" and not container.duration:  # likewise
+        return _declared_by_asf(path)
     if not _STATING & set(container.format.name.split(",")):
         return None
     stated = []
@@ -34,9 +43,20 @@ def declared_duration(container: "InputContainer", stream: "VideoStream") -> flo
     return min(stated, default=None)
 
 
+def _declared_by_asf(path: Path) -> float | None:
+    """Return the seconds that an ASF file (.wmv) states in its header, or None."""
+    with path.open("rb") as file:
+        head = file.read(_HEAD)
+    at = head.find(_PROPERTIES)
+    if at < 0 or at + 92 > len(head):
+        return None
+    plays, _, waits, flags = struct.unpack_from("<QQQI", head, at + 64)  # 100 ns; milliseconds
+    return None if flags & 1 else plays / 1e7 - waits / 1e3  # 1: it is a broadcast
+
+
 def declares_pictures(container: "InputContainer", stream: "VideoStream") -> bool:
     """Return whether the file states the length of the pictures, not only of the whole."""
-    tracks = {"mov", "avi"} & set(container.format.name.split(","))
+    tracks = {"mov", "avi", "mxf"} & set(container.format.name.split(","))
     return bool(tracks or _TAG.match(stream.metadata.get("DURATION", "")))
 
 

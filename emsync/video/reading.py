@@ -172,7 +172,7 @@ def _check_length(
     path: Path, container: "InputContainer", stream: "VideoStream", read: Reading
 ) -> None:
     """Refuse a film that is cut off, and tell of a small loss; see ``check_complete``."""
-    declared = declared_duration(container, stream)
+    declared = declared_duration(path, container, stream)
     known = read.shown != UNKNOWN
     if declared is None or not known.any():
         return
