@@ -143,6 +143,32 @@ def test_the_timecode_of_a_film_is_kept(target: str, tmp_path: Path) -> None:
     assert open_film(path).timecode == open_film(copy).timecode == "10:00:00:00"
 
 
+@pytest.mark.parametrize("timecode", ["noon", "01:00:00;00", "01:00:00:25"])
+def test_a_timecode_that_the_frames_cannot_have_is_left_out_and_told(
+    timecode: str, tmp_path: Path
+) -> None:
+    path = draw(tmp_path / "film.mkv", timecode=timecode)
+    with pytest.warns(EmsyncWarning, match=f"leaves out the timecode '{timecode}'"):
+        copy = with_music(path, tmp_path / "out.mov")
+    assert open_film(copy).timecode == ""
+
+
+def test_a_timecode_counts_as_the_camera_does_whatever_frames_are_missing(tmp_path: Path) -> None:
+    """29.97 frames a second in drop-frame, of which one in ten is missing."""
+    path = tmp_path / "film.mov"
+    with av.open(path, "w") as out:
+        out.metadata["timecode"] = "01:00:00;00"
+        pictures: Any = out.add_stream("mpeg4", rate=Fraction(30000, 1001), width=64, height=48)
+        pictures.time_base = pictures.codec_context.time_base = Fraction(1001, 30000)
+        for i in (n for n in range(60) if n % 10 != 5):
+            frame = av.VideoFrame.from_ndarray(np.full((48, 64, 3), 4 * i, np.uint8), "rgb24")
+            frame.pts, frame.time_base = i, Fraction(1001, 30000)
+            out.mux(pictures.encode(frame))
+        out.mux(pictures.encode(None))
+    copy = with_music(path, tmp_path / "out.mov")
+    assert open_film(copy).timecode == "01:00:00;00"
+
+
 def test_the_timecode_of_a_film_is_that_of_its_first_frame_unless_another_is_asked_for(
     tmp_path: Path,
 ) -> None:

@@ -282,6 +282,13 @@ def test_a_cut_is_no_motion(tmp_path: Path) -> None:
     assert footage.motion.max() < 0.01
 
 
+def test_pictures_that_could_not_be_read_again_are_in_no_film_with_music(tmp_path: Path) -> None:
+    film = open_film(write(tmp_path / "a.avi", scenes([3]), codec="rawvideo"))
+    assert film.suffixes == ()
+    film = open_film(write(tmp_path / "b.avi", scenes([3]), codec="rawvideo", layout="yuyv422"))
+    assert film.suffixes == (".mov",)
+
+
 def test_colours_are_those_of_the_papers(tmp_path: Path) -> None:
     def look(
         colour: tuple[int, int, int], other: tuple[int, int, int] | None = None

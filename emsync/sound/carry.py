@@ -4,9 +4,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
+from emsync.errors import UsageError
 from emsync.limits import one_line, shown
 from emsync.video.discontinuities import Continuity
 from emsync.video.film import continued, continuity, stated
+from emsync.video.timecode import Timecode
 
 if TYPE_CHECKING:
     from av.container import InputContainer, OutputContainer
@@ -37,11 +39,13 @@ class Extras:
         start: Fraction,
         duration: Fraction,
         joins: Sequence[Fraction] = (),
+        rate: Fraction = Fraction(25),
     ) -> None:
         """Set the tags and chapters of ``out``, and add a stream for each that it can hold.
 
         The film's ``pictures`` are there already; it begins at ``start`` seconds of ``source`` and
-        lasts ``duration`` seconds. ``joins`` are the jumps of its timestamps.
+        lasts ``duration`` seconds. ``joins`` are the jumps of its timestamps, ``rate`` the frames a
+        second by which its timecode counts.
         """
         self.start, self.duration = start, duration
         self.lost: list[str] = []  # in words
@@ -51,9 +55,13 @@ class Extras:
         self._copies: dict[int, Any] = {}  # by the index in the source
         self.tags = tags_of(source)
         out.metadata.update(self.tags)
-        for key in ("creation_time", "timecode"):
-            if value := stated(source, key):
-                out.metadata[key] = value
+        if created := stated(source, "creation_time"):
+            out.metadata["creation_time"] = created
+        if timecode := stated(source, "timecode"):
+            if suffix in (".mkv", ".webm") or _can_count(timecode, rate):
+                out.metadata["timecode"] = timecode
+            else:
+                self.lost.append(f"the timecode {shown(timecode)}")
         chapters = list(_chapters(source, start, duration))
         if chapters:
             out.set_chapters(chapters)
@@ -118,6 +126,15 @@ class Extras:
         packet.duration = max(0, round((min(end, self.duration)) / unit) - packet.pts)
         packet.stream = copy
         self._out.mux(packet)
+
+
+def _can_count(timecode: str, rate: Fraction) -> bool:
+    """Return whether a timecode track, which has a byte for the rate, can begin at ``timecode``."""
+    try:
+        start = Timecode.parse(timecode, rate)
+    except UsageError:
+        return False
+    return rate <= (60 if start.drop else 255)
 
 
 def tags_of(source: "InputContainer") -> dict[str, str]:

@@ -191,7 +191,7 @@ def _write_film(
     suffix = path.suffix.lower()
     with reopened(film) as source, new_film(path) as out:
         pictures = moving_picture(film.path, source)
-        copy = copy_stream(out, pictures)
+        copy = copy_stream(out, pictures, film.fps)
         copy.metadata.update(of_stream(pictures))
         pixel = Fraction(pictures.sample_aspect_ratio or 1)
         name = copy.metadata.get("title", "")
@@ -200,7 +200,7 @@ def _write_film(
             size = display_size(pictures.width, pictures.height, pixel)
         writer = SoundWriter(out, suffix, sound)
         start, length = timing.start * timing.base, (timing.end - timing.start) * timing.base
-        extras = Extras(source, pictures, out, suffix, start, length, timing.joins)
+        extras = Extras(source, pictures, out, suffix, start, length, timing.joins, film.fps)
 
         def of_pictures() -> Iterator["Packet[Any]"]:
             for packet in packets(source, [pictures, *extras.streams]):

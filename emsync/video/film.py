@@ -56,6 +56,7 @@ if TYPE_CHECKING:
 DOLBY = ("dvh1", "dvhe")  # tags of pictures that make sense to Dolby Vision alone
 MOMENT = 1e-6  # seconds; less is a rounded number
 FORMATS = {".mp4": "mp4", ".mov": "mov", ".mkv": "matroska", ".webm": "webm"}  # FFmpeg's names
+RAW_IN_MOV = ("rgb24", "uyvy422", "yuyv422")  # pixels that are read again as they were written
 
 
 @dataclass(frozen=True)
@@ -175,14 +176,19 @@ def timing_of(film: Film) -> Timing:
     return film.timing
 
 
-def copy_stream(out: "OutputContainer", pictures: "VideoStream") -> "VideoStream":
-    """Add a stream to ``out`` that takes the packets of ``pictures`` as they are."""
+def copy_stream(
+    out: "OutputContainer", pictures: "VideoStream", rate: Fraction | None = None
+) -> "VideoStream":
+    """Add a stream to ``out`` that takes the packets of ``pictures`` as they are.
+
+    ``rate`` is the frames a second by which its timecode counts.
+    """
     copy = out.add_stream_from_template(pictures, opaque=True)
     # Matroska keeps these two beside the stream, where the template is not looked up
     if pictures.sample_aspect_ratio:
         copy.codec_context.sample_aspect_ratio = pictures.sample_aspect_ratio
-    if pictures.average_rate:
-        copy.codec_context.framerate = pictures.average_rate
+    if rate:
+        copy.codec_context.framerate = rate
     return copy
 
 
@@ -190,6 +196,9 @@ def _holds(suffix: str, pictures: "VideoStream") -> bool:
     """Return whether a container takes these pictures: it says so when its header is written."""
     import av
 
+    raw = pictures.codec_context.name == "rawvideo"
+    if raw and suffix == ".mov" and pictures.codec_context.pix_fmt not in RAW_IN_MOV:
+        return False  # though FFmpeg writes it: nothing could read it
     try:
         with av.open(io.BytesIO(), "w", format=FORMATS[suffix]) as trial:
             copy_stream(trial, pictures)
