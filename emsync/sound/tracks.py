@@ -70,7 +70,8 @@ def describe(stream: "AudioStream") -> str:
     """Return a track in words: title, language, how it is coded, channels."""
     words = [stream.metadata.get("title", ""), stream.metadata.get("language", "")]
     if stream.codec_context is not None:
-        words += [stream.codec_context.name, stream.layout.name]
+        alone = len(stream.layout.channels) == 1  # FFmpeg may say "1 channels"
+        words += [stream.codec_context.name, "mono" if alone else stream.layout.name]
     return one_line(", ".join(word for word in words if word and word != "und")) or "unknown"
 
 
