@@ -168,6 +168,8 @@ SCENES = "Scene Number,Start Frame,Start Timecode,Start Time (seconds)\n1,1,00:0
         ("back.edl", EDL.replace("01:00:00:00 01:00:05", "01:00:30:00 01:00:35"), FILM, "line 7"),
         ("bad.csv", SCENES + "2,x,0,4.2\n", FILM, "line 3: the start frame 'x'"),
         ("bad.csv", SCENES + "2,5\n", FILM, "line 3: there is no start time"),
+        ("open.csv", 'Start,Name\n4.2,a\n9,"b\n', FILM, "line 3: unexpected end.*quotation marks"),
+        ("open.csv", 'Start,Name\n4.2,"a\n9,"b"\n', FILM, "line 2: .*quotation marks"),
         ("rate.csv", SCENES + "2,251,00:00:10.000,10.000\n", FILM, "line 3.*25 frames.*has 24"),
     ],
 )
@@ -176,6 +178,13 @@ def test_a_wrong_list_is_refused_with_its_line_and_a_way_out(
 ) -> None:
     with pytest.raises(InputError, match=words):
         cuts_of(tmp_path, name, text, fps)
+
+
+def test_scenes_that_a_spreadsheet_saved_again_are_read(tmp_path: Path) -> None:
+    text = SCENES + "2,102,00:00:04.208,4.208\n"
+    saved = text.replace(",", ";").replace("4.208\n", "4,208\n")
+    assert times(cuts_of(tmp_path, "scenes.csv", saved)) == [round(101 / 24, 6)]
+    assert cuts_of(tmp_path, "scenes.csv", saved) == cuts_of(tmp_path, "scenes.csv", text)
 
 
 def test_a_list_that_cannot_be_read_is_an_input_error(tmp_path: Path) -> None:
@@ -207,6 +216,14 @@ TIME = '{"value": 24, "rate": 24}'
         (
             TIMELINE % (TRACK % '[{"source_range": {"duration": {"value": 9, "rate": 0}}}]'),
             "item 1.*is no time",
+        ),
+        *(
+            (TIMELINE % (TRACK % f'[{{"source_range": {{"duration": {time}}}}}]'), "1.*is no time")
+            for time in ('{"value": 9, "rate": 1e-308}', '{"value": 1e308, "rate": 1}')
+        ),
+        (
+            TIMELINE % (TRACK % '[{"media_references": {}, "active_media_reference_key": []}]'),
+            "item 1.*no number",
         ),
         (TIMELINE % (TRACK % '[{"OTIO_SCHEMA": "Transition.1"}]'), "item 1"),
     ],
@@ -415,6 +432,7 @@ PREMIERE = (
         (PREMIERE.replace("\tIn\t", "\tEntrée\t"), [4.2, 8.0]),
         ("User\t00:00:04:05\tV1\tred\tone\nUser\t00:00:08:00\tV1\tred\t\n", [4.2, 8.0]),  # Avid
         ("0.000000\t4.200000\tA\n4.200000\t9.8\tB, c\n", [4.2]),  # Audacity
+        ('4.2\t4.2\t"she said\n9.8\t9.8\tB\n', [4.2, 9.8]),  # ... whose names are as they are
         ("4,200000\t4,200000\tA\n\\\t100,0\t200,0\n9,8\t9,8\t\n", [4.2, 9.8]),
         (',4.2,\n4.2,9.8,"x, y"\n9.8,,end\n', [4.2, 9.8]),  # LosslessCut
         ("0,4.2,\n4.2,9.8,\n", [4.2]),

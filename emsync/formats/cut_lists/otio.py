@@ -15,7 +15,8 @@ from emsync.formats.cut_lists.scenes import scenes
 from emsync.limits import parse_json, shown
 from emsync.video.timecode import Timecode, exact_rate
 
-FASTEST = 1e6  # frames a second of a time
+SLOWEST, FASTEST = 1e-3, 1e6  # frames a second of a time
+LONGEST = 1e12  # frames; no timeline has more
 
 
 def knows(listing: Listing) -> bool:
@@ -80,9 +81,9 @@ def _length(item: Any) -> Fraction:
     if _kind(item) == "Track":
         parts = [child for child in _children(item) if _kind(child) != "Transition"]
         return sum(map(_length, parts), Fraction(0))
-    several = item.get("media_references")
+    several, key = item.get("media_references"), item.get("active_media_reference_key")
     media = (
-        several.get(item.get("active_media_reference_key", "DEFAULT_MEDIA"))
+        several.get(key if isinstance(key, str) else "DEFAULT_MEDIA")
         if isinstance(several, Mapping)
         else item.get("media_reference")
     )
@@ -98,7 +99,7 @@ def _seconds(time: Any) -> Fraction:
     value, rate = (
         _number(time.get(key) if isinstance(time, Mapping) else None) for key in ("value", "rate")
     )
-    if value < 0 or not 0 < rate <= FASTEST:
+    if not 0 <= value <= LONGEST or not SLOWEST <= rate <= FASTEST:
         raise ValueError(f"{shown(time)} is no time")
     return Fraction(value).limit_denominator(1_000_000) / exact_rate(rate)
 

@@ -8,7 +8,7 @@ from emsync.analysis import Analysis
 from emsync.errors import InputError
 from emsync.files import atomic_write
 from emsync.formats.cut_lists.listing import Found, Listing
-from emsync.formats.cut_lists.rows import rows
+from emsync.formats.cut_lists.rows import rows, separator
 from emsync.formats.cut_lists.scenes import scenes
 from emsync.limits import shown
 from emsync.video.timecode import RATES, Timecode, clock_text, exact_rate
@@ -29,7 +29,9 @@ def read(listing: Listing) -> list[Found]:
     A scene's first frame is counted from 1. Its seconds are rounded, so where the frame agrees
     with them it has the last word; where all frames mean another rate, they are refused.
     """
-    table = [(place, [cell.strip() for cell in row]) for place, row in rows(listing)]
+    named = next(line for line in listing.lines if START in line)
+    mark = separator(named)
+    table = [(place, [cell.strip() for cell in row]) for place, row in rows(listing, mark)]
     head = next((i for i, (_, row) in enumerate(table) if START in row), None)
     if head is None:
         raise InputError(f"{listing.name} has no column {START!r}; export the list again")
@@ -48,7 +50,7 @@ def read(listing: Listing) -> list[Found]:
                     place, f"the start frame {shown(row[frame_at])} is not a number"
                 )
             frame = int(row[frame_at]) - 1
-        found.append(Found(place, listing.number(place, row[at]), frame))
+        found.append(Found(place, listing.number(place, row[at].replace(",", ".")), frame))
     if not found:
         raise InputError(f"{listing.name} lists no scenes; write at least the first, or seconds")
     found = found[1:]  # the first scene begins where the video does

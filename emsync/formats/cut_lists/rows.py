@@ -18,14 +18,21 @@ def separator(line: str) -> str:
 
 
 def rows(listing: Listing, delimiter: str = ",") -> Iterator[tuple[str, list[str]]]:
-    """Yield the place and the cells of each row; quotes may hold the delimiter and line breaks."""
-    reader = csv.reader((f"{line}\n" for line in listing.lines), delimiter=delimiter)
+    """Yield the place and the cells of each row; quotes may hold the delimiter and line breaks.
+
+    Between tabs they hold nothing: Audacity writes names as they are.
+    """
+    lines = (f"{line}\n" for line in listing.lines)
+    if delimiter == "\t":
+        reader = csv.reader(lines, delimiter=delimiter, quoting=csv.QUOTE_NONE)
+    else:
+        reader = csv.reader(lines, delimiter=delimiter, strict=True)
     while True:
         place = f"line {reader.line_num + 1}"
         try:
             row = next(reader, None)
         except csv.Error as error:
-            raise listing.fault(place, f"{error}; export the list again") from error
+            raise listing.fault(place, f"{error}; mind its quotation marks") from error
         if row is None:
             return
-        yield place, row
+        yield place, [cell.strip('"') for cell in row] if delimiter == "\t" else row
