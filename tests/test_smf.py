@@ -121,6 +121,13 @@ def test_what_plays_is_repaired_with_a_remark_and_read_alike(name: str, tmp_path
     assert not again.remarks and again.content == repair(content).content
 
 
+def test_a_note_that_nothing_ends_is_told_of(tmp_path: Path) -> None:
+    path = tmp_path / "a.mid"
+    path.write_bytes(events(NOTE, b"\x00\x90\x40\x50\x00\x90\x41\x50\x10\x90\x41\x00"))
+    with pytest.warns(EmsyncWarning, match="it holds 1 note without an end, left out"):
+        assert len(read_score(path).tracks[0].notes) == 2
+
+
 @pytest.mark.parametrize("name", PLAIN)
 def test_what_is_usual_is_read_without_a_word(name: str, tmp_path: Path) -> None:
     path = tmp_path / "a.mid"

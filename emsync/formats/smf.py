@@ -42,6 +42,9 @@ def read_score(path: Path) -> Score:
     """Return the MIDI file at ``path`` as a score, and warn of what was repaired in it."""
     file = load(path)
     found = [*file.repaired.remarks, *["a track without an end"] * bool(file.repaired.unended)]
+    if endless := file.repaired.endless:
+        plural = "s" * (endless > 1)
+        found.append(f"{endless} note{plural} without an end, left out")
     if found:
         warn(f"{shown(str(path), 200)} was repaired; it holds {'; '.join(found)}"[:500])
     return file.score

@@ -5,6 +5,7 @@ every reader of ours gets the bytes that come from here: what players play is re
 remark, and all else is refused.
 """
 
+from collections import Counter
 from dataclasses import dataclass, field
 
 from emsync.limits import shown
@@ -29,6 +30,7 @@ class Repaired:
     content: bytes = b""
     remarks: dict[str, None] = field(default_factory=dict)  # as an ordered set
     unended: list[int] = field(default_factory=list)  # tracks without an end-of-track
+    endless: int = 0  # notes that nothing ends, which native code leaves out
     ticks: int = 0  # of the last event
     events: int = 0
 
@@ -132,6 +134,7 @@ def _track(
     ``timed`` leaves tempi out: time is in frames, and they mean nothing.
     """
     out, wait, tick, status = bytearray(), 0, 0, 0
+    sounding: Counter[tuple[int, int]] = Counter()  # by channel and pitch
     try:
         while True:
             if at >= end:
@@ -152,6 +155,9 @@ def _track(
                 if byte >= 0x80:
                     status, at = byte, at + 1
                 event, at = _channel_event(data, at, status, done)
+                if (kind := status & 0xF0) in (0x80, 0x90):
+                    key, begins = (status & 15, event[1]), kind == 0x90 and event[2] > 0
+                    sounding[key] = max(0, sounding[key] + (1 if begins else -1))
             elif byte == 0xFF:
                 kind = data[at + 1]
                 size, at = _number(data, at + 2)
@@ -175,7 +181,7 @@ def _track(
         raise ValueError("it ends within a track") from error
     if tick > MOST_TICKS:
         raise ValueError(f"it lasts {tick} ticks")
-    done.ticks = max(done.ticks, tick)
+    done.ticks, done.endless = max(done.ticks, tick), done.endless + sounding.total()
     if at != end:
         if at < end <= len(data) and (end == len(data) or _is_name(data[end : end + 4])):
             done.remark("events after the end of a track")
