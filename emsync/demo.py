@@ -11,8 +11,10 @@ from numpy.typing import NDArray
 
 from emsync.errors import EmsyncError, InputError, UsageError
 from emsync.files import atomic_write, check_target
+from emsync.limits import shown
 from emsync.options import Options, Outputs
 from emsync.progress import Progress, silent
+from emsync.targets import make_folder
 from emsync.video.film import open_film
 
 if TYPE_CHECKING:
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
     from emsync.outputs import Written
 
 CUTS = (3.4, 7.56, 12.12, 16.4)  # seconds; on no common grid, each at least 4 s after the last
-FILES = ("clip.mp4", "score.mid", "clip-with-music.mp4")
+FILES = ("clip.mp4", "score.mid", "clip-with-music.mp4", "report.html")
 LENGTH = 20.0  # seconds
 WIDTH, HEIGHT = 640, 360  # pixels
 
@@ -72,17 +74,15 @@ def demonstrate(
     from emsync.pipeline import generate
     from emsync.report.page import write_html
 
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UsageError(f"cannot make the folder {str(folder)!r}: {error.strerror}") from error
-    clip, score, film = (folder / name for name in FILES)
+    make_folder(folder)
+    clip, score, film, page = (folder / name for name in FILES)
     outputs = Outputs(score, film)
-    foreign = sorted(path.name for path in folder.iterdir() if not path.name.startswith("."))
-    if foreign := [name for name in foreign if name not in FILES]:
+    held = sorted(path.name for path in folder.iterdir() if not path.name.startswith("."))
+    foreign = [name for name in held if name not in FILES]
+    if foreign or 0 < len(held) < len(FILES):  # a lone clip.mp4 may well be a person's own
         raise UsageError(
-            f"{str(folder)!r} holds {foreign[0]!r}, which is of no demonstration; choose a new "
-            "folder"
+            f"{shown(str(folder), 200)} holds {shown((foreign or held)[0])}, which is of no whole "
+            "demonstration; choose a new folder"
         )
     for name in FILES:
         check_target(folder / name)
@@ -91,7 +91,7 @@ def demonstrate(
     progress("Drawing", 1.0)
     composition = generate(clip, Options(seed=seed), progress=progress)
     written = write_outputs(composition, outputs, progress)
-    write_html(folder / "report.html", composition, "clip-with-music.mp4")
+    write_html(page, composition, film.name)
     return composition, written
 
 

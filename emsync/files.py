@@ -24,7 +24,15 @@ from pathlib import Path
 
 from emsync.errors import EmsyncError
 from emsync.limits import PATIENCE, shown
-from emsync.targets import SHOWN, check_suffix, check_target, descriptor_of, is_special, real_target
+from emsync.targets import (
+    SHOWN,
+    check_suffix,
+    check_target,
+    descriptor_of,
+    is_special,
+    real_folder,
+    real_target,
+)
 
 if sys.platform != "win32":
     import fcntl
@@ -110,7 +118,7 @@ class Together:
         Where ``path`` is there already, what is in it stays, but for files of the same name and
         for those that ``earlier`` names, relative to it.
         """
-        self.last, target = path, path.resolve()
+        self.last, target = path, real_folder(path)
         place = target if target.is_dir() else target.parent
         partial = self._claim(place, target, Path.mkdir)
         self.folders.append((partial, target, earlier))

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias, get_args
 
 from emsync.errors import UsageError
+from emsync.limits import shown
 from emsync.settings import Within
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ CUT_DISTANCE = 4.0  # seconds between two cuts that the music is to hit
 LARGEST_CUT_DISTANCE = 60.0  # seconds, that can be asked for
 LARGEST_TEMPO_CHANGE = 0.25  # that can be asked for, to hit the cuts
 MOST_CANDIDATES = 64
+MOST_SEED = 2**63 - 1
 SAMPLING = ("temperature", "top_p", "top_k", "guidance", "instruments", "rules_off")
 
 
@@ -101,8 +103,8 @@ class Options:
             raise UsageError(
                 f"{self.candidates} candidates cannot be drawn; choose from 1 to {MOST_CANDIDATES}"
             )
-        if self.seed < 0:
-            raise UsageError(f"the seed is {self.seed}; it must be 0 or more")
+        if not 0 <= self.seed <= MOST_SEED:
+            raise UsageError(f"the seed is {shown(self.seed)}; choose from 0 to {MOST_SEED}")
         if self.rhythm and self.analysis is not None:
             raise UsageError("rhythm is seen in the video itself; leave out rhythm or the analysis")
         if self.tempo is not None:

@@ -33,7 +33,7 @@ from emsync.sound.encode import KINDS, write_audio
 from emsync.sound.mux import check_kept, check_mux, mux, soundtrack
 from emsync.sound.preview import is_encoded, preview_suffix, write_preview
 from emsync.sound.synthesis import check_soundfont, default_soundfont, played
-from emsync.targets import check_apart, is_special, real_target
+from emsync.targets import check_apart, is_special, real_folder, real_target
 from emsync.video.film import Film
 from emsync.video.footage import Still
 
@@ -76,7 +76,7 @@ def check_targets(
     check_suffix(outputs.audio, KINDS)
     if outputs.bundle is not None:
         for path in targets:
-            if path.resolve().is_relative_to(outputs.bundle.resolve()):
+            if real_folder(path).is_relative_to(real_folder(outputs.bundle)):
                 raise UsageError(f"{str(path)!r} is in the bundle; choose a name beside it")
     elif not targets:
         raise UsageError("nothing would be written; name a score or a bundle")

@@ -54,6 +54,26 @@ def real_target(path: Path) -> Path:
     raise OSError("its links lead in a circle")
 
 
+def real_folder(path: Path) -> Path:
+    """Return the folder that ``path`` leads to; UsageError where its links lead in a circle."""
+    try:
+        return path.resolve()
+    except (OSError, RuntimeError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise UsageError(f"cannot write {shown(str(path), SHOWN)}: {reason}") from error
+
+
+def make_folder(path: Path) -> None:
+    """Make the folder ``path``, and those that it is in; UsageError where that cannot be."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except FileExistsError as error:
+        raise UsageError(f"{shown(str(path), SHOWN)} is no folder; name a new one") from error
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise UsageError(f"cannot make the folder {shown(str(path), SHOWN)}: {reason}") from error
+
+
 def is_special(target: Path) -> bool:
     """Return whether a ``real_target`` is written into, not replaced: a pipe, a device, ..."""
     if descriptor_of(target) is not None:
@@ -163,6 +183,9 @@ def _identity(path: Path) -> tuple[object, ...] | None:
     """Return what tells one file from another; None of a device, which takes what comes."""
     try:
         target = real_target(path)
+    except (OSError, ValueError):
+        return None  # ``check_target`` and the reader say why
+    try:
         number = descriptor_of(target)
         facts = os.fstat(number) if number is not None else target.stat()
         return None if stat.S_ISCHR(facts.st_mode) else (facts.st_dev, facts.st_ino)

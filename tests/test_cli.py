@@ -245,6 +245,7 @@ def test_a_full_disk_leaves_nothing_behind(here: Path, clip: Path, small: Path) 
         (["--out", "out.wav"], ["'out.wav'", ".mid or .midi"]),
         (["--audio", "music.aiff"], ["'music.aiff'", ".wav or .flac or .mp3"]),
         (["--valence", "3"], ["valence is 3"]),
+        (["--seed", "9" * 30], ["the seed is 999", "9223372036854775807"]),
         (["--start-timecode", "abc"], ["abc"]),
     ],
 )
@@ -253,6 +254,42 @@ def test_an_impossible_wish_is_a_usage_error(
 ) -> None:
     result = run("generate", clip, "--checkpoint", small, "--out", "out.mid", *options)
     refused(result, here, 2, *words)
+
+
+def test_more_threads_than_cores_are_as_many_as_there_are(
+    run: Run, here: Path, clip: Path, small: Path
+) -> None:
+    import torch
+
+    before = torch.get_num_threads()
+    try:
+        many = ["--threads", 10**6, "--cuts", "none.txt"]  # which ends it early
+        assert run("generate", clip, "--checkpoint", small, *many)[0] == 3
+        assert torch.get_num_threads() <= (os.cpu_count() or 1)
+    finally:
+        torch.set_num_threads(before)
+
+
+def test_a_bundle_in_a_circle_of_links_is_refused(
+    run: Run, here: Path, clip: Path, small: Path
+) -> None:
+    (here / "a").symlink_to("b")
+    (here / "b").symlink_to("a")
+    for more in ([], ["--out", "x.mid"]):
+        result = run("generate", clip, "--checkpoint", small, "--bundle", "a", *more)
+        refused(result, here, 2, "cannot write 'a'", left={"a", "b"})
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="descriptors are POSIX")
+def test_a_closed_stream_gets_no_message_into_another(here: Path) -> None:
+    code = "import os, sys; from emsync.cli import main; code = main(['check', 'none.mid']); "
+    code += "os.write(1, b'%d' % os.open('new', os.O_CREAT | os.O_WRONLY)); sys.exit(code)"
+    run = subprocess.run(
+        ["/bin/sh", "-c", 'exec "$0" -c "$1" 2>&- <&-', sys.executable, code],
+        stdout=subprocess.PIPE,
+    )
+    assert (run.returncode, run.stdout.isdigit()) == (3, True)  # nothing of the missing file
+    assert int(run.stdout) > 2  # what native code says does not go into a file of ours
 
 
 def test_the_video_itself_is_no_target(run: Run, here: Path, clip: Path, small: Path) -> None:

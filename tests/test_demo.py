@@ -58,6 +58,22 @@ def test_the_demonstration_leaves_a_page_that_plays_its_film(tmp_path: Path) -> 
     assert all(report.hit for report in composition.cuts)
 
 
+def test_a_demonstration_is_replaced_by_the_next_and_nothing_else_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(demo, "draw_clip", lambda path: 1 / 0)  # as far as it has to go
+    (tmp_path / "clip.mp4").write_bytes(b"a person's own")
+    with pytest.raises(UsageError, match=r"holds 'clip.mp4', which is of no whole demonstration"):
+        demo.demonstrate(tmp_path, 0)
+    for name in demo.FILES:
+        (tmp_path / name).touch()
+    with pytest.raises(ZeroDivisionError):
+        demo.demonstrate(tmp_path, 0)
+    (tmp_path / "notes.txt").touch()
+    with pytest.raises(UsageError, match=r"holds 'notes.txt'"):
+        demo.demonstrate(tmp_path, 0)
+
+
 def test_the_cuts_are_irregular_and_far_enough_apart_to_be_answered_all() -> None:
     scenes = np.diff([0, *demo.CUTS, demo.LENGTH])
     assert len(scenes) == len(demo.SCENES) == 5

@@ -34,7 +34,7 @@ from emsync.sound.audio import Audio
 from emsync.sound.encode import KINDS, write_audio
 from emsync.sound.mux import mux
 from emsync.sound.rhythm import Rhythm
-from emsync.targets import check_apart
+from emsync.targets import check_apart, make_folder
 from emsync.video.cuts import Cut
 from emsync.video.film import open_film
 
@@ -86,6 +86,27 @@ def test_links_in_a_circle_are_refused(tmp_path: Path) -> None:
     for path in (tmp_path / "a", tmp_path / "a" / "x.mid"):
         with pytest.raises(UsageError, match=r"circle|too many|loop|no folder"):
             check_target(path)
+
+
+def test_where_the_working_folder_is_gone_nothing_breaks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    check_apart([Path("a.mid")], {"the video": Path("b.mp4")})
+    with pytest.raises(UsageError, match="No such file"):
+        check_target(Path("a.mid"))
+
+
+def test_a_folder_that_cannot_be_made_is_refused(tmp_path: Path) -> None:
+    put(tmp_path / "a.mid")
+    (tmp_path / "loop").symlink_to("loop")
+    for name in ("a.mid", "a.mid/in", "loop", "loop/in"):
+        with pytest.raises(UsageError, match=r"is no folder|cannot make the folder"):
+            make_folder(tmp_path / name)
+    make_folder(tmp_path / "deep" / "er")
+    assert (tmp_path / "deep" / "er").is_dir()
 
 
 def test_a_mode_stays_and_a_new_file_has_that_of_the_umask(tmp_path: Path) -> None:

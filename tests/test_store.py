@@ -109,7 +109,10 @@ def test_a_store_cut_anywhere_is_mended(
     for name, left in (("tokens.bin", tokens), ("songs.jsonl", lines)):
         data = (out / name).read_bytes()
         (out / name).write_bytes(data[:left])
-    (out / "store.json").unlink()
+    head = json.loads((out / "store.json").read_text())
+    (out / "store.json").write_text(
+        json.dumps({k: head[k] for k in ("tokenizer", "labels", "tempo")})
+    )
     prepare([corpus], out, Events(), workers=1)
     assert content(out) == content(whole)
 
@@ -207,6 +210,15 @@ def test_a_store_made_otherwise_is_refused(whole: Path, corpus: Path, tmp_path: 
     (out / "store.json").write_text(json.dumps(head))
     with pytest.raises(UsageError, match="has another tokenizer"):
         prepare([corpus], out, Events())
+
+
+def test_a_file_of_a_persons_own_is_never_taken_for_a_store_s(corpus: Path, tmp_path: Path) -> None:
+    for name in ("tokens.bin", "songs.jsonl", "skipped.jsonl"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / name).write_bytes(b"mine")
+        with pytest.raises(UsageError, match="is of no store; prepare into a new folder"):
+            prepare([corpus], tmp_path / name, Events(), workers=1)
+        assert [p.read_bytes() for p in (tmp_path / name).iterdir()] == [b"mine"]
 
 
 def test_labels_of_one_s_own_reach_the_songs_with_their_origin(

@@ -4,11 +4,15 @@ Progress and messages go to stderr, results to stdout; with --json stdout has on
 """
 
 import atexit
+import errno
 import gc
 import io
+import os
 import signal
 import sys
+import tempfile
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -17,6 +21,7 @@ import emsync
 from emsync.cli.common import notes, plain_line
 from emsync.cli.help import App, answer
 from emsync.errors import EmsyncError, UsageError
+from emsync.limits import shown
 
 app = App(
     name="emsync",
@@ -32,6 +37,7 @@ BadCommandLine: Any = typer.BadParameter.__mro__[2]  # click's exception, vendor
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; return the exit code (see ``emsync.errors``)."""
+    _occupy_closed_streams()
     interrupts: list[int] = []
 
     def interrupt(number: int, frame: object) -> None:
@@ -68,8 +74,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print("emsync: out of memory; try a shorter video or fewer candidates", file=sys.stderr)
         return EmsyncError.exit_code
     except OSError as error:
-        name = f" {error.filename!r}" if error.filename else ""
-        print(f"emsync: {error.strerror or error}{name}", file=sys.stderr)
+        print(plain_line(f"emsync: {_in_words(error)}"), file=sys.stderr)
         return EmsyncError.exit_code
     except Exception:
         if not interrupts:
@@ -78,6 +83,33 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if code == INTERRUPTED:  # typer, too, turns an interrupt into this code
         print("emsync: interrupted; nothing was left half written", file=sys.stderr)
     return int(code or 0)
+
+
+def _in_words(error: OSError) -> str:
+    """Return what the system refused, and where; without a name it is often a temporary file."""
+    reason = error.strerror or str(error)
+    if error.filename:
+        return f"{reason}: {shown(os.fsdecode(error.filename), 200)}"
+    if error.errno in (errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", None)):
+        place = shown(tempfile.gettempdir(), 200)
+        return f"{reason}; for temporary files, in {place}, another folder can be named in TMPDIR"
+    return reason
+
+
+def _occupy_closed_streams() -> None:
+    """Let no file that is opened get the number of a closed standard stream, and its messages.
+
+    What takes the place can only be used the other way round, so a use still fails.
+    """
+    if sys.platform == "win32":
+        return
+    for number, way in ((0, os.O_WRONLY), (1, os.O_RDONLY), (2, os.O_RDONLY)):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, way)  # takes the lowest number that is free
+    if sys.stderr is None:  # for which print would take the standard output
+        sys.stderr = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115
 
 
 def _version(requested: bool) -> None:

@@ -1,5 +1,6 @@
 """Compose for a film, and look at what it asks for: ``generate``, ``analyze``, ``demo``."""
 
+import os
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -291,7 +292,7 @@ def generate(
     film = open_film(video)
     check_outputs(outputs, film)
     if threads is not None:
-        torch.set_num_threads(threads)
+        torch.set_num_threads(min(threads, os.cpu_count() or 1))
     started = time.perf_counter() - began
     with progress() as show:
         composition = pipeline.generate(

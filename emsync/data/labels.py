@@ -84,8 +84,8 @@ def read_labels(path: Path) -> dict[str, Labels]:
         if rows and "dup_group" not in rows[0]:
             return {row["path"]: _own(row) for row in rows}
     except (KeyError, ValueError) as error:
-        reason = one_line(str(error))
-        raise InputError(f"{str(path)!r} is not a table of labels: {reason}") from error
+        reason = _column(error)
+        raise InputError(f"{shown(str(path), 200)} is not a table of labels: {reason}") from error
     facts = read_index(path)
     felt = valences(facts)
     labels = {}
@@ -109,8 +109,14 @@ def read_index(path: Path) -> dict[str, Facts]:
             for row in _rows(path)
         }
     except (KeyError, TypeError, ValueError) as error:
-        reason = one_line(str(error))
-        raise InputError(f"{str(path)!r} is not an index of songs: {reason}") from error
+        reason = _column(error)
+        raise InputError(f"{shown(str(path), 200)} is not an index of songs: {reason}") from error
+
+
+def _column(error: Exception) -> str:
+    """Return what is wrong with a table, in words."""
+    text = one_line(str(error))
+    return f"it has no column {text}" if isinstance(error, KeyError) else text
 
 
 def _rows(path: Path) -> list[dict[str, str]]:

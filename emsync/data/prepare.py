@@ -31,7 +31,7 @@ from emsync.locks import locked
 from emsync.music.statistics import density
 from emsync.options import FASTEST, SLOWEST
 from emsync.progress import Progress, silent
-from emsync.targets import check_apart
+from emsync.targets import check_apart, make_folder
 from emsync.tokens import Tokenizer
 
 Rows = TypeVar("Rows")
@@ -90,7 +90,7 @@ def prepare(
         "labels": hashlib.sha256(read_bytes(labels)).hexdigest() if labels else "",
     }
     try:
-        out.mkdir(parents=True, exist_ok=True)
+        make_folder(out)
         with locked(out, "preparing the store"):
             _begin(out, head)
             read = partial(_tokenize_all, tokenizer, tempo)
@@ -122,8 +122,15 @@ def _of_songs(
 
 
 def _begin(out: Path, head: dict[str, Any]) -> None:
-    """Mark the store as half done, or refuse one that was made in another way."""
-    if (out / "store.json").exists():
+    """Mark the store as half done; refuse one made in another way, and files that are of none."""
+    if not (out / "store.json").exists():
+        for name in FILES:
+            if os.path.lexists(out / name):
+                raise UsageError(
+                    f"{shown(str(out), 200)} holds a {name!r} that is of no store; prepare into a "
+                    "new folder"
+                )
+    else:
         was = read_json(out / "store.json")
         for key, what in (
             ("tokenizer", "another tokenizer"),

@@ -43,7 +43,7 @@ from emsync.progress import Progress, silent
 from emsync.sound import audio
 from emsync.sound.rhythm import rhythm_of
 from emsync.sound.synthesis import synthesize, synthesizer_name
-from emsync.targets import check_apart
+from emsync.targets import check_apart, make_folder
 from emsync.video.film import open_film
 from emsync.video.impact import Impact
 from emsync.video.watch import watch
@@ -102,7 +102,7 @@ def evaluate(
     if reference is not None and not songs:
         raise InputError(f"no .npz, .mid or .midi file in {str(reference)!r}")
     if out is not None:
-        out.mkdir(parents=True, exist_ok=True)
+        make_folder(out)
         kept = [out / name for name in KEPT]
         kept += [_score(out, c, seed, arm) for c in clips for seed in range(seeds) for arm in ARMS]
         read = {"a film": clips, "a song": songs, "the checkpoint": files_of_checkpoint(checkpoint)}

@@ -33,6 +33,7 @@ from emsync.sound import audio
 from emsync.sound.blocks import Kept, Made, Sound, peak, summed
 from emsync.sound.preview import preview_suffix
 from emsync.sound.synthesis import played, synthesizer_name
+from emsync.targets import real_folder
 from emsync.video.film import Film
 
 OURS = re.compile(  # names of all files that a bundle may have, and of no others
@@ -90,7 +91,7 @@ def check_bundle(folder: Path, film: Film, force: bool = False) -> None:
     and is no bundle, is one of another film, or has a file of a bundle's name that no bundle wrote.
     AssetError where no preview of ``film`` can be made.
     """
-    name, place = shown(str(folder), 200), folder.resolve()
+    name, place = shown(str(folder), 200), real_folder(folder)
     if place.is_dir():
         if not os.access(place, os.W_OK | os.X_OK):
             raise UsageError(f"the folder {name} is not writable; choose a new folder")

@@ -35,7 +35,7 @@ from emsync.model.composer import (
 )
 from emsync.model.transformer import EventTransformer, RelativeAttention
 from emsync.options import CHECKPOINT, Sampling
-from emsync.targets import check_apart
+from emsync.targets import check_apart, make_folder
 from emsync.training.accelerator import Accelerator, accelerator
 from emsync.training.batches import Batch, Crops, batches, collate
 from emsync.training.config import TrainConfig
@@ -158,10 +158,7 @@ def _claimed(out: Path, machine: Accelerator) -> Iterator[None]:
     if not machine.is_main_process:
         yield
         return
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise EmsyncError(f"cannot make the folder {str(out)!r}: {error.strerror}") from error
+    make_folder(out)
     with locked(out, "training in"):
         yield
 
