@@ -63,6 +63,8 @@ def test_the_last_chord_falls_on_a_cut_near_the_end_or_a_ring_before_it() -> Non
     assert last_chord(60.0, [Cut(57.5)]) == 57.5
     assert last_chord(60.0, [Cut(57.5, kept=False), Cut(30.0)]) == 60.0 - RING
     assert last_chord(2.0, ()) == pytest.approx(1.6), "a short film has a short ring"
+    assert last_chord(6.0, [Cut(5.48, 0.3)]) == 5.48, "the film's cut goes before our wish"
+    assert last_chord(6.0, [Cut(3.7)]) == pytest.approx(4.8)
 
 
 def test_the_fade_begins_where_the_last_chord_is_struck() -> None:

@@ -18,6 +18,7 @@ RING = 3.0  # seconds the last chord sounds, at most
 FADE = 3.0  # seconds of a fade-out without a chord, at most half the video
 SHARE = 0.2  # of a short video
 REACH = 1.5  # seconds around the wanted time in which a last chord is looked for
+BESIDE = 1.0  # seconds; a cut so near to the wanted time would lose its chord to it
 GRIP = 0.03  # seconds; what begins this close to the chord belongs to it
 
 
@@ -69,8 +70,9 @@ class Ending:
 def last_chord(duration: float, cuts: Sequence[Cut]) -> float:
     """Return when the last chord begins: on a cut near the end, or a ring before it."""
     ring = min(RING, SHARE * duration)
-    near = [c.time for c in cuts if c.kept and ring / 2 <= duration - c.time <= 1.5 * ring]
-    return near[-1] if near else duration - ring
+    wanted, reach = duration - ring, max(ring / 2, BESIDE)
+    near = [cut.time for cut in cuts if cut.kept and abs(cut.time - wanted) <= reach]
+    return near[-1] if near else wanted
 
 
 def cadence(
