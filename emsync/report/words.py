@@ -36,13 +36,14 @@ def tiles(composition: Composition) -> list[tuple[str, str]]:
     hits = (f"{len(met)} of {len(composition.cuts)}", within) if composition.cuts else NO_CUTS
     beats = np.searchsorted(fitted.tempo_map.starts, fitted.duration * 1e6)
     bpm = 60e6 / fitted.tempo_map.tempi[: max(1, int(beats))]
+    played = fitted.piece.instruments
     spread = f"beats a minute, {bpm.min():.0f} to {bpm.max():.0f}"
     return [
         (f"{video.duration:.2f} s", length),
         hits,
         (f"{np.median(bpm):.0f}", spread if bpm.max() - bpm.min() >= 1 else "beats a minute"),
         _key(fitted),
-        (f"{len(fitted.piece)}", f"notes, {len(fitted.piece.instruments)} instruments"),
+        (f"{len(fitted.piece)}", f"notes, {len(played)} instrument{'s' * (len(played) != 1)}"),
         (f"{composition.options.seed}", "seed"),
     ]
 
