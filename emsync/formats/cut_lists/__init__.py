@@ -51,6 +51,7 @@ FORMATS = (  # the first that knows a file reads it
     Format(table.knows, table.read),
     Format(lambda listing: True, plain.read),
 )
+FINEST = 100  # cuts a second where the film's frames are not known
 WRITERS: dict[str, Writer] = {
     ".csv": pyscenedetect.write,
     ".edl": edl.write,
@@ -118,9 +119,13 @@ def _accept(listing: Listing, found: Sequence[Found]) -> list[Cut]:
                 f"({before.place}); sort the list",
             )
         before = one
-    unique = {float(one.time): one for one in found if one.time > 0}
+    rate = listing.fps or FINEST
+    firsts = {round(one.time * rate): one for one in reversed(found) if one.time > 0}  # one a frame
     reason = f"from {one_line(listing.path.name)}"
-    return [one.cut or Cut(time, reason=reason, frame=one.frame) for time, one in unique.items()]
+    return [
+        one.cut or Cut(float(one.time), reason=reason, frame=one.frame)
+        for one in reversed(firsts.values())
+    ]
 
 
 def _s(seconds: float | Fraction) -> str:
