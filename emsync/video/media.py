@@ -149,7 +149,10 @@ def only_a_picture(path: Path) -> InputError:
 
 def nothing_decodes(path: Path) -> InputError:
     """Return the error for a file of which no frame can be decoded."""
-    return InputError(f"{str(path)!r} holds no frame that can be decoded; is the file complete?")
+    return InputError(
+        f"{str(path)!r} holds no frame that can be decoded; is the file complete? "
+        "If it plays elsewhere, convert it to H.264"
+    )
 
 
 @contextmanager
