@@ -44,7 +44,9 @@ def choose(path: Path, container: "InputContainer", wanted: int | None = None) -
         return Choice((wanted,))
     known = [i for i, stream in enumerate(streams) if stream.codec_context is not None]
     if not known:
-        raise InputError(f"no installed decoder reads the sound of {name} ({listed})")
+        raise InputError(
+            f"no installed decoder reads the sound of {name} ({listed}); convert it to AAC"
+        )
     best = max(known, key=lambda i: _preference(streams[i]))
     pair = [i for i in known if _belong_together(streams[best], streams[i])][:2]
     if len(streams) == 1:
