@@ -47,6 +47,13 @@ def test_a_sound_that_cannot_be_is_refused(name: str, content: bytes, tmp_path: 
         read_mono(tmp_path / name)
 
 
+@pytest.mark.parametrize("channels", [9, 10, 33, 64])
+def test_sound_of_many_channels_is_heard(channels: int, tmp_path: Path) -> None:
+    (tmp_path / "x.wav").write_bytes(wav(SAMPLE_RATE, channels, 2 * channels * 2000))
+    for _ in range(20):  # what lies beyond the planes crashed now and then
+        assert len(read_mono(tmp_path / "x.wav")) > 0
+
+
 @pytest.mark.parametrize("size", [2**32 - 1, 2**31, 10 * len(SAMPLES)])
 def test_a_header_that_lies_of_the_length_is_not_believed(size: int, tmp_path: Path) -> None:
     (tmp_path / "a.wav").write_bytes(wav(44100, size=size))

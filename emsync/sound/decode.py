@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 LOUDEST = 16.0  # full scales; what is beyond comes of a damaged stream
 SLACK = 0.02  # seconds; times this near follow on each other: they are rounded in the file
+PLANES = 8  # channels that PyAV finds where each has a plane of its own; it crashes on more
 LONGEST_GAP = 3600.0  # seconds of silence within a sound; a longer one is a wrong time
 
 
@@ -204,14 +205,19 @@ def _pieces(
         if frame is not None:
             if now != form:
                 own, form = _layout(frame), now
-                resampler = av.AudioResampler("fltp", own or layout or "stereo", rate)
+                many = len(frame.layout.channels) > PLANES
+                kind = "flt" if own and many else "fltp"
+                resampler = av.AudioResampler(kind, own or layout or "stereo", rate)
             if resampler is not None:
                 done += resampler.resample(frame)
         for piece in done:
             time = None
             if piece.pts is not None and piece.time_base is not None:
                 time = Fraction(piece.pts * piece.time_base)
-            yield time, _sides(piece.to_ndarray().T.astype(np.float32), layout)
+            samples = piece.to_ndarray()
+            if not piece.format.is_planar:
+                samples = samples.reshape(-1, len(piece.layout.channels)).T
+            yield time, _sides(samples.T.astype(np.float32), layout)
 
 
 def _layout(frame: "AudioFrame") -> str | None:
