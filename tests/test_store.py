@@ -163,6 +163,21 @@ def test_workers_end_with_a_killed_parent(corpus: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+def test_a_script_without_a_main_of_its_own_is_told_and_skips_no_song(
+    corpus: Path, tmp_path: Path
+) -> None:
+    script = tmp_path / "mine.py"
+    script.write_text(
+        "import sys\nfrom pathlib import Path\nfrom emsync.data.prepare import prepare\n"
+        "from emsync_tokenizers.events import Events\n"
+        "prepare([Path(sys.argv[1])], Path(sys.argv[2]), Events(), workers=1)\n"
+    )
+    run = subprocess.run([sys.executable, script, corpus, tmp_path / "s"], capture_output=True)
+    assert run.returncode and b'below `if __name__ == "__main__":`' in run.stderr
+    assert (tmp_path / "s" / "skipped.jsonl").read_bytes() == b""
+
+
+@pytest.mark.slow
 def test_a_song_that_kills_its_reader_is_skipped(corpus: Path, tmp_path: Path) -> None:
     code = CODE.replace(
         "from emsync_tokenizers.events import Events",

@@ -247,6 +247,11 @@ def _tokenize(
     chunks = (songs[i : i + CHUNK] for i in range(0, len(songs), CHUNK))
     pool, single = _pool(workers), _pool(1)
     try:
+        if songs and isinstance(pool.submit(int).exception(), BrokenProcessPool):
+            raise EmsyncError(
+                "cannot start a process to read songs in; a script of your own that prepares them "
+                'does so below `if __name__ == "__main__":`'
+            )
         while wave := list(islice(chunks, workers * AHEAD)):
             results = [_submit(pool, read, [path for _, path in chunk]) for chunk in wave]
             for chunk, result in zip(wave, results, strict=True):

@@ -3,9 +3,10 @@
     python tests/fuzz/fuzz.py [--seconds 60] [--seed 0] [TARGET ...]    # all, if none is named
     python tests/fuzz/fuzz.py --file CASE TARGET
 
-A target makes a sound file by the product's own writer; a small seeded mutator damages it. Each
-case has SECONDS and MEMORY. Whatever breaks the law ends this process; the case is then FOLDER/case
-and the last line of stdout says of which target. ``test_fuzz.py`` runs this, and keeps cases.
+A target makes a sound file by the product's own writer. All cases that broke its reader once are
+read, then what a small seeded mutator damages. Each case has SECONDS and MEMORY. Whatever breaks
+the law ends this process; the case is then FOLDER/case and the last line of stdout says of which
+target. ``test_fuzz.py`` runs this, and keeps cases.
 """
 
 import argparse
@@ -19,6 +20,7 @@ import traceback
 import warnings
 from collections.abc import Callable
 from fractions import Fraction
+from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -26,6 +28,7 @@ import numpy as np
 
 from emsync.errors import EmsyncError
 
+REGRESSIONS = Path(__file__).parent / "regressions"
 SECONDS = 5  # for one case
 MEMORY = 2**30  # bytes more than the readers themselves take
 NUMBERS = (
@@ -189,14 +192,24 @@ def _read_checkpoint(path: Path) -> object:
     return Composer.from_pretrained(path.parent)
 
 
+@cache
+def _prepared() -> dict[str, bytes]:
+    """Return the files of a store; it takes a process of its own, once."""
+    from emsync.data.prepare import FILES, prepare
+    from emsync_tokenizers.events import Events
+
+    with tempfile.TemporaryDirectory() as place:
+        songs, out = Path(place) / "songs", Path(place) / "store"
+        songs.mkdir()
+        _midi(songs)
+        prepare([songs], out, Events(), workers=1)
+        return {name: (out / name).read_bytes() for name in FILES}
+
+
 def _store(name: str) -> Callable[[Path], Path]:
     def make(folder: Path) -> Path:
-        from emsync.data.prepare import prepare
-        from emsync_tokenizers.events import Events
-
-        (folder / "songs").mkdir()
-        _midi(folder / "songs")
-        prepare([folder / "songs"], folder, Events(), workers=1)
+        for other, data in _prepared().items():
+            (folder / other).write_bytes(data)
         return folder / name
 
     return make
@@ -421,7 +434,8 @@ def fuzz(name: str, folder: Path, asked: argparse.Namespace) -> None:
     sound = path.read_bytes()
     target.read(path)  # is read, and loads what it needs
     rng, began, cases = np.random.default_rng(asked.seed), time.monotonic(), 0
-    kept = [case.read_bytes() for case in asked.file]
+    broke = sorted((REGRESSIONS / name).glob("*"))  # and no longer may
+    kept = [case.read_bytes() for case in asked.file or broke]
     with _limited():
         while kept or (not asked.file and time.monotonic() - began < asked.seconds):
             data = kept.pop() if kept else mutated(sound, rng)
