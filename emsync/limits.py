@@ -21,6 +21,7 @@ from emsync.errors import EmsyncError, InputError
 MOST_BYTES = 64 * 2**20  # of a text or a JSON file
 BLOCK = 2**20  # bytes read at once
 MOST_DEPTH = 64  # of values within values
+MOST_DOTS, LINE_DOTS = 100_000, 256  # of a TOML file, and of a line: each may be a table in a table
 MOST_DIGITS = 400  # of a number, which covers every finite float
 PATIENCE = 10.0  # seconds to wait for a pipe
 SHOWN = 60  # characters of a stranger's text in a sentence of ours
@@ -165,7 +166,8 @@ def read_toml(
 ) -> dict[str, Any]:
     """Return the tables of the TOML file at ``path``: no deeper than MOST_DEPTH."""
     text, name = read_text(path, most, error), shown(str(path), 200)
-    if _depth(text) > MOST_DEPTH or text.count(".") > 100_000:
+    dots = text.count("."), max((line.count(".") for line in text.splitlines()), default=0)
+    if _depth(text) > MOST_DEPTH or dots[0] > MOST_DOTS or dots[1] > LINE_DOTS:
         raise error(f"{name} is not read: its values lie more than {MOST_DEPTH} deep")
     try:
         return tomllib.loads(text, parse_float=_finite)

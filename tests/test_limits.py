@@ -110,6 +110,14 @@ def test_a_field_stays_in_its_line_in_text_and_in_xml() -> None:
     assert one_line("ночь 🎬 Café – ليل") == "ночь 🎬 Café – ليل"
 
 
+def test_a_table_in_a_table_in_a_table_is_refused_at_once(tmp_path: Path) -> None:
+    (tmp_path / "a.toml").write_text(f"x{'.a' * 50_000} = 1\n")
+    began = time.monotonic()
+    with pytest.raises(InputError, match="more than 64 deep"):
+        read_toml(tmp_path / "a.toml")
+    assert time.monotonic() - began < 2
+
+
 def test_ordinary_json_and_toml_are_read(tmp_path: Path) -> None:
     value = {"a": [1, 2.5, "x", None, True, {"b": -1e-3}]}
     (tmp_path / "a.json").write_text(json.dumps(value))
