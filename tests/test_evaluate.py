@@ -184,6 +184,19 @@ def test_the_suite_measures_all_arms_and_lists_what_it_cannot_read(
     assert "| onset, 1 frame |" in page and "- a.mkv: " in page
 
 
+def test_songs_that_were_all_learned_are_refused_before_composing(
+    small: Path, tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "a.mp4").touch()
+    (tmp_path / "song.mid").touch()
+    monkeypatch.setattr(suites, "untrained", lambda *_: [])
+    monkeypatch.setattr(suites, "_clip", lambda *_: pytest.fail("composed"))
+    code, _, err = run(
+        "evaluate", "suite", tmp_path, "--reference", tmp_path, "--checkpoint", small
+    )
+    assert code == 3 and "was trained on all songs of" in err
+
+
 def test_a_folder_without_films_is_refused(tmp_path: Path, run: Run) -> None:
     code, _, err = run("evaluate", "suite", tmp_path)
     assert code == 3 and "there are no films in" in err

@@ -32,6 +32,7 @@ from emsync.fit.hits import fit
 from emsync.formats.labels import ScoreLabels
 from emsync.formats.midi import write_midi
 from emsync.formats.midi_check import check
+from emsync.limits import shown
 from emsync.metrics import av_align, cut_hits, quality, rhythm, statistics
 from emsync.metrics.events import errors
 from emsync.model.composer import Composer, Sample, files_of_checkpoint, find_checkpoint
@@ -109,8 +110,7 @@ def evaluate(
         check_apart(kept, read)
         for path in kept:
             check_target(path)
-    if reference is not None:
-        quality.load_muspy()  # before an hour's composing
+    real = None if reference is None else _real(reference, find_checkpoint(checkpoint), progress)
     composer = Composer.from_pretrained(checkpoint)
     measurements: list[Measurement] = []
     rows: list[dict[str, Any]] = []
@@ -155,8 +155,9 @@ def evaluate(
         },
     }
     pieces = [one.piece for one in measurements if one.arm == PRODUCT and len(one.piece)]
-    if reference is not None:
-        report["quality"] = _beside(pieces, reference, find_checkpoint(checkpoint), progress)
+    if real is not None:
+        progress("Measuring", 0.0)
+        report["quality"] = _beside(pieces, real)
     if sweep:
         report["control"] = control.evaluate(checkpoint, sweep, SECONDS, progress)
     report = plain(report)
@@ -366,17 +367,26 @@ def _align(
     return report
 
 
-def _beside(
-    pieces: Sequence[Piece], reference: Path, checkpoint: Path, progress: Progress
-) -> dict[str, Any]:
+def _real(reference: Path, checkpoint: Path, progress: Progress) -> list[Piece]:
+    """Return songs that the checkpoint was not trained on, before an hour's composing."""
+    quality.load_muspy()
     songs = untrained([reference], checkpoint, SONGS)
-    seconds = float(np.median([piece.duration for piece in pieces]))
-    real, failed = read_all(songs, progress, "Reading songs", seconds)
+    if not songs:
+        raise InputError(
+            f"the checkpoint was trained on all songs of {shown(str(reference))}; give others"
+        )
+    real, failed = read_all(songs, progress, "Reading songs")
     if not real:
-        raise InputError(f"no song in {str(reference)!r} could be read" + first_reason(failed))
-    progress("Measuring", 0.0)
-    compared = quality.compare(pieces, real)
-    return {"scores": len(pieces), "songs": len(real), "seconds": seconds, "statistics": compared}
+        raise InputError(f"no song in {shown(str(reference))} could be read" + first_reason(failed))
+    return real
+
+
+def _beside(pieces: Sequence[Piece], songs: Sequence[Piece]) -> dict[str, Any]:
+    seconds = float(np.median([piece.duration for piece in pieces]))
+    excerpts = [piece for song in songs if len(piece := quality.excerpt(song, seconds))]
+    compared = quality.compare(pieces, excerpts)
+    return {"scores": len(pieces), "songs": len(excerpts), "seconds": seconds,
+            "statistics": compared}  # fmt: skip
 
 
 def _score(folder: Path, clip: Path, seed: int, arm: str) -> Path:
