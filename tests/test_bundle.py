@@ -345,6 +345,16 @@ def test_a_start_that_is_not_drop_frame_makes_an_edl_that_is_not(tmp_path: Path)
         assert lines[5].endswith(f"10:00:04{mark}00 10:00:09{mark}00")
 
 
+@pytest.mark.parametrize("rate", [Fraction(25), Fraction(30000, 1001)])
+def test_without_a_start_all_files_of_a_bundle_count_from_zero(
+    rate: Fraction, tmp_path: Path
+) -> None:
+    analysis, labels = facts_of(rate, "")
+    bundle.write_cut_list(tmp_path, analysis, labels)
+    first = (tmp_path / "cuts.edl").read_text().splitlines()[3]
+    assert first.split()[-2:] == [labels.clock(0.0), labels.clock(4.0)]
+
+
 def test_frames_that_an_edl_cannot_number_are_in_no_edl(tmp_path: Path) -> None:
     for rate, why in ((Fraction(240), "up to 100 frames a second"), (Fraction(0), "no known")):
         analysis, labels = facts_of(rate, "")

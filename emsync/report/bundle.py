@@ -35,6 +35,7 @@ from emsync.sound.preview import preview_suffix
 from emsync.sound.synthesis import played, synthesizer_name
 from emsync.targets import real_folder
 from emsync.video.film import Film
+from emsync.video.timecode import Timecode
 
 OURS = re.compile(  # names of all files that a bundle may have, and of no others
     r"score(\.\d+)?\.mid|score\.(json|musicxml)|markers\.csv|cuts\.(edl|json)|mix\.wav"
@@ -174,14 +175,18 @@ def write_bundle(folder: Path, composition: Composition, stems: Stems, preview: 
 
 
 def write_cut_list(folder: Path, video: Analysis, labels: ScoreLabels) -> None:
-    """Write the kept cuts as an EDL, or as JSON where an EDL cannot number the frames."""
+    """Write the kept cuts as an EDL, or as JSON where an EDL cannot number the frames.
+
+    It counts from the same start as the markers and the score.
+    """
     name = "cuts.edl"
     try:
         check_writable(".edl", labels.rate or Fraction(0))
     except UsageError as error:
         name = "cuts.json"
         warn(f"the bundle has no cuts.edl but cuts.json: {error}")
-    write_cuts(folder / name, video, labels.start)
+    zero = Timecode.at(0.0, labels.rate) if labels.rate else None
+    write_cuts(folder / name, video, labels.start or zero)
 
 
 def versions() -> dict[str, str]:
