@@ -501,6 +501,7 @@ def check_copy(source: Path, output: Path) -> None:
     assert sound.duration == pytest.approx(course.duration, abs=0.025)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", CLIPS)
 def test_real_pictures_are_copied_bit_for_bit_or_refused_with_a_way_out(
     name: str, shared: Path, tmp_path: Path

@@ -82,6 +82,7 @@ def library(tmp_path: Path) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_music_that_moves_with_the_film_is_found_with_its_offset(
     film: Path, library: Path, tmp_path: Path
 ) -> None:

@@ -169,6 +169,7 @@ MANY = {  # as strangers make them, and whether they are read
 }
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:.*without an end:emsync.errors.EmsyncWarning")
 @pytest.mark.parametrize("name", MANY)
 def test_however_much_a_file_holds_it_is_soon_read_or_refused(name: str, tmp_path: Path) -> None:

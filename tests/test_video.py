@@ -458,6 +458,7 @@ def watched(path: Path) -> Footage:
     return watch(open_film(path))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", CLIPS)
 def test_real_clips_are_as_long_as_their_manifest_says(shared: Path, name: str) -> None:
     with (shared / "clips" / "MANIFEST.csv").open(newline="", encoding="utf-8") as file:
@@ -473,6 +474,7 @@ def test_real_clips_are_as_long_as_their_manifest_says(shared: Path, name: str) 
     assert (np.diff(footage.times) > 0).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "times"),
     [
