@@ -61,6 +61,7 @@ def generate(
         ending = Ending.of(options.ending, analysis)  # decided once: the last chord, the fade
         brief = ending.requested_in(analysis)
         seeds = [options.seed + k * STRIDE for k in range(options.candidates)]
+        progress("Composing", 0.0)  # the first run compiles for a while
         samples = draw(
             composer, [brief] * len(seeds), seeds, options.max_tempo_change, sampling,
             _stage(progress, "Composing"), sync=options.sync,
