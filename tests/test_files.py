@@ -277,7 +277,8 @@ def test_a_later_run_removes_what_a_kill_has_left_and_nothing_that_is_in_use(
 
 
 HUNG_UP = f"""
-import sys
+import signal, sys
+signal.signal(signal.SIGHUP, signal.SIG_DFL)  # also where the tests were started by nohup
 from emsync.cli import main
 from emsync.sound import synthesis
 def wait(*given, **more):
@@ -293,7 +294,10 @@ def test_a_closed_terminal_leaves_nothing_behind(number: signal.Signals, tmp_pat
     with subprocess.Popen([sys.executable, "-c", HUNG_UP, *names], stdout=subprocess.PIPE) as run:
         assert run.stdout and run.stdout.readline() == b"ready\n"
         run.send_signal(number)
-        assert run.wait(20) == 130
+        try:
+            assert run.wait(20) == 130
+        finally:
+            run.kill()
     assert list(tmp_path.iterdir()) == []
 
 
