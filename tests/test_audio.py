@@ -502,6 +502,7 @@ def check_copy(source: Path, output: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::emsync.errors.EmsyncWarning")
 @pytest.mark.parametrize("name", CLIPS)
 def test_real_pictures_are_copied_bit_for_bit_or_refused_with_a_way_out(
     name: str, shared: Path, tmp_path: Path
