@@ -20,7 +20,7 @@ from emsync.emotion.arc import State, scenes, seconds, settle, whole_feeling
 from emsync.emotion.estimator import Estimator, choose, mean
 from emsync.emotion.plane import SCALE, check_affect, gaussians, mixture_mean, shares
 from emsync.files import atomic_write
-from emsync.limits import one_line, read_json, shown
+from emsync.limits import one_line, quoted, read_json
 from emsync.options import CUT_DISTANCE, PathLike
 from emsync.plain import plain
 from emsync.video.cuts import Cut, thinned
@@ -239,7 +239,7 @@ class Analysis:
     @classmethod
     def load(cls, path: PathLike) -> Self:
         """Read the JSON file at ``path``; InputError says what is wrong with it."""
-        return cls.from_json(read_json(Path(path)), shown(str(path), 200))
+        return cls.from_json(read_json(Path(path)), quoted(path))
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any], name: str = "analysis") -> Self:

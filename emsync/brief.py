@@ -13,7 +13,7 @@ from emsync.emotion.estimator import choose
 from emsync.emotion.plane import SCALE
 from emsync.errors import UsageError, warn
 from emsync.formats.cut_lists import read_cuts
-from emsync.limits import shown
+from emsync.limits import can_be_read_again, shown
 from emsync.music.tonality import TONICS, pitch_class
 from emsync.options import Options, PathLike, check_tempo
 from emsync.video.cuts import Cut, thinned
@@ -103,8 +103,8 @@ def _given(analysis: Analysis | PathLike) -> Analysis:
 
 
 def _can_be_read_again(given: Analysis | PathLike) -> bool:
-    """Return whether reading ``given`` now leaves it to be read later; a missing file does."""
-    return isinstance(given, Analysis) or Path(given).is_file() or not Path(given).exists()
+    """Return whether reading ``given`` now leaves it to be read later."""
+    return isinstance(given, Analysis) or can_be_read_again(Path(given))
 
 
 def apply_options(analysis: Analysis, options: Options) -> Analysis:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from emsync.errors import EmsyncError, InputError, UsageError
 from emsync.files import atomic_write, check_target
-from emsync.limits import shown
+from emsync.limits import quoted, shown
 from emsync.options import Options, Outputs
 from emsync.progress import Progress, silent
 from emsync.targets import make_folder
@@ -81,7 +81,7 @@ def demonstrate(
     foreign = [name for name in held if name not in FILES]
     if foreign or 0 < len(held) < len(FILES):  # a lone clip.mp4 may well be a person's own
         raise UsageError(
-            f"{shown(str(folder), 200)} holds {shown((foreign or held)[0])}, which is of no whole "
+            f"{quoted(folder)} holds {shown((foreign or held)[0])}, which is of no whole "
             "demonstration; choose a new folder"
         )
     for name in FILES:

@@ -23,9 +23,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from emsync.errors import EmsyncError
-from emsync.limits import PATIENCE, shown
+from emsync.limits import PATIENCE, quoted
 from emsync.targets import (
-    SHOWN,
     check_suffix,
     check_target,
     descriptor_of,
@@ -73,7 +72,7 @@ def together() -> Iterator["Together"]:
             raise
         if isinstance(error, BrokenPipeError) and descriptor_of(real_target(outputs.last)) == 1:
             raise  # the reader of the standard output wants no more, nor to be told so
-        name = shown(str(outputs.last), SHOWN)
+        name = quoted(outputs.last)
         raise EmsyncError(f"cannot write {name}: {error.strerror}") from error
     finally:
         outputs.clear()
@@ -365,7 +364,7 @@ def _pour(partial: Path, target: Path) -> None:
         with partial.open("rb") as file:
             while block := file.read(select.PIPE_BUF if is_pipe else 2**20):
                 if is_pipe and not select.select([], [out], [], STALLED)[1]:
-                    raise EmsyncError(f"cannot write {_name(target)}: its reader takes nothing")
+                    raise EmsyncError(f"cannot write {quoted(target)}: its reader takes nothing")
                 while block:
                     block = block[os.write(out, block) :]
     finally:
@@ -383,13 +382,9 @@ def _opened(target: Path) -> int:
                 raise
             if time.monotonic() - began > PATIENCE:
                 raise EmsyncError(
-                    f"cannot write {_name(target)}: nothing reads from the pipe; start its reader"
+                    f"cannot write {quoted(target)}: nothing reads from the pipe; start its reader"
                 ) from error
             time.sleep(0.05)
         else:
             os.set_blocking(out, True)
             return out
-
-
-def _name(target: Path) -> str:
-    return shown(str(target), SHOWN)

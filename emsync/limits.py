@@ -25,6 +25,7 @@ MOST_DOTS, LINE_DOTS = 100_000, 256  # of a TOML file, and of a line: each may b
 MOST_DIGITS = 400  # of a number, which covers every finite float
 PATIENCE = 10.0  # seconds to wait for a pipe
 SHOWN = 60  # characters of a stranger's text in a sentence of ours
+LONGEST_NAME = 200  # characters of a file's name in a sentence of ours
 TURNS = ("LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI")  # directions of writing
 
 _NUMBER = re.compile(
@@ -40,6 +41,16 @@ def shown(value: object, most: int = SHOWN) -> str:
     """
     text = repr(value[: most + 1] if isinstance(value, str | bytes) else value)
     return text if len(text) <= most else text[: most - 3] + "..."
+
+
+def quoted(path: str | os.PathLike[str]) -> str:
+    """Return the name of a file for a message."""
+    return shown(str(path), LONGEST_NAME)
+
+
+def can_be_read_again(path: Path) -> bool:
+    """Return whether ``path`` is no pipe, which is empty once it was read; it may be missing."""
+    return path.is_file() or not path.exists()
 
 
 def one_line(text: str, most: int = 200) -> str:
@@ -91,16 +102,16 @@ def check_file(path: Path, error: type[EmsyncError] = InputError) -> int:
         facts = path.stat()
     except (OSError, ValueError) as reason:
         text = getattr(reason, "strerror", None) or str(reason)
-        raise error(f"cannot read {shown(str(path), 200)}: {text}") from reason
+        raise error(f"cannot read {quoted(path)}: {text}") from reason
     if not stat.S_ISREG(facts.st_mode):
-        raise error(f"cannot read {shown(str(path), 200)}: it is no ordinary file")
+        raise error(f"cannot read {quoted(path)}: it is no ordinary file")
     return facts.st_size
 
 
 def read_bytes(path: Path, most: int = MOST_BYTES, error: type[EmsyncError] = InputError) -> bytes:
     """Return the content of the file or pipe at ``path``; ``error`` says why it cannot be read."""
-    name = shown(str(path), 200)
-    too_many = error(f"cannot read {name}: it has more than {most} bytes, which are too many")
+    name = quoted(path)
+    too_many = f"cannot read {name}: it has more than {most} bytes, which are too many"
     try:
         if path.is_dir():
             raise error(f"cannot read {name}: it is a folder; name a file")
@@ -112,9 +123,7 @@ def read_bytes(path: Path, most: int = MOST_BYTES, error: type[EmsyncError] = In
                 raise error(f"cannot read {name}: it is a device; name a file")
             data = bytearray()
             if stat.S_ISREG(mode) and os.fstat(descriptor).st_size > most:
-                raise error(
-                    f"cannot read {name}: it has more than {most} bytes, which are too many"
-                )
+                raise error(too_many)
             while len(data) <= most:
                 if stat.S_ISFIFO(mode) and not select.select([file], [], [], PATIENCE)[0]:
                     raise error(f"cannot read {name}: nothing came from the pipe")
@@ -127,7 +136,7 @@ def read_bytes(path: Path, most: int = MOST_BYTES, error: type[EmsyncError] = In
         text = getattr(reason, "strerror", None) or str(reason)
         raise error(f"cannot read {name}: {text}") from reason
     if len(data) > most:
-        raise too_many
+        raise error(too_many)
     return bytes(data)
 
 
@@ -137,7 +146,7 @@ def read_text(path: Path, most: int = MOST_BYTES, error: type[EmsyncError] = Inp
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as wrong:
-        name = shown(str(path), 200)
+        name = quoted(path)
         raise error(f"{name} is not a text: byte {wrong.start} is no UTF-8") from wrong
 
 
@@ -145,9 +154,9 @@ def read_json(
     path: Path, most: int = MOST_BYTES, error: type[EmsyncError] = InputError
 ) -> dict[str, Any]:
     """Return the JSON object in the file at ``path``; ``error`` where it holds none."""
-    data = parse_json(read_text(path, most, error), shown(str(path), 200), error)
+    data = parse_json(read_text(path, most, error), quoted(path), error)
     if not isinstance(data, dict):
-        raise error(f"{shown(str(path), 200)} holds no JSON object")
+        raise error(f"{quoted(path)} holds no JSON object")
     return data
 
 
@@ -165,7 +174,7 @@ def read_toml(
     path: Path, most: int = MOST_BYTES, error: type[EmsyncError] = InputError
 ) -> dict[str, Any]:
     """Return the tables of the TOML file at ``path``: no deeper than MOST_DEPTH."""
-    text, name = read_text(path, most, error), shown(str(path), 200)
+    text, name = read_text(path, most, error), quoted(path)
     dots = text.count("."), max((line.count(".") for line in text.splitlines()), default=0)
     if _depth(text) > MOST_DEPTH or dots[0] > MOST_DOTS or dots[1] > LINE_DOTS:
         raise error(f"{name} is not read: its values lie more than {MOST_DEPTH} deep")

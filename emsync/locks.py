@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from emsync.errors import EmsyncError, warn
-from emsync.limits import shown
+from emsync.limits import quoted
 
 
 @contextmanager
@@ -21,7 +21,7 @@ def locked(path: Path, work: str) -> Iterator[None]:
     descriptor = _held(lock)
     if descriptor is None:
         raise EmsyncError(
-            f"another process is {work} {shown(str(path), 200)}; wait for its end, or name another"
+            f"another process is {work} {quoted(path)}; wait for its end, or name another"
         )
     try:
         yield
@@ -45,7 +45,7 @@ def _held(lock: Path) -> int | None:
             return None
         except OSError as error:  # some network file systems
             warn(
-                f"{shown(str(lock.parent), 200)} cannot be locked ({error.strerror}); start no "
+                f"{quoted(lock.parent)} cannot be locked ({error.strerror}); start no "
                 "second process that writes there"
             )
             return descriptor

@@ -13,11 +13,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from emsync.errors import UsageError
-from emsync.limits import shown
+from emsync.limits import quoted, shown
 
 STDOUT = Path("/dev/stdout")
 MOST_LINKS = 40  # that lead from one name to the next
-SHOWN = 200  # characters of a name in a message
 _STANDARD = {"/dev/stdin": 0, "/dev/stdout": 1, "/dev/stderr": 2}
 _DESCRIPTOR = re.compile(r"(?:/dev/fd|/proc/(?:self|thread-self|\d+)/fd)/(\d{1,9})")
 
@@ -60,7 +59,7 @@ def real_folder(path: Path) -> Path:
         return path.resolve()
     except (OSError, RuntimeError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
-        raise UsageError(f"cannot write {shown(str(path), SHOWN)}: {reason}") from error
+        raise UsageError(f"cannot write {quoted(path)}: {reason}") from error
 
 
 def make_folder(path: Path) -> None:
@@ -68,10 +67,10 @@ def make_folder(path: Path) -> None:
     try:
         path.mkdir(parents=True, exist_ok=True)
     except FileExistsError as error:
-        raise UsageError(f"{shown(str(path), SHOWN)} is no folder; name a new one") from error
+        raise UsageError(f"{quoted(path)} is no folder; name a new one") from error
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
-        raise UsageError(f"cannot make the folder {shown(str(path), SHOWN)}: {reason}") from error
+        raise UsageError(f"cannot make the folder {quoted(path)}: {reason}") from error
 
 
 def is_special(target: Path) -> bool:
@@ -92,7 +91,7 @@ def check_target(path: Path) -> None:
     except (OSError, ValueError) as error:  # a name with a null byte is a ValueError
         reason = getattr(error, "strerror", None) or str(error)
     if reason:
-        raise UsageError(f"cannot write {shown(str(path), SHOWN)}: {reason}")
+        raise UsageError(f"cannot write {quoted(path)}: {reason}")
 
 
 def _obstacle(target: Path, path: Path) -> str:
@@ -104,7 +103,7 @@ def _obstacle(target: Path, path: Path) -> str:
         return "it is a folder; name a file in it"
     if not folder.is_dir():
         named = folder if path.is_symlink() else path.parent
-        return f"there is no folder {shown(str(named), SHOWN)}; make it first"
+        return f"there is no folder {quoted(named)}; make it first"
     try:
         facts = target.lstat()
     except FileNotFoundError:
@@ -170,11 +169,9 @@ def check_apart(outputs: Iterable[Path], inputs: Mapping[str, Path | Iterable[Pa
         if key is None:
             continue
         if key in read:
-            raise UsageError(
-                f"{shown(str(path), SHOWN)} is {read[key]} itself; choose another name"
-            )
+            raise UsageError(f"{quoted(path)} is {read[key]} itself; choose another name")
         if key in written:
-            both = " and ".join(shown(str(p), SHOWN) for p in (written[key], path))
+            both = " and ".join(quoted(p) for p in (written[key], path))
             raise UsageError(f"two outputs have the same name or file: {both}")
         written[key] = path
 

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emsync.errors import InputError
-from emsync.limits import one_line, read_text, shown
+from emsync.limits import one_line, quoted, read_text, shown
 from emsync.music.ridge import Ridge
 
 MOST_MOODS = 2000  # that are told apart; Last.fm's are some hundred
@@ -85,7 +85,7 @@ def read_labels(path: Path) -> dict[str, Labels]:
             return {row["path"]: _own(row) for row in rows}
     except (KeyError, ValueError) as error:
         reason = _column(error)
-        raise InputError(f"{shown(str(path), 200)} is not a table of labels: {reason}") from error
+        raise InputError(f"{quoted(path)} is not a table of labels: {reason}") from error
     facts = read_index(path)
     felt = valences(facts)
     labels = {}
@@ -110,7 +110,7 @@ def read_index(path: Path) -> dict[str, Facts]:
         }
     except (KeyError, TypeError, ValueError) as error:
         reason = _column(error)
-        raise InputError(f"{shown(str(path), 200)} is not an index of songs: {reason}") from error
+        raise InputError(f"{quoted(path)} is not an index of songs: {reason}") from error
 
 
 def _column(error: Exception) -> str:

@@ -26,7 +26,7 @@ from emsync.data.songs import Named, find_songs, read_song
 from emsync.data.store import MOST_BYTES, Song, end_of, read_songs
 from emsync.errors import EmsyncError, InputError, UsageError
 from emsync.files import atomic_write
-from emsync.limits import check_file, parse_json, read_bytes, read_json, shown
+from emsync.limits import check_file, parse_json, quoted, read_bytes, read_json, shown
 from emsync.locks import locked
 from emsync.music.statistics import density
 from emsync.options import FASTEST, SLOWEST
@@ -127,8 +127,7 @@ def _begin(out: Path, head: dict[str, Any]) -> None:
         for name in FILES:
             if os.path.lexists(out / name):
                 raise UsageError(
-                    f"{shown(str(out), 200)} holds a {name!r} that is of no store; prepare into a "
-                    "new folder"
+                    f"{quoted(out)} holds a {name!r} that is of no store; prepare into a new folder"
                 )
     else:
         was = read_json(out / "store.json")

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from emsync import plugins
 from emsync.data.labels import Scale
 from emsync.errors import InputError
-from emsync.limits import check_file, parse_json, read_bytes, read_json, shown
+from emsync.limits import check_file, parse_json, quoted, read_bytes, read_json, shown
 from emsync.music.piece import CLASSES
 from emsync.options import check_tempo
 from emsync.plugins import build_plugin
@@ -63,7 +63,7 @@ class Store:
     @classmethod
     def open(cls, folder: Path) -> Self:
         """Open what ``prepare`` wrote; InputError when it is missing, unfinished or broken."""
-        name = shown(str(folder), 200)
+        name = quoted(folder)
         if not (folder / "store.json").exists():
             raise InputError(
                 f"{name} is not a store: it has no store.json; make one with `emsync prepare`"

@@ -14,7 +14,7 @@ import numpy as np
 from emsync.emotion.estimator import Feeling, Span, mean
 from emsync.emotion.plane import check_affect, mixture_mean, named, parse_emotion
 from emsync.errors import InputError, UsageError
-from emsync.limits import SHOWN, one_line, read_text, shown
+from emsync.limits import SHOWN, can_be_read_again, one_line, quoted, read_text, shown
 from emsync.video.cuts import Cut
 
 SHORTEST_STATE = 4.0  # seconds that a state lasts: music that changes sooner flickers
@@ -109,7 +109,7 @@ def whole_feeling(arc: Sequence[State]) -> Feeling | None:
 
 def check_arc(path: Path) -> None:
     """Refuse an arc file that cannot be read for a film of any length; a pipe is left for later."""
-    if path.is_file() or not path.exists():
+    if can_be_read_again(path):
         read_arc(path, math.inf)
 
 
@@ -119,7 +119,7 @@ def read_arc(path: Path, duration: float) -> tuple[State, ...]:
     Its columns are ``time,valence,arousal`` or ``time,emotion``, times in seconds, ascending. Each
     row holds until the next; the first from the start. InputError names the line that is off.
     """
-    rows, name = _rows(path), shown(str(path), 200)
+    rows, name = _rows(path), quoted(path)
     points = [_point(row, f"{name}, line {line}", duration) for line, row in rows]
     if not points:
         raise InputError(f"{name} holds no row; give it a time and a feeling a line")
@@ -136,7 +136,7 @@ def read_arc(path: Path, duration: float) -> tuple[State, ...]:
 
 def _rows(path: Path) -> list[tuple[int, dict[str, str]]]:
     """Return the number and the cells of each line of a CSV file."""
-    text, name = read_text(path, MOST_BYTES), shown(str(path), 200)
+    text, name = read_text(path, MOST_BYTES), quoted(path)
     reader = csv.DictReader(StringIO(text), skipinitialspace=True, strict=True)
     try:
         columns = {str(name).strip() for name in reader.fieldnames or ()}

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from emsync.errors import InputError, warn
 from emsync.formats.smf_repair import Repaired, repair
-from emsync.limits import read_bytes, shown
+from emsync.limits import quoted, read_bytes
 from emsync.music.piece import Piece, Score, from_score
 from emsync.music.ticks import tick_seconds
 
@@ -29,7 +29,7 @@ class MidiFile:
 
 def load(path: Path) -> MidiFile:
     """Return the MIDI file at ``path``; InputError, with the reason, when it is none."""
-    name, content = shown(str(path), 200), read_bytes(path, MOST_BYTES)
+    name, content = quoted(path), read_bytes(path, MOST_BYTES)
     if not content.startswith((b"MThd", b"RIFF")):
         raise InputError(f"{name} is not a MIDI file: it does not begin with 'MThd'; give a .mid")
     try:
@@ -46,7 +46,7 @@ def read_score(path: Path) -> Score:
         plural = "s" * (endless > 1)
         found.append(f"{endless} note{plural} without an end, left out")
     if found:
-        warn(f"{shown(str(path), 200)} was repaired; it holds {'; '.join(found)}"[:500])
+        warn(f"{quoted(path)} was repaired; it holds {'; '.join(found)}"[:500])
     return file.score
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from emsync.errors import AssetError
-from emsync.limits import check_file, parse_json, shown
+from emsync.limits import check_file, parse_json, quoted, shown
 
 SCALE = ".scale"  # after the name of a matrix in int8: the tensor of its rows' scales
 BYTES = {"F64": 8, "F32": 4, "F16": 2, "BF16": 2, "I8": 1}  # of the kinds that are read
@@ -21,7 +21,7 @@ def check_weights(path: Path, shapes: Mapping[str, Shape]) -> None:
     A matrix in int8 must have the scales of its rows beside it. FileNotFoundError where there is
     no file.
     """
-    name = shown(str(path), 200)
+    name = quoted(path)
     found = read_header(path)
     wanted = dict(shapes)
     for key, (kind, shape) in found.items():
@@ -46,7 +46,7 @@ def read_header(path: Path) -> dict[str, tuple[str, Shape]]:
     """Return {name: (kind, shape)} of a safetensors file whose sizes add up to its own."""
     if not path.exists():
         raise FileNotFoundError(path)
-    size, name = check_file(path, AssetError), f"the weights {shown(str(path), 200)}"
+    size, name = check_file(path, AssetError), f"the weights {quoted(path)}"
     with path.open("rb") as file:
         length = int.from_bytes(file.read(8), "little")
         if not 2 <= length <= min(LARGEST_HEADER, size - 8):

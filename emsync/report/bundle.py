@@ -25,7 +25,7 @@ from emsync.formats.cut_lists import check_writable, write_cuts
 from emsync.formats.labels import ScoreLabels
 from emsync.formats.markers import write_markers
 from emsync.formats.musicxml import write_musicxml
-from emsync.limits import read_json, shown
+from emsync.limits import quoted, read_json, shown
 from emsync.music.piece import CLASSES, Score
 from emsync.report.page import write_html
 from emsync.report.picture import write_png
@@ -92,7 +92,7 @@ def check_bundle(folder: Path, film: Film, force: bool = False) -> None:
     and is no bundle, is one of another film, or has a file of a bundle's name that no bundle wrote.
     AssetError where no preview of ``film`` can be made.
     """
-    name, place = shown(str(folder), 200), real_folder(folder)
+    name, place = quoted(folder), real_folder(folder)
     if place.is_dir():
         if not os.access(place, os.W_OK | os.X_OK):
             raise UsageError(f"the folder {name} is not writable; choose a new folder")

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from emsync.errors import InputError
-from emsync.limits import shown
+from emsync.limits import quoted
 
 if TYPE_CHECKING:
     from av.audio.frame import AudioFrame
@@ -20,7 +20,7 @@ MOST_HOURS = 6
 
 def checked(path: Path, frames: Iterable["AudioFrame"]) -> Iterator["AudioFrame"]:
     """Yield ``frames`` of a file; InputError at one that cannot be, or after MOST_HOURS."""
-    name, seconds = shown(str(path), 200), 0.0
+    name, seconds = quoted(path), 0.0
     for frame in frames:
         rate, channels = frame.sample_rate, len(frame.layout.channels)
         if not RATES[0] <= rate <= RATES[1]:

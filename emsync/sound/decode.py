@@ -10,7 +10,7 @@ import numpy as np
 
 from emsync.arrays import Float32s
 from emsync.errors import InputError, warn
-from emsync.limits import shown
+from emsync.limits import quoted
 from emsync.signals import HOP, SAMPLE_RATE
 from emsync.sound.audio import OUTPUT_RATE, Audio
 from emsync.sound.blocks import BLOCK, Made
@@ -56,7 +56,7 @@ def check_sound(film: Film, track: int | None = None) -> None:
         sound = film_sound(film, OUTPUT_RATE, track)
         with_sound = None if sound is None else next(iter(sound.make()), None)
         if with_sound is None:
-            raise InputError(f"{shown(str(film.path), 200)} holds no sound that can be heard")
+            raise InputError(f"{quoted(film.path)} holds no sound that can be heard")
 
 
 def own_sound(path: Path, rate: int) -> Audio:
@@ -68,7 +68,7 @@ def own_sound(path: Path, rate: int) -> Audio:
         has_pictures = bool(picture_streams(container))
         if not container.streams.audio:
             raise InputError(
-                f"{shown(str(path), 200)} holds no sound; give audio, a film with sound, or MIDI"
+                f"{quoted(path)} holds no sound; give audio, a film with sound, or MIDI"
             )
         tracks = heard_tracks(path, container, None)
     start, joins = _clock(open_film(path)) if has_pictures else (Fraction(0), None)
@@ -240,7 +240,7 @@ def _frames(path: Path, found: Iterable["Packet[Any]"]) -> Iterator["AudioFrame"
     """Yield the frames of a sound stream; a damaged one is left out, as players do."""
     import av
 
-    name, reason, heard, told = shown(str(path), 200), "", False, False
+    name, reason, heard, told = quoted(path), "", False, False
     for packet in found:
         try:
             frames = cast("list[AudioFrame]", packet.decode())

@@ -12,7 +12,7 @@ import numpy as np
 
 from emsync.errors import EmsyncError, UsageError, warn
 from emsync.files import atomic_write, check_target
-from emsync.limits import shown
+from emsync.limits import quoted, shown
 from emsync.options import KeepAudio
 from emsync.sound.audio import OUTPUT_RATE
 from emsync.sound.blocks import BLOCK, Made, Reader, Sound
@@ -20,6 +20,7 @@ from emsync.sound.carry import Extras, of_stream, tags_of
 from emsync.sound.decode import check_sound, film_sound
 from emsync.sound.matroska import PLACEHOLDER, display_size, write_display_size
 from emsync.sound.mixing import duck, mix
+from emsync.targets import check_apart
 from emsync.video.film import (
     FORMATS,
     Film,
@@ -67,8 +68,7 @@ def check_mux(film: Film, output: Path) -> None:
             f"cannot write a film as {output.name!r}; end its name with one of {known}"
         )
     check_target(output)
-    if output.exists() and output.samefile(film.path):
-        raise UsageError(f"{str(output)!r} is the film itself; choose another name")
+    check_apart([output], {"the film": film.path})
     if suffix not in film.suffixes:
         fitting = " or ".join(film.suffixes)
         raise UsageError(
@@ -86,7 +86,7 @@ def check_mux(film: Film, output: Path) -> None:
 def check_kept(film: Film, keep_audio: KeepAudio, track: int | None = None) -> None:
     """Refuse, before any work is done for it, a sound of the film that could not be kept."""
     if track is not None and not film.has_audio:
-        raise UsageError(f"{shown(str(film.path), 200)} has no sound track {track}; it is silent")
+        raise UsageError(f"{quoted(film.path)} has no sound track {track}; it is silent")
     if keep_audio != "replace" or track is not None:
         check_sound(film, track)
 
@@ -134,8 +134,8 @@ def copy_film(
             if isinstance(error, OSError):  # of the disk: atomic_write reports it
                 raise
             raise EmsyncError(
-                f"cannot copy the pictures of {shown(str(film.path), 200)} into "
-                f"{shown(str(output), 200)}: {error.strerror}"
+                f"cannot copy the pictures of {quoted(film.path)} into "
+                f"{quoted(output)}: {error.strerror}"
             ) from error
 
 

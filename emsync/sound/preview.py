@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from emsync.errors import AssetError, EmsyncError, warn
 from emsync.files import atomic_write
-from emsync.limits import shown
+from emsync.limits import quoted, shown
 from emsync.sound.blocks import Sound
 from emsync.sound.mux import SoundWriter, copy_film, new_film
 from emsync.video.film import Film, frames, moving_picture, opened
@@ -68,7 +68,7 @@ def write_preview(
             if isinstance(error, OSError):  # of the disk: atomic_write reports it
                 raise
             raise EmsyncError(
-                f"cannot encode a preview of {shown(str(film.path), 200)}: {error.strerror}"
+                f"cannot encode a preview of {quoted(film.path)}: {error.strerror}"
             ) from error
     warn(
         f"browsers do not play the {film.codec} pictures ({_pixels(film)}) of "
@@ -101,7 +101,7 @@ def _encoder(film: Film) -> _Encoder:
             continue
         return encoder
     raise AssetError(
-        f"{shown(str(film.path), 200)} has {film.codec} pictures, and no encoder for a preview is "
+        f"{quoted(film.path)} has {film.codec} pictures, and no encoder for a preview is "
         "installed; convert it to H.264 first"
     )
 

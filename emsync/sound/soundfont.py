@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emsync.errors import AssetError, warn
-from emsync.limits import shown
+from emsync.limits import quoted, shown
 
 DRUM_BANK = 128
 STROKE = 127  # the velocity that the part is written for
@@ -87,7 +87,7 @@ class Zone(NamedTuple):
 
 def read_soundfont(path: Path) -> SoundFont:
     """Return the font at ``path``; AssetError where it is none, or is cut off or broken."""
-    name = shown(str(path), 200)
+    name = quoted(path)
     try:
         if not stat.S_ISREG(mode := path.stat().st_mode) and not stat.S_ISDIR(mode):
             raise AssetError(f"cannot read the sound font {name}: it is no regular file")
@@ -270,7 +270,7 @@ def write_part(
     zones = list(find_zones(font, bank, program))
     if not zones:
         what = "drums" if bank == DRUM_BANK else f"program {program + 1}"
-        warn(f"the sound font {shown(str(font.path), 200)} has no {what}; their notes are silent")
+        warn(f"the sound font {quoted(font.path)} has no {what}; their notes are silent")
     with font.path.open("rb") as file:
         for zone in zones:
             keys = [k for k in wanted if zone.low <= k <= zone.high and layers[k] < LAYERS]
@@ -284,7 +284,7 @@ def write_part(
                 total += len(data)
                 if total > MOST_SAMPLES:
                     raise AssetError(
-                        f"the sound font {shown(str(font.path), 200)} is not played: one "
+                        f"the sound font {quoted(font.path)} is not played: one "
                         "instrument of it has too many samples; choose another"
                     )
                 place = (at[0], at[-1], data, loop, own_rate, key, tune)
@@ -370,7 +370,7 @@ def _decoded(font: SoundFont, file: BinaryIO, start: int, end: int) -> NDArray[n
                 if sum(map(len, pieces)) > MOST_FRAMES:
                     break
     except (av.FFmpegError, IndexError, ValueError):
-        name = shown(str(font.path), 200)
+        name = quoted(font.path)
         warn(f"samples of the sound font {name} are damaged; they sound in part, or not at all")
     return np.concatenate(pieces) if pieces else np.zeros(0, np.int16)
 

@@ -23,7 +23,7 @@ from emsync.files import check_suffix, check_target
 from emsync.formats.general_midi import DRUM_CHANNEL, EXPRESSION, PAN, VOLUME
 from emsync.formats.smf import MOST_HOURS, read_score
 from emsync.isolated import isolated
-from emsync.limits import shown
+from emsync.limits import quoted
 from emsync.options import PathLike
 from emsync.sound.audio import OUTPUT_RATE, Audio, finish_in_place, whole
 from emsync.sound.blocks import Made
@@ -156,7 +156,7 @@ def check_soundfont(path: Path) -> SoundFont:
     try:
         status = path.stat()
     except OSError as error:
-        name = shown(str(path), 200)
+        name = quoted(path)
         raise AssetError(f"cannot read the sound font {name}: {error.strerror}") from error
     return _checked(path.absolute(), status.st_mtime_ns, status.st_size)
 
@@ -170,9 +170,7 @@ def _checked(path: Path, changed: int, size: int) -> SoundFont:
     """
     font = read_soundfont(path)
     if path != default_soundfont() and _fluidsynth() is not None:
-        isolated(
-            try_fluidsynth, path, name=f"the sound font {shown(str(path), 200)}", error=AssetError
-        )
+        isolated(try_fluidsynth, path, name=f"the sound font {quoted(path)}", error=AssetError)
     return font
 
 
@@ -315,7 +313,7 @@ def _symusic(part: _Part, font: SoundFont, rate: int) -> Iterator[Any]:
         try:
             yield Synthesizer(file, rate, 0)
         except (RuntimeError, ValueError) as error:
-            name = shown(str(font.path), 200)
+            name = quoted(font.path)
             raise AssetError(f"symusic cannot play the sound font {name}: {error}") from error
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from emsync.errors import InputError, UsageError, warn
-from emsync.limits import one_line, shown
+from emsync.limits import one_line, quoted
 
 if TYPE_CHECKING:
     from av.audio.stream import AudioStream
@@ -30,7 +30,7 @@ def choose(path: Path, container: "InputContainer", wanted: int | None = None) -
     there is no such track, InputError where there is none that can be decoded.
     """
     streams = container.streams.audio
-    name = shown(str(path), 200)
+    name = quoted(path)
     if not streams:
         raise InputError(f"{name} holds no sound")
     listed = "; ".join(f"{i}: {describe(stream)}" for i, stream in enumerate(streams))

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from emsync.data.crops import LABELS, SHARE, Cropping
 from emsync.errors import UsageError
-from emsync.limits import read_toml, shown
+from emsync.limits import quoted, read_toml, shown
 from emsync.model.attention import ATTENTIONS
 from emsync.model.transformer import ModelConfig
 from emsync.settings import Within, arguments, build, check
@@ -93,7 +93,7 @@ class TrainConfig:
     @classmethod
     def load(cls, path: Path) -> "TrainConfig":
         """Read a TOML file; UsageError names a key that is not a setting, or its wrong value."""
-        settings, name = read_toml(path), shown(str(path), 200)
+        settings, name = read_toml(path), quoted(path)
         model = _table(settings, "model", name)
         cropping = _table(settings, "cropping", name)
         if "vocab_size" in model:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from emsync.errors import InputError, warn
-from emsync.limits import shown
+from emsync.limits import quoted
 
 if TYPE_CHECKING:
     from av.container import InputContainer
@@ -66,15 +66,10 @@ def check_complete(path: Path, readable: float, declared: float, what: str = "re
         return
     if readable < ENOUGH * declared:
         raise InputError(
-            f"{named(path)} is cut off or damaged: it declares {declared:.1f} s, and only "
+            f"{quoted(path)} is cut off or damaged: it declares {declared:.1f} s, and only "
             f"{readable:.1f} s can be {what}; fetch it again"
         )
     warn(
-        f"{named(path)} declares {declared:.1f} s, of which the first {readable:.1f} s can be "
+        f"{quoted(path)} declares {declared:.1f} s, of which the first {readable:.1f} s can be "
         f"{what}; the music is for these"
     )
-
-
-def named(path: Path) -> str:
-    """Return the name of a film for a message."""
-    return shown(str(path), 200)

@@ -22,7 +22,7 @@ import numpy as np
 
 from emsync.arrays import Seconds
 from emsync.errors import InputError, warn
-from emsync.video.complete import named
+from emsync.limits import quoted
 from emsync.video.hdr import IPT
 from emsync.video.media import (
     continued,
@@ -99,9 +99,8 @@ def open_film(path: str | os.PathLike[str]) -> Film:
         else:
             duration, times = timing.duration, timing.times
         if read.first.colorspace == IPT or stream.codec_context.codec_tag in DOLBY:
-            warn(
-                f"{named(path)} has Dolby Vision's colours, which are not read: its mood is a guess"
-            )
+            colours = "Dolby Vision's colours, which are not read: its mood is a guess"
+            warn(f"{quoted(path)} has {colours}")
         return Film(
             path,
             duration,

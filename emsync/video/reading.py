@@ -15,12 +15,12 @@ from numpy.typing import NDArray
 
 from emsync.arrays import Ticks
 from emsync.errors import warn
+from emsync.limits import quoted
 from emsync.video.complete import (
     SLACK,
     check_complete,
     declared_duration,
     declares_pictures,
-    named,
 )
 from emsync.video.discontinuities import confirmed
 from emsync.video.media import (
@@ -77,7 +77,7 @@ def read_packets(path: Path, container: "InputContainer", stream: "VideoStream")
     _check_length(path, container, stream, read)
     if read.joins:
         many = f"jump {len(read.joins)} times" if len(read.joins) > 1 else "jump once"
-        warn(f"the timestamps of {named(path)} {many}; the film goes on there without a gap")
+        warn(f"the timestamps of {quoted(path)} {many}; the film goes on there without a gap")
     return read
 
 
@@ -136,12 +136,12 @@ def _in_decoded_order(path: Path, read: Reading, usual: int) -> Reading:
     if order is None or not len(order):
         return read
     if (read.shown == UNKNOWN).all():
-        warn(f"{named(path)} does not say when its pictures are shown; they are counted")
+        warn(f"{quoted(path)} does not say when its pictures are shown; they are counted")
     elif (read.shown == UNKNOWN).any():
-        warn(f"{named(path)} does not say when some pictures are shown; they follow each other")
+        warn(f"{quoted(path)} does not say when some pictures are shown; they follow each other")
     else:
         warn(
-            f"the timestamps of {named(path)} are of decoding, not of showing; its pictures "
+            f"the timestamps of {quoted(path)} are of decoding, not of showing; its pictures "
             "are put in their order"
         )
     unknown = np.full(len(again.shown), UNKNOWN)
@@ -161,7 +161,7 @@ def _from_first_picture(path: Path, read: Reading) -> Reading:
     lost = (read.shown < start) | (np.arange(len(read.shown)) < at[0])
     if not lost.any():
         return read
-    warn(f"the first pictures of {named(path)} cannot be decoded and are left out")
+    warn(f"the first pictures of {quoted(path)} cannot be decoded and are left out")
     columns = (read.shown, read.decoded, read.lengths, read.hidden)
     shown, decoded, lengths, hidden = (column[~lost] for column in columns)
     numbers = frozenset(np.flatnonzero(lost).tolist())

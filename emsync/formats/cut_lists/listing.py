@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Self
 
 from emsync.errors import InputError, UsageError, warn
-from emsync.limits import parse_number, read_bytes, shown
+from emsync.limits import parse_number, quoted, read_bytes, shown
 from emsync.video.cuts import Cut
 from emsync.video.timecode import Timecode
 
@@ -57,7 +57,7 @@ class Listing:
     @property
     def name(self) -> str:
         """The file, quoted for a message."""
-        return shown(str(self.path), 200)
+        return quoted(self.path)
 
     @cached_property
     def lines(self) -> list[str]:
@@ -165,7 +165,7 @@ def since(begin: str, code: Timecode) -> Fraction:
 
 def _decode(data: bytes, path: Path) -> str:
     """Return ``data`` as text, by its mark, as UTF-8, or as what Windows writes."""
-    name = shown(str(path), 200)
+    name = quoted(path)
     for mark, encoding in _MARKS:
         if data.startswith(mark):
             return data.decode(encoding, "replace")
