@@ -28,7 +28,8 @@ from emsync.sound.blocks import Sound
 from emsync.sound.mixing import duck, mix
 from emsync.sound.mux import check_mux, soundtrack
 from emsync.sound.synthesis import TAIL, default_soundfont, synthesize, synthesizer_name
-from emsync.video.film import Timing, open_film
+from emsync.video.film import open_film
+from emsync.video.timing import Timing
 
 RATE = 44100
 CLIPS = (  # one for each kind of container and pictures

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from emsync.errors import UsageError
 from emsync.limits import one_line, shown
 from emsync.video.discontinuities import Continuity
-from emsync.video.film import continued, continuity, stated
+from emsync.video.media import continued, continuity, stated
 from emsync.video.timecode import Timecode
 
 if TYPE_CHECKING:

@@ -16,15 +16,8 @@ from emsync.sound.audio import OUTPUT_RATE, Audio
 from emsync.sound.blocks import BLOCK, Made
 from emsync.sound.bounds import checked
 from emsync.sound.tracks import heard_tracks
-from emsync.video.film import (
-    Film,
-    continued,
-    continuity,
-    open_film,
-    opened,
-    packets,
-    picture_streams,
-)
+from emsync.video.film import Film, open_film
+from emsync.video.media import continued, continuity, opened, packets, picture_streams
 
 if TYPE_CHECKING:
     from av.audio.frame import AudioFrame

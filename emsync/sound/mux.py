@@ -21,18 +21,9 @@ from emsync.sound.decode import check_sound, film_sound
 from emsync.sound.matroska import PLACEHOLDER, display_size, write_display_size
 from emsync.sound.mixing import duck, mix
 from emsync.targets import check_apart
-from emsync.video.film import (
-    FORMATS,
-    Film,
-    Timing,
-    copy_stream,
-    moving_picture,
-    opened,
-    packets,
-    reopened,
-    timed,
-    timing_of,
-)
+from emsync.video.film import FORMATS, Film, copy_stream, reopened, timing_of
+from emsync.video.media import moving_picture, opened, packets
+from emsync.video.timing import Timing, timed
 
 if TYPE_CHECKING:
     from av.audio.stream import AudioStream

@@ -10,7 +10,8 @@ from emsync.files import atomic_write
 from emsync.limits import quoted, shown
 from emsync.sound.blocks import Sound
 from emsync.sound.mux import SoundWriter, copy_film, new_film
-from emsync.video.film import Film, frames, moving_picture, opened
+from emsync.video.film import Film, frames
+from emsync.video.media import moving_picture, opened
 
 if TYPE_CHECKING:
     from av.video.frame import VideoFrame

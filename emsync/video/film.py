@@ -25,25 +25,16 @@ from emsync.errors import InputError, warn
 from emsync.limits import quoted
 from emsync.video.hdr import IPT
 from emsync.video.media import (
-    continued,
-    continuity,
     decode,
     moving_picture,
     only_a_picture,
     opened,
     packets,
-    picture_streams,
     stated,
 )
 from emsync.video.rates import nominal_rate
 from emsync.video.reading import read_packets, timing_of_packets
 from emsync.video.timing import Timing, timed
-
-__all__ = [
-    "FORMATS", "Film", "Timing", "continued", "continuity", "copy_stream", "frames",
-    "moving_picture", "open_film", "opened", "packets", "picture_streams", "reopened", "stated",
-    "timed", "timing_of", "until",
-]  # fmt: skip
 
 if TYPE_CHECKING:
     from av.container import InputContainer, OutputContainer
