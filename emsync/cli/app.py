@@ -21,7 +21,7 @@ import emsync
 from emsync.cli.common import notes, plain_line
 from emsync.cli.help import App, answer
 from emsync.errors import EmsyncError, UsageError
-from emsync.limits import shown
+from emsync.limits import quoted
 
 app = App(
     name="emsync",
@@ -89,9 +89,9 @@ def _in_words(error: OSError) -> str:
     """Return what the system refused, and where; without a name it is often a temporary file."""
     reason = error.strerror or str(error)
     if error.filename:
-        return f"{reason}: {shown(os.fsdecode(error.filename), 200)}"
+        return f"{reason}: {quoted(os.fsdecode(error.filename))}"
     if error.errno in (errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", None)):
-        place = shown(tempfile.gettempdir(), 200)
+        place = quoted(tempfile.gettempdir())
         return f"{reason}; for temporary files, in {place}, another folder can be named in TMPDIR"
     return reason
 

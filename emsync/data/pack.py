@@ -19,7 +19,7 @@ from typing import Annotated, BinaryIO
 
 from emsync.errors import EmsyncError, InputError, UsageError
 from emsync.files import together
-from emsync.limits import read_json, shown
+from emsync.limits import quoted, read_json, shown
 from emsync.settings import Within, build
 from emsync.targets import check_apart
 
@@ -136,7 +136,7 @@ def _cut(stream: Iterator[bytes], out: Path, most: int) -> list[Part]:
 def _read_index(pieces: Path) -> tuple[list[Part], list[Part]]:
     if not (pieces / INDEX).exists():
         raise InputError(f"{str(pieces)!r} has no {INDEX}")
-    index, name = read_json(pieces / INDEX), f"{shown(str(pieces / INDEX), 200)} is not sound: "
+    index, name = read_json(pieces / INDEX), f"{quoted(pieces / INDEX)} is not sound: "
     lists = [index.get(key) for key in ("files", "pieces")]
     if not all(isinstance(rows, list) for rows in lists):
         raise InputError(f"{name}it has no lists of files and pieces")

@@ -29,7 +29,7 @@ from emsync.files import atomic_write
 from emsync.limits import check_file, parse_json, quoted, read_bytes, read_json, shown
 from emsync.locks import locked
 from emsync.music.statistics import density
-from emsync.options import FASTEST, SLOWEST
+from emsync.options import check_tempo
 from emsync.progress import Progress, silent
 from emsync.targets import check_apart, make_folder
 from emsync.tokens import Tokenizer
@@ -66,10 +66,8 @@ def prepare(
     there is one: a bar is then as long in every song, which a small model learns in a fraction of
     the time.
     """
-    if tempo is not None and not SLOWEST <= tempo <= FASTEST:
-        raise UsageError(
-            f"a tempo of {tempo:g} is outside {SLOWEST:g} to {FASTEST:g} beats a minute"
-        )
+    if tempo is not None:
+        check_tempo(tempo)
     if workers is not None and workers < 1:
         raise UsageError(f"workers is {workers}; choose 1 or more")
     if labels is not None:

@@ -17,7 +17,7 @@ from emsync.analysis import Analysis
 from emsync.conditioning import Conditioner, Floats, Targets
 from emsync.errors import AssetError, EmsyncError, UsageError
 from emsync.files import together
-from emsync.limits import read_json, shown
+from emsync.limits import quoted, read_json, shown
 from emsync.model.int8.quantize import quantized
 from emsync.model.transformer import EventTransformer, ModelConfig
 from emsync.model.weights import SCALE, check_weights
@@ -140,7 +140,7 @@ class Composer:
         """
         folder = find_checkpoint(name)
         config = read_config(folder)
-        place = f"{shown(str(folder / 'config.json'), 200)} is not valid: "
+        place = f"{quoted(folder / 'config.json')} is not valid: "
         try:
             tokenizer = plugins.build_plugin(plugins.TOKENIZERS, config["tokenizer"], Tokenizer)
             conditioners = [

@@ -13,7 +13,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from emsync.errors import AssetError, EmsyncError, UsageError
-from emsync.limits import check_file, read_json, shown
+from emsync.limits import check_file, quoted, read_json, shown
 from emsync.model.composer import Composer, load_weights
 from emsync.model.transformer import EventTransformer
 from emsync.settings import Within, build
@@ -87,7 +87,7 @@ def restore(
     """Bring back what ``save`` wrote to ``out``; None if it holds no run."""
     if not has_run(out):
         return None
-    was, name = read_json(out / "train.json", error=AssetError), shown(str(out / "train.json"), 200)
+    was, name = read_json(out / "train.json", error=AssetError), quoted(out / "train.json")
     if not isinstance(was.get("config"), dict):
         raise AssetError(f"{name} is damaged: it has no settings; train into a new folder")
     if (before := was["config"].get("optimizer")) != config.optimizer:
