@@ -1,5 +1,7 @@
 """Sound as a file, in the kind that its name ends with."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
@@ -48,15 +50,22 @@ def write_audio(sound: Sound, path: Path) -> None:
     if kind is None:
         write_wav(sound, path)
         return
+
+    with atomic_write(path) as part, in_words(f"cannot encode {str(path)!r}"):
+        _encode(sound, part, kind)
+
+
+@contextmanager
+def in_words(failure: str) -> Iterator[None]:
+    """Raise what FFmpeg cannot write as an EmsyncError that begins with ``failure``."""
     import av
 
-    with atomic_write(path) as part:
-        try:
-            _encode(sound, part, kind)
-        except av.FFmpegError as error:
-            if isinstance(error, OSError):  # of the disk: atomic_write reports it
-                raise
-            raise EmsyncError(f"cannot encode {str(path)!r}: {error.strerror}") from error
+    try:
+        yield
+    except av.FFmpegError as error:
+        if isinstance(error, OSError):  # of the disk: atomic_write reports it
+            raise
+        raise EmsyncError(f"{failure}: {error.strerror}") from error
 
 
 def _encode(sound: Sound, path: Path, kind: _Kind) -> None:

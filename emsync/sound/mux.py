@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import numpy as np
 
-from emsync.errors import EmsyncError, UsageError, warn
+from emsync.errors import UsageError, warn
 from emsync.files import atomic_write, check_target
 from emsync.limits import quoted, shown
 from emsync.options import KeepAudio
@@ -18,6 +18,7 @@ from emsync.sound.audio import OUTPUT_RATE
 from emsync.sound.blocks import BLOCK, Made, Reader, Sound
 from emsync.sound.carry import Extras, of_stream, tags_of
 from emsync.sound.decode import check_sound, film_sound
+from emsync.sound.encode import in_words
 from emsync.sound.matroska import PLACEHOLDER, display_size, write_display_size
 from emsync.sound.mixing import duck, mix
 from emsync.targets import check_apart
@@ -116,18 +117,9 @@ def copy_film(
     film: Film, sound: Sound, output: Path, progress: Callable[[float], None] | None = None
 ) -> list[str]:
     """Do what ``mux`` does; return in words what is left out."""
-    import av
-
-    with atomic_write(output) as part:
-        try:
-            return _write_film(film, timing_of(film), sound, part, progress or (lambda _: None))
-        except av.FFmpegError as error:
-            if isinstance(error, OSError):  # of the disk: atomic_write reports it
-                raise
-            raise EmsyncError(
-                f"cannot copy the pictures of {quoted(film.path)} into "
-                f"{quoted(output)}: {error.strerror}"
-            ) from error
+    failure = f"cannot copy the pictures of {quoted(film.path)} into {quoted(output)}"
+    with atomic_write(output) as part, in_words(failure):
+        return _write_film(film, timing_of(film), sound, part, progress or (lambda _: None))
 
 
 @contextmanager

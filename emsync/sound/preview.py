@@ -5,13 +5,13 @@ from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from emsync.errors import AssetError, EmsyncError, warn
+from emsync.errors import AssetError, warn
 from emsync.files import atomic_write
 from emsync.limits import quoted, shown
 from emsync.sound.blocks import Sound
+from emsync.sound.encode import in_words
 from emsync.sound.mux import SoundWriter, copy_film, new_film
 from emsync.video.film import Film, frames
-from emsync.video.media import moving_picture, opened
 
 if TYPE_CHECKING:
     from av.video.frame import VideoFrame
@@ -57,22 +57,14 @@ def write_preview(
     film: Film, sound: Sound, output: Path, progress: Callable[[float], None]
 ) -> None:
     """Write ``film`` with ``sound``; a warning tells where the pictures are encoded for it."""
-    import av
-
     if _copied_into(film) == output.suffix:
         copy_film(film, sound, output, progress)
         return
-    with atomic_write(output) as part:
-        try:
-            size = _encode(film, sound, part, progress)
-        except av.FFmpegError as error:
-            if isinstance(error, OSError):  # of the disk: atomic_write reports it
-                raise
-            raise EmsyncError(
-                f"cannot encode a preview of {quoted(film.path)}: {error.strerror}"
-            ) from error
+    failure = f"cannot encode a preview of {quoted(film.path)}"
+    with atomic_write(output) as part, in_words(failure):
+        size = _encode(film, sound, part, progress)
     warn(
-        f"browsers do not play the {film.codec} pictures ({_pixels(film)}) of "
+        f"browsers do not play the {film.codec} pictures ({film.pixels}) of "
         f"{shown(film.path.name)}: the preview in the bundle is encoded anew, {size[0]} x {size[1]}"
     )
 
@@ -82,13 +74,7 @@ def _copied_into(film: Film) -> str:
     suffixes = [s for s in COPIED if s in film.suffixes and not (film.hides and s != ".mp4")]
     if film.codec not in PLAYED or not suffixes or film.timing is None:
         return ""
-    return suffixes[0] if _pixels(film) in PLAYED[film.codec] else ""
-
-
-def _pixels(film: Film) -> str:
-    """Return how the pixels of the pictures lie, as FFmpeg names it."""
-    with opened(film.path) as container:
-        return str(moving_picture(film.path, container).pix_fmt)
+    return suffixes[0] if film.pixels in PLAYED[film.codec] else ""
 
 
 def _encoder(film: Film) -> _Encoder:

@@ -64,6 +64,7 @@ class Film:
     frames: int
     stream: int  # index of the picture among the file's streams
     codec: str = field(default="", compare=False)  # FFmpeg's name of how the pictures are coded
+    pixels: str = field(default="", compare=False)  # and of how their pixels lie
     suffixes: tuple[str, ...] = field(default=(), compare=False)  # of FORMATS that hold them
     hides: bool = field(default=False, compare=False)  # whether an edit list hides the beginning
     timing: Timing | None = field(default=None, compare=False, repr=False)  # None: unknown
@@ -101,6 +102,7 @@ def open_film(path: str | os.PathLike[str]) -> Film:
             frames=count,
             stream=stream.index,
             codec=stream.codec_context.codec.canonical_name,
+            pixels=str(stream.pix_fmt),
             suffixes=tuple(suffix for suffix in FORMATS if _holds(suffix, stream)),
             hides=bool(read.hidden[0]),
             timing=timing,
