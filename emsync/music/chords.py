@@ -1,0 +1,142 @@
+"""Chords by name, as tones, and as they are heard in a piece.
+
+A chord is a number: its quality times twelve plus its root, a pitch class from C; NONE is no chord.
+Shapes: N notes, W windows of time, K chords, 84 = 7 qualities x 12 roots.
+"""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from emsync.arrays import Float64s, Seconds
+from emsync.errors import UsageError
+from emsync.limits import shown
+from emsync.music.piece import BASS, Piece
+from emsync.music.statistics import sounded
+from emsync.music.tonality import KEYS, pitch_class
+
+QUALITIES: dict[str, tuple[int, ...]] = {  # semitones above the root
+    "": (0, 4, 7),
+    "m": (0, 3, 7),
+    "dim": (0, 3, 6),
+    "sus4": (0, 5, 7),
+    "7": (0, 4, 7, 10),
+    "maj7": (0, 4, 7, 11),
+    "m7": (0, 3, 7, 10),
+}
+MAJOR, MINOR, DIMINISHED, SUSPENDED, SEVENTH, MAJOR_SEVENTH, MINOR_SEVENTH = range(7)
+NONE = -1  # no chord, written "N"
+SPELLINGS = {  # other ways to write a quality
+    "maj": "", "M": "", "min": "m", "-": "m", "°": "dim", "o": "dim", "sus": "sus4",
+    "dom7": "7", "M7": "maj7", "Δ": "maj7", "Δ7": "maj7", "min7": "m7", "-7": "m7",
+}  # fmt: skip
+
+LEAST = 0.15  # seconds of pitched sound in a window that make a chord
+LONGEST = 2.0  # seconds of a note that count
+SEVENTH_SHARE = 0.08  # of the sound, that a seventh needs to be heard as one
+
+Chords = NDArray[np.intp]  # (K,) numbers
+
+_NAME = re.compile(r"([A-Ga-g][#b]?)(.*)")
+
+_TONES = np.zeros((len(QUALITIES), 12, 12))
+for _quality, _steps in enumerate(QUALITIES.values()):
+    for _root in range(12):
+        _TONES[_quality, _root, [(_root + step) % 12 for step in _steps]] = 1.0
+TONES: Float64s = _TONES.reshape(-1, 12)  # (84, 12) 1 for the pitch classes of each chord, from C
+ROOTS: Float64s = np.tile(np.eye(12), (len(QUALITIES), 1))  # (84, 12) 1 for its root
+
+
+def chord(root: int, quality: int = MAJOR) -> int:
+    """Return the number of the chord of a ``quality`` on a pitch class."""
+    return quality * 12 + root % 12
+
+
+def parse_chord(name: str) -> int:
+    """Return the number of a chord such as "F#m7" or "Bb"; "N" is none. UsageError names others.
+
+    >>> parse_chord("Am"), parse_chord("C"), chord_name(parse_chord("bbmin7"))
+    (21, 0, 'Bbm7')
+    """
+    if name == "N":
+        return NONE
+    match = _NAME.fullmatch(name)
+    quality = SPELLINGS.get(match[2], match[2]) if match else ""
+    if match is None or quality not in QUALITIES:
+        known = ", ".join(f"C{quality}" for quality in QUALITIES)
+        raise UsageError(f"{shown(name)} is no chord; on any root there are {known}, and N for none")
+    return chord(pitch_class(match[1]), list(QUALITIES).index(quality))
+
+
+def chord_name(number: int) -> str:
+    """Return the name of a chord, its root spelt as in the key that it is the tonic of.
+
+    >>> [chord_name(chord(1, quality)) for quality in (MAJOR, MINOR, SEVENTH)]
+    ['Db', 'C#m', 'Db7']
+    """
+    if number == NONE:
+        return "N"
+    quality, root = divmod(int(number), 12)
+    suffix = list(QUALITIES)[quality]
+    minor = QUALITIES[suffix][1] == 3
+    return KEYS[12 * minor + root].removesuffix("m") + suffix
+
+
+def transposed(number: int, semitones: int) -> int:
+    """Return a chord so many semitones higher.
+
+    >>> chord_name(transposed(parse_chord("Am7"), 3))
+    'Cm7'
+    """
+    if number == NONE:
+        return NONE
+    quality, root = divmod(int(number), 12)
+    return chord(root + semitones, quality)
+
+
+@dataclass(frozen=True, eq=False)
+class Harmony:
+    """Chords over time: each sounds from its start to the next one's."""
+
+    starts: Seconds  # (K,) ascending
+    chords: Chords  # (K,)
+
+    def retimed(self, f: Callable[[Seconds], Seconds]) -> Self:
+        """Return the harmony in which every time t is ``f(t)``; ``f`` must not fall."""
+        return replace(self, starts=f(self.starts))
+
+    def at(self, times: Seconds) -> Chords:
+        """Return the (T,) chords at ``times``; NONE before the first."""
+        index = np.searchsorted(self.starts, np.asarray(times) + 1e-6, side="right")
+        return np.append(NONE, self.chords)[index]
+
+
+def heard(piece: Piece, edges: Seconds) -> Chords:
+    """Return the (W,) chords that are heard between (W + 1,) ``edges`` in seconds.
+
+    A chord's score is the share of the sound on its tones, of which the bass counts twice, and a
+    little more where the bass plays its root. NONE where hardly anything pitched sounds.
+    """
+    everything = np.maximum(np.diff(sounded(piece, edges, LONGEST), axis=0), 0.0)
+    low = piece.where(piece.classes == BASS)
+    bass = np.maximum(np.diff(sounded(low, edges, LONGEST), axis=0), 0.0)
+    weight = everything + bass
+    share = weight / np.maximum(weight.sum(axis=1, keepdims=True), 1e-9)
+    lowest = bass / np.maximum(bass.sum(axis=1, keepdims=True), 1e-9)
+    score = share @ TONES.T - 0.03 * TONES.sum(axis=1)
+    score += 0.12 * (lowest @ ROOTS.T) + 0.10 * (share @ ROOTS.T)
+    for quality, steps in enumerate(QUALITIES.values()):
+        if len(steps) == 4:
+            seventh = np.roll(share, -steps[3], axis=1)
+            score[:, quality * 12 : quality * 12 + 12] -= 0.2 * (seventh < SEVENTH_SHARE)
+    return np.where(everything.sum(axis=1) < LEAST, NONE, score.argmax(axis=1))
+
+
+def half_bars(downbeats: Seconds) -> Seconds:
+    """Return the edges of the half bars between (K,) ``downbeats``."""
+    middles = (downbeats[1:] + downbeats[:-1]) / 2
+    return np.sort(np.concatenate([downbeats, middles]))

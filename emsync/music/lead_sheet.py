@@ -1,0 +1,51 @@
+"""The lead sheet: chords, players and themes over time, as a composer of notes is given them.
+
+The plan (``emsync.planning``) says them in bars and in words; here they have seconds and numbers,
+for the rules of the sampler and for conditions.
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Self
+
+import numpy as np
+
+from emsync.arrays import Seconds
+from emsync.music.chords import Harmony
+from emsync.music.piece import CLASSES
+
+
+@dataclass(frozen=True)
+class Passage:
+    """One section of the music, and who plays in it."""
+
+    start: float  # seconds
+    end: float  # seconds
+    classes: tuple[int, ...] = tuple(range(len(CLASSES)))  # those that play, of CLASSES
+    theme: str = ""  # passages of one letter take up the first one's material
+    minor: bool = False  # the mode
+    density: float = math.nan  # onsets a beat; NaN leaves them to the composer
+
+
+@dataclass(frozen=True, eq=False)
+class LeadSheet:
+    """The chords of a piece and its passages, which follow each other without a gap."""
+
+    harmony: Harmony
+    passages: tuple[Passage, ...]
+    tonic: int = 0  # pitch class, from C
+
+    def retimed(self, f: Callable[[Seconds], Seconds]) -> Self:
+        """Return the sheet in which every time t is ``f(t)``; ``f`` must not fall."""
+        edges = f(np.array([(p.start, p.end) for p in self.passages]).reshape(-1))
+        passages = tuple(
+            replace(passage, start=float(start), end=float(end))
+            for passage, (start, end) in zip(self.passages, edges.reshape(-1, 2), strict=True)
+        )
+        return replace(self, harmony=self.harmony.retimed(f), passages=passages)
+
+    def passage(self, time: float) -> int:
+        """Return the index of the passage that ``time`` is in; the last one goes on."""
+        starts = [passage.start for passage in self.passages[1:]]
+        return int(np.searchsorted(starts, time + 1e-6, side="right"))
