@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from emsync.model.composer import Composer
     from emsync.music.piece import Piece
     from emsync.options import Options
-    from emsync.pipeline import analyze, generate
+    from emsync.pipeline import analyze, generate, plan
+    from emsync.planning.plan import Plan
     from emsync.sound.audio import Audio
     from emsync.sound.synthesis import render
 
@@ -31,10 +32,12 @@ _HOMES = {  # of each public name, imported when it is first used: ``emsync --he
     "EmsyncError": "emsync.errors",
     "Options": "emsync.options",
     "Piece": "emsync.music.piece",
+    "Plan": "emsync.planning.plan",
     "analyze": "emsync.pipeline",
     "check": "emsync.formats.midi_check",
     "generate": "emsync.pipeline",
     "match": "emsync.matching",
+    "plan": "emsync.pipeline",
     "render": "emsync.sound.synthesis",
 }
 
@@ -46,11 +49,13 @@ __all__ = [
     "EmsyncError",
     "Options",
     "Piece",
+    "Plan",
     "__version__",
     "analyze",
     "check",
     "generate",
     "match",
+    "plan",
     "render",
 ]
 

@@ -21,6 +21,7 @@ from emsync.emotion.estimator import Estimator, choose, mean
 from emsync.emotion.plane import SCALE, check_affect, gaussians, mixture_mean, shares
 from emsync.files import atomic_write
 from emsync.limits import one_line, quoted, read_json
+from emsync.music.lead_sheet import LeadSheet
 from emsync.options import CUT_DISTANCE, PathLike
 from emsync.plain import plain
 from emsync.video.cuts import Cut, thinned
@@ -33,6 +34,10 @@ FEELING_REACH = 2.5  # seconds to either side of a second that make its value in
 
 LONGEST_NAME = 255  # characters of a file's name
 FINEST = 1_000_000  # largest denominator of a factor of the frame rate, which stays readable
+
+
+def _stored(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    return {name: value for name, value in pairs if name != "sheet"}
 
 
 @dataclass(frozen=True)
@@ -55,6 +60,7 @@ class Analysis:
     valence_curve: Curve | None = None  # the estimator's view of each second, for the picture
     arousal_curve: Curve | None = None
     arc: tuple[State, ...] = ()  # over all of [0, duration] without a gap; () is one state
+    sheet: LeadSheet | None = None  # the plan in the composed music's seconds; in no file
     source: str = ""  # the name of the video file
     estimator: str = ""  # the plug-in that estimated the emotion; empty where a person gave it
 
@@ -213,6 +219,7 @@ class Analysis:
             valence_curve=curve(self.valence_curve),
             arousal_curve=curve(self.arousal_curve),
             arc=tuple(replace(s, start=s.start * factor, end=s.end * factor) for s in self.arc),
+            sheet=self.sheet and self.sheet.retimed(lambda times: times * factor),
         )
 
     def feelings(self, times: Float64s) -> Float64s:
@@ -222,7 +229,7 @@ class Analysis:
 
     def to_json(self) -> dict[str, Any]:
         """Return plain values for ``json.dumps``; NaN becomes null."""
-        return {"format": FORMAT, **plain(asdict(self))}
+        return {"format": FORMAT, **plain(asdict(replace(self, sheet=None), dict_factory=_stored))}
 
     def save(self, path: PathLike) -> None:
         """Write the JSON file ``path``, atomically: a line for each cut and each state."""

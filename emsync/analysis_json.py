@@ -3,7 +3,6 @@
 ``emsync.analysis.Analysis`` writes them.
 """
 
-import json
 import math
 from collections.abc import Mapping
 from dataclasses import fields
@@ -13,6 +12,7 @@ from typing import Any
 from emsync.emotion.arc import State
 from emsync.emotion.plane import NAMES, mixture_mean, named, shares
 from emsync.errors import InputError, UsageError, warn
+from emsync.json_fields import FieldError, as_written, check_keys, list_of, object_of, real, text_of
 from emsync.limits import SHOWN, one_line, parse_number, shown
 from emsync.music.tonality import TONICS, pitch_class
 from emsync.options import FASTEST, SLOWEST
@@ -37,18 +37,18 @@ def read_fields(data: Mapping[str, Any], name: str) -> dict[str, Any]:
     try:
         if (format := data.get("format", FORMAT)) not in READ:
             known = " and ".join(map(str, READ))
-            raise _FieldError(f"its format is {_shown(format)}; this emsync reads {known}")
+            raise FieldError(f"its format is {as_written(format)}; this emsync reads {known}")
         if "duration" not in data:
-            raise _FieldError("the key 'duration' is missing; it is the length in seconds")
-        duration = _real(data["duration"], "duration")
+            raise FieldError("the key 'duration' is missing; it is the length in seconds")
+        duration = real(data["duration"], "duration")
         if not 0 < duration <= MOST_SECONDS:
-            raise _FieldError(
+            raise FieldError(
                 f"duration is {duration}; it must be more than 0 seconds, up to {MOST_SECONDS:g}"
             )
         if format == 1:
             data = _renewed(data, name)
         valence, arousal = _whole(data)
-        listed = _list(data.get("cuts", []), "cuts", MOST_CUTS)
+        listed = list_of(data.get("cuts", []), "cuts", MOST_CUTS)
         cuts = [_cut(cut, f"cuts[{i}]", duration) for i, cut in enumerate(listed)]
         return {
             "duration": duration,
@@ -61,88 +61,44 @@ def read_fields(data: Mapping[str, Any], name: str) -> dict[str, Any]:
             "valence": valence,
             "arousal": arousal,
             "tempo": _tempo(data),
-            "tonic": _tonic(data.get("tonic", "")),
+            "tonic": tonic_of(data.get("tonic", "")),
             "requested": _requests(data.get("requested")),
             "valence_curve": _curve(data, "valence_curve", duration, -1.0, 1.0),
             "arousal_curve": _curve(data, "arousal_curve", duration, -1.0, 1.0),
             "arc": _arc(data.get("arc"), duration),
-            "source": _text(data.get("source", ""), "source"),
-            "estimator": _text(data.get("estimator", ""), "estimator"),
+            "source": text_of(data.get("source", ""), "source"),
+            "estimator": text_of(data.get("estimator", ""), "estimator"),
         }
-    except _FieldError as error:
+    except FieldError as error:
         raise InputError(f"{name}: {error}") from error
-
-
-class _FieldError(ValueError):
-    """A wrong value in an analysis file."""
-
-
-def _shown(value: Any) -> str:
-    """Return ``value`` as the file has it, cut short."""
-    text = json.dumps(value[:61] if isinstance(value, str | list) else value, default=repr)
-    return text if len(text) <= 60 else text[:57] + "..."
-
-
-def _real(value: Any, key: str, low: float = -math.inf, high: float = math.inf) -> float:
-    """Return a finite number from ``low`` to ``high``; true, "1" and 1e999 are none."""
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise _FieldError(f"{key} is {_shown(value)}, not a number")
-    try:
-        number = float(value)
-    except OverflowError:
-        number = math.inf
-    if not math.isfinite(number):
-        raise _FieldError(f"{key} is {number}, not a finite number")
-    if not low <= number <= high:
-        raise _FieldError(f"{key} is {number:g}, outside {low:g} to {high:g}")
-    return number
-
-
-def _text(value: Any, key: str) -> str:
-    if not isinstance(value, str):
-        raise _FieldError(f"{key} is {_shown(value)}, not text in quotes")
-    return value
-
-
-def _list(value: Any, key: str, most: int) -> list[Any]:
-    if not isinstance(value, list):
-        raise _FieldError(f"{key} is {_shown(value)}, not a list")
-    if len(value) > most:
-        raise _FieldError(f"{key} has {len(value)} entries; {most} are the most that fit")
-    return value
-
-
-def _mapping(value: Any, key: str) -> dict[str, Any]:
-    if not isinstance(value, dict):
-        raise _FieldError(f"{key} is {_shown(value)}, not an object in braces")
-    return value
 
 
 def _cut(value: Any, key: str, duration: float) -> Cut:
     known = [f.name for f in fields(Cut)]
-    given = _mapping(value, key)
-    if unknown := sorted(set(given) - set(known)):
-        raise _FieldError(
-            f"{key} has the unknown key {shown(unknown[0])}; there are {', '.join(known)}"
-        )
+    given = object_of(value, key)
+    check_keys(given, known, key)
     if "time" not in given:
-        raise _FieldError(f"{key} has no 'time'; it is where the new scene begins, in seconds")
-    time = _real(given["time"], f"{key}.time")
+        raise FieldError(f"{key} has no 'time'; it is where the new scene begins, in seconds")
+    time = real(given["time"], f"{key}.time")
     if not 0 <= time <= duration:
-        raise _FieldError(f"{key}.time is {time:g}, outside the {duration:g} s of video")
+        raise FieldError(f"{key}.time is {time:g}, outside the {duration:g} s of video")
     kept, frame = given.get("kept", True), given.get("frame")
     if not isinstance(kept, bool):
-        raise _FieldError(f"{key}.kept is {_shown(kept)}; it must be true or false, without quotes")
+        raise FieldError(
+            f"{key}.kept is {as_written(kept)}; it must be true or false, without quotes"
+        )
     if frame is not None and (isinstance(frame, bool) or not isinstance(frame, int) or frame < 0):
-        raise _FieldError(f"{key}.frame is {_shown(frame)}, not a whole number from 0 on, or null")
+        raise FieldError(
+            f"{key}.frame is {as_written(frame)}, not a whole number from 0 on, or null"
+        )
     kind = given.get("kind", "cut")
     if kind not in ("cut", "fade"):
-        raise _FieldError(f'{key}.kind is {_shown(kind)}; it is "cut" or "fade"')
+        raise FieldError(f'{key}.kind is {as_written(kind)}; it is "cut" or "fade"')
     return Cut(
         time=time,
-        strength=_real(given.get("strength", 1.0), f"{key}.strength", 0.0, 1.0),
+        strength=real(given.get("strength", 1.0), f"{key}.strength", 0.0, 1.0),
         kept=kept,
-        reason=_text(given.get("reason", ""), f"{key}.reason"),
+        reason=text_of(given.get("reason", ""), f"{key}.reason"),
         frame=frame,
         kind=kind,
     )
@@ -152,32 +108,27 @@ def _arc(value: Any, duration: float) -> tuple[State, ...]:
     """Return the states; each begins where the last one ends. None are one constant state."""
     known = [f.name for f in fields(State)]
     states: list[State] = []
-    rows = [] if value is None else _list(value, "arc", MOST_CUTS)
+    rows = [] if value is None else list_of(value, "arc", MOST_CUTS)
     for i, row in enumerate(rows):
-        key, given = f"arc[{i}]", _mapping(row, f"arc[{i}]")
-        if unknown := sorted(set(given) - set(known)):
-            raise _FieldError(
-                f"{key} has the unknown key {shown(unknown[0])}; there are {', '.join(known)}"
-            )
+        key, given = f"arc[{i}]", object_of(row, f"arc[{i}]")
+        check_keys(given, known, key)
         for part in ("start", "end"):
             if part not in given:
-                raise _FieldError(
-                    f"{key} has no {part!r}; a state is from start to end, in seconds"
-                )
-        start, end = _real(given["start"], f"{key}.start"), _real(given["end"], f"{key}.end")
+                raise FieldError(f"{key} has no {part!r}; a state is from start to end, in seconds")
+        start, end = real(given["start"], f"{key}.start"), real(given["end"], f"{key}.end")
         before = states[-1].end if states else 0.0
         if abs(start - before) > GAPLESS:
-            raise _FieldError(
+            raise FieldError(
                 f"{key}.start is {start:g}, but it must be {before:g}, where "
                 + ("the last state ends" if states else "the video begins")
             )
         if i == len(rows) - 1 and abs(end - duration) <= GAPLESS:
             end = duration
         if not before < end <= duration:
-            raise _FieldError(f"{key}.end is {end:g}, outside {before:g} to {duration:g} s")
-        states.append(State(before, end, *_felt(given, key)))
+            raise FieldError(f"{key}.end is {end:g}, outside {before:g} to {duration:g} s")
+        states.append(State(before, end, *felt(given, key)))
     if states and states[-1].end != duration:
-        raise _FieldError(f"arc ends at {states[-1].end:g}, but the video at {duration:g} s")
+        raise FieldError(f"arc ends at {states[-1].end:g}, but the video at {duration:g} s")
     return tuple(states)
 
 
@@ -195,17 +146,17 @@ def _renewed(data: Mapping[str, Any], name: str) -> dict[str, Any]:
     return {**data, "emotion": None, "arc": arc}
 
 
-def _felt(given: Mapping[str, Any], key: str) -> tuple[float, float]:
+def felt(given: Mapping[str, Any], key: str) -> tuple[float, float]:
     """Return the valence and the arousal of a state; an emotion without them sets both."""
-    emotion = _text(given.get("emotion") or "", f"{key}.emotion")
+    emotion = text_of(given.get("emotion") or "", f"{key}.emotion")
     if emotion and emotion not in NAMES:
-        raise _FieldError(f"{key}.emotion is {_shown(emotion)}; there are {', '.join(NAMES)}")
+        raise FieldError(f"{key}.emotion is {as_written(emotion)}; there are {', '.join(NAMES)}")
     valence, arousal = _feeling(given, "valence", f"{key}."), _feeling(given, "arousal", f"{key}.")
     if emotion and math.isnan(valence) and math.isnan(arousal):
         point = mixture_mean({emotion: 1.0})
         return point.valence, point.arousal
     if emotion and emotion != named(valence, arousal):
-        raise _FieldError(
+        raise FieldError(
             f'{key}.emotion is "{emotion}", which {_point(valence, arousal)} is not; '
             'make it "" to keep the numbers, or leave the numbers out'
         )
@@ -221,7 +172,7 @@ def _whole(data: Mapping[str, Any]) -> tuple[float, float]:
         return point.valence, point.arousal
     found = shares(valence, arousal)
     if emotion and any(abs(emotion.get(n, 0) - found.get(n, 0)) > ROUNDING for n in NAMES):
-        raise _FieldError(
+        raise FieldError(
             f"emotion is not what {_point(valence, arousal)} is; "
             "make it {} to keep the numbers, or leave the numbers out"
         )
@@ -240,54 +191,55 @@ def _curve(
 ) -> Curve | None:
     if data.get(key) is None:
         return None
-    given = _mapping(data[key], key)
+    given = object_of(data[key], key)
     for part in ("step", "values"):
         if part not in given:
-            raise _FieldError(f"{key} has no {part!r}; a curve is a step in seconds and its values")
-    step = _real(given["step"], f"{key}.step")
+            raise FieldError(f"{key} has no {part!r}; a curve is a step in seconds and its values")
+    step = real(given["step"], f"{key}.step")
     if step <= 0:
-        raise _FieldError(f"{key}.step is {step:g}; it must be more than 0 seconds")
-    values = _list(given["values"], f"{key}.values", int(min(duration / step, 1e9)) + 2)
+        raise FieldError(f"{key}.step is {step:g}; it must be more than 0 seconds")
+    values = list_of(given["values"], f"{key}.values", int(min(duration / step, 1e9)) + 2)
     return Curve(
-        step, tuple(_real(v, f"{key}.values[{i}]", low, high) for i, v in enumerate(values))
+        step, tuple(real(v, f"{key}.values[{i}]", low, high) for i, v in enumerate(values))
     )
 
 
 def _feeling(data: Mapping[str, Any], key: str, where: str = "") -> float:
     value = data.get(key)
-    return math.nan if value is None else _real(value, where + key, -1.0, 1.0)
+    return math.nan if value is None else real(value, where + key, -1.0, 1.0)
 
 
 def _tempo(data: Mapping[str, Any]) -> float:
     value = data.get("tempo")
-    return math.nan if value is None else _real(value, "tempo", SLOWEST, FASTEST)
+    return math.nan if value is None else real(value, "tempo", SLOWEST, FASTEST)
 
 
 def _requests(value: Any) -> dict[str, str]:
     """Return what is requested of plug-in conditions, or nothing."""
-    given = {} if value is None else _mapping(value, "requested")
-    return {name: _text(one, f"requested.{one_line(name, SHOWN)}") for name, one in given.items()}
+    given = {} if value is None else object_of(value, "requested")
+    return {name: text_of(one, f"requested.{one_line(name, SHOWN)}") for name, one in given.items()}
 
 
-def _tonic(value: Any) -> str:
-    name = _text(value, "tonic")
+def tonic_of(value: Any) -> str:
+    """Return the tonic as TONICS spell it, or "" where none is named."""
+    name = text_of(value, "tonic")
     try:
         return name and TONICS[pitch_class(name)]
     except UsageError as error:
-        raise _FieldError(str(error)) from error
+        raise FieldError(str(error)) from error
 
 
 def _probabilities(value: Any) -> dict[str, float]:
     """Return the probabilities of emotions, or none."""
-    given = _mapping(value, "emotion") if value is not None else {}
+    given = object_of(value, "emotion") if value is not None else {}
     if unknown := sorted(set(given) - set(NAMES)):
-        raise _FieldError(
+        raise FieldError(
             f"emotion has the unknown key {shown(unknown[0])}; there are {', '.join(NAMES)}"
         )
-    probabilities = {k: _real(v, f"emotion.{k}", 0.0, 1.0) for k, v in given.items()}
+    probabilities = {k: real(v, f"emotion.{k}", 0.0, 1.0) for k, v in given.items()}
     total = sum(probabilities.values())
     if probabilities and abs(total - 1) > ROUNDING:
-        raise _FieldError(f"emotion sums to {total:g}; its probabilities must sum to 1")
+        raise FieldError(f"emotion sums to {total:g}; its probabilities must sum to 1")
     return probabilities
 
 
@@ -299,5 +251,5 @@ def _rate(value: Any) -> str:
     except ValueError:
         rate = Fraction(-1)
     if not 0 <= rate <= FASTEST_FILM:
-        raise _FieldError(f'fps is {_shown(value)}, not a fraction such as "25" or "30000/1001"')
+        raise FieldError(f'fps is {as_written(value)}, not a fraction such as "25" or "30000/1001"')
     return text

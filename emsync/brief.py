@@ -16,6 +16,8 @@ from emsync.formats.cut_lists import read_cuts
 from emsync.limits import can_be_read_again, shown
 from emsync.music.tonality import TONICS, pitch_class
 from emsync.options import Options, PathLike, check_tempo
+from emsync.planning.plan import Plan
+from emsync.planning.planner import given_plan
 from emsync.video.cuts import Cut, thinned
 from emsync.video.film import Film
 from emsync.video.footage import Footage
@@ -41,15 +43,22 @@ def look(
 def check_files(film: Film, options: Options) -> None:
     """Refuse what a person gives that does not fit ``film``, before it is watched.
 
-    These are an analysis of another film, a cut list, an emotion file, and a start timecode. What
-    can be read only once, such as a pipe, is read when it is needed.
+    These are an analysis or a plan of another film, a cut list, an emotion file, and a start
+    timecode. What can be read only once, such as a pipe, is read when it is needed.
     """
     if options.analysis is not None and _can_be_read_again(options.analysis):
         given = _given(options.analysis)
-        if abs(given.duration - film.duration) > SAME_FILM[0] + SAME_FILM[1] * film.duration:
+        if not _same_length(given.duration, film.duration):
             raise UsageError(
                 f"the analysis is of {given.source or 'a film'} and {given.duration:.2f} s, the "
                 f"video has {film.duration:.2f} s; analyze this video"
+            )
+    if options.plan is not None and _can_be_read_again(options.plan):
+        planned = given_plan(options.plan)
+        if not _same_length(planned.duration, film.duration):
+            raise UsageError(
+                f"the plan is of {planned.source or 'a film'} and {planned.duration:.2f} s, the "
+                f"video has {film.duration:.2f} s; plan this video"
             )
     if options.start_timecode and film.fps:
         Timecode.parse(options.start_timecode, film.fps)
@@ -59,6 +68,10 @@ def check_files(film: Film, options: Options) -> None:
         read_arc(Path(options.emotion_file), film.duration)
     if options.start_timecode and not film.fps and options.analysis is None:
         raise UsageError("a start timecode needs the video's frame rate, which is unknown")
+
+
+def _same_length(given: float, duration: float) -> bool:
+    return abs(given - duration) <= SAME_FILM[0] + SAME_FILM[1] * duration
 
 
 def first_timecode(film: Film, analysis: Analysis, options: Options) -> str:
@@ -102,9 +115,9 @@ def _given(analysis: Analysis | PathLike) -> Analysis:
     return analysis if isinstance(analysis, Analysis) else Analysis.load(analysis)
 
 
-def _can_be_read_again(given: Analysis | PathLike) -> bool:
+def _can_be_read_again(given: Analysis | Plan | PathLike) -> bool:
     """Return whether reading ``given`` now leaves it to be read later."""
-    return isinstance(given, Analysis) or can_be_read_again(Path(given))
+    return isinstance(given, Analysis | Plan) or can_be_read_again(Path(given))
 
 
 def apply_options(analysis: Analysis, options: Options) -> Analysis:

@@ -12,9 +12,11 @@ from emsync.fit.dynamics import Dynamics
 from emsync.fit.ending import Ending
 from emsync.fit.time_map import CutReport, Fitted
 from emsync.formats.labels import ScoreLabels
+from emsync.music.chords import Harmony
 from emsync.music.piece import Piece
 from emsync.options import KeepAudio, Options, Outputs, PathLike, Sampling, as_path
 from emsync.plain import plain
+from emsync.planning.plan import Plan
 from emsync.progress import Progress, silent
 from emsync.ranking import Candidate
 from emsync.sound.encode import KINDS
@@ -32,7 +34,8 @@ class Composition:
 
     best: Candidate
     others: tuple[Candidate, ...]  # the candidates that were not kept, best first
-    analysis: Analysis  # what the film, and the options, asked of the music
+    analysis: Analysis  # what the film, the options and the plan asked of the music
+    plan: Plan
     labels: ScoreLabels
     options: Options
     film: Film | None = None  # where there is a file
@@ -57,6 +60,11 @@ class Composition:
         return self.best.ending
 
     @property
+    def harmony(self) -> Harmony | None:
+        """The chords that the music was asked for, in the film's time."""
+        return self.best.harmony
+
+    @property
     def cuts(self) -> list[CutReport]:
         """The cuts that the music was asked to answer, and what answers each."""
         return self.fitted.kept
@@ -73,7 +81,7 @@ class Composition:
 
     def dynamics(self, candidate: Candidate | None = None) -> Dynamics:
         """Return how loud a candidate is over time; the best where none is given."""
-        return Dynamics.under(self.analysis, (candidate or self.best).ending)
+        return Dynamics.under(self.analysis, (candidate or self.best).ending, self.plan.levels)
 
     def to_json(self) -> dict[str, Any]:
         """Return plain values for ``json.dumps``: the same for the same seed."""
@@ -87,6 +95,7 @@ class Composition:
             "valence": self.analysis.valence,
             "arousal": self.analysis.arousal,
             "emotion": dict(self.analysis.emotion),
+            "plan": self.plan.to_json(),
             "arc": [asdict(state) for state in self.analysis.arc],
             "seed": self.options.seed,
             "tokens": len(self.best.ids),

@@ -5,7 +5,7 @@ Nothing heavy is imported here, since the command line reads its defaults from i
 
 import math
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias, get_args
@@ -16,12 +16,13 @@ from emsync.settings import Within
 
 if TYPE_CHECKING:
     from emsync.analysis import Analysis
+    from emsync.planning.plan import Plan
 
 PathLike: TypeAlias = str | os.PathLike[str]
 Sync: TypeAlias = Literal["chord", "downbeat", "beat", "off"]
 EndingKind: TypeAlias = Literal["cadence", "fade", "cut"]
 Arc: TypeAlias = Literal["scene", "constant"]
-Instruments: TypeAlias = Literal["fewer", "more"]
+Mode: TypeAlias = Literal["major", "minor"]
 Metric: TypeAlias = Literal["cm", "dm"]
 KeepAudio: TypeAlias = Literal["replace", "mix", "duck"]
 
@@ -33,7 +34,7 @@ LARGEST_CUT_DISTANCE = 60.0  # seconds, that can be asked for
 LARGEST_TEMPO_CHANGE = 0.25  # that can be asked for, to hit the cuts
 MOST_CANDIDATES = 64
 MOST_SEED = 2**63 - 1
-SAMPLING = ("temperature", "top_p", "top_k", "guidance", "instruments", "rules_off")
+SAMPLING = ("temperature", "top_p", "top_k", "guidance", "rules_off")
 
 
 def check_tempo(tempo: float) -> None:
@@ -80,22 +81,25 @@ class Options:
 
     # The music
     tempo: float | None = None  # beats a minute; None follows the arousal and the cuts
+    plan: "Plan | PathLike | None" = None  # followed instead of one that is made for the film
     tonic: str = ""  # such as "F#"; "" lets the seed choose
+    mode: Mode | None = None  # None follows the valence
+    chords: str = ""  # a chart such as "Am F C G", a chord a bar; "" lets the seed choose
+    instruments: Sequence[str] | None = None  # that play throughout; None follows the arousal
     ask: Mapping[str, str] | None = None  # of plug-in conditions, by the name they read
     sync: Sync = "beat"  # the least event that may hit a cut
     max_tempo_change: float = 0.06  # share by which the tempo may bend towards the cuts
-    ending: EndingKind = "cadence"
+    ending: EndingKind | None = None  # None is the plan's; of one that is made, a cadence
     start_timecode: str = ""  # of the first frame, such as "01:00:00:00"; "" takes the film's own
 
     # How it is drawn
     seed: int = 0
     candidates: int = 2  # pieces drawn side by side, of which the best is kept
     rhythm: bool = False  # whether the best is also the one that moves with the pictures
-    temperature: float | None = None  # these six: None keeps the checkpoint's own setting
+    temperature: float | None = None  # these five: None keeps the checkpoint's own setting
     top_p: float | None = None
     top_k: int | None = None
     guidance: float | None = None
-    instruments: Instruments | None = None
     rules_off: tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
@@ -121,6 +125,15 @@ class Options:
             from emsync.music.tonality import pitch_class
 
             pitch_class(self.tonic)
+        if self.chords:
+            from emsync.planning.chart import parse_chart
+            from emsync.planning.wishes import key_of
+
+            key_of(parse_chart(self.chords))
+        if self.instruments is not None:
+            from emsync.planning.players import check_instruments
+
+            object.__setattr__(self, "instruments", check_instruments(self.instruments))
         if self.emotion is not None:
             from emsync.emotion.plane import normalise, parse_emotion
 
@@ -131,8 +144,8 @@ class Options:
         Sampling(**self.sampling)  # refuses what cannot be
         if self.max_va is not None and not 0 < self.max_va <= 1:
             raise UsageError(f"max-va is {self.max_va}; it must be above 0 and at most 1")
-        for name, kind in (("sync", Sync), ("ending", EndingKind), ("arc", Arc)):
-            if getattr(self, name) not in get_args(kind):
+        for name, kind in (("sync", Sync), ("ending", EndingKind), ("arc", Arc), ("mode", Mode)):
+            if (value := getattr(self, name)) is not None and value not in get_args(kind):
                 known = ", ".join(get_args(kind))
                 raise UsageError(f"{name} is {getattr(self, name)!r}; choose one of {known}")
 
@@ -147,7 +160,7 @@ class Options:
         for name in ("emotion", "ask"):
             if values[name] is not None:
                 values[name] = dict(values[name])
-        for name in ("analysis", "emotion_file"):
+        for name in ("analysis", "plan", "emotion_file"):
             if values[name] is not None:
                 is_path = isinstance(values[name], str | os.PathLike)
                 values[name] = os.fspath(values[name]) if is_path else "given"
@@ -162,7 +175,6 @@ class Sampling:
     top_p: float = 0.95  # the likeliest tokens that hold this share of the mass
     top_k: int = 0  # and at most so many; 0 is no limit
     guidance: float = 1.0  # above 1 what is asked weighs more, at twice the cost; see ``guided``
-    instruments: Instruments = "more"  # one or two classes, or three and more
     rules_off: tuple[str, ...] = ()  # rules of musical grammar that do not hold
     tokens_per_second: Annotated[int, Within(1, 10_000)] = 400  # real songs need 60
 
@@ -176,8 +188,6 @@ class Sampling:
             raise UsageError(f"top-k is {self.top_k}; it must be 0 (no limit) or more")
         if not (math.isfinite(self.guidance) and self.guidance >= 0):
             raise UsageError(f"guidance is {self.guidance}; it must be 0 or more, such as 1.5")
-        if self.instruments not in get_args(Instruments):
-            raise UsageError(f"instruments is {self.instruments!r}, neither 'fewer' nor 'more'")
 
 
 def as_path(path: PathLike | None) -> Path | None:

@@ -91,6 +91,7 @@ def _read(options: Options | None, checkpoint: str) -> dict[str, Path | Sequence
     options = options or Options()
     given = {
         "the analysis": options.analysis,
+        "the plan": options.plan,
         "the list of cuts": None if options.cuts in ("auto", "none") else options.cuts,
         "the emotion file": options.emotion_file,
     }

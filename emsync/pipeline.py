@@ -10,12 +10,15 @@ from emsync.composition import Composition
 from emsync.errors import UsageError
 from emsync.fit.ending import Ending
 from emsync.fit.hits import fit
-from emsync.fit.spotting import spotting_of
-from emsync.fit.tempo import at_tempo
+from emsync.fit.spotting import Spotting, spotting_of
+from emsync.fit.tempo import at_tempo, tempo_of
 from emsync.formats.labels import ScoreLabels
 from emsync.model.composer import Composer, Sample
 from emsync.music.tonality import TONICS
 from emsync.options import CHECKPOINT, ESTIMATOR, Options, PathLike, Sampling, Sync
+from emsync.planning.placing import lead_sheet
+from emsync.planning.plan import Plan
+from emsync.planning.planner import plan_of
 from emsync.progress import Progress, Stopwatch, silent
 from emsync.ranking import judge, rank
 from emsync.tokens import check_rules
@@ -56,15 +59,17 @@ def generate(
         film = footage.film if footage else film  # no longer than what could be decoded
         analysis = brief_of(footage, options)  # what is asked of the music, as editable JSON
         visible = impact.signal(analysis.duration) if impact else None
-        labels = ScoreLabels.of(analysis, first_timecode(film, analysis, options))
+        plan = plan_of(analysis, options)  # what the music will do, as editable JSON
+        asked = plan.asked(analysis)
+        labels = ScoreLabels.of(asked, first_timecode(film, analysis, options))
     with clock("compose"):
-        ending = Ending.of(options.ending, analysis)  # decided once: the last chord, the fade
-        brief = ending.requested_in(analysis)
+        ending = Ending.of(plan.ending, asked)  # decided once: the last chord, the fade
+        brief = ending.requested_in(asked)
         seeds = [options.seed + k * STRIDE for k in range(options.candidates)]
         progress("Composing", 0.0)  # the first run compiles for a while
         samples = draw(
             composer, [brief] * len(seeds), seeds, options.max_tempo_change, sampling,
-            _stage(progress, "Composing"), sync=options.sync,
+            _stage(progress, "Composing"), sync=options.sync, plan=plan, last_chord=ending.chord,
         )  # fmt: skip
         rate, bend = Fraction(brief.fps) or None, options.max_tempo_change
         candidates = []
@@ -72,12 +77,13 @@ def generate(
             fitted = fit(
                 sample.piece, brief.cuts, brief.duration, options.sync, bend, rate, sample.beat
             )
-            ended, played = ending.apply(fitted)
-            candidates.append(judge(ended, played, brief, seed, sample.ids, visible))
+            harmony = sample.harmony and sample.harmony.retimed(fitted.time_map.apply)
+            ended, played = ending.apply(fitted, harmony)
+            candidates.append(judge(ended, played, brief, seed, sample.ids, visible, harmony))
         best, *others = rank(candidates)
     strip = footage.strip if footage else ()
     return Composition(
-        best, tuple(others), analysis, labels, options, film, strip, name, sampling,
+        best, tuple(others), asked, plan, labels, options, film, strip, name, sampling,
         dict(clock.seconds),
     )  # fmt: skip
 
@@ -98,6 +104,18 @@ def analyze(
     return brief_of(look(film, options, _stage(progress, "Watching")), options)
 
 
+def plan(
+    video: PathLike | Film, options: Options = Options(), *, progress: Progress = silent
+) -> Plan:
+    """Return the plan for ``video``: tempo, key, sections, chords, players and themes.
+
+    ``Plan.save`` writes it, a person may edit it, and ``Options(plan=...)`` follows it.
+    """
+    film = video if isinstance(video, Film) else open_film(video)
+    check_files(film, options)
+    return plan_of(brief_of(look(film, options, _stage(progress, "Watching")), options), options)
+
+
 def draw(
     composer: Composer,
     briefs: Sequence[Analysis],
@@ -107,11 +125,15 @@ def draw(
     progress: Callable[[float], None] | None = None,
     *,
     sync: Sync = "off",
+    plan: Plan | None = None,
+    last_chord: float | None = None,
 ) -> list[Sample]:
     """Draw a piece for each brief, in the film's time, long enough to be bent onto its cuts.
 
     All briefs are of one film, and all pieces have the tempo and the bars that suit the first and
     ``sync``, the least that may hit a cut. Where a brief names no tonic, the seed does.
+    ``plan`` holds
+    them to its chords and players, the tonic's chord from ``last_chord`` on, where there is one.
     ``progress`` is told the share that is done.
     """
     briefs = [
@@ -119,21 +141,28 @@ def draw(
         for brief, seed in zip(briefs, seeds, strict=True)
     ]
     length, slower = briefs[0].duration * (1 + max_tempo_change) + MARGIN, 1.0
-    if composer.tempo is None:
-        spotting = None
+    if composer.tempo is None:  # its music has bars of its own, at any tempo
+        spotting = Spotting.plain(tempo_of(briefs[0]))
     else:
         spotting = spotting_of(briefs[0], sync, max_tempo_change)
-        briefs = [spotting.asked(brief) for brief in briefs]
+    sheet = None if plan is None else lead_sheet(plan, spotting, last_chord)
+    briefs = [replace(brief, sheet=sheet) for brief in map(spotting.asked, briefs)]
+    if composer.tempo is not None:
         briefs = [at_tempo(brief, composer.tempo, spotting.tempo) for brief in briefs]
         slower = composer.tempo / spotting.tempo
         length = (length + spotting.skipped) / slower
     targets = [composer.targets(brief) for brief in briefs]
+    sheets = [brief.sheet for brief in briefs if brief.sheet]
     tell = None if progress is None else lambda seconds: progress(seconds / length)
-    drawn = composer.sample(targets, [length] * len(briefs), seeds, sampling, tell)
-    if spotting is None:
-        return drawn
+    drawn = composer.sample(
+        targets, [length] * len(briefs), seeds, sampling, tell, sheets=sheets or None
+    )
+    harmony = None if sheet is None else sheet.harmony.retimed(spotting.music_time)
+    if composer.tempo is None:
+        return [replace(one, harmony=harmony) for one in drawn]
+    beat = 60 / spotting.tempo
     return [
-        Sample(spotting.played(one.piece.stretched(slower)), one.ids, 60 / spotting.tempo)
+        Sample(spotting.played(one.piece.stretched(slower)), one.ids, beat, harmony)
         for one in drawn
     ]
 

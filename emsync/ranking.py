@@ -24,6 +24,7 @@ from emsync.arrays import Float64s
 from emsync.fit.ending import Ending
 from emsync.fit.time_map import Fitted
 from emsync.metrics.rhythm import cm
+from emsync.music.chords import Harmony
 from emsync.music.mood import MoodModel, features
 from emsync.music.piece import DRUMS, Piece, to_score
 from emsync.music.statistics import density
@@ -49,6 +50,7 @@ class Candidate:
     seed: int
     ids: Ids  # (T,) tokens it was drawn as
     parts: dict[str, float]  # from 0 to 1, by the names of WEIGHTS, and of RHYTHM if requested
+    harmony: Harmony | None = None  # the chords asked for, in the film's time
 
     def to_json(self) -> dict[str, Any]:
         """Return plain values for ``json.dumps``: the seed, the score and its parts."""
@@ -74,10 +76,12 @@ def judge(
     seed: int,
     ids: Ids,
     pictures: Float64s | None = None,
+    harmony: Harmony | None = None,
 ) -> Candidate:
     """Return the candidate with its parts measured against what is ``requested``.
 
-    ``pictures`` is the visible impact of the film, where its rhythm counts too.
+    ``pictures`` is the visible impact of the film, where its rhythm counts too; ``harmony`` the
+    chords that were asked for, in the film's time.
     """
     parts = {
         "hits": _hits(fitted),
@@ -88,7 +92,8 @@ def judge(
     }
     if pictures is not None:
         parts["rhythm"] = _rhythm(fitted.piece, fitted.duration, pictures)
-    return Candidate(fitted, ending, seed, ids, {k: round(v, 4) for k, v in parts.items()})
+    rounded = {name: round(value, 4) for name, value in parts.items()}
+    return Candidate(fitted, ending, seed, ids, rounded, harmony)
 
 
 def _hits(fitted: Fitted) -> float:

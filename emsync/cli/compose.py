@@ -22,8 +22,8 @@ from emsync.options import (
     CHECKPOINT,
     Arc,
     EndingKind,
-    Instruments,
     KeepAudio,
+    Mode,
     Options,
     Outputs,
     Sync,
@@ -168,17 +168,40 @@ def generate(
             rich_help_panel=MUSIC,
         ),
     ] = None,
-    instruments: Annotated[
-        Instruments | None,
+    mode: Annotated[
+        Mode | None,
+        typer.Option(help="of all sections", show_default="by the valence", rich_help_panel=MUSIC),
+    ] = None,
+    chords: Annotated[
+        str,
         typer.Option(
-            help="one or two, or three to five", show_default="more", rich_help_panel=MUSIC
+            help="'Am F C G': a chord a bar, over and over; Am/2 is half a bar",
+            show_default="by the seed",
+            rich_help_panel=MUSIC,
         ),
+    ] = DEFAULTS.chords,
+    instruments: Annotated[
+        str | None,
+        typer.Option(
+            help="that play: some of drums,bass,guitar,piano,strings",
+            show_default="by the arousal",
+            rich_help_panel=MUSIC,
+        ),
+    ] = None,
+    plan: Annotated[
+        Path | None,
+        typer.Option(help="what `emsync plan` wrote, instead of making one", rich_help_panel=MUSIC),
     ] = None,
     sync: Annotated[
         Sync, typer.Option(help="the least that may hit a cut", rich_help_panel=MUSIC)
     ] = DEFAULTS.sync,
     ending: Annotated[
-        EndingKind, typer.Option(help="how the music ends", rich_help_panel=MUSIC)
+        EndingKind | None,
+        typer.Option(
+            help="how the music ends",
+            show_default="the plan's, or cadence",
+            rich_help_panel=MUSIC,
+        ),
     ] = DEFAULTS.ending,
     start_timecode: Annotated[
         str,
@@ -278,7 +301,8 @@ def generate(
         ask=_asked(ask), valence=valence, arousal=arousal, tempo=tempo, tonic=tonic, sync=sync,
         max_tempo_change=max_tempo_change, ending=ending, start_timecode=start_timecode,
         seed=seed, candidates=candidates, rhythm=rhythm, temperature=temperature, top_p=top_p,
-        top_k=top_k, guidance=guidance, instruments=instruments,
+        top_k=top_k, guidance=guidance, plan=plan, mode=mode, chords=chords,
+        instruments=None if instruments is None else _names(instruments),
         rules_off=tuple(filter(None, rules_off.split(","))) or None,
     )  # fmt: skip
     out, video_out, audio_out = standard_output(
@@ -301,6 +325,11 @@ def generate(
         written = write_outputs(composition, outputs, show)
     timings = {"start": started, **composition.timings, **written.timings}
     _report(composition, written, timings, time.perf_counter() - began, as_json)
+
+
+def _names(text: str) -> tuple[str, ...]:
+    """Return the names between the commas of a list."""
+    return tuple(name.strip() for name in text.split(","))
 
 
 def _asked(pairs: list[str] | None) -> dict[str, str] | None:

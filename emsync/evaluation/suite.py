@@ -176,7 +176,7 @@ def _clip(
     pictures = impact.signal(video.duration)
     exact = Fraction(video.fps) or None
     rate = float(exact or 0)
-    ending = Ending.of(OPTIONS.ending, video)
+    ending = Ending.of("cadence", video)
     brief = ending.requested_in(video)
     kept = [cut.time for cut in video.kept]
     motion = av_align.watch(footage.film, lambda share: note(0.1 + 0.2 * share))
@@ -239,7 +239,7 @@ def draw_arms(composer: Composer, video: Analysis, seeds: Sequence[int]) -> dict
     With and without its cuts all else is the same: tempo and bars, which are spotted on the cuts
     where the music will be fitted to them.
     """
-    brief = Ending.of(OPTIONS.ending, video).requested_in(video)
+    brief = Ending.of("cadence", video).requested_in(video)
     briefs = [brief] * len(seeds) + [replace(brief, cuts=())] * len(seeds)
     found = {}
     for fitted in (True, False):

@@ -17,6 +17,15 @@ RAMP = 2.0  # seconds in which one loudness becomes the next
 LOUDEST = 127
 
 
+def level_of(arousal: float) -> float:
+    """Return the velocity of a plain note where the film is so excited; NaN is in the middle.
+
+    >>> level_of(0.5)
+    92.0
+    """
+    return VELOCITY + RANGE * float(np.clip(np.nan_to_num(arousal), -1, 1))
+
+
 @dataclass(frozen=True)
 class Dynamics:
     """The velocity that a plain note has, from moment to moment, and the seconds of fade-out."""
@@ -32,16 +41,24 @@ class Dynamics:
         >>> Dynamics.of([(0.0, 0.0), (8.0, 0.5)]).levels
         (80.0, 92.0)
         """
-        levels = [VELOCITY + RANGE * float(np.clip(np.nan_to_num(a), -1, 1)) for _, a in states]
+        levels = [level_of(a) for _, a in states]
         if not levels:
             return cls(fade=fade)
         return cls(tuple(start for start, _ in states), tuple(levels), fade)
 
     @classmethod
-    def under(cls, analysis: Analysis, ending: Ending) -> Self:
-        """Return the dynamics of a film's music: as excited as the scene, faded as it ends."""
-        states = [(state.start, state.arousal) for state in analysis.arc]
-        return cls.of(states, analysis.duration - ending.fade_start)
+    def under(
+        cls, analysis: Analysis, ending: Ending, levels: Sequence[tuple[float, float]] = ()
+    ) -> Self:
+        """Return the dynamics of a film's music: as excited as the scene, faded as it ends.
+
+        ``levels`` are the plan's, as (start in seconds, velocity of a plain note).
+        """
+        fade = analysis.duration - ending.fade_start
+        if not levels:
+            return cls.of([(state.start, state.arousal) for state in analysis.arc], fade)
+        starts, velocities = zip(*levels, strict=True)
+        return cls(starts, velocities, fade)
 
     def at(self, times: Seconds) -> Float64s:
         """Return the velocity of plain notes at (N,) ``times``; a change takes ``RAMP`` seconds."""

@@ -9,7 +9,8 @@ import numpy as np
 from emsync.analysis import Analysis
 from emsync.arrays import Float64s, Seconds
 from emsync.fit.time_map import Fitted
-from emsync.music.piece import BASS, DRUMS, PIANO, Piece
+from emsync.music.chords import NONE, QUALITIES, Harmony
+from emsync.music.piece import BASS, DRUMS, GUITAR, PIANO, STRINGS, Piece
 from emsync.music.statistics import pitch_class_seconds
 from emsync.options import EndingKind
 from emsync.video.cuts import Cut
@@ -48,17 +49,18 @@ class Ending:
         cuts = (*analysis.cuts, Cut(self.chord, kind="ending"))
         return replace(analysis, cuts=tuple(sorted(cuts, key=lambda cut: cut.time)))
 
-    def apply(self, fitted: Fitted) -> tuple[Fitted, Self]:
+    def apply(self, fitted: Fitted, harmony: Harmony | None = None) -> tuple[Fitted, Self]:
         """Return the music with its last chord, and the ending with the time that chord has.
 
-        ``fitted`` is the music fitted to the cuts of ``requested_in``.
+        ``fitted`` is the music fitted to the cuts of ``requested_in``, ``harmony`` the chords
+        that were asked of it, in the film's time.
         """
         if self.chord is None:
             return fitted, self
         reports = tuple(report for report in fitted.cuts if report.cut.kind != "ending")
         hits = {report.cut.time: report.hit.time for report in reports if report.hit is not None}
         aim = hits.get(self.chord, self.chord)
-        piece, chord = cadence(fitted.piece, aim, fitted.duration, list(hits.values()))
+        piece, chord = cadence(fitted.piece, aim, fitted.duration, list(hits.values()), harmony)
         ending = replace(self, chord=chord, fade_start=chord)
         return replace(fitted, piece=piece, cuts=reports), ending
 
@@ -76,15 +78,19 @@ def last_chord(duration: float, cuts: Sequence[Cut]) -> float:
 
 
 def cadence(
-    piece: Piece, wanted: float, duration: float, hits: Sequence[float] = ()
+    piece: Piece,
+    wanted: float,
+    duration: float,
+    hits: Sequence[float] = (),
+    harmony: Harmony | None = None,
 ) -> tuple[Piece, float]:
     """Return ``piece`` ending on a chord near ``wanted`` that rings to ``duration``, and its time.
 
     The chord is the boundary chord there, else the downbeat, else the onset with most notes; but
     where one of ``hits``, the moments that hit cuts, is wanted, the chord stands on it. What
     begins later is left out, save at later ``hits``; what sounds in the chord rings to the end.
-    Where fewer than three pitch classes sound, the tonic triad of the piece joins them, so that
-    there is a chord to end on.
+    Where fewer than three pitch classes sound, the chord that ``harmony`` has last joins them, or
+    else the tonic triad of the piece, so that there is a chord to end on.
     """
     at = _nearest(piece.onsets, wanted) if wanted in hits else _best_moment(piece, wanted)
     held = (piece.onsets <= at + GRIP) & (piece.offsets > at + GRIP) & (piece.classes != DRUMS)
@@ -97,7 +103,8 @@ def cadence(
         chords=np.union1d(piece.chords[piece.chords <= at + GRIP], [at]),
     ).where(stays)
     if len(np.unique(piece.pitches[held] % 12)) < 3:
-        notes = np.concatenate([ended.rows, _tonic_triad(piece, ended, at, duration)])
+        root, tones = _last_harmony(harmony) or _tonic_triad(piece)
+        notes = np.concatenate([ended.rows, _joining(ended, root, tones, at, duration)])
         ended = Piece.of(notes, ended.downbeats, ended.chords, ended.labels)
     return ended, at
 
@@ -122,8 +129,16 @@ def _best_moment(piece: Piece, wanted: float) -> float:
     return float(sounding[np.argmax(fullest)])
 
 
-def _tonic_triad(piece: Piece, ended: Piece, at: float, duration: float) -> Float64s:
-    """Return the rows of the tonic triad on the piano and its root in the bass, where not taken."""
+def _last_harmony(harmony: Harmony | None) -> tuple[int, list[int]] | None:
+    """Return the root and the tones, from it, of the last chord that is asked for."""
+    if harmony is None or not len(harmony.chords) or harmony.chords[-1] == NONE:
+        return None
+    quality, root = divmod(int(harmony.chords[-1]), 12)
+    return root, list(list(QUALITIES.values())[quality])
+
+
+def _tonic_triad(piece: Piece) -> tuple[int, list[int]]:
+    """Return the root and the tones of the triad that the piece sounds most."""
     sounding = pitch_class_seconds(piece)
     triads = {
         (tonic, third): sounding[tonic] * 1.5
@@ -133,7 +148,15 @@ def _tonic_triad(piece: Piece, ended: Piece, at: float, duration: float) -> Floa
         for third in (3, 4)
     }
     tonic, third = max(triads, key=lambda triad: triads[triad])
-    chord = [(BASS, 36 + tonic), *((PIANO, 60 + tonic % 12 + step) for step in (0, third, 7))]
+    return tonic, [0, third, 7]
+
+
+def _joining(ended: Piece, root: int, tones: Sequence[int], at: float, duration: float) -> Float64s:
+    """Return the rows of a chord, its root in the bass, where not taken, by those who play."""
+    upper = next((c for c in (PIANO, STRINGS, GUITAR) if (ended.classes == c).any()), PIANO)
+    chord = [(upper, 60 + root + tone) for tone in tones]
+    if (ended.classes == BASS).any():
+        chord.append((BASS, 36 + root))
     ringing = ended.where(ended.offsets >= at)
     taken = set(zip(ringing.classes.tolist(), ringing.pitches.tolist(), strict=True))
     return np.array(

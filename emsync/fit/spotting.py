@@ -71,6 +71,14 @@ class Spotting:
             + np.append(0.0, np.cumsum(lengths))[np.searchsorted(joins - 1e-6, music, side="right")]
         )
 
+    def music_time(self, times: Seconds) -> Seconds:
+        """Return (T,) ``times`` of the composed music without what is left out before them."""
+        starts, stops = self.skips.T
+        gone = np.clip(times[:, None] - starts, 0, stops - starts)  # (T, K)
+        times = times - gone.sum(axis=1)
+        written, lasts = self.upbeat
+        return np.where(times < written, times * lasts / written, times + (lasts - written))
+
     def asked(self, video: Analysis) -> Analysis:
         """Return ``video`` in the time of the composed music, asking for what is to be met."""
         if not self.hits:
@@ -93,13 +101,6 @@ class Spotting:
         Notes that begin in them are left out, too; but what an upbeat begins in sounds from 0.
         """
         starts, stops = self.skips.T
-        lengths = stops - starts
-
-        def without(times: Seconds) -> Seconds:
-            gone = np.clip(times[:, None] - starts, 0, lengths)  # (N, K)
-            times = times - gone.sum(axis=1)
-            written, lasts = self.upbeat
-            return np.where(times < written, times * lasts / written, times + (lasts - written))
 
         def stays(times: Seconds) -> NDArray[np.bool_]:
             inside = (times[:, None] >= starts - 1e-6) & (times[:, None] < stops - 1e-6)
@@ -112,7 +113,7 @@ class Spotting:
             kept,
             downbeats=piece.downbeats[stays(piece.downbeats)],
             chords=piece.chords[stays(piece.chords)],
-        ).retimed(without)
+        ).retimed(self.music_time)
 
 
 def spotting_of(video: Analysis, sync: Sync, change: float) -> Spotting:

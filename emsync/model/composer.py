@@ -21,6 +21,8 @@ from emsync.limits import quoted, read_json, shown
 from emsync.model.int8.quantize import quantized
 from emsync.model.transformer import EventTransformer, ModelConfig
 from emsync.model.weights import SCALE, check_weights
+from emsync.music.chords import Harmony
+from emsync.music.lead_sheet import LeadSheet
 from emsync.music.piece import Piece
 from emsync.options import CHECKPOINT, PathLike, Sampling, check_tempo
 from emsync.settings import build
@@ -36,6 +38,7 @@ class Sample:
     piece: Piece  # in the checkpoint's tempo
     ids: Ids  # (T,) its tokens
     beat: float | None = None  # seconds that a beat of it lasts, where that is known
+    harmony: Harmony | None = None  # the chords that were asked of it, where they were
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,16 +83,18 @@ class Composer:
         seeds: Sequence[int],
         sampling: Sampling | None = None,
         progress: Callable[[float], None] | None = None,
+        sheets: Sequence[LeadSheet] | None = None,
     ) -> list[Sample]:
         """Draw a piece for each of ``targets``, with its duration in seconds and its seed.
 
+        ``sheets`` are the chords and players of each, in its own seconds, that it is held to.
         ``progress`` is called with the seconds of the piece that is furthest behind.
         """
         from emsync.model.sampling import sample  # needs Numba, which training can do without
 
         rows = sample(
             self.model, self.tokenizer, targets, durations, seeds, sampling or self.sampling,
-            progress,
+            progress, sheets,
         )  # fmt: skip
         return [Sample(self.tokenizer.decode(ids), ids) for ids in rows]
 

@@ -13,6 +13,8 @@ from emsync.errors import EmsyncError
 from emsync.model.int8.nucleus import Doubles, draw
 from emsync.model.sliding_window import SlidingWindowDecoder
 from emsync.model.transformer import EventTransformer
+from emsync.music.lead_sheet import LeadSheet
+from emsync.music.piece import CLASSES
 from emsync.options import Sampling
 from emsync.tokens import Ids, LogitsProcessor, Timeline, Tokenizer, check_rules
 
@@ -25,28 +27,32 @@ def sample(
     seeds: Sequence[int],
     sampling: Sampling = Sampling(),
     progress: Callable[[float], None] | None = None,
+    sheets: Sequence[LeadSheet] | None = None,
 ) -> list[Ids]:
     """Return B pieces of (T,) tokens, conditioned on ``targets[b]``, of ``durations[b]`` seconds.
 
-    The same seeds on the same kind of machine give the same pieces. ``progress`` is called with
-    the seconds of the piece that is furthest behind. Raises EmsyncError when a piece needs more
-    than ``sampling.tokens_per_second``, as music that stands still does.
+    ``sheets`` are the chords and players of each piece, in its seconds; they tell how many
+    instruments there will be. The same seeds on the same kind of machine give the same pieces.
+    ``progress`` is called with the seconds of the piece that is furthest behind. Raises EmsyncError
+    when a piece needs more than ``sampling.tokens_per_second``, as music that stands still does.
     """
     batch, copies = len(targets), 1
     if sampling.guidance != 1.0:  # the same pieces are decoded once more, unconditionally
         targets, copies = [*targets, *(_null_targets(model, target) for target in targets)], 2
     conditions, chooser = _Conditions(model, targets), _Chooser(tokenizer, sampling, seeds)
     decoder = SlidingWindowDecoder(model, conditions.first_prefix(), batch * copies)
-    header = tokenizer.header(2 if sampling.instruments == "fewer" else 5)
+    headers = np.stack(
+        [tokenizer.header(count) for count in _class_counts(sheets, batch)]
+    )  # (B, H)
     seconds, mark = tokenizer.durations, -1 if tokenizer.mark is None else tokenizer.mark
     limit = int(max(durations) * sampling.tokens_per_second) + 256  # tokens; a start may be slow
-    drawn = np.zeros((batch, limit + len(header)), np.int64)
+    drawn = np.zeros((batch, limit + headers.shape[1]), np.int64)
     times, lengths = np.zeros(batch), np.zeros(batch, np.int64)  # lengths: of what is finished
     logits = np.zeros((batch, tokenizer.vocab_size), np.float32)
-    for t in range(limit + len(header)):
+    for t in range(limit + headers.shape[1]):
         if mark >= 0:
             logits[conditions.wait(times.tolist()), mark] = -np.inf
-        drawn[:, t] = header[t] if t < len(header) else chooser.next(drawn[:, :t], logits)
+        drawn[:, t] = headers[:, t] if t < headers.shape[1] else chooser.next(drawn[:, :t], logits)
         ids = drawn[:, t]
         times += seconds[ids]
         for b in np.flatnonzero((times >= np.asarray(durations)) & (lengths == 0)).tolist():
@@ -69,6 +75,13 @@ def sample(
         f"the music stands still: {limit} tokens reach only {min(times):.1f} s of "
         f"{max(durations):.1f} s; try another seed or a lower temperature"
     )
+
+
+def _class_counts(sheets: Sequence[LeadSheet] | None, batch: int) -> list[int]:
+    """Return how many instrument classes are to play in each piece; all where no sheet says."""
+    if sheets is None:
+        return [len(CLASSES)] * batch
+    return [len({c for passage in sheet.passages for c in passage.classes}) for sheet in sheets]
 
 
 def guided(logits: Floats, guidance: float) -> Floats:

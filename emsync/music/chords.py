@@ -68,7 +68,9 @@ def parse_chord(name: str) -> int:
     quality = SPELLINGS.get(match[2], match[2]) if match else ""
     if match is None or quality not in QUALITIES:
         known = ", ".join(f"C{quality}" for quality in QUALITIES)
-        raise UsageError(f"{shown(name)} is no chord; on any root there are {known}, and N for none")
+        raise UsageError(
+            f"{shown(name)} is no chord; on any root there are {known}, and N for none"
+        )
     return chord(pitch_class(match[1]), list(QUALITIES).index(quality))
 
 

@@ -1,0 +1,112 @@
+"""From the plan's bars and words to the composed music's seconds: its lead sheet.
+
+The bars are those of the spotting (``emsync.fit.spotting``), in the composed music: even bars of
+four beats, those left out later included. Shapes: S sections, B bars of one section.
+"""
+
+import itertools
+
+import numpy as np
+
+from emsync.arrays import Float64s, Seconds
+from emsync.errors import UsageError
+from emsync.fit.spotting import Spotting
+from emsync.music.chords import MAJOR, MINOR, Harmony, chord
+from emsync.music.lead_sheet import LeadSheet, Passage
+from emsync.music.piece import BEATS
+from emsync.music.tonality import pitch_class
+from emsync.planning.chart import Chart, bars_of
+from emsync.planning.plan import Plan
+
+ON_BEAT = 0.05  # beats by which a section that was brought onto a beat may miss it: rounding
+
+
+def section_bars(plan: Plan, spotting: Spotting, last_chord: float | None) -> list[Float64s]:
+    """Return for each section the (B + 1,) edges of its bars, in seconds of the composed music.
+
+    A section begins on the beat that its cut was brought onto, else on the nearest bar line. What
+    is left of a bar there belongs to its first bar, and less than half a bar at its end to the last
+    one. A section that holds no bar has one edge alone. ``last_chord`` is the film's second from
+    which the last chord sounds, where there is one: the last bar of all, however long.
+    """
+    beat = 60 / spotting.tempo
+    starts = np.array([section.start for section in plan.sections])
+    edges = np.append(spotting.composed(starts), spotting.composed(np.array([plan.duration])))
+    upbeat = np.round(edges[0] / beat) * beat  # it belongs to the first bar
+    edges = np.maximum.accumulate(np.append(upbeat, _on_beats(edges[1:], beat)))
+    found = [_bars(start, end, beat * BEATS) for start, end in itertools.pairwise(edges)]
+    found[0][0] = 0.0
+    if last_chord is not None:
+        at = float(_on_beats(spotting.composed(np.array([last_chord])), beat)[0])
+        if found[-1][0] < at < edges[-1]:
+            found[-1] = np.append(_bars(float(found[-1][0]), at, beat * BEATS), edges[-1])
+    return found
+
+
+def _on_beats(times: Seconds, beat: float) -> Seconds:
+    """Return ``times`` on the beats that they are on but for rounding, else on bar lines."""
+    near = np.round(times / beat)
+    on = np.abs(times / beat - near) <= ON_BEAT
+    return np.where(on, near, np.round(near / BEATS) * BEATS) * beat
+
+
+def _bars(start: float, end: float, bar: float) -> Float64s:
+    """Return the edges of the bars from ``start`` to ``end``; their lines are multiples of one."""
+    lines = np.arange(np.ceil(start / bar - 1e-6) + 1, np.floor(end / bar + 1e-6) + 1) * bar
+    inside = lines[(lines >= start + bar - 1e-6) & (lines <= end - bar / 2 + 1e-6)]
+    return np.concatenate([[start], inside, [end]] if end > start else [[start]])
+
+
+def lead_sheet(plan: Plan, spotting: Spotting, last_chord: float | None = None) -> LeadSheet:
+    """Return the chords and players of a plan whose sections all have chords, a tonic and a mode.
+
+    UsageError where a section has more chords than bars. The last chord is the tonic's triad.
+    """
+    tonic = pitch_class(plan.tonic)
+    starts: list[float] = []
+    chords: list[int] = []
+    passages: list[Passage] = []
+    bars = section_bars(plan, spotting, last_chord)
+    for number, (section, edges) in enumerate(zip(plan.sections, bars, strict=True), 1):
+        if len(edges) < 2:
+            continue
+        passages.append(
+            Passage(
+                float(edges[0]),
+                float(edges[-1]),
+                section.classes,
+                section.theme,
+                section.mode == "minor",
+                section.density,
+            )
+        )
+        count = len(edges) - 1
+        closes = last_chord is not None and number == len(plan.sections)
+        if bars_of(section.chart) > count:
+            raise UsageError(
+                f"section {number}, from {section.start:.2f} to {section.end:.2f} s, has chords "
+                f"for {bars_of(section.chart):g} bars, but {count} at {plan.tempo:.4g} beats a "
+                "minute; name fewer"
+            )
+        times, numbers = _chart_times(section.chart, edges[:-1] if closes and count > 1 else edges)
+        starts += times
+        chords += numbers
+        if closes:
+            starts.append(float(edges[-2]))
+            chords.append(chord(tonic, MINOR if section.mode == "minor" else MAJOR))
+    return LeadSheet(Harmony(np.array(starts), np.array(chords, np.intp)), tuple(passages), tonic)
+
+
+def _chart_times(chart: Chart, edges: Float64s) -> tuple[list[float], list[int]]:
+    """Return when each chord begins in bars with (B + 1,) ``edges``; the chart is repeated."""
+    halves = np.sort(np.concatenate([edges[:-1], (edges[1:] + edges[:-1]) / 2]))
+    starts: list[float] = []
+    chords: list[int] = []
+    at = 0
+    for number, length in itertools.cycle(chart):
+        if at >= len(halves):
+            break
+        starts.append(float(halves[at]))
+        chords.append(number)
+        at += length
+    return starts, chords

@@ -1,0 +1,34 @@
+"""Who plays: fewer where the film is calm, all where it is excited."""
+
+import math
+from collections.abc import Iterable
+
+from emsync.errors import UsageError
+from emsync.limits import shown
+from emsync.music.piece import CLASSES
+
+# From which arousal on a class plays. Drums and guitar say energy, strings and piano are always
+# there: the orchestration that film composers thin out and fill up (Karlin & Wright 2004).
+FROM = {"piano": -1.0, "strings": -1.0, "bass": -0.45, "guitar": -0.2, "drums": 0.05}
+
+
+def players(arousal: float) -> tuple[str, ...]:
+    """Return the classes that play in a section of an ``arousal``; all where it is NaN.
+
+    >>> players(-0.6), players(0.5) == CLASSES
+    (('piano', 'strings'), True)
+    """
+    return tuple(name for name in CLASSES if math.isnan(arousal) or arousal >= FROM[name])
+
+
+def check_instruments(names: Iterable[str]) -> tuple[str, ...]:
+    """Return the classes that are named, in the order of CLASSES; UsageError names others."""
+    asked = list(names)
+    for name in asked:
+        if name not in CLASSES:
+            raise UsageError(
+                f"{shown(name)} is no instrument of the composer; name some of {', '.join(CLASSES)}"
+            )
+    if not asked:
+        raise UsageError(f"no instrument is named; name some of {', '.join(CLASSES)}")
+    return tuple(name for name in CLASSES if name in asked)
