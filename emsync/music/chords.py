@@ -17,7 +17,7 @@ from emsync.errors import UsageError
 from emsync.limits import shown
 from emsync.music.piece import BASS, Piece
 from emsync.music.statistics import sounded
-from emsync.music.tonality import KEYS, pitch_class
+from emsync.music.tonality import has_flats, pitch_class
 
 QUALITIES: dict[str, tuple[int, ...]] = {  # semitones above the root
     "": (0, 4, 7),
@@ -34,6 +34,11 @@ SPELLINGS = {  # other ways to write a quality
     "maj": "", "M": "", "min": "m", "-": "m", "°": "dim", "o": "dim", "sus": "sus4",
     "dom7": "7", "M7": "maj7", "Δ": "maj7", "Δ7": "maj7", "min7": "m7", "-7": "m7",
 }  # fmt: skip
+
+SPELT = (
+    ("C", "C#", "D", "D#", "E", "F", "F#", "G", "G#", "A", "A#", "B"),
+    ("C", "Db", "D", "Eb", "E", "F", "Gb", "G", "Ab", "A", "Bb", "B"),
+)
 
 LEAST = 0.15  # seconds of pitched sound in a window that make a chord
 LONGEST = 2.0  # seconds of a note that count
@@ -74,18 +79,23 @@ def parse_chord(name: str) -> int:
     return chord(pitch_class(match[1]), list(QUALITIES).index(quality))
 
 
-def chord_name(number: int) -> str:
-    """Return the name of a chord, its root spelt as in the key that it is the tonic of.
+def chord_name(number: int, flats: bool | None = None) -> str:
+    """Return the name of a chord, its root spelt with flats or with sharps.
+
+    None spells it as in the key that it is the tonic of; ``tonality.has_flats`` knows a key's.
 
     >>> [chord_name(chord(1, quality)) for quality in (MAJOR, MINOR, SEVENTH)]
     ['Db', 'C#m', 'Db7']
+    >>> chord_name(chord(6), flats=True), chord_name(chord(10), flats=False)
+    ('Gb', 'A#')
     """
     if number == NONE:
         return "N"
     quality, root = divmod(int(number), 12)
     suffix = list(QUALITIES)[quality]
-    minor = QUALITIES[suffix][1] == 3
-    return KEYS[12 * minor + root].removesuffix("m") + suffix
+    if flats is None:
+        flats = has_flats(root, minor=QUALITIES[suffix][1] == 3)
+    return SPELT[flats][root] + suffix
 
 
 def transposed(number: int, semitones: int) -> int:

@@ -37,6 +37,18 @@ def pitch_class(name: str) -> int:
     return (_LETTERS[letter] + _SIGNS[sign]) % 12
 
 
+FLATS = frozenset({1, 3, 5, 8, 10}), frozenset({0, 2, 3, 5, 7, 10})  # tonics, of major and minor
+
+
+def has_flats(tonic: int, minor: bool) -> bool:
+    """Return whether a key is written with flats; tonics are pitch classes from C.
+
+    >>> has_flats(1, False), has_flats(1, True)
+    (True, False)
+    """
+    return tonic in FLATS[minor]
+
+
 def key_fits(sounding: Float64s) -> Float64s:
     """Return the (..., 24) correlations of (..., 12) seconds with the keys; zeros where all equal.
 

@@ -11,7 +11,8 @@ from emsync.emotion.arc import State
 from emsync.fit.dynamics import level_of
 from emsync.fit.ending import last_chord
 from emsync.fit.spotting import spotting_of
-from emsync.music.tonality import TONICS, pitch_class
+from emsync.music.piece import BEATS
+from emsync.music.tonality import TONICS, has_flats, pitch_class
 from emsync.options import Mode, Options, PathLike
 from emsync.planning.chart import Chart, chart_text, moved
 from emsync.planning.placing import section_bars
@@ -19,7 +20,8 @@ from emsync.planning.plan import Plan, Section
 from emsync.planning.players import players
 from emsync.planning.wishes import wished
 
-LONGEST = 40.0  # seconds of a section; a longer scene is divided
+LONGEST = 24.0  # seconds of a section; a longer scene is divided
+PHRASE = 4  # bars; a scene without cuts is divided between phrases
 ALIKE = 0.2  # distance on the plane within which two sections share a theme
 IN_A_ROW = 2  # sections of one theme; another follows
 # Onsets a second of music of an arousal: medians of 2,972 passages of 12 s of held-out songs at
@@ -47,9 +49,11 @@ def given_plan(plan: Plan | PathLike) -> Plan:
 
 def outlined(analysis: Analysis, options: Options = Options()) -> Plan:
     """Return the plan of what the film itself asks: tempo, hits, and sections without chords."""
-    states = [part for state in analysis.arc for part in divided(state, analysis)]
+    spotting = spotting_of(analysis, options.sync, options.max_tempo_change)
+    phrase = PHRASE * BEATS * 60 / spotting.tempo
+    states = [part for state in analysis.arc for part in divided(state, analysis, phrase)]
     letters = themes(states)
-    told = len(states) > 1
+    told = len(analysis.arc) > 1  # else the density is left to the composer
     sections = tuple(
         Section(
             state.start,
@@ -64,7 +68,6 @@ def outlined(analysis: Analysis, options: Options = Options()) -> Plan:
         )
         for state, letter in zip(states, letters, strict=True)
     )
-    spotting = spotting_of(analysis, options.sync, options.max_tempo_change)
     hits = tuple(cut.time for cut in analysis.kept)
     return Plan(
         analysis.duration, spotting.tempo, analysis.tonic, "cadence", hits, sections,
@@ -99,7 +102,9 @@ def _with_chords(
             rng = np.random.default_rng([seed, 2, key, section.mode == "minor"])
             last = number == len(sections) - 1
             chart = drawn_chart(rng, section, count, last)
-            section = replace(section, chords=chart_text(moved(chart, pitch_class(tonic))))
+            up = pitch_class(tonic)
+            words = chart_text(moved(chart, up), has_flats(up, section.mode == "minor"))
+            section = replace(section, chords=words)
         found.append(section)
     return tuple(found)
 
@@ -112,15 +117,20 @@ def drawn_chart(rng: np.random.Generator, section: Section, bars: int, last: boo
     return tuple(loop[bar % len(loop)] for bar in range(bars))
 
 
-def divided(state: State, analysis: Analysis) -> list[State]:
-    """Return a scene in parts of at most LONGEST seconds, on strong cuts where it has any."""
-    if state.length <= LONGEST:
+def divided(state: State, analysis: Analysis, phrase: float) -> list[State]:
+    """Return a scene in parts of about LONGEST seconds at most.
+
+    It is divided on its strongest cut around the middle, or where it has none there after a whole
+    number of phrases of ``phrase`` seconds.
+    """
+    if state.length <= max(LONGEST, 2 * phrase):
         return [state]
     middle, reach = (state.start + state.end) / 2, state.length / 4
     near = [cut for cut in analysis.kept if abs(cut.time - middle) <= reach]
-    at = max(near, key=lambda cut: cut.strength).time if near else middle
+    even = state.start + max(1, round(state.length / 2 / phrase)) * phrase
+    at = max(near, key=lambda cut: cut.strength).time if near else even
     halves = replace(state, end=at), replace(state, start=at)
-    return [part for half in halves for part in divided(half, analysis)]
+    return [part for half in halves for part in divided(half, analysis, phrase)]
 
 
 def themes(states: Sequence[State]) -> list[str]:

@@ -6,7 +6,7 @@ import numpy as np
 
 from emsync.errors import UsageError
 from emsync.music.chords import NONE, ROOTS, TONES
-from emsync.music.tonality import KEYS, TONICS, key_fits, pitch_class
+from emsync.music.tonality import KEYS, TONICS, has_flats, key_fits, pitch_class
 from emsync.options import Options
 from emsync.planning.chart import Chart, chart_text, moved, parse_chart
 from emsync.planning.plan import Plan
@@ -54,7 +54,7 @@ def with_chords(plan: Plan, options: Options) -> Plan:
     tonic, minor = key_of(chart)
     mode = options.mode or ("minor" if minor else "major")
     tonic = TONICS[pitch_class(options.tonic)] if options.tonic else tonic
-    words = chart_text(chart)
+    words = chart_text(chart, has_flats(pitch_class(tonic), mode == "minor"))
     sections = tuple(replace(s, chords=words, mode=mode) for s in plan.sections)
     return replace(plan, tonic=tonic, sections=sections)
 
