@@ -41,10 +41,14 @@ def in_key(plan: Plan, tonic: str) -> Plan:
     """Return ``plan`` on another tonic, its chords moved along."""
     if not plan.tonic:
         return replace(plan, tonic=tonic)
-    up = pitch_class(tonic) - pitch_class(plan.tonic)
-    sections = tuple(
-        replace(s, chords=chart_text(moved(s.chart, up)) if s.chords else "") for s in plan.sections
-    )
+    to = pitch_class(tonic)
+    up = to - pitch_class(plan.tonic)
+
+    def moved_words(section: Section) -> str:
+        flats = has_flats(to, section.mode == "minor")
+        return chart_text(moved(section.chart, up), flats) if section.chords else ""
+
+    sections = tuple(replace(s, chords=moved_words(s)) for s in plan.sections)
     return replace(plan, tonic=tonic, sections=sections)
 
 
