@@ -9,7 +9,7 @@ from emsync.music.chords import NONE, ROOTS, TONES
 from emsync.music.tonality import KEYS, TONICS, has_flats, key_fits, pitch_class
 from emsync.options import Options
 from emsync.planning.chart import Chart, chart_text, moved, parse_chart
-from emsync.planning.plan import Plan
+from emsync.planning.plan import Plan, Section
 from emsync.planning.players import check_instruments
 
 FIRST, LAST = 1.0, 0.5  # what the first and the last chord weigh more in the key of a chart
