@@ -175,7 +175,7 @@ class Sampling:
     top_p: float = 0.95  # the likeliest tokens that hold this share of the mass
     top_k: int = 0  # and at most so many; 0 is no limit
     guidance: float = 1.0  # above 1 what is asked weighs more, at twice the cost; see ``guided``
-    rules_off: tuple[str, ...] = ()  # rules of musical grammar that do not hold
+    rules_off: tuple[str, ...] = ()  # rules of the sampler that do not hold
     tokens_per_second: Annotated[int, Within(1, 10_000)] = 400  # real songs need 60
 
     def __post_init__(self) -> None:

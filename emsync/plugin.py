@@ -26,7 +26,10 @@ What a conditioner reads:
 For a tokenizer:
 
 - ``Tokenizer``: the base class. ``Ids``: int64 arrays of tokens.
-- ``LogitsProcessor``: the type of a rule of grammar.
+- ``LogitsProcessor``: the type of a rule of grammar, and of what follows a lead sheet.
+- ``LeadSheet``: what is planned for a piece: its ``Harmony`` over time, and each ``Passage``.
+  ``Chords`` are numbers: ``TONES`` and ``ROOTS`` are their (84, 12) pitch classes, ``NO_CHORD`` is
+  none.
 - ``Score``: symusic's score; ``from_score`` and ``to_score`` convert a ``Piece``.
 
 For an estimator:
@@ -53,6 +56,9 @@ from emsync.emotion.arc import State
 from emsync.emotion.estimator import Estimator, Feeling, Span
 from emsync.emotion.plane import EMOTIONS
 from emsync.errors import AssetError, InputError, UsageError
+from emsync.music.chords import NONE as NO_CHORD
+from emsync.music.chords import ROOTS, TONES, Chords, Harmony
+from emsync.music.lead_sheet import LeadSheet, Passage
 from emsync.music.piece import (
     BASS,
     BEATS,
@@ -86,12 +92,16 @@ __all__ = [
     "HIGHEST",
     "KEYS",
     "LOWEST",
+    "NO_CHORD",
     "PIANO",
     "PROGRAMS",
+    "ROOTS",
     "STRINGS",
+    "TONES",
     "TONICS",
     "Analysis",
     "AssetError",
+    "Chords",
     "Conditioner",
     "Cursor",
     "Curve",
@@ -100,9 +110,12 @@ __all__ = [
     "Feeling",
     "Floats",
     "Footage",
+    "Harmony",
     "Ids",
     "InputError",
+    "LeadSheet",
     "LogitsProcessor",
+    "Passage",
     "Picture",
     "Piece",
     "Place",

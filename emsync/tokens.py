@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from emsync.arrays import Seconds
 from emsync.errors import UsageError
+from emsync.music.lead_sheet import LeadSheet
 from emsync.music.piece import Piece
 
 if TYPE_CHECKING:
@@ -76,6 +77,14 @@ class Tokenizer(ABC):
         """Return the rules of musical grammar by name; calling one makes a filter for one batch."""
         return {}
 
+    def followers(self, sheets: Sequence[LeadSheet]) -> Mapping[str, LogitsProcessor]:
+        """Return filters, by name, that hold one batch to its lead sheets, a sheet for each piece.
+
+        The sheets are in the seconds of the tokens. Filters come after the rules of grammar. Those
+        that there are do not depend on the sheets: without any, their names are told.
+        """
+        return {}
+
     def at_tempo(self, tempo: float) -> "Tokenizer":
         """Return the tokenizer for music all of one ``tempo``; it may ignore it."""
         return self
@@ -92,7 +101,7 @@ class Tokenizer(ABC):
 
 def check_rules(tokenizer: Tokenizer, names: Sequence[str]) -> None:
     """Refuse the name of a rule that ``tokenizer`` does not have."""
-    rules = tokenizer.rules()
+    known = [*tokenizer.rules(), *tokenizer.followers(())]
     for name in names:
-        if name not in rules:
-            raise UsageError(f"no rule {name!r}; {tokenizer.name} has {', '.join(rules) or 'none'}")
+        if name not in known:
+            raise UsageError(f"no rule {name!r}; {tokenizer.name} has {', '.join(known) or 'none'}")

@@ -100,9 +100,9 @@ def test_a_rule_can_be_switched_off_and_an_unknown_one_is_refused(
 ) -> None:
     assert not np.array_equal(one(model), one(model, rules_off=("sounding", "order")))
     with pytest.raises(
-        UsageError, match="no rule 'harmony'; events has sounding, polyphony, length, order"
+        UsageError, match="no rule 'melody'; events has sounding, polyphony, length, order"
     ):
-        one(model, rules_off=("harmony",))
+        one(model, rules_off=("melody",))
 
 
 @pytest.mark.parametrize(

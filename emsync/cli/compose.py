@@ -263,7 +263,7 @@ def generate(
     rules_off: Annotated[
         str,
         typer.Option(
-            help="rules of grammar to lift: sounding,polyphony,length,order,metre",
+            help="rules to lift: sounding,polyphony,length,order,metre,harmony,instruments",
             rich_help_panel=ADVANCED,
         ),
     ] = "",

@@ -31,15 +31,16 @@ def sample(
 ) -> list[Ids]:
     """Return B pieces of (T,) tokens, conditioned on ``targets[b]``, of ``durations[b]`` seconds.
 
-    ``sheets`` are the chords and players of each piece, in its seconds; they tell how many
-    instruments there will be. The same seeds on the same kind of machine give the same pieces.
+    ``sheets`` are the chords and players that each piece is held to, in its seconds; they tell how
+    many instruments there will be. The same seeds on the same kind of machine give the same pieces.
     ``progress`` is called with the seconds of the piece that is furthest behind. Raises EmsyncError
     when a piece needs more than ``sampling.tokens_per_second``, as music that stands still does.
     """
     batch, copies = len(targets), 1
     if sampling.guidance != 1.0:  # the same pieces are decoded once more, unconditionally
         targets, copies = [*targets, *(_null_targets(model, target) for target in targets)], 2
-    conditions, chooser = _Conditions(model, targets), _Chooser(tokenizer, sampling, seeds)
+    conditions = _Conditions(model, targets)
+    chooser = _Chooser(_filters(tokenizer, sampling, sheets), tokenizer, sampling, seeds)
     decoder = SlidingWindowDecoder(model, conditions.first_prefix(), batch * copies)
     headers = np.stack(
         [tokenizer.header(count) for count in _class_counts(sheets, batch)]
@@ -158,25 +159,35 @@ class _Conditions:
 class _Chooser:
     """Draws the next tokens from those that the tokenizer and its rules allow."""
 
-    def __init__(self, tokenizer: Tokenizer, sampling: Sampling, seeds: Sequence[int]) -> None:
-        self.excluded, self.rules = list(tokenizer.excluded_ids), _rules(tokenizer, sampling)
+    def __init__(
+        self,
+        filters: Sequence[LogitsProcessor],
+        tokenizer: Tokenizer,
+        sampling: Sampling,
+        seeds: Sequence[int],
+    ) -> None:
+        self.filters, self.excluded = filters, list(tokenizer.excluded_ids)
         self.streams, self.sampling = UniformStreams(seeds), sampling
 
     def next(self, ids: Ids, logits: Floats) -> Ids:
         """Return the (B,) tokens after (B, T) ids; (B, V) logits may be changed."""
         logits[:, self.excluded] = -np.inf
         history, scores = torch.from_numpy(ids), torch.from_numpy(logits)  # the same memory
-        for rule in self.rules:  # transformers' logits processors take tensors
-            scores = rule(history, scores)
+        for filtered in self.filters:  # transformers' logits processors take tensors
+            scores = filtered(history, scores)
         s = self.sampling
         return draw(scores.numpy(), self.streams.next(), s.temperature, s.top_p, s.top_k)
 
 
-def _rules(tokenizer: Tokenizer, sampling: Sampling) -> list[LogitsProcessor]:
-    """Return the grammar rules that are on, made for one batch."""
-    rules = tokenizer.rules()
+def _filters(
+    tokenizer: Tokenizer, sampling: Sampling, sheets: Sequence[LeadSheet] | None
+) -> list[LogitsProcessor]:
+    """Return the rules of grammar, then what follows the sheets: those that are on."""
     check_rules(tokenizer, sampling.rules_off)
-    return [make() for name, make in rules.items() if name not in sampling.rules_off]
+    filters = {name: make() for name, make in tokenizer.rules().items()}
+    if sheets is not None:
+        filters |= tokenizer.followers(sheets)
+    return [each for name, each in filters.items() if name not in sampling.rules_off]
 
 
 class UniformStreams:

@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 from emsync.plugin import (
     LOWEST,
     Ids,
+    LeadSheet,
+    LogitsProcessor,
     Piece,
     Seconds,
     Tokenizer,
@@ -71,6 +73,15 @@ class Events(Tokenizer):
         from emsync_tokenizers.grammar import RULES, Metre
 
         return {**RULES, "metre": partial(Metre, self.bar_steps)} if self.bar_steps else RULES
+
+    def followers(self, sheets: Sequence[LeadSheet]) -> Mapping[str, LogitsProcessor]:
+        from emsync_tokenizers.harmony import Harmony
+        from emsync_tokenizers.players import Players
+
+        return {
+            "harmony": Harmony(sheets, self.bar_steps),
+            "instruments": Players(sheets, self.bar_steps),
+        }
 
     def at_tempo(self, tempo: float) -> "Events":
         """Return the tokenizer with the rule ``metre``, if a bar of 4/4 is whole steps long."""
