@@ -42,7 +42,8 @@ SPELT = (
 
 LEAST = 0.15  # seconds of pitched sound in a window that make a chord
 LONGEST = 2.0  # seconds of a note that count
-SEVENTH_SHARE = 0.08  # of the sound, that a seventh needs to be heard as one
+LOW = 52  # the pitch, E below middle C, under which everybody's notes are heard as the bass
+SEVENTH_SHARE = 0.1  # of the sound, that a seventh needs to be heard as one
 
 Chords = NDArray[np.intp]  # (K,) numbers
 
@@ -54,6 +55,13 @@ for _quality, _steps in enumerate(QUALITIES.values()):
         _TONES[_quality, _root, [(_root + step) % 12 for step in _steps]] = 1.0
 TONES: Float64s = _TONES.reshape(-1, 12)  # (84, 12) 1 for the pitch classes of each chord, from C
 ROOTS: Float64s = np.tile(np.eye(12), (len(QUALITIES), 1))  # (84, 12) 1 for its root
+_SIZE = TONES.sum(axis=1)  # (84,) three tones or four
+_SEVENTHS: Float64s = np.concatenate(  # (84, 12) 1 for its seventh, if it has one
+    [
+        np.roll(np.eye(12), steps[3], axis=1) if len(steps) == 4 else np.zeros((12, 12))
+        for steps in QUALITIES.values()
+    ]
+)
 
 
 def chord(root: int, quality: int = MAJOR) -> int:
@@ -130,22 +138,26 @@ class Harmony:
 def heard(piece: Piece, edges: Seconds) -> Chords:
     """Return the (W,) chords that are heard between (W + 1,) ``edges`` in seconds.
 
-    A chord's score is the share of the sound on its tones, of which the bass counts twice, and a
-    little more where the bass plays its root. NONE where hardly anything pitched sounds.
+    A chord's score is the share of the sound on its tones, of which the bass counts twice, and more
+    where its root sounds, in the bass above all. One of four tones is heard only where its seventh
+    sounds and only over its root: C6 is no Am7. NONE where hardly anything pitched sounds.
     """
-    everything = np.maximum(np.diff(sounded(piece, edges, LONGEST), axis=0), 0.0)
-    low = piece.where(piece.classes == BASS)
+    everything = np.maximum(np.diff(sounded(piece, edges, LONGEST), axis=0), 0.0)  # (W, 12)
+    low = piece.where((piece.classes == BASS) | (piece.pitches < LOW))
     bass = np.maximum(np.diff(sounded(low, edges, LONGEST), axis=0), 0.0)
-    weight = everything + bass
-    share = weight / np.maximum(weight.sum(axis=1, keepdims=True), 1e-9)
-    lowest = bass / np.maximum(bass.sum(axis=1, keepdims=True), 1e-9)
-    score = share @ TONES.T - 0.03 * TONES.sum(axis=1)
-    score += 0.12 * (lowest @ ROOTS.T) + 0.10 * (share @ ROOTS.T)
-    for quality, steps in enumerate(QUALITIES.values()):
-        if len(steps) == 4:
-            seventh = np.roll(share, -steps[3], axis=1)
-            score[:, quality * 12 : quality * 12 + 12] -= 0.2 * (seventh < SEVENTH_SHARE)
+    share, lowest = _shares(everything + bass), _shares(bass)
+    over_root = lowest @ ROOTS.T  # (W, 84)
+    inverted = lowest.sum(axis=1, keepdims=True) - over_root
+    no_seventh = share @ _SEVENTHS.T < SEVENTH_SHARE
+    score = share @ TONES.T - 0.03 * _SIZE + 0.1 * (share @ ROOTS.T) + 0.3 * over_root
+    score -= np.where(_SIZE == 4, 0.2 * no_seventh + 0.2 * inverted, 0.0)
     return np.where(everything.sum(axis=1) < LEAST, NONE, score.argmax(axis=1))
+
+
+def _shares(seconds: Float64s) -> Float64s:
+    """Return the share of each of (W, 12) seconds in its window; zeros in silence."""
+    shares: Float64s = seconds / np.maximum(seconds.sum(axis=1, keepdims=True), 1e-9)
+    return shares
 
 
 def half_bars(downbeats: Seconds) -> Seconds:
