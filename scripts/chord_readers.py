@@ -2,8 +2,8 @@
 
     python scripts/chord_readers.py LAKH [--table tests/chords_by_hand.csv]
 
-LAKH is the folder that holds ``lpd_cleansed``. The table names, by half bars, the chords that a
-musician read off the notes of fifteen songs, eight bars of each, before any reader was run.
+LAKH is the folder that holds ``lpd_cleansed``. The table names, by half bars, the chords that were
+read off the notes of fifteen songs by hand, eight bars of each, before any reader had seen them.
 """
 
 import argparse

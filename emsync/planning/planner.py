@@ -18,9 +18,12 @@ from emsync.planning.chart import Chart, chart_text, moved
 from emsync.planning.placing import section_bars
 from emsync.planning.plan import Plan, Section
 from emsync.planning.players import players
+from emsync.planning.progressions import closed, loop
 from emsync.planning.wishes import wished
 
 LONGEST = 24.0  # seconds of a section; a longer scene is divided
+LOOP = 8  # bars; shorter sections of a theme so begin as its longer ones do
+PLAIN_COLOUR = 0.1  # share of chords with a seventh at no arousal; calm has twice that, storm none
 PHRASE = 4  # bars; a scene without cuts is divided between phrases
 ALIKE = 0.2  # distance on the plane within which two sections share a theme
 IN_A_ROW = 2  # sections of one theme; another follows
@@ -110,11 +113,12 @@ def _with_chords(
 
 
 def drawn_chart(rng: np.random.Generator, section: Section, bars: int, last: bool) -> Chart:
-    """Return chords for a section of so many bars, in C."""
-    from emsync.planning.chart import parse_chart
-
-    loop = parse_chart("Cm Ab Fm G" if section.mode == "minor" else "C Am F G")
-    return tuple(loop[bar % len(loop)] for bar in range(bars))
+    """Return chords for a section of so many bars, in C: a loop, which leads on or ends at home."""
+    minor = section.mode == "minor"
+    calm = 0.0 if math.isnan(section.arousal) else -section.arousal
+    colour = PLAIN_COLOUR * (1 + calm)
+    chart = loop(rng, minor, LOOP, colour, home=section.theme == "A")  # the film begins with A
+    return closed(rng, chart, bars, "tonic" if last else "half", minor)
 
 
 def divided(state: State, analysis: Analysis, phrase: float) -> list[State]:
