@@ -61,9 +61,10 @@ class Harmony(Follower):
         before = weights.sum(axis=2) + _TINY
         weights *= self.gains
         back = np.log(before / (weights.sum(axis=2) + _TINY))  # so that the chance stays
-        ons += self.ons
-        ons += back[:, :, None]
-        notes[:, 1:, 1] += self.offs[:, None]
+        ons += self.ons + back[:, :, None]
+        for row, (_, _, begins) in enumerate(self.asked):
+            if begins:
+                notes[row, 1:, 1] += self.offs[row]
 
 
 @cache

@@ -4,6 +4,7 @@ What a resting instrument still plays leans strongly towards its end. The longer
 is asked for has been silent, the more its ONs gain.
 """
 
+import math
 from bisect import bisect_right
 from collections.abc import Sequence
 
@@ -27,44 +28,48 @@ class Players(Follower):
 
     def __init__(self, sheets: Sequence[LeadSheet], bar: int = 0) -> None:
         super().__init__(len(sheets))
-        beat = bar / BEATS or BEAT * v.STEPS_PER_SECOND
-        self.rest, self.gain = round(REST * beat), np.float32(GAIN / beat)
+        self.beat = bar / BEATS or BEAT * v.STEPS_PER_SECOND  # steps
         self.starts = [steps(np.array([p.start for p in sheet.passages])) for sheet in sheets]
-        self.playing = [[p.classes for p in sheet.passages] for sheet in sheets]
+        self.classes = [[frozenset(p.classes) for p in sheet.passages] for sheet in sheets]
         self.passage = [-1] * len(sheets)
-        shape = (len(sheets), len(CLASSES))
-        self.asked = np.ones(shape, np.bool_)
-        self.since = np.zeros(shape, np.int64)  # steps from which on a silent one is missed
-        self.sounding = np.zeros((*shape, v.KEYS), np.bool_)
-        self.count = np.zeros(shape, np.int64)  # of notes that sound
+        # of each instrument, the keys that sound and the step from which on it is missed in silence
+        self.sounding: list[list[set[int]]] = [[set() for _ in CLASSES] for _ in sheets]
+        self.since = [[0.0] * len(CLASSES) for _ in sheets]
+        self.ons = np.zeros((len(sheets), len(CLASSES), 1), np.float32)  # logits gained
         for row in range(len(sheets)):
             self.moved(row)
 
     def moved(self, row: int) -> None:
-        starts = self.starts[row]
-        passage = max(bisect_right(starts, self.now[row]) - 1, 0)
+        passage = max(bisect_right(self.starts[row], self.now[row]) - 1, 0)
         if passage != self.passage[row]:
             self.passage[row] = passage
-            self.asked[row] = np.isin(range(len(CLASSES)), self.playing[row][passage])
-            self.since[row] = starts[passage]
+            self.since[row] = [self.starts[row][passage]] * len(CLASSES)
+        for instrument in range(len(CLASSES)):
+            self.ons[row, instrument] = self._gained(row, instrument)
 
     def struck(self, row: int, instrument: int, key: int, begins: bool) -> None:
-        if self.sounding[row, instrument, key] != begins:
-            self.sounding[row, instrument, key] = begins
-            self.count[row, instrument] += 1 if begins else -1
-        self.since[row, instrument] = self.now[row] + self.rest
+        keys = self.sounding[row][instrument]
+        (keys.add if begins else keys.discard)(key)
+        self.since[row][instrument] = self.now[row] + REST * self.beat
+        self.ons[row, instrument] = self._gained(row, instrument)
+
+    def _gained(self, row: int, instrument: int) -> float:
+        """Return the logits that the ONs of an instrument gain."""
+        if instrument not in self.classes[row][self.passage[row]]:
+            return -math.inf
+        waited = self.now[row] - self.since[row][instrument]  # steps
+        if waited <= 0 or self.sounding[row][instrument]:
+            return 0.0
+        return min(waited / self.beat * GAIN, MOST)
 
     def lean(self, scores: Floats) -> None:
-        notes = notes_of(scores)
-        waited = np.array(self.now)[:, None] - self.since
-        missed = self.asked & (self.count == 0) & (waited > 0)
-        if missed.any():
-            gained = np.minimum(self.gain * waited, MOST) * missed
-            notes[:, :, 0] += gained[:, :, None].astype(np.float32)
-        for row in np.flatnonzero(~self.asked.all(axis=1)).tolist():
-            resting = ~self.asked[row]
-            notes[row, resting, 1] += ENDING * self.sounding[row, resting]
-            begun = notes[row, resting, 0]
-            notes[row, resting, 0] = -np.inf
-            if scores[row].max() == -np.inf:
-                notes[row, resting, 0] = begun
+        before, notes = scores.copy(), notes_of(scores)
+        notes[:, :, 0] += self.ons
+        for row, (at, sounding) in enumerate(zip(self.passage, self.sounding, strict=True)):
+            classes = self.classes[row][at]
+            if len(classes) < len(CLASSES):
+                for instrument, keys in enumerate(sounding):
+                    if keys and instrument not in classes:
+                        notes[row, instrument, 1, list(keys)] += ENDING
+                if scores[row].max() == -math.inf:
+                    scores[row] = before[row]
