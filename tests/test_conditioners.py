@@ -10,15 +10,18 @@ from hypothesis import strategies as st
 
 from emsync import plugins
 from emsync.analysis import Analysis, Cut
+from emsync.arrays import Float64s
 from emsync.conditioning import Conditioner, Cursor, Floats
 from emsync.emotion.arc import State
 from emsync.errors import UsageError
+from emsync.music.chords import TONES, Harmony, parse_chord
+from emsync.music.lead_sheet import LeadSheet, Passage
 from emsync.music.piece import DRUMS, PIANO, Piece
-from emsync.music.tonality import KEYS, key_fits
+from emsync.music.tonality import KEYS, key_fits, pitch_class
 from emsync.testing import check_conditioner, example_piece, example_video
 from emsync.tokens import Timeline
 from emsync_conditioners.boundaries import Boundaries
-from emsync_conditioners.chroma import MAJOR, MINOR, Chroma
+from emsync_conditioners.chroma import CHORDS, MAJOR, MINOR, Chroma, key_shares
 from emsync_conditioners.metre import CYCLES, Metre
 from emsync_conditioners.onset_density import OnsetDensity
 from emsync_conditioners.valence_arousal import ValenceArousal
@@ -264,6 +267,39 @@ def test_a_video_requests_major_where_it_is_pleasant_and_for_minor_where_not() -
     assert np.isnan(Chroma().from_video(Analysis(8.0, "25"))).all()
     with pytest.raises(UsageError, match="tonic 'H' is not a pitch class"):
         Chroma().from_video(Analysis(8.0, "25", valence=0.0, tonic="H"))
+
+
+def planned(chords: str, *passages: Passage) -> Analysis:
+    """Return a film of 24 s with a lead sheet in A, a chord every 2 s."""
+    numbers = np.array([parse_chord(name) for name in chords.split()])
+    harmony = Harmony(np.arange(len(numbers), dtype=np.float64) * 2, numbers)
+    sheet = LeadSheet(harmony, passages, pitch_class("A"))
+    return Analysis(24.0, "25", tempo=120.0, valence=0.9, sheet=sheet)
+
+
+def test_a_lead_sheet_requests_its_keys_and_its_chords_in_the_window() -> None:
+    passages = Passage(0.0, 16.0, minor=True), Passage(16.0, 24.0)
+    requested = Chroma(window=4.0).from_video(planned("Am F C G E N N N N N", *passages))
+    assert requested.sum(axis=1) == pytest.approx(1.0)
+    minor, major = key_shares(pitch_class("A"), np.array([True, False]))
+    am, f, c, e = (TONES[parse_chord(name)] / 3 for name in ("Am", "F", "C", "E"))
+
+    def mixed(key: Float64s, chords: Float64s) -> Float64s:
+        return (1 - CHORDS) * key + CHORDS * chords
+
+    assert requested[0] == pytest.approx(mixed(minor, (am + f) / 2), abs=1e-6)
+    assert requested[2] == pytest.approx(mixed(minor, am / 4 + f / 2 + c / 4), abs=1e-6)
+    assert requested[16] == pytest.approx(mixed(minor, e), abs=1e-6)
+    assert requested[20] == pytest.approx(minor, abs=1e-6)  # no chord
+    assert requested[32] == pytest.approx(major, abs=1e-6)
+
+
+def test_a_lead_sheet_requests_its_onsets_a_beat() -> None:
+    passages = Passage(0.0, 8.0, density=1.5), Passage(8.0, 16.0), Passage(16.0, 24.0, density=4.0)
+    requested = OnsetDensity().from_video(planned("Am", *passages))
+    assert requested[:8].tolist() == [3.0] * 8  # 120 beats a minute
+    assert np.isnan(requested[8:16]).all()
+    assert requested[16:].tolist() == [8.0] * 8
 
 
 @given(cuts, timelines())

@@ -34,7 +34,7 @@ class OnsetDensity(Conditioner):
     summary: ClassVar[str] = "onsets a second in each window of time"
     place: ClassVar[Place] = "position"
     channels: ClassVar[int] = 1
-    reads: ClassVar[frozenset[str]] = frozenset({"arc", "duration"})
+    reads: ClassVar[frozenset[str]] = frozenset({"arc", "duration", "sheet", "tempo"})
 
     window: Annotated[float, Within(0.05, 60)] = 1.0  # seconds
     most: Annotated[float, Within(0.1, 1000)] = 16.0  # onsets a second that count as full
@@ -45,13 +45,16 @@ class OnsetDensity(Conditioner):
         return (np.histogram(times, edges)[0] / self.window).astype(np.float32)
 
     def from_video(self, video: Analysis) -> Floats:
-        """Request the density that fits the arousal, if the arousal changes; else nothing.
+        """Request the lead sheet's density; without one, that of a changing arousal; or nothing.
 
         A density that follows the motion breaks the beat (Sulun, Viana & Davies, section 1); this
         one is constant within a scene, and makes audible that the next one has begun.
         """
         count = math.ceil(video.duration / self.window)
         times = (np.arange(count, dtype=np.float64) + 0.5) * self.window
+        if (sheet := video.sheet) is not None:
+            beats = [sheet.passages[sheet.passage(time)].density for time in times.tolist()]
+            return np.array(beats, np.float32) * np.float32(video.tempo / 60)
         if len(video.arc) < 2:
             return np.full(len(times), np.nan, np.float32)
         return np.interp(video.feelings(times)[:, 1], *ONSETS).astype(np.float32)
