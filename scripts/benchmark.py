@@ -16,7 +16,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -29,14 +29,19 @@ from emsync.demo import HEIGHT, LENGTH, WIDTH, draw_clip
 from emsync.model.composer import Composer
 from emsync.model.int8.decoder import QuantizedDecoder
 from emsync.model.transformer import Decoder, EventTransformer, ModelConfig
+from emsync.music.chords import Harmony, parse_chord
+from emsync.music.lead_sheet import LeadSheet, Passage
+from emsync.music.piece import BASS, PIANO, STRINGS
 from emsync.options import CHECKPOINT
+from emsync.tokens import Ids, LogitsProcessor
 
-PARTS = ("start", "decode", "generate", "watch", "lengths", "prepare")
+PARTS = ("start", "decode", "rules", "generate", "watch", "lengths", "prepare")
 BASE = {"width": 512, "depth": 11, "heads": 8, "context": 1214, "position_channels": 264}
 READ = 1000  # tokens that a decoding step looks back on
 CANDIDATES = 8  # decoded in one batch
 STEP = 0.06  # seconds by which time passes at once in music from random weights
 SUMMED = 512 * 2**20  # bytes, to measure how fast memory is read: far more than its caches hold
+RULED = 16.0  # seconds of music composed after a lead sheet
 FILM = 60.0  # seconds of the clip that is watched and composed for
 PORTRAIT = (2160, 3840, 4.0)  # pixels, pixels and seconds of a telephone's film
 SONGS = 300  # to prepare, at most
@@ -187,6 +192,44 @@ def decoding(model: EventTransformer) -> dict[str, Any]:
     }
 
 
+def ruling(composer: Composer) -> dict[str, Any]:
+    """Return what following a lead sheet costs a token, against all that composing does for it.
+
+    What was composed is read once more by the filters alone.
+    """
+    bars = np.arange(0.0, RULED, 2.0)
+    quiet, loud = Passage(0.0, RULED / 2, (BASS, PIANO, STRINGS)), Passage(RULED / 2, RULED)
+    chords = np.resize([parse_chord(name) for name in ("Am", "F", "C", "G")], len(bars))
+    sheet = LeadSheet(Harmony(bars, chords), (quiet, loud))
+    targets = composer.null_targets(RULED)
+
+    def compose() -> Ids:
+        return composer.sample([targets], [RULED], [0], sheets=[sheet])[0].ids
+
+    ids = torch.from_numpy(compose())[None]
+    scores = torch.zeros(1, composer.tokenizer.vocab_size)
+
+    def replay(make: Callable[[], Iterable[LogitsProcessor]]) -> float:
+        def read() -> None:
+            filters = list(make())
+            for t in range(1, ids.shape[1]):
+                for each in filters:
+                    each(ids[:, :t], scores)
+
+        return best(read) / ids.shape[1]
+
+    tokenizer, composing = composer.tokenizer, best(compose, 3) / ids.shape[1]
+    followed = replay(lambda: tokenizer.followers([sheet]).values())
+    return {
+        "tokens": ids.shape[1],
+        "composing, microseconds a token": composing * 1e6,
+        "following the lead sheet, microseconds a token": followed * 1e6,
+        "share of following": followed / composing,
+        "baseline rules of grammar, microseconds a token": 1e6
+        * replay(lambda: [make() for make in tokenizer.rules().values()]),
+    }
+
+
 def ffmpeg(*arguments: str | Path) -> None:
     """Run FFmpeg."""
     from imageio_ffmpeg import get_ffmpeg_exe  # type: ignore[import-untyped]
@@ -290,11 +333,14 @@ def preparing(songs: Path) -> dict[str, Any]:
 
 def measure(asked: argparse.Namespace, folder: Path) -> Iterator[tuple[str, dict[str, Any]]]:
     """Yield each part that is asked for and its figures; films and scores come to ``folder``."""
-    base = random_base(Composer.from_pretrained(CHECKPOINT))
+    shipped = Composer.from_pretrained(CHECKPOINT)
+    base = random_base(shipped)
     if "start" in asked.only:
         yield "start", starting()
     if "decode" in asked.only:
         yield "decode", decoding(base.model)
+    if "rules" in asked.only:
+        yield "rules", ruling(shipped)
     if "prepare" in asked.only and asked.songs:
         yield "prepare", preparing(asked.songs)
     if not {"generate", "watch", "lengths"}.intersection(asked.only):

@@ -25,15 +25,16 @@ class Follower(ABC):
 
     def __call__(self, input_ids: Tensor, scores: Tensor) -> Tensor:
         """Return (B, V) scores after (B, T) tokens, of which only the new ones are read."""
-        for at in range(self.seen, input_ids.shape[1]):
-            for row, token in enumerate(input_ids[:, at].tolist()):
+        ids = input_ids.numpy()
+        for at in range(self.seen, ids.shape[1]):
+            for row, token in enumerate(ids[:, at].tolist()):
                 if token >= v.NOTE:
                     instrument, place = divmod(token - v.NOTE, 2 * v.KEYS)
                     self.struck(row, instrument, place % v.KEYS, place < v.KEYS)
                 elif token >= v.SHIFT:
                     self.now[row] += token - v.SHIFT + 1
                     self.moved(row)
-        self.seen = input_ids.shape[1]
+        self.seen = ids.shape[1]
         scores = scores.clone()
         self.lean(scores.numpy())
         return scores

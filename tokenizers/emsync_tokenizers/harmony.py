@@ -57,11 +57,12 @@ class Harmony(Follower):
     def lean(self, scores: Floats) -> None:
         notes = notes_of(scores)
         ons = notes[:, 1:, 0]  # (B, 4, 88)
-        weights = np.exp(ons - np.maximum(ons.max(axis=2, keepdims=True), _LEAST))
-        before = weights.sum(axis=2) + _TINY
+        most = np.maximum.reduce(ons, axis=2, keepdims=True, initial=_LEAST)
+        weights = np.exp(ons - most)
+        before = np.add.reduce(weights, axis=2, keepdims=True, initial=_TINY)
         weights *= self.gains
-        back = np.log(before / (weights.sum(axis=2) + _TINY))  # so that the chance stays
-        ons += self.ons + back[:, :, None]
+        after = np.add.reduce(weights, axis=2, keepdims=True, initial=_TINY)
+        ons += self.ons + np.log(before / after)  # moved back, so that the chance stays
         for row, (_, _, begins) in enumerate(self.asked):
             if begins:
                 notes[row, 1:, 1] += self.offs[row]
