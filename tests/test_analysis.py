@@ -20,6 +20,8 @@ from emsync.emotion.estimator import Feeling
 from emsync.emotion.plane import NAMES, mixture_mean, named, shares
 from emsync.errors import EmsyncError, EmsyncWarning, InputError, UsageError
 from emsync.fit.tempo import at_tempo
+from emsync.music.chords import Harmony
+from emsync.music.lead_sheet import LeadSheet, Passage
 from emsync.options import Options
 from emsync.pipeline import analyze
 from emsync.report.plots import plot_analysis
@@ -379,6 +381,8 @@ def flat(value: Any, name: str = "") -> Iterator[tuple[str, Any]]:
     elif isinstance(value, dict):
         for key in value:
             yield from flat(value[key], name)
+    elif isinstance(value, np.ndarray):
+        yield from flat(tuple(value.tolist()), name)
     else:
         yield name, value
 
@@ -388,19 +392,26 @@ def flat(value: Any, name: str = "") -> Iterator[tuple[str, Any]]:
 LONGER = {
     "duration", "cuts.time", "motion.step", "brightness.step", "saturation.step",
     "colourfulness.step", "valence_curve.step", "arousal_curve.step", "arc.start", "arc.end",
+    "sheet.harmony.starts", "sheet.passages.start", "sheet.passages.end",
 }  # fmt: skip
 SLOWER = {"fps", "motion.values", "tempo"}
 SAME = {
     "cuts.strength", "cuts.kept", "cuts.kind", "cuts.reason", "cuts.frame", "valence", "arousal",
     "tonic", "requested", "emotion", "valence_curve.values", "arousal_curve.values", "arc.valence",
     "arc.arousal", "arc.emotion", "source", "estimator", "brightness.values", "saturation.values",
-    "colourfulness.values",
+    "colourfulness.values", "sheet.harmony.chords", "sheet.passages.classes",
+    "sheet.passages.theme", "sheet.passages.minor", "sheet.passages.density", "sheet.tonic",
 }  # fmt: skip
+SHEET = LeadSheet(
+    Harmony(np.array([0.0, 4.0]), np.array([21, 0])),
+    (Passage(0.0, 4.0, (2, 3), "A", True, 2.5), Passage(4.0, 10.0, density=3.0)),
+    9,
+)
 
 
 @given(st.floats(0.35, 3.0))
 def test_every_time_in_an_analysis_is_that_of_the_longer_film(factor: float) -> None:
-    before = replace(WHOLE, tempo=96.0, tonic="F#", requested={"style": "calm"})
+    before = replace(WHOLE, tempo=96.0, tonic="F#", requested={"style": "calm"}, sheet=SHEET)
     after = before.retimed(factor)
     seen = set()
     for (name, old), (other, new) in zip(flat(before), flat(after), strict=True):
@@ -415,7 +426,7 @@ def test_every_time_in_an_analysis_is_that_of_the_longer_film(factor: float) -> 
     assert seen == LONGER | SLOWER | SAME
     times = np.arange(0.05, 10.0, 0.1)
     assert np.array_equal(before.feelings(times), after.feelings(times * factor))
-    assert Analysis.from_json(after.to_json()) == after
+    assert Analysis.from_json(after.to_json()) == replace(after, sheet=None), "in no file"
 
 
 @pytest.mark.parametrize("factor", [0.5, 1.0, 2.0])

@@ -116,7 +116,9 @@ def test_options_are_refused_when_they_are_made() -> None:
     for wrong, words in (
         ({"valence": 3.0}, "valence is 3.0"),
         ({"temperature": 0.0}, "temperature is 0"),
-        ({"instruments": "some"}, "instruments is 'some'"),
+        ({"instruments": ["piano", "some"]}, "'some' is no instrument"),
+        ({"chords": "Am H"}, "chord 2: 'H' is no chord"),
+        ({"mode": "dorian"}, "mode is 'dorian'"),
         ({"max_tempo_change": 2.0}, "a tempo change of 2"),
         ({"seed": -1}, "the seed is -1"),
         ({"emotion": "bliss"}, "unknown emotion 'bliss'"),

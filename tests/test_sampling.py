@@ -18,6 +18,8 @@ from emsync.errors import EmsyncError, UsageError
 from emsync.model.int8.nucleus import draw, nucleus
 from emsync.model.sampling import UniformStreams, guided, sample
 from emsync.model.transformer import EventTransformer, ModelConfig
+from emsync.music.chords import Harmony
+from emsync.music.lead_sheet import LeadSheet, Passage
 from emsync.options import Sampling
 from emsync.tokens import Ids
 from emsync_conditioners.boundaries import Boundaries
@@ -82,13 +84,17 @@ def test_a_piece_drawn_alone_is_the_piece_drawn_in_a_batch(
         assert np.array_equal(ids, one(model, seed=seed, seconds=end, guidance=guidance))
 
 
-@pytest.mark.parametrize(("instruments", "token"), [("fewer", v.FEWER), ("more", v.MORE)])
-def test_the_first_token_tells_the_instruments(
-    model: EventTransformer, instruments: str, token: int
+@pytest.mark.parametrize(("classes", "token"), [((2, 3), v.FEWER), ((0, 1, 3), v.MORE)])
+def test_the_first_token_tells_how_many_play_in_any_passage(
+    model: EventTransformer, classes: tuple[int, ...], token: int
 ) -> None:
-    ids = one(model, instruments=instruments)
+    harmony = Harmony(np.zeros(1), np.zeros(1, np.intp))
+    passages = Passage(0.0, 1.0, classes[:1]), Passage(1.0, 2.0, classes)
+    sheet = LeadSheet(harmony, passages)
+    (ids,) = sample(model, Events(), [TARGETS], [2.0], [0], sheets=[sheet])
     assert ids[:2].tolist() == [token, v.START]
     assert not np.isin(ids[2:], Events().excluded_ids).any()
+    assert one(model)[0] == v.MORE, "all may play where no sheet says"
 
 
 def test_the_likeliest_token_is_always_drawn_with_top_k_of_one(model: EventTransformer) -> None:

@@ -5,17 +5,17 @@ four beats, those left out later included. Shapes: S sections, B bars of one sec
 """
 
 import itertools
+from collections.abc import Sequence
 
 import numpy as np
 
 from emsync.arrays import Float64s, Seconds
-from emsync.errors import UsageError
 from emsync.fit.spotting import Spotting
 from emsync.music.chords import MAJOR, MINOR, Harmony, chord
 from emsync.music.lead_sheet import LeadSheet, Passage
 from emsync.music.piece import BEATS
 from emsync.music.tonality import pitch_class
-from emsync.planning.chart import Chart, bars_of
+from emsync.planning.chart import Chart
 from emsync.planning.plan import Plan
 
 ON_BEAT = 0.05  # beats by which a section that was brought onto a beat may miss it: rounding
@@ -26,21 +26,30 @@ def section_bars(plan: Plan, spotting: Spotting, last_chord: float | None) -> li
 
     A section begins on the beat that its cut was brought onto, else on the nearest bar line. What
     is left of a bar there belongs to its first bar, and less than half a bar at its end to the last
-    one. A section that holds no bar has one edge alone. ``last_chord`` is the film's second from
-    which the last chord sounds, where there is one: the last bar of all, however long.
+    one. A section that holds no bar has one edge alone; but one of all has a bar, however short the
+    film. ``last_chord`` is the film's second from which the last chord sounds, where there is one:
+    the last bar of all, however long.
     """
     beat = 60 / spotting.tempo
     starts = np.array([section.start for section in plan.sections])
     edges = np.append(spotting.composed(starts), spotting.composed(np.array([plan.duration])))
     upbeat = np.round(edges[0] / beat) * beat  # it belongs to the first bar
     edges = np.maximum.accumulate(np.append(upbeat, _on_beats(edges[1:], beat)))
+    if edges[-1] == edges[0]:
+        edges[-1] += beat * BEATS
     found = [_bars(start, end, beat * BEATS) for start, end in itertools.pairwise(edges)]
-    found[0][0] = 0.0
+    next(edges for edges in found if len(edges) > 1)[0] = 0.0
     if last_chord is not None:
         at = float(_on_beats(spotting.composed(np.array([last_chord])), beat)[0])
-        if found[-1][0] < at < edges[-1]:
-            found[-1] = np.append(_bars(float(found[-1][0]), at, beat * BEATS), edges[-1])
+        last = closing(found)
+        if found[last][0] < at < edges[-1]:
+            found[last] = np.append(_bars(float(found[last][0]), at, beat * BEATS), edges[-1])
     return found
+
+
+def closing(bars: Sequence[Float64s]) -> int:
+    """Return the index of the last section that holds a bar."""
+    return max(index for index, edges in enumerate(bars) if len(edges) > 1)
 
 
 def _on_beats(times: Seconds, beat: float) -> Seconds:
@@ -60,14 +69,16 @@ def _bars(start: float, end: float, bar: float) -> Float64s:
 def lead_sheet(plan: Plan, spotting: Spotting, last_chord: float | None = None) -> LeadSheet:
     """Return the chords and players of a plan whose sections all have chords, a tonic and a mode.
 
-    UsageError where a section has more chords than bars. The last chord is the tonic's triad.
+    Of a chart that is longer than its section, the first bars are played. The last chord is the
+    tonic's triad. There is a passage and a chord, however short the film.
     """
     tonic = pitch_class(plan.tonic)
     starts: list[float] = []
     chords: list[int] = []
     passages: list[Passage] = []
     bars = section_bars(plan, spotting, last_chord)
-    for number, (section, edges) in enumerate(zip(plan.sections, bars, strict=True), 1):
+    last = closing(bars)
+    for index, (section, edges) in enumerate(zip(plan.sections, bars, strict=True)):
         if len(edges) < 2:
             continue
         passages.append(
@@ -80,15 +91,8 @@ def lead_sheet(plan: Plan, spotting: Spotting, last_chord: float | None = None) 
                 section.density,
             )
         )
-        count = len(edges) - 1
-        closes = last_chord is not None and number == len(plan.sections)
-        if bars_of(section.chart) > count:
-            raise UsageError(
-                f"section {number}, from {section.start:.2f} to {section.end:.2f} s, has chords "
-                f"for {bars_of(section.chart):g} bars, but {count} at {plan.tempo:.4g} beats a "
-                "minute; name fewer"
-            )
-        times, numbers = _chart_times(section.chart, edges[:-1] if closes and count > 1 else edges)
+        closes = last_chord is not None and index == last  # its last bar has a chord of its own
+        times, numbers = _chart_times(section.chart, edges[:-1] if closes else edges)
         starts += times
         chords += numbers
         if closes:
