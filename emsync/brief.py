@@ -1,16 +1,14 @@
 """What is asked of the music: what the film asks, with a person's options in its place."""
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
-from typing import cast
 
 from emsync.analysis import Analysis
 from emsync.emotion.arc import read_arc
 from emsync.emotion.estimator import choose
-from emsync.emotion.plane import SCALE
 from emsync.errors import UsageError, warn
 from emsync.formats.cut_lists import read_cuts
 from emsync.limits import can_be_read_again, shown
@@ -18,14 +16,13 @@ from emsync.music.tonality import TONICS, pitch_class
 from emsync.options import Options, PathLike, check_tempo
 from emsync.planning.plan import Plan
 from emsync.planning.planner import given_plan
+from emsync.planning.wishes import felt
 from emsync.video.cuts import Cut, thinned
-from emsync.video.film import Film
+from emsync.video.film import Film, same_length
 from emsync.video.footage import Footage
 from emsync.video.observers import Observer
 from emsync.video.timecode import Timecode
 from emsync.video.watch import watch
-
-SAME_FILM = (0.5, 0.02)  # seconds, and a share: how far the durations of one film may differ
 
 
 def look(
@@ -48,18 +45,13 @@ def check_files(film: Film, options: Options) -> None:
     """
     if options.analysis is not None and _can_be_read_again(options.analysis):
         given = _given(options.analysis)
-        if not _same_length(given.duration, film.duration):
+        if not same_length(given.duration, film.duration):
             raise UsageError(
                 f"the analysis is of {given.source or 'a film'} and {given.duration:.2f} s, the "
                 f"video has {film.duration:.2f} s; analyze this video"
             )
     if options.plan is not None and _can_be_read_again(options.plan):
-        planned = given_plan(options.plan)
-        if not _same_length(planned.duration, film.duration):
-            raise UsageError(
-                f"the plan is of {planned.source or 'a film'} and {planned.duration:.2f} s, the "
-                f"video has {film.duration:.2f} s; plan this video"
-            )
+        given_plan(options.plan, film.duration)
     if options.start_timecode and film.fps:
         Timecode.parse(options.start_timecode, film.fps)
     if _can_be_read_again(options.cuts):
@@ -68,10 +60,6 @@ def check_files(film: Film, options: Options) -> None:
         read_arc(Path(options.emotion_file), film.duration)
     if options.start_timecode and not film.fps and options.analysis is None:
         raise UsageError("a start timecode needs the video's frame rate, which is unknown")
-
-
-def _same_length(given: float, duration: float) -> bool:
-    return abs(given - duration) <= SAME_FILM[0] + SAME_FILM[1] * duration
 
 
 def first_timecode(film: Film, analysis: Analysis, options: Options) -> str:
@@ -129,16 +117,7 @@ def apply_options(analysis: Analysis, options: Options) -> Analysis:
         analysis = replace(analysis, cuts=())
     if options.emotion_file is not None:
         analysis = analysis.with_arc(read_arc(Path(options.emotion_file), analysis.duration))
-    if options.max_va is not None:
-        analysis = analysis.scaled(options.max_va)
-    if options.arc == "constant":
-        analysis = analysis.constant()
-    analysis = analysis.with_feeling(
-        cast("Mapping[str, float] | None", options.emotion),  # text was parsed when it was given
-        options.valence,
-        options.arousal,
-        options.max_va or SCALE,
-    )
+    analysis = felt(analysis, options)
     if not math.isnan(analysis.tempo):
         check_tempo(analysis.tempo)
     return replace(

@@ -161,11 +161,20 @@ def read_json(
 
 
 def parse_json(text: str, name: str, error: type[EmsyncError] = InputError) -> Any:
-    """Return the value of a JSON ``text``: no deeper than MOST_DEPTH, its numbers finite."""
+    """Return the value of a JSON ``text``: no deeper than MOST_DEPTH, its numbers finite.
+
+    A key that stands twice in an object is an error, since one of its values would be lost.
+    """
     if _depth(text) > MOST_DEPTH:
         raise error(f"{name} is not read: its values lie more than {MOST_DEPTH} deep")
     try:
-        return json.loads(text, parse_int=_whole, parse_float=_finite, parse_constant=_finite)
+        return json.loads(
+            text,
+            parse_int=_whole,
+            parse_float=_finite,
+            parse_constant=_finite,
+            object_pairs_hook=_unique,
+        )
     except (ValueError, RecursionError) as wrong:
         raise error(f"{name} is not JSON: {one_line(str(wrong))}") from wrong
 
@@ -196,6 +205,16 @@ def _depth(text: str) -> int:
         elif c in "]}":
             depth -= 1
     return deepest
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return an object of JSON, each key once."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for place, name in enumerate(names) if name in names[:place])
+        raise ValueError(f"the key {shown(twice)} stands twice in one object")
+    return found
 
 
 def _whole(text: str) -> int:

@@ -81,11 +81,11 @@ class Options:
 
     # The music
     tempo: float | None = None  # beats a minute; None follows the arousal and the cuts
-    plan: "Plan | PathLike | None" = None  # followed instead of one that is made for the film
+    plan: "Plan | PathLike | None" = None  # in place of one that is made; what is asked edits it
     tonic: str = ""  # such as "F#"; "" lets the seed choose
     mode: Mode | None = None  # None follows the valence
     chords: str = ""  # a chart such as "Am F C G", a chord a bar; "" lets the seed choose
-    instruments: Sequence[str] | None = None  # that play throughout; None follows the arousal
+    instruments: str | Sequence[str] | None = None  # "piano,strings", those that play throughout
     ask: Mapping[str, str] | None = None  # of plug-in conditions, by the name they read
     sync: Sync = "beat"  # the least event that may hit a cut
     max_tempo_change: float = 0.06  # share by which the tempo may bend towards the cuts
@@ -134,6 +134,11 @@ class Options:
             from emsync.planning.players import check_instruments
 
             object.__setattr__(self, "instruments", check_instruments(self.instruments))
+            if self.chords and self.instruments == ("drums",):
+                raise UsageError(
+                    "drums alone have no pitch, so that no chord can be heard; name another "
+                    "instrument with them, or leave out the chords"
+                )
         if self.emotion is not None:
             from emsync.emotion.plane import normalise, parse_emotion
 

@@ -2,7 +2,7 @@
 
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
@@ -16,6 +16,7 @@ from emsync.formats.midi import midi_bytes
 from emsync.formats.smf import parse
 from emsync.music.piece import Score
 from emsync.options import MOST_CANDIDATES, Options, Outputs
+from emsync.planning.plan import Plan
 from emsync.progress import Progress, Stopwatch, silent
 from emsync.ranking import Candidate
 from emsync.report.bundle import (
@@ -60,11 +61,14 @@ def check_targets(
 
     That is also what is read: the film, the files of ``options``, the checkpoint, the sound font.
     """
+    from emsync.model.composer import files_of_checkpoint
+
     targets = [p for p in (outputs.score, outputs.video, outputs.audio) if p is not None]
     score = outputs.score or (outputs.bundle and outputs.bundle / "score.mid")
     more = _numbered(score, MOST_CANDIDATES) if score and outputs.keep_all else []
     replaced = files_of(outputs.bundle) if outputs.bundle else []
-    inputs = {"the video": source, **_read(options, checkpoint)}
+    inputs: dict[str, Path | Sequence[Path]] = {"the video": source, **_read(options)}
+    inputs["the checkpoint"] = files_of_checkpoint(checkpoint)
     inputs["the sound font"] = outputs.soundfont or _default_font()
     check_apart(targets, inputs)
     check_apart([*(more if outputs.score else []), *replaced], inputs)
@@ -84,10 +88,8 @@ def check_targets(
         check_soundfont(outputs.soundfont)
 
 
-def _read(options: Options | None, checkpoint: str) -> dict[str, Path | Sequence[Path]]:
-    """Return the files that are read for a composition, by what they are."""
-    from emsync.model.composer import files_of_checkpoint
-
+def _read(options: Options | None) -> dict[str, Path]:
+    """Return the files that ``options`` name, by what they are."""
     options = options or Options()
     given = {
         "the analysis": options.analysis,
@@ -95,10 +97,7 @@ def _read(options: Options | None, checkpoint: str) -> dict[str, Path | Sequence
         "the list of cuts": None if options.cuts in ("auto", "none") else options.cuts,
         "the emotion file": options.emotion_file,
     }
-    named = {
-        what: Path(path) for what, path in given.items() if isinstance(path, str | os.PathLike)
-    }
-    return {**named, "the checkpoint": files_of_checkpoint(checkpoint)}
+    return {what: Path(path) for what, path in given.items() if isinstance(path, str | os.PathLike)}
 
 
 def _default_font() -> Path | Sequence[Path]:
@@ -199,7 +198,8 @@ def _midi(composition: Composition, candidate: Candidate) -> bytes:
     return midi_bytes(candidate.fitted, composition.labels, composition.dynamics(candidate))
 
 
-Targets: TypeAlias = Sequence[tuple[Path, Literal["analysis", "plot", "cuts"]]]
+Kind: TypeAlias = Literal["analysis", "plan", "plot", "cuts"]
+Targets: TypeAlias = Sequence[tuple[Path, Kind]]
 
 
 def analysis_targets(
@@ -210,14 +210,31 @@ def analysis_targets(
     ``source`` is the film; ``lists`` are suffixes such as "csv" and "edl" of cut lists that are
     named after ``beside``.
     """
-    targets: list[tuple[Path, Literal["analysis", "plot", "cuts"]]] = []
+    targets: list[tuple[Path, Kind]] = []
     targets += [(out, "analysis")] if out else []
     targets += [(plot, "plot")] if plot else []
     targets += [(beside.with_name(f"{beside.name}.cuts.{suffix}"), "cuts") for suffix in lists]
-    check_apart([path for path, _ in targets], {"the video": source})
+    return _checked(targets, {"the video": source})
+
+
+def plan_targets(source: Path, out: Path | None, plot: Path | None, options: Options) -> Targets:
+    """Return the files to write of a plan; UsageError where one cannot be written.
+
+    ``source`` is the film; it and the files that ``options`` name are not replaced.
+    """
+    targets: list[tuple[Path, Kind]] = []
+    targets += [(out, "plan")] if out else []
+    targets += [(plot, "plot")] if plot else []
+    return _checked(targets, {"the video": source, **_read(options)})
+
+
+def _checked(targets: Targets, inputs: Mapping[str, Path]) -> Targets:
+    """Return ``targets``; UsageError where one is an input or cannot be written."""
+    suffixes: dict[Kind, Sequence[str]] = {"plot": (".png",), "cuts": tuple(WRITERS)}
+    check_apart([path for path, _ in targets], inputs)
     for path, kind in targets:
-        if kind != "analysis":
-            check_suffix(path, (".png",) if kind == "plot" else tuple(WRITERS))
+        if kind in suffixes:
+            check_suffix(path, suffixes[kind])
         check_target(path)
     return targets
 
@@ -240,3 +257,15 @@ def write_analysis(analysis: Analysis, strip: Sequence[Still], targets: Targets)
                 plot_analysis(analysis, strip, file)
             else:
                 write_cuts(file, analysis)
+
+
+def write_plan(plan: Plan, analysis: Analysis, strip: Sequence[Still], targets: Targets) -> None:
+    """Write a plan and its picture, together or not at all; ``strip`` shows the film."""
+    with together() as files:
+        for path, kind in targets:
+            if kind == "plan":
+                plan.save(files.file(path))
+            else:
+                from emsync.report.plots import plot_plan
+
+                plot_plan(analysis, plan, strip, files.file(path))

@@ -78,7 +78,7 @@ def generate(
                 sample.piece, brief.cuts, brief.duration, options.sync, bend, rate, sample.beat
             )
             harmony = sample.harmony and sample.harmony.retimed(fitted.time_map.apply)
-            ended, played = ending.apply(fitted, harmony)
+            ended, played = ending.apply(fitted, harmony, plan.sections[-1].classes)
             candidates.append(judge(ended, played, brief, seed, sample.ids, visible, harmony))
         best, *others = rank(candidates)
     strip = footage.strip if footage else ()
@@ -171,12 +171,6 @@ def check_understood(composer: Composer, options: Options) -> None:
     """Refuse what no condition of the checkpoint reads, before the film is watched."""
     conditions = composer.model.conditioners
     reads = frozenset[str]().union(*(condition.reads for condition in conditions))
-    if options.tonic and "tonic" not in reads:
-        known = ", ".join(condition.name for condition in conditions) or "none"
-        raise UsageError(
-            f"no condition of this checkpoint ({known}) reads a key; leave out the tonic "
-            f"{options.tonic!r}"
-        )
     prefix = "requested."
     names = sorted(name.removeprefix(prefix) for name in reads if name.startswith(prefix))
     for name in options.ask or {}:

@@ -242,7 +242,6 @@ def test_a_full_disk_leaves_nothing_behind(here: Path, clip: Path, small: Path) 
         (["--rules-off", "joy"], ["'joy'", "order"]),
         (["--max-tempo-change", "2"], ["2"]),
         (["--tonic", "H"], ["tonic 'H'", "F#"]),
-        (["--tonic", "D"], ["reads a key", "leave out", "'D'"]),
         (["--start-timecode", "noon"], ["noon"]),
         (["--audio", "out.mid"], ["same name"]),
         (["--out", "out.wav"], ["'out.wav'", ".mid or .midi"]),

@@ -1,4 +1,4 @@
-"""Compose for a film, and look at what it asks for: ``generate``, ``analyze``, ``demo``."""
+"""Compose for a film, and see what it asks for: ``generate``, ``plan``, ``analyze``, ``demo``."""
 
 import os
 import time
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from emsync.cli import wishes
 from emsync.cli.app import app
 from emsync.cli.common import (
     EmotionEstimator,
@@ -17,36 +18,13 @@ from emsync.cli.common import (
     progress,
     standard_output,
 )
-from emsync.errors import UsageError
-from emsync.options import (
-    CHECKPOINT,
-    Arc,
-    EndingKind,
-    KeepAudio,
-    Mode,
-    Options,
-    Outputs,
-    Sync,
-)
+from emsync.cli.wishes import ADVANCED, DEFAULTS, DRAWING, FILES
+from emsync.options import CHECKPOINT, KeepAudio, Options, Outputs
 
 if TYPE_CHECKING:
     from emsync.analysis import Analysis
     from emsync.composition import Composition
     from emsync.outputs import Written
-
-DEFAULTS = Options()
-MUSIC, EMOTION, DRAWING, FILES, ADVANCED = (
-    "The music", "The emotion", "How it is composed", "What is written", "Advanced",
-)  # fmt: skip
-
-CutDistance = Annotated[
-    float | None,
-    typer.Option(
-        help="seconds; of cuts nearer to each other the stronger is hit; 0 keeps all",
-        show_default="4; all cuts of a list",
-        rich_help_panel=MUSIC,
-    ),
-]
 
 
 @app.command()
@@ -107,113 +85,26 @@ def generate(
     soundfont: Annotated[
         Path | None, typer.Option(help="an .sf2 file to play with", rich_help_panel=FILES)
     ] = None,
-    emotion: Annotated[
-        str | None,
-        typer.Option(help="such as joy, or joy=0.7,sadness=0.3", rich_help_panel=EMOTION),
-    ] = None,
-    valence: Annotated[
-        float | None, typer.Option(help="from -1 to 1", rich_help_panel=EMOTION)
-    ] = None,
-    arousal: Annotated[
-        float | None, typer.Option(help="from -1 to 1", rich_help_panel=EMOTION)
-    ] = None,
-    emotion_file: Annotated[
-        Path | None,
-        typer.Option(help="a CSV of time,valence,arousal or time,emotion", rich_help_panel=EMOTION),
-    ] = None,
-    estimator: Annotated[
-        str,
-        typer.Option(
-            help="what estimates it: pictures, or pictures=0.5,clip:FOLDER=0.5",
-            rich_help_panel=EMOTION,
-        ),
-    ] = DEFAULTS.estimator,
-    arc: Annotated[
-        Arc,
-        typer.Option(help="whether the emotion follows the scenes", rich_help_panel=EMOTION),
-    ] = DEFAULTS.arc,
-    max_va: Annotated[
-        float | None,
-        typer.Option(
-            help="largest mean of an emotion, to 1: lower is tamer",
-            show_default="0.8",
-            rich_help_panel=EMOTION,
-        ),
-    ] = None,
-    cuts: Annotated[
-        str, typer.Option(help="auto, none, or a file of cuts", rich_help_panel=MUSIC)
-    ] = DEFAULTS.cuts,
-    min_cut_distance: CutDistance = None,
-    tempo: Annotated[
-        float | None,
-        typer.Option(
-            help="beats a minute",
-            show_default="by the arousal and the cuts",
-            rich_help_panel=MUSIC,
-        ),
-    ] = None,
-    tonic: Annotated[
-        str,
-        typer.Option(
-            help="the note the music is built on, such as F#",
-            show_default="by the seed",
-            rich_help_panel=MUSIC,
-        ),
-    ] = DEFAULTS.tonic,
-    ask: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="NAME=VALUE",
-            help="what a plug-in condition reads; may be given again",
-            rich_help_panel=MUSIC,
-        ),
-    ] = None,
-    mode: Annotated[
-        Mode | None,
-        typer.Option(help="of all sections", show_default="by the valence", rich_help_panel=MUSIC),
-    ] = None,
-    chords: Annotated[
-        str,
-        typer.Option(
-            help="'Am F C G': a chord a bar, over and over; Am/2 is half a bar",
-            show_default="by the seed",
-            rich_help_panel=MUSIC,
-        ),
-    ] = DEFAULTS.chords,
-    instruments: Annotated[
-        str | None,
-        typer.Option(
-            help="that play: some of drums,bass,guitar,piano,strings",
-            show_default="by the arousal",
-            rich_help_panel=MUSIC,
-        ),
-    ] = None,
-    plan: Annotated[
-        Path | None,
-        typer.Option(help="what `emsync plan` wrote, instead of making one", rich_help_panel=MUSIC),
-    ] = None,
-    sync: Annotated[
-        Sync, typer.Option(help="the least that may hit a cut", rich_help_panel=MUSIC)
-    ] = DEFAULTS.sync,
-    ending: Annotated[
-        EndingKind | None,
-        typer.Option(
-            help="how the music ends",
-            show_default="the plan's, or cadence",
-            rich_help_panel=MUSIC,
-        ),
-    ] = DEFAULTS.ending,
-    start_timecode: Annotated[
-        str,
-        typer.Option(
-            help="of the first frame: 01:00:00:00",
-            show_default="the film's own",
-            rich_help_panel=MUSIC,
-        ),
-    ] = DEFAULTS.start_timecode,
-    seed: Annotated[
-        int, typer.Option(min=0, help="another number, another piece", rich_help_panel=DRAWING)
-    ] = DEFAULTS.seed,
+    emotion: wishes.Emotion = None,
+    valence: wishes.Affect = None,
+    arousal: wishes.Affect = None,
+    emotion_file: wishes.EmotionFile = None,
+    estimator: wishes.Estimator = DEFAULTS.estimator,
+    arc: wishes.ArcKind = DEFAULTS.arc,
+    max_va: wishes.LargestMean = None,
+    cuts: wishes.Cuts = DEFAULTS.cuts,
+    min_cut_distance: wishes.CutDistance = None,
+    tempo: wishes.Tempo = None,
+    tonic: wishes.Tonic = DEFAULTS.tonic,
+    mode: wishes.ModeOfAll = None,
+    chords: wishes.Chords = DEFAULTS.chords,
+    instruments: wishes.Instruments = None,
+    plan: wishes.PlanFile = None,
+    ask: wishes.Ask = None,
+    sync: wishes.LeastHit = DEFAULTS.sync,
+    ending: wishes.EndingWish = DEFAULTS.ending,
+    start_timecode: wishes.StartTimecode = DEFAULTS.start_timecode,
+    seed: wishes.Seed = DEFAULTS.seed,
     candidates: Annotated[
         int, typer.Option(help="compose so many pieces, keep the best", rich_help_panel=DRAWING)
     ] = DEFAULTS.candidates,
@@ -247,15 +138,8 @@ def generate(
             rich_help_panel=DRAWING,
         ),
     ] = None,
-    analysis: Annotated[
-        Path | None,
-        typer.Option(
-            help="what `emsync analyze` wrote, instead of watching", rich_help_panel=ADVANCED
-        ),
-    ] = None,
-    max_tempo_change: Annotated[
-        float, typer.Option(help="to hit the cuts; 0.06 is 6 %", rich_help_panel=ADVANCED)
-    ] = DEFAULTS.max_tempo_change,
+    analysis: wishes.AnalysisFile = None,
+    max_tempo_change: wishes.TempoChange = DEFAULTS.max_tempo_change,
     top_k: Annotated[
         int | None,
         typer.Option(help="draw among so many tokens at most", rich_help_panel=ADVANCED),
@@ -298,11 +182,11 @@ def generate(
     options = Options(
         analysis=analysis, cuts=cuts, min_cut_distance=min_cut_distance, estimator=estimator,
         emotion_file=emotion_file, arc=arc, emotion=emotion, max_va=max_va,
-        ask=_asked(ask), valence=valence, arousal=arousal, tempo=tempo, tonic=tonic, sync=sync,
-        max_tempo_change=max_tempo_change, ending=ending, start_timecode=start_timecode,
+        ask=wishes.asked(ask), valence=valence, arousal=arousal, tempo=tempo, tonic=tonic,
+        sync=sync, max_tempo_change=max_tempo_change, ending=ending, start_timecode=start_timecode,
         seed=seed, candidates=candidates, rhythm=rhythm, temperature=temperature, top_p=top_p,
         top_k=top_k, guidance=guidance, plan=plan, mode=mode, chords=chords,
-        instruments=None if instruments is None else _names(instruments),
+        instruments=instruments,
         rules_off=tuple(filter(None, rules_off.split(","))) or None,
     )  # fmt: skip
     out, video_out, audio_out = standard_output(
@@ -325,21 +209,6 @@ def generate(
         written = write_outputs(composition, outputs, show)
     timings = {"start": started, **composition.timings, **written.timings}
     _report(composition, written, timings, time.perf_counter() - began, as_json)
-
-
-def _names(text: str) -> tuple[str, ...]:
-    """Return the names between the commas of a list."""
-    return tuple(name.strip() for name in text.split(","))
-
-
-def _asked(pairs: list[str] | None) -> dict[str, str] | None:
-    """Return {name: value} of ``NAME=VALUE`` words."""
-    if not pairs:
-        return None
-    for pair in pairs:
-        if not pair.partition("=")[0] or "=" not in pair:
-            raise UsageError(f"--ask {pair!r} is no NAME=VALUE, such as style=calm")
-    return dict(pair.split("=", 1) for pair in pairs)
 
 
 def _report(
@@ -367,7 +236,7 @@ def analyze(
     plot: Annotated[Path | None, typer.Option(help="a picture of it all (.png)")] = None,
     save: Annotated[str, typer.Option(help="cut lists to write beside: csv,edl,otio,json")] = "",
     estimator: EmotionEstimator = DEFAULTS.estimator,
-    min_cut_distance: CutDistance = None,
+    min_cut_distance: wishes.CutDistance = None,
     as_json: Json = False,
 ) -> None:
     """Find the cuts, motion and emotion of VIDEO."""
@@ -408,6 +277,65 @@ def _analysis_lines(seen: "Analysis") -> list[str]:
             for s in seen.arc
         ),
     ]
+
+
+@app.command()
+def plan(
+    video: VideoPath,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", "-o", help="plan.json, to edit and to follow", rich_help_panel=FILES),
+    ] = None,
+    plot: Annotated[
+        Path | None, typer.Option(help="a picture of it all (.png)", rich_help_panel=FILES)
+    ] = None,
+    emotion: wishes.Emotion = None,
+    valence: wishes.Affect = None,
+    arousal: wishes.Affect = None,
+    emotion_file: wishes.EmotionFile = None,
+    estimator: wishes.Estimator = DEFAULTS.estimator,
+    arc: wishes.ArcKind = DEFAULTS.arc,
+    max_va: wishes.LargestMean = None,
+    cuts: wishes.Cuts = DEFAULTS.cuts,
+    min_cut_distance: wishes.CutDistance = None,
+    tempo: wishes.Tempo = None,
+    tonic: wishes.Tonic = DEFAULTS.tonic,
+    mode: wishes.ModeOfAll = None,
+    chords: wishes.Chords = DEFAULTS.chords,
+    instruments: wishes.Instruments = None,
+    plan: wishes.PlanFile = None,
+    sync: wishes.LeastHit = DEFAULTS.sync,
+    ending: wishes.EndingWish = DEFAULTS.ending,
+    start_timecode: wishes.StartTimecode = DEFAULTS.start_timecode,
+    seed: wishes.Seed = DEFAULTS.seed,
+    analysis: wishes.AnalysisFile = None,
+    max_tempo_change: wishes.TempoChange = DEFAULTS.max_tempo_change,
+    as_json: Json = False,
+) -> None:
+    """Plan the music of VIDEO, to be edited and followed: its sections, chords and players."""
+    from emsync.brief import brief_of, check_files, look
+    from emsync.outputs import plan_targets, write_plan
+    from emsync.planning.planner import plan_of
+    from emsync.video.film import open_film
+
+    options = Options(
+        analysis=analysis, cuts=cuts, min_cut_distance=min_cut_distance, estimator=estimator,
+        emotion_file=emotion_file, arc=arc, emotion=emotion, max_va=max_va, valence=valence,
+        arousal=arousal, tempo=tempo, tonic=tonic, mode=mode, chords=chords,
+        instruments=instruments, plan=plan, sync=sync, max_tempo_change=max_tempo_change,
+        ending=ending, start_timecode=start_timecode, seed=seed,
+    )  # fmt: skip
+    out, plot = standard_output(as_json, out, plot)
+    targets = plan_targets(video, out, plot, options)
+    film = open_film(video)
+    check_files(film, options)
+    with progress() as show:
+        footage = look(film, options, lambda share: show("Watching", share))
+        seen = brief_of(footage, options)
+        made = plan_of(seen, options)
+        write_plan(made, seen, footage.strip if footage else (), targets)
+    words = "\n".join([made.summary(), *(str(path) for path, _ in targets)])
+    print_report(made.to_json(), as_json, words)
 
 
 @app.command()

@@ -1,6 +1,6 @@
 """The piece ends, it is not cut off: a last chord that rings into the end of the video."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Self
 
@@ -10,7 +10,7 @@ from emsync.analysis import Analysis
 from emsync.arrays import Float64s, Seconds
 from emsync.fit.time_map import Fitted
 from emsync.music.chords import NONE, QUALITIES, Harmony
-from emsync.music.piece import BASS, DRUMS, GUITAR, PIANO, STRINGS, Piece
+from emsync.music.piece import BASS, CLASSES, DRUMS, GUITAR, PIANO, STRINGS, Piece
 from emsync.music.statistics import pitch_class_seconds
 from emsync.options import EndingKind
 from emsync.video.cuts import Cut
@@ -49,18 +49,25 @@ class Ending:
         cuts = (*analysis.cuts, Cut(self.chord, kind="ending"))
         return replace(analysis, cuts=tuple(sorted(cuts, key=lambda cut: cut.time)))
 
-    def apply(self, fitted: Fitted, harmony: Harmony | None = None) -> tuple[Fitted, Self]:
+    def apply(
+        self,
+        fitted: Fitted,
+        harmony: Harmony | None = None,
+        players: Collection[int] = range(len(CLASSES)),
+    ) -> tuple[Fitted, Self]:
         """Return the music with its last chord, and the ending with the time that chord has.
 
         ``fitted`` is the music fitted to the cuts of ``requested_in``, ``harmony`` the chords
-        that were asked of it, in the film's time.
+        that were asked of it, in the film's time, ``players`` the classes that may play at the end.
         """
         if self.chord is None:
             return fitted, self
         reports = tuple(report for report in fitted.cuts if report.cut.kind != "ending")
         hits = {report.cut.time: report.hit.time for report in reports if report.hit is not None}
         aim = hits.get(self.chord, self.chord)
-        piece, chord = cadence(fitted.piece, aim, fitted.duration, list(hits.values()), harmony)
+        piece, chord = cadence(
+            fitted.piece, aim, fitted.duration, list(hits.values()), harmony, players
+        )
         ending = replace(self, chord=chord, fade_start=chord)
         return replace(fitted, piece=piece, cuts=reports), ending
 
@@ -83,6 +90,7 @@ def cadence(
     duration: float,
     hits: Sequence[float] = (),
     harmony: Harmony | None = None,
+    players: Collection[int] = range(len(CLASSES)),
 ) -> tuple[Piece, float]:
     """Return ``piece`` ending on a chord near ``wanted`` that rings to ``duration``, and its time.
 
@@ -90,7 +98,8 @@ def cadence(
     where one of ``hits``, the moments that hit cuts, is wanted, the chord stands on it. What
     begins later is left out, save at later ``hits``; what sounds in the chord rings to the end.
     Where fewer than three pitch classes sound, the chord that ``harmony`` has last joins them, or
-    else the tonic triad of the piece, so that there is a chord to end on.
+    else the tonic triad of the piece, so that there is a chord to end on; ``players`` are the
+    classes that may play it, and drums alone have none.
     """
     at = _nearest(piece.onsets, wanted) if wanted in hits else _best_moment(piece, wanted)
     held = (piece.onsets <= at + GRIP) & (piece.offsets > at + GRIP) & (piece.classes != DRUMS)
@@ -104,7 +113,8 @@ def cadence(
     ).where(stays)
     if len(np.unique(piece.pitches[held] % 12)) < 3:
         root, tones = _last_harmony(harmony) or _tonic_triad(piece)
-        notes = np.concatenate([ended.rows, _joining(ended, root, tones, at, duration)])
+        chord = _joining(ended, root, tones, at, duration, players)
+        notes = np.concatenate([ended.rows, chord])
         ended = Piece.of(notes, ended.downbeats, ended.chords, ended.labels)
     return ended, at
 
@@ -151,14 +161,23 @@ def _tonic_triad(piece: Piece) -> tuple[int, list[int]]:
     return tonic, [0, third, 7]
 
 
-def _joining(ended: Piece, root: int, tones: Sequence[int], at: float, duration: float) -> Float64s:
+def _joining(
+    ended: Piece,
+    root: int,
+    tones: Sequence[int],
+    at: float,
+    duration: float,
+    players: Collection[int],
+) -> Float64s:
     """Return the rows of a chord, its root in the bass, where not taken, by those who play."""
-    upper = next((c for c in (PIANO, STRINGS, GUITAR) if (ended.classes == c).any()), PIANO)
-    chord = [(upper, 60 + root + tone) for tone in tones]
-    if (ended.classes == BASS).any():
+    able = [number for number in (PIANO, STRINGS, GUITAR, BASS) if number in players]
+    if not able:
+        return np.zeros((0, 4))
+    upper = next((c for c in able if (ended.classes == c).any()), able[0])
+    chord = [(upper, (36 if upper == BASS else 60) + root + tone) for tone in tones]
+    if BASS in able and (ended.classes == BASS).any():
         chord.append((BASS, 36 + root))
     ringing = ended.where(ended.offsets >= at)
     taken = set(zip(ringing.classes.tolist(), ringing.pitches.tolist(), strict=True))
-    return np.array(
-        [(c, p, at, duration) for c, p in chord if (c, p) not in taken], np.float64
-    ).reshape(-1, 4)
+    new = [note for note in dict.fromkeys(chord) if note not in taken]
+    return np.array([(c, p, at, duration) for c, p in new], np.float64).reshape(-1, 4)

@@ -30,6 +30,7 @@ QUALITIES: dict[str, tuple[int, ...]] = {  # semitones above the root
 }
 MAJOR, MINOR, DIMINISHED, SUSPENDED, SEVENTH, MAJOR_SEVENTH, MINOR_SEVENTH = range(7)
 NONE = -1  # no chord, written "N"
+NO_CHORD = ("N", "NC", "N.C.")
 SPELLINGS = {  # other ways to write a quality
     "maj": "", "M": "", "min": "m", "-": "m", "°": "dim", "o": "dim", "sus": "sus4",
     "dom7": "7", "M7": "maj7", "Δ": "maj7", "Δ7": "maj7", "min7": "m7", "-7": "m7",
@@ -47,7 +48,7 @@ AUDIBLE = 0.1  # share of the sound that a tone needs to be heard as a seventh o
 
 Chords = NDArray[np.intp]  # (K,) numbers
 
-_NAME = re.compile(r"([A-Ga-g][#b]?)(.*)")
+_NAME = re.compile(r"([A-Ga-g][#b♯♭]?)(.*)")
 
 _TONES = np.zeros((len(QUALITIES), 12, 12))
 for _quality, _steps in enumerate(QUALITIES.values()):
@@ -75,7 +76,7 @@ def parse_chord(name: str) -> int:
     >>> parse_chord("Am"), parse_chord("C"), chord_name(parse_chord("bbmin7"))
     (21, 0, 'Bbm7')
     """
-    if name == "N":
+    if name.upper() in NO_CHORD:
         return NONE
     match = _NAME.fullmatch(name)
     quality = SPELLINGS.get(match[2], match[2]) if match else ""

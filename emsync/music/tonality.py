@@ -13,7 +13,7 @@ from emsync.music.piece import Piece
 from emsync.music.statistics import pitch_class_seconds
 
 _LETTERS = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}
-_SIGNS = {"": 0, "#": 1, "b": -1}
+_SIGNS = {"": 0, "#": 1, "b": -1, "♯": 1, "♭": -1}
 
 # Krumhansl & Kessler 1982, probe-tone ratings of the twelve degrees
 MAJOR = (6.35, 2.23, 3.48, 2.33, 4.38, 4.09, 2.52, 5.19, 2.39, 3.66, 2.29, 2.88)

@@ -68,6 +68,20 @@ def bars_of(chart: Sequence[Entry]) -> float:
     return sum(entry.halves for entry in chart) / 2
 
 
+def shortened(chart: Iterable[Entry], bars: int) -> Chart:
+    """Return what of a chart is in its first ``bars``.
+
+    >>> chart_text(shortened(parse_chart("Am/2 F C G"), 2))
+    'Am/2 F C/2'
+    """
+    kept, room = [], 2 * bars
+    for entry in chart:
+        if room > 0:
+            kept.append(entry._replace(halves=min(entry.halves, room)))
+        room -= entry.halves
+    return tuple(kept)
+
+
 def moved(chart: Iterable[Entry], semitones: int) -> Chart:
     """Return a chart so many semitones higher."""
     return tuple(Entry(transposed(entry.chord, semitones), entry.halves) for entry in chart)

@@ -6,10 +6,12 @@ writes it, a person may edit it, and ``emsync generate clip.mp4 --plan plan.json
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Self
+
+import numpy as np
 
 from emsync.analysis import Analysis
 from emsync.emotion.arc import State
@@ -53,6 +55,21 @@ class Section:
         return parse_chart(self.chords)
 
     @property
+    def lines(self) -> list[str]:
+        """The section for a person to read: when, what and who, and its chords."""
+        felt = f"valence {self.valence:+.2f}, arousal {self.arousal:+.2f}"
+        facts = [
+            f"{self.emotion}: {felt}" if self.emotion else "feeling unknown",
+            self.mode or "",
+            ", ".join(self.instruments),
+        ]
+        return [
+            f"  {self.start:8.3f} to {self.end:.3f} s  {self.theme or '.'}  "
+            + "; ".join(filter(None, facts)),
+            f"      {self.chords or 'chords by the seed'}",
+        ]
+
+    @property
     def classes(self) -> tuple[int, ...]:
         """The numbers of the classes that play, ascending."""
         return tuple(number for number, name in enumerate(CLASSES) if name in self.instruments)
@@ -93,6 +110,21 @@ class Plan:
             (s.start, level_of(s.arousal) if math.isnan(s.level) else s.level)
             for s in self.sections
         ]
+
+    @property
+    def form(self) -> str:
+        """The letters of the sections, such as "A B A"; a section without one is a dot."""
+        return " ".join(section.theme or "." for section in self.sections)
+
+    def summary(self) -> str:
+        """Return the plan for a person to read: a line for the whole, two for each section."""
+        modes = {section.mode for section in self.sections}
+        key = f"{self.tonic} {modes.pop() or ''}".strip() if len(modes) == 1 else self.tonic
+        return "\n".join([
+            f"{self.duration:.2f} s at {self.tempo:.4g} beats a minute in {key or 'any key'}, "
+            f"{len(self.hits)} hits, ending: {self.ending}; form {self.form}",
+            *(line for section in self.sections for line in section.lines),
+        ])  # fmt: skip
 
     def lasting(self, duration: float) -> Self:
         """Return the plan for the same film whose length is known better, to ``duration``."""
@@ -139,17 +171,26 @@ class Plan:
 
 def hit_cuts(cuts: tuple[Cut, ...], hits: tuple[float, ...]) -> tuple[Cut, ...]:
     """Return ``cuts``, kept where one of ``hits`` is, and a cut at each hit that has none."""
-    there = [any(abs(cut.time - hit) <= SAME_MOMENT for hit in hits) for cut in cuts]
+    there = _near([cut.time for cut in cuts], hits)
     told = [
         replace(cut, kept=kept, reason=cut.reason if cut.kept == kept else _REASON[kept])
         for cut, kept in zip(cuts, there, strict=True)
     ]
+    new = _near(hits, [cut.time for cut in cuts])
     told += [
-        Cut(hit, reason=_REASON[True])
-        for hit in hits
-        if not any(abs(cut.time - hit) <= SAME_MOMENT for cut in cuts)
+        Cut(hit, reason=_REASON[True]) for hit, known in zip(hits, new, strict=True) if not known
     ]
     return tuple(sorted(told, key=lambda cut: cut.time))
+
+
+def _near(times: Sequence[float], others: Sequence[float]) -> list[bool]:
+    """Return which of ``times`` are the same moment as one of ``others``; both ascend."""
+    if not others:
+        return [False] * len(times)
+    known = np.array(others)
+    after = np.searchsorted(known, times).clip(1, len(known) - 1) if len(known) > 1 else 0
+    gaps = np.minimum(np.abs(known[after] - times), np.abs(known[after - 1] - times))
+    return (gaps <= SAME_MOMENT).tolist()
 
 
 _REASON = {True: "by the plan", False: "not in the plan"}

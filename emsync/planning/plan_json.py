@@ -33,8 +33,8 @@ def read_plan(data: Mapping[str, Any], name: str) -> dict[str, Any]:
     InputError says which value is off.
     """
     try:
-        if data.get("format", FORMAT) != FORMAT:
-            found = as_written(data["format"])
+        if (format := data.get("format", FORMAT)) != FORMAT or isinstance(format, bool):
+            found = as_written(format)
             raise FieldError(f"its format is {found}; this emsync reads {FORMAT}")
         check_keys(data, ["format", *(f.name for f in fields(Plan))])
         for key in ("duration", "tempo", "sections"):
@@ -61,7 +61,7 @@ def read_plan(data: Mapping[str, Any], name: str) -> dict[str, Any]:
 
 
 def _one_of(value: Any, key: str, known: tuple[str, ...]) -> str:
-    if value not in known:
+    if not isinstance(value, str) or value not in known:
         raise FieldError(f"{key} is {as_written(value)}; choose one of {', '.join(known)}")
     return str(value)
 
@@ -118,8 +118,8 @@ def _section(given: Mapping[str, Any], key: str, start: float, end: float) -> Se
         mode=mode,
         density=math.nan if density is None else real(density, f"{key}.density", 0.0, MOST_DENSITY),
         instruments=_instruments(given.get("instruments", list(CLASSES)), f"{key}.instruments"),
-        chords=_chords(given.get("chords") or "", f"{key}.chords"),
-        theme=_theme(given.get("theme") or "", f"{key}.theme"),
+        chords=_chords(given.get("chords", ""), f"{key}.chords"),
+        theme=_theme(given.get("theme", ""), f"{key}.theme"),
         level=math.nan if level is None else real(level, f"{key}.level", 1.0, LOUDEST),
     )
 
@@ -133,7 +133,7 @@ def _instruments(value: Any, key: str) -> tuple[str, ...]:
 
 
 def _chords(value: Any, key: str) -> str:
-    text = text_of(value, key)
+    text = "" if value is None else text_of(value, key)
     try:
         parse_chart(text)
     except UsageError as error:
@@ -142,7 +142,7 @@ def _chords(value: Any, key: str) -> str:
 
 
 def _theme(value: Any, key: str) -> str:
-    text = text_of(value, key)
+    text = "" if value is None else text_of(value, key)
     if text and not (len(text) == 1 and "A" <= text <= "Z"):
-        raise FieldError(f"{key} is {as_written(value)}, not a letter from A to Z")
+        raise FieldError(f'{key} is {as_written(value)}, not a letter from A to Z; "" is none')
     return text

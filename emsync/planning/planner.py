@@ -8,18 +8,20 @@ import numpy as np
 
 from emsync.analysis import Analysis
 from emsync.emotion.arc import State
-from emsync.fit.dynamics import level_of
-from emsync.fit.ending import last_chord
+from emsync.errors import UsageError
+from emsync.fit.ending import Ending
 from emsync.fit.spotting import spotting_of
 from emsync.music.piece import BEATS
 from emsync.music.tonality import TONICS, has_flats, pitch_class
 from emsync.options import Mode, Options, PathLike
 from emsync.planning.chart import Chart, chart_text, moved
+from emsync.planning.feeling import following
 from emsync.planning.placing import section_bars
 from emsync.planning.plan import Plan, Section
 from emsync.planning.players import players
 from emsync.planning.progressions import closed, loop
-from emsync.planning.wishes import wished
+from emsync.planning.wishes import in_bars, revised, wished
+from emsync.video.film import same_length
 
 LONGEST = 24.0  # seconds of a section; a longer scene is divided
 LOOP = 8  # bars; shorter sections of a theme so begin as its longer ones do
@@ -27,10 +29,6 @@ PLAIN_COLOUR = 0.1  # share of chords with a seventh at no arousal; calm has twi
 PHRASE = 4  # bars; a scene without cuts is divided between phrases
 ALIKE = 0.2  # distance on the plane within which two sections share a theme
 IN_A_ROW = 2  # sections of one theme; another follows
-# Onsets a second of music of an arousal: medians of 2,972 passages of 12 s of held-out songs at
-# 117 beats a minute; see ``emsync_conditioners.onset_density``
-ONSETS = (-0.875, -0.625, -0.375, -0.125, 0.125, 0.375, 0.625), (2.5, 4.2, 5.2, 6.3, 8.2, 8.9, 9.8)
-THEIR_BEATS = 117.1875 / 60  # beats a second of those songs
 
 
 def plan_of(analysis: Analysis, options: Options = Options()) -> Plan:
@@ -41,13 +39,24 @@ def plan_of(analysis: Analysis, options: Options = Options()) -> Plan:
     if options.plan is None:
         plan = outlined(analysis, options)
     else:
-        plan = given_plan(options.plan).lasting(analysis.duration)
-    return filled(wished(plan, options), analysis, options)
+        given = given_plan(options.plan, analysis.duration)
+        plan = revised(given.lasting(analysis.duration), analysis, options)
+    plan = filled(wished(plan, options), analysis, options)
+    return in_bars(plan, bar_counts(plan, analysis, options), options)
 
 
-def given_plan(plan: Plan | PathLike) -> Plan:
-    """Return the plan, or the one of the file that is named."""
-    return plan if isinstance(plan, Plan) else Plan.load(plan)
+def given_plan(plan: Plan | PathLike, duration: float) -> Plan:
+    """Return the plan, or the one of the file that is named, checked.
+
+    UsageError where it is of another film than one of ``duration`` seconds.
+    """
+    given = Plan.from_json(plan.to_json()) if isinstance(plan, Plan) else Plan.load(plan)
+    if not same_length(given.duration, duration):
+        raise UsageError(
+            f"the plan is of {given.source or 'a film'} and {given.duration:.2f} s, the video has "
+            f"{duration:.2f} s; plan this video"
+        )
+    return given
 
 
 def outlined(analysis: Analysis, options: Options = Options()) -> Plan:
@@ -56,18 +65,15 @@ def outlined(analysis: Analysis, options: Options = Options()) -> Plan:
     phrase = PHRASE * BEATS * 60 / spotting.tempo
     states = [part for state in analysis.arc for part in divided(state, analysis, phrase)]
     letters = themes(states)
-    told = len(analysis.arc) > 1  # else the density is left to the composer
+    left = {} if len(analysis.arc) > 1 else {"density": math.nan}  # the composer's
     sections = tuple(
         Section(
             state.start,
             state.end,
             state.valence,
             state.arousal,
-            mode=mode_of(state.valence),
-            density=_density(state.arousal) if told else math.nan,
-            instruments=players(state.arousal),
             theme=letter,
-            level=round(level_of(state.arousal), 1),
+            **{**following(state.valence, state.arousal), **left},
         )
         for state, letter in zip(states, letters, strict=True)
     )
@@ -87,11 +93,16 @@ def filled(plan: Plan, analysis: Analysis, options: Options = Options()) -> Plan
     plan = replace(plan, tonic=tonic, sections=sections)
     if all(section.chords for section in sections):
         return plan
-    asked = plan.asked(analysis)
-    spotting = spotting_of(asked, options.sync, options.max_tempo_change)
-    final = last_chord(plan.duration, asked.cuts) if plan.ending == "cadence" else None
-    bars = [max(1, len(edges) - 1) for edges in section_bars(plan, spotting, final)]
+    bars = bar_counts(plan, analysis, options)
     return replace(plan, sections=_with_chords(sections, bars, tonic, options.seed))
+
+
+def bar_counts(plan: Plan, analysis: Analysis, options: Options = Options()) -> list[int]:
+    """Return how many bars each section has; one that is shorter than a bar counts as one."""
+    asked = plan.asked(analysis)
+    ending = Ending.of(plan.ending, asked)
+    spotting = spotting_of(ending.requested_in(asked), options.sync, options.max_tempo_change)
+    return [max(1, len(edges) - 1) for edges in section_bars(plan, spotting, ending.chord)]
 
 
 def _with_chords(
@@ -154,17 +165,6 @@ def themes(states: Sequence[State]) -> list[str]:
             first.setdefault(best, state)
         letters.append(best)
     return letters
-
-
-def mode_of(valence: float) -> Mode | None:
-    """Return the mode of a valence: major where it is pleasant; None where it is not known."""
-    return None if math.isnan(valence) else "major" if valence >= 0 else "minor"
-
-
-def _density(arousal: float) -> float:
-    if math.isnan(arousal):
-        return math.nan
-    return round(float(np.interp(arousal, *ONSETS)) / THEIR_BEATS, 3)
 
 
 def _apart(one: State, other: State) -> float:

@@ -21,14 +21,19 @@ def players(arousal: float) -> tuple[str, ...]:
     return tuple(name for name in CLASSES if math.isnan(arousal) or arousal >= FROM[name])
 
 
-def check_instruments(names: Iterable[str]) -> tuple[str, ...]:
-    """Return the classes that are named, in the order of CLASSES; UsageError names others."""
-    asked = list(names)
+def check_instruments(names: str | Iterable[str]) -> tuple[str, ...]:
+    """Return the classes that are named, in the order of CLASSES; UsageError names others.
+
+    >>> check_instruments("strings, Piano,piano")
+    ('piano', 'strings')
+    """
+    asked = names.split(",") if isinstance(names, str) else list(names)
     for name in asked:
-        if name not in CLASSES:
+        if name.strip().lower() not in CLASSES:
             raise UsageError(
                 f"{shown(name)} is no instrument of the composer; name some of {', '.join(CLASSES)}"
             )
     if not asked:
         raise UsageError(f"no instrument is named; name some of {', '.join(CLASSES)}")
-    return tuple(name for name in CLASSES if name in asked)
+    known = {name.strip().lower() for name in asked}
+    return tuple(name for name in CLASSES if name in known)

@@ -1,18 +1,26 @@
 """What a person wishes of the music, as edits of the plan: here, and nowhere else."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import cast
 
 import numpy as np
 
-from emsync.errors import UsageError
+from emsync.analysis import Analysis
+from emsync.emotion.arc import State
+from emsync.emotion.plane import SCALE
+from emsync.errors import UsageError, warn
+from emsync.limits import shown
 from emsync.music.chords import NONE, ROOTS, TONES
 from emsync.music.tonality import KEYS, TONICS, has_flats, key_fits, pitch_class
 from emsync.options import Options
-from emsync.planning.chart import Chart, chart_text, moved, parse_chart
+from emsync.planning.chart import Chart, bars_of, chart_text, moved, parse_chart, shortened
+from emsync.planning.feeling import following
 from emsync.planning.plan import Plan, Section
 from emsync.planning.players import check_instruments
 
 FIRST, LAST = 1.0, 0.5  # what the first and the last chord weigh more in the key of a chart
+FEELINGS = ("emotion_file", "max_va", "emotion", "valence", "arousal")  # options of the emotion
 
 
 def wished(plan: Plan, options: Options) -> Plan:
@@ -35,6 +43,104 @@ def wished(plan: Plan, options: Options) -> Plan:
             ),
         )
     return with_chords(plan, options) if options.chords else plan
+
+
+def revised(plan: Plan, analysis: Analysis, options: Options) -> Plan:
+    """Return a plan that is given with the cuts and the feelings that ``options`` ask for.
+
+    ``analysis`` has them already. A plan that is made from it needs no revision.
+    """
+    if options.cuts != "auto" or options.min_cut_distance is not None:
+        plan = replace(plan, hits=tuple(cut.time for cut in analysis.kept))
+    if options.arc == "scene" and all(getattr(options, name) is None for name in FEELINGS):
+        return plan
+    arc = analysis.arc
+    if options.emotion_file is None:  # which is over time; the others edit what is there
+        arc = felt(analysis.with_arc(plan.arc), options).arc
+    return replace(plan, sections=tuple(feeling(s, arc) for s in plan.sections))
+
+
+def felt(analysis: Analysis, options: Options) -> Analysis:
+    """Return ``analysis`` with the feeling that ``options`` ask for in place of its own."""
+    if options.max_va is not None:
+        analysis = analysis.scaled(options.max_va)
+    if options.arc == "constant":
+        analysis = analysis.constant()
+    return analysis.with_feeling(
+        cast("Mapping[str, float] | None", options.emotion),  # text was parsed when it was given
+        options.valence,
+        options.arousal,
+        options.max_va or SCALE,
+    )
+
+
+def feeling(section: Section, arc: Sequence[State]) -> Section:
+    """Return ``section`` with the feeling that ``arc`` has there, and what follows from it.
+
+    What a person had edited, so that it did not follow from the feeling before, stays. In another
+    mode the chords are drawn anew.
+    """
+    inside = [(s, min(s.end, section.end) - max(s.start, section.start)) for s in arc]
+    inside = [(state, length) for state, length in inside if length > 0]
+    total = sum(length for _, length in inside)
+    valence = sum(state.valence * length for state, length in inside) / total
+    arousal = sum(state.arousal * length for state, length in inside) / total
+    valence, arousal = round(valence, 4), round(arousal, 4)
+    before = following(section.valence, section.arousal)
+    after = following(valence, arousal)
+    changes = {name: after[name] for name in after if getattr(section, name) == before[name]}
+    if not changes.get("mode", True):  # an unknown valence asks for no mode
+        del changes["mode"]
+    if changes.get("mode", section.mode) != section.mode:
+        changes["chords"] = ""
+    return replace(section, valence=valence, arousal=arousal, **changes)
+
+
+def in_bars(plan: Plan, bars: Sequence[int], options: Options) -> Plan:
+    """Return ``plan`` with no chart longer than its section, of so many ``bars``.
+
+    The chords that a person wishes for all sections are cut to the shorter ones, and those of a
+    plan that is given where a wish moves its bars. UsageError where no section holds the chords
+    that are wished for, or one of a plan has more than bars.
+    """
+    lengths = [bars_of(section.chart) for section in plan.sections]
+    over = [i for i, (length, room) in enumerate(zip(lengths, bars, strict=True)) if length > room]
+    if not over:
+        return plan
+    at = f"at {plan.tempo:.4g} beats a minute"
+    if options.chords and len(over) == len(bars):
+        raise UsageError(
+            f"the chords {shown(options.chords)} last {lengths[0]:g} bars, but the longest section "
+            f"has {max(bars)} {at}; name fewer, or halve them as in Am/2"
+        )
+    if not options.chords:
+        first, section = over[0], plan.sections[over[0]]
+        told = (
+            f"section {first + 1}, from {section.start:.2f} to {section.end:.2f} s, has chords for "
+            f"{lengths[first]:g} bars, but {bars[first]} {at}"
+        )
+        if not moves_bars(options):
+            raise UsageError(f"{told}; name fewer")
+        warn(f"{told}: the last are left out" + ", in others too" * (len(over) > 1))
+    sections = list(plan.sections)
+    for i in over:
+        minor = sections[i].mode == "minor"
+        flats = has_flats(pitch_class(plan.tonic), minor) if plan.tonic else None
+        chart = shortened(sections[i].chart, bars[i])
+        sections[i] = replace(sections[i], chords=chart_text(chart, flats))
+    return replace(plan, sections=tuple(sections))
+
+
+def moves_bars(options: Options) -> bool:
+    """Return whether a wish of ``options`` gives a film other bars than its plan was made for."""
+    return (
+        options.tempo is not None
+        or options.cuts != Options.cuts
+        or options.min_cut_distance is not None
+        or options.sync != Options.sync
+        or options.max_tempo_change != Options.max_tempo_change
+        or options.ending is not None
+    )
 
 
 def in_key(plan: Plan, tonic: str) -> Plan:
@@ -74,7 +180,8 @@ def key_of(chart: Chart) -> tuple[str, bool]:
     """
     known = [entry for entry in chart if entry.chord != NONE]
     if not known:
-        raise UsageError("the chords are all N, none; name some such as C or Am")
+        words = "the chords are all N, none" if chart else "no chord is named"
+        raise UsageError(f"{words}; name some such as C or Am")
     weights = np.array([entry.halves for entry in known], np.float64)
     weights[0] *= 1 + FIRST
     weights[-1] *= 1 + LAST

@@ -47,7 +47,13 @@ if TYPE_CHECKING:
 DOLBY = ("dvh1", "dvhe")  # tags of pictures that make sense to Dolby Vision alone
 MOMENT = 1e-6  # seconds; less is a rounded number
 FORMATS = {".mp4": "mp4", ".mov": "mov", ".mkv": "matroska", ".webm": "webm"}  # FFmpeg's names
+SAME_FILM = (0.5, 0.02)  # seconds, and a share: how far the durations of one film may differ
 RAW_IN_MOV = ("rgb24", "uyvy422", "yuyv422")  # pixels that are read again as they were written
+
+
+def same_length(given: float, duration: float) -> bool:
+    """Return whether what lasts ``given`` seconds may be of a film of ``duration`` seconds."""
+    return abs(given - duration) <= SAME_FILM[0] + SAME_FILM[1] * duration
 
 
 @dataclass(frozen=True)

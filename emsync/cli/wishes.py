@@ -1,0 +1,139 @@
+"""What a person may wish of the music: the options that ``generate``, ``plan`` and others share."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from emsync.errors import UsageError
+from emsync.options import Arc, EndingKind, Mode, Options, Sync
+
+DEFAULTS = Options()
+MUSIC, EMOTION, DRAWING, FILES, ADVANCED = (
+    "The music", "The emotion", "How it is composed", "What is written", "Advanced",
+)  # fmt: skip
+
+# --- the emotion ----------------------------------------------------------------------------------
+
+Emotion = Annotated[
+    str | None,
+    typer.Option(help="such as joy, or joy=0.7,sadness=0.3", rich_help_panel=EMOTION),
+]
+Affect = Annotated[float | None, typer.Option(help="from -1 to 1", rich_help_panel=EMOTION)]
+EmotionFile = Annotated[
+    Path | None,
+    typer.Option(help="a CSV of time,valence,arousal or time,emotion", rich_help_panel=EMOTION),
+]
+Estimator = Annotated[
+    str,
+    typer.Option(
+        help="what estimates it: pictures, or pictures=0.5,clip:FOLDER=0.5", rich_help_panel=EMOTION
+    ),
+]
+ArcKind = Annotated[
+    Arc, typer.Option(help="whether the emotion follows the scenes", rich_help_panel=EMOTION)
+]
+LargestMean = Annotated[
+    float | None,
+    typer.Option(
+        help="largest mean of an emotion, to 1: lower is tamer",
+        show_default="0.8",
+        rich_help_panel=EMOTION,
+    ),
+]
+
+# --- the music ------------------------------------------------------------------------------------
+
+Cuts = Annotated[str, typer.Option(help="auto, none, or a file of cuts", rich_help_panel=MUSIC)]
+CutDistance = Annotated[
+    float | None,
+    typer.Option(
+        help="seconds; of cuts nearer to each other the stronger is hit; 0 keeps all",
+        show_default="4; all cuts of a list",
+        rich_help_panel=MUSIC,
+    ),
+]
+Tempo = Annotated[
+    float | None,
+    typer.Option(
+        help="beats a minute", show_default="by the arousal and the cuts", rich_help_panel=MUSIC
+    ),
+]
+Tonic = Annotated[
+    str,
+    typer.Option(
+        help="the note the music is built on, such as F#",
+        show_default="by the seed",
+        rich_help_panel=MUSIC,
+    ),
+]
+ModeOfAll = Annotated[
+    Mode | None,
+    typer.Option(help="of all sections", show_default="by the valence", rich_help_panel=MUSIC),
+]
+Chords = Annotated[
+    str,
+    typer.Option(
+        help="'Am F C G': a chord a bar, over and over; Am/2 is half a bar",
+        show_default="by the seed",
+        rich_help_panel=MUSIC,
+    ),
+]
+Instruments = Annotated[
+    str | None,
+    typer.Option(
+        help="that play: some of drums,bass,guitar,piano,strings",
+        show_default="by the arousal",
+        rich_help_panel=MUSIC,
+    ),
+]
+PlanFile = Annotated[
+    Path | None,
+    typer.Option(help="what `emsync plan` wrote; wishes edit it", rich_help_panel=MUSIC),
+]
+LeastHit = Annotated[Sync, typer.Option(help="the least that may hit a cut", rich_help_panel=MUSIC)]
+EndingWish = Annotated[
+    EndingKind | None,
+    typer.Option(
+        help="how the music ends", show_default="the plan's, or cadence", rich_help_panel=MUSIC
+    ),
+]
+StartTimecode = Annotated[
+    str,
+    typer.Option(
+        help="of the first frame: 01:00:00:00",
+        show_default="the film's own",
+        rich_help_panel=MUSIC,
+    ),
+]
+Ask = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="NAME=VALUE",
+        help="what a plug-in condition reads; may be given again",
+        rich_help_panel=MUSIC,
+    ),
+]
+
+# --- how it is composed ---------------------------------------------------------------------------
+
+Seed = Annotated[
+    int, typer.Option(min=0, help="another number, another piece", rich_help_panel=DRAWING)
+]
+AnalysisFile = Annotated[
+    Path | None,
+    typer.Option(help="what `emsync analyze` wrote, instead of watching", rich_help_panel=ADVANCED),
+]
+TempoChange = Annotated[
+    float, typer.Option(help="to hit the cuts; 0.06 is 6 %", rich_help_panel=ADVANCED)
+]
+
+
+def asked(pairs: list[str] | None) -> dict[str, str] | None:
+    """Return {name: value} of ``NAME=VALUE`` words."""
+    if not pairs:
+        return None
+    for pair in pairs:
+        if not pair.partition("=")[0] or "=" not in pair:
+            raise UsageError(f"--ask {pair!r} is no NAME=VALUE, such as style=calm")
+    return dict(pair.split("=", 1) for pair in pairs)
