@@ -10,7 +10,7 @@ from emsync.analysis import Analysis
 from emsync.emotion.arc import State
 from emsync.errors import UsageError
 from emsync.fit.ending import Ending
-from emsync.fit.spotting import spotting_of
+from emsync.fit.spotting import spotting_of, tempo_with_cuts
 from emsync.music.piece import BEATS
 from emsync.music.tonality import TONICS, has_flats, pitch_class
 from emsync.options import Mode, Options, PathLike
@@ -41,8 +41,9 @@ def plan_of(analysis: Analysis, options: Options = Options()) -> Plan:
     else:
         given = given_plan(options.plan, analysis.duration)
         plan = revised(given.lasting(analysis.duration), analysis, options)
-    plan = filled(wished(plan, options), analysis, options)
-    return in_bars(plan, bar_counts(plan, analysis, options), options)
+    plan = wished(plan, options)
+    bars = bar_counts(plan, analysis, options)
+    return in_bars(filled(plan, bars, options.seed), bars, options)
 
 
 def given_plan(plan: Plan | PathLike, duration: float) -> Plan:
@@ -61,8 +62,8 @@ def given_plan(plan: Plan | PathLike, duration: float) -> Plan:
 
 def outlined(analysis: Analysis, options: Options = Options()) -> Plan:
     """Return the plan of what the film itself asks: tempo, hits, and sections without chords."""
-    spotting = spotting_of(analysis, options.sync, options.max_tempo_change)
-    phrase = PHRASE * BEATS * 60 / spotting.tempo
+    tempo = tempo_with_cuts(analysis, options.sync, options.max_tempo_change)
+    phrase = PHRASE * BEATS * 60 / tempo
     states = [part for state in analysis.arc for part in divided(state, analysis, phrase)]
     letters = themes(states)
     left = {} if len(analysis.arc) > 1 else {"density": math.nan}  # the composer's
@@ -79,22 +80,23 @@ def outlined(analysis: Analysis, options: Options = Options()) -> Plan:
     )
     hits = tuple(cut.time for cut in analysis.kept)
     return Plan(
-        analysis.duration, spotting.tempo, analysis.tonic, "cadence", hits, sections,
+        analysis.duration, tempo, analysis.tonic, "cadence", hits, sections,
         analysis.source,
     )  # fmt: skip
 
 
-def filled(plan: Plan, analysis: Analysis, options: Options = Options()) -> Plan:
-    """Return ``plan`` with what it leaves open drawn by the seed: tonic, modes, chords."""
-    rng = np.random.default_rng([options.seed, 1])
+def filled(plan: Plan, bars: Sequence[int], seed: int = 0) -> Plan:
+    """Return ``plan`` with what it leaves open drawn by the seed: tonic, modes, chords.
+
+    ``bars`` are those of each section.
+    """
+    rng = np.random.default_rng([seed, 1])
     mode: Mode = "minor" if rng.random() < 0.5 else "major"
-    tonic = plan.tonic or TONICS[options.seed % len(TONICS)]
-    sections = tuple(s if s.mode else replace(s, mode=mode) for s in plan.sections)
-    plan = replace(plan, tonic=tonic, sections=sections)
-    if all(section.chords for section in sections):
-        return plan
-    bars = bar_counts(plan, analysis, options)
-    return replace(plan, sections=_with_chords(sections, bars, tonic, options.seed))
+    tonic = plan.tonic or TONICS[seed % len(TONICS)]
+    sections = [
+        section if section.mode else replace(section, mode=mode) for section in plan.sections
+    ]
+    return replace(plan, tonic=tonic, sections=_with_chords(sections, bars, tonic, seed))
 
 
 def bar_counts(plan: Plan, analysis: Analysis, options: Options = Options()) -> list[int]:

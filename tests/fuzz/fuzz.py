@@ -123,6 +123,33 @@ def _read_analysis(path: Path) -> object:
     return Analysis.load(path).to_json()
 
 
+def _plan(folder: Path) -> Path:
+    from emsync.planning.plan import Plan, Section
+
+    path = folder / "p.json"
+    Plan(
+        8.0, 120.0, "A", "fade", (1.2, 4.0),
+        (
+            Section(0.0, 4.0, 0.5, 0.2, "minor", 2.5, ("piano", "bass"), "Am F/2 G/2", "A", 80.0),
+            Section(4.0, 8.0, chords="C | Bdim N", theme="B"),
+        ),
+        "film.mp4",
+    ).save(path)  # fmt: skip
+    return path
+
+
+def _read_plan(path: Path) -> object:
+    from emsync.analysis import Analysis
+    from emsync.options import Options
+    from emsync.planning.plan import Plan
+    from emsync.planning.planner import plan_of
+
+    plan = Plan.load(path)
+    if plan.duration > 1000:  # of which a part has as many bars as there are in days
+        return plan.summary()
+    return plan_of(Analysis(plan.duration, "25"), Options(plan=plan)).summary()
+
+
 def _arc(folder: Path) -> Path:
     (folder / "a.csv").write_text("time,valence,arousal\n0,0.5,-0.2\n10,0.25,0\n20.5,-1,1\n")
     return folder / "a.csv"
@@ -380,6 +407,7 @@ def _read_sound(path: Path) -> object:
 
 TARGETS: dict[str, Target] = {
     "analysis": Target(_analysis, _read_analysis),
+    "plan": Target(_plan, _read_plan),
     "arc": Target(_arc, _read_arc),
     "cuts-txt": Target(_texts, _read_cuts),
     "cuts-csv": Target(_cuts(".csv"), _read_cuts),
