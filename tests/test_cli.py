@@ -5,6 +5,7 @@ import os
 import resource
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -130,6 +131,47 @@ def test_an_analysis_can_be_edited_and_used_again(
     assert [cut["time"] for cut in json.loads(out)["cuts"]] == [0.8]
 
 
+def test_a_plan_can_be_edited_and_followed(run: Run, here: Path, clip: Path, small: Path) -> None:
+    wishes = ("--instruments", "piano,strings", "--chords", "C", "--seed", 2)
+    code, words, err = run("plan", clip, "--out", "p.json", *wishes)
+    assert code == 0, err
+    assert words.splitlines()[0].startswith("2.40 s at ") and "in C major" in words
+    assert "piano, strings" in words and words.splitlines()[-1] == "p.json"
+    assert json.loads(run("plan", clip, "--json", *wishes)[1]) == json.loads(
+        (here / "p.json").read_text()
+    )
+    plan = json.loads((here / "p.json").read_text())
+    plan["hits"] = [0.8]
+    plan["sections"][0]["chords"] = "F"
+    (here / "p.json").write_text(json.dumps(plan))
+    code, out, err = run(
+        "generate", clip, "--checkpoint", small, "--plan", "p.json", "--ending", "fade",
+        "--out", "o.mid", "--json",
+    )  # fmt: skip
+    assert code == 0, err
+    report = json.loads(out)
+    followed = report["plan"]
+    assert followed == {**plan, "ending": "fade"}
+    assert [cut["time"] for cut in report["cuts"] if cut["kept"]] == [0.8]
+
+
+def test_a_plan_from_a_pipe_is_followed_and_of_another_film_refused(
+    run: Run, here: Path, clip: Path, small: Path
+) -> None:
+    assert run("plan", clip, "--out", "p.json")[0] == 0
+    text = (here / "p.json").read_text()
+    other = text.replace('"duration": 2.4', '"duration": 60').replace('"end": 2.4', '"end": 60')
+    for given, wanted in ((text, 0), (other, 2)):
+        os.mkfifo(here / "pipe")
+        writer = threading.Thread(target=(here / "pipe").write_text, args=(given,), daemon=True)
+        writer.start()
+        code, _, err = run("generate", clip, "--checkpoint", small, "--plan", "pipe", "-o", "o.mid")
+        assert code == wanted, err
+        writer.join(5)
+        (here / "pipe").unlink()
+    assert "the plan is of clip.mp4 and 60.00 s, the video has 2.40 s; plan this video" in err
+
+
 def test_render_and_check_take_what_generate_wrote(
     run: Run, here: Path, clip: Path, small: Path
 ) -> None:
@@ -237,6 +279,8 @@ def test_a_full_disk_leaves_nothing_behind(here: Path, clip: Path, small: Path) 
         (["--instruments", "piano,many"], ["'many'", "drums, bass, guitar, piano, strings"]),
         (["--chords", "Am X"], ["chord 2", "'X'", "Cm7"]),
         (["--chords", "N N"], ["the chords are all N"]),
+        (["--chords", "Am F C G"], ["last 4 bars", "longest section has 2", "name fewer"]),
+        (["--chords", "Am", "--instruments", "drums"], ["drums alone"]),
         (["--mode", "dorian"], ["'dorian'", "minor"]),
         (["--device", "abacus"], ["'abacus'", "cpu"]),
         (["--rules-off", "joy"], ["'joy'", "order"]),
@@ -310,6 +354,7 @@ def test_no_command_replaces_what_it_reads(run: Run, here: Path, clip: Path, sma
     (here / "cuts.mid").write_text("1.0\n")
     (here / "feeling.mid").write_text("time,valence,arousal\n0,0.1,0.2\n")
     assert run("analyze", "film.mp4", "--out", "seen.mid")[0] == 0
+    assert run("plan", "film.mp4", "--out", "plan.mid")[0] == 0
     assert run("generate", "film.mp4", "--checkpoint", small, "--out", "s.mid")[0] == 0
     (here / "album").mkdir()
     assert run("render", "s.mid", "--out", "album/a.wav")[0] == 0
@@ -325,10 +370,14 @@ def test_no_command_replaces_what_it_reads(run: Run, here: Path, clip: Path, sma
         (*generate, "--cuts", "cuts.mid", "--out", "hard.mid"),
         (*generate, "--emotion-file", "feeling.mid", "--out", "feeling.mid"),
         (*generate, "--analysis", "seen.mid", "--out", "seen.mid"),
+        (*generate, "--plan", "plan.mid", "--out", "plan.mid"),
         (*generate, "--out", "config.json.mid"),
         (*generate, "--out", "model.safetensors.mid"),
         (*generate, "--audio", "font.wav", "--soundfont", "font.sf2"),
         (*generate, "--video", "album/../film.mp4"),
+        ("plan", "film.mp4", "--plan", "plan.mid", "--out", "plan.mid"),
+        ("plan", "film.mp4", "--analysis", "seen.mid", "--out", "seen.mid"),
+        ("plan", "film.mp4", "--out", "film.mp4"),
         ("analyze", "film.mp4", "--out", "film.mp4"),
         ("analyze", "film.mp4", "--out", "a.json", "--plot", "film.mp4"),
         ("render", "s.mid", "--out", "hard.wav"),
@@ -348,7 +397,8 @@ def test_no_command_replaces_what_it_reads(run: Run, here: Path, clip: Path, sma
 
 
 @pytest.mark.parametrize(
-    "what", [*(pytest.param(w, marks=pytest.mark.slow) for w in ("generate", "analyze")), "render"]
+    "what",
+    [*(pytest.param(w, marks=pytest.mark.slow) for w in ("generate", "analyze", "plan")), "render"],
 )
 def test_a_dash_is_the_standard_output_and_nothing_else_is_on_it(
     what: str, here: Path, clip: Path, small: Path
@@ -356,6 +406,7 @@ def test_a_dash_is_the_standard_output_and_nothing_else_is_on_it(
     (here / "s.mid").write_bytes(b"")
     composed = ["generate", str(clip), "--checkpoint", str(small), "--out"]
     words = {"generate": composed, "analyze": ["analyze", str(clip), "--out"],
+             "plan": ["plan", str(clip), "--out"],
              "render": ["render", "s.mid", "--out"]}[what]  # fmt: skip
     if what == "render":
         assert main([*composed, "s.mid"]) == 0
@@ -513,13 +564,18 @@ def test_what_does_not_fit_the_film_is_refused_before_it_is_watched(
 ) -> None:
     from emsync import brief
     from emsync.analysis import Analysis
+    from emsync.planning.plan import Plan
 
     def watched(*_: object, **__: object) -> None:
         raise AssertionError("the film was watched")
 
     monkeypatch.setattr(brief, "watch", watched)
     Analysis(60.0, "25", source="another.mp4").save(here / "other.json")
+    Plan(60.0, 120.0, source="another.mp4").save(here / "plan.json")
     for options, code, words in (
+        (["--plan", "plan.json"], 2, ["another.mp4", "60.00 s", "2.40 s; plan this video"]),
+        (["--plan", "no.json"], 3, ["no.json"]),
+        (["--plan", "other.json"], 3, ["other.json", "format is 2"]),
         (["--analysis", "other.json"], 2, ["another.mp4", "60.00 s", "2.40 s"]),
         (["--cuts", "no.edl"], 3, ["no.edl"]),
         (["--emotion-file", "no.csv"], 3, ["no.csv"]),
@@ -528,7 +584,7 @@ def test_what_does_not_fit_the_film_is_refused_before_it_is_watched(
         (["--max-tempo-change", "2"], 2, ["2 is outside 0 to 0.25"]),
     ):
         result = run("generate", clip, "--checkpoint", small, "--out", "out.mid", *options)
-        refused(result, here, code, *words, left={"other.json"})
+        refused(result, here, code, *words, left={"other.json", "plan.json"})
 
 
 def test_an_estimator_without_its_package_says_what_to_install(

@@ -11,7 +11,7 @@ from emsync.analysis import Analysis
 from emsync.fit.dynamics import Dynamics
 from emsync.fit.ending import FADE, RING, Ending, cadence, last_chord
 from emsync.fit.hits import fit
-from emsync.music.piece import DRUMS, PIANO, Piece
+from emsync.music.piece import BASS, DRUMS, GUITAR, PIANO, STRINGS, Piece
 from emsync.ranking import WEIGHTS, judge
 from emsync.video.cuts import Cut
 
@@ -38,6 +38,18 @@ def test_the_last_chord_has_three_pitch_classes_and_rings_to_the_end(
     assert (ended.offsets > ended.onsets).all()
     before = piece.onsets < at - 1e-9
     assert (ended.onsets < at - 1e-9).sum() == before.sum(), "notes before the chord all stay"
+
+
+@given(notes, st.sets(st.sampled_from([BASS, GUITAR, PIANO, STRINGS])))
+def test_only_those_who_play_at_the_end_join_the_last_chord(
+    rows: list[tuple[int, int, float, float]], pitched: set[int]
+) -> None:
+    piece = Piece.of(np.array(rows, np.float64))
+    piece = piece.where(np.isin(piece.classes, [DRUMS, *pitched]))
+    ended, _ = cadence(piece, 17.0, 20.0, players=[DRUMS, *pitched])
+    held = (ended.offsets == 20.0) & (ended.classes != DRUMS)
+    assert set(ended.classes.tolist()) <= {DRUMS, *pitched}
+    assert len(np.unique(ended.pitches[held] % 12)) >= (3 if pitched else 0)
 
 
 def test_a_boundary_chord_ends_the_piece_before_a_downbeat_and_a_downbeat_before_a_beat() -> None:

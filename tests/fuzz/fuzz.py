@@ -131,7 +131,7 @@ def _plan(folder: Path) -> Path:
         8.0, 120.0, "A", "fade", (1.2, 4.0),
         (
             Section(0.0, 4.0, 0.5, 0.2, "minor", 2.5, ("piano", "bass"), "Am F/2 G/2", "A", 80.0),
-            Section(4.0, 8.0, chords="C | Bdim N", theme="B"),
+            Section(4.0, 8.0, chords="C | Bdim/2 N/2", theme="B"),
         ),
         "film.mp4",
     ).save(path)  # fmt: skip
