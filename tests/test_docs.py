@@ -1,6 +1,7 @@
 """What the documentation says can be typed: its commands, its links, its options."""
 
 import importlib
+import json
 import re
 import shlex
 import sys
@@ -12,8 +13,11 @@ from typing import Any
 import pytest
 import typer
 
+from emsync.analysis import Analysis
 from emsync.cli import app
 from emsync.options import Options
+from emsync.planning.plan import Plan
+from emsync.planning.planner import plan_of
 from emsync.testing import example_video
 from emsync.video.footage import Curve
 
@@ -71,6 +75,25 @@ def test_the_readme_lists_every_command() -> None:
     for name in names:
         assert re.search(rf"^\| `{name}[ `]", text, re.M), name
     assert "emsync demo" in text
+
+
+def test_the_plan_of_the_documentation_can_be_followed() -> None:
+    (text,) = re.findall(
+        r"```json\n(.*?)```", (ROOT / "docs" / "planning.md").read_text(), re.DOTALL
+    )
+    plan = Plan.from_json(json.loads(text))
+    followed = plan_of(Analysis(20.0, "25", source="clip.mp4"), Options(plan=plan))
+    assert [section.chords for section in followed.sections[:2]] == ["Am F C G", "D/2 E/2 A"]
+    assert followed.sections[1].emotion == "joy" and followed.sections[2].chords
+
+
+def test_every_wish_of_a_plan_is_one_of_generate_with_its_words_and_its_default() -> None:
+    known = {p.name: p for p in GROUP.commands["generate"].params}
+    own = {"video", "out", "plot", "as_json"}
+    for parameter in GROUP.commands["plan"].params:
+        if parameter.name not in own:
+            wish = known[parameter.name]
+            assert (parameter.help, parameter.default) == (wish.help, wish.default)
 
 
 def test_every_option_of_a_composition_can_be_typed_with_its_default() -> None:

@@ -18,7 +18,6 @@ from emsync.planning.chart import Chart, chart_text, moved
 from emsync.planning.feeling import following
 from emsync.planning.placing import section_bars
 from emsync.planning.plan import Plan, Section
-from emsync.planning.players import players
 from emsync.planning.progressions import closed, loop
 from emsync.planning.wishes import in_bars, revised, wished
 from emsync.video.film import same_length
