@@ -1,7 +1,7 @@
 """What ``emsync.generate`` returns: the music, how it was arrived at, and ways to keep it."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,12 +11,13 @@ from emsync.errors import UsageError
 from emsync.fit.dynamics import Dynamics
 from emsync.fit.ending import Ending
 from emsync.fit.time_map import CutReport, Fitted
-from emsync.formats.labels import ScoreLabels
+from emsync.formats.labels import ScoreLabels, TimedText
 from emsync.music.chords import Harmony
 from emsync.music.piece import Piece
 from emsync.options import KeepAudio, Options, Outputs, PathLike, Sampling, as_path
 from emsync.plain import plain
 from emsync.planning.plan import Plan
+from emsync.planning.words import chord_symbols, plan_lines
 from emsync.progress import Progress, silent
 from emsync.ranking import Candidate
 from emsync.sound.encode import KINDS
@@ -83,6 +84,11 @@ class Composition:
         """Return how loud a candidate is over time; the best where none is given."""
         return Dynamics.under(self.analysis, (candidate or self.best).ending, self.plan.levels)
 
+    def labels_of(self, candidate: Candidate | None = None) -> ScoreLabels:
+        """Return the words of a candidate's score with its chords; the best where none is given."""
+        symbols = chord_symbols(self.plan, (candidate or self.best).harmony)
+        return replace(self.labels, chords=tuple(TimedText(*symbol) for symbol in symbols))
+
     def to_json(self) -> dict[str, Any]:
         """Return plain values for ``json.dumps``: the same for the same seed."""
         return plain({
@@ -111,6 +117,7 @@ class Composition:
         lines = [
             f"{self.analysis.duration:.2f} s, {len(self.piece)} notes, "
             f"{', '.join(self.piece.instruments)}; seed {self.options.seed}",
+            *plan_lines(self.plan),
             f"{hits} of {len(self.cuts)} cuts hit" if self.cuts else "no cuts to hit",
         ]
         for report in self.cuts:

@@ -195,7 +195,9 @@ def _played(score: Score, duration: float, soundfont: Path | None) -> Sound:
 
 
 def _midi(composition: Composition, candidate: Candidate) -> bytes:
-    return midi_bytes(candidate.fitted, composition.labels, composition.dynamics(candidate))
+    return midi_bytes(
+        candidate.fitted, composition.labels_of(candidate), composition.dynamics(candidate)
+    )
 
 
 Kind: TypeAlias = Literal["analysis", "plan", "plot", "cuts"]

@@ -61,7 +61,7 @@ def generate(
         visible = impact.signal(analysis.duration) if impact else None
         plan = plan_of(analysis, options)  # what the music will do, as editable JSON
         asked = plan.asked(analysis)
-        labels = ScoreLabels.of(asked, first_timecode(film, analysis, options))
+        labels = ScoreLabels.of(asked, first_timecode(film, analysis, options), plan)
     with clock("compose"):
         ending = Ending.of(plan.ending, asked)  # decided once: the last chord, the fade
         brief = ending.requested_in(asked)

@@ -10,6 +10,8 @@ from emsync.analysis import Analysis
 from emsync.emotion.arc import State
 from emsync.emotion.plane import in_percent
 from emsync.errors import UsageError
+from emsync.planning.plan import Plan
+from emsync.planning.words import section_words
 from emsync.video.timecode import Timecode, clock_text
 
 
@@ -22,6 +24,13 @@ class TimedText:
 
 
 @dataclass(frozen=True)
+class SectionLabel(TimedText):
+    """What a section is, from its first moment on."""
+
+    theme: str = ""  # a letter, or none
+
+
+@dataclass(frozen=True)
 class ScoreLabels:
     """The words of one score; UsageError where ``start`` counts other frames than ``rate``."""
 
@@ -29,6 +38,8 @@ class ScoreLabels:
     rate: Fraction | None = None  # the video's frames a second, if it has a rate
     start: Timecode | None = None  # of the video's first frame
     texts: tuple[TimedText, ...] = ()
+    sections: tuple[SectionLabel, ...] = ()
+    chords: tuple[TimedText, ...] = ()  # by name, where each begins
 
     def __post_init__(self) -> None:
         if self.start is not None and self.rate is not None and self.start.rate != self.rate:
@@ -38,14 +49,17 @@ class ScoreLabels:
             )
 
     @classmethod
-    def of(cls, analysis: Analysis, start_timecode: str = "") -> Self:
-        """Return the words of a score for a film whose first frame has ``start_timecode``."""
+    def of(cls, analysis: Analysis, start_timecode: str = "", plan: Plan | None = None) -> Self:
+        """Return the words of a score for a film whose first frame has ``start_timecode``.
+
+        The sections of ``plan`` say how the feeling changes; without one the states do.
+        """
         rate = Fraction(analysis.fps) or None
         feeling = in_percent(analysis.emotion)
         texts = [
             TimedText(0.0, _feeling("Emotion", analysis) + (f" ({feeling})" if feeling else ""))
         ]
-        if len(analysis.arc) > 1:
+        if plan is None and len(analysis.arc) > 1:
             texts += [
                 TimedText(s.start, _feeling(s.emotion.capitalize() or "Feeling", s))
                 for s in analysis.arc
@@ -55,7 +69,12 @@ class ScoreLabels:
             if rate is None:
                 raise UsageError("a start timecode needs the video's frame rate, which is unknown")
             start = Timecode.parse(start_timecode, rate)
-        return cls(Path(analysis.source).stem or "emsync", rate, start, tuple(texts))
+        sections = tuple(
+            SectionLabel(section.start, section_words(plan, section), section.theme)
+            for section in (plan.sections if plan else ())
+            if plan
+        )
+        return cls(Path(analysis.source).stem or "emsync", rate, start, tuple(texts), sections)
 
     def clock(self, time: float) -> str:
         """Return ``time`` as a timecode from ``start``, or as clock time where there is no rate.

@@ -21,6 +21,7 @@ import numpy as np
 from emsync.files import atomic_write
 from emsync.fit.dynamics import Dynamics
 from emsync.fit.time_map import CutReport, Fitted
+from emsync.formats.chord_events import chord_data
 from emsync.formats.general_midi import CHANNELS, EXPRESSION, PAN, VOLUME
 from emsync.formats.labels import NO_LABELS, ScoreLabels, ascii_name
 from emsync.music.bars import TICKS, TempoMap
@@ -31,6 +32,7 @@ from emsync.video.timecode import Timecode
 PANS = (64, 64, 84, 44, 64)  # 64 is the middle; guitar and piano stand apart
 LOUDNESS = 100  # controller 7
 FULL = 127  # of a controller
+NEAR_LINE = 24  # ticks within which a chord symbol is on the eighth: a tenth of it
 
 Message: TypeAlias = Any  # mido has no types
 Event: TypeAlias = tuple[int, int, Message]  # tick, order within the tick, message
@@ -149,13 +151,21 @@ def _metres(tempo_map: TempoMap, end: int) -> Iterator[Event]:
 
 
 def _words(fitted: Fitted, labels: ScoreLabels, end: int) -> Iterator[Event]:
-    """Yield the markers on the cuts, a text where each scene begins, and ``labels.texts``."""
+    """Yield the markers on the cuts, a text where each scene begins, and what ``labels`` say."""
 
     def at(time: float) -> int:
         return int(np.clip(fitted.tempo_map.ticks(np.array([time]))[0], 0, end))
 
     for text in labels.texts:
         yield at(text.time), FIRST, _meta("text", text=ascii_name(text.text))
+    for number, section in enumerate(labels.sections, 1):
+        words = " ".join(filter(None, (f"SECTION {number:02d}", section.theme)))
+        yield at(section.time), FIRST, _meta("text", text=ascii_name(f"{words}: {section.text}"))
+    for symbol in labels.chords:
+        tick = _on_line(at(symbol.time))
+        if tick < end:
+            yield tick, FIRST, _meta("sequencer_specific", data=chord_data(symbol.text))
+            yield tick, FIRST, _meta("text", text=symbol.text)
     yield 0, FIRST, _meta("text", text="SCENE 01")
     numbers = itertools.count(1)  # of the kept cuts, as all files of a score have them
     for report in fitted.cuts:
@@ -166,6 +176,12 @@ def _words(fitted: Fitted, labels: ScoreLabels, end: int) -> Iterator[Event]:
     for number, report in enumerate(fitted.kept, 2):
         words = f"SCENE {number:02d} {_answer(report, frame_ms)}"
         yield at(report.cut.time), FIRST, _meta("text", text=words)
+
+
+def _on_line(tick: int) -> int:
+    """Return the eighth that a chord symbol is at but for rounding, else its own tick."""
+    line = round(tick / (TICKS // 2)) * (TICKS // 2)
+    return line if abs(line - tick) <= NEAR_LINE else tick
 
 
 def _answer(report: CutReport, frame_ms: float) -> str:

@@ -19,6 +19,7 @@ from emsync.formats.labels import ascii_name
 from emsync.formats.midi import Origin
 from emsync.formats.midi_raw import RawMidi, RawNote, read_raw
 from emsync.music.bars import TICKS
+from emsync.music.piece import CLASSES
 from emsync.options import PathLike
 from emsync.video.timecode import Timecode
 
@@ -84,6 +85,7 @@ def check(path: PathLike, duration: float | None = None) -> Report:
         *_check_notes(contents),
         *_check_names(contents),
         *_check_video(contents, duration),
+        *_check_plan(contents),
     )
     return Report(str(path), findings, contents.facts())
 
@@ -308,6 +310,53 @@ def _check_video(contents: RawMidi, duration: float | None) -> Iterator[Finding]
         claims_hit = message.type == "text" and _SCENE.fullmatch(message.text)
         if claims_hit and (not len(onsets) or np.abs(onsets - time).min() > frame + 0.002):
             yield _error(f"{message.text!r} at {time:.3f} s, but no note begins there")
+
+
+def _check_plan(contents: RawMidi) -> Iterator[Finding]:
+    """Clause 7: chord symbols that can be read, and sections that agree with the tracks."""
+    chords, sections = contents.chords(), contents.sections()
+    unknown = [tick for tick, name in chords if name is None]
+    if unknown:
+        yield _error(
+            f"{_several(len(unknown), 'chord symbol')} of no chord, the first at "
+            f"{contents.at(unknown[0])}"
+        )
+    end = contents.tracks[0][-1][0]
+    late = [tick for tick, _ in chords if tick > end] + [t for t, _, _ in sections if t > end]
+    if late:
+        yield _error(
+            f"{_several(len(late), 'chord symbol or section')} after the end, the first at "
+            f"{contents.at(late[0])}"
+        )
+    texts: dict[int, list[str]] = defaultdict(list)
+    for tick, _, message in contents.events("text", "lyrics"):
+        texts[tick].append(message.text)
+    for tick, name in chords:
+        if name and name not in texts[tick]:
+            yield _remark(f"no text beside the chord symbol {name} at {contents.at(tick)} names it")
+            break
+    numbers = [number for _, number, _ in sections]
+    if numbers != list(range(1, len(numbers) + 1)):
+        told = ", ".join(map(str, numbers[:20]))
+        yield _error(f"the sections are numbered {told}, not one after the other from 1")
+    elif sections and sections[0][0] > 0:
+        yield _error(f"the first section begins at {contents.at(sections[0][0])}, not at the start")
+    yield from _check_players(contents, [words for _, _, words in sections])
+
+
+def _check_players(contents: RawMidi, sections: Sequence[str]) -> Iterator[Finding]:
+    """Report instruments that play and are in no section, and those in a section but not heard."""
+    asked = {name for words in sections for name in re.findall("|".join(CLASSES), words)}
+    numbers = {note.track for note in contents.notes}
+    names = {
+        m.name.lower() for number in numbers for _, m in contents.tracks[number]
+        if m.type == "track_name"
+    }  # fmt: skip
+    played = names & set(CLASSES)
+    if asked and (silent := [name for name in CLASSES if name in asked - played]):
+        yield _remark(f"a section names {', '.join(silent)}, but no track plays it")
+    if asked and (extra := [name for name in CLASSES if name in played - asked]):
+        yield _remark(f"{', '.join(extra)} plays, but no section names it")
 
 
 def _clock(text: str, origin: Origin) -> float | None:

@@ -1,6 +1,7 @@
 """A MIDI file as raw events in absolute ticks, faults and all, for its check."""
 
 import io
+import re
 from collections import defaultdict, deque
 from dataclasses import dataclass
 from functools import cached_property
@@ -12,9 +13,12 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from emsync.arrays import Seconds
+from emsync.formats.chord_events import chord_of, is_chord
 from emsync.formats.labels import ascii_name
 from emsync.formats.smf import load
 from emsync.music.ticks import tick_seconds
+
+_SECTION = re.compile(r"SECTION (\d{1,6})(?: [A-Z])?: (.*)")
 
 
 @dataclass(frozen=True)
@@ -79,6 +83,16 @@ class RawMidi:
             (tick, *metre) for tick, metre in ({0: (4, float(self.resolution))} | given).items()
         ]
 
+    def chords(self) -> list[tuple[int, str | None]]:
+        """Return tick and name of each chord symbol; see ``chord_of``."""
+        events = self.events("sequencer_specific")
+        return [(tick, chord_of(m.data)) for tick, _, m in events if is_chord(m.data)]
+
+    def sections(self) -> list[tuple[int, int, str]]:
+        """Return tick, number and words of each text that begins a section."""
+        texts = ((tick, _SECTION.fullmatch(m.text)) for tick, _, m in self.events("text"))
+        return [(tick, int(match[1]), match[2]) for tick, match in texts if match]
+
     def name(self, track: int) -> str:
         """Return a track in words: its number, and its name if it has one."""
         names = [m.name for _, m in self.tracks[track] if m.type == "track_name"]
@@ -99,6 +113,8 @@ class RawMidi:
             "time_signatures": list(dict.fromkeys(metres)),
             "key": next((m.key for _, _, m in self.events("key_signature")), None),
             "markers": len(self.events("marker")),
+            "chord_symbols": len(self.chords()),
+            "sections": len(self.sections()),
         }
 
 

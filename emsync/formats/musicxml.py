@@ -21,6 +21,7 @@ from emsync.formats.general_midi import CHANNELS
 from emsync.formats.labels import NO_LABELS, ScoreLabels
 from emsync.limits import one_line
 from emsync.music.bars import TICKS
+from emsync.music.chords import QUALITIES
 from emsync.music.piece import BASS, CLASSES, DRUMS, GUITAR, PIANO, PROGRAMS
 from emsync.music.tonality import estimate_key
 
@@ -57,6 +58,13 @@ KIT = {  # General MIDI drum: line or space, and notehead
     **{47: ("D5", ""), 48: ("E5", ""), 50: ("F5", "")},
 }
 OTHER = ("B4", "diamond")
+KINDS = dict(zip(
+    QUALITIES,
+    ("major", "minor", "diminished", "suspended-fourth", "dominant", "major-seventh",
+     "minor-seventh"),
+    strict=True,
+))  # fmt: skip
+SIGNS = {"b": -1, "#": 1}
 
 
 @dataclass
@@ -82,13 +90,15 @@ class Bar:
 
     start: int
     stop: int
-    words: list[tuple[int, Element]] = field(default_factory=list)  # step, tempo or rehearsal mark
+    words: list[tuple[int, Element]] = field(default_factory=list)  # step; tempo, rehearsal mark
+    chords: list[tuple[int, Element]] = field(default_factory=list)  # step; chord symbol
 
 
 def write_musicxml(path: Path, fitted: Fitted, labels: ScoreLabels = NO_LABELS) -> None:
     """Write ``fitted`` to ``path`` as MusicXML, atomically.
 
-    Each kept cut is a rehearsal mark with its timecode.
+    Each kept cut is a rehearsal mark with its timecode, each section one with its letter; chord
+    symbols stand above the first part that has pitches.
     """
     root = Element("score-partwise", version="4.0")
     SubElement(SubElement(root, "work"), "work-title").text = one_line(labels.title)
@@ -97,14 +107,18 @@ def write_musicxml(path: Path, fitted: Fitted, labels: ScoreLabels = NO_LABELS) 
     listed = SubElement(root, "part-list")
     bars = _bars(fitted)
     for word in _words(fitted, labels):
-        bar = next(bar for bar in reversed(bars) if bar.start <= word[0])
-        bar.words.append(word)
+        _bar_at(bars, word[0]).words.append(word)
+    for symbol in labels.chords:
+        step = _step(fitted, symbol.time)
+        if step < bars[-1].stop:
+            _bar_at(bars, step).chords.append((step, _symbol(symbol.text)))
     fifths = FIFTHS.get(estimate_key(fitted.piece) or "C", 0)
     playing = np.unique(fitted.piece.classes).tolist() or [PIANO]  # silence is a part, too
+    pitched = next((c for c in playing if c != DRUMS), playing[0])
     for number, c in enumerate(playing, 1):
         _list_part(listed, number, c, fitted)
         part = SubElement(root, "part", id=f"P{number}")
-        _fill(part, number, c, _staves(fitted, c), bars, fifths)
+        _fill(part, number, c, _staves(fitted, c), bars, fifths, named=c == pitched)
     ElementTree.indent(root)
     with atomic_write(path) as partial:
         ElementTree.ElementTree(root).write(partial, encoding="utf-8", xml_declaration=True)
@@ -149,8 +163,17 @@ def _bars(fitted: Fitted) -> list[Bar]:
     ]
 
 
+def _bar_at(bars: Sequence[Bar], step: int) -> Bar:
+    return next(bar for bar in reversed(bars) if bar.start <= step)
+
+
+def _step(fitted: Fitted, time: float) -> int:
+    """Return the step nearest to a moment of the video."""
+    return round(int(fitted.tempo_map.ticks(np.array([time]))[0]) * STEP / TICKS)
+
+
 def _words(fitted: Fitted, labels: ScoreLabels) -> Iterator[tuple[int, Element]]:
-    """Yield the tempo where its whole number changes, and a mark where each kept cut is."""
+    """Yield the tempo where its whole number changes, and marks on the sections and kept cuts."""
     tempo_map, shown = fitted.tempo_map, 0
     for beat in tempo_map.changes.tolist():
         bpm = 60e6 / float(tempo_map.tempi[beat])
@@ -167,12 +190,36 @@ def _words(fitted: Fitted, labels: ScoreLabels) -> Iterator[tuple[int, Element]]
             SubElement(kind, "words")
         SubElement(direction, "sound", tempo=f"{bpm:.3f}")
         yield beat * STEP, direction
+    for section in labels.sections:
+        direction = Element("direction", placement="above")
+        if section.theme:
+            mark = SubElement(SubElement(direction, "direction-type"), "rehearsal")
+            mark.text = section.theme
+        SubElement(SubElement(direction, "direction-type"), "words").text = one_line(section.text)
+        yield _step(fitted, section.time), direction
     for number, report in enumerate(fitted.kept, 1):
         time = report.cut.time
         direction = Element("direction", placement="above")
         mark = SubElement(SubElement(direction, "direction-type"), "rehearsal")
         mark.text = f"{number}  {labels.clock(time)}"
-        yield round(int(tempo_map.ticks(np.array([time]))[0]) * STEP / TICKS), direction
+        yield _step(fitted, time), direction
+
+
+def _symbol(name: str) -> Element:
+    """Return a chord symbol; "N" is none, whose root is not printed."""
+    harmony = Element("harmony", placement="above")
+    root = SubElement(harmony, "root")
+    if name == "N":
+        SubElement(root, "root-step", text="").text = "C"
+        SubElement(harmony, "kind", text="N.C.").text = "none"
+        return harmony
+    sign = name[1:2] if name[1:2] in SIGNS else ""
+    quality = name[1 + len(sign) :]
+    SubElement(root, "root-step").text = name[0]
+    if sign:
+        SubElement(root, "root-alter").text = str(SIGNS[sign])
+    SubElement(harmony, "kind", text=quality).text = KINDS[quality]
+    return harmony
 
 
 def _list_part(listed: Element, number: int, c: int, fitted: Fitted) -> None:
@@ -240,9 +287,15 @@ def _voices(notes: Sequence[tuple[int, int, int]], voices: int = VOICES) -> list
 
 
 def _fill(
-    part: Element, number: int, c: int, staves: Sequence[Staff], bars: Sequence[Bar], fifths: int
+    part: Element,
+    number: int,
+    c: int,
+    staves: Sequence[Staff],
+    bars: Sequence[Bar],
+    fifths: int,
+    named: bool,
 ) -> None:
-    """Add the bars of one part."""
+    """Add the bars of one part, the chord symbols above them where they are ``named``."""
     size = 0
     for count, bar in enumerate(bars, 1):
         measure = SubElement(part, "measure", number=str(count))
@@ -250,8 +303,7 @@ def _fill(
         if length != size:
             _attributes(measure, staves, fifths, length // STEP, first=count == 1)
             size = length
-        if number == 1:
-            _say(measure, bar)
+        _say(measure, bar, (bar.words if number == 1 else []) + (bar.chords if named else []))
         written = 0
         for s, staff in enumerate(staves):
             for v, voice in enumerate(staff.voices):
@@ -266,10 +318,10 @@ def _fill(
     SubElement(SubElement(measure, "barline", location="right"), "bar-style").text = "light-heavy"
 
 
-def _say(measure: Element, bar: Bar) -> None:
+def _say(measure: Element, bar: Bar, words: Sequence[tuple[int, Element]]) -> None:
     """Write the words of a bar, each where it belongs (some programs do not read offsets)."""
     now = bar.start
-    for step, direction in sorted(bar.words, key=lambda word: word[0]):
+    for step, direction in sorted(words, key=lambda word: word[0]):
         if step > now:
             _move(measure, "forward", step - now)
         measure.append(direction)

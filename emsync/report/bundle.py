@@ -154,7 +154,7 @@ def fingerprint(film: Path) -> str:
 
 def write_bundle(folder: Path, composition: Composition, stems: Stems, preview: str) -> None:
     """Fill ``folder``, which holds score.mid and the film ``preview``, with the other files."""
-    video, labels = composition.analysis, composition.labels
+    video, labels = composition.analysis, composition.labels_of()
     names = {"score": "score.mid", "audio": "mix.wav", "video": preview}
     write_markers(folder / "markers.csv", video, labels)
     write_cut_list(folder, video, labels)

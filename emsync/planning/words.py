@@ -1,0 +1,104 @@
+"""A plan in words: keys, form, and what each section is, for scores, reports and summaries."""
+
+import numpy as np
+
+from emsync.music.chords import NONE, SPELT, Harmony, chord_name
+from emsync.music.tonality import has_flats, pitch_class
+from emsync.planning.plan import Plan, Section
+
+SAME_MOMENT = 0.1  # seconds by which a section's first chord may miss its start
+LONGEST_FORM = 12  # sections whose letters are shown
+
+
+def key_name(tonic: str, mode: str | None) -> str:
+    """Return a key in words, spelt as keys of its mode are; "" where the tonic is not known.
+
+    >>> key_name("Db", "minor"), key_name("Db", "major"), key_name("C", None)
+    ('C# minor', 'Db major', 'C')
+    """
+    if not tonic:
+        return ""
+    root = pitch_class(tonic)
+    name = SPELT[has_flats(root, mode == "minor")][root]
+    return f"{name} {mode}" if mode else name
+
+
+def with_signs(name: str) -> str:
+    """Return the name of a chord or a key with the signs that musicians read.
+
+    >>> with_signs("Bbm7"), with_signs("C# minor")
+    ('B♭m7', 'C♯ minor')
+    """
+    return name.replace("b", "♭").replace("#", "♯")
+
+
+def section_words(plan: Plan, section: Section) -> str:
+    """Return the feeling, key and players of a section.
+
+    >>> from emsync.planning.plan import Plan, Section
+    >>> part = Section(0.0, 9.0, 0.7, 0.4, mode="major", instruments=("piano", "strings"))
+    >>> section_words(Plan(9.0, 120.0, "C", sections=(part,)), part)
+    'joy, C major, piano strings'
+    """
+    parts = (section.emotion, key_name(plan.tonic, section.mode), " ".join(section.instruments))
+    return ", ".join(part for part in parts if part)
+
+
+def chord_symbols(plan: Plan, harmony: Harmony | None) -> list[tuple[float, str]]:
+    """Return when each chord begins, and its name as the key of its section spells it.
+
+    ``harmony`` is in the film's time. A chord that goes on is named again only where a section
+    begins, as on a lead sheet.
+    """
+    if harmony is None:
+        return []
+    starts = np.array([section.start for section in plan.sections[1:]])
+    symbols: list[tuple[float, str]] = []
+    before = None
+    for time, number in zip(harmony.starts.tolist(), harmony.chords.tolist(), strict=True):
+        if time >= plan.duration:
+            break
+        place = int(np.searchsorted(starts, time + SAME_MOMENT, side="right"))
+        if (place, number) != before and not (before is None and number == NONE):
+            minor = plan.sections[place].mode == "minor"
+            flats = has_flats(pitch_class(plan.tonic), minor) if plan.tonic else None
+            symbols.append((max(time, 0.0), chord_name(number, flats)))
+        before = (place, number)
+    return symbols
+
+
+def form(plan: Plan) -> str:
+    """Return the letters of the sections in a row, the first LONGEST_FORM of many.
+
+    >>> from emsync.planning.plan import Plan, Section
+    >>> parts = tuple(Section(i, i + 1, theme=theme) for i, theme in enumerate("ABA"))
+    >>> form(Plan(3.0, 120.0, sections=parts))
+    'A B A'
+    """
+    letters = [section.theme or "–" for section in plan.sections]
+    more = ["…"] * (len(letters) > LONGEST_FORM)
+    return " ".join(letters[:LONGEST_FORM] + more)
+
+
+def shortened(text: str, most: int) -> str:
+    """Return ``text`` in at most so many characters, cut off after a word.
+
+    >>> shortened("Am F C G | Am F C G", 12)
+    'Am F C G | …'
+    """
+    return text if len(text) <= most else text[: most - 1].rsplit(" ", 1)[0] + " …"
+
+
+def plan_lines(plan: Plan) -> list[str]:
+    """Return what a plan does in a few lines: key, tempo and form, then a line for each section."""
+    key = key_name(plan.tonic, plan.sections[0].mode)
+    facts = (key, f"{plan.tempo:.4g} beats a minute", f"form {form(plan)}")
+    lines = [", ".join(fact for fact in facts if fact)]
+    for section in plan.sections:
+        words = section_words(plan, section)
+        chords = shortened(section.chords, 60)
+        lines.append(
+            f"  {section.start:8.3f} s  {section.theme or '–'}  "
+            + ": ".join(part for part in (words, chords) if part)
+        )
+    return lines
