@@ -79,6 +79,12 @@ class Spotting:
         written, lasts = self.upbeat
         return np.where(times < written, times * lasts / written, times + (lasts - written))
 
+    def film(self, times: Seconds) -> Seconds:
+        """Return when in the film (T,) ``times`` of the composed music will be."""
+        music, joints = self.music_time(times), self.music - self.music[0]
+        beyond = np.maximum(music - joints[-1], 0.0)
+        return np.interp(music, joints, self.video) + beyond
+
     def asked(self, video: Analysis) -> Analysis:
         """Return ``video`` in the time of the composed music, asking for what is to be met."""
         if not self.hits:

@@ -18,8 +18,20 @@ from emsync.composition import Composition
 from emsync.files import atomic_write
 from emsync.fit.time_map import Fitted
 from emsync.music.piece import CLASSES, DRUMS
-from emsync.report import plots
-from emsync.report.plots import CUT, FAINT, GRID, INK, LEFT, PAPER, RIGHT, WIDTH
+from emsync.report import rows as draw
+from emsync.report.rows import (
+    CUT,
+    DOTS,
+    FAINT,
+    GRID,
+    INK,
+    LEFT,
+    PAPER,
+    PLAYER_COLOURS,
+    RIGHT,
+    STYLE,
+    WIDTH,
+)
 from emsync.report.words import COLUMNS, remarks, rows, subtitle, tiles, title
 from emsync.video.footage import Still
 
@@ -27,14 +39,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-COLOURS = {  # of the instruments
-    "drums": "#8a929b",
-    "bass": "#7d4fa0",
-    "guitar": "#d08a1d",
-    "piano": "#2f74c0",
-    "strings": "#3a9a57",
-}
-DOTS = 120  # an inch
 LEAST_WIDTH = 0.003  # share of the width that a note takes at least
 HIT_REACH = 0.02  # seconds; notes that begin this close to a hit are the hit
 ROOMY = 0.055  # share of the width that the words beside a cut's number need
@@ -130,9 +134,9 @@ def _draw(page: _Page, composition: Composition) -> None:
         film = page.row(0.9)
         _film(film, composition.strip, 0.9)
     motion = page.row(0.65)
-    plots.draw_motion(motion, video)
+    draw.draw_motion(motion, video)
     feeling = page.row(0.95)
-    plots.draw_feeling(feeling, video)
+    draw.draw_feeling(feeling, video)
     drums = bool((fitted.piece.classes == DRUMS).any())
     roll = page.row(ROLL - 0.65 * drums, 0.05 if drums else ROW_GAP)
     _roll(roll, composition)
@@ -148,20 +152,20 @@ def _draw(page: _Page, composition: Composition) -> None:
         if axes is not tempo:
             axes.set_xticks([])
     tempo.locator_params(axis="x", nbins=10, integer=True, steps=[1, 2, 5, 10])
-    tempo.xaxis.set_major_formatter(plots.clock)
+    tempo.xaxis.set_major_formatter(draw.clock)
     _flags(page, composition, top, page.down - AXIS)
     side = page.down
     page.down += BOTTOM
     _before_and_after(page.box(2.55, side, (LEFT, 0.44)), composition)
-    plots.draw_plane(page.box(2.65, side - 0.05, (0.50, 0.76)), video)
-    plots.draw_emotions(page.box(2.55, side, (0.855, RIGHT)), video)
+    draw.draw_plane(page.box(2.65, side - 0.05, (0.50, 0.76)), video)
+    draw.draw_emotions(page.box(2.55, side, (0.855, RIGHT)), video)
 
 
 def _film(axes: "Axes", strip: Sequence[Still], height: float) -> None:
     """Lay the pictures side by side, each as wide as its share of the time."""
     axes.set_axis_off()
     ratio = (RIGHT - LEFT) * WIDTH / len(strip) / height
-    pixels = [plots.cropped(still.pixels, ratio) for still in strip]
+    pixels = [draw.cropped(still.pixels, ratio) for still in strip]
     low = min(len(picture) for picture in pixels)
     narrow = min(picture.shape[1] for picture in pixels)
     seam = np.full((low, 2, 3), 255, np.uint8)
@@ -187,7 +191,7 @@ def _roll(axes: "Axes", composition: Composition) -> None:
         _notes(
             axes, composition, c, piece.pitches[mine].astype(float), max(0.86, (high - low) / 52)
         )
-    plots.label(axes, "notes")
+    draw.label(axes, "notes")
     _legend(axes, composition)
 
 
@@ -221,7 +225,7 @@ def _notes(axes: "Axes", composition: Composition, c: int, places: Any, thick: f
     low, high = places - thick / 2, places + thick / 2
     corners = [(left, low), (right, low), (right, high), (left, high)]
     boxes: Any = np.stack([np.stack(corner, axis=1) for corner in corners], axis=1)  # (N, 4, 2)
-    colour = COLOURS[CLASSES[c]]
+    colour = PLAYER_COLOURS[CLASSES[c]]
     axes.add_collection(PolyCollection(boxes, facecolors=colour, edgecolors="none", alpha=0.85))
     hits = [report.hit.time for report in composition.cuts if report.hit is not None]
     hit = np.isclose(left[:, None], hits, rtol=0, atol=HIT_REACH).any(axis=1)
@@ -260,7 +264,7 @@ def _tempo(axes: "Axes", fitted: Fitted) -> None:
             str(number), (time, 1), xycoords=axes.get_xaxis_transform(), xytext=(0, 4),
             textcoords="offset points", ha="center", size=8, color=FAINT,
         )  # fmt: skip
-    plots.label(axes, "tempo, in bars")
+    draw.label(axes, "tempo, in bars")
 
 
 def _flags(page: _Page, composition: Composition, top: float, bottom: float) -> None:
@@ -287,7 +291,7 @@ def _legend(axes: "Axes", composition: Composition) -> None:
     """Name the instruments in their colours, above the right corner."""
     handles = []
     for name in composition.piece.instruments:
-        handles += axes.plot([], [], "s", color=COLOURS[name], ms=7, label=name)
+        handles += axes.plot([], [], "s", color=PLAYER_COLOURS[name], ms=7, label=name)
     axes.legend(
         handles=handles, loc="lower right", bbox_to_anchor=(1.0, 1.0), ncols=len(CLASSES),
         frameon=False, borderaxespad=0.1, handletextpad=0.2, columnspacing=1.2,
@@ -323,7 +327,7 @@ def _before_and_after(axes: "Axes", composition: Composition) -> None:
         loc="lower right", bbox_to_anchor=(1.0, 1.0), ncols=2, frameon=False, borderaxespad=0.1,
         handletextpad=0.2, columnspacing=1.2,
     )  # fmt: skip
-    plots.label(axes, f"{unit} off, cut by cut" if kept else "no cut to answer")
+    draw.label(axes, f"{unit} off, cut by cut" if kept else "no cut to answer")
 
 
 def _table(page: _Page, table: Sequence[tuple[list[str], bool]], lines: Sequence[str]) -> None:
@@ -357,7 +361,7 @@ def _figure(height: float) -> "Figure":
 
 def _style() -> Any:
     """Return matplotlib's settings: as in the other pictures, and SVG that is always the same."""
-    return {**plots.STYLE, "svg.fonttype": "none", "svg.hashsalt": "emsync"}
+    return {**STYLE, "svg.fonttype": "none", "svg.hashsalt": "emsync"}
 
 
 VARIABLES = {INK: "ink", FAINT: "faint", GRID: "grid", PAPER: "paper", "#c5ccd4": "pale"}

@@ -1,0 +1,25 @@
+"""When the bars and chords of a plan will be in the film, before a note is drawn."""
+
+import numpy as np
+
+from emsync.analysis import Analysis
+from emsync.arrays import Seconds
+from emsync.fit.ending import last_chord
+from emsync.fit.spotting import spotting_of
+from emsync.music.lead_sheet import LeadSheet
+from emsync.options import Options
+from emsync.planning.placing import lead_sheet, section_bars
+from emsync.planning.plan import Plan
+
+
+def scheduled(plan: Plan, analysis: Analysis, options: Options) -> tuple[LeadSheet, Seconds]:
+    """Return the lead sheet and the bar lines of ``plan``, in seconds of the film.
+
+    ``options`` say how the cuts of ``analysis`` are to be met. The music will be near: it is bent
+    by what it is found to hold.
+    """
+    asked = plan.asked(analysis)
+    spotting = spotting_of(asked, options.sync, options.max_tempo_change)
+    final = last_chord(plan.duration, asked.cuts) if plan.ending == "cadence" else None
+    lines = np.unique(np.concatenate(section_bars(plan, spotting, final)))
+    return lead_sheet(plan, spotting, final).retimed(spotting.film), spotting.film(lines)
