@@ -67,8 +67,8 @@ def chord_symbols(plan: Plan, harmony: Harmony | None) -> list[tuple[float, str]
     return symbols
 
 
-def form(plan: Plan) -> str:
-    """Return the letters of the sections in a row, the first LONGEST_FORM of many.
+def form(plan: Plan, most: int = LONGEST_FORM) -> str:
+    """Return the letters of the sections in a row, the first ``most`` of many.
 
     >>> from emsync.planning.plan import Plan, Section
     >>> parts = tuple(Section(i, i + 1, theme=theme) for i, theme in enumerate("ABA"))
@@ -76,8 +76,8 @@ def form(plan: Plan) -> str:
     'A B A'
     """
     letters = [section.theme or "–" for section in plan.sections]
-    more = ["…"] * (len(letters) > LONGEST_FORM)
-    return " ".join(letters[:LONGEST_FORM] + more)
+    more = ["…"] * (len(letters) > most)
+    return " ".join(letters[:most] + more)
 
 
 def shortened(text: str, most: int) -> str:

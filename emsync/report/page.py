@@ -13,7 +13,17 @@ from pathlib import Path
 from emsync.composition import Composition
 from emsync.files import atomic_write
 from emsync.report.picture import svg, time_line
-from emsync.report.words import COLUMNS, NO_PREVIEW, remarks, rows, subtitle, tiles, title
+from emsync.report.words import (
+    COLUMNS,
+    NO_PREVIEW,
+    SECTION_COLUMNS,
+    remarks,
+    rows,
+    section_rows,
+    subtitle,
+    tiles,
+    title,
+)
 
 
 def write_html(path: Path, composition: Composition, preview: str = "", sound: str = "") -> None:
@@ -49,6 +59,8 @@ def html_page(composition: Composition, preview: str = "", sound: str = "") -> s
         tiles=tiles(composition),
         drawing=Markup(svg(composition)),
         line=time_line(composition),
+        section_columns=list(SECTION_COLUMNS),
+        sections=list(zip(composition.plan.sections, section_rows(composition.plan), strict=True)),
         columns=list(COLUMNS),
         rows=rows(composition),
         remarks=[*remarks(composition), *([NO_PREVIEW] if sound and not preview else [])],

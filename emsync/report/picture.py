@@ -1,12 +1,13 @@
 """The drawing of a report, as part of a PNG and as SVG.
 
-Under one time line stand the film strip, the motion, the emotion, every note by instrument with
-its bars, and the tempo, crossed by the cuts; then how each cut is hit.
+Under one time line stand the film strip, the motion, the emotion, the plan's sections and players,
+the chords above every note by instrument with its bars, and the tempo, crossed by the cuts; then
+how each cut is hit.
 """
 
 import io
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from textwrap import wrap
@@ -18,6 +19,7 @@ from emsync.composition import Composition
 from emsync.files import atomic_write
 from emsync.fit.time_map import Fitted
 from emsync.music.piece import CLASSES, DRUMS
+from emsync.planning.words import shortened
 from emsync.report import rows as draw
 from emsync.report.rows import (
     CUT,
@@ -32,7 +34,17 @@ from emsync.report.rows import (
     STYLE,
     WIDTH,
 )
-from emsync.report.words import COLUMNS, remarks, rows, subtitle, tiles, title
+from emsync.report.words import (
+    COLUMNS,
+    LONGEST_CHART,
+    SECTION_COLUMNS,
+    remarks,
+    rows,
+    section_rows,
+    subtitle,
+    tiles,
+    title,
+)
 from emsync.video.footage import Still
 
 if TYPE_CHECKING:
@@ -48,6 +60,10 @@ ROLL = 3.1  # inches of the notes, drums included
 TOP = 1.75  # inches of the words above all
 BOTTOM = 3.35  # inches of the drawings below the time line
 ROW_GAP = 0.36  # inches between rows, for the name of the next
+CLOSE = 0.06  # inches between rows that belong together
+SECTIONS = 0.5  # inches of the sections
+LANE = 0.13  # inches of an instrument
+CHORDS = 0.23  # inches of the chords
 AXIS = 0.75  # inches below the last row, for its times
 
 
@@ -57,7 +73,9 @@ def write_png(path: Path, composition: Composition) -> None:
 
     table, notes = rows(composition), remarks(composition)
     lines = [line for note in notes for line in wrap(note, 170)]
-    foot = 0.75 + ROW * (len(table) + len(lines) + 1)
+    sections = [[*cells, shortened(chords, LONGEST_CHART)]
+                for *cells, chords in section_rows(composition.plan)]  # fmt: skip
+    foot = 1.1 + ROW * (len(sections) + len(table) + len(lines) + 2)
     with rc_context(_style()):
         figure = _figure(TOP + _height(composition) + foot)
         page = _Page(figure)
@@ -69,7 +87,11 @@ def write_png(path: Path, composition: Composition) -> None:
             page.text(left, 1.45, words, size=9, color=FAINT)
         page.down = TOP
         _draw(page, composition)
-        _table(page, table, lines)
+        _table(page, SECTION_COLUMNS, [(cells, True) for cells in sections])
+        if table:
+            page.down += ROW
+            _table(page, COLUMNS, table)
+        _lines(page, lines)
         with atomic_write(path) as partial:
             figure.savefig(partial, format="png", metadata={"Software": None})
 
@@ -106,7 +128,10 @@ class _Page:
 def _height(composition: Composition) -> float:
     """Return the inches that the drawing takes."""
     film = 0.9 + ROW_GAP if composition.strip else 0.0
-    return 0.42 + film + 0.65 + ROW_GAP + 0.95 + ROW_GAP + ROLL + ROW_GAP + 0.42 + AXIS + BOTTOM
+    plan = SECTIONS + CLOSE + LANE * len(composition.plan.instruments) + ROW_GAP
+    chords = CHORDS + CLOSE if composition.labels_of().chords else 0.0
+    rows = film + 0.65 + ROW_GAP + 0.95 + ROW_GAP + plan + chords + ROLL + ROW_GAP + 0.42
+    return 0.42 + rows + AXIS + BOTTOM
 
 
 def time_line(composition: Composition) -> dict[str, float]:
@@ -127,7 +152,7 @@ def timeline_foot(composition: Composition) -> float:
 
 def _draw(page: _Page, composition: Composition) -> None:
     """Draw everything but the words above and the table below."""
-    video, fitted = composition.analysis, composition.fitted
+    video, fitted, plan = composition.analysis, composition.fitted, composition.plan
     top = page.down
     page.down += 0.42
     if composition.strip:
@@ -137,10 +162,21 @@ def _draw(page: _Page, composition: Composition) -> None:
     draw.draw_motion(motion, video)
     feeling = page.row(0.95)
     draw.draw_feeling(feeling, video)
+    sections = page.row(SECTIONS, CLOSE)
+    draw.draw_sections(sections, plan)
+    players = page.row(LANE * len(plan.instruments))
+    draw.draw_players(players, plan)
+    rows = [motion, feeling, sections, players]
+    if symbols := [(symbol.time, symbol.text) for symbol in composition.labels_of().chords]:
+        rows.append(page.row(CHORDS, CLOSE))
+        draw.draw_chords(rows[-1], symbols, fitted.duration)
+    above = rows[-1] if symbols else None
     drums = bool((fitted.piece.classes == DRUMS).any())
     roll = page.row(ROLL - 0.65 * drums, 0.05 if drums else ROW_GAP)
     _roll(roll, composition)
-    rows = [motion, feeling, roll]
+    rows.append(roll)
+    draw.label(above or roll, "chords and notes" if symbols else "notes")
+    _legend(above or roll, composition)
     if drums:
         rows.append(page.row(0.6))
         _drums(rows[-1], composition)
@@ -191,8 +227,6 @@ def _roll(axes: "Axes", composition: Composition) -> None:
         _notes(
             axes, composition, c, piece.pitches[mine].astype(float), max(0.86, (high - low) / 52)
         )
-    draw.label(axes, "notes")
-    _legend(axes, composition)
 
 
 def _drums(axes: "Axes", composition: Composition) -> None:
@@ -330,24 +364,29 @@ def _before_and_after(axes: "Axes", composition: Composition) -> None:
     draw.label(axes, f"{unit} off, cut by cut" if kept else "no cut to answer")
 
 
-def _table(page: _Page, table: Sequence[tuple[list[str], bool]], lines: Sequence[str]) -> None:
-    """Write the table, and the remarks below it."""
+def _table(
+    page: _Page, columns: Mapping[str, float], table: Sequence[tuple[list[str], bool]]
+) -> None:
+    """Write a table; rows that are not true are faint."""
     from matplotlib.lines import Line2D
 
     y, width = page.down + 0.1, RIGHT - LEFT
-    if table:
-        for name, at in COLUMNS.items():
-            page.text(LEFT + at * width, y, name, size=9, color=FAINT)
-        rule = Line2D([LEFT, RIGHT], [page.y(y + 0.08)] * 2, color=GRID, lw=1)
-        page.figure.add_artist(rule)
-    for cells, hit in table:
+    for name, at in columns.items():
+        page.text(LEFT + at * width, y, name, size=9, color=FAINT)
+    rule = Line2D([LEFT, RIGHT], [page.y(y + 0.08)] * 2, color=GRID, lw=1)
+    page.figure.add_artist(rule)
+    for cells, true in table:
         y += ROW
-        for cell, at in zip(cells, COLUMNS.values(), strict=True):
-            page.text(LEFT + at * width, y + 0.04, cell, size=9.5, color=INK if hit else FAINT)
-    y += 0.15
+        for cell, at in zip(cells, columns.values(), strict=True):
+            page.text(LEFT + at * width, y + 0.04, cell, size=9.5, color=INK if true else FAINT)
+    page.down = y + 0.15
+
+
+def _lines(page: _Page, lines: Sequence[str]) -> None:
+    """Write the remarks."""
     for line in lines:
-        y += ROW
-        page.text(LEFT, y, line, size=9, color=FAINT)
+        page.down += ROW
+        page.text(LEFT, page.down, line, size=9, color=FAINT)
 
 
 def _figure(height: float) -> "Figure":

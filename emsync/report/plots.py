@@ -129,7 +129,7 @@ def plot_plan(
         draw_sections(rows["sections"], plan)
         draw_chords(rows["chords"], chord_symbols(plan, sheet.harmony), plan.duration)
         for time in lines:
-            rows["chords"].axvline(time, color=FAINT, lw=0.7)
+            rows["chords"].axvline(time, 0, 0.2, color=FAINT, lw=0.9)  # below the names
         draw_players(rows["players"], plan)
         for name, axes in rows.items():
             axes.spines[:].set_visible(False)
@@ -149,7 +149,7 @@ def _places(rows: Mapping[str, float]) -> tuple[dict[str, tuple[float, float]], 
 
     All in inches. Chords and players belong to the sections above them, and stand close.
     """
-    down, foot, places = 0.95, 0.0, {}
+    down, foot, places = 1.05, 0.0, {}
     for name, tall in rows.items():
         if tall:
             down = foot + CLOSE if name in ("chords", "players") else down

@@ -220,8 +220,9 @@ def draw_sections(axes: "Axes", plan: Plan) -> None:
         at, low = section.start + GAP * plan.duration, LOUDEST * 0.12
         if words := first_that_fits(axes, _names_of(plan, section), length, plan.duration):
             axes.text(at, low, section.theme, size=NAME, color=INK, weight="bold")
-            at += seconds_wide(axes, section.theme, plan.duration)
-            axes.text(at, low, words.removeprefix(section.theme), size=NAME, color=INK)
+            rest = words.removeprefix(section.theme).lstrip(" ·")  # a browser draws no first space
+            at += seconds_wide(axes, section.theme, plan.duration) + 2 * GAP * plan.duration
+            axes.text(at, low, rest, size=NAME, color=INK)
     axes.set_ylim(0, LOUDEST)
     axes.set_yticks([40, 80, 120], labels=["", "80", "120"])
     axes.grid(axis="y", color=GRID, lw=0.8)
@@ -268,7 +269,7 @@ def draw_chords(axes: "Axes", symbols: Sequence[tuple[float, str]], duration: fl
         wide = seconds_wide(axes, words, duration)
         left = min(start + GAP * duration, duration - wide)
         if left >= free:
-            axes.text(left, 0.5, words, size=NAME, color=INK, va="center_baseline", weight="bold")
+            axes.text(left, 0.36, words, size=NAME, color=INK, weight="bold")
             free = left + wide + GAP * duration
     axes.set_ylim(0, 1)
     axes.set_yticks([])

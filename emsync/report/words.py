@@ -1,4 +1,4 @@
-"""What a report says in words: its figures, a row for each cut, and remarks."""
+"""What a report says in words: its figures, a row for each section and each cut, and remarks."""
 
 from collections.abc import Mapping
 
@@ -6,8 +6,10 @@ import numpy as np
 
 from emsync.composition import Composition
 from emsync.emotion.plane import in_percent, normalise
-from emsync.fit.time_map import Fitted
 from emsync.music.tonality import estimate_key
+from emsync.planning.plan import Plan
+from emsync.planning.words import form, key_name, with_signs
+from emsync.report.rows import clock
 from emsync.video.cuts import left_out
 
 NO_PREVIEW = "No preview holds pictures of this kind: the page plays the music alone."
@@ -24,6 +26,17 @@ COLUMNS = {  # of the table: name, and where it stands, as shares of its width
     "frames off before fitting": 0.75,
     "tempo": 0.92,
 }
+SECTION_COLUMNS = {  # as COLUMNS
+    "section": 0.0,
+    "from": 0.06,
+    "feeling": 0.12,
+    "key": 0.195,
+    "level": 0.27,
+    "instruments": 0.32,
+    "chords, bar by bar": 0.55,
+}
+LETTERS = 8  # of the form that a tile has room for
+LONGEST_CHART = 70  # characters of a section's chords that a picture has room for
 
 
 def tiles(composition: Composition) -> list[tuple[str, str]]:
@@ -42,9 +55,25 @@ def tiles(composition: Composition) -> list[tuple[str, str]]:
         (f"{video.duration:.2f} s", length),
         hits,
         (f"{np.median(bpm):.0f}", spread if bpm.max() - bpm.min() >= 1 else "beats a minute"),
-        _key(fitted),
+        _key(composition),
         (f"{len(fitted.piece)}", f"notes, {len(played)} instrument{'s' * (len(played) != 1)}"),
         (f"{composition.options.seed}", "seed"),
+    ]
+
+
+def section_rows(plan: Plan) -> list[list[str]]:
+    """Return for each section its cells, in the order of SECTION_COLUMNS."""
+    return [
+        [
+            section.theme or "–",
+            clock(section.start),
+            section.emotion or "–",
+            with_signs(key_name(plan.tonic, section.mode)) or "–",
+            f"{level:.0f}",
+            ", ".join(section.instruments),
+            with_signs(section.chords) or "–",
+        ]
+        for section, (_, level) in zip(plan.sections, plan.levels, strict=True)
     ]
 
 
@@ -83,6 +112,9 @@ def remarks(composition: Composition) -> list[str]:
     if composition.ending.chord is not None:
         chord = composition.ending.chord
         said.append(f"The last chord begins at {chord:.2f} s and rings to the end.")
+    planned = {key_name(composition.plan.tonic, s.mode) for s in composition.plan.sections}
+    if (heard := _heard(composition)) and heard not in planned and composition.plan.tonic:
+        said.append(f"The notes are estimated to be in {with_signs(heard)}, which was not planned.")
     if composition.fitted.note:
         said.append(f"About the bars: {composition.fitted.note}.")
     if not composition.strip:
@@ -106,13 +138,19 @@ def subtitle(composition: Composition) -> str:
     return "  ·  ".join(part for part in parts if part)
 
 
-def _key(fitted: Fitted) -> tuple[str, str]:
-    """Return the key with the signs that musicians read, and how sure it is."""
-    name = estimate_key(fitted.piece)
-    if name is None:
-        return "–", "no clear key"
-    tonic = name.removesuffix("m").replace("b", "♭").replace("#", "♯")
-    return f"{tonic} {'minor' if name.endswith('m') else 'major'}", "key, estimated"
+def _key(composition: Composition) -> tuple[str, str]:
+    """Return the key that was planned, else the one that the notes are estimated to have."""
+    plan = composition.plan
+    if planned := key_name(plan.tonic, plan.sections[0].mode):
+        return with_signs(planned), f"key; form {form(plan, LETTERS)}"
+    heard = _heard(composition)
+    return (with_signs(heard), "key, estimated") if heard else ("–", "no clear key")
+
+
+def _heard(composition: Composition) -> str:
+    """Return the key that the notes are estimated to have, or ""."""
+    name = estimate_key(composition.piece)
+    return key_name(name.removesuffix("m"), "minor" if name[-1] == "m" else "major") if name else ""
 
 
 def _signed(value: float | None, digits: int) -> str:
