@@ -19,11 +19,14 @@ from emsync.errors import InputError, UsageError
 from emsync.fit.dynamics import Dynamics
 from emsync.fit.hits import fit
 from emsync.fit.time_map import Fitted
-from emsync.formats.labels import ScoreLabels, TimedText
+from emsync.formats.chord_events import chord_data, chord_of, is_chord
+from emsync.formats.labels import ScoreLabels, SectionLabel, TimedText
 from emsync.formats.midi import to_midi, write_midi
 from emsync.formats.midi_check import check
+from emsync.formats.midi_raw import read_raw
 from emsync.formats.smf import MOST_BYTES, read_midi
 from emsync.music.bars import TICKS
+from emsync.music.chords import chord_name
 from emsync.music.piece import BASS, CLASSES, DRUMS, GUITAR, PIANO, STRINGS, Piece
 from emsync.music.tonality import KEYS, estimate_key
 from emsync.options import Sync
@@ -290,6 +293,90 @@ def test_an_unclear_key_is_not_named() -> None:
 def test_a_start_of_another_rate_is_refused() -> None:
     with pytest.raises(UsageError, match="counts 24 frames a second, the video 25"):
         ScoreLabels(rate=RATE, start=Timecode(0, Fraction(24)))
+
+
+SECTIONS = (
+    SectionLabel(0.0, "joy, C major, drums bass guitar piano strings", "A"),
+    SectionLabel(20.0, "fear, C minor, strings", "B"),
+)
+CHORDS = (
+    TimedText(0.0, "C"), TimedText(4.0, "F#m7"), TimedText(8.0, "Bbsus4"), TimedText(20.0, "N"),
+    TimedText(49.9999, "G7"),
+)  # fmt: skip
+
+
+@pytest.fixture
+def planned(tmp_path: Path) -> Path:
+    """The score of a plan."""
+    path = tmp_path / "planned.mid"
+    write_midi(path, fitted_band(), ScoreLabels(rate=RATE, sections=SECTIONS, chords=CHORDS))
+    return path
+
+
+def test_chord_symbols_and_sections_are_read_back_where_they_are(planned: Path) -> None:
+    report, contents = check(planned), read_raw(planned)
+    assert report.ok and not report.warnings, report
+    assert report.facts["chord_symbols"] == 4 and report.facts["sections"] == 2  # none at the end
+    ticks, names = zip(*contents.chords(), strict=True)
+    assert names == ("C", "F#m7", "Bbsus4", "N")
+    assert contents.seconds(ticks) == pytest.approx([0.0, 4.0, 8.0, 20.0], abs=0.03)
+    texts = [(tick, message.text) for tick, _, message in contents.events("text")]
+    assert set(zip(ticks, names, strict=True)) <= set(texts)
+    assert [words for _, _, words in contents.sections()] == [s.text for s in SECTIONS]
+    assert (0, "SECTION 01 A: joy, C major, drums bass guitar piano strings") in texts
+
+
+@pytest.mark.parametrize("name", [chord_name(number) for number in (*range(84), -1)])
+def test_every_chord_has_an_event_that_says_it(name: str) -> None:
+    data = chord_data(name)
+    assert is_chord(data) and len(data) == 7 and max(data) < 128 and chord_of(data) == name
+
+
+def test_chord_symbols_on_an_eighth_stand_on_its_line(tmp_path: Path) -> None:
+    fitted = fitted_band()
+    beats = fitted.tempo_map.starts[[8, 12]] / 1e6
+    chords = (TimedText(float(beats[0]) + 0.004, "Am"), TimedText(float(beats[1]) - 0.004, "G"))
+    write_midi(tmp_path / "a.mid", fitted, ScoreLabels(rate=RATE, chords=chords))
+    assert [tick for tick, _ in read_raw(tmp_path / "a.mid").chords()] == [8 * TICKS, 12 * TICKS]
+
+
+def change_chord(file: mido.MidiFile) -> None:
+    at = first(file.tracks[0], "sequencer_specific")
+    file.tracks[0][at].data = (0x43, 0x7B, 1, 0x31, 0x70, 0x7F, 0x7F)
+
+
+def late_chord(file: mido.MidiFile) -> None:
+    meta = mido.MetaMessage("sequencer_specific", data=chord_data("C"), time=0)
+    file.tracks[2].insert(-1, meta.copy(time=10**6))
+
+
+def say(file: mido.MidiFile, before: str, after: str) -> None:
+    for message in file.tracks[0]:
+        if message.type == "text":
+            message.text = message.text.replace(before, after)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (change_chord, "1 chord symbol of no chord, the first at 0.000 s"),
+        (late_chord, "chord symbol or section after the end"),
+        (lambda f: say(f, "SECTION 02", "SECTION 04"), "the sections are numbered 1, 4, not one"),
+        (lambda f: say(f, "SECTION 01 A: ", "section"), "the sections are numbered 2, not one"),
+        (lambda f: say(f, "F#m7", "Xyz"), "no text beside the chord symbol F#m7 at .* names it"),
+        (lambda f: say(f, "drums ", ""), "drums plays, but no section names it"),
+        (lambda f: drop(f, 5, "track_name"), "a section names strings, but no track plays it"),
+    ],
+)
+def test_what_is_wrong_with_chords_and_sections_is_named(
+    planned: Path, change: Callable[[mido.MidiFile], None], words: str
+) -> None:
+    file = mido.MidiFile(planned)
+    change(file)
+    file.save(planned)
+    report = check(planned)
+    found = [*report.errors, *report.warnings]
+    assert any(re.search(words, text) for text in found), found
 
 
 def spoil(score: Path, change: Callable[[mido.MidiFile], None]) -> list[str]:

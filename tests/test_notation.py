@@ -14,9 +14,10 @@ from hypothesis import strategies as st
 from emsync.fit.hits import fit
 from emsync.fit.time_map import Fitted
 from emsync.formats.general_midi import CHANNELS
-from emsync.formats.labels import ScoreLabels
+from emsync.formats.labels import ScoreLabels, SectionLabel, TimedText
 from emsync.formats.musicxml import STEP, spell, steps, write_musicxml
 from emsync.music.bars import TICKS
+from emsync.music.chords import TONES, parse_chord
 from emsync.music.piece import BASS, CLASSES, DRUMS, GUITAR, PIANO, STRINGS, Piece
 from emsync.video.cuts import Cut
 
@@ -98,6 +99,33 @@ def test_tempo_and_cuts_are_written_where_they_are(band: Piece, tmp_path: Path) 
     assert mark.content == "1  00:00:04:15"
     beats = fitted.tempo_map.ticks(np.array([4.6]))[0] / TICKS
     assert abs(mark.offset - beats) <= 0.5 / STEP + 1e-9
+
+
+def test_chord_symbols_and_sections_are_read_as_such(band: Piece, tmp_path: Path) -> None:
+    fitted = fit(band, [Cut(4.6)], 12.0)
+    names = ("C", "F#m", "Bbdim", "Gsus4", "A7", "Ebmaj7", "Dm7", "N")
+    times = [float(fitted.tempo_map.starts[3 * n] / 1e6) for n in range(len(names))]
+    chords = tuple(TimedText(*one) for one in zip(times, names, strict=True))
+    sections = (SectionLabel(0.0, "joy, C major, piano", "A"), SectionLabel(4.6, "fear", "B"))
+    labels = ScoreLabels(rate=Fraction(25), sections=sections, chords=chords)
+    write_musicxml(tmp_path / "score.musicxml", fitted, labels)
+    parts = read(tmp_path / "score.musicxml").parts
+    found = [
+        (h.offset, "N" if h.figure == "N.C." else h.root().name.replace("-", "b"),
+         frozenset() if h.figure == "N.C." else frozenset(p.midi % 12 for p in h.pitches))
+        for h in parts[1].flatten().getElementsByClass("Harmony")
+    ]  # fmt: skip
+    numbers = [parse_chord(name) for name in names]
+    assert found == [
+        (3.0 * n, name[:2] if name[1:2] in ("b", "#") else name[:1],
+         frozenset() if name == "N" else frozenset(np.flatnonzero(TONES[number]).tolist()))
+        for n, (name, number) in enumerate(zip(names, numbers, strict=True))
+    ]  # fmt: skip
+    assert not parts[0].flatten().getElementsByClass("Harmony")  # the drums
+    marks = [mark.content for mark in parts[0].flatten().getElementsByClass("RehearsalMark")]
+    assert marks == ["A", "B", "1  00:00:04:15"]
+    words = [text.content for text in parts[0].flatten().getElementsByClass("TextExpression")]
+    assert words == ["joy, C major, piano", "fear"]
 
 
 def test_drums_are_on_their_channel_and_sound_their_own_notes(band: Piece, tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """The report: one page and one picture that say the same, and need nothing else."""
 
+import itertools
 import json
 import math
 import re
@@ -22,12 +23,15 @@ from emsync.composition import Composition
 from emsync.fit.ending import Ending
 from emsync.fit.hits import fit
 from emsync.formats.labels import ScoreLabels
+from emsync.music.chords import Harmony, parse_chord
 from emsync.music.piece import Piece
 from emsync.options import Options
+from emsync.planning.plan import Plan, Section
 from emsync.ranking import Candidate
 from emsync.report.page import write_html
 from emsync.report.picture import svg, time_line, write_png
-from emsync.report.words import remarks, rows, tiles
+from emsync.report.plots import plot_plan
+from emsync.report.words import remarks, rows, section_rows, tiles
 from emsync.video.cuts import Cut
 from emsync.video.footage import Curve, Still
 
@@ -55,19 +59,40 @@ def composition(piece: Piece) -> Composition:
     )
     pixels = np.random.default_rng(0).integers(0, 255, (36, 64, 3), np.uint8)
     strip = [Still(2.0 + 4 * i, pixels) for i in range(4)]
-    return of(video, piece, strip)
+    chords = [parse_chord(name) for name in ("Fm", "C#", "Eb", "Fm", "F", "Bbmaj7", "C7")]
+    starts = np.array([0.0, 2.0, 3.0, 4.0, 8.0, 10.0, 12.0])
+    return of(video, piece, strip, two_sections(16.0), Harmony(starts, np.array(chords)))
 
 
-def of(video: Analysis, piece: Piece, strip: list[Still]) -> Composition:
+def two_sections(duration: float) -> Plan:
+    """Return a calm section of two players and a loud one of all, in F minor and F major."""
+    calm = Section(
+        0.0, 8.0, -0.6, -0.4, mode="minor", instruments=("piano", "strings"), theme="A",
+        chords="Fm Db/2 Eb/2", level=66.0,
+    )  # fmt: skip
+    loud = Section(8.0, duration, 0.7, 0.6, mode="major", theme="B", chords="F Bbmaj7 C7")
+    return Plan(duration, 120.0, "F", hits=(4.1,), sections=(calm, loud), source="a.mp4")
+
+
+def of(
+    video: Analysis,
+    piece: Piece,
+    strip: list[Still],
+    plan: Plan | None = None,
+    harmony: Harmony | None = None,
+) -> Composition:
+    plan = plan or Plan(video.duration, 120.0)
     fitted = fit(piece, video.cuts, video.duration, "chord", 0.06, Fraction(video.fps) or None)
     best = Candidate(
-        fitted, Ending("cut", None, video.duration), 7, np.zeros(3, np.int64), {"hits": 0.5}
-    )
+        fitted, Ending("cut", None, video.duration), 7, np.zeros(3, np.int64), {"hits": 0.5},
+        harmony,
+    )  # fmt: skip
     return Composition(
         best,
         (),
         video,
-        ScoreLabels.of(video),
+        plan,
+        ScoreLabels.of(video, plan=plan),
         Options(seed=7),
         strip=tuple(strip),
         checkpoint="none",
@@ -127,7 +152,10 @@ def test_beside_a_film_the_page_plays_it_with_its_own_script_and_no_other(
     digest = b64encode(sha256(script.encode()).digest()).decode()
     assert any(f"script-src 'sha256-{digest}'" in value for _, value in page.attributes)
     assert "http" not in script and not any(name.startswith("on") for name, _ in page.attributes)
-    assert [value for name, value in page.attributes if name == "data-time"] == ["4.100", "15.900"]
+    assert [value for name, value in page.attributes if name == "data-time"] == [
+        *("0.000", "8.000"),  # the sections
+        *("4.100", "15.900"),
+    ]
 
 
 def test_without_a_preview_the_page_says_so_and_plays_the_sound(
@@ -137,7 +165,8 @@ def test_without_a_preview_the_page_says_so_and_plays_the_sound(
     page = Page(tmp_path / "report.html")
     assert "video" not in page.tags and page.tags.count("audio") == page.tags.count("script") == 1
     assert ("src", "mix.wav") in page.attributes and "No preview holds pictures" in page.words
-    assert len(rows(composition)) == page.tags.count("tr") - 1
+    sections = composition.plan.sections
+    assert len(rows(composition)) + len(sections) == page.tags.count("tr") - 2
 
 
 def test_the_playhead_meets_the_cuts_where_they_are_drawn(composition: Composition) -> None:
@@ -202,6 +231,68 @@ def test_the_page_has_each_cut_with_its_timecode_and_what_answers_it(
     assert [hit for _, hit in rows(composition)] == [True, False]
     assert cells[0][4] == "chord" and cells[0][6] == "0.00" and cells[1][4] == "missed"
     assert "a <b> & $c$.mp4" in words  # as words, not as tags
+
+
+def drawn(drawing: str) -> list[str]:
+    """Return the words of an SVG, in order."""
+    return re.findall(r"<text[^>]*>([^<]*)</text>", drawing)
+
+
+def test_chords_stand_above_the_notes_spelt_in_their_key_and_sections_as_they_are(
+    composition: Composition, tmp_path: Path
+) -> None:
+    words = drawn(svg(composition))
+    at = words.index("Fm")
+    assert words[at : at + 7] == ["Fm", "D♭", "E♭", "Fm", "F", "B♭maj7", "C7"]
+    assert "F minor  ·  sadness" in words and "F major  ·  joy" in words
+    assert words.index("A") < words.index("B") < at
+    write_html(tmp_path / "report.html", composition)
+    page = Page(tmp_path / "report.html").words
+    for cells in section_rows(composition.plan):
+        assert all(cell in page for cell in cells)
+    calm, loud = section_rows(composition.plan)
+    assert calm == ["A", "0:00", "sadness", "F minor", "66", "piano, strings", "Fm D♭/2 E♭/2"]
+    assert loud[4] == "94" and len(loud[5].split(", ")) == 5
+
+
+def test_names_of_chords_never_overlap_however_many_there_are(
+    composition: Composition, piece: Piece
+) -> None:
+    from matplotlib.figure import Figure
+
+    from emsync.report.rows import draw_chords
+
+    axes = Figure(figsize=(13, 1)).add_axes((0.062, 0, 0.923, 1))
+    symbols = [(time, "F#m7" if time % 2 else "Db") for time in np.arange(0, 180, 0.9).tolist()]
+    draw_chords(axes, symbols, 180.0)
+    axes.set_xlim(0, 180)
+    boxes = [text.get_window_extent() for text in axes.texts]
+    assert len(boxes) > 20 and len(boxes) < len(symbols)
+    assert all(a.x1 < b.x0 for a, b in itertools.pairwise(boxes))
+    assert boxes[-1].x1 <= axes.get_window_extent().x1
+
+
+def test_the_plan_alone_has_a_picture(composition: Composition, tmp_path: Path) -> None:
+    video = composition.analysis
+    for name, strip in (("film", composition.strip), ("none", ())):
+        plot_plan(video, composition.plan, strip, tmp_path / f"{name}.png")
+    (width, with_film), (_, without) = (size(tmp_path / f"{n}.png") for n in ("film", "none"))
+    assert width == 1560 and with_film > without
+    long = replace(two_sections(400.0), sections=tuple(
+        Section(t, t + 4.0, mode="minor", chords="Fm C7") for t in np.arange(0, 400, 4.0).tolist()
+    ))  # fmt: skip
+    plot_plan(replace(video, duration=400.0, cuts=()), long, (), tmp_path / "long.png")
+    assert size(tmp_path / "long.png")[1] < 1500
+
+
+def test_the_summary_tells_key_and_form_and_each_section_in_a_line(
+    composition: Composition,
+) -> None:
+    lines = composition.summary().splitlines()
+    assert lines[1] == "F minor, 120 beats a minute, form A B"
+    assert "sadness, F minor, piano strings: Fm Db/2 Eb/2" in lines[2] and "0.000 s  A" in lines[2]
+    assert "8.000 s  B" in lines[3] and lines[3].endswith("F Bbmaj7 C7")
+    assert ("F minor", "key; form A B") in tiles(composition)
 
 
 @pytest.mark.slow

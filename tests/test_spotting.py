@@ -72,6 +72,17 @@ def test_times_of_the_film_rise_in_the_composed_music_and_meetings_stand_on_its_
 
 
 @some
+@given(cut_lists, st.floats(50, 200))
+def test_a_moment_of_the_film_is_found_again_from_the_composed_music(
+    cuts: list[Cut], tempo: float
+) -> None:
+    found = spot(cuts, 30.0, tempo, "beat", 0.06, tune=False)
+    times = np.linspace(2.0, 30, 100)  # what comes before, an upbeat may leave no room for
+    assert found.film(found.composed(times)) == pytest.approx(times, abs=1e-5)
+    assert (np.diff(found.film(np.linspace(0, 40, 400))) >= -1e-9).all()
+
+
+@some
 @given(cut_lists, st.floats(30, 300))
 def test_nothing_but_whole_beats_is_left_out(cuts: list[Cut], tempo: float) -> None:
     beat = 60 / tempo

@@ -80,10 +80,11 @@ class Spotting:
         return np.where(times < written, times * lasts / written, times + (lasts - written))
 
     def film(self, times: Seconds) -> Seconds:
-        """Return when in the film (T,) ``times`` of the composed music will be."""
-        music, joints = self.music_time(times), self.music - self.music[0]
-        beyond = np.maximum(music - joints[-1], 0.0)
-        return np.interp(music, joints, self.video) + beyond
+        """Return when in the film (T,) ``times`` of the composed music are; undoes ``composed``."""
+        starts, stops = self.skips.T
+        music = times - np.clip(times[:, None] - starts, 0, stops - starts).sum(axis=1)
+        beyond = np.maximum(music - self.music[-1], 0.0)
+        return np.interp(music, self.music, self.video) + beyond
 
     def asked(self, video: Analysis) -> Analysis:
         """Return ``video`` in the time of the composed music, asking for what is to be met."""

@@ -293,6 +293,8 @@ def _inches(words: str) -> float:
     from matplotlib.font_manager import FontProperties
     from matplotlib.textpath import TextPath
 
+    if not words:
+        return 0.0
     font = FontProperties(family=STYLE["font.family"], weight="bold")
     return float(TextPath((0, 0), words, size=NAME, prop=font).get_extents().width) / 72
 
