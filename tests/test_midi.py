@@ -301,7 +301,7 @@ SECTIONS = (
 )
 CHORDS = (
     TimedText(0.0, "C"), TimedText(4.0, "F#m7"), TimedText(8.0, "Bbsus4"), TimedText(20.0, "N"),
-    TimedText(49.9999, "G7"),
+    TimedText(50.0, "G7"),
 )  # fmt: skip
 
 

@@ -35,7 +35,8 @@ PLAYER_COLOURS = {  # of the instruments
     "strings": "#3a9a57",
 }
 LOUDEST = 127  # velocity
-NAME = 9  # points of the names of chords and sections
+NAME = 9  # points of the names of sections
+NAMES_OF_CHORDS = (9.0, 8.0, 7.0)  # points, as many as there are
 GAP = 0.004  # share of the width before and after a name
 ROOM = 0.06  # share of the time that a state lasts at least to be named in the picture
 NAMES = {  # where the plane has room for each: valence, arousal
@@ -257,22 +258,35 @@ def draw_players(axes: "Axes", plan: Plan) -> None:
 def draw_chords(axes: "Axes", symbols: Sequence[tuple[float, str]], duration: float) -> None:
     """Draw the chords as boxes, each from its start to the next, and name those that have room.
 
-    A name may reach into the box of one that is not named; those that are too near an earlier one
-    are left out.
+    The names are as large as lets all of them stand; where the smallest are too many, those that
+    would touch an earlier one are left out.
     """
     ends = [time for time, _ in symbols[1:]] + [duration]
     for number, ((start, _), end) in enumerate(zip(symbols, ends, strict=True)):
         axes.axvspan(start, end, color=INK, alpha=0.11 if number % 2 else 0.05, lw=0)
-    free = -math.inf
-    for start, name in symbols:
-        words = with_signs(name)
-        wide = seconds_wide(axes, words, duration)
-        left = min(start + GAP * duration, duration - wide)
-        if left >= free:
-            axes.text(left, 0.36, words, size=NAME, color=INK, weight="bold")
-            free = left + wide + GAP * duration
+    for size in NAMES_OF_CHORDS:
+        placed = _side_by_side(axes, symbols, duration, size)
+        if len(placed) == len(symbols):
+            break
+    for left, words in placed:
+        axes.text(left, 0.36, words, size=size, color=INK, weight="bold")
     axes.set_ylim(0, 1)
     axes.set_yticks([])
+
+
+def _side_by_side(
+    axes: "Axes", symbols: Sequence[tuple[float, str]], duration: float, size: float
+) -> list[tuple[float, str]]:
+    """Return where names of a size begin, without those that would touch an earlier one."""
+    free, placed, gap = -math.inf, [], GAP * duration
+    for start, name in symbols:
+        words = with_signs(name)
+        wide = seconds_wide(axes, words, duration, size)
+        left = min(start + gap / 2, duration - wide - gap / 2)
+        if left >= free:
+            placed.append((left, words))
+            free = left + wide + gap
+    return placed
 
 
 def first_that_fits(axes: "Axes", choices: Iterable[str], length: float, duration: float) -> str:
@@ -281,15 +295,15 @@ def first_that_fits(axes: "Axes", choices: Iterable[str], length: float, duratio
     return next((words for words in choices if seconds_wide(axes, words, duration) <= room), "")
 
 
-def seconds_wide(axes: "Axes", words: str, duration: float) -> float:
-    """Return how many of the ``duration`` seconds across ``axes`` a name takes."""
+def seconds_wide(axes: "Axes", words: str, duration: float, size: float = NAME) -> float:
+    """Return how many of the ``duration`` seconds across ``axes`` a name of a size takes."""
     inches = axes.get_position().width * WIDTH
-    return _inches(words) / inches * duration
+    return _inches(words) * size / NAME / inches * duration
 
 
 @lru_cache(maxsize=4096)
 def _inches(words: str) -> float:
-    """Return the width of a name in bold, the wider of both weights."""
+    """Return the width of a name of NAME points in bold, the wider of both weights."""
     from matplotlib.font_manager import FontProperties
     from matplotlib.textpath import TextPath
 
