@@ -49,6 +49,11 @@ def test_a_sixth_over_its_root_is_no_seventh_turned_round() -> None:
     assert ch.heard(Piece.of(np.array(rows)), np.array([0.0, 1.0])) == ch.parse_chord("C")
 
 
+def test_a_bare_fifth_turned_round_is_no_suspended_fourth() -> None:
+    rows = [(BASS, 43, 0.0, 1.0), *((PIANO, pitch, 0.0, 1.0) for pitch in (60, 67, 72))]
+    assert ch.heard(Piece.of(np.array(rows)), np.array([0.0, 1.0])) == ch.parse_chord("C")
+
+
 def test_low_notes_of_a_piano_are_a_bass() -> None:
     rows = [(PIANO, pitch, 0.0, 1.0) for pitch in (41, 60, 65, 69, 74)]  # F, and F6 above
     assert ch.heard(Piece.of(np.array(rows)), np.array([0.0, 1.0])) == ch.parse_chord("F")

@@ -44,7 +44,7 @@ SPELT = (
 LEAST = 0.15  # seconds of pitched sound in a window that make a chord
 LONGEST = 2.0  # seconds of a note that count
 LOW = 52  # the pitch, E below middle C, under which everybody's notes are heard as the bass
-AUDIBLE = 0.1  # share of the sound that a tone needs to be heard as a seventh or as a third
+AUDIBLE = 0.1  # share of the sound that a tone needs to be heard as a seventh, fifth or third
 
 Chords = NDArray[np.intp]  # (K,) numbers
 
@@ -141,8 +141,8 @@ def heard(piece: Piece, edges: Seconds) -> Chords:
 
     A chord's score is the share of the sound on its tones, of which the bass counts twice, and more
     where its root sounds, in the bass above all. One of four tones is heard only where its seventh
-    sounds and only over its root, C6 being no Am7; a suspended one rather where no third sounds.
-    NONE where hardly anything pitched sounds.
+    sounds and only over its root, C6 being no Am7; a suspended one where its fifth sounds, else it
+    is a bare fifth turned round, and rather where no third does. NONE where hardly anything sounds.
     """
     everything = np.maximum(np.diff(sounded(piece, edges, LONGEST), axis=0), 0.0)  # (W, 12)
     low = piece.where((piece.classes == BASS) | (piece.pitches < LOW))
@@ -154,7 +154,8 @@ def heard(piece: Piece, edges: Seconds) -> Chords:
     third = np.maximum(np.roll(share, -3, axis=1), np.roll(share, -4, axis=1)) >= AUDIBLE
     score = share @ TONES.T - 0.03 * _SIZE + 0.1 * (share @ ROOTS.T) + 0.3 * over_root
     score -= np.where(_SIZE == 4, 0.2 * no_seventh + 0.2 * inverted, 0.0)
-    score[:, SUSPENDED * 12 : SUSPENDED * 12 + 12] -= 0.1 * third
+    fifth = np.roll(share, -7, axis=1) >= AUDIBLE
+    score[:, SUSPENDED * 12 : SUSPENDED * 12 + 12] -= 0.1 * third + 0.4 * ~fifth
     return np.where(everything.sum(axis=1) < LEAST, NONE, score.argmax(axis=1))
 
 
