@@ -64,7 +64,7 @@ def test_the_name_of_a_chord_names_it(number: int) -> None:
     assert ch.parse_chord(ch.chord_name(number)) == number
 
 
-@pytest.mark.parametrize("name", ["", "H", "Cmaj9", "c#x", "n", "C "])
+@pytest.mark.parametrize("name", ["", "H", "Cmaj9", "c#x", "C "])
 def test_what_is_no_chord_is_refused_with_the_known_ones(name: str) -> None:
     with pytest.raises(UsageError, match="Cmaj7"):
         ch.parse_chord(name)
