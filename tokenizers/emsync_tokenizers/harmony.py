@@ -15,9 +15,9 @@ from emsync.plugin import BASS, BEATS, CLASSES, LOWEST, NO_CHORD, ROOTS, TONES, 
 from emsync_tokenizers import vocabulary as v
 from emsync_tokenizers.following import Follower, notes_of, steps
 
-ON_BEAT, BETWEEN = 3.0, 2.0  # logits that a chord's tone gains and a foreign tone loses
-ROOT = 3.0  # logits that the root gains once more in the bass
-LETTING_GO = 3.0  # logits that the OFFs of foreign tones gain where a chord begins
+ON_BEAT, BETWEEN = 3.0, 1.0  # logits that a chord's tones gain and foreign tones lose
+ROOT = 5.0  # logits that the root gains once more in the bass
+LETTING_GO = 4.0  # logits that the OFFs of foreign tones gain where a chord begins
 LET_GO = 12  # steps, so long
 
 _PITCH_CLASSES = (np.arange(v.KEYS) + LOWEST) % 12
