@@ -14,7 +14,7 @@ from emsync.conditioning import Floats
 from emsync.errors import UsageError
 from emsync.model.sampling import sample
 from emsync.model.transformer import EventTransformer, ModelConfig
-from emsync.music.chords import NONE, ROOTS, TONES, Harmony, parse_chord
+from emsync.music.chords import NONE, TONES, Harmony, parse_chord
 from emsync.music.lead_sheet import LeadSheet, Passage
 from emsync.music.piece import BASS, CLASSES, DRUMS, GUITAR, LOWEST, PIANO, STRINGS
 from emsync.options import Sampling
@@ -106,6 +106,17 @@ def test_the_odds_of_a_chord_s_tone_rise_as_stated(steps: int, strength: float) 
     assert (gained[:, 1] == 0).all()
 
 
+def test_a_seventh_gains_once_more_above_the_bass() -> None:
+    scores = np.zeros(v.SIZE, np.float32)
+    g, f = (pitch - LOWEST for pitch in (67, 77))
+    for name, gain in (("G7", harmony.SEVENTH), ("G", -2 * harmony.ON_BEAT)):
+        gained = notes(followed("harmony", sheet(name), [], scores))[:, 0]
+        assert gained[PIANO, f] - gained[PIANO, g] == pytest.approx(gain, abs=1e-4)
+        ninth = g + 2
+        bass = gained[BASS, f] - gained[BASS, ninth]
+        assert bass == pytest.approx(2 * harmony.ON_BEAT * (name == "G7"), abs=1e-4)
+
+
 def test_where_a_chord_begins_foreign_tones_lean_towards_their_end() -> None:
     scores = np.zeros(v.SIZE, np.float32)
     foreign = TONES[parse_chord("F")][PITCH_CLASSES] == 0
@@ -137,7 +148,9 @@ def slow_harmony(lead: LeadSheet, ids: Ids, scores: Floats) -> Floats:
         for key in range(v.KEYS) if instrument != DRUMS else ():
             tone = TONES[chord, PITCH_CLASSES[key]] > 0
             ons[key] += strength if tone else -strength
-            ons[key] += harmony.ROOT * (instrument == BASS) * ROOTS[chord, PITCH_CLASSES[key]]
+            above = (PITCH_CLASSES[key] - chord) % 12
+            ons[key] += harmony.ROOT * (instrument == BASS) * (above == 0)
+            ons[key] += harmony.SEVENTH * (instrument != BASS and tone and above in (10, 11))
             offs[key] += harmony.LETTING_GO * (not tone and now - starts[at] < harmony.LET_GO)
         if np.isfinite(before):
             ons += before - logsumexp(ons)
@@ -173,7 +186,7 @@ def slow_players(lead: LeadSheet, ids: Ids, scores: Floats) -> Floats:
 def test_a_follower_says_what_its_slow_twin_says(name: str, twin: Any) -> None:
     sheets = [
         sheet("Am N C G", Passage(0.0, 3.0, (0, 3)), Passage(3.0, 9.0, (1, 2, 3))),
-        sheet("Dm7 Bb F C", Passage(0.0, 5.0), Passage(5.0, 9.0, (4,)), each=1.3),
+        sheet("Dm7 Bb Fmaj7 C", Passage(0.0, 5.0), Passage(5.0, 9.0, (4,)), each=1.3),
     ]
     ids = drawn(sheets, 300)
     follow = EVENTS.followers(sheets)[name]

@@ -17,6 +17,7 @@ from emsync_tokenizers.following import Follower, notes_of, steps
 
 ON_BEAT, BETWEEN = 3.0, 1.0  # logits that a chord's tones gain and foreign tones lose
 ROOT = 5.0  # logits that the root gains once more in the bass
+SEVENTH = 2.0  # logits that a seventh gains once more above the bass, or none would hear it
 LETTING_GO = 4.0  # logits that the OFFs of foreign tones gain where a chord begins
 LET_GO = 12  # steps, so long
 
@@ -79,6 +80,8 @@ def leaning(chord: int, on_beat: bool, begins: bool) -> tuple[Floats, Floats, Fl
     if chord != NO_CHORD:
         tones, strength = TONES[chord][_PITCH_CLASSES] > 0, ON_BEAT if on_beat else BETWEEN
         ons[:] = np.where(tones, strength, -strength)
-        ons[BASS - 1] += ROOT * ROOTS[chord][_PITCH_CLASSES]
+        sevenths = TONES[chord] * (np.roll(ROOTS[chord], 10) + np.roll(ROOTS[chord], 11))
+        ons += SEVENTH * sevenths[_PITCH_CLASSES]
+        ons[BASS - 1] += (ROOT * ROOTS[chord] - SEVENTH * sevenths)[_PITCH_CLASSES]
         offs = np.where(tones | (not begins), 0.0, LETTING_GO).astype(np.float32)
     return ons, np.exp(ons), offs
