@@ -41,7 +41,7 @@ READ = 1000  # tokens that a decoding step looks back on
 CANDIDATES = 8  # decoded in one batch
 STEP = 0.06  # seconds by which time passes at once in music from random weights
 SUMMED = 512 * 2**20  # bytes, to measure how fast memory is read: far more than its caches hold
-RULED = 16.0  # seconds of music composed after a lead sheet
+RULED = 32.0  # seconds of music composed after a lead sheet
 FILM = 60.0  # seconds of the clip that is watched and composed for
 PORTRAIT = (2160, 3840, 4.0)  # pixels, pixels and seconds of a telephone's film
 SONGS = 300  # to prepare, at most
@@ -195,38 +195,41 @@ def decoding(model: EventTransformer) -> dict[str, Any]:
 def ruling(composer: Composer) -> dict[str, Any]:
     """Return what following a lead sheet costs a token, against all that composing does for it.
 
-    What was composed is read once more by the filters alone.
+    Two pieces are composed as they come, then read once more by the filters alone.
     """
     bars = np.arange(0.0, RULED, 2.0)
     quiet, loud = Passage(0.0, RULED / 2, (BASS, PIANO, STRINGS)), Passage(RULED / 2, RULED)
     chords = np.resize([parse_chord(name) for name in ("Am", "F", "C", "G")], len(bars))
-    sheet = LeadSheet(Harmony(bars, chords), (quiet, loud))
-    targets = composer.null_targets(RULED)
+    sheets = [LeadSheet(Harmony(bars, chords), (quiet, loud))] * 2
+    targets = [composer.null_targets(RULED)] * 2
 
-    def compose() -> Ids:
-        return composer.sample([targets], [RULED], [0], sheets=[sheet])[0].ids
+    def compose() -> list[Ids]:
+        drawn = composer.sample(targets, [RULED] * 2, [0, 1], sheets=sheets)
+        return [one.ids for one in drawn]
 
-    ids = torch.from_numpy(compose())[None]
-    scores = torch.zeros(1, composer.tokenizer.vocab_size)
+    rows = compose()
+    length, longest = min(map(len, rows)), max(map(len, rows))
+    ids = torch.from_numpy(np.stack([row[:length] for row in rows]))
+    scores = torch.zeros(2, composer.tokenizer.vocab_size)
 
-    def replay(make: Callable[[], Iterable[LogitsProcessor]]) -> float:
+    def reading(make: Callable[[], Iterable[LogitsProcessor]]) -> float:
         def read() -> None:
             filters = list(make())
-            for t in range(1, ids.shape[1]):
+            for t in range(1, length):
                 for each in filters:
                     each(ids[:, :t], scores)
 
-        return best(read) / ids.shape[1]
+        return best(read) / length
 
-    tokenizer, composing = composer.tokenizer, best(compose, 3) / ids.shape[1]
-    followed = replay(lambda: tokenizer.followers([sheet]).values())
+    tokenizer, composing = composer.tokenizer, best(compose, 2) / longest
+    followed = reading(lambda: tokenizer.followers(sheets).values())
+    grammar = reading(lambda: [make() for make in tokenizer.rules().values()])
     return {
-        "tokens": ids.shape[1],
+        "tokens": longest,
         "composing, microseconds a token": composing * 1e6,
         "following the lead sheet, microseconds a token": followed * 1e6,
         "share of following": followed / composing,
-        "baseline rules of grammar, microseconds a token": 1e6
-        * replay(lambda: [make() for make in tokenizer.rules().values()]),
+        "baseline rules of grammar, microseconds a token": grammar * 1e6,
     }
 
 
