@@ -102,6 +102,7 @@ class Composition:
             "arousal": self.analysis.arousal,
             "emotion": dict(self.analysis.emotion),
             "plan": self.plan.to_json(),
+            "chords": [{"time": c.time, "name": c.text} for c in self.labels_of().chords],
             "arc": [asdict(state) for state in self.analysis.arc],
             "seed": self.options.seed,
             "tokens": len(self.best.ids),

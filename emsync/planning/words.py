@@ -75,18 +75,18 @@ def form(plan: Plan, most: int = LONGEST_FORM) -> str:
     >>> form(Plan(3.0, 120.0, sections=parts))
     'A B A'
     """
-    letters = [section.theme or "–" for section in plan.sections]
-    more = ["…"] * (len(letters) > most)
+    letters = [section.theme or "." for section in plan.sections]
+    more = ["..."] * (len(letters) > most)
     return " ".join(letters[:most] + more)
 
 
 def shortened(text: str, most: int) -> str:
     """Return ``text`` in at most so many characters, cut off after a word.
 
-    >>> shortened("Am F C G | Am F C G", 12)
-    'Am F C G | …'
+    >>> shortened("Am F C G | Am F C G", 14)
+    'Am F C G | ...'
     """
-    return text if len(text) <= most else text[: most - 1].rsplit(" ", 1)[0] + " …"
+    return text if len(text) <= most else text[: most - 3].rsplit(" ", 1)[0] + " ..."
 
 
 def plan_lines(plan: Plan) -> list[str]:
@@ -98,7 +98,7 @@ def plan_lines(plan: Plan) -> list[str]:
         words = section_words(plan, section)
         chords = shortened(section.chords, 60)
         lines.append(
-            f"  {section.start:8.3f} s  {section.theme or '–'}  "
+            f"  {section.start:8.3f} s  {section.theme or '.'}  "
             + ": ".join(part for part in (words, chords) if part)
         )
     return lines
