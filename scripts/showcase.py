@@ -12,7 +12,8 @@ from PIL import Image
 
 import emsync
 from emsync.demo import draw_clip
-from emsync.report.picture import DOTS, timeline_foot, write_png
+from emsync.report.picture import timeline_foot, write_png
+from emsync.report.rows import DOTS
 
 DOCS = Path(__file__).parents[1] / "docs"
 SEED = 0  # the demonstration's own, so that a newcomer gets what is shown
