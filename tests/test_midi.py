@@ -326,6 +326,12 @@ def test_chord_symbols_and_sections_are_read_back_where_they_are(planned: Path) 
     assert (0, "SECTION 01 A: joy, C major, drums bass guitar piano strings") in texts
 
 
+def test_the_key_of_the_plan_is_the_signature(tmp_path: Path) -> None:
+    for key in KEYS:
+        write_midi(tmp_path / "a.mid", fitted_band(), ScoreLabels(key=key))
+        assert check(tmp_path / "a.mid").facts["key"] == key
+
+
 @pytest.mark.parametrize("name", [chord_name(number) for number in (*range(84), -1)])
 def test_every_chord_has_an_event_that_says_it(name: str) -> None:
     data = chord_data(name)

@@ -11,7 +11,7 @@ from emsync.emotion.arc import State
 from emsync.emotion.plane import in_percent
 from emsync.errors import UsageError
 from emsync.planning.plan import Plan
-from emsync.planning.words import section_words
+from emsync.planning.words import key_of_plan, section_words
 from emsync.video.timecode import Timecode, clock_text
 
 
@@ -39,6 +39,7 @@ class ScoreLabels:
     start: Timecode | None = None  # of the video's first frame
     texts: tuple[TimedText, ...] = ()
     sections: tuple[SectionLabel, ...] = ()
+    key: str = ""  # that was planned, one of ``music.tonality.KEYS``
     chords: tuple[TimedText, ...] = ()  # by name, where each begins
 
     def __post_init__(self) -> None:
@@ -74,7 +75,8 @@ class ScoreLabels:
             for section in (plan.sections if plan else ())
             if plan
         )
-        return cls(Path(analysis.source).stem or "emsync", rate, start, tuple(texts), sections)
+        title, key = Path(analysis.source).stem or "emsync", key_of_plan(plan) if plan else ""
+        return cls(title, rate, start, tuple(texts), sections, key)
 
     def clock(self, time: float) -> str:
         """Return ``time`` as a timecode from ``start``, or as clock time where there is no rate.

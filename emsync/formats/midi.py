@@ -110,8 +110,8 @@ def _head(fitted: Fitted, labels: ScoreLabels) -> Iterator[Event]:
     yield 0, FIRST, _meta("text", text=str(Origin(fitted.duration, labels.rate, labels.start)))
     if labels.start is not None:
         yield 0, FIRST, _smpte(labels.start)
-    if (estimate := estimate_key(fitted.piece)) is not None:
-        yield 0, FIRST, _meta("key_signature", key=estimate)
+    if key := labels.key or estimate_key(fitted.piece):
+        yield 0, FIRST, _meta("key_signature", key=key)
 
 
 def _smpte(start: Timecode) -> Message:

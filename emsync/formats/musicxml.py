@@ -112,7 +112,7 @@ def write_musicxml(path: Path, fitted: Fitted, labels: ScoreLabels = NO_LABELS) 
         step = _step(fitted, symbol.time)
         if step < bars[-1].stop:
             _bar_at(bars, step).chords.append((step, _symbol(symbol.text)))
-    fifths = FIFTHS.get(estimate_key(fitted.piece) or "C", 0)
+    fifths = FIFTHS.get(labels.key or estimate_key(fitted.piece) or "C", 0)
     playing = np.unique(fitted.piece.classes).tolist() or [PIANO]  # silence is a part, too
     pitched = next((c for c in playing if c != DRUMS), playing[0])
     for number, c in enumerate(playing, 1):

@@ -3,7 +3,8 @@
 import numpy as np
 
 from emsync.music.chords import NONE, SPELT, Harmony, chord_name
-from emsync.music.tonality import has_flats, pitch_class
+from emsync.music.tonality import KEYS, has_flats, pitch_class
+from emsync.options import Mode
 from emsync.planning.plan import Plan, Section
 
 SAME_MOMENT = 0.1  # seconds by which a section's first chord may miss its start
@@ -21,6 +22,28 @@ def key_name(tonic: str, mode: str | None) -> str:
     root = pitch_class(tonic)
     name = SPELT[has_flats(root, mode == "minor")][root]
     return f"{name} {mode}" if mode else name
+
+
+def main_mode(plan: Plan) -> Mode | None:
+    """Return the mode of most of the film's time, the earlier of equals.
+
+    >>> from emsync.planning.plan import Plan, Section
+    >>> parts = Section(0.0, 4.0, mode="major"), Section(4.0, 9.0, mode="minor")
+    >>> main_mode(Plan(9.0, 120.0, "C", sections=parts))
+    'minor'
+    """
+    lasts = dict.fromkeys((section.mode for section in plan.sections), 0.0)
+    for section in plan.sections:
+        lasts[section.mode] += section.end - section.start
+    return max(lasts, key=lambda mode: lasts[mode])
+
+
+def key_of_plan(plan: Plan) -> str:
+    """Return the key of most of the film's time as one of ``KEYS``, such as "C#m"; "" if open."""
+    mode = main_mode(plan)
+    if not plan.tonic or mode is None:
+        return ""
+    return KEYS[12 * (mode == "minor") + pitch_class(plan.tonic)]
 
 
 def with_signs(name: str) -> str:
@@ -75,9 +98,8 @@ def form(plan: Plan, most: int = LONGEST_FORM) -> str:
     >>> form(Plan(3.0, 120.0, sections=parts))
     'A B A'
     """
-    letters = [section.theme or "." for section in plan.sections]
-    more = ["..."] * (len(letters) > most)
-    return " ".join(letters[:most] + more)
+    letters = plan.form.split()
+    return " ".join([*letters[:most], *["..."] * (len(letters) > most)])
 
 
 def shortened(text: str, most: int) -> str:
@@ -91,7 +113,7 @@ def shortened(text: str, most: int) -> str:
 
 def plan_lines(plan: Plan) -> list[str]:
     """Return what a plan does in a few lines: key, tempo and form, then a line for each section."""
-    key = key_name(plan.tonic, plan.sections[0].mode)
+    key = key_name(plan.tonic, main_mode(plan))
     facts = (key, f"{plan.tempo:.4g} beats a minute", f"form {form(plan)}")
     lines = [", ".join(fact for fact in facts if fact)]
     for section in plan.sections:

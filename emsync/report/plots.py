@@ -10,7 +10,7 @@ from emsync.files import atomic_write
 from emsync.options import Options
 from emsync.planning.plan import Plan
 from emsync.planning.schedule import scheduled
-from emsync.planning.words import chord_symbols, form, key_name, shortened, with_signs
+from emsync.planning.words import chord_symbols, form, key_name, main_mode, shortened, with_signs
 from emsync.report.rows import (
     AROUSAL,
     CUT,
@@ -161,7 +161,7 @@ def _places(rows: Mapping[str, float]) -> tuple[dict[str, tuple[float, float]], 
 
 def _plan_facts(plan: Plan) -> str:
     """Return the plan as a whole in a line."""
-    key = with_signs(key_name(plan.tonic, plan.sections[0].mode))
+    key = with_signs(key_name(plan.tonic, main_mode(plan)))
     hits = f"{len(plan.hits)} moment{'s' * (len(plan.hits) != 1)} to hit"
     facts = (f"{plan.duration:.2f} s", key, f"{plan.tempo:.4g} beats a minute",
              f"form {form(plan)}", hits, f"ending: {plan.ending}")  # fmt: skip

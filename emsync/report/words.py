@@ -8,7 +8,7 @@ from emsync.composition import Composition
 from emsync.emotion.plane import in_percent, normalise
 from emsync.music.tonality import estimate_key
 from emsync.planning.plan import Plan
-from emsync.planning.words import form, key_name, with_signs
+from emsync.planning.words import form, key_name, main_mode, with_signs
 from emsync.report.rows import clock
 from emsync.video.cuts import left_out
 
@@ -141,7 +141,7 @@ def subtitle(composition: Composition) -> str:
 def _key(composition: Composition) -> tuple[str, str]:
     """Return the key that was planned, else the one that the notes are estimated to have."""
     plan = composition.plan
-    if planned := key_name(plan.tonic, plan.sections[0].mode):
+    if planned := key_name(plan.tonic, main_mode(plan)):
         return with_signs(planned), f"key; form {form(plan, LETTERS)}"
     heard = _heard(composition)
     return (with_signs(heard), "key, estimated") if heard else ("–", "no clear key")
