@@ -26,7 +26,7 @@ from emsync.report.bundle import (
     read_record,
     write_bundle,
 )
-from emsync.report.plots import plot_analysis
+from emsync.report.plots import plot_analysis, plot_plan
 from emsync.sound import audio
 from emsync.sound.audio import Audio
 from emsync.sound.blocks import Kept, Made, Sound
@@ -261,13 +261,13 @@ def write_analysis(analysis: Analysis, strip: Sequence[Still], targets: Targets)
                 write_cuts(file, analysis)
 
 
-def write_plan(plan: Plan, analysis: Analysis, strip: Sequence[Still], targets: Targets) -> None:
+def write_plan(
+    plan: Plan, analysis: Analysis, strip: Sequence[Still], targets: Targets, options: Options
+) -> None:
     """Write a plan and its picture, together or not at all; ``strip`` shows the film."""
     with together() as files:
         for path, kind in targets:
             if kind == "plan":
                 plan.save(files.file(path))
             else:
-                from emsync.report.plots import plot_plan
-
-                plot_plan(analysis, plan, strip, files.file(path))
+                plot_plan(analysis, plan, strip, files.file(path), options)

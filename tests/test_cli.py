@@ -131,6 +131,18 @@ def test_an_analysis_can_be_edited_and_used_again(
     assert [cut["time"] for cut in json.loads(out)["cuts"]] == [0.8]
 
 
+def test_what_was_planned_is_composed_as_if_it_had_not_been(
+    run: Run, here: Path, clip: Path, small: Path
+) -> None:
+    assert run("plan", clip, "--out", "p.json", "--plot", "p.png", "--seed", 5)[0] == 0
+    assert (here / "p.png").read_bytes().startswith(b"\x89PNG")
+    assert {path.name for path in here.iterdir()} == {"out.mid", "p.json", "p.png"}
+    generate = ("generate", clip, "--checkpoint", small, "--seed", 5)
+    assert run(*generate, "--out", "one.mid")[0] == 0
+    assert run(*generate, "--out", "two.mid", "--plan", "p.json")[0] == 0
+    assert (here / "one.mid").read_bytes() == (here / "two.mid").read_bytes()
+
+
 def test_a_plan_can_be_edited_and_followed(run: Run, here: Path, clip: Path, small: Path) -> None:
     wishes = ("--instruments", "piano,strings", "--chords", "C", "--seed", 2)
     code, words, err = run("plan", clip, "--out", "p.json", *wishes)

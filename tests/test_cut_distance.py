@@ -11,6 +11,7 @@ from emsync.brief import brief_of
 from emsync.errors import UsageError
 from emsync.fit.hits import fit
 from emsync.music.piece import Piece
+from emsync.planning.plan import hit_cuts
 from emsync.video.cuts import Cut, left_out, thin, thinned
 
 FOUND = tuple(Cut(time, strength) for time, strength in ((2, 0.5), (5, 0.9), (6.5, 0.7), (12, 0.4)))
@@ -45,6 +46,7 @@ def test_a_distance_that_cannot_be_is_refused(distance: float) -> None:
 
 def test_how_many_are_left_out_is_said() -> None:
     assert left_out(FOUND) == ""
+    assert left_out(hit_cuts(FOUND, ())) == "4 of 4 cuts are left out by the plan"
     assert left_out(thin(FOUND)).startswith("2 of 4 cuts are left out, too near a stronger cut")
     fitted = fit(Piece.of(np.array([(3.0, 60.0, 0.0, 1.0)])), thin(FOUND), 20.0)
     assert "--min-cut-distance" in left_out(report.cut for report in fitted.cuts)

@@ -333,7 +333,7 @@ def plan(
         footage = look(film, options, lambda share: show("Watching", share))
         seen = brief_of(footage, options)
         made = plan_of(seen, options)
-        write_plan(made, seen, footage.strip if footage else (), targets)
+        write_plan(made, seen, footage.strip if footage else (), targets, options)
     words = "\n".join([made.summary(), *(str(path) for path, _ in targets)])
     print_report(made.to_json(), as_json, words)
 

@@ -23,7 +23,7 @@ from emsync.music.piece import CLASSES
 from emsync.options import EndingKind, Mode, PathLike
 from emsync.plain import plain
 from emsync.planning.chart import Chart, parse_chart
-from emsync.video.cuts import Cut
+from emsync.video.cuts import NOT_PLANNED, Cut
 
 FORMAT = 1  # raised when a field changes its meaning
 SAME_MOMENT = 0.002  # seconds within which a hit is on a cut of the film
@@ -193,4 +193,4 @@ def _near(times: Sequence[float], others: Sequence[float]) -> list[bool]:
     return (gaps <= SAME_MOMENT).tolist()
 
 
-_REASON = {True: "by the plan", False: "not in the plan"}
+_REASON = {True: "by the plan", False: NOT_PLANNED}

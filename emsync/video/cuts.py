@@ -16,6 +16,7 @@ from emsync.options import CUT_DISTANCE
 
 DARK, WHITE = 0.012, 0.985  # mean brightness of a picture with nothing on it
 LIT = 0.08  # usual brightness on both sides, away from black or white; a night sky has less
+NOT_PLANNED = "not in the plan"  # the reason of a cut that is none of a plan's hits
 SIDE = 3.0  # seconds on each side that are looked at: longer than the slope of a fade
 
 
@@ -117,12 +118,17 @@ def left_out(cuts: Iterable[Cut]) -> str:
     '1 of 3 cuts is left out, too near a stronger cut or an end (--min-cut-distance)'
     """
     cuts = list(cuts)
-    dropped = sum(not cut.kept for cut in cuts)
-    if not dropped:
-        return ""
-    return (
-        f"{dropped} of {len(cuts)} cuts {'is' if dropped == 1 else 'are'} left out, too near a "
-        "stronger cut or an end (--min-cut-distance)"
+    reasons = [cut.reason for cut in cuts if not cut.kept]
+    unplanned = reasons.count(NOT_PLANNED)
+    counts = {
+        "left out, too near a stronger cut or an end (--min-cut-distance)": len(reasons)
+        - unplanned,
+        "left out by the plan": unplanned,
+    }
+    return "; ".join(
+        f"{count} of {len(cuts)} cuts {'is' if count == 1 else 'are'} {why}"
+        for why, count in counts.items()
+        if count
     )
 
 
