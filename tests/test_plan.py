@@ -89,6 +89,18 @@ def test_what_is_left_out_of_a_file_is_left_to_the_seed() -> None:
     assert drawn.sections[0].instruments == CLASSES
 
 
+def test_chords_without_a_key_say_it() -> None:
+    """The last chord is then at home, whatever the seed."""
+    sections = (Section(0.0, 8.0, chords="Am F C G"), Section(8.0, 16.0, chords="F G Em Am"))
+    for seed in range(4):
+        plan = plan_of(
+            Analysis(16.0, "25"), Options(plan=Plan(16.0, 120.0, sections=sections), seed=seed)
+        )
+        assert plan.tonic == "A" and {section.mode for section in plan.sections} == {"minor"}
+    silent = Plan(16.0, 120.0, sections=(Section(0.0, 16.0, chords="N"),))
+    assert plan_of(Analysis(16.0, "25"), Options(plan=silent)).sections[0].chords == "N"
+
+
 ROW: dict[str, Any] = {"start": 0, "end": 10}
 HALF: dict[str, Any] = {"start": 0, "end": 4}
 

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 
@@ -11,6 +12,7 @@ from emsync.emotion.arc import State
 from emsync.errors import UsageError
 from emsync.fit.ending import Ending
 from emsync.fit.spotting import spotting_of, tempo_with_cuts
+from emsync.music.chords import NONE
 from emsync.music.piece import BEATS
 from emsync.music.tonality import TONICS, has_flats, pitch_class
 from emsync.options import Mode, Options, PathLike
@@ -19,7 +21,7 @@ from emsync.planning.feeling import following
 from emsync.planning.placing import section_bars
 from emsync.planning.plan import Plan, Section
 from emsync.planning.progressions import closed, loop
-from emsync.planning.wishes import in_bars, revised, wished
+from emsync.planning.wishes import in_bars, key_of, mode_on, revised, wished
 from emsync.video.film import same_length
 
 LONGEST = 24.0  # seconds of a section; a longer scene is divided
@@ -42,7 +44,7 @@ def plan_of(analysis: Analysis, options: Options = Options()) -> Plan:
         plan = revised(given.lasting(analysis.duration), analysis, options)
     plan = wished(plan, options)
     bars = bar_counts(plan, analysis, options)
-    return in_bars(filled(plan, bars, options.seed), bars, options)
+    return in_bars(filled(plan, bars.planned, options.seed), bars.even, options)
 
 
 def given_plan(plan: Plan | PathLike, duration: float) -> Plan:
@@ -87,23 +89,39 @@ def outlined(analysis: Analysis, options: Options = Options()) -> Plan:
 def filled(plan: Plan, bars: Sequence[int], seed: int = 0) -> Plan:
     """Return ``plan`` with what it leaves open drawn by the seed: tonic, modes, chords.
 
-    ``bars`` are those of each section.
+    Chords that are there say the tonic and their modes. ``bars`` are those of each section.
     """
     rng = np.random.default_rng([seed, 1])
-    mode: Mode = "minor" if rng.random() < 0.5 else "major"
-    tonic = plan.tonic or TONICS[seed % len(TONICS)]
+    drawn: Mode = "minor" if rng.random() < 0.5 else "major"
+    charts = [_named(section.chart) for section in plan.sections]
+    every = tuple(entry for chart in charts for entry in chart)
+    tonic = plan.tonic or (key_of(every)[0] if every else TONICS[seed % len(TONICS)])
+    modes = [mode_on(tonic, chart) if chart else drawn for chart in charts]
     sections = [
-        section if section.mode else replace(section, mode=mode) for section in plan.sections
+        section if section.mode else replace(section, mode=mode)
+        for section, mode in zip(plan.sections, modes, strict=True)
     ]
     return replace(plan, tonic=tonic, sections=_with_chords(sections, bars, tonic, seed))
 
 
-def bar_counts(plan: Plan, analysis: Analysis, options: Options = Options()) -> list[int]:
-    """Return how many bars each section has; one that is shorter than a bar counts as one."""
+def _named(chart: Chart) -> Chart:
+    return tuple(entry for entry in chart if entry.chord != NONE)
+
+
+class Bars(NamedTuple):
+    """How many bars each section has; one that is shorter than a bar counts as one."""
+
+    planned: list[int]  # the last chord's is one, however long it rings
+    even: list[int]  # as if the music went on
+
+
+def bar_counts(plan: Plan, analysis: Analysis, options: Options = Options()) -> Bars:
+    """Return the bars of each section of a plan for a film."""
     asked = plan.asked(analysis)
     ending = Ending.of(plan.ending, asked)
     spotting = spotting_of(ending.requested_in(asked), options.sync, options.max_tempo_change)
-    return [max(1, len(edges) - 1) for edges in section_bars(plan, spotting, ending.chord)]
+    planned, even = (section_bars(plan, spotting, last) for last in (ending.chord, None))
+    return Bars(*([max(1, len(edges) - 1) for edges in found] for found in (planned, even)))
 
 
 def _with_chords(

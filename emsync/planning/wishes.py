@@ -7,13 +7,14 @@ from typing import cast
 import numpy as np
 
 from emsync.analysis import Analysis
+from emsync.arrays import Float64s
 from emsync.emotion.arc import State
 from emsync.emotion.plane import SCALE
 from emsync.errors import UsageError, warn
 from emsync.limits import shown
 from emsync.music.chords import NONE, ROOTS, TONES
 from emsync.music.tonality import KEYS, TONICS, has_flats, key_fits, pitch_class
-from emsync.options import Options
+from emsync.options import Mode, Options
 from emsync.planning.chart import Chart, bars_of, chart_text, moved, parse_chart, shortened
 from emsync.planning.feeling import following
 from emsync.planning.plan import Plan, Section
@@ -104,7 +105,7 @@ def in_bars(plan: Plan, bars: Sequence[int], options: Options) -> Plan:
     that are wished for, or one of a plan has more than bars.
     """
     lengths = [bars_of(section.chart) for section in plan.sections]
-    over = [i for i, (length, room) in enumerate(zip(lengths, bars, strict=True)) if length > room]
+    over = [i for i, length in enumerate(lengths) if length > bars[i]]
     if not over:
         return plan
     at = f"at {plan.tempo:.4g} beats a minute"
@@ -172,11 +173,24 @@ def with_chords(plan: Plan, options: Options) -> Plan:
 def key_of(chart: Chart) -> tuple[str, bool]:
     """Return the tonic of a chart and whether its key is minor: the key that its tones fit best.
 
-    The first chord counts twice and the last one and a half times, since music begins and ends on
-    its tonic more often than not.
-
     >>> key_of(parse_chart("Am F C G")), key_of(parse_chart("C G Am F"))
     (('A', True), ('C', False))
+    """
+    key = KEYS[int(fits(chart).argmax())]
+    return TONICS[pitch_class(key.removesuffix("m"))], key.endswith("m")
+
+
+def mode_on(tonic: str, chart: Chart) -> Mode:
+    """Return the mode on ``tonic`` that a chart fits better."""
+    major, minor = fits(chart)[pitch_class(tonic) + np.array([0, 12])]
+    return "minor" if minor > major else "major"
+
+
+def fits(chart: Chart) -> Float64s:
+    """Return the (24,) fits of a chart with KEYS; UsageError where it names no chord.
+
+    The first chord counts twice and the last one and a half times, since music begins and ends on
+    its tonic more often than not.
     """
     known = [entry for entry in chart if entry.chord != NONE]
     if not known:
@@ -186,6 +200,4 @@ def key_of(chart: Chart) -> tuple[str, bool]:
     weights[0] *= 1 + FIRST
     weights[-1] *= 1 + LAST
     numbers = [entry.chord for entry in known]
-    sounding = weights @ (TONES[numbers] + ROOTS[numbers])
-    key = KEYS[int(key_fits(sounding).argmax())]
-    return TONICS[pitch_class(key.removesuffix("m"))], key.endswith("m")
+    return key_fits(weights @ (TONES[numbers] + ROOTS[numbers]))
