@@ -35,6 +35,8 @@ def read_fields(data: Mapping[str, Any], name: str) -> dict[str, Any]:
     InputError says which value is off.
     """
     try:
+        if "sections" in data:
+            raise FieldError("it is a plan (--plan), not an analysis of `emsync analyze`")
         if (format := data.get("format", FORMAT)) not in READ:
             known = " and ".join(map(str, READ))
             raise FieldError(f"its format is {as_written(format)}; this emsync reads {known}")

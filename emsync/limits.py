@@ -50,7 +50,7 @@ def quoted(path: str | os.PathLike[str]) -> str:
 
 def can_be_read_again(path: Path) -> bool:
     """Return whether ``path`` is no pipe, which is empty once it was read; it may be missing."""
-    return path.is_file() or not path.exists()
+    return path.is_file() or path.is_dir() or not path.exists()
 
 
 def one_line(text: str, most: int = 200) -> str:

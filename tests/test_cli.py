@@ -147,8 +147,8 @@ def test_a_plan_can_be_edited_and_followed(run: Run, here: Path, clip: Path, sma
     wishes = ("--instruments", "piano,strings", "--chords", "C", "--seed", 2)
     code, words, err = run("plan", clip, "--out", "p.json", *wishes)
     assert code == 0, err
-    assert words.splitlines()[0].startswith("2.40 s at ") and "in C major" in words
-    assert "piano, strings" in words and words.splitlines()[-1] == "p.json"
+    assert words.splitlines()[0].startswith("2.40 s, C major, ")
+    assert "C major, piano strings; valence " in words and words.splitlines()[-1] == "p.json"
     assert json.loads(run("plan", clip, "--json", *wishes)[1]) == json.loads(
         (here / "p.json").read_text()
     )
@@ -587,7 +587,9 @@ def test_what_does_not_fit_the_film_is_refused_before_it_is_watched(
     for options, code, words in (
         (["--plan", "plan.json"], 2, ["another.mp4", "60.00 s", "2.40 s; plan this video"]),
         (["--plan", "no.json"], 3, ["no.json"]),
-        (["--plan", "other.json"], 3, ["other.json", "format is 2"]),
+        (["--plan", "other.json"], 3, ["other.json", "it is an analysis (--analysis)"]),
+        (["--analysis", "plan.json"], 3, ["plan.json", "it is a plan (--plan)"]),
+        (["--plan", "."], 3, ["it is a folder"]),
         (["--analysis", "other.json"], 2, ["another.mp4", "60.00 s", "2.40 s"]),
         (["--cuts", "no.edl"], 3, ["no.edl"]),
         (["--emotion-file", "no.csv"], 3, ["no.csv"]),

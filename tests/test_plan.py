@@ -99,6 +99,8 @@ def test_chords_without_a_key_say_it() -> None:
         assert plan.tonic == "A" and {section.mode for section in plan.sections} == {"minor"}
     silent = Plan(16.0, 120.0, sections=(Section(0.0, 16.0, chords="N"),))
     assert plan_of(Analysis(16.0, "25"), Options(plan=silent)).sections[0].chords == "N"
+    half = replace(silent, sections=(Section(0.0, 8.0), Section(8.0, 16.0, chords="Am F C G")))
+    assert plan_of(Analysis(16.0, "25"), Options(plan=half)).sections[0].mode == "minor"
 
 
 ROW: dict[str, Any] = {"start": 0, "end": 10}

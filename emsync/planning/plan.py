@@ -55,21 +55,6 @@ class Section:
         return parse_chart(self.chords)
 
     @property
-    def lines(self) -> list[str]:
-        """The section for a person to read: when, what and who, and its chords."""
-        felt = f"valence {self.valence:+.2f}, arousal {self.arousal:+.2f}"
-        facts = [
-            f"{self.emotion}: {felt}" if self.emotion else "feeling unknown",
-            self.mode or "",
-            ", ".join(self.instruments),
-        ]
-        return [
-            f"  {self.start:8.3f} to {self.end:.3f} s  {self.theme or '.'}  "
-            + "; ".join(filter(None, facts)),
-            f"      {self.chords or 'chords by the seed'}",
-        ]
-
-    @property
     def classes(self) -> tuple[int, ...]:
         """The numbers of the classes that play, ascending."""
         return tuple(number for number, name in enumerate(CLASSES) if name in self.instruments)
@@ -111,20 +96,11 @@ class Plan:
             for s in self.sections
         ]
 
-    @property
-    def form(self) -> str:
-        """The letters of the sections, such as "A B A"; a section without one is a dot."""
-        return " ".join(section.theme or "." for section in self.sections)
-
     def summary(self) -> str:
         """Return the plan for a person to read: a line for the whole, two for each section."""
-        modes = {section.mode for section in self.sections}
-        key = f"{self.tonic} {modes.pop() or ''}".strip() if len(modes) == 1 else self.tonic
-        return "\n".join([
-            f"{self.duration:.2f} s at {self.tempo:.4g} beats a minute in {key or 'any key'}, "
-            f"{len(self.hits)} hits, ending: {self.ending}; form {self.form}",
-            *(line for section in self.sections for line in section.lines),
-        ])  # fmt: skip
+        from emsync.planning.words import told
+
+        return told(self)
 
     def lasting(self, duration: float) -> Self:
         """Return the plan for the same film whose length is known better, to ``duration``."""

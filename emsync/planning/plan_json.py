@@ -33,6 +33,8 @@ def read_plan(data: Mapping[str, Any], name: str) -> dict[str, Any]:
     InputError says which value is off.
     """
     try:
+        if "fps" in data or "cuts" in data:
+            raise FieldError("it is an analysis (--analysis), not a plan of `emsync plan`")
         if (format := data.get("format", FORMAT)) != FORMAT or isinstance(format, bool):
             found = as_written(format)
             raise FieldError(f"its format is {found}; this emsync reads {FORMAT}")

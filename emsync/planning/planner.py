@@ -44,7 +44,7 @@ def plan_of(analysis: Analysis, options: Options = Options()) -> Plan:
         plan = revised(given.lasting(analysis.duration), analysis, options)
     plan = wished(plan, options)
     bars = bar_counts(plan, analysis, options)
-    return in_bars(filled(plan, bars.planned, options.seed), bars.even, options)
+    return in_bars(filled(plan, bars.planned, options.seed), bars.most, options)
 
 
 def given_plan(plan: Plan | PathLike, duration: float) -> Plan:
@@ -96,7 +96,8 @@ def filled(plan: Plan, bars: Sequence[int], seed: int = 0) -> Plan:
     charts = [_named(section.chart) for section in plan.sections]
     every = tuple(entry for chart in charts for entry in chart)
     tonic = plan.tonic or (key_of(every)[0] if every else TONICS[seed % len(TONICS)])
-    modes = [mode_on(tonic, chart) if chart else drawn for chart in charts]
+    home = mode_on(tonic, every) if every else drawn
+    modes = [mode_on(tonic, chart) if chart else home for chart in charts]
     sections = [
         section if section.mode else replace(section, mode=mode)
         for section, mode in zip(plan.sections, modes, strict=True)
@@ -112,7 +113,7 @@ class Bars(NamedTuple):
     """How many bars each section has; one that is shorter than a bar counts as one."""
 
     planned: list[int]  # the last chord's is one, however long it rings
-    even: list[int]  # as if the music went on
+    most: list[int]  # that a chart may have: also those over which the last chord rings
 
 
 def bar_counts(plan: Plan, analysis: Analysis, options: Options = Options()) -> Bars:
@@ -120,8 +121,11 @@ def bar_counts(plan: Plan, analysis: Analysis, options: Options = Options()) -> 
     asked = plan.asked(analysis)
     ending = Ending.of(plan.ending, asked)
     spotting = spotting_of(ending.requested_in(asked), options.sync, options.max_tempo_change)
-    planned, even = (section_bars(plan, spotting, last) for last in (ending.chord, None))
-    return Bars(*([max(1, len(edges) - 1) for edges in found] for found in (planned, even)))
+    planned, even = (
+        [max(1, len(edges) - 1) for edges in section_bars(plan, spotting, last)]
+        for last in (ending.chord, None)
+    )
+    return Bars(planned, [max(both) for both in zip(planned, even, strict=True)])
 
 
 def _with_chords(

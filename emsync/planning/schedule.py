@@ -4,7 +4,7 @@ import numpy as np
 
 from emsync.analysis import Analysis
 from emsync.arrays import Seconds
-from emsync.fit.ending import last_chord
+from emsync.fit.ending import Ending
 from emsync.fit.spotting import spotting_of
 from emsync.music.lead_sheet import LeadSheet
 from emsync.options import Options
@@ -19,7 +19,7 @@ def scheduled(plan: Plan, analysis: Analysis, options: Options) -> tuple[LeadShe
     by what it is found to hold.
     """
     asked = plan.asked(analysis)
-    spotting = spotting_of(asked, options.sync, options.max_tempo_change)
-    final = last_chord(plan.duration, asked.cuts) if plan.ending == "cadence" else None
-    lines = np.unique(np.concatenate(section_bars(plan, spotting, final)))
-    return lead_sheet(plan, spotting, final).retimed(spotting.film), spotting.film(lines)
+    ending = Ending.of(plan.ending, asked)
+    spotting = spotting_of(ending.requested_in(asked), options.sync, options.max_tempo_change)
+    lines = np.unique(np.concatenate(section_bars(plan, spotting, ending.chord)))
+    return lead_sheet(plan, spotting, ending.chord).retimed(spotting.film), spotting.film(lines)

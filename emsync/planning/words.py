@@ -124,3 +124,22 @@ def plan_lines(plan: Plan) -> list[str]:
             + ": ".join(part for part in (words, chords) if part)
         )
     return lines
+
+
+def told(plan: Plan) -> str:
+    """Return all of a plan for a person to read: a line for the whole, two for each section."""
+    modes = {section.mode for section in plan.sections}
+    key = key_name(plan.tonic, modes.pop() if len(modes) == 1 else None)
+    facts = (
+        f"{plan.duration:.2f} s", key, f"{plan.tempo:.4g} beats a minute", f"form {form(plan)}",
+        f"{len(plan.hits)} hits", f"ending: {plan.ending}",
+    )  # fmt: skip
+    lines = [", ".join(fact for fact in facts if fact)]
+    for section in plan.sections:
+        felt = f"valence {section.valence:+.2f}, arousal {section.arousal:+.2f}"
+        words = section_words(plan, section) + (f"; {felt}" if section.emotion else "")
+        lines += [
+            f"  {section.start:8.3f} to {section.end:.3f} s  {section.theme or '–'}  {words}",
+            f"      {section.chords or 'chords by the seed'}",
+        ]
+    return "\n".join(lines)
