@@ -1,7 +1,5 @@
 """Endings: every piece has a last chord that rings to the end."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 from hypothesis import given
@@ -11,6 +9,7 @@ from emsync.analysis import Analysis
 from emsync.fit.dynamics import Dynamics
 from emsync.fit.ending import FADE, RING, Ending, cadence, last_chord
 from emsync.fit.hits import fit
+from emsync.music.chords import Harmony, parse_chord
 from emsync.music.piece import BASS, DRUMS, GUITAR, PIANO, STRINGS, Piece
 from emsync.ranking import WEIGHTS, judge
 from emsync.video.cuts import Cut
@@ -50,6 +49,19 @@ def test_only_those_who_play_at_the_end_join_the_last_chord(
     held = (ended.offsets == 20.0) & (ended.classes != DRUMS)
     assert set(ended.classes.tolist()) <= {DRUMS, *pitched}
     assert len(np.unique(ended.pitches[held] % 12)) >= (3 if pitched else 0)
+
+
+def test_the_planned_chord_ends_the_piece_without_tones_that_are_foreign_to_it() -> None:
+    rows = [(STRINGS, 65, 0.0, 30.0)]  # an F that is held throughout
+    rows += [(PIANO, p, t, t + 2.0) for t in range(0, 18, 2) for p in (64, 67, 71)]  # Em, no C
+    piece = Piece.of(np.array(rows, np.float64), downbeats=np.arange(0, 20, 2.0))
+    planned = Harmony(np.array([0.0]), np.array([parse_chord("C")]))
+    ended, at = cadence(piece, 16.0, 20.0, harmony=planned)
+    ringing = ended.where(ended.offsets == 20.0)
+    assert at == 16.0 and set(ringing.pitches % 12) == {0, 4, 7} and (ringing.onsets == at).all()
+    assert ended.where(ended.classes == STRINGS).offsets.tolist() == [16.0]
+    free, _ = cadence(piece, 16.0, 20.0)
+    assert set(free.where(free.offsets == 20.0).pitches % 12) == {4, 5, 7, 11}, "without a plan"
 
 
 def test_a_boundary_chord_ends_the_piece_before_a_downbeat_and_a_downbeat_before_a_beat() -> None:
@@ -130,7 +142,7 @@ def test_the_score_of_a_candidate_is_the_stated_sum() -> None:
     assert good.parts["hits"] == 1.0
     assert good.parts["mood"] == 1.0, "no valence is asked"
     for valence in (0.2, -0.9):  # one hand at the piano is on the sad side
-        asked = replace(video, valence=valence)
+        asked = video.with_feeling(valence=valence)
         major, minor = (
             judge(fit(scale(t), (), 20.0), CUT, asked, 1, IDS).parts["mood"] for t in (4, 3)
         )

@@ -96,23 +96,32 @@ def cadence(
 
     The chord is the boundary chord there, else the downbeat, else the onset with most notes; but
     where one of ``hits``, the moments that hit cuts, is wanted, the chord stands on it. What
-    begins later is left out, save at later ``hits``; what sounds in the chord rings to the end.
-    Where fewer than three pitch classes sound, the chord that ``harmony`` has last joins them, or
-    else the tonic triad of the piece, so that there is a chord to end on; ``players`` are the
-    classes that may play it, and drums alone have none.
+    begins later is left out, save at later ``hits``; what sounds in the chord rings to the end, but
+    for tones that are foreign to the chord that ``harmony`` has last: they end before. Where fewer
+    than three pitch classes are left, its root is not among them, or none begins there, that chord
+    joins them, or else the tonic triad of the piece, so that there is a chord to end on;
+    ``players`` are the classes that may play it, and drums alone have none.
     """
     at = _nearest(piece.onsets, wanted) if wanted in hits else _best_moment(piece, wanted)
     held = (piece.onsets <= at + GRIP) & (piece.offsets > at + GRIP) & (piece.classes != DRUMS)
     stays = piece.onsets <= at + GRIP
     for hit in hits:
         stays |= np.abs(piece.onsets - hit) <= GRIP
+    planned = _last_harmony(harmony)
+    if planned is not None:
+        foreign = held & ~np.isin((piece.pitches.astype(np.int64) - planned[0]) % 12, planned[1])
+        stays &= ~(foreign & (piece.onsets >= at - GRIP))
+        held &= ~foreign
+        piece = replace(piece, offsets=np.where(foreign, at, piece.offsets))
     ended = replace(
         piece,
         offsets=np.where(held, duration, np.minimum(piece.offsets, duration)),
         chords=np.union1d(piece.chords[piece.chords <= at + GRIP], [at]),
     ).where(stays)
-    if len(np.unique(piece.pitches[held] % 12)) < 3:
-        root, tones = _last_harmony(harmony) or _tonic_triad(piece)
+    sounding = np.unique(piece.pitches[held] % 12)
+    begins = (np.abs(ended.onsets[ended.classes != DRUMS] - at) <= GRIP).any()
+    if len(sounding) < 3 or (planned and (planned[0] not in sounding or not begins)):
+        root, tones = planned or _tonic_triad(piece)
         chord = _joining(ended, root, tones, at, duration, players)
         notes = np.concatenate([ended.rows, chord])
         ended = Piece.of(notes, ended.downbeats, ended.chords, ended.labels)
