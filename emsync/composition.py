@@ -13,6 +13,7 @@ from emsync.fit.ending import Ending
 from emsync.fit.time_map import CutReport, Fitted
 from emsync.formats.labels import ScoreLabels, TimedText
 from emsync.music.chords import Harmony
+from emsync.music.lead_sheet import LeadSheet
 from emsync.music.piece import Piece
 from emsync.options import KeepAudio, Options, Outputs, PathLike, Sampling, as_path
 from emsync.plain import plain
@@ -64,6 +65,11 @@ class Composition:
     def harmony(self) -> Harmony | None:
         """The chords that the music was asked for, in the film's time."""
         return self.best.harmony
+
+    @property
+    def sheet(self) -> LeadSheet | None:
+        """The chords and the players that the music was asked for, in the film's time."""
+        return self.best.sheet
 
     @property
     def cuts(self) -> list[CutReport]:

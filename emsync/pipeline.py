@@ -77,9 +77,10 @@ def generate(
             fitted = fit(
                 sample.piece, brief.cuts, brief.duration, options.sync, bend, rate, sample.beat
             )
-            harmony = sample.harmony and sample.harmony.retimed(fitted.time_map.apply)
+            sheet = sample.sheet and sample.sheet.retimed(fitted.time_map.apply)
+            harmony = None if sheet is None else sheet.harmony
             ended, played = ending.apply(fitted, harmony, plan.sections[-1].classes)
-            candidates.append(judge(ended, played, brief, seed, sample.ids, visible, harmony))
+            candidates.append(judge(ended, played, brief, seed, sample.ids, visible, sheet))
         best, *others = rank(candidates)
     strip = footage.strip if footage else ()
     return Composition(
@@ -132,9 +133,8 @@ def draw(
 
     All briefs are of one film, and all pieces have the tempo and the bars that suit the first and
     ``sync``, the least that may hit a cut. Where a brief names no tonic, the seed does.
-    ``plan`` holds
-    them to its chords and players, the tonic's chord from ``last_chord`` on, where there is one.
-    ``progress`` is told the share that is done.
+    ``plan`` holds them to its chords and players, the tonic's chord from ``last_chord`` on, where
+    there is one. ``progress`` is told the share that is done.
     """
     briefs = [
         brief if brief.tonic else replace(brief, tonic=TONICS[seed % len(TONICS)])
@@ -157,12 +157,12 @@ def draw(
     drawn = composer.sample(
         targets, [length] * len(briefs), seeds, sampling, tell, sheets=sheets or None
     )
-    harmony = None if sheet is None else sheet.harmony.retimed(spotting.music_time)
+    followed = sheet and sheet.retimed(spotting.music_time)
     if composer.tempo is None:
-        return [replace(one, harmony=harmony) for one in drawn]
+        return [replace(one, sheet=followed) for one in drawn]
     beat = 60 / spotting.tempo
     return [
-        Sample(spotting.played(one.piece.stretched(slower)), one.ids, beat, harmony)
+        Sample(spotting.played(one.piece.stretched(slower)), one.ids, beat, followed)
         for one in drawn
     ]
 

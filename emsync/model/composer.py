@@ -21,7 +21,6 @@ from emsync.limits import quoted, read_json, shown
 from emsync.model.int8.quantize import quantized
 from emsync.model.transformer import EventTransformer, ModelConfig
 from emsync.model.weights import SCALE, check_weights
-from emsync.music.chords import Harmony
 from emsync.music.lead_sheet import LeadSheet
 from emsync.music.piece import Piece
 from emsync.options import CHECKPOINT, PathLike, Sampling, check_tempo
@@ -38,7 +37,7 @@ class Sample:
     piece: Piece  # in the checkpoint's tempo
     ids: Ids  # (T,) its tokens
     beat: float | None = None  # seconds that a beat of it lasts, where that is known
-    harmony: Harmony | None = None  # the chords that were asked of it, where they were
+    sheet: LeadSheet | None = None  # what was asked of it, in its own time, where it was
 
 
 @dataclass(frozen=True, eq=False)

@@ -63,6 +63,17 @@ class TempoMap:
         """The beats at which the tempo changes; first 0."""
         return np.flatnonzero(np.diff(self.tempi, prepend=-1))
 
+    def half_bars(self, end: float) -> Seconds:
+        """Return the (W + 1,) edges, in seconds, of the half bars up to ``end``, the last one cut.
+
+        >>> TempoMap(np.full(7, 500_000), np.array([0, 4])).half_bars(3.0).tolist()
+        [0.0, 1.0, 2.0, 2.75, 3.0]
+        """
+        lines = self.lines * TICKS
+        edges = np.sort(np.concatenate([lines, lines + self.sizes * (TICKS // 2)]))
+        seconds = self.seconds(edges)
+        return np.append(seconds[seconds < end - 1e-6], end)
+
     def ticks(self, times: Float64s) -> Int64s:
         """Return the ticks nearest to ``times`` in seconds, which lie within the map."""
         micro = np.asarray(times, np.float64) * 1e6
