@@ -145,7 +145,7 @@ def test_control_is_measured_in_batches(small: Path, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(drawing, "BATCH", 3)
     shares: list[float] = []
     report = control.evaluate(str(small), 8, 4.0, lambda _, share: shares.append(share))
-    assert shares == sorted(shares) and shares[-1] == 1.0 and len(shares) == 6 * 3
+    assert shares == sorted(shares) and shares[-1] == 1.0 and len(shares) == 8 * 3
     assert report["arousal"]["n"] == 8 and report["boundaries"]["requested"] >= 8
     assert any("arousal" in line for line in tables.control_table(report))
     json.dumps(report, allow_nan=False)

@@ -8,7 +8,8 @@ the other. Correlations are Spearman's, with a 95 % confidence interval by Fishe
 Checks: arousal with the notes a second of each instrument, valence with the mood model, the fit of
 major less minor keys and the share of major thirds above the bass, onset density with the onsets a
 second, boundaries with the boundary chords within a tolerance; for chance the requested times are
-those of another piece. ``emsync.evaluation.following`` requests changes within a piece.
+those of another piece. ``emsync.evaluation.following`` requests changes within a piece, without a
+plan and with one.
 """
 
 import math
@@ -53,15 +54,21 @@ def evaluate(
 ) -> dict[str, Any]:
     """Return how the music of a checkpoint follows what is requested, as plain values for JSON.
 
-    ``sweeps`` requests one thing throughout, ``following`` (the key "arcs") changes it in scenes of
-    half of ``seconds`` each; both draw ``pieces`` pieces for each of their checks.
+    ``sweeps`` requests one thing throughout, ``following`` changes it in scenes of half of
+    ``seconds`` each: by conditions alone (the key "arcs"), and with a plan that the sampler is held
+    to, as ``generate`` does ("planned"). All draw ``pieces`` pieces for each of their checks.
     """
     composer, scene = Composer.from_pretrained(checkpoint), seconds / 2
-    count = counted(6 * pieces, progress)
+    count = counted(8 * pieces, progress)
     report = sweeps(composer, pieces, seconds, count)
-    draw = following.drawer(composer, following.SCENES * scene, count)
-    arcs = following.evaluate(draw, pieces, scene, np.random.default_rng(0))
-    return plain({"checkpoint": checkpoint, **report, "scene": scene, "arcs": arcs})
+    drawers = {"arcs": following.drawer, "planned": following.planned_drawer}
+    followed = {
+        name: following.evaluate(
+            make(composer, following.SCENES * scene, count), pieces, scene, np.random.default_rng(0)
+        )
+        for name, make in drawers.items()
+    }
+    return plain({"checkpoint": checkpoint, **report, "scene": scene, **followed})
 
 
 def sweeps(

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 
 from emsync.conditioning import Targets
 from emsync.model.composer import Composer
+from emsync.music.lead_sheet import LeadSheet
 from emsync.music.piece import Piece
 from emsync.progress import Progress
 
@@ -29,14 +30,22 @@ def counted(total: int, progress: Progress) -> Counter:
 
 
 def draw_all(
-    composer: Composer, targets: Sequence[Targets], seconds: float, count: Counter = uncounted
+    composer: Composer,
+    targets: Sequence[Targets],
+    seconds: float,
+    count: Counter = uncounted,
+    sheets: Sequence[LeadSheet] | None = None,
 ) -> list[Piece]:
-    """Return a piece of ``seconds`` for each of ``targets``, of seeds from 0 on."""
+    """Return a piece of ``seconds`` for each of ``targets``, of seeds from 0 on.
+
+    Each follows its lead sheet of ``sheets``, in the checkpoint's tempo, if there are any.
+    """
     pieces: list[Piece] = []
     for at in range(0, len(targets), BATCH):
         batch = targets[at : at + BATCH]
         seeds = range(at, at + len(batch))
-        drawn = composer.sample(batch, [seconds] * len(batch), seeds)
+        held = None if sheets is None else sheets[at : at + BATCH]
+        drawn = composer.sample(batch, [seconds] * len(batch), seeds, sheets=held)
         pieces += [sample.piece.until(seconds) for sample in drawn]
         count(len(batch))
     return pieces

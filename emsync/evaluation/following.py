@@ -12,7 +12,7 @@ seeds, its mean alone ("constant", the control): music cannot follow what it was
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from itertools import cycle
 from typing import Any
 
@@ -23,11 +23,16 @@ from emsync.conditioning import Floats
 from emsync.emotion.arc import State
 from emsync.evaluation.drawing import Counter, draw_all, uncounted
 from emsync.fit.dynamics import Dynamics
+from emsync.fit.ending import Ending
+from emsync.fit.spotting import Spotting
 from emsync.model.composer import Composer
 from emsync.music.mood import features, major_third_share
 from emsync.music.piece import DRUMS, Piece
 from emsync.music.statistics import density, polyphony
 from emsync.music.tonality import TONICS
+from emsync.options import Options
+from emsync.planning.placing import lead_sheet
+from emsync.planning.planner import plan_of
 
 SCENES = 4  # of an arc
 LARGEST = 0.8  # requested valence and arousal are drawn evenly between this and its negative
@@ -178,6 +183,24 @@ def drawer(composer: Composer, seconds: float, count: Counter = uncounted) -> Dr
         ]
         targets = [composer.targets(film) for film in films]
         return draw_all(composer, targets, seconds, count)
+
+    return draw
+
+
+def planned_drawer(composer: Composer, seconds: float, count: Counter = uncounted) -> Draw:
+    """Return what composes likewise, but each with a plan of its own, as ``generate`` does."""
+
+    def draw(requested: Sequence[Floats]) -> list[Piece]:
+        films, sheets = [], []
+        for seed, (arc, tonic) in enumerate(zip(requested, cycle(TONICS), strict=False)):
+            film = composer.partial_analysis(seconds, tonic=tonic).with_arc(_states(arc, seconds))
+            plan = plan_of(film, Options(seed=seed))
+            last = Ending.of(plan.ending, film).chord
+            sheet = lead_sheet(plan, Spotting.plain(plan.tempo), last)
+            films.append(replace(plan.asked(film), sheet=sheet))
+            sheets.append(sheet)
+        targets = [composer.targets(film) for film in films]
+        return draw_all(composer, targets, seconds, count, sheets)
 
     return draw
 

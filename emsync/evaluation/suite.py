@@ -40,6 +40,7 @@ from emsync.music.piece import Piece
 from emsync.options import Options, Sync
 from emsync.pipeline import draw
 from emsync.plain import plain
+from emsync.planning.planner import plan_of
 from emsync.progress import Progress, silent
 from emsync.sound import audio
 from emsync.sound.rhythm import rhythm_of
@@ -95,10 +96,7 @@ def evaluate(
     checkpoint was not trained on are compared with. ``sweep`` pieces are drawn for each check of
     ``control``.
     """
-    files = folder.iterdir() if folder.is_dir() else ()
-    clips = sorted(path for path in files if path.suffix.lower() in FILMS)
-    if not clips:
-        raise InputError(f"there are no films in {str(folder)!r}; give a folder of .mp4, .mkv, …")
+    clips = find_films(folder)
     songs = [] if reference is None else [path for _, path in find_songs([reference])]
     if reference is not None and not songs:
         raise InputError(f"no .npz, .mid or .midi file in {str(reference)!r}")
@@ -166,6 +164,15 @@ def evaluate(
     return report
 
 
+def find_films(folder: Path) -> list[Path]:
+    """Return the films of a folder by name; InputError where there are none."""
+    files = folder.iterdir() if folder.is_dir() else ()
+    films = sorted(path for path in files if path.suffix.lower() in FILMS)
+    if not films:
+        raise InputError(f"there are no films in {str(folder)!r}; give a folder of .mp4, .mkv, …")
+    return films
+
+
 def _clip(
     composer: Composer, clip: Path, seeds: int, scores: Path, note: Callable[[float], None]
 ) -> tuple[dict[str, Any], list[Measurement]]:
@@ -194,17 +201,17 @@ def _clip(
         for seed, one in enumerate(drawn[arm]):
             note(0.5 + 0.5 * (i + seed / seeds) / len(ARMS))
             sync: Sync = "beat" if fitted else "off"
-            music, played_ending = ending.apply(
-                fit(
-                    one.piece,
-                    brief.cuts,
-                    video.duration,
-                    sync,
-                    OPTIONS.max_tempo_change,
-                    exact,
-                    one.beat,
-                )
+            bent = fit(
+                one.piece,
+                brief.cuts,
+                video.duration,
+                sync,
+                OPTIONS.max_tempo_change,
+                exact,
+                one.beat,
             )
+            sheet = one.sheet and one.sheet.retimed(bent.time_map.apply)
+            music, played_ending = ending.apply(bent, sheet.harmony if sheet else None)
             path = _score(scores, clip, seed, arm)
             write_midi(path, music, ScoreLabels.of(video), Dynamics.under(video, played_ending))
             played = audio.finish_in_place(synthesize(path, rate=RATE), video.duration, fade=0.0)
@@ -236,19 +243,24 @@ def _clip(
 def draw_arms(composer: Composer, video: Analysis, seeds: Sequence[int]) -> dict[str, list[Sample]]:
     """Return the unfitted pieces for ``video`` of each arm.
 
-    With and without its cuts all else is the same: tempo and bars, which are spotted on the cuts
-    where the music will be fitted to them.
+    With and without its cuts all else is the same: the plan of the film and the seed, its tempo and
+    bars, which are spotted on the cuts where the music will be fitted to them.
     """
-    brief = Ending.of("cadence", video).requested_in(video)
-    briefs = [brief] * len(seeds) + [replace(brief, cuts=())] * len(seeds)
-    found = {}
-    for fitted in (True, False):
-        sync: Sync = OPTIONS.sync if fitted else "off"
-        drawn = draw(
-            composer, briefs, [*seeds, *seeds], OPTIONS.max_tempo_change, composer.sampling,
-            sync=sync,
-        )  # fmt: skip
-        found[True, fitted], found[False, fitted] = drawn[: len(seeds)], drawn[len(seeds) :]
+    found: dict[tuple[bool, bool], list[Sample]] = {which: [] for which in ARMS.values()}
+    for seed in seeds:
+        for fitted in (True, False):
+            sync: Sync = OPTIONS.sync if fitted else "off"
+            plan = plan_of(video, replace(OPTIONS, seed=seed, sync=sync))
+            asked = plan.asked(video)
+            ending = Ending.of(plan.ending, asked)
+            brief = ending.requested_in(asked)
+            pair = draw(
+                composer, [brief, replace(brief, cuts=())], [seed, seed],
+                OPTIONS.max_tempo_change, composer.sampling,
+                sync=sync, plan=plan, last_chord=ending.chord,
+            )  # fmt: skip
+            for conditioned, one in zip((True, False), pair, strict=True):
+                found[conditioned, fitted].append(one)
     return {arm: found[which] for arm, which in ARMS.items()}
 
 

@@ -13,6 +13,15 @@ ARCS = {  # the measures of ``evaluation.following`` in words
     "register": "mean pitch",
 }
 
+MOVES = {  # the measures of ``metrics.harmony`` in words
+    "distinct": "distinct chords in 30 s",
+    "changes": "changes of chord a bar",
+    "commonest": "commonest root's share",
+    "drone": "longest time on one root, s",
+    "on_chord": "sounding time on the heard chord",
+    "cadences": "arrivals on the tonic from its fifth",
+}
+
 
 def sync_table(report: Mapping[str, Any]) -> list[str]:
     """Return the lines that say what ``sync`` measured."""
@@ -76,17 +85,20 @@ def control_table(report: Mapping[str, Any]) -> list[str]:
         "boundaries, a chord within 1 s",
         f"{bounds['hit']:.0%}, by chance {bounds['chance']:.0%}", str(bounds["requested"]),
     ])  # fmt: skip
-    return [*grid(["requested, measured", "Spearman's rho", "n"], rows), "", *arcs_table(report)]
+    lines = [*grid(["requested, measured", "Spearman's rho", "n"], rows), "", *arcs_table(report)]
+    if "planned" in report:  # a report of an older version has none
+        lines += ["", "The same, each with a plan:", "", *arcs_table(report, "planned")]
+    return lines
 
 
-def arcs_table(report: Mapping[str, Any]) -> list[str]:
+def arcs_table(report: Mapping[str, Any], key: str = "arcs") -> list[str]:
     """Return the lines of a table of how the music follows arcs within pieces."""
     columns = [
         (arm, axis) for arm in ("conditioned", "constant") for axis in ("valence", "arousal")
     ]
     head = [f"{arm}: {axis}" for arm, axis in columns]
     rows = [
-        [words, *(_followed(report["arcs"][name][arm][axis]) for arm, axis in columns)]
+        [words, *(_followed(report[key][name][arm][axis]) for arm, axis in columns)]
         for name, words in ARCS.items()
     ]
     title = f"scenes of {report['scene']:g} s, rho within pieces"
@@ -98,6 +110,48 @@ def _followed(row: Mapping[str, Any]) -> str:
         return "–"
     return (f"{row['rho']:+.2f} [{number(row['low'], '+.2f')}, {number(row['high'], '+.2f')}], "
             f"p {row['p']:.4f}, n {row['n']}")  # fmt: skip
+
+
+def plan_table(report: Mapping[str, Any]) -> str:
+    """Return the report of how the music follows its plan as lines of Markdown."""
+    arms, real = report["arms"], report["real"]
+    head = (
+        f"{report['clips']} clips, {report['seeds']} seeds, {report['candidates']} candidates; "
+        "brackets: 95 %, percentile bootstrap over clips"
+    )
+    named = {
+        "planned root heard": ("root",),
+        "by chance": ("chance", "root"),
+        "root and quality": ("chord",),
+        "by chance ": ("chance", "chord"),
+        "sounding time on the planned chord": ("on_chord",),
+        "of those not asked, rest": ("rest",),
+        "of those asked, play": ("play",),
+        "cuts with a chord within a frame": ("cuts",),
+    }
+    rows = []
+    for words, path in named.items():
+        cells = []
+        for arm in arms.values():
+            for key in path:
+                arm = arm[key]
+            cells.append(_share(arm))
+        rows.append([words, *cells])
+    moves = [
+        [words,
+         *(f"{_real(arm['moves'][name])}; {number(arm['moves'][name]['inside'], '.0%')} inside"
+           for arm in arms.values()),
+         f"{real[name]['median']:.2f} [{real[name]['low']:.2f}, {real[name]['high']:.2f}]"]
+        for name, words in MOVES.items()
+    ]  # fmt: skip
+    kept = report["notes"]
+    classes = list(next(iter(kept.values())))
+    played = [[arm, *(_share(row[name]) for name in classes)] for arm, row in kept.items()]
+    return "\n".join([
+        head, "", *grid(["share", *arms], rows), "",
+        *grid(["heard chords", *arms, "real songs, middle 80 %"], moves), "",
+        *grid(["notes, of those without the rule of harmony", *classes], played),
+    ])  # fmt: skip
 
 
 def grid(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
