@@ -95,6 +95,24 @@ def control(
 
 
 @evaluate_app.command()
+def plan(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="a folder of films")],
+    seeds: Annotated[int, typer.Option(min=1, help="pieces for each film")] = 1,
+    candidates: Annotated[int, typer.Option(min=1, help="to choose each piece from")] = 2,
+    checkpoint: Checkpoint = CHECKPOINT,
+    as_json: Json = False,
+) -> int:
+    """Compose for all films in DIR, and measure whether the music does what its plan says."""
+    from emsync.evaluation.planned import evaluate
+    from emsync.evaluation.tables import plan_table
+
+    with progress() as show:
+        report = evaluate(folder, checkpoint, seeds, candidates, show)
+    print_report(report, as_json, plan_table(report))
+    return exit_code(report["failed"])
+
+
+@evaluate_app.command()
 def suite(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="a folder of films")],
     seeds: Annotated[int, typer.Option(min=1, help="pieces for each film and condition")] = 1,
