@@ -91,14 +91,14 @@ def chord_symbols(plan: Plan, harmony: Harmony | None) -> list[tuple[float, str]
 
 
 def form(plan: Plan, most: int = LONGEST_FORM) -> str:
-    """Return the letters of the sections in a row, the first ``most`` of many.
+    """Return the letters of the sections in a row, the first ``most`` of many; a dot has none.
 
     >>> from emsync.planning.plan import Plan, Section
     >>> parts = tuple(Section(i, i + 1, theme=theme) for i, theme in enumerate("ABA"))
     >>> form(Plan(3.0, 120.0, sections=parts))
     'A B A'
     """
-    letters = plan.form.split()
+    letters = [section.theme or "." for section in plan.sections]
     return " ".join([*letters[:most], *["..."] * (len(letters) > most)])
 
 
