@@ -33,7 +33,7 @@ LONGEST = 2.0  # seconds of a note that count
 # the passages of 8 s of 600 songs of Lakh Pianoroll whose best key fits by 0.7 or more
 MAJOR = (0.282, 0.002, 0.092, 0.006, 0.125, 0.115, 0.006, 0.201, 0.006, 0.096, 0.025, 0.042)
 MINOR = (0.289, 0.010, 0.057, 0.172, 0.007, 0.098, 0.005, 0.162, 0.084, 0.013, 0.091, 0.013)
-CHORDS = 0.5  # share of the planned chords in what is requested; the rest is the key's
+CHORDS = 0.9  # share of the planned chords in what is requested; the rest is the key's
 POINTED = 1.5  # power of the shares that a film requests: the mode is heard better than with 1 or 2
 
 
