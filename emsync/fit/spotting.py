@@ -80,11 +80,14 @@ class Spotting:
         return np.where(times < written, times * lasts / written, times + (lasts - written))
 
     def film(self, times: Seconds) -> Seconds:
-        """Return when in the film (T,) ``times`` of the composed music are; undoes ``composed``."""
+        """Return when in the film (T,) ``times`` of the composed music are; undoes ``composed``.
+
+        The music begins with the film, whatever an upbeat leaves out.
+        """
         starts, stops = self.skips.T
         music = times - np.clip(times[:, None] - starts, 0, stops - starts).sum(axis=1)
         beyond = np.maximum(music - self.music[-1], 0.0)
-        return np.interp(music, self.music, self.video) + beyond
+        return np.interp(music, np.maximum(self.music, 0.0), self.video) + beyond
 
     def asked(self, video: Analysis) -> Analysis:
         """Return ``video`` in the time of the composed music, asking for what is to be met."""
