@@ -24,6 +24,7 @@ from emsync.fit.ending import Ending
 from emsync.fit.hits import fit
 from emsync.formats.labels import ScoreLabels
 from emsync.music.chords import Harmony, parse_chord
+from emsync.music.lead_sheet import LeadSheet
 from emsync.music.piece import Piece
 from emsync.options import Options
 from emsync.planning.plan import Plan, Section
@@ -85,7 +86,7 @@ def of(
     fitted = fit(piece, video.cuts, video.duration, "chord", 0.06, Fraction(video.fps) or None)
     best = Candidate(
         fitted, Ending("cut", None, video.duration), 7, np.zeros(3, np.int64), {"hits": 0.5},
-        harmony,
+        LeadSheet(harmony, ()) if harmony else None,
     )  # fmt: skip
     return Composition(
         best,
