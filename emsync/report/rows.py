@@ -258,17 +258,15 @@ def draw_players(axes: "Axes", plan: Plan) -> None:
 def draw_chords(axes: "Axes", symbols: Sequence[tuple[float, str]], duration: float) -> None:
     """Draw the chords as boxes, each from its start to the next, and name those that have room.
 
-    The names are as large as lets all of them stand; where the smallest are too many, those that
-    would touch an earlier one are left out.
+    The names are of the size that lets most of them stand; those that would touch an earlier one
+    are left out.
     """
     ends = [time for time, _ in symbols[1:]] + [duration]
     for number, ((start, _), end) in enumerate(zip(symbols, ends, strict=True)):
         axes.axvspan(start, end, color=INK, alpha=0.11 if number % 2 else 0.05, lw=0)
-    for size in NAMES_OF_CHORDS:
-        placed = _side_by_side(axes, symbols, duration, size)
-        if len(placed) == len(symbols):
-            break
-    for left, words in placed:
+    fits = {size: _side_by_side(axes, symbols, duration, size) for size in NAMES_OF_CHORDS}
+    size = max(fits, key=lambda size: len(fits[size]))  # of equals the largest, which is first
+    for left, words in fits[size]:
         axes.text(left, 0.36, words, size=size, color=INK, weight="bold")
     axes.set_ylim(0, 1)
     axes.set_yticks([])
