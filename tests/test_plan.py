@@ -80,6 +80,14 @@ def test_a_file_has_a_line_for_each_section_and_a_mark_of_order_before_it_may_st
     assert repr(Plan.load(tmp_path / "p.json")) == repr(TWO)
 
 
+def test_the_report_of_a_composition_has_its_plan(tmp_path: Path) -> None:
+    (tmp_path / "score.json").write_text(json.dumps({"seed": 3, "plan": TWO.to_json()}))
+    assert repr(Plan.load(tmp_path / "score.json")) == repr(TWO)
+    (tmp_path / "score.json").write_text(json.dumps({"seed": 3, "plan": {"duration": 0}}))
+    with pytest.raises(InputError, match=r"score\.json': the key 'tempo' is missing"):
+        Plan.load(tmp_path / "score.json")
+
+
 def test_what_is_left_out_of_a_file_is_left_to_the_seed() -> None:
     least = {"duration": 5, "tempo": 90, "sections": [{"start": 0, "end": 5}]}
     plan = Plan.from_json(least)

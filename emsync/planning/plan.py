@@ -134,8 +134,13 @@ class Plan:
 
     @classmethod
     def load(cls, path: PathLike) -> Self:
-        """Read the JSON file at ``path``; InputError says what is wrong with it."""
-        return cls.from_json(read_json(Path(path)), quoted(path))
+        """Read the JSON file at ``path``; InputError says what is wrong with it.
+
+        The report of a composition, such as the score.json of a bundle, has its plan in it.
+        """
+        data = read_json(Path(path))
+        inside = data.get("plan")
+        return cls.from_json(inside if isinstance(inside, dict) else data, quoted(path))
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any], name: str = "plan") -> Self:
