@@ -101,18 +101,20 @@ def test_the_odds_of_a_chord_s_tone_rise_as_stated(steps: int, strength: float) 
         assert gained[instrument, 0, c] - gained[instrument, 0, d] == pytest.approx(
             2 * strength, abs=1e-4
         )
-    assert gained[PIANO, 0, a] == pytest.approx(gained[PIANO, 0, c], abs=1e-4)
+    low, high = (gained[PIANO, 0, a + up] - gained[PIANO, 0, c + up] for up in (0, 24))
+    assert high == pytest.approx(harmony.ROOT_ABOVE, abs=1e-4)
+    assert low == pytest.approx(harmony.ROOT_ABOVE + harmony.ROOT_LOW, abs=1e-4)
     assert gained[BASS, 0, a] - gained[BASS, 0, c] == pytest.approx(harmony.ROOT, abs=1e-4)
     assert (gained[:, 1] == 0).all()
 
 
 def test_a_seventh_gains_once_more_above_the_bass() -> None:
     scores = np.zeros(v.SIZE, np.float32)
-    g, f = (pitch - LOWEST for pitch in (67, 77))
+    d, f = (pitch - LOWEST for pitch in (62, 77))  # the fifth, and the seventh
     for name, gain in (("G7", harmony.SEVENTH), ("G", -2 * harmony.ON_BEAT)):
         gained = notes(followed("harmony", sheet(name), [], scores))[:, 0]
-        assert gained[PIANO, f] - gained[PIANO, g] == pytest.approx(gain, abs=1e-4)
-        ninth = g + 2
+        assert gained[PIANO, f] - gained[PIANO, d] == pytest.approx(gain, abs=1e-4)
+        ninth = d + 7
         bass = gained[BASS, f] - gained[BASS, ninth]
         assert bass == pytest.approx(2 * harmony.ON_BEAT * (name == "G7"), abs=1e-4)
 
@@ -149,7 +151,10 @@ def slow_harmony(lead: LeadSheet, ids: Ids, scores: Floats) -> Floats:
             tone = TONES[chord, PITCH_CLASSES[key]] > 0
             ons[key] += strength if tone else -strength
             above = (PITCH_CLASSES[key] - chord) % 12
-            ons[key] += harmony.ROOT * (instrument == BASS) * (above == 0)
+            if above == 0 and instrument == BASS:
+                ons[key] += harmony.ROOT
+            elif above == 0:
+                ons[key] += harmony.ROOT_ABOVE + harmony.ROOT_LOW * (LOWEST + key < harmony.LOW)
             ons[key] += harmony.SEVENTH * (instrument != BASS and tone and above in (10, 11))
             offs[key] += harmony.LETTING_GO * (not tone and now - starts[at] < harmony.LET_GO)
         if np.isfinite(before):
