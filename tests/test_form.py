@@ -1,0 +1,65 @@
+"""Form: how alike two spans are."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from emsync.metrics.form import Similarity, pitch_patterns, rhythm_patterns, similarity, span
+from emsync.music.piece import BASS, DRUMS, PIANO, Piece
+
+BEAT = 0.5
+PLAYERS = st.sampled_from([DRUMS, BASS, PIANO])
+NOTES = st.tuples(PLAYERS, st.integers(40, 80), st.integers(0, 63), st.integers(1, 8))
+
+
+def played(notes: list[tuple[int, int, int, int]]) -> Piece:
+    """Return notes of class, pitch, sixteenth and sixteenths."""
+    rows = [(c, p, at * BEAT / 4, (at + n) * BEAT / 4) for c, p, at, n in notes]
+    return Piece.of(np.array(rows, np.float64).reshape(-1, 4))
+
+
+LINE = [(PIANO, pitch, 2 * i, 2) for i, pitch in enumerate((60, 64, 67, 72, 71, 67, 64, 62))]
+
+
+@given(st.lists(NOTES, max_size=30), st.lists(NOTES, max_size=30))
+def test_likeness_is_the_same_both_ways_and_from_none_to_all(
+    one: list[tuple[int, int, int, int]], other: list[tuple[int, int, int, int]]
+) -> None:
+    a, b = played(one), played(other)
+    there, back = similarity(a, b, BEAT), similarity(b, a, BEAT)
+    assert there == back
+    assert 0 <= there.pitch <= 1 and 0 <= there.rhythm <= 1
+    if one:
+        assert similarity(a, a, BEAT).rhythm == pytest.approx(1)
+
+
+def test_other_pitches_in_one_rhythm_and_one_melody_in_another_rhythm() -> None:
+    line = played(LINE)
+    other = played([(c, 127 - p, at, n) for c, p, at, n in LINE])
+    assert similarity(line, other, BEAT) == Similarity(0.0, 1.0)
+    later = played([(c, p, at + 1, n) for c, p, at, n in LINE])
+    assert similarity(line, later, BEAT) == Similarity(0.0, 0.0)
+    assert similarity(line, played([]), BEAT).both == 0
+
+
+def test_octaves_lengths_and_small_delays_make_no_difference() -> None:
+    line = played(LINE)
+    other = played([(c, p - 12, at, 1) for c, p, at, n in LINE]).retimed(lambda t: t + 0.02)
+    assert similarity(line, other, BEAT).both == pytest.approx(1)
+
+
+def test_patterns_are_those_that_one_reads_in_the_notes() -> None:
+    piece = played([(PIANO, 60, 0, 4), (PIANO, 76, 0, 4), (PIANO, 65, 4, 4), (PIANO, 67, 8, 1)])
+    assert dict(pitch_patterns(piece, BEAT)) == {
+        (PIANO, "upper", 0, 4, 5, 7): 1,
+        (PIANO, "lower", 0, 0, 5, 7): 1,
+    }
+    assert dict(rhythm_patterns(piece, BEAT)) == {(PIANO, 0, 0, 4): 1, (PIANO, 1, 0): 1}
+    assert not pitch_patterns(played([(DRUMS, 36, i, 1) for i in range(9)]), BEAT)
+
+
+def test_a_span_counts_from_its_start() -> None:
+    piece = span(played(LINE), 4 * BEAT / 4, 8 * BEAT / 4)
+    assert piece.pitches.tolist() == [67, 72]
+    assert piece.onsets.tolist() == [0.0, BEAT / 2]
