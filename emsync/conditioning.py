@@ -123,3 +123,11 @@ class Conditioner(ABC):
     def cursor(self, target: Floats) -> Cursor:
         """Return an object that computes ``features`` one row at a time."""
         return Cursor(self, target)
+
+
+def null_targets(conditioners: Sequence[Conditioner], targets: Targets) -> dict[str, Floats]:
+    """Return ``targets`` with nothing requested but the conditions that are always on."""
+    return {
+        c.name: targets[c.name] if c.always_on else c.null_target(targets[c.name])
+        for c in conditioners
+    }

@@ -130,7 +130,8 @@ def step_seconds(decoder: Decoder | QuantizedDecoder, batch: int) -> float:
     prefill = {name: rows.numpy() for name, rows in features(model, READ).items()}
     decoder.prefill(ids, prefill, [0])
     rows = {c.name: np.full((batch, c.channels), np.nan, np.float32) for c in model.per_token}
-    return best(lambda: decoder.step(ids[0, :batch], rows), 20)
+    decoder.lengths[:] = decoder.lengths[0]
+    return best(lambda: decoder.step(ids[0, :batch], rows, range(batch)), 20)
 
 
 def transformers_seconds(model: EventTransformer) -> float:

@@ -66,7 +66,7 @@ def decode(
     logits = [decoder.prefill(ids[:, :first], part(features, first), pieces)]
     for t in range(first, ids.shape[1]):
         rows = {k: v[:, t] for k, v in features.items() if k != "valence_arousal"}
-        logits.append(decoder.step(ids[:, t], rows))
+        logits.append(decoder.step(ids[:, t], rows, pieces))
     return torch.from_numpy(np.stack(logits, 1))
 
 

@@ -194,7 +194,7 @@ def test_the_window_keeps_the_first_token_and_an_unbroken_newest_half(context: i
     )
     for t in range(ids.shape[1]):
         decoder.step(ids[:, t], token(per_token, t))
-        seen = decoder.ids[:, : decoder.length]
+        seen = decoder.ids[:, : decoder.lengths[0]]
         assert min(t + 1, context // 2 + 1) <= seen.shape[1] <= context
         assert np.array_equal(seen[:, 0], ids[:, 0])
         assert np.array_equal(seen[:, 1:], ids[:, t + 2 - seen.shape[1] : t + 1])

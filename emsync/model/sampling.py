@@ -8,9 +8,10 @@ from collections.abc import Callable, Iterator, Sequence
 import numpy as np
 import torch
 
-from emsync.conditioning import Floats, Targets
+from emsync.conditioning import Floats, Targets, null_targets
 from emsync.errors import EmsyncError
 from emsync.model.int8.nucleus import Doubles, draw
+from emsync.model.primers import Primers
 from emsync.model.sliding_window import SlidingWindowDecoder
 from emsync.model.transformer import EventTransformer
 from emsync.music.lead_sheet import LeadSheet
@@ -38,13 +39,15 @@ def sample(
     """
     batch, copies = len(targets), 1
     if sampling.guidance != 1.0:  # the same pieces are decoded once more, unconditionally
-        targets, copies = [*targets, *(_null_targets(model, target) for target in targets)], 2
+        targets, copies = [*targets, *(null_targets(model.conditioners, t) for t in targets)], 2
     conditions = _Conditions(model, targets)
     chooser = _Chooser(_filters(tokenizer, sampling, sheets), tokenizer, sampling, seeds)
     decoder = SlidingWindowDecoder(model, conditions.first_prefix(), batch * copies)
     headers = np.stack(
         [tokenizer.header(count) for count in _class_counts(sheets, batch)]
     )  # (B, H)
+    own = [range(b, batch * copies, batch) for b in range(batch)]  # a piece, and unconditionally
+    primers = Primers(model, tokenizer, sheets or (), decoder, own)
     seconds, mark = tokenizer.durations, -1 if tokenizer.mark is None else tokenizer.mark
     limit = int(max(durations) * sampling.tokens_per_second) + 256  # tokens; a start may be slow
     drawn = np.zeros((batch, limit + headers.shape[1]), np.int64)
@@ -58,15 +61,17 @@ def sample(
         times += seconds[ids]
         for b in np.flatnonzero((times >= np.asarray(durations)) & (lengths == 0)).tolist():
             lengths[b] = t + 1
-            own = range(b, batch * copies, batch)  # the piece and its unconditional copy
-            conditions.finish(own)
-            decoder.finish(own)
+            conditions.finish(own[b])
+            decoder.finish(own[b])
+            primers.finish(b)
         if lengths.all():
             return [row[:length] for row, length in zip(drawn, lengths, strict=True)]
         now = np.tile(times, copies).tolist()
         for piece, prefix in conditions.new_prefixes(now):
             decoder.update_prefix(piece, prefix)
         rows = conditions.rows(now, np.tile(ids == mark, copies).tolist())
+        if t >= headers.shape[1] - 1:
+            primers.read(ids, times)
         logits = decoder.step(np.tile(ids, copies), rows)
         if copies == 2:
             logits = guided(logits, sampling.guidance)
@@ -93,12 +98,6 @@ def guided(logits: Floats, guidance: float) -> Floats:
     """
     conditional, unconditional = np.split(logits, 2)
     return unconditional + guidance * (conditional - unconditional)
-
-
-def _null_targets(model: EventTransformer, targets: Targets) -> Targets:
-    """Return ``targets`` with nothing requested but the conditions that are always on."""
-    return {c.name: targets[c.name] if c.always_on else c.null_target(targets[c.name])
-            for c in model.conditioners}  # fmt: skip
 
 
 class _Conditions:

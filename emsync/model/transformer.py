@@ -9,9 +9,11 @@ H heads, D width, K = D / H.
 
 import math
 from collections.abc import Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass, replace
 from typing import Annotated
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -85,6 +87,12 @@ class Cache:
         shape = (c.depth, 2, batch, c.heads, model.longest, c.width // c.heads)
         self.memory = torch.empty(shape, dtype=weight.dtype, device=weight.device)
         self.length = 0  # positions filled
+
+    def part(self, pieces: Sequence[int], length: int) -> "Cache":
+        """Return a copy of what ``length`` positions of some pieces hold."""
+        part = copy(self)
+        part.memory, part.length = self.memory[:, :, pieces], length
+        return part
 
     def extend(self, layer: int, k: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
         """Write (B, H, N, K) keys and values after the filled ones; return all (B, H, L, K)."""
@@ -289,6 +297,7 @@ class Decoder:
 
     def __init__(self, model: EventTransformer, batch: int) -> None:
         self.model, self.cache = model, Cache(model, batch)
+        self.lengths = np.zeros(batch, np.int64)  # positions filled of each piece
 
     @torch.inference_mode()
     def prefill(self, ids: Ids, features: Mapping[str, Floats], pieces: Sequence[int]) -> Floats:
@@ -297,17 +306,32 @@ class Decoder:
         tensors = {name: self._tensor(rows) for name, rows in features.items()}
         logits = self.model(self._tensor(ids), tensors, fresh)[:, -1]
         self.cache.memory[:, :, pieces] = fresh.memory
-        self.cache.length = fresh.length
+        self.lengths[pieces] = fresh.length
         return _array(logits)
 
-    def set_active(self, pieces: Sequence[int]) -> None:
-        """Do nothing: pieces that are no longer needed are decoded with the others."""
+    def step(self, ids: Ids, rows: Mapping[str, Floats], pieces: Sequence[int]) -> Floats:
+        """Read one more of the (P,) tokens of P ``pieces``, with their (P, channels) rows of
+        features; return (P, V) logits. Pieces whose windows are equally long are read together.
+        """
+        own, lengths = np.array(pieces, np.int64), self.lengths[pieces]
+        logits = np.zeros((len(own), self.model.config.vocab_size), np.float32)
+        for length in np.unique(lengths).tolist():
+            here = lengths == length
+            some = {name: row[here] for name, row in rows.items()}
+            logits[here] = self._step(ids[here], some, own[here].tolist(), length)
+        self.lengths[pieces] += 1
+        return logits
 
     @torch.inference_mode()
-    def step(self, ids: Ids, rows: Mapping[str, Floats]) -> Floats:
-        """Read (B,) tokens and their (B, channels) rows of features; return (B, V) logits."""
+    def _step(self, ids: Ids, rows: Mapping[str, Floats], pieces: list[int], length: int) -> Floats:
+        everything = pieces == list(range(len(self.lengths)))
+        cache = self.cache if everything else self.cache.part(pieces, length)
+        cache.length = length
         features = {name: self._tensor(row[:, None]) for name, row in rows.items()}
-        return _array(self.model(self._tensor(ids[:, None]), features, self.cache)[:, -1])
+        logits = self.model(self._tensor(ids[:, None]), features, cache)[:, -1]
+        if not everything:
+            self.cache.memory[..., length, :][:, :, pieces] = cache.memory[..., length, :]
+        return _array(logits)
 
     def _tensor(self, array: Ids | Floats) -> Tensor:
         return torch.from_numpy(array).to(self.model.head.weight.device)

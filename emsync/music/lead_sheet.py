@@ -5,15 +5,15 @@ for the rules of the sampler and for conditions.
 """
 
 import math
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Self
 
 import numpy as np
 
 from emsync.arrays import Seconds
 from emsync.music.chords import Harmony
-from emsync.music.piece import CLASSES
+from emsync.music.piece import CLASSES, Piece
 
 
 @dataclass(frozen=True)
@@ -35,15 +35,23 @@ class LeadSheet:
     harmony: Harmony
     passages: tuple[Passage, ...]
     tonic: int = 0  # pitch class, from C
+    begins: float = 0.0  # seconds: what is before it will be left out, for an upbeat
+    # By its letter, what a person gives as a theme: its first bars, from their first bar line on,
+    # in the composed music's seconds
+    themes: Mapping[str, Piece] = field(default_factory=dict)
 
     def retimed(self, f: Callable[[Seconds], Seconds]) -> Self:
-        """Return the sheet in which every time t is ``f(t)``; ``f`` must not fall."""
+        """Return the sheet in which every time t is ``f(t)``; ``f`` must not fall.
+
+        Themes stay as they are: they have no place in time.
+        """
         edges = f(np.array([(p.start, p.end) for p in self.passages]).reshape(-1))
         passages = tuple(
             replace(passage, start=float(start), end=float(end))
             for passage, (start, end) in zip(self.passages, edges.reshape(-1, 2), strict=True)
         )
-        return replace(self, harmony=self.harmony.retimed(f), passages=passages)
+        begins = float(f(np.array([self.begins]))[0])
+        return replace(self, harmony=self.harmony.retimed(f), passages=passages, begins=begins)
 
     def passage(self, time: float) -> int:
         """Return the index of the passage that ``time`` is in; the last one goes on."""

@@ -98,7 +98,9 @@ def lead_sheet(plan: Plan, spotting: Spotting, last_chord: float | None = None) 
         if closes:
             starts.append(float(edges[-2]))
             chords.append(chord(tonic, MINOR if section.mode == "minor" else MAJOR))
-    return LeadSheet(Harmony(np.array(starts), np.array(chords, np.intp)), tuple(passages), tonic)
+    harmony = Harmony(np.array(starts), np.array(chords, np.intp))
+    begins = float(spotting.composed(np.zeros(1))[0])
+    return LeadSheet(harmony, tuple(passages), tonic, begins)
 
 
 def _chart_times(chart: Chart, edges: Float64s) -> tuple[list[float], list[int]]:

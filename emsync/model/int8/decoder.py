@@ -45,16 +45,11 @@ class QuantizedDecoder:
     """Decodes a batch of pieces with an int8 KV cache: ``prefill``, then ``step`` by ``step``."""
 
     def __init__(self, model: EventTransformer, batch: int) -> None:
-        self.model, self.batch, self.length = model, batch, 0  # tokens and prefix vectors read
+        self.model = model
+        self.lengths = np.zeros(batch, np.int64)  # tokens and prefix vectors read of each piece
         self.network, self.cache = _quantized(model), _empty_cache(model, batch)
         self.inputs = _positional_inputs(model)
         self.tokens = _numbers(model.tokens.weight)
-        self.set_active(range(batch))
-
-    def set_active(self, pieces: Sequence[int]) -> None:
-        """Decode only these pieces from now on; the logits of the others are zeros."""
-        threads = max(1, min(torch.get_num_threads(), len(pieces)))
-        self.groups = np.array_split(np.array(pieces, np.int64), threads)  # one for each thread
 
     def prefill(self, ids: Ids, features: Mapping[str, Floats], pieces: Sequence[int]) -> Floats:
         """Read the first (P, T) tokens of P ``pieces`` anew; return (P, V) logits of the next."""
@@ -77,23 +72,26 @@ class QuantizedDecoder:
             found = _run(project_qkv, [(*here, *part) for part in given])
             calls = [(*here, *part, qkv) for part, qkv in zip(given, found, strict=True)]
             _run(attention_and_mlp, calls)
-        self.length = len(x)
+        self.lengths[piece] = len(x)
         return lm_head(self.network, x[-1:])
 
     def _prefix(self, name: str, rows: Floats) -> Floats:
         """Return the (P, D) vectors of a prefix condition."""
         return _numbers(self.model.conditions(name, torch.from_numpy(rows)))
 
-    def step(self, ids: Ids, rows: Mapping[str, Floats]) -> Floats:
-        """Read (B,) tokens and their (B, channels) rows of features; return (B, V) logits."""
-        x, positions = self.tokens[ids], np.full(self.batch, self.length)
-        embed(self.inputs, self._rows(rows, self.batch), positions, x)
-        self.length += 1
-        calls = [(self.network, self.cache, x[own], own, positions[own]) for own in self.groups]
-        logits = np.zeros((self.batch, self.model.config.vocab_size), np.float32)
-        for own, found in zip(self.groups, _run(decode_step, calls), strict=True):
-            logits[own] = found
-        return logits
+    def step(self, ids: Ids, rows: Mapping[str, Floats], pieces: Sequence[int]) -> Floats:
+        """Read one more of the (P,) tokens of P ``pieces``, with their (P, channels) rows of
+        features; return (P, V) logits.
+        """
+        x, own = self.tokens[ids], np.array(pieces, np.int64)
+        positions = self.lengths[own]
+        embed(self.inputs, self._rows(rows, len(own)), positions, x)
+        self.lengths[own] += 1
+        threads = max(1, min(torch.get_num_threads(), len(own)))
+        parts = zip(
+            *(np.array_split(values, threads) for values in (x, own, positions)), strict=True
+        )
+        return np.concatenate(_run(decode_step, [(self.network, self.cache, *p) for p in parts]))
 
     def _rows(self, rows: Mapping[str, Floats], n: int) -> Floats:
         """Return the (N, channels) features of all per-token conditions, side by side."""
