@@ -16,6 +16,7 @@ from emsync.music.tonality import TONICS, pitch_class
 from emsync.options import Options, PathLike, check_tempo
 from emsync.planning.plan import Plan
 from emsync.planning.planner import given_plan
+from emsync.planning.theme import in_plan, read_theme
 from emsync.planning.wishes import felt
 from emsync.video.cuts import Cut, thinned
 from emsync.video.film import Film, same_length
@@ -40,8 +41,8 @@ def look(
 def check_files(film: Film, options: Options) -> None:
     """Refuse what a person gives that does not fit ``film``, before it is watched.
 
-    These are an analysis or a plan of another film, a cut list, an emotion file, and a start
-    timecode. What can be read only once, such as a pipe, is read when it is needed.
+    These are an analysis or a plan of another film, a theme, a cut list, an emotion file, and a
+    start timecode. What can be read only once, such as a pipe, is read when it is needed.
     """
     if options.analysis is not None and _can_be_read_again(options.analysis):
         given = _given(options.analysis)
@@ -51,7 +52,11 @@ def check_files(film: Film, options: Options) -> None:
                 f"video has {film.duration:.2f} s; analyze this video"
             )
     if options.plan is not None and _can_be_read_again(options.plan):
-        given_plan(options.plan, film.duration)
+        planned = given_plan(options.plan, film.duration)
+        if options.theme is not None:
+            in_plan(read_theme(options.theme), planned)
+    elif options.theme is not None:
+        read_theme(options.theme)
     if options.start_timecode and film.fps:
         Timecode.parse(options.start_timecode, film.fps)
     if _can_be_read_again(options.cuts):

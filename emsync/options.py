@@ -86,6 +86,7 @@ class Options:
     mode: Mode | None = None  # None follows the valence
     chords: str = ""  # a chart such as "Am F C G", a chord a bar; "" lets the seed choose
     instruments: str | Sequence[str] | None = None  # "piano,strings", those that play throughout
+    theme: PathLike | None = None  # a MIDI file whose first bars the sections of theme A take up
     ask: Mapping[str, str] | None = None  # of plug-in conditions, by the name they read
     sync: Sync = "beat"  # the least event that may hit a cut
     max_tempo_change: float = 0.06  # share by which the tempo may bend towards the cuts
@@ -165,7 +166,7 @@ class Options:
         for name in ("emotion", "ask"):
             if values[name] is not None:
                 values[name] = dict(values[name])
-        for name in ("analysis", "plan", "emotion_file"):
+        for name in ("analysis", "plan", "theme", "emotion_file"):
             if values[name] is not None:
                 is_path = isinstance(values[name], str | os.PathLike)
                 values[name] = os.fspath(values[name]) if is_path else "given"

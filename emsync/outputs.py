@@ -94,6 +94,7 @@ def _read(options: Options | None) -> dict[str, Path]:
     given = {
         "the analysis": options.analysis,
         "the plan": options.plan,
+        "the theme": options.theme,
         "the list of cuts": None if options.cuts in ("auto", "none") else options.cuts,
         "the emotion file": options.emotion_file,
     }

@@ -14,11 +14,13 @@ from emsync.fit.spotting import Spotting, spotting_of
 from emsync.fit.tempo import at_tempo, tempo_of
 from emsync.formats.labels import ScoreLabels
 from emsync.model.composer import Composer, Sample
+from emsync.music.piece import Piece
 from emsync.music.tonality import TONICS
 from emsync.options import CHECKPOINT, ESTIMATOR, Options, PathLike, Sampling, Sync
 from emsync.planning.placing import lead_sheet
 from emsync.planning.plan import Plan
 from emsync.planning.planner import plan_of
+from emsync.planning.theme import LETTER, in_plan, read_theme
 from emsync.progress import Progress, Stopwatch, silent
 from emsync.ranking import judge, rank
 from emsync.tokens import check_rules
@@ -61,6 +63,7 @@ def generate(
         visible = impact.signal(analysis.duration) if impact else None
         plan = plan_of(analysis, options)  # what the music will do, as editable JSON
         asked = plan.asked(analysis)
+        theme = None if options.theme is None else in_plan(read_theme(options.theme), plan)
         labels = ScoreLabels.of(asked, first_timecode(film, analysis, options), plan)
     with clock("compose"):
         ending = Ending.of(plan.ending, asked)  # decided once: the last chord, the fade
@@ -70,6 +73,7 @@ def generate(
         samples = draw(
             composer, [brief] * len(seeds), seeds, options.max_tempo_change, sampling,
             _stage(progress, "Composing"), sync=options.sync, plan=plan, last_chord=ending.chord,
+            theme=theme,
         )  # fmt: skip
         rate, bend = Fraction(brief.fps) or None, options.max_tempo_change
         candidates = []
@@ -128,13 +132,15 @@ def draw(
     sync: Sync = "off",
     plan: Plan | None = None,
     last_chord: float | None = None,
+    theme: Piece | None = None,
 ) -> list[Sample]:
     """Draw a piece for each brief, in the film's time, long enough to be bent onto its cuts.
 
     All briefs are of one film, and all pieces have the tempo and the bars that suit the first and
     ``sync``, the least that may hit a cut. Where a brief names no tonic, the seed does.
     ``plan`` holds them to its chords and players, the tonic's chord from ``last_chord`` on, where
-    there is one. ``progress`` is told the share that is done.
+    there is one; ``theme``, in beats, is what its sections of the theme's letter take up.
+    ``progress`` is told the share that is done.
     """
     briefs = [
         brief if brief.tonic else replace(brief, tonic=TONICS[seed % len(TONICS)])
@@ -151,6 +157,9 @@ def draw(
         briefs = [at_tempo(brief, composer.tempo, spotting.tempo) for brief in briefs]
         slower = composer.tempo / spotting.tempo
         length = (length + spotting.skipped) / slower
+    if theme is not None and sheet is not None:
+        themes = {LETTER: theme.stretched(60 / (composer.tempo or spotting.tempo))}
+        briefs = [replace(b, sheet=b.sheet and replace(b.sheet, themes=themes)) for b in briefs]
     targets = [composer.targets(brief) for brief in briefs]
     sheets = [brief.sheet for brief in briefs if brief.sheet]
     tell = None if progress is None else lambda seconds: progress(seconds / length)

@@ -301,5 +301,5 @@ def test_followers_can_be_lifted_by_name(model: EventTransformer) -> None:
     assert np.array_equal(plain, free)
     assert set(piece.classes[piece.onsets < 1.99].tolist()) == {PIANO}
     check_rules(EVENTS, ("harmony", "instruments"))
-    with pytest.raises(UsageError, match=r"no rule 'melody'; .*, harmony, instruments"):
+    with pytest.raises(UsageError, match=r"no rule 'melody'; .*, harmony, instruments, theme"):
         check_rules(EVENTS, ("melody",))

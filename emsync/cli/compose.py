@@ -99,6 +99,7 @@ def generate(
     mode: wishes.ModeOfAll = None,
     chords: wishes.Chords = DEFAULTS.chords,
     instruments: wishes.Instruments = None,
+    theme: wishes.Theme = None,
     plan: wishes.PlanFile = None,
     ask: wishes.Ask = None,
     sync: wishes.LeastHit = DEFAULTS.sync,
@@ -147,7 +148,7 @@ def generate(
     rules_off: Annotated[
         str,
         typer.Option(
-            help="rules to lift: sounding,polyphony,length,order,metre,harmony,instruments",
+            help="rules to lift: sounding,polyphony,length,order,metre,harmony,instruments,theme",
             rich_help_panel=ADVANCED,
         ),
     ] = "",
@@ -185,7 +186,7 @@ def generate(
         ask=wishes.asked(ask), valence=valence, arousal=arousal, tempo=tempo, tonic=tonic,
         sync=sync, max_tempo_change=max_tempo_change, ending=ending, start_timecode=start_timecode,
         seed=seed, candidates=candidates, rhythm=rhythm, temperature=temperature, top_p=top_p,
-        top_k=top_k, guidance=guidance, plan=plan, mode=mode, chords=chords,
+        top_k=top_k, guidance=guidance, plan=plan, theme=theme, mode=mode, chords=chords,
         instruments=instruments,
         rules_off=tuple(filter(None, rules_off.split(","))) or None,
     )  # fmt: skip
@@ -303,6 +304,7 @@ def plan(
     mode: wishes.ModeOfAll = None,
     chords: wishes.Chords = DEFAULTS.chords,
     instruments: wishes.Instruments = None,
+    theme: wishes.Theme = None,
     plan: wishes.PlanFile = None,
     sync: wishes.LeastHit = DEFAULTS.sync,
     ending: wishes.EndingWish = DEFAULTS.ending,
@@ -322,8 +324,8 @@ def plan(
         analysis=analysis, cuts=cuts, min_cut_distance=min_cut_distance, estimator=estimator,
         emotion_file=emotion_file, arc=arc, emotion=emotion, max_va=max_va, valence=valence,
         arousal=arousal, tempo=tempo, tonic=tonic, mode=mode, chords=chords,
-        instruments=instruments, plan=plan, sync=sync, max_tempo_change=max_tempo_change,
-        ending=ending, start_timecode=start_timecode, seed=seed,
+        instruments=instruments, plan=plan, theme=theme, sync=sync,
+        max_tempo_change=max_tempo_change, ending=ending, start_timecode=start_timecode, seed=seed,
     )  # fmt: skip
     out, plot = standard_output(as_json, out, plot)
     targets = plan_targets(video, out, plot, options)

@@ -87,6 +87,12 @@ Instruments = Annotated[
         rich_help_panel=MUSIC,
     ),
 ]
+Theme = Annotated[
+    Path | None,
+    typer.Option(
+        help="a MIDI file: sections of theme A take up its first bars", rich_help_panel=MUSIC
+    ),
+]
 PlanFile = Annotated[
     Path | None,
     typer.Option(help="what `emsync plan` wrote; wishes edit it", rich_help_panel=MUSIC),

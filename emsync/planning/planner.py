@@ -21,6 +21,7 @@ from emsync.planning.feeling import following
 from emsync.planning.placing import section_bars
 from emsync.planning.plan import Plan, Section
 from emsync.planning.progressions import closed, loop
+from emsync.planning.theme import read_theme, with_theme
 from emsync.planning.wishes import in_bars, key_of, mode_on, revised, wished
 from emsync.video.film import same_length
 
@@ -39,6 +40,8 @@ def plan_of(analysis: Analysis, options: Options = Options()) -> Plan:
     """
     if options.plan is None:
         plan = outlined(analysis, options)
+        if options.theme is not None:
+            plan = with_theme(plan, read_theme(options.theme))
     else:
         given = given_plan(options.plan, analysis.duration)
         plan = revised(given.lasting(analysis.duration), analysis, options)

@@ -77,10 +77,12 @@ class Events(Tokenizer):
     def followers(self, sheets: Sequence[LeadSheet]) -> Mapping[str, LogitsProcessor]:
         from emsync_tokenizers.harmony import Harmony
         from emsync_tokenizers.players import Players
+        from emsync_tokenizers.themes import Themes
 
         return {
             "harmony": Harmony(sheets, self.bar_steps),
             "instruments": Players(sheets, self.bar_steps),
+            "theme": Themes(sheets, self.bar_steps),
         }
 
     def at_tempo(self, tempo: float) -> "Events":
