@@ -33,7 +33,7 @@ ALL = (DRUMS, BASS, GUITAR, PIANO, STRINGS)
 def sheet(names: str, *passages: Passage) -> LeadSheet:
     """A chord a bar; one passage of bass and piano where none are given."""
     chords = np.array([parse_chord(name) for name in names.split()], np.intp)
-    harmony = Harmony(np.arange(len(chords)) * BAR, chords)
+    harmony = Harmony(np.arange(len(chords), dtype=np.float64) * BAR, chords)
     return LeadSheet(harmony, passages or (Passage(0.0, END, (BASS, PIANO)),))
 
 
