@@ -151,7 +151,8 @@ def transformers_seconds(model: EventTransformer) -> float:
 
 def bytes_read(decoder: QuantizedDecoder) -> tuple[int, int]:
     """Return the bytes that the next step reads: for all pieces once, and for the pieces' past."""
-    network, cache, share = decoder.network, decoder.cache, int(decoder.lengths.max()) / decoder.model.longest
+    network, cache = decoder.network, decoder.cache
+    share = float(decoder.lengths[0]) / decoder.model.longest
     matrices = (network.qkv, network.out, network.mlp_in, network.mlp_out, network.head)
     weights = sum(part.nbytes for matrix in matrices for part in matrix)
     distance = share * (network.distance.rows.nbytes + network.distance.scales.nbytes)
