@@ -14,10 +14,9 @@ from emsync.emotion.arc import State
 from emsync.evaluation import following, planned, tables
 from emsync.fit.ending import Ending
 from emsync.fit.hits import fit
-from emsync.metrics.harmony import movement
 from emsync.metrics.lead_sheet import chords_followed, planned_share, players
 from emsync.model.composer import Composer
-from emsync.music.chords import QUALITIES, Harmony, heard, parse_chord
+from emsync.music.chords import QUALITIES, Harmony, parse_chord
 from emsync.music.lead_sheet import LeadSheet, Passage
 from emsync.music.piece import BASS, CLASSES, DRUMS, GUITAR, PIANO, STRINGS, Piece
 from emsync.plain import plain
@@ -133,7 +132,7 @@ def measurement(
     return planned.Measurement(
         clip, seed, arm, END, asked, piece, EDGES,
         chords_followed(asked, piece, EDGES),
-        movement(heard(piece, EDGES), EDGES, asked.tonic),
+        planned.moves(piece, EDGES, asked.tonic),
         players(asked, piece, EDGES),
         np.bincount(piece.classes, minlength=len(CLASSES)).astype(np.float64),
         2, 1, ({"seed": seed, "plan": 1.0},),
@@ -155,6 +154,7 @@ def test_figures_are_pooled_over_clips_beside_the_plans_of_other_films() -> None
     assert (found["root"]["value"], found["root"]["n"]) == (1.0, 2)
     assert found["chance"]["root"]["value"] < 0.3, "on one tonic they are still other chords"
     assert (found["rest"]["value"], found["play"]["value"], found["cuts"]["value"]) == (1, 1, 0.5)
+    assert found["moves"]["on_chord"]["value"] == 1.0 and found["moves"]["commonest"]["value"] < 0.5
     assert planned.summary(free)["root"]["value"] < 0.7
     kept = planned.notes([*held, *free])
     assert kept["planned"]["all"]["value"] == kept["rules off"]["piano"]["value"] == 1.0
