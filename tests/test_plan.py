@@ -15,6 +15,8 @@ from hypothesis import strategies as st
 
 from emsync.analysis import Analysis, Cut, State
 from emsync.errors import InputError, UsageError
+from emsync.fit.ending import Ending
+from emsync.fit.spotting import spotting_of
 from emsync.music.chords import QUALITIES
 from emsync.music.piece import CLASSES
 from emsync.music.tonality import TONICS
@@ -229,3 +231,12 @@ def test_a_plan_of_two_hours_with_a_thousand_cuts_takes_seconds() -> None:
     again = plan_of(film, Options(plan=plan))
     assert time.process_time() - began < 30
     assert repr(again) == repr(plan), "what was planned is not planned otherwise when it is read"
+
+
+@pytest.mark.parametrize(("cut", "duration"), [(8.08, 13.0), (4.64, 7.6)])
+def test_the_tempo_suits_the_cuts_and_the_last_chord(cut: float, duration: float) -> None:
+    film = Analysis(duration, "25", (Cut(cut, strength=0.4),), valence=-0.2, arousal=-0.3)
+    plan = plan_of(film)
+    asked = plan.asked(film)
+    brief = Ending.of(plan.ending, asked).requested_in(asked)
+    assert cut in spotting_of(brief, "beat", 0.06).hits

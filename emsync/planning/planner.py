@@ -66,7 +66,9 @@ def given_plan(plan: Plan | PathLike, duration: float) -> Plan:
 
 def outlined(analysis: Analysis, options: Options = Options()) -> Plan:
     """Return the plan of what the film itself asks: tempo, hits, and sections without chords."""
-    tempo = tempo_with_cuts(analysis, options.sync, options.max_tempo_change)
+    ending = Ending.of(options.ending or "cadence", analysis)
+    met = ending.requested_in(analysis)  # all that the music will meet: a tempo that suits it
+    tempo = tempo_with_cuts(met, options.sync, options.max_tempo_change)
     phrase = PHRASE * BEATS * 60 / tempo
     states = [part for state in analysis.arc for part in divided(state, analysis, phrase)]
     letters = themes(states)
