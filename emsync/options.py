@@ -93,6 +93,10 @@ class Options:
     ending: EndingKind | None = None  # None is the plan's; of one that is made, a cadence
     start_timecode: str = ""  # of the first frame, such as "01:00:00:00"; "" takes the film's own
 
+    # A score whose music stays but for a span
+    keep: PathLike | None = None  # a MIDI file with a tempo map; its bars and tempi hold
+    redo: "str | tuple[float, float | None] | None" = None  # "12.5-20" seconds; "30-" to the end
+
     # How it is drawn
     seed: int = 0
     candidates: int = 2  # pieces drawn side by side, of which the best is kept
@@ -112,6 +116,17 @@ class Options:
             raise UsageError(f"the seed is {shown(self.seed)}; choose from 0 to {MOST_SEED}")
         if self.rhythm and self.analysis is not None:
             raise UsageError("rhythm is seen in the video itself; leave out rhythm or the analysis")
+        if (self.keep is None) != (self.redo is None):
+            raise UsageError(
+                "keep and redo go together: a score, and the span of it to compose anew, such as "
+                "--keep score.mid --redo 12.5-20"
+            )
+        if self.redo is not None:
+            from emsync.span import read_span
+
+            read_span(self.redo)
+            if self.tempo is not None:
+                raise UsageError("the kept score's tempo holds; leave out the tempo, or keep")
         if self.tempo is not None:
             check_tempo(self.tempo)
         check_tempo_change(self.max_tempo_change)
@@ -166,7 +181,7 @@ class Options:
         for name in ("emotion", "ask"):
             if values[name] is not None:
                 values[name] = dict(values[name])
-        for name in ("analysis", "plan", "theme", "emotion_file"):
+        for name in ("analysis", "plan", "theme", "emotion_file", "keep"):
             if values[name] is not None:
                 is_path = isinstance(values[name], str | os.PathLike)
                 values[name] = os.fspath(values[name]) if is_path else "given"

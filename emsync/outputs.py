@@ -95,6 +95,7 @@ def _read(options: Options | None) -> dict[str, Path]:
         "the analysis": options.analysis,
         "the plan": options.plan,
         "the theme": options.theme,
+        "the kept score": options.keep,
         "the list of cuts": None if options.cuts in ("auto", "none") else options.cuts,
         "the emotion file": options.emotion_file,
     }
@@ -196,6 +197,8 @@ def _played(score: Score, duration: float, soundfont: Path | None) -> Sound:
 
 
 def _midi(composition: Composition, candidate: Candidate) -> bytes:
+    if candidate.midi is not None:
+        return candidate.midi
     return midi_bytes(
         candidate.fitted, composition.labels_of(candidate), composition.dynamics(candidate)
     )

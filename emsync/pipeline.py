@@ -5,6 +5,7 @@ from dataclasses import replace
 from fractions import Fraction
 
 from emsync.analysis import Analysis
+from emsync.arrays import Float64s
 from emsync.brief import brief_of, check_files, first_timecode, look
 from emsync.composition import Composition
 from emsync.errors import UsageError
@@ -22,7 +23,8 @@ from emsync.planning.plan import Plan
 from emsync.planning.planner import plan_of
 from emsync.planning.theme import LETTER, in_plan, read_theme
 from emsync.progress import Progress, Stopwatch, silent
-from emsync.ranking import judge, rank
+from emsync.ranking import Candidate, judge, rank
+from emsync.redo import Redo, check_redo, redone
 from emsync.tokens import check_rules
 from emsync.video.film import Film, open_film
 from emsync.video.impact import Impact
@@ -50,6 +52,7 @@ def generate(
     with clock("analyze"):  # first, since the checkpoint takes a while
         film = video if isinstance(video, Film) else open_film(video)
         check_files(film, options)
+        check_redo(options, film.duration)
     with clock("load"):
         composer, name = _composer(checkpoint)
         composer = composer.to(device)
@@ -61,36 +64,64 @@ def generate(
         film = footage.film if footage else film  # no longer than what could be decoded
         analysis = brief_of(footage, options)  # what is asked of the music, as editable JSON
         visible = impact.signal(analysis.duration) if impact else None
-        plan = plan_of(analysis, options)  # what the music will do, as editable JSON
+        redo = Redo.of(options, analysis.duration, composer.tempo)  # None: compose all of it
+        plan = (  # what the music will do, as editable JSON
+            plan_of(analysis, options) if redo is None else redo.plan(analysis, options)
+        )
         asked = plan.asked(analysis)
         theme = None if options.theme is None else in_plan(read_theme(options.theme), plan)
         labels = ScoreLabels.of(asked, first_timecode(film, analysis, options), plan)
     with clock("compose"):
         ending = Ending.of(plan.ending, asked)  # decided once: the last chord, the fade
-        brief = ending.requested_in(asked)
+        last = redo is None or redo.closes
+        brief = ending.requested_in(asked) if last else asked
         seeds = [options.seed + k * STRIDE for k in range(options.candidates)]
         progress("Composing", 0.0)  # the first run compiles for a while
-        samples = draw(
-            composer, [brief] * len(seeds), seeds, options.max_tempo_change, sampling,
-            _stage(progress, "Composing"), sync=options.sync, plan=plan, last_chord=ending.chord,
-            theme=theme,
-        )  # fmt: skip
-        rate, bend = Fraction(brief.fps) or None, options.max_tempo_change
-        candidates = []
-        for sample, seed in zip(samples, seeds, strict=True):
-            fitted = fit(
-                sample.piece, brief.cuts, brief.duration, options.sync, bend, rate, sample.beat
+        tell = _stage(progress, "Composing")
+        if redo is None:
+            candidates = _composed(
+                composer, brief, plan, ending, seeds, sampling, options, theme, visible, tell
             )
-            sheet = sample.sheet and sample.sheet.retimed(fitted.time_map.apply)
-            harmony = None if sheet is None else sheet.harmony
-            ended, played = ending.apply(fitted, harmony, plan.sections[-1].classes)
-            candidates.append(judge(ended, played, brief, seed, sample.ids, visible, sheet))
+        else:
+            candidates = redone(
+                composer, redo, brief, plan, ending, seeds, sampling, options, theme, visible, tell
+            )
         best, *others = rank(candidates)
     strip = footage.strip if footage else ()
     return Composition(
         best, tuple(others), asked, plan, labels, options, film, strip, name, sampling,
         dict(clock.seconds),
     )  # fmt: skip
+
+
+def _composed(
+    composer: Composer,
+    brief: Analysis,
+    plan: Plan,
+    ending: Ending,
+    seeds: Sequence[int],
+    sampling: Sampling,
+    options: Options,
+    theme: Piece | None,
+    visible: Float64s | None,
+    progress: Callable[[float], None],
+) -> list[Candidate]:
+    """Return a candidate for each seed: drawn, bent onto the cuts, ended and judged."""
+    rate, bend = Fraction(brief.fps) or None, options.max_tempo_change
+    samples = draw(
+        composer, [brief] * len(seeds), seeds, bend, sampling, progress,
+        sync=options.sync, plan=plan, last_chord=ending.chord, theme=theme,
+    )  # fmt: skip
+    candidates = []
+    for sample, seed in zip(samples, seeds, strict=True):
+        fitted = fit(
+            sample.piece, brief.cuts, brief.duration, options.sync, bend, rate, sample.beat
+        )
+        sheet = sample.sheet and sample.sheet.retimed(fitted.time_map.apply)
+        harmony = None if sheet is None else sheet.harmony
+        ended, played = ending.apply(fitted, harmony, plan.sections[-1].classes)
+        candidates.append(judge(ended, played, brief, seed, sample.ids, visible, sheet))
+    return candidates
 
 
 def analyze(

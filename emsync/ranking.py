@@ -15,6 +15,10 @@
 Density and mood are judged scene by scene, the plan's sections where there is one, and weighed by
 the length of each.
 
+Where a span of a kept score is composed anew, one part weighs as much as all these together:
+
+- seam: the mean probability (geometric) that the model gives to the tokens of the bar after it.
+
 Where rhythm is requested, it counts for a fifth and all the others for four:
 
 - rhythm: CM of the piece, as it sounds, and the pictures, of power 1 and without delay.
@@ -52,6 +56,7 @@ WEIGHTS = {
     "hits": 0.26, "ending": 0.07, "density": 0.11, "mood": 0.11, "likeness": 0.19, "plan": 0.26,
 }  # fmt: skip
 RHYTHM = {"rhythm": 0.25}  # weighs with the others, where it is requested
+SEAM = {"seam": 1.0}  # and this, where a span is composed anew
 WORTH = {"chord": 1.0, "downbeat": 0.85, "beat": 0.6}
 CALM, BUSY = 0.5, 10.0  # notes a second of each instrument at arousal -1 and 1
 
@@ -66,6 +71,7 @@ class Candidate:
     ids: Ids  # (T,) tokens it was drawn as
     parts: dict[str, float]  # from 0 to 1, by the names of WEIGHTS, and of RHYTHM if requested
     sheet: LeadSheet | None = None  # the chords and players asked for, in the film's time
+    midi: bytes | None = None  # the file, where it is a kept one with a span composed anew
 
     @property
     def harmony(self) -> Harmony | None:
@@ -79,7 +85,7 @@ class Candidate:
     @property
     def score(self) -> float:
         """The weighted mean of the parts, from 0 to 1."""
-        weights = {name: {**WEIGHTS, **RHYTHM}[name] for name in self.parts}
+        weights = {name: {**WEIGHTS, **RHYTHM, **SEAM}[name] for name in self.parts}
         total = sum(weights[name] * value for name, value in self.parts.items())
         return round(total / sum(weights.values()), 4)
 

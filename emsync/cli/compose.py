@@ -102,6 +102,19 @@ def generate(
     theme: wishes.Theme = None,
     plan: wishes.PlanFile = None,
     ask: wishes.Ask = None,
+    keep: Annotated[
+        Path | None,
+        typer.Option(
+            help="a score that stays but for --redo: any .mid", rich_help_panel=wishes.MUSIC
+        ),
+    ] = None,
+    redo: Annotated[
+        str | None,
+        typer.Option(
+            help="of --keep, compose these seconds anew: 12.5-20, or 30-",
+            rich_help_panel=wishes.MUSIC,
+        ),
+    ] = None,
     sync: wishes.LeastHit = DEFAULTS.sync,
     ending: wishes.EndingWish = DEFAULTS.ending,
     start_timecode: wishes.StartTimecode = DEFAULTS.start_timecode,
@@ -187,7 +200,7 @@ def generate(
         sync=sync, max_tempo_change=max_tempo_change, ending=ending, start_timecode=start_timecode,
         seed=seed, candidates=candidates, rhythm=rhythm, temperature=temperature, top_p=top_p,
         top_k=top_k, guidance=guidance, plan=plan, theme=theme, mode=mode, chords=chords,
-        instruments=instruments,
+        instruments=instruments, keep=keep, redo=redo,
         rules_off=tuple(filter(None, rules_off.split(","))) or None,
     )  # fmt: skip
     out, video_out, audio_out = standard_output(

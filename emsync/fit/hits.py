@@ -89,6 +89,23 @@ def fit(
     return Fitted(fitted, duration, time_map, tempo_map, reports, sync, bars.regular, bars.note)
 
 
+def measured(
+    piece: Piece,
+    tempo_map: TempoMap,
+    cuts: Sequence[Cut],
+    duration: float,
+    sync: Sync = "beat",
+    rate: Fraction | None = None,
+) -> Fitted:
+    """Return ``piece``, which stands on the video already, with what it has at each of ``cuts``."""
+    bars = Bars(tempo_map.starts / 1e6, tempo_map.lines, regular=True)
+    events = find_events(piece, bars, sync)
+    whole = TimeMap(np.array([0.0, duration]), np.array([0.0, duration]))
+    frame = float(1 / rate) if rate else 0.04
+    reports = tuple(_report(cut, events, None, whole, tempo_map, sync, frame) for cut in cuts)
+    return Fitted(piece.until(duration), duration, whole, tempo_map, reports, sync, True, "")
+
+
 def find_events(piece: Piece, bars: Bars, sync: Sync = "beat") -> Events:
     """Return the events that may hit a cut at level ``sync``; "off" sees all of them.
 

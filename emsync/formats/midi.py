@@ -72,9 +72,7 @@ def to_midi(
     latest = max((tick for track in tracks.values() for tick, _, _ in track), default=0)
     if tracks and latest < tempi[-1][0]:
         # without an event after it, some programs drop the last tempo
-        held = mido.Message(
-            "control_change", channel=CHANNELS[min(tracks)], control=EXPRESSION, value=FULL
-        )
+        held = expression(CHANNELS[min(tracks)], FULL)
         tracks[min(tracks)].append((tempi[-1][0], CONTROL, held))
 
     file = mido.MidiFile(type=1, ticks_per_beat=TICKS)
@@ -86,7 +84,7 @@ def to_midi(
     ]
     file.tracks.append(_track(conductor, end))
     for c, track in tracks.items():
-        file.tracks.append(_track([*_setup(c), *track], end))
+        file.tracks.append(_track([*setup(c), *track], end))
     return file
 
 
@@ -164,8 +162,7 @@ def _words(fitted: Fitted, labels: ScoreLabels, end: int) -> Iterator[Event]:
     for symbol in labels.chords:
         tick = _on_line(at(symbol.time))
         if tick < end:
-            yield tick, FIRST, _meta("sequencer_specific", data=chord_data(symbol.text))
-            yield tick, FIRST, _meta("text", text=symbol.text)
+            yield from ((tick, FIRST, message) for message in chord_symbol(symbol.text))
     yield 0, FIRST, _meta("text", text="SCENE 01")
     numbers = itertools.count(1)  # of the kept cuts, as all files of a score have them
     for report in fitted.cuts:
@@ -174,8 +171,13 @@ def _words(fitted: Fitted, labels: ScoreLabels, end: int) -> Iterator[Event]:
         yield at(report.cut.time), FIRST, _meta("marker", text=name)
     frame_ms = 1e3 * (0.04 if labels.rate is None else float(1 / labels.rate))
     for number, report in enumerate(fitted.kept, 2):
-        words = f"SCENE {number:02d} {_answer(report, frame_ms)}"
+        words = f"SCENE {number:02d} {answer(report, frame_ms)}"
         yield at(report.cut.time), FIRST, _meta("text", text=words)
+
+
+def chord_symbol(name: str) -> tuple[Message, Message]:
+    """Return a chord for programs that show chords, and its name for all others."""
+    return _meta("sequencer_specific", data=chord_data(name)), _meta("text", text=name)
 
 
 def _on_line(tick: int) -> int:
@@ -184,15 +186,15 @@ def _on_line(tick: int) -> int:
     return line if abs(line - tick) <= NEAR_LINE else tick
 
 
-def _answer(report: CutReport, frame_ms: float) -> str:
+def answer(report: CutReport, frame_ms: float) -> str:
     """Return in words what begins on the frame of a cut."""
     hit = report.hit
     return f"on a {hit.kind}" if hit and abs(hit.error_ms) <= frame_ms else "(missed)"
 
 
-def _setup(c: int) -> list[Event]:
-    """Return what stands at the beginning of the track of class ``c``."""
-    channel = CHANNELS[c]
+def setup(c: int, channel: int | None = None) -> list[Event]:
+    """Return what stands at the beginning of the track of class ``c``, on its own channel."""
+    channel = CHANNELS[c] if channel is None else channel
     controls = ((VOLUME, LOUDNESS), (PAN, PANS[c]))
     return [
         (0, FIRST, _meta("track_name", name=CLASSES[c].capitalize())),
@@ -230,20 +232,27 @@ def _notes(fitted: Fitted, c: int, dynamics: Dynamics, end: int) -> list[Event]:
 
 def _fade(fitted: Fitted, channel: int, fade: float, end: int) -> list[Event]:
     """Return a ramp of controller 11 over the last ``fade`` seconds."""
+    steps = ramp(fitted.duration, fade)
+    ticks = fitted.tempo_map.ticks(np.array([time for time, _ in steps]))
+    return [
+        (min(tick, end), CONTROL, expression(channel, value))
+        for tick, (_, value) in zip(ticks.tolist(), steps, strict=True)
+    ]
+
+
+def ramp(duration: float, fade: float) -> list[tuple[float, int]]:
+    """Return the seconds and the values of controller 11 over the last ``fade`` seconds."""
     if fade <= 0:
         return []
-    length = min(fade, fitted.duration)
     steps = np.linspace(0, 1, 65)
-    ticks = np.minimum(fitted.tempo_map.ticks(fitted.duration - length * (1 - steps)), end)
+    times = duration - min(fade, duration) * (1 - steps)
     values = np.round(FULL * (1 - steps)).astype(int)
-    return [
-        (
-            int(tick),
-            CONTROL,
-            mido.Message("control_change", channel=channel, control=EXPRESSION, value=int(value)),
-        )
-        for tick, value in zip(ticks, values, strict=True)
-    ]
+    return list(zip(times.tolist(), values.tolist(), strict=True))
+
+
+def expression(channel: int, value: int) -> Message:
+    """Return controller 11."""
+    return mido.Message("control_change", channel=channel, control=EXPRESSION, value=value)
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 import io
 import re
 from collections import defaultdict, deque
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -31,6 +31,9 @@ class RawNote:
     pitch: int
     start: int  # ticks
     stop: int | None  # ticks; None if no note-off ends it
+    on: int  # the place of its note-on in the track
+    off: int | None  # and of its note-off
+    velocity: int
 
 
 @dataclass(frozen=True)
@@ -121,44 +124,41 @@ class RawMidi:
 def read_raw(path: Path) -> RawMidi:
     """Read the MIDI file at ``path``; InputError when it is none."""
     repaired = load(path).repaired
-    file = mido.MidiFile(file=io.BytesIO(repaired.content))
+    return raw_of(repaired.content, tuple(repaired.remarks), tuple(repaired.unended))
+
+
+def raw_of(content: bytes, repairs: tuple[str, ...] = (), unended: tuple[int, ...] = ()) -> RawMidi:
+    """Return the events of a file's sound bytes, of which ``repairs`` and ``unended`` are told."""
+    file = mido.MidiFile(file=io.BytesIO(content))
     tracks = []
     for messages in file.tracks:
         ticks = np.cumsum([0, *(message.time for message in messages)])[1:].tolist()
         tracks.append(list(zip(ticks, messages, strict=True)))
     notes, strays = _match(tracks)
-    return RawMidi(
-        format=file.type,
-        resolution=file.ticks_per_beat,
-        tracks=tracks,
-        notes=notes,
-        strays=strays,
-        repairs=tuple(repaired.remarks),
-        unended=tuple(repaired.unended),
-    )
+    return RawMidi(file.type, file.ticks_per_beat, tracks, notes, strays, repairs, unended)
 
 
 def _match(tracks: list[list[tuple[int, Any]]]) -> tuple[list[RawNote], int]:
     """Return the notes, first begun first ended, and the number of stray note-offs."""
     programs = dict.fromkeys(range(16), 0)
-    open_notes: dict[tuple[int, int, int], deque[tuple[int, int]]] = defaultdict(deque)
+    open_notes: dict[tuple[int, int, int], deque[RawNote]] = defaultdict(deque)
     notes, strays = [], 0
     merged = sorted(
-        ((tick, t, message) for t, track in enumerate(tracks) for tick, message in track),
+        ((tick, t, i, m) for t, track in enumerate(tracks) for i, (tick, m) in enumerate(track)),
         key=lambda event: event[0],
     )
-    for tick, t, message in merged:
+    for tick, t, i, message in merged:
         if message.type == "program_change":
             programs[message.channel] = message.program
         elif message.type in ("note_on", "note_off"):
-            place = (t, message.channel, message.note)
+            channel, pitch = message.channel, message.note
+            begun = open_notes[t, channel, pitch]
             if message.type == "note_on" and message.velocity:
-                open_notes[place].append((tick, programs[message.channel]))
-            elif open_notes[place]:
-                start, program = open_notes[place].popleft()
-                notes.append(RawNote(t, message.channel, program, message.note, start, tick))
+                values = (programs[channel], pitch, tick, None, i, None, message.velocity)
+                begun.append(RawNote(t, channel, *values))
+            elif begun:
+                notes.append(replace(begun.popleft(), stop=tick, off=i))
             else:
                 strays += 1
-    for (t, channel, pitch), begun in open_notes.items():
-        notes += [RawNote(t, channel, program, pitch, start, None) for start, program in begun]
+    notes += [note for begun in open_notes.values() for note in begun]
     return sorted(notes, key=lambda note: (note.start, note.track, note.pitch)), strays

@@ -30,6 +30,7 @@ class Repaired:
     content: bytes = b""
     remarks: dict[str, None] = field(default_factory=dict)  # as an ordered set
     unended: list[int] = field(default_factory=list)  # tracks without an end-of-track
+    frames: bool = False  # whether time is in frames of SMPTE, and no beats are known
     endless: int = 0  # notes that nothing ends, which native code leaves out
     ticks: int = 0  # of the last event
     events: int = 0
@@ -106,6 +107,7 @@ def _resolution(division: int, done: Repaired) -> tuple[int, bytes]:
     frames, ticks = 256 - (division >> 8), division & 255
     if frames not in FRAMES or not ticks:
         raise ValueError(f"it counts {ticks} ticks in each of {frames} frames a second")
+    done.frames = True
     done.remark(f"{frames} frames a second instead of beats, which are taken to be seconds")
     # 29 means 30 frames in 1.001 s
     micro = 1_001_000 if frames == 29 else 1_000_000

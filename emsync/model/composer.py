@@ -83,17 +83,19 @@ class Composer:
         sampling: Sampling | None = None,
         progress: Callable[[float], None] | None = None,
         sheets: Sequence[LeadSheet] | None = None,
+        begins: Sequence[Ids] | None = None,
     ) -> list[Sample]:
         """Draw a piece for each of ``targets``, with its duration in seconds and its seed.
 
-        ``sheets`` are the chords and players of each, in its own seconds, that it is held to.
+        ``sheets`` are the chords and players of each, in its own seconds, that it is held to;
+        ``begins`` the tokens that each begins with, its header and what is there already.
         ``progress`` is called with the seconds of the piece that is furthest behind.
         """
         from emsync.model.sampling import sample  # needs Numba, which training can do without
 
         rows = sample(
             self.model, self.tokenizer, targets, durations, seeds, sampling or self.sampling,
-            progress, sheets,
+            progress, sheets, begins,
         )  # fmt: skip
         return [Sample(self.tokenizer.decode(ids), ids) for ids in rows]
 

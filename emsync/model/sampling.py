@@ -19,6 +19,8 @@ from emsync.music.piece import CLASSES
 from emsync.options import Sampling
 from emsync.tokens import Ids, LogitsProcessor, Timeline, Tokenizer, check_rules
 
+FREE = -1  # in the place of a token that is to be drawn
+
 
 def sample(
     model: EventTransformer,
@@ -29,13 +31,16 @@ def sample(
     sampling: Sampling = Sampling(),
     progress: Callable[[float], None] | None = None,
     sheets: Sequence[LeadSheet] | None = None,
+    begins: Sequence[Ids] | None = None,
 ) -> list[Ids]:
     """Return B pieces of (T,) tokens, conditioned on ``targets[b]``, of ``durations[b]`` seconds.
 
     ``sheets`` are the chords and players that each piece is held to, in its seconds; they tell how
-    many instruments there will be. The same seeds on the same kind of machine give the same pieces.
-    ``progress`` is called with the seconds of the piece that is furthest behind. Raises EmsyncError
-    when a piece needs more than ``sampling.tokens_per_second``, as music that stands still does.
+    many instruments there will be. ``begins`` are tokens that each piece begins with, its header
+    and music that is there already; they count in its seconds. The same seeds on the same kind of
+    machine give the same pieces. ``progress`` is called with the seconds of the piece that is
+    furthest behind. Raises EmsyncError when a piece needs more than
+    ``sampling.tokens_per_second``, as music that stands still does.
     """
     batch, copies = len(targets), 1
     if sampling.guidance != 1.0:  # the same pieces are decoded once more, unconditionally
@@ -43,21 +48,24 @@ def sample(
     conditions = _Conditions(model, targets)
     chooser = _Chooser(_filters(tokenizer, sampling, sheets), tokenizer, sampling, seeds)
     decoder = SlidingWindowDecoder(model, conditions.first_prefix(), batch * copies)
-    headers = np.stack(
-        [tokenizer.header(count) for count in _class_counts(sheets, batch)]
+    forced = _padded(
+        begins or [tokenizer.header(n) for n in _class_counts(sheets, batch)]
     )  # (B, H)
     own = [range(b, batch * copies, batch) for b in range(batch)]  # a piece, and unconditionally
     primers = Primers(model, tokenizer, sheets or (), decoder, own)
+    headed = len(tokenizer.header(1))
     seconds, mark = tokenizer.durations, -1 if tokenizer.mark is None else tokenizer.mark
     limit = int(max(durations) * sampling.tokens_per_second) + 256  # tokens; a start may be slow
-    drawn = np.zeros((batch, limit + headers.shape[1]), np.int64)
+    drawn = np.zeros((batch, limit + forced.shape[1]), np.int64)
     times, lengths = np.zeros(batch), np.zeros(batch, np.int64)  # lengths: of what is finished
     logits = np.zeros((batch, tokenizer.vocab_size), np.float32)
-    for t in range(limit + headers.shape[1]):
+    for t in range(drawn.shape[1]):
         if mark >= 0:
             logits[conditions.wait(times.tolist()), mark] = -np.inf
-        drawn[:, t] = headers[:, t] if t < headers.shape[1] else chooser.next(drawn[:, :t], logits)
-        ids = drawn[:, t]
+        ids = forced[:, t] if t < forced.shape[1] else np.full(batch, FREE)
+        if (ids == FREE).any():
+            ids = np.where(ids == FREE, chooser.next(drawn[:, :t], logits), ids)
+        drawn[:, t] = ids
         times += seconds[ids]
         for b in np.flatnonzero((times >= np.asarray(durations)) & (lengths == 0)).tolist():
             lengths[b] = t + 1
@@ -70,7 +78,7 @@ def sample(
         for piece, prefix in conditions.new_prefixes(now):
             decoder.update_prefix(piece, prefix)
         rows = conditions.rows(now, np.tile(ids == mark, copies).tolist())
-        if t >= headers.shape[1] - 1:
+        if t >= headed - 1:
             primers.read(ids, times)
         logits = decoder.step(np.tile(ids, copies), rows)
         if copies == 2:
@@ -81,6 +89,14 @@ def sample(
         f"the music stands still: {limit} tokens reach only {min(times):.1f} s of "
         f"{max(durations):.1f} s; try another seed or a lower temperature"
     )
+
+
+def _padded(rows: Sequence[Ids]) -> Ids:
+    """Return (B, H) tokens that are given, FREE after the last one of each row."""
+    padded = np.full((len(rows), max(map(len, rows))), FREE)
+    for row, ids in zip(padded, rows, strict=True):
+        row[: len(ids)] = ids
+    return padded
 
 
 def _class_counts(sheets: Sequence[LeadSheet] | None, batch: int) -> list[int]:

@@ -6,11 +6,11 @@ four beats, those left out later included. Shapes: S sections, B bars of one sec
 
 import itertools
 from collections.abc import Sequence
+from typing import Protocol
 
 import numpy as np
 
 from emsync.arrays import Float64s, Seconds
-from emsync.fit.spotting import Spotting
 from emsync.music.chords import MAJOR, MINOR, Harmony, chord
 from emsync.music.lead_sheet import LeadSheet, Passage
 from emsync.music.piece import BEATS
@@ -21,7 +21,18 @@ from emsync.planning.plan import Plan
 ON_BEAT = 0.05  # beats by which a section that was brought onto a beat may miss it: rounding
 
 
-def section_bars(plan: Plan, spotting: Spotting, last_chord: float | None) -> list[Float64s]:
+class Placing(Protocol):
+    """Where in the composed music a moment of the film is: a spotting, or a kept score's bars."""
+
+    @property
+    def tempo(self) -> float:
+        """Beats a minute of the composed music."""
+
+    def composed(self, times: Seconds) -> Seconds:
+        """Return when in the composed music (T,) ``times`` of the film are."""
+
+
+def section_bars(plan: Plan, spotting: Placing, last_chord: float | None) -> list[Float64s]:
     """Return for each section the (B + 1,) edges of its bars, in seconds of the composed music.
 
     A section begins on the beat that its cut was brought onto, else on the nearest bar line. What
@@ -66,7 +77,7 @@ def _bars(start: float, end: float, bar: float) -> Float64s:
     return np.concatenate([[start], inside, [end]] if end > start else [[start]])
 
 
-def lead_sheet(plan: Plan, spotting: Spotting, last_chord: float | None = None) -> LeadSheet:
+def lead_sheet(plan: Plan, spotting: Placing, last_chord: float | None = None) -> LeadSheet:
     """Return the chords and players of a plan whose sections all have chords, a tonic and a mode.
 
     Of a chart that is longer than its section, the first bars are played. The last chord is the

@@ -18,7 +18,7 @@ from emsync.music.tonality import TONICS, has_flats, pitch_class
 from emsync.options import Mode, Options, PathLike
 from emsync.planning.chart import Chart, chart_text, moved
 from emsync.planning.feeling import following
-from emsync.planning.placing import section_bars
+from emsync.planning.placing import Placing, section_bars
 from emsync.planning.plan import Plan, Section
 from emsync.planning.progressions import closed, loop
 from emsync.planning.theme import read_theme, with_theme
@@ -33,10 +33,11 @@ ALIKE = 0.2  # distance on the plane within which two sections share a theme
 IN_A_ROW = 2  # sections of one theme; another follows
 
 
-def plan_of(analysis: Analysis, options: Options = Options()) -> Plan:
+def plan_of(analysis: Analysis, options: Options = Options(), grid: Placing | None = None) -> Plan:
     """Return the plan for a film: the one that ``options`` give, else one made, then their wishes.
 
-    What it leaves open, such as the chords of a section, is drawn by the seed.
+    What it leaves open, such as the chords of a section, is drawn by the seed. ``grid`` has the
+    bars, where they are known before the music is spotted.
     """
     if options.plan is None:
         plan = outlined(analysis, options)
@@ -46,7 +47,7 @@ def plan_of(analysis: Analysis, options: Options = Options()) -> Plan:
         given = given_plan(options.plan, analysis.duration)
         plan = revised(given.lasting(analysis.duration), analysis, options)
     plan = wished(plan, options)
-    bars = bar_counts(plan, analysis, options)
+    bars = bar_counts(plan, analysis, options, grid)
     return in_bars(filled(plan, bars.planned, options.seed), bars.most, options)
 
 
@@ -121,11 +122,18 @@ class Bars(NamedTuple):
     most: list[int]  # that a chart may have: also those over which the last chord rings
 
 
-def bar_counts(plan: Plan, analysis: Analysis, options: Options = Options()) -> Bars:
+def bar_counts(
+    plan: Plan,
+    analysis: Analysis,
+    options: Options = Options(),
+    grid: Placing | None = None,
+) -> Bars:
     """Return the bars of each section of a plan for a film."""
     asked = plan.asked(analysis)
     ending = Ending.of(plan.ending, asked)
-    spotting = spotting_of(ending.requested_in(asked), options.sync, options.max_tempo_change)
+    spotting = grid or spotting_of(
+        ending.requested_in(asked), options.sync, options.max_tempo_change
+    )
     planned, even = (
         [max(1, len(edges) - 1) for edges in section_bars(plan, spotting, last)]
         for last in (ending.chord, None)

@@ -26,7 +26,7 @@ from emsync.formats.labels import ScoreLabels
 from emsync.formats.markers import write_markers
 from emsync.formats.musicxml import write_musicxml
 from emsync.limits import quoted, read_json, shown
-from emsync.music.piece import CLASSES, Score
+from emsync.music.piece import CLASSES, STRINGS, Score, program_class
 from emsync.report.page import write_html
 from emsync.report.picture import write_png
 from emsync.sound import audio
@@ -55,18 +55,19 @@ class Stems:
 
 
 def play_stems(score: Score, duration: float, soundfont: Path | None = None) -> Stems:
-    """Play each track of a score alone, for exactly ``duration`` seconds.
+    """Play the tracks of each class of instruments alone, for exactly ``duration`` seconds.
 
     One gain brings the peak of the mix to -3 dB; it is less where a stem would clip otherwise.
     """
     length = round(duration * audio.OUTPUT_RATE)
     parts: dict[str, Kept] = {}
-    for track in score.tracks:
-        if track.notes:
+    for c, name in enumerate(CLASSES):
+        mine = [t for t in score.tracks if t.notes and _class(t) == c]
+        if mine:
             alone = score.copy()
-            alone.tracks = type(score.tracks)([track])
+            alone.tracks = type(score.tracks)(mine)
             sound = Made(audio.OUTPUT_RATE, length, played(alone, soundfont).make)
-            parts[track.name.lower()] = Kept(sound)
+            parts[name] = Kept(sound)
     total = summed(list(parts.values()), audio.OUTPUT_RATE, length)
     loudest = peak(total)
     if loudest < audio.SILENCE:
@@ -74,6 +75,12 @@ def play_stems(score: Score, duration: float, soundfont: Path | None = None) -> 
     gain = min(audio.PEAK / loudest, 1 / max(part.peak for part in parts.values()))
     quiet = {name: audio.amplified(part, gain) for name, part in parts.items()}
     return Stems(quiet, audio.amplified(total, gain))
+
+
+def _class(track: Any) -> int:
+    """Return the class of a track; what no class holds, such as effects, goes with the strings."""
+    found = program_class(track.program, track.is_drum)
+    return STRINGS if found is None else found
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,331 @@
+"""A score that is kept, and its notes of one span replaced: an edit of the file's own events.
+
+Nothing outside the span is written anew: each event of the file stays as it is, ours or anyone's.
+Ticks are the file's own. Spans are from the first tick to before the last.
+"""
+
+import io
+import itertools
+import math
+import re
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import mido
+import numpy as np
+
+from emsync.errors import InputError
+from emsync.formats.chord_events import is_chord
+from emsync.formats.general_midi import CHANNELS, DRUM_CHANNEL, EXPRESSION
+from emsync.formats.midi import FULL, Origin, chord_symbol, expression, setup
+from emsync.formats.midi_raw import RawMidi, RawNote, raw_of
+from emsync.formats.smf import MOST_BYTES, load
+from emsync.limits import quoted, read_bytes
+from emsync.music.piece import (
+    CLASSES,
+    HIGHEST,
+    LOWEST,
+    Piece,
+    long_chords,
+    program_class,
+)
+
+SCENE = re.compile(r"SCENE (\d+) (?:on a \w+|\(missed\))")  # what answers a cut, in a text of ours
+
+PLAYED = ("note_on", "note_off", "control_change")  # what programs hold to be music
+
+Ticks: TypeAlias = tuple[int, int]  # from, and to
+Event: TypeAlias = tuple[int, Any]  # tick, message
+Home: TypeAlias = tuple[int, int]  # track, channel
+
+
+@dataclass(frozen=True)
+class NewNote:
+    """A note that is put into a span."""
+
+    instrument: int  # of CLASSES
+    pitch: int
+    start: int  # ticks
+    stop: int
+    velocity: int
+
+
+@dataclass(frozen=True)
+class Edit:
+    """What a span holds in the place of what it held."""
+
+    span: Ticks
+    notes: Sequence[NewNote]
+    ramp: Sequence[tuple[int, int]] | None = None  # tick and value of a fade, in place of another
+    answers: Mapping[int, str] | None = None  # by tick: the words of ours on what is at a cut
+    symbols: Sequence[tuple[int, str]] | None = None  # tick and name of chords, in place of others
+    end: int = 0  # the tick at which the film ends, where the span reaches it
+
+
+@dataclass(frozen=True)
+class KeptScore:
+    """A MIDI file whose bars and tempi are known."""
+
+    raw: RawMidi
+    origin: Origin | None  # what a file of ours says about its film
+
+    @property
+    def duration(self) -> float:
+        """The seconds of its film, or those to its end where it does not say."""
+        return self.origin.duration if self.origin else float(self.raw.seconds([self.raw.end])[0])
+
+    @classmethod
+    def read(cls, path: Path) -> "KeptScore":
+        """Read the MIDI file at ``path``; InputError where it is none, or its beats are unknown."""
+        repaired, name = load(path).repaired, quoted(path)
+        if repaired.frames:
+            raise InputError(
+                f"{name} counts frames instead of beats, so its bars are unknown; export it "
+                "with a tempo map"
+            )
+        whole = not repaired.remarks and not repaired.unended
+        content = read_bytes(path, MOST_BYTES) if whole else repaired.content
+        try:
+            raw = raw_of(content, tuple(repaired.remarks), tuple(repaired.unended))
+        except (EOFError, OSError, ValueError) as error:
+            raise InputError(
+                f"{name} cannot be kept event by event: {error}; export it anew from the program "
+                "that made it"
+            ) from error
+        if raw.format == 2:
+            raise InputError(
+                f"{name} holds separate patterns (format 2), not one score; export it as format 1"
+            )
+        if not raw.tempi:
+            raise InputError(
+                f"{name} has no tempo, so where its beats are in the film is unknown; export it "
+                "with its tempo map"
+            )
+        texts = [m.text for _, _, m in raw.events("text")]
+        origins = (Origin.parse(text) for text in texts)
+        return cls(raw, next((o for o in origins if o is not None), None))
+
+
+def written(raw: RawMidi) -> bytes:
+    """Return ``raw`` as the content of a file."""
+    file = mido.MidiFile(type=raw.format, ticks_per_beat=raw.resolution)
+    for track in raw.tracks:
+        waits = np.diff([0, *(tick for tick, _ in track)]).tolist()
+        events = [m.copy(time=wait) for wait, (_, m) in zip(waits, track, strict=True)]
+        file.tracks.append(mido.MidiTrack(events))
+    data = io.BytesIO()
+    file.save(file=data)
+    return data.getvalue()
+
+
+def class_of(note: RawNote) -> int | None:
+    """Return the class of a note, of CLASSES; None of what no class holds."""
+    if not LOWEST <= note.pitch <= HIGHEST:
+        return None
+    return program_class(note.program, note.channel == DRUM_CHANNEL)
+
+
+def piece_of(raw: RawMidi, time: Callable[[Any], Any], downbeats: Sequence[float] = ()) -> Piece:
+    """Return the notes of the five classes; ``time`` turns (N,) ticks into their times.
+
+    Boundary chords are the long ones, and those that texts of ours tell of.
+    """
+    notes = [note for note in raw.notes if class_of(note) is not None and note.stop is not None]
+    classes = np.array([class_of(note) for note in notes], np.uint8)
+    starts = np.array([note.start for note in notes], np.int64)
+    stops = np.array([note.stop for note in notes], np.int64)
+    onsets = time(starts)
+    rows = np.stack([classes, [note.pitch for note in notes], onsets, time(stops)], axis=1)
+    chords = long_chords(classes, onsets, (stops - starts) / raw.resolution)
+    if len(starts) and (said := [t for t, text in scenes(raw) if text.endswith("on a chord")]):
+        nearest = [starts[np.abs(starts - tick).argmin()] for tick in said]
+        chords = np.union1d(chords, time(np.array(nearest)))
+    return Piece.of(rows[rows[:, 3] > rows[:, 2]], np.array(downbeats, np.float64), chords)
+
+
+def spliced(raw: RawMidi, edit: Edit) -> RawMidi:
+    """Return ``raw`` with the notes that begin in a span replaced.
+
+    A new note ends at the end of the span at the latest, and where its key is struck again; it is
+    left out where a note from before the span holds its key. New notes join the track of their
+    class; a track that has none left goes.
+    """
+    first, stop = edit.span
+    gone = {(n.track, at) for n in raw.notes if first <= n.start < stop
+            for at in (n.on, n.off) if at is not None}  # fmt: skip
+    kept = [note for note in raw.notes if not first <= note.start < stop]
+    news: dict[int, list[tuple[int, int, Any]]] = defaultdict(list)  # tick, rank, message
+    homes, added = _homes(raw, edit)
+    if raw.format == 0:  # all is in one track
+        homes = {c: (0, channel) for c, (_, channel) in homes.items()}
+        begin = (m for events in added for _, m in events if not m.is_meta)
+        news[0], added = [(0, 0, m) for m in begin], []
+    for home, notes in _by_home(edit.notes, homes).items():
+        news[home[0]] += _events(notes, home[1], _held(kept, home[1], first), stop)
+    if edit.ramp:
+        joined = {homes[note.instrument] for note in edit.notes}
+        playing = {(n.track, n.channel) for n in kept if n.start < first} | joined
+        for track, channel in sorted(playing):
+            news[track] += [(tick, 1, expression(channel, value)) for tick, value in edit.ramp
+                            if tick >= first]  # fmt: skip
+
+    if edit.symbols:
+        news[0] += [(tick, 1, m) for tick, name in edit.symbols for m in chord_symbol(name)]
+    named = {(tick, name) for tick, name in raw.chords() if first <= tick < stop}
+
+    def stays(track: int, at: int, event: Event) -> bool:
+        tick, m = event
+        if edit.symbols is not None and first <= tick < stop:
+            if m.type == "sequencer_specific" and is_chord(m.data):
+                return False
+            if m.type == "text" and (tick, m.text) in named:
+                return False
+        fades = m.type == "control_change" and m.control == EXPRESSION and first <= tick < stop
+        return (track, at) not in gone and not (fades and edit.ramp is not None)
+
+    tracks = []
+    silenced = {n.track for n in raw.notes} - {n.track for n in kept} - {0}
+    for number, events in enumerate([*raw.tracks, *added]):
+        plays = any(message.type == "note_on" for _, _, message in news[number])
+        if not plays and (number in silenced or number >= len(raw.tracks)):
+            continue
+        staying = [event for at, event in enumerate(events) if stays(number, at, event)]
+        if number == 0 and edit.answers:
+            staying = [_answered(event, edit) for event in staying]
+        tracks.append(_merged(staying, news[number]))
+    tracks = _ended(_with_last_tempo(raw, tracks, first), raw.end, edit.end)
+    return raw_of(written(RawMidi(raw.format, raw.resolution, tracks, [], 0, (), ())))
+
+
+def _homes(raw: RawMidi, edit: Edit) -> tuple[dict[int, Home], list[list[Event]]]:
+    """Return the track and channel of each class that is to play, and the tracks that are new.
+
+    A class plays where it has most notes: in the span, or else anywhere.
+    """
+    first, stop = edit.span
+    played: dict[int, Counter[Home]] = defaultdict(Counter)
+    for note in raw.notes:
+        if (c := program_class(note.program, note.channel == DRUM_CHANNEL)) is not None:
+            inside = first <= note.start < stop
+            played[c][note.track, note.channel] += 1_000_000 if inside else 1
+    homes = {c: counts.most_common(1)[0][0] for c, counts in sorted(played.items())}
+    used = {m.channel for track in raw.tracks for _, m in track if hasattr(m, "channel")}
+    added: list[list[Event]] = []
+    for c in sorted({note.instrument for note in edit.notes} - set(homes)):
+        channel = _free_channel(c, used)
+        used.add(channel)
+        number = len(raw.tracks) + len(added)
+        added.append([(0, message) for _, _, message in setup(c, channel)])
+        added[-1].append((raw.tracks[0][-1][0], mido.MetaMessage("end_of_track")))
+        homes[c] = (number, channel)
+    return homes, added
+
+
+def _free_channel(c: int, used: set[int]) -> int:
+    """Return the channel of a class that has none yet; its own, where that is free."""
+    if CHANNELS[c] == DRUM_CHANNEL:
+        return DRUM_CHANNEL
+    free = [n for n in (CHANNELS[c], *range(16)) if n not in used and n != DRUM_CHANNEL]
+    if not free:
+        raise InputError(
+            f"the kept score uses all channels, so {CLASSES[c]} cannot join; ask for others with "
+            "--instruments"
+        )
+    return free[0]
+
+
+def _by_home(notes: Iterable[NewNote], homes: Mapping[int, Home]) -> dict[Home, list[NewNote]]:
+    found: dict[Home, list[NewNote]] = defaultdict(list)
+    for note in notes:
+        found[homes[note.instrument]].append(note)
+    return found
+
+
+def _held(kept: Iterable[RawNote], channel: int, first: int) -> dict[int, float]:
+    """Return until which tick notes from before the span hold the pitches of a channel."""
+    held: dict[int, float] = {}
+    for note in kept:
+        if note.channel == channel and note.start < first:
+            stop = math.inf if note.stop is None else note.stop
+            held[note.pitch] = max(stop, held.get(note.pitch, 0))
+    return held
+
+
+def _events(
+    notes: Iterable[NewNote], channel: int, held: Mapping[int, float], end: int
+) -> list[tuple[int, int, Any]]:
+    """Return the note-offs (rank 0) and note-ons (rank 2) of new notes on a channel."""
+    struck: dict[int, dict[int, NewNote]] = defaultdict(dict)  # by pitch and start, the longest
+    for note in sorted(notes, key=lambda note: note.stop):
+        if note.start >= held.get(note.pitch, 0) and note.start < end:
+            struck[note.pitch][note.start] = note
+    events: list[tuple[int, int, Any]] = []
+    for pitch, row in sorted(struck.items()):
+        for start, after in itertools.pairwise([*sorted(row), end]):
+            note, values = row[start], {"channel": channel, "note": pitch}
+            stop = min(max(note.stop, start + 1), after)
+            on = mido.Message("note_on", velocity=note.velocity, **values)
+            events += [(start, 2, on), (stop, 0, mido.Message("note_off", velocity=0, **values))]
+    return events
+
+
+def _merged(track: Sequence[Event], news: Iterable[tuple[int, int, Any]]) -> list[Event]:
+    """Return a track with new events: at one tick first their note-offs, last their note-ons."""
+    *old, end = track if track and track[-1][1].type == "end_of_track" else [*track, _end(track)]
+    rows = [*news, *((tick, 1, message) for tick, message in old)]
+    rows.sort(key=lambda row: row[:2])
+    events = [(tick, message) for tick, _, message in rows]
+    return [*events, (max(end[0], events[-1][0] if events else 0), end[1])]
+
+
+def _end(track: Sequence[Event]) -> Event:
+    return track[-1][0] if track else 0, mido.MetaMessage("end_of_track")
+
+
+def _answered(event: Event, edit: Edit) -> Event:
+    """Return a text of ours in the span with what the new music has at its cut."""
+    tick, m = event
+    found = SCENE.fullmatch(m.text) if m.type == "text" else None
+    if found is None or edit.answers is None or tick not in edit.answers:
+        return event
+    return tick, m.copy(text=f"SCENE {found[1]} {edit.answers[tick]}")
+
+
+def _with_last_tempo(raw: RawMidi, tracks: list[list[Event]], first: int) -> list[list[Event]]:
+    """Hold a controller after the last tempo if only notes that are gone came after it.
+
+    Some programs drop a tempo that nothing follows.
+    """
+    last = max(raw.tempi)
+    ticks = [[tick for tick, m in track if m.type in PLAYED] for track in tracks]
+    latest = max((row[-1] for row in ticks if row), default=last)
+    before = max((tick for tick, _, _ in raw.events(*PLAYED)), default=0)
+    if len(raw.tempi) < 2 or latest >= last or before < last:
+        return tracks
+    number = next(t for t, row in enumerate(ticks) if row and row[-1] == latest)
+    channel = next(m.channel for _, m in reversed(tracks[number]) if m.type in PLAYED)
+    held = (max(last, first), 1, expression(channel, FULL))
+    return [_merged(track, [held] if t == number else []) for t, track in enumerate(tracks)]
+
+
+def _ended(tracks: list[list[Event]], before: int, end: int) -> list[list[Event]]:
+    """Return the tracks, the first of which conducts to ``end``, and as far as the file has grown.
+
+    ``before`` is the tick at which the file ended.
+    """
+    latest = max(track[-1][0] for track in tracks)
+    *events, (tick, last) = tracks[0]
+    reached = max(tick, end, latest if latest > before else 0)
+    return [[*events, (reached, last)], *tracks[1:]]
+
+
+def scenes(raw: RawMidi) -> list[tuple[int, str]]:
+    """Return the texts of ours on what is at a cut, with their ticks."""
+    return [
+        (tick, m.text)
+        for tick, track, m in raw.events("text")
+        if track == 0 and SCENE.fullmatch(m.text)
+    ]
