@@ -54,10 +54,10 @@ def test_the_seed_draws_what_is_open_and_nothing_else() -> None:
 
 
 def test_chords_are_those_of_all_sections_and_say_the_key() -> None:
-    for plan in (wished(chords="Am F C G"), wished(GIVEN, chords="am | f c, g")):
+    for plan in (wished(chords="Am F C G", tempo=120.0), wished(GIVEN, chords="am | f c, g")):
         assert charts(plan) == ["Am F C G"] * 2
         assert plan.tonic == "A" and {section.mode for section in plan.sections} == {"minor"}
-    named = wished(chords="Am F C G", tonic="C", mode="major")
+    named = wished(GIVEN, chords="Am F C G", tonic="C", mode="major")
     assert charts(named) == ["Am F C G"] * 2, "the tonic moves no chord that is named"
     assert named.tonic == "C" and {section.mode for section in named.sections} == {"major"}
 
