@@ -392,7 +392,7 @@ def flat(value: Any, name: str = "") -> Iterator[tuple[str, Any]]:
 LONGER = {
     "duration", "cuts.time", "motion.step", "brightness.step", "saturation.step",
     "colourfulness.step", "valence_curve.step", "arousal_curve.step", "arc.start", "arc.end",
-    "sheet.harmony.starts", "sheet.passages.start", "sheet.passages.end",
+    "sheet.harmony.starts", "sheet.passages.start", "sheet.passages.end", "sheet.begins",
 }  # fmt: skip
 SLOWER = {"fps", "motion.values", "tempo"}
 SAME = {

@@ -186,7 +186,7 @@ def _joining(
     chord = [(upper, (36 if upper == BASS else 60) + root + tone) for tone in tones]
     if BASS in able and (ended.classes == BASS).any():
         chord.append((BASS, 36 + root))
-    ringing = ended.where(ended.offsets >= at)
+    ringing = ended.where(ended.offsets > at + GRIP)
     taken = set(zip(ringing.classes.tolist(), ringing.pitches.tolist(), strict=True))
     new = [note for note in dict.fromkeys(chord) if note not in taken]
     return np.array([(c, p, at, duration) for c, p in new], np.float64).reshape(-1, 4)
