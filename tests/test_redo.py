@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 import emsync
 from emsync.analysis import Analysis, Cut, State
+from emsync.cli import main
 from emsync.composition import Composition
 from emsync.errors import EmsyncWarning, InputError, UsageError
 from emsync.fit.bar_grid import BarGrid
@@ -24,12 +25,13 @@ from emsync.formats.smf import read_score
 from emsync.formats.splice import SCENE, KeptScore, piece_of
 from emsync.model.composer import Composer
 from emsync.model.transformer import EventTransformer, ModelConfig
-from emsync.music.chords import parse_chord
+from emsync.music.chords import Harmony, parse_chord
+from emsync.music.lead_sheet import LeadSheet, Passage
 from emsync.music.piece import PIANO, Piece
 from emsync.music.tonality import TONICS
 from emsync.options import Options, Outputs
 from emsync.outputs import check_targets
-from emsync.redo import MOMENTS, Redo, check_redo
+from emsync.redo import MOMENTS, Redo, _sheet_since, _themes, check_redo
 from emsync.span import read_span
 from emsync_conditioners.boundaries import Boundaries
 from emsync_conditioners.chroma import Chroma
@@ -553,3 +555,42 @@ def test_the_likelihood_is_that_of_the_model(composer: Composer) -> None:
     wanted = float(np.mean([logits[i - 1, ids[i]] for i in range(first, last + 1)]))
     found = log_likelihood(composer.model, composer.tokenizer, targets, ids, first)
     assert found == pytest.approx(wanted, abs=1e-4)
+
+
+def test_the_sheet_goes_on_within_a_passage() -> None:
+    passages = (Passage(0.0, 4.0, theme="A"), Passage(4.0, 8.0, theme="B"))
+    sheet = LeadSheet(Harmony(np.array([0.0, 2.0, 4.0, 6.0]), np.arange(4)), passages)
+    later = _sheet_since(sheet, 3.0)
+    assert later.harmony.starts.tolist() == [0.0, 1.0, 3.0]
+    assert later.harmony.chords.tolist() == [1, 2, 3]
+    assert [(p.start, p.end, p.theme) for p in later.passages] == [(0, 1, ""), (1, 5, "B")]
+    assert [p.theme for p in _sheet_since(sheet, 4.0).passages] == ["B"]
+
+
+def test_a_theme_is_taken_up_from_the_score(kept: Path) -> None:
+    redo = Redo.of(Options(keep=kept, redo="8-"), LENGTH, TEMPO)
+    assert redo is not None
+    passages = (Passage(0.0, 4.0, theme="A"), Passage(4.0, 20.0, theme="B"))
+    sheet = LeadSheet(Harmony(np.zeros(1), np.zeros(1, np.intp)), passages)
+    assert set(_themes(redo, sheet, 2.0)) <= {"A"}
+    themes = _themes(redo, sheet, 6.0)
+    assert set(themes) == {"A", "B"}
+    first = redo.composed.until(redo.at(4))
+    assert np.allclose(themes["A"].onsets, first.onsets, atol=1e-4)
+    assert themes["B"].onsets.min() >= 0
+
+
+def test_the_command_line(
+    film: Path, kept: Path, small: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    analysis, out = tmp_path / "film.json", tmp_path / "out.mid"
+    FILM.save(analysis)
+    words = ["generate", str(film), "--analysis", str(analysis), "--checkpoint", str(small)]
+    assert main([*words, "--keep", str(kept), "--redo", "3-6", "--out", str(out)]) == 0
+    assert emsync.check(out).ok
+    capsys.readouterr()
+    for wrong, code in (("20-12", 2), ("40-", 2), ("x", 2)):
+        assert main([*words, "--keep", str(kept), "--redo", wrong, "--out", str(out)]) == code
+        assert capsys.readouterr().err.count("\n") == 1
+    assert main([*words, "--keep", str(kept), "--out", str(out)]) == 2
+    assert main([*words, "--keep", "none.mid", "--redo", "3-6", "--out", str(out)]) == 3
