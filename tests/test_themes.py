@@ -263,7 +263,7 @@ def test_a_theme_goes_before_the_composer_in_its_own_tempo(
     seen: list[LeadSheet] = []
 
     def listen(*given: Any) -> list[Ids]:
-        seen.extend(given[-1])
+        seen.extend(given[7])
         return [EVENTS.header(5)] * len(given[2])
 
     monkeypatch.setattr(sampling, "sample", listen)
