@@ -1,6 +1,6 @@
 """The planned chord as a soft rule: which pitch an instrument plays, never whether it plays.
 
-The ONs of an instrument lean towards the chord's tones, low ones towards its root; then they are
+The ONs of an instrument lean towards the chord's tones, most of all its root; then they are
 moved back together, so that the instrument's chance to begin a note is what it was. Where a chord
 begins, tones of the last one that still sound lean towards their end.
 """
@@ -17,8 +17,7 @@ from emsync_tokenizers.following import Follower, notes_of, steps
 
 ON_BEAT, BETWEEN = 3.0, 1.0  # logits that a chord's tones gain and foreign tones lose
 ROOT = 5.0  # logits that the root gains once more in the bass
-ROOT_ABOVE, ROOT_LOW = 1.0, 2.0  # and above it, and there once more low: the bass may rest
-LOW = 55  # MIDI pitch below which a key is low
+ROOT_ABOVE = 1.0  # and above it, for the bass may rest
 SEVENTH = 2.0  # logits that a seventh gains once more above the bass, or none would hear it
 LETTING_GO = 4.0  # logits that the OFFs of foreign tones gain where a chord begins
 LET_GO = 12  # steps, so long
@@ -84,8 +83,7 @@ def leaning(chord: int, on_beat: bool, begins: bool) -> tuple[Floats, Floats, Fl
         ons[:] = np.where(tones, strength, -strength)
         root = ROOTS[chord][_PITCH_CLASSES]
         sevenths = TONES[chord] * (np.roll(ROOTS[chord], 10) + np.roll(ROOTS[chord], 11))
-        low = np.arange(v.KEYS) + LOWEST < LOW
         ons[BASS - 1] += ROOT * root
-        ons[BASS:] += (ROOT_ABOVE + ROOT_LOW * low) * root + SEVENTH * sevenths[_PITCH_CLASSES]
+        ons[BASS:] += ROOT_ABOVE * root + SEVENTH * sevenths[_PITCH_CLASSES]
         offs = np.where(tones | (not begins), 0.0, LETTING_GO).astype(np.float32)
     return ons, np.exp(ons), offs
