@@ -21,7 +21,7 @@ What a conditioner reads:
 - ``LOWEST`` and ``HIGHEST``: the pitches of the keyboard. ``BEATS``: the beats of a bar.
 - ``pitch_class``: the number of a tonic such as "F#". ``TONICS`` and ``KEYS``: the names of the 12
   tonics and the 24 keys. ``key_fits``: how well pitch classes fit each key. ``sounded``: how long
-  each pitch class has sounded.
+  each pitch class has sounded. ``onset_rate``: the onsets a second of music of an arousal.
 
 For a tokenizer:
 
@@ -29,7 +29,7 @@ For a tokenizer:
 - ``LogitsProcessor``: the type of a rule of grammar, and of what follows a lead sheet.
 - ``LeadSheet``: what is planned for a piece: its ``Harmony`` over time, and each ``Passage``.
   ``Chords`` are numbers: ``TONES`` and ``ROOTS`` are their (84, 12) pitch classes, ``NO_CHORD`` is
-  none.
+  none. ``THEME_BARS``: how many bars of a theme are taken up.
 - ``Score``: symusic's score; ``from_score`` and ``to_score`` convert a ``Piece``.
 
 For an estimator:
@@ -58,7 +58,8 @@ from emsync.emotion.plane import EMOTIONS
 from emsync.errors import AssetError, InputError, UsageError
 from emsync.music.chords import NONE as NO_CHORD
 from emsync.music.chords import ROOTS, TONES, Chords, Harmony
-from emsync.music.lead_sheet import LeadSheet, Passage
+from emsync.music.lead_sheet import THEME_BARS, LeadSheet, Passage
+from emsync.music.onset_rate import onset_rate
 from emsync.music.piece import (
     BASS,
     BEATS,
@@ -97,6 +98,7 @@ __all__ = [
     "PROGRAMS",
     "ROOTS",
     "STRINGS",
+    "THEME_BARS",
     "TONES",
     "TONICS",
     "Analysis",
@@ -132,6 +134,7 @@ __all__ = [
     "from_score",
     "in_windows",
     "key_fits",
+    "onset_rate",
     "pitch_class",
     "sounded",
     "to_score",

@@ -41,7 +41,7 @@ from emsync.limits import quoted
 from emsync.model.composer import Composer, Sample
 from emsync.model.likelihood import log_likelihood
 from emsync.music.chords import NONE, Harmony, parse_chord
-from emsync.music.lead_sheet import LeadSheet
+from emsync.music.lead_sheet import THEME_BARS, LeadSheet
 from emsync.music.piece import BEATS, DRUMS, HIGHEST, STRINGS, Piece
 from emsync.music.statistics import pitch_class_seconds
 from emsync.music.tonality import TONICS, key_fits, pitch_class
@@ -50,7 +50,6 @@ from emsync.planning.feeling import mode_of
 from emsync.planning.placing import lead_sheet
 from emsync.planning.plan import Plan
 from emsync.planning.planner import plan_of
-from emsync.planning.theme import BARS as THEME_BARS
 from emsync.planning.theme import LEAST, LETTER
 from emsync.planning.words import chord_symbols
 from emsync.ranking import Candidate, judge

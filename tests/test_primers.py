@@ -8,12 +8,12 @@ import pytest
 import torch
 
 from emsync.model import sliding_window
-from emsync.model.primers import BARS, SHARE, Primers, written
+from emsync.model.primers import SHARE, Primers, written
 from emsync.model.sampling import sample
 from emsync.model.sliding_window import Excerpt, SlidingWindowDecoder
 from emsync.model.transformer import EventTransformer, ModelConfig
 from emsync.music.chords import Harmony
-from emsync.music.lead_sheet import LeadSheet, Passage
+from emsync.music.lead_sheet import THEME_BARS, LeadSheet, Passage
 from emsync.music.piece import Piece
 from emsync.options import Sampling
 from emsync.tokens import Ids
@@ -191,7 +191,7 @@ def test_a_primer_is_the_first_bars_of_the_letter_s_first_passage(
     lead = sheet("ABABC", 5 * 0.512)
     a, b = bars(5, 1), bars(5, 2, 40)
     primed = listened(model, lead, [v.MORE, v.START, *a, *b, *a, *b, *bars(5, 1)])
-    wanted = [[], [], a[: 3 * BARS], b[: 4 * BARS], []]
+    wanted = [[], [], a[: 3 * THEME_BARS], b[: 4 * THEME_BARS], []]
     assert [primer for _, primer in primed] == wanted
 
 

@@ -32,7 +32,7 @@ from emsync.ranking import Candidate
 from emsync.report.page import write_html
 from emsync.report.picture import svg, time_line, write_png
 from emsync.report.plots import plot_plan
-from emsync.report.words import remarks, rows, section_rows, tiles
+from emsync.report.words import cut_rows, remarks, section_rows, tiles
 from emsync.video.cuts import Cut
 from emsync.video.footage import Curve, Still
 
@@ -167,7 +167,7 @@ def test_without_a_preview_the_page_says_so_and_plays_the_sound(
     assert "video" not in page.tags and page.tags.count("audio") == page.tags.count("script") == 1
     assert ("src", "mix.wav") in page.attributes and "No preview holds pictures" in page.words
     sections = composition.plan.sections
-    assert len(rows(composition)) + len(sections) == page.tags.count("tr") - 2
+    assert len(cut_rows(composition)) + len(sections) == page.tags.count("tr") - 2
 
 
 def test_the_playhead_meets_the_cuts_where_they_are_drawn(composition: Composition) -> None:
@@ -226,10 +226,10 @@ def test_the_page_has_each_cut_with_its_timecode_and_what_answers_it(
     words = Page(tmp_path / "report.html").words
     for cut in composition.to_json()["cuts"]:
         assert cut["timecode"] in words
-    cells = [cells for cells, _ in rows(composition)]
+    cells = [cells for cells, _ in cut_rows(composition)]
     assert len(cells) == 2  # the dropped one is told below
     assert all(cell in words for row in cells for cell in row)
-    assert [hit for _, hit in rows(composition)] == [True, False]
+    assert [hit for _, hit in cut_rows(composition)] == [True, False]
     assert cells[0][4] == "chord" and cells[0][6] == "0.00" and cells[1][4] == "missed"
     assert "a <b> & $c$.mp4" in words  # as words, not as tags
 

@@ -21,7 +21,7 @@ from emsync.music.piece import BEATS
 from emsync.music.ticks import bar_lines, tick_seconds, ticks_at
 from emsync.video.footage import Curve
 
-ON_BEAT = 0.05  # beats by which a cut that the bars were made for may miss its beat: rounding
+ON_BEAT = 0.05  # beats by which what was brought onto a beat may miss it: rounding
 NEAR = 1e-6  # beats
 CURVES = (
     "motion", "brightness", "saturation", "colourfulness", "valence_curve", "arousal_curve",

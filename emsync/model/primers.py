@@ -13,11 +13,10 @@ from emsync.arrays import Seconds
 from emsync.conditioning import null_targets
 from emsync.model.sliding_window import NOTHING, Excerpt, SlidingWindowDecoder
 from emsync.model.transformer import EventTransformer
-from emsync.music.lead_sheet import LeadSheet
+from emsync.music.lead_sheet import THEME_BARS, LeadSheet
 from emsync.music.piece import Piece
 from emsync.tokens import Ids, Tokenizer
 
-BARS = 4  # of a theme, at most
 SHARE = 0.4  # of the context that a primer takes at most
 NEAR = 1e-6  # seconds
 
@@ -68,7 +67,7 @@ class Primers:
                 beginning.whole = beginning.tokens
             if times[piece] >= self.next[piece] - NEAR:
                 self._remember(piece, beginning.tokens)
-            elif beginning.bars == BARS or beginning.tokens == self.most:
+            elif beginning.bars == THEME_BARS or beginning.tokens == self.most:
                 self._remember(piece, beginning.whole or beginning.tokens)
             beginning.tokens += 1
         if len(self.sheets):

@@ -15,6 +15,8 @@ from emsync.arrays import Seconds
 from emsync.music.chords import Harmony
 from emsync.music.piece import CLASSES, Piece
 
+THEME_BARS = 4  # of a theme that are taken up: a phrase
+
 
 @dataclass(frozen=True)
 class Passage:

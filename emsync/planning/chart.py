@@ -12,7 +12,7 @@ from emsync.limits import shown
 from emsync.music.chords import chord_name, parse_chord, transposed
 
 HALVES = {"": 2, "/2": 1}  # half bars that a chord lasts, by what stands after its name
-PHRASE = 4  # bars between two lines
+PHRASE = 4  # bars, with a line after them
 
 
 class Entry(NamedTuple):

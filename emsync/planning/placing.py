@@ -11,14 +11,13 @@ from typing import Protocol
 import numpy as np
 
 from emsync.arrays import Float64s, Seconds
+from emsync.fit.bar_grid import ON_BEAT
 from emsync.music.chords import MAJOR, MINOR, Harmony, chord
 from emsync.music.lead_sheet import LeadSheet, Passage
 from emsync.music.piece import BEATS
 from emsync.music.tonality import pitch_class
 from emsync.planning.chart import Chart
 from emsync.planning.plan import Plan
-
-ON_BEAT = 0.05  # beats by which a section that was brought onto a beat may miss it: rounding
 
 
 class Placing(Protocol):

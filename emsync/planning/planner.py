@@ -16,7 +16,7 @@ from emsync.music.chords import NONE
 from emsync.music.piece import BEATS
 from emsync.music.tonality import TONICS, has_flats, pitch_class
 from emsync.options import Mode, Options, PathLike
-from emsync.planning.chart import Chart, chart_text, moved
+from emsync.planning.chart import PHRASE, Chart, chart_text, moved
 from emsync.planning.feeling import following
 from emsync.planning.placing import Placing, section_bars
 from emsync.planning.plan import Plan, Section
@@ -28,7 +28,6 @@ from emsync.video.film import same_length
 LONGEST = 24.0  # seconds of a section; a longer scene is divided
 LOOP = 8  # bars; shorter sections of a theme so begin as its longer ones do
 PLAIN_COLOUR = 0.1  # share of chords with a seventh at no arousal; calm has twice that, storm none
-PHRASE = 4  # bars; a scene without cuts is divided between phrases
 ALIKE = 0.2  # distance on the plane within which two sections share a theme
 IN_A_ROW = 2  # sections of one theme; another follows
 

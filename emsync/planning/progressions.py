@@ -19,11 +19,10 @@ from numpy.typing import ArrayLike
 
 from emsync.arrays import Float64s
 from emsync.music import chords as ch
-from emsync.planning.chart import Chart, Entry
+from emsync.planning.chart import PHRASE, Chart, Entry
 
 TABLES = Path(__file__).with_name("chords.json")
 
-PHRASE = 4  # bars
 COMMON = 1.5  # power of what was counted: a blend of songs wanders more than each of them
 LONGEST = 2  # bars of one chord
 DISTINCT = 3  # chords that a phrase has at least

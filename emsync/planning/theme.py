@@ -11,6 +11,7 @@ from emsync.errors import InputError, UsageError
 from emsync.formats.smf import load
 from emsync.limits import can_be_read_again, quoted
 from emsync.music.chords import MAJOR, MINOR, NONE, chord, heard
+from emsync.music.lead_sheet import THEME_BARS
 from emsync.music.piece import BEATS, CLASSES, DRUMS, HIGHEST, LOWEST, Piece, from_score
 from emsync.music.tonality import TONICS, estimate_key, has_flats, pitch_class
 from emsync.options import Mode, PathLike
@@ -18,7 +19,6 @@ from emsync.planning.chart import Entry, chart_text
 from emsync.planning.plan import Plan
 
 LETTER = "A"  # of the sections that take it up
-BARS = 4  # of it that are taken
 LEAST = 3  # pitched notes, of which a theme can be known again
 PLACES = np.array([0, 1 / 4, 1 / 3, 1 / 2, 2 / 3, 3 / 4, 1])  # of a beat, where notes begin
 
@@ -69,14 +69,14 @@ def read_theme(path: PathLike) -> Theme:
     lines = song.downbeats[song.downbeats <= starts[0] + 1e-6]
     start = float(lines[-1]) if len(lines) else 0.0
     later = song.downbeats[song.downbeats > start + 1e-6]
-    bars = later[BARS - 1] if len(later) >= BARS else song.duration
-    end = min(float(bars), start + BARS * BEATS)
+    bars = later[THEME_BARS - 1] if len(later) >= THEME_BARS else song.duration
+    end = min(float(bars), start + THEME_BARS * BEATS)
     piece = _on_places(song.since(start).until(end - start))
     pitched = int((piece.classes != DRUMS).sum())
     if pitched < LEAST:
         raise InputError(
             f"the theme {quoted(path)} begins with {pitched} notes of bass, guitar, piano and "
-            f"strings in {BARS} bars; give a MIDI file that begins with {LEAST} or more"
+            f"strings in {THEME_BARS} bars; give a MIDI file that begins with {LEAST} or more"
         )
     key = estimate_key(piece) or estimate_key(song) or ""
     tonic = key and TONICS[pitch_class(key.removesuffix("m"))]

@@ -1,5 +1,7 @@
 """A plan in words: keys, form, and what each section is, for scores, reports and summaries."""
 
+import re
+
 import numpy as np
 
 from emsync.music.chords import NONE, SPELT, Harmony, chord_name
@@ -7,8 +9,10 @@ from emsync.music.tonality import KEYS, has_flats, pitch_class
 from emsync.options import Mode
 from emsync.planning.plan import Plan, Section
 
-SAME_MOMENT = 0.1  # seconds by which a section's first chord may miss its start
+FIRST_CHORD = 0.1  # seconds by which a section's first chord may miss its start
+SIGNS = {"b": "♭", "#": "♯"}
 LONGEST_FORM = 12  # sections whose letters are shown
+LONGEST_CHART = 60  # characters of a section's chords that a line has room for
 
 
 def key_name(tonic: str, mode: str | None) -> str:
@@ -52,7 +56,7 @@ def with_signs(name: str) -> str:
     >>> with_signs("Bbm7"), with_signs("C# minor")
     ('B♭m7', 'C♯ minor')
     """
-    return name.replace("b", "♭").replace("#", "♯")
+    return re.sub(r"\b([A-G])([b#])", lambda found: found[1] + SIGNS[found[2]], name)
 
 
 def section_words(plan: Plan, section: Section) -> str:
@@ -81,7 +85,7 @@ def chord_symbols(plan: Plan, harmony: Harmony | None) -> list[tuple[float, str]
     for time, number in zip(harmony.starts.tolist(), harmony.chords.tolist(), strict=True):
         if time >= plan.duration:
             break
-        place = int(np.searchsorted(starts, time + SAME_MOMENT, side="right"))
+        place = int(np.searchsorted(starts, time + FIRST_CHORD, side="right"))
         if (place, number) != before and not (before is None and number == NONE):
             minor = plan.sections[place].mode == "minor"
             flats = has_flats(pitch_class(plan.tonic), minor) if plan.tonic else None
@@ -102,23 +106,33 @@ def form(plan: Plan, most: int = LONGEST_FORM) -> str:
     return " ".join([*letters[:most], *["..."] * (len(letters) > most)])
 
 
-def shortened(text: str, most: int) -> str:
+def clipped(text: str, most: int) -> str:
     """Return ``text`` in at most so many characters, cut off after a word.
 
-    >>> shortened("Am F C G | Am F C G", 14)
+    >>> clipped("Am F C G | Am F C G", 14)
     'Am F C G | ...'
     """
     return text if len(text) <= most else text[: most - 3].rsplit(" ", 1)[0] + " ..."
 
 
-def plan_lines(plan: Plan) -> list[str]:
-    """Return what a plan does in a few lines: key, tempo and form, then a line for each section."""
+def music_facts(plan: Plan) -> list[str]:
+    """Return the music as a whole: key, if it is known, tempo and form."""
     key = key_name(plan.tonic, main_mode(plan))
-    facts = (key, f"{plan.tempo:.4g} beats a minute", f"form {form(plan)}")
-    lines = [", ".join(fact for fact in facts if fact)]
+    return [*filter(None, [key]), f"{plan.tempo:.4g} beats a minute", f"form {form(plan)}"]
+
+
+def film_facts(plan: Plan) -> list[str]:
+    """Return what is to be met of the film: how many moments, and its end."""
+    hits = f"{len(plan.hits)} moment{'s' * (len(plan.hits) != 1)} to hit"
+    return [hits, f"ending: {plan.ending}"]
+
+
+def plan_lines(plan: Plan) -> list[str]:
+    """Return what a plan does in a few lines: the whole, then a line for each section."""
+    lines = [", ".join(music_facts(plan))]
     for section in plan.sections:
         words = section_words(plan, section)
-        chords = shortened(section.chords, 60)
+        chords = clipped(section.chords, LONGEST_CHART)
         lines.append(
             f"  {section.start:8.3f} s  {section.theme or '.'}  "
             + ": ".join(part for part in (words, chords) if part)
@@ -128,13 +142,8 @@ def plan_lines(plan: Plan) -> list[str]:
 
 def told(plan: Plan) -> str:
     """Return all of a plan for a person to read: a line for the whole, two for each section."""
-    modes = {section.mode for section in plan.sections}
-    key = key_name(plan.tonic, modes.pop() if len(modes) == 1 else None)
-    facts = (
-        f"{plan.duration:.2f} s", key, f"{plan.tempo:.4g} beats a minute", f"form {form(plan)}",
-        f"{len(plan.hits)} hits", f"ending: {plan.ending}",
-    )  # fmt: skip
-    lines = [", ".join(fact for fact in facts if fact)]
+    facts = f"{plan.duration:.2f} s", *music_facts(plan), *film_facts(plan)
+    lines = [", ".join(facts)]
     for section in plan.sections:
         felt = f"valence {section.valence:+.2f}, arousal {section.arousal:+.2f}"
         words = section_words(plan, section) + (f"; {felt}" if section.emotion else "")

@@ -17,8 +17,8 @@ from emsync.report.words import (
     COLUMNS,
     NO_PREVIEW,
     SECTION_COLUMNS,
+    cut_rows,
     remarks,
-    rows,
     section_rows,
     subtitle,
     tiles,
@@ -62,7 +62,7 @@ def html_page(composition: Composition, preview: str = "", sound: str = "") -> s
         section_columns=list(SECTION_COLUMNS),
         sections=list(zip(composition.plan.sections, section_rows(composition.plan), strict=True)),
         columns=list(COLUMNS),
-        rows=rows(composition),
+        rows=cut_rows(composition),
         remarks=[*remarks(composition), *([NO_PREVIEW] if sound and not preview else [])],
         script=Markup(script),
     )

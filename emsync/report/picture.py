@@ -19,7 +19,7 @@ from emsync.composition import Composition
 from emsync.files import atomic_write
 from emsync.fit.time_map import Fitted
 from emsync.music.piece import CLASSES, DRUMS
-from emsync.planning.words import shortened
+from emsync.planning.words import clipped
 from emsync.report import rows as draw
 from emsync.report.rows import (
     CUT,
@@ -38,8 +38,8 @@ from emsync.report.words import (
     COLUMNS,
     LONGEST_CHART,
     SECTION_COLUMNS,
+    cut_rows,
     remarks,
-    rows,
     section_rows,
     subtitle,
     tiles,
@@ -71,9 +71,9 @@ def write_png(path: Path, composition: Composition) -> None:
     """Draw the report of a composition into the PNG ``path``."""
     from matplotlib import rc_context
 
-    table, notes = rows(composition), remarks(composition)
+    table, notes = cut_rows(composition), remarks(composition)
     lines = [line for note in notes for line in wrap(note, 170)]
-    sections = [[*cells, shortened(chords, LONGEST_CHART)]
+    sections = [[*cells, clipped(chords, LONGEST_CHART)]
                 for *cells, chords in section_rows(composition.plan)]  # fmt: skip
     foot = 1.1 + ROW * (len(sections) + len(table) + len(lines) + 2)
     with rc_context(_style()):

@@ -10,7 +10,14 @@ from emsync.files import atomic_write
 from emsync.options import Options
 from emsync.planning.plan import Plan
 from emsync.planning.schedule import scheduled
-from emsync.planning.words import chord_symbols, form, key_name, main_mode, shortened, with_signs
+from emsync.planning.words import (
+    chord_symbols,
+    clipped,
+    film_facts,
+    key_name,
+    music_facts,
+    with_signs,
+)
 from emsync.report.rows import (
     AROUSAL,
     CUT,
@@ -115,8 +122,10 @@ def plot_plan(
     with rc_context({**STYLE, "axes.edgecolor": GRID, "axes.facecolor": "none"}):
         figure = Figure(figsize=(WIDTH, height), dpi=DOTS, facecolor=PAPER)
         FigureCanvasAgg(figure)
+        told = f"{plan.duration:.2f} s", *music_facts(plan), *film_facts(plan)
+        facts = "  ·  ".join(with_signs(fact) for fact in told)
         figure.text(LEFT, 1 - 0.4 / height, plan.source or "plan", size=17, weight="bold")
-        figure.text(LEFT, 1 - 0.65 / height, _plan_facts(plan), size=10.5, color=FAINT)
+        figure.text(LEFT, 1 - 0.65 / height, facts, size=10.5, color=FAINT)
         across = RIGHT - LEFT
         rows = {
             name: figure.add_axes((LEFT, 1 - (top + tall) / height, across, tall / height))
@@ -159,15 +168,6 @@ def _places(rows: Mapping[str, float]) -> tuple[dict[str, tuple[float, float]], 
     return places, foot
 
 
-def _plan_facts(plan: Plan) -> str:
-    """Return the plan as a whole in a line."""
-    key = with_signs(key_name(plan.tonic, main_mode(plan)))
-    hits = f"{len(plan.hits)} moment{'s' * (len(plan.hits) != 1)} to hit"
-    facts = (f"{plan.duration:.2f} s", key, f"{plan.tempo:.4g} beats a minute",
-             f"form {form(plan)}", hits, f"ending: {plan.ending}")  # fmt: skip
-    return "  ·  ".join(fact for fact in facts if fact)
-
-
 def _section_words(plan: Plan) -> list[tuple[str, ...]]:
     """Return the sections in words, a line of cells each, as many as are written out."""
     lines: list[tuple[str, ...]] = [
@@ -176,7 +176,7 @@ def _section_words(plan: Plan) -> list[tuple[str, ...]]:
             f"{clock(section.start)} – {clock(section.end)}",
             section.emotion,
             with_signs(key_name(plan.tonic, section.mode)),
-            with_signs(shortened(section.chords, LONGEST_CHART)),
+            with_signs(clipped(section.chords, LONGEST_CHART)),
         )
         for section in plan.sections[:MOST_SECTIONS]
     ]

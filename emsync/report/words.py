@@ -77,7 +77,7 @@ def section_rows(plan: Plan) -> list[list[str]]:
     ]
 
 
-def rows(composition: Composition) -> list[tuple[list[str], bool]]:
+def cut_rows(composition: Composition) -> list[tuple[list[str], bool]]:
     """Return for each kept cut its cells, in the order of COLUMNS, and whether it is hit."""
     table, rate = [], composition.rate
     for number, report in enumerate(composition.cuts, 1):

@@ -21,6 +21,7 @@ from emsync.plugin import (
     NO_CHORD,
     PIANO,
     STRINGS,
+    THEME_BARS,
     Floats,
     LeadSheet,
     Piece,
@@ -32,7 +33,6 @@ GAIN = 2.5  # logits that a note of the theme gains
 LOSS = 0.25  # logits that other notes of the pitched instruments lose
 WAIT = 1.0  # logits that a wait over the theme's next notes loses
 GIVEN = 2.0  # times as much for what a person gives, which the network would not write by itself
-BARS = 4  # of the theme that are taken up
 STAND_INS = (PIANO, STRINGS, GUITAR, BASS)  # the first of them that plays
 BAR = 2.0  # seconds, where the bars do not tell
 
@@ -59,7 +59,7 @@ class Themes(Follower):
     def __init__(self, sheets: Sequence[LeadSheet], bar: int = 0) -> None:
         super().__init__(len(sheets))
         self.sheets, self.bar = sheets, bar
-        self.length = BARS * (bar or round(BAR * v.STEPS_PER_SECOND))
+        self.length = THEME_BARS * (bar or round(BAR * v.STEPS_PER_SECOND))
         self.starts = [steps(np.array([p.start for p in sheet.passages])) for sheet in sheets]
         self.themes: list[dict[str, tuple[Moments, int]]] = [  # and the step where each began
             {letter: (moments_of(theme), -1) for letter, theme in sheet.themes.items()}
@@ -149,7 +149,7 @@ def interval(sheet: LeadSheet, first: int, again: int, length: int) -> int:
 
     0 where they move by different intervals. Chords are compared every half beat.
     """
-    at = np.arange(0, length, max(1, length // (BARS * BEATS * 2)))
+    at = np.arange(0, length, max(1, length // (THEME_BARS * BEATS * 2)))
     one, other = (sheet.harmony.at((start + at) / v.STEPS_PER_SECOND) for start in (first, again))
     known = (one != NO_CHORD) & (other != NO_CHORD)
     ups = np.unique((other - one)[known] % 12)
