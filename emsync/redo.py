@@ -238,7 +238,7 @@ def redone(
         [targets] * n, [length] * n, seeds, sampling, tell, sheets=[ahead] * n,
         begins=[ids] * n,
     )  # fmt: skip
-    planned = sheet.retimed(redo.grid.film_time)
+    planned = sheet.retimed(redo.grid.film)
     harmony = _whole(redo, planned.harmony)
     symbols = _symbols(redo, plan, harmony)
     candidates = []

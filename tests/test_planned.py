@@ -14,6 +14,7 @@ from emsync.emotion.arc import State
 from emsync.evaluation import following, planned, tables
 from emsync.fit.ending import Ending
 from emsync.fit.hits import fit
+from emsync.metrics.harmony import movement_of
 from emsync.metrics.lead_sheet import chords_followed, planned_share, players
 from emsync.model.composer import Composer
 from emsync.music.chords import QUALITIES, Harmony, parse_chord
@@ -132,7 +133,7 @@ def measurement(
     return planned.Measurement(
         clip, seed, arm, END, asked, piece, EDGES,
         chords_followed(asked, piece, EDGES),
-        planned.moves(piece, EDGES, asked.tonic),
+        movement_of(piece, EDGES, asked.tonic),
         players(asked, piece, EDGES),
         np.bincount(piece.classes, minlength=len(CLASSES)).astype(np.float64),
         2, 1, ({"seed": seed, "plan": 1.0},),

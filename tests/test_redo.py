@@ -152,7 +152,7 @@ def test_the_bars_of_the_score_are_asked_to_meet_its_cuts(kept: Path) -> None:
     beats = np.array([cut.time for cut in asked.kept]) * TEMPO / 60
     assert len(beats) >= 2  # the tempo map of the score was made for them
     assert np.abs(beats - np.round(beats)).max() < 1e-9
-    back = grid.film_time(beats * 60 / TEMPO)
+    back = grid.film(beats * 60 / TEMPO)
     known = np.array([cut.time for cut in CUTS])
     assert max(np.abs(known - time).min() for time in back) <= 0.02
     later = grid.asked(FILM, asked.kept[0].time)
@@ -329,7 +329,7 @@ def test_beats_and_ticks_are_inverse(seed: int) -> None:
     assert (grid.ticks(beats) == at).all()
     assert not grid.left_out(beats).any()
     assert (grid.starts % 4 == 0).all()
-    back = grid.nearest_ticks(grid.film_time(grid.composed(grid.seconds(at))))
+    back = grid.nearest_ticks(grid.film(grid.composed(grid.seconds(at))))
     assert (back == at).all()
 
 

@@ -34,10 +34,10 @@ from emsync.composition import Composition
 from emsync.errors import EmsyncError, InputError
 from emsync.evaluation.suite import find_films
 from emsync.metrics import cut_hits, statistics
-from emsync.metrics.harmony import Followed, Movement, movement, on_chord, real_songs
+from emsync.metrics.harmony import Followed, Movement, movement_of, real_songs
 from emsync.metrics.lead_sheet import Players, chords_followed, players
 from emsync.model.composer import Composer
-from emsync.music.chords import heard, transposed
+from emsync.music.chords import transposed
 from emsync.music.lead_sheet import LeadSheet
 from emsync.music.piece import CLASSES, Piece
 from emsync.options import Options
@@ -177,22 +177,13 @@ def measure(clip: str, arm: str, made: Composition) -> Measurement:
         made.piece,
         edges,
         chords_followed(made.sheet, made.piece, edges),
-        moves(made.piece, edges, made.sheet.tonic),
+        movement_of(made.piece, edges, made.sheet.tonic),
         players(made.sheet, made.piece, edges),
         np.bincount(drawn, minlength=len(CLASSES)).astype(np.float64),
         len(cuts),
         cut_hits.hits(cuts, chords, 1 / rate) if cuts else 0,
         tuple(candidate.to_json() for candidate in made.candidates),
     )
-
-
-def moves(piece: Piece, edges: Seconds, tonic: int) -> Movement:
-    """Return how the chords move that are heard in half bars, and how much of the sound is on them.
-
-    ``metrics.harmony.movement_of`` likewise, but in the bars of the piece and its own key.
-    """
-    chords = heard(piece, edges)
-    return replace(movement(chords, edges, tonic), on_chord=on_chord(piece, chords, edges))
 
 
 def summary(measured: Sequence[Measurement]) -> dict[str, Any]:

@@ -114,7 +114,7 @@ class BarGrid:
         ticks = ticks_at(times, self.tempi, self.resolution)
         return self.beats(ticks) * 60 / self.tempo
 
-    def film_time(self, times: Seconds) -> Seconds:
+    def film(self, times: Seconds) -> Seconds:
         """Return when in the film (T,) ``times`` of the composed music are."""
         return self.seconds(self.ticks(times * self.tempo / 60))
 
@@ -161,7 +161,7 @@ class BarGrid:
     def _curve(self, curve: Curve, since: float, duration: float) -> Curve:
         """Return a curve over the film as one over the composed music, in the same steps."""
         times = np.arange(math.ceil(duration / curve.step), dtype=np.float64) * curve.step
-        places = self.film_time(since + times) / curve.step
+        places = self.film(since + times) / curve.step
         values = np.interp(places, np.arange(len(curve.values)), curve.values)
         return Curve(curve.step, tuple(values.tolist()))
 

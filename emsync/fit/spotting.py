@@ -73,9 +73,7 @@ class Spotting:
 
     def music_time(self, times: Seconds) -> Seconds:
         """Return (T,) ``times`` of the composed music without what is left out before them."""
-        starts, stops = self.skips.T
-        gone = np.clip(times[:, None] - starts, 0, stops - starts)  # (T, K)
-        times = times - gone.sum(axis=1)
+        times = self._closed_up(times)
         written, lasts = self.upbeat
         return np.where(times < written, times * lasts / written, times + (lasts - written))
 
@@ -84,10 +82,15 @@ class Spotting:
 
         The music begins with the film, whatever an upbeat leaves out.
         """
-        starts, stops = self.skips.T
-        music = times - np.clip(times[:, None] - starts, 0, stops - starts).sum(axis=1)
+        music = self._closed_up(times)
         beyond = np.maximum(music - self.music[-1], 0.0)
         return np.interp(music, np.maximum(self.music, 0.0), self.video) + beyond
+
+    def _closed_up(self, times: Seconds) -> Seconds:
+        """Return (T,) ``times`` less what is left out before them; an upbeat as it is written."""
+        starts, stops = self.skips.T
+        gone = np.clip(times[:, None] - starts, 0, stops - starts)  # (T, K)
+        return np.asarray(times - gone.sum(axis=1), np.float64)
 
     def asked(self, video: Analysis) -> Analysis:
         """Return ``video`` in the time of the composed music, asking for what is to be met."""

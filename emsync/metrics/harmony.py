@@ -17,7 +17,7 @@ cadences    share of arrivals on the tonic's root that come from the fifth above
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
@@ -94,15 +94,19 @@ def movement(chords: Chords, edges: Seconds, tonic: int) -> Movement:
     )
 
 
-def movement_of(piece: Piece) -> Movement:
-    """Measure the chords that are heard in a piece with bars."""
-    edges = half_bars(piece.downbeats)
+def movement_of(piece: Piece, edges: Seconds | None = None, tonic: int | None = None) -> Movement:
+    """Measure the chords that are heard in a piece with bars.
+
+    ``edges`` are its half bars and ``tonic`` is its pitch class, where they are known; else the
+    piece's own downbeats and the key that its notes fit best say them.
+    """
+    edges = half_bars(piece.downbeats) if edges is None else edges
     if len(edges) < 2:
         return Movement(*[math.nan] * 6)
+    if tonic is None:
+        tonic = int(key_fits(pitch_class_seconds(piece)).argmax()) % 12
     chords = heard(piece, edges)
-    tonic = int(key_fits(pitch_class_seconds(piece)).argmax()) % 12
-    measured = asdict(movement(chords, edges, tonic))
-    return Movement(**{**measured, "on_chord": on_chord(piece, chords, edges)})
+    return replace(movement(chords, edges, tonic), on_chord=on_chord(piece, chords, edges))
 
 
 def followed(harmony: Harmony, piece: Piece, edges: Seconds) -> Followed:

@@ -75,14 +75,14 @@ class Events(Tokenizer):
         return {**RULES, "metre": partial(Metre, self.bar_steps)} if self.bar_steps else RULES
 
     def followers(self, sheets: Sequence[LeadSheet]) -> Mapping[str, LogitsProcessor]:
-        from emsync_tokenizers.harmony import Harmony
-        from emsync_tokenizers.players import Players
-        from emsync_tokenizers.themes import Themes
+        from emsync_tokenizers.harmony import HarmonyFollower
+        from emsync_tokenizers.players import PlayersFollower
+        from emsync_tokenizers.themes import ThemeFollower
 
         return {
-            "harmony": Harmony(sheets, self.bar_steps),
-            "instruments": Players(sheets, self.bar_steps),
-            "theme": Themes(sheets, self.bar_steps),
+            "harmony": HarmonyFollower(sheets, self.bar_steps),
+            "instruments": PlayersFollower(sheets, self.bar_steps),
+            "theme": ThemeFollower(sheets, self.bar_steps),
         }
 
     def at_tempo(self, tempo: float) -> "Events":

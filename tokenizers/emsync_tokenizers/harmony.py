@@ -27,7 +27,7 @@ _LEAST = np.float32(-1e30)  # a finite logit below all others
 _TINY = np.float32(1e-30)  # of a chance, so that the impossible is no 0 / 0
 
 
-class Harmony(Follower):
+class HarmonyFollower(Follower):
     """Lean B pieces towards the chords of their lead sheets.
 
     ``bar`` is how many steps the bars last, or 0 where they differ: then every moment is a beat.

@@ -20,7 +20,7 @@ REST = 6.0  # beats that an instrument may be silent within a passage
 GAIN, MOST = 0.5, 5.0  # logits a beat that a silent instrument gains, and at most
 
 
-class Players(Follower):
+class PlayersFollower(Follower):
     """Hold B pieces to the instruments of their lead sheets; ``bar`` as for the harmony.
 
     A piece in which nothing else could follow may begin a note all the same.

@@ -53,7 +53,7 @@ class _State:
     weight: float = 1.0  # of the rule
 
 
-class Themes(Follower):
+class ThemeFollower(Follower):
     """Lean B pieces towards the themes of their lead sheets; ``bar`` as for the harmony."""
 
     def __init__(self, sheets: Sequence[LeadSheet], bar: int = 0) -> None:
