@@ -5,8 +5,8 @@ from dataclasses import replace
 from fractions import Fraction
 
 from emsync.analysis import Analysis
-from emsync.arrays import Float64s
 from emsync.brief import brief_of, check_files, first_timecode, look
+from emsync.commission import Commission
 from emsync.composition import Composition
 from emsync.errors import UsageError
 from emsync.fit.ending import Ending
@@ -63,29 +63,28 @@ def generate(
         footage = look(film, options, _stage(progress, "Watching"), [impact] if impact else [])
         film = footage.film if footage else film  # no longer than what could be decoded
         analysis = brief_of(footage, options)  # what is asked of the music, as editable JSON
-        visible = impact.signal(analysis.duration) if impact else None
         redo = Redo.of(options, analysis.duration, composer.tempo)  # None: compose all of it
         plan = (  # what the music will do, as editable JSON
             plan_of(analysis, options) if redo is None else redo.plan(analysis, options)
         )
         asked = plan.asked(analysis)
-        theme = None if options.theme is None else in_plan(read_theme(options.theme), plan)
+        ending = Ending.of(plan.ending, asked)  # decided once: the last chord, the fade
+        commission = Commission(
+            composer,
+            brief=ending.requested_in(asked) if redo is None or redo.closes else asked,
+            plan=plan,
+            ending=ending,
+            options=options,
+            sampling=sampling,
+            seeds=[options.seed + k * STRIDE for k in range(options.candidates)],
+            theme=None if options.theme is None else in_plan(read_theme(options.theme), plan),
+            visible=impact.signal(analysis.duration) if impact else None,
+        )
         labels = ScoreLabels.of(asked, first_timecode(film, analysis, options), plan)
     with clock("compose"):
-        ending = Ending.of(plan.ending, asked)  # decided once: the last chord, the fade
-        last = redo is None or redo.closes
-        brief = ending.requested_in(asked) if last else asked
-        seeds = [options.seed + k * STRIDE for k in range(options.candidates)]
         progress("Composing", 0.0)  # the first run compiles for a while
         tell = _stage(progress, "Composing")
-        if redo is None:
-            candidates = _composed(
-                composer, brief, plan, ending, seeds, sampling, options, theme, visible, tell
-            )
-        else:
-            candidates = redone(
-                composer, redo, brief, plan, ending, seeds, sampling, options, theme, visible, tell
-            )
+        candidates = composed(commission, tell) if redo is None else redone(commission, redo, tell)
         best, *others = rank(candidates)
     strip = footage.strip if footage else ()
     return Composition(
@@ -94,33 +93,21 @@ def generate(
     )  # fmt: skip
 
 
-def _composed(
-    composer: Composer,
-    brief: Analysis,
-    plan: Plan,
-    ending: Ending,
-    seeds: Sequence[int],
-    sampling: Sampling,
-    options: Options,
-    theme: Piece | None,
-    visible: Float64s | None,
-    progress: Callable[[float], None],
-) -> list[Candidate]:
+def composed(asked: Commission, progress: Callable[[float], None]) -> list[Candidate]:
     """Return a candidate for each seed: drawn, bent onto the cuts, ended and judged."""
-    rate, bend = Fraction(brief.fps) or None, options.max_tempo_change
+    brief, plan, sync = asked.brief, asked.plan, asked.options.sync
+    rate, bend = Fraction(brief.fps) or None, asked.options.max_tempo_change
     samples = draw(
-        composer, [brief] * len(seeds), seeds, bend, sampling, progress,
-        sync=options.sync, plan=plan, last_chord=ending.chord, theme=theme,
+        asked.composer, [brief] * len(asked.seeds), asked.seeds, bend, asked.sampling, progress,
+        sync=sync, plan=plan, last_chord=asked.ending.chord, theme=asked.theme,
     )  # fmt: skip
     candidates = []
-    for sample, seed in zip(samples, seeds, strict=True):
-        fitted = fit(
-            sample.piece, brief.cuts, brief.duration, options.sync, bend, rate, sample.beat
-        )
+    for sample, seed in zip(samples, asked.seeds, strict=True):
+        fitted = fit(sample.piece, brief.cuts, brief.duration, sync, bend, rate, sample.beat)
         sheet = sample.sheet and sample.sheet.retimed(fitted.time_map.apply)
         harmony = None if sheet is None else sheet.harmony
-        ended, played = ending.apply(fitted, harmony, plan.sections[-1].classes)
-        candidates.append(judge(ended, played, brief, seed, sample.ids, visible, sheet))
+        ended, ending = asked.ending.apply(fitted, harmony, plan.sections[-1].classes)
+        candidates.append(judge(ended, ending, brief, seed, sample.ids, asked.visible, sheet))
     return candidates
 
 

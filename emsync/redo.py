@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from emsync.analysis import Analysis
 from emsync.arrays import Float64s, Seconds
+from emsync.commission import Commission
 from emsync.conditioning import Targets
 from emsync.errors import InputError, UsageError, warn
 from emsync.fit.bar_grid import NEAR, BarGrid
@@ -45,7 +46,7 @@ from emsync.music.lead_sheet import THEME_BARS, LeadSheet
 from emsync.music.piece import BEATS, DRUMS, HIGHEST, STRINGS, Piece
 from emsync.music.statistics import pitch_class_seconds
 from emsync.music.tonality import TONICS, key_fits, pitch_class
-from emsync.options import FASTEST, SLOWEST, Options, Sampling
+from emsync.options import FASTEST, SLOWEST, Options
 from emsync.planning.feeling import mode_of
 from emsync.planning.placing import lead_sheet
 from emsync.planning.plan import Plan
@@ -201,54 +202,39 @@ def _within(span: Span, duration: float) -> Span:
 
 
 def redone(
-    composer: Composer,
-    redo: Redo,
-    brief: Analysis,
-    plan: Plan,
-    ending: Ending,
-    seeds: Sequence[int],
-    sampling: Sampling,
-    options: Options,
-    theme: Piece | None = None,
-    visible: Float64s | None = None,
-    progress: Callable[[float], None] | None = None,
+    commission: Commission, redo: Redo, progress: Callable[[float], None]
 ) -> list[Candidate]:
-    """Return a candidate for each seed: the score with its own draft of the span.
-
-    ``brief`` is what the film asks, in its own time, with the last chord where the span ends it;
-    ``theme``, in beats, is what a person gives for the sections of its letter.
-    """
-    sheet = lead_sheet(plan, redo.grid, ending.chord)
+    """Return a candidate for each seed: the score with its own draft of the span."""
+    composer, seeds, ending = commission.composer, commission.seeds, commission.ending
+    sheet = lead_sheet(commission.plan, redo.grid, ending.chord)
     begin, ids, since = _context(composer, redo, sheet)
     themes = _themes(redo, sheet, since)
-    if theme is not None:
-        themes[LETTER] = theme.stretched(60 / redo.grid.tempo)
+    if commission.theme is not None:
+        themes[LETTER] = commission.theme.stretched(60 / redo.grid.tempo)
     ahead = replace(_sheet_since(sheet, since), themes=themes)
-    asked = replace(redo.grid.asked(brief, since), sheet=ahead)
+    asked = replace(redo.grid.asked(commission.brief, since), sheet=ahead)
     targets = composer.targets(asked)
     first, stop = redo.at(redo.bars[0]) - since, redo.at(redo.bars[1]) - since
     length = asked.duration + MARGIN if redo.closes else stop - NEAR
 
     def tell(now: float) -> None:
-        if progress is not None:
-            progress(max(0.0, now - first) / (length - first))
+        progress(max(0.0, now - first) / (length - first))
 
     n = len(seeds)
     drawn = composer.sample(
-        [targets] * n, [length] * n, seeds, sampling, tell, sheets=[ahead] * n,
+        [targets] * n, [length] * n, seeds, commission.sampling, tell, sheets=[ahead] * n,
         begins=[ids] * n,
     )  # fmt: skip
     planned = sheet.retimed(redo.grid.film)
     harmony = _whole(redo, planned.harmony)
-    symbols = _symbols(redo, plan, harmony)
+    symbols = _symbols(redo, commission.plan, harmony)
     candidates = []
     for sample, seed in zip(drawn, seeds, strict=True):
-        raw, fitted, played = _placed(
-            redo, sample, since, brief, plan, ending, options, planned.harmony, symbols
-        )
+        raw, fitted, played = _placed(redo, sample, since, commission, planned.harmony, symbols)
         found = judge(
-            fitted, played, brief, seed, sample.ids, visible, replace(planned, harmony=harmony)
-        )
+            fitted, played, commission.brief, seed, sample.ids, commission.visible,
+            replace(planned, harmony=harmony),
+        )  # fmt: skip
         if not redo.closes:
             seam = _seam(composer, redo, sample, begin, since, targets)
             found = replace(found, parts={**found.parts, "seam": round(math.exp(seam), 4)})
@@ -378,20 +364,18 @@ def _placed(
     redo: Redo,
     sample: Sample,
     since: float,
-    brief: Analysis,
-    plan: Plan,
-    ending: Ending,
-    options: Options,
+    commission: Commission,
     chords: Harmony,
     symbols: list[tuple[int, str]] | None,
 ) -> tuple[RawMidi, Fitted, Ending]:
     """Return the score with a draft in its span, as it stands on the film, and its ending."""
+    brief, plan, ending = commission.brief, commission.plan, commission.ending
     grid, (first, stop) = redo.grid, redo.ticks
     draft = _drafted(redo, sample.piece, since)
     tempo_map, rate = grid.tempo_map(), Fraction(brief.fps) or None
 
     def stands(piece: Piece, cuts: Sequence[Cut]) -> Fitted:
-        return measured(piece, tempo_map, cuts, redo.duration, options.sync, rate)
+        return measured(piece, tempo_map, cuts, redo.duration, commission.options.sync, rate)
 
     if redo.closes:
         kept = piece_of(redo.raw, grid.seconds, grid.seconds(grid.lines[:-1]).tolist())
