@@ -51,7 +51,7 @@ def test_the_readmes_lines_run(
     blocks = re.findall(r"```python\n(.*?)```", README.read_text(encoding="utf-8"), re.DOTALL)
     assert blocks
     monkeypatch.chdir(tmp_path)
-    draw_clip(Path("clip.mp4"), 5.0)
+    draw_clip(Path("clip.mp4"), 10.0)  # four chords need four bars
     for block in blocks:
         exec(compile(block, str(README), "exec"), {})
     assert {path.name for path in tmp_path.iterdir()} == {
