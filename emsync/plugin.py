@@ -15,6 +15,9 @@ What a conditioner reads:
 
 - ``Analysis``: a video, with its ``Cut``, the ``State`` of each scene, and a ``Curve`` of each of
   motion, brightness, saturation and colourfulness.
+- ``LeadSheet``: what is planned for a piece: its ``Harmony`` over time, and each ``Passage``.
+  ``Chords`` are numbers: ``TONES`` and ``ROOTS`` are their (84, 12) pitch classes, ``NO_CHORD`` is
+  none. ``THEME_BARS``: how many bars of a theme are taken up. Rules of a tokenizer read it, too.
 - ``Piece``: the notes of a song. ``Seconds``: float64 arrays of times.
 - ``CLASSES``: the names of the five instrument classes; ``DRUMS``, ``BASS``, ``GUITAR``, ``PIANO``
   and ``STRINGS`` are their numbers, ``PROGRAMS`` their General MIDI programs.
@@ -27,9 +30,6 @@ For a tokenizer:
 
 - ``Tokenizer``: the base class. ``Ids``: int64 arrays of tokens.
 - ``LogitsProcessor``: the type of a rule of grammar, and of what follows a lead sheet.
-- ``LeadSheet``: what is planned for a piece: its ``Harmony`` over time, and each ``Passage``.
-  ``Chords`` are numbers: ``TONES`` and ``ROOTS`` are their (84, 12) pitch classes, ``NO_CHORD`` is
-  none. ``THEME_BARS``: how many bars of a theme are taken up.
 - ``Score``: symusic's score; ``from_score`` and ``to_score`` convert a ``Piece``.
 
 For an estimator:

@@ -33,10 +33,10 @@ from emsync.metrics.harmony import REAL_SONGS, movement_of
 from emsync.music import chords as ch
 from emsync.music.piece import CLASSES, Piece
 from emsync.music.tonality import KEYS, estimate_key
+from emsync.planning.chart import PHRASE
 from emsync.planning.progressions import TABLES
 
 HELD = 0.08  # share of the duplicate groups that are measured, not counted
-PHRASE = 4  # bars
 RAREST = 0.008  # share of the bars that a chord needs to be counted
 DOMINANT = 7  # semitones above the tonic
 POOLED = 1.0  # songs' worth of moves at any place, added to those at each
