@@ -8,6 +8,7 @@ from emsync.analysis import Analysis
 from emsync.brief import brief_of, check_files, first_timecode, look
 from emsync.commission import Commission
 from emsync.composition import Composition
+from emsync.drafts import redone
 from emsync.errors import UsageError
 from emsync.fit.ending import Ending
 from emsync.fit.hits import fit
@@ -24,7 +25,7 @@ from emsync.planning.planner import plan_of
 from emsync.planning.theme import LETTER, in_plan, read_theme
 from emsync.progress import Progress, Stopwatch, silent
 from emsync.ranking import Candidate, judge, rank
-from emsync.redo import Redo, check_redo, redone
+from emsync.redo import Redo, check_redo
 from emsync.tokens import check_rules
 from emsync.video.film import Film, open_film
 from emsync.video.impact import Impact

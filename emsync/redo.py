@@ -1,66 +1,39 @@
-"""A span of a score composed anew; all else stays as it is.
+"""A span of a score that is composed anew, while all else stays as it is: which bars, and where.
 
-The kept music before the span, brought into the composed music's time, is how each draft begins;
-the drafts are ranked by how likely the model holds the kept bar after the span once it has read
-them. The bars and the tempo map of the score stay, within the span, too: they stand on the cuts.
+The bars and the tempo map of the score stay, within the span, too: they stand on the cuts.
+``emsync.drafts`` composes it.
 """
 
 import math
 import re
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from fractions import Fraction
 from functools import cached_property
 from pathlib import Path
 from typing import Self
 
 import numpy as np
-from numpy.typing import NDArray
 
 from emsync.analysis import Analysis
 from emsync.arrays import Float64s, Seconds
-from emsync.commission import Commission
-from emsync.conditioning import Targets
 from emsync.errors import InputError, UsageError, warn
 from emsync.fit.bar_grid import NEAR, BarGrid
-from emsync.fit.dynamics import Dynamics
-from emsync.fit.ending import Ending
-from emsync.fit.hits import measured
-from emsync.fit.time_map import Fitted
-from emsync.formats.midi import answer, ramp
 from emsync.formats.midi_raw import RawMidi
 from emsync.formats.splice import (
-    Edit,
     KeptScore,
-    NewNote,
     piece_of,
-    scenes,
-    spliced,
-    written,
 )
 from emsync.limits import quoted
-from emsync.model.composer import Composer, Sample
-from emsync.model.likelihood import log_likelihood
-from emsync.music.chords import NONE, Harmony, parse_chord
-from emsync.music.lead_sheet import THEME_BARS, LeadSheet
-from emsync.music.piece import BEATS, DRUMS, HIGHEST, STRINGS, Piece
+from emsync.music.piece import BEATS, Piece
 from emsync.music.statistics import pitch_class_seconds
 from emsync.music.tonality import TONICS, key_fits, pitch_class
 from emsync.options import FASTEST, SLOWEST, Options
 from emsync.planning.feeling import mode_of
-from emsync.planning.placing import lead_sheet
 from emsync.planning.plan import Plan
 from emsync.planning.planner import plan_of
-from emsync.planning.theme import LEAST, LETTER
-from emsync.planning.words import chord_symbols
-from emsync.ranking import Candidate, judge
 from emsync.span import Span, read_span
-from emsync.tokens import Ids
-from emsync.video.cuts import Cut
 from emsync.video.film import same_length
 
 MOMENTS = 24  # in a beat, on which the composed music's notes begin and end
-MARGIN = 1.0  # seconds drawn beyond the end of the film
 KEY = re.compile(r"\b([A-G][#b]?) (?:major|minor)\b")  # in the words on a section of ours
 SAME_END = 0.5  # seconds by which a span may go beyond the film, as of a rounded number
 
@@ -199,263 +172,3 @@ def _within(span: Span, duration: float) -> Span:
             f"redo is {words} s, but the video has {duration:.2f} s; choose a span within it"
         )
     return start, min(end, duration)
-
-
-def redone(
-    commission: Commission, redo: Redo, progress: Callable[[float], None]
-) -> list[Candidate]:
-    """Return a candidate for each seed: the score with its own draft of the span."""
-    composer, seeds, ending = commission.composer, commission.seeds, commission.ending
-    sheet = lead_sheet(commission.plan, redo.grid, ending.chord)
-    begin, ids, since = _context(composer, redo, sheet)
-    themes = _themes(redo, sheet, since)
-    if commission.theme is not None:
-        themes[LETTER] = commission.theme.stretched(60 / redo.grid.tempo)
-    ahead = replace(_sheet_since(sheet, since), themes=themes)
-    asked = replace(redo.grid.asked(commission.brief, since), sheet=ahead)
-    targets = composer.targets(asked)
-    first, stop = redo.at(redo.bars[0]) - since, redo.at(redo.bars[1]) - since
-    length = asked.duration + MARGIN if redo.closes else stop - NEAR
-
-    def tell(now: float) -> None:
-        progress(max(0.0, now - first) / (length - first))
-
-    n = len(seeds)
-    drawn = composer.sample(
-        [targets] * n, [length] * n, seeds, commission.sampling, tell, sheets=[ahead] * n,
-        begins=[ids] * n,
-    )  # fmt: skip
-    planned = sheet.retimed(redo.grid.film)
-    harmony = _whole(redo, planned.harmony)
-    symbols = _symbols(redo, commission.plan, harmony)
-    candidates = []
-    for sample, seed in zip(drawn, seeds, strict=True):
-        raw, fitted, played = _placed(redo, sample, since, commission, planned.harmony, symbols)
-        found = judge(
-            fitted, played, commission.brief, seed, sample.ids, commission.visible,
-            replace(planned, harmony=harmony),
-        )  # fmt: skip
-        if not redo.closes:
-            seam = _seam(composer, redo, sample, begin, since, targets)
-            found = replace(found, parts={**found.parts, "seam": round(math.exp(seam), 4)})
-        candidates.append(replace(found, midi=written(raw)))
-    if redo.closes and ending.chord is not None and ending.chord < redo.seconds[0]:
-        warn(
-            f"the last chord, at {ending.chord:.2f} s, is kept and rings on; begin the span "
-            "before it to have another end"
-        )
-    return candidates
-
-
-def _context(composer: Composer, redo: Redo, sheet: LeadSheet) -> tuple[int, Ids, float]:
-    """Return the first bar that is read before the span, its tokens, and its composed second.
-
-    The tokens begin with a header and reach to the span. They are those of one bar, and of as many
-    more as fill half of the context.
-    """
-    tokenizer, first = composer.tokenizer, redo.bars[0]
-    half = composer.model.config.context // 2
-    header = tokenizer.header(len({c for p in sheet.passages for c in p.classes}))
-    best = header
-    start = first
-    while start > 0:
-        body = _tokens(composer, redo.composed, redo.at(start - 1), redo.at(first))
-        if start < first and len(header) + len(body) > half:
-            break
-        best, start = np.concatenate([header, body]), start - 1
-    return start, best, redo.at(start)
-
-
-def _tokens(composer: Composer, piece: Piece, start: float, end: float) -> Ids:
-    """Return the tokens, without a header, of the music from ``start`` until its time is ``end``.
-
-    Notes that end there have ended; what begins there is not among them.
-    """
-    tokenizer = composer.tokenizer
-
-    def inside(times: Seconds) -> NDArray[np.bool_]:
-        return (times >= start - NEAR) & (times < end - NEAR)
-
-    bars = np.append(piece.downbeats[inside(piece.downbeats)], end)
-    last = np.array([(STRINGS, HIGHEST, end, end + 1.0)])  # takes the time to the end, and is cut
-    rows = np.concatenate([piece.rows[inside(piece.onsets)], last])
-    whole = Piece.of(rows, bars, piece.chords[inside(piece.chords)])
-    ids = tokenizer.encode(whole.retimed(lambda times: times - start))
-    times = tokenizer.timeline(ids).times
-    at = int(np.searchsorted(times, end - start - NEAR))  # the wait that reaches the end
-    if tokenizer.bar is not None:
-        at += int(np.flatnonzero(ids[at:] == tokenizer.bar)[0]) - 1
-    headed = len(tokenizer.header(len(np.unique(whole.classes))))
-    return ids[headed : at + 1]
-
-
-def _sheet_since(sheet: LeadSheet, start: float) -> LeadSheet:
-    """Return the sheet from ``start`` seconds on."""
-    begun = int(np.sum(sheet.harmony.starts <= start + NEAR))
-    held = sheet.harmony.chords[begun - 1] if begun else NONE
-    harmony = Harmony(
-        np.append(0.0, sheet.harmony.starts[begun:] - start),
-        np.append(held, sheet.harmony.chords[begun:]),
-    )
-    passages = tuple(
-        replace(p, start=p.start - start, end=p.end - start)
-        if p.start > start - NEAR
-        else replace(p, start=0.0, end=p.end - start, theme="")  # which has begun already
-        for p in sheet.passages
-        if p.end > start + NEAR
-    )
-    begins = max(0.0, sheet.begins - start)
-    return replace(sheet, harmony=harmony, passages=passages, begins=begins)
-
-
-def _themes(redo: Redo, sheet: LeadSheet, since: float) -> dict[str, Piece]:
-    """Return by their letters the themes that began before ``since``, as the score has them."""
-    found: dict[str, Piece] = {}
-    bars, span = THEME_BARS * BEATS * 60 / redo.grid.tempo, redo.at(redo.bars[0])
-    firsts = {p.theme: p.start for p in reversed(sheet.passages) if p.theme}
-    for letter, start in firsts.items():
-        piece = redo.composed.since(start - NEAR).until(min(bars, span - start))
-        if start < since - NEAR and (piece.classes != DRUMS).sum() >= LEAST:
-            found[letter] = piece
-    return found
-
-
-def _whole(redo: Redo, chords: Harmony) -> Harmony:
-    """Return the chords of the score outside of the span, where it names any, and ``chords`` in it.
-
-    All are in the film's time.
-    """
-    symbols = redo.raw.chords()
-    named = Harmony(
-        redo.grid.seconds(np.array([tick for tick, _ in symbols], np.int64)),
-        np.array([parse_chord(name) if name else NONE for _, name in symbols], np.intp),
-    )
-    (first, stop), (start, end) = redo.seconds, np.array(redo.seconds)[:, None]
-    early, late = named.starts < first - NEAR, named.starts > stop + NEAR
-    inside = (chords.starts > first + NEAR) & (chords.starts < stop - NEAR)
-    parts = [
-        (named.starts[early], named.chords[early]),
-        (start, chords.at(start)),
-        (chords.starts[inside], chords.chords[inside]),
-        (end, named.at(end)),
-        (named.starts[late], named.chords[late]),
-    ]
-    starts, numbers = (np.concatenate(column) for column in zip(*parts, strict=True))
-    return Harmony(starts, numbers)
-
-
-def _symbols(redo: Redo, plan: Plan, harmony: Harmony) -> list[tuple[int, str]] | None:
-    """Return the ticks and names of the chords in the span; None where the score names none.
-
-    What the score goes on with is named where the span ends, if no symbol of its own stands there.
-    """
-    told = [tick for tick, _ in redo.raw.chords()]
-    if not told:
-        return None
-    first, stop = redo.ticks
-    symbols = [(redo.grid.nearest_tick(t), name) for t, name in chord_symbols(plan, harmony)]
-    wanted = [(tick, name) for tick, name in symbols if first <= tick < min(stop, redo.last)]
-    if not redo.closes and stop not in told:
-        wanted += [(tick, name) for tick, name in symbols if tick == stop]
-    return wanted
-
-
-def _placed(
-    redo: Redo,
-    sample: Sample,
-    since: float,
-    commission: Commission,
-    chords: Harmony,
-    symbols: list[tuple[int, str]] | None,
-) -> tuple[RawMidi, Fitted, Ending]:
-    """Return the score with a draft in its span, as it stands on the film, and its ending."""
-    brief, plan, ending = commission.brief, commission.plan, commission.ending
-    grid, (first, stop) = redo.grid, redo.ticks
-    draft = _drafted(redo, sample.piece, since)
-    tempo_map, rate = grid.tempo_map(), Fraction(brief.fps) or None
-
-    def stands(piece: Piece, cuts: Sequence[Cut]) -> Fitted:
-        return measured(piece, tempo_map, cuts, redo.duration, commission.options.sync, rate)
-
-    if redo.closes:
-        kept = piece_of(redo.raw, grid.seconds, grid.seconds(grid.lines[:-1]).tolist())
-        kept = kept.where(kept.onsets < redo.seconds[0] - NEAR)
-        ended, ending = ending.apply(
-            stands(_joined(kept, draft), brief.cuts), chords, plan.sections[-1].classes
-        )
-        new = ended.piece.onsets >= redo.seconds[0] - NEAR
-        draft = replace(ended.piece, downbeats=draft.downbeats).where(new)
-    dynamics = Dynamics.under(brief, ending, plan.levels)
-    starts, stops = grid.nearest_ticks(draft.onsets), grid.nearest_ticks(draft.offsets)
-    columns = (draft.classes, draft.pitches, starts, stops, dynamics.velocities(draft))
-    notes = [NewNote(*map(int, row)) for row in zip(*columns, strict=True)]
-    fade = None  # what fades is kept, where the last chord stands before the span
-    if redo.closes and redo.duration - dynamics.fade >= redo.seconds[0] - NEAR:
-        fade = [
-            (grid.nearest_tick(time), value) for time, value in ramp(redo.duration, dynamics.fade)
-        ]
-    edit = Edit((first, stop), notes, fade, symbols=symbols, end=redo.last if redo.closes else 0)
-    raw = spliced(redo.raw, edit)
-
-    def heard(raw: RawMidi) -> Piece:
-        lines = grid.seconds(grid.lines[:-1]).tolist()
-        piece = piece_of(raw, grid.seconds, lines)
-        return replace(piece, chords=np.union1d(piece.chords, draft.chords))
-
-    piece = heard(raw)
-    texts = [tick for tick, _ in scenes(raw) if first <= tick < stop]
-    reports = stands(piece, [Cut(float(time)) for time in grid.seconds(np.array(texts))]).cuts
-    frame = 1e3 * (0.04 if rate is None else float(1 / rate))
-    answers = {tick: answer(report, frame) for tick, report in zip(texts, reports, strict=True)}
-    if answers:
-        raw = spliced(redo.raw, replace(edit, answers=answers))
-    cuts = [cut for cut in brief.cuts if cut.kind != "ending"]
-    return raw, stands(piece, cuts), ending
-
-
-def _drafted(redo: Redo, piece: Piece, since: float) -> Piece:
-    """Return the notes of a draft within the span, in the film's time."""
-    grid, (_, stop) = redo.grid, redo.ticks
-    begin = redo.at(redo.bars[0])
-    new = piece.retimed(lambda times: times + since)
-    new = replace(
-        new.where(new.onsets >= begin - NEAR),
-        chords=new.chords[new.chords >= begin - NEAR],
-        downbeats=np.array([]),
-    )
-
-    def beats(times: Seconds) -> Float64s:
-        return np.round(times * grid.tempo / 60 * MOMENTS) / MOMENTS
-
-    stays = ~grid.left_out(beats(new.onsets))
-    marks = new.chords[~grid.left_out(beats(new.chords))]
-    new = replace(new.where(stays), chords=marks)
-    new = new.retimed(lambda times: grid.ticks(beats(times)).astype(np.float64))
-    end = min(stop, redo.last)
-    new = replace(new, offsets=np.minimum(new.offsets, end), chords=new.chords[new.chords < end])
-    return new.where((new.onsets < end) & (new.offsets > new.onsets)).retimed(grid.seconds)
-
-
-def _joined(kept: Piece, draft: Piece) -> Piece:
-    rows = np.concatenate([kept.rows, draft.rows])
-    return Piece.of(rows, kept.downbeats, np.union1d(kept.chords, draft.chords))
-
-
-def _seam(
-    composer: Composer, redo: Redo, draft: Sample, begin: int, since: float, targets: Targets
-) -> float:
-    """Return the mean log probability of the kept tokens of the bar after the span.
-
-    ``draft`` is the context and the draft, ``begin`` the first bar of the context.
-    """
-    at, after = redo.at(redo.bars[1]), redo.at(redo.bars[1] + 1)
-    before = draft.piece.until(at - since).retimed(lambda times: times + since)
-    whole = _joined(redo.composed.where(redo.composed.onsets >= at - NEAR), before)
-    whole = replace(whole, downbeats=redo.composed.downbeats)
-    start = redo.at(begin)
-    to_seam, to_bar = (_tokens(composer, whole, start, end) for end in (at, after))
-    header = draft.ids[: len(composer.tokenizer.header(1))]
-    ids = np.concatenate([header, to_bar])
-    return log_likelihood(
-        composer.model, composer.tokenizer, targets, ids, len(header) + len(to_seam)
-    )

@@ -327,8 +327,9 @@ def test_chord_symbols_and_sections_are_read_back_where_they_are(planned: Path) 
 
 
 def test_the_key_of_the_plan_is_the_signature(tmp_path: Path) -> None:
-    for key in KEYS:
-        write_midi(tmp_path / "a.mid", fitted_band(), ScoreLabels(key=key))
+    fitted = fitted_band()
+    for key in KEYS[::4]:
+        write_midi(tmp_path / "a.mid", fitted, ScoreLabels(key=key))
         assert check(tmp_path / "a.mid").facts["key"] == key
 
 

@@ -94,7 +94,7 @@ def test_music_changes_where_a_letter_returns_and_not_before(
         assert not np.array_equal(ids, plain)
 
 
-@pytest.mark.parametrize("quick", [False, True])
+@pytest.mark.parametrize("quick", [pytest.param(False, marks=pytest.mark.slow), True])
 def test_each_piece_of_a_batch_is_the_piece_drawn_alone(
     model: EventTransformer, quick: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -108,7 +108,7 @@ def test_each_piece_of_a_batch_is_the_piece_drawn_alone(
         assert np.array_equal(ids, alone)
 
 
-@pytest.mark.parametrize("quick", [False, True])
+@pytest.mark.parametrize("quick", [pytest.param(False, marks=pytest.mark.slow), True])
 def test_stepping_with_a_primer_equals_reading_its_window(
     model: EventTransformer, quick: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -8,11 +8,10 @@ import pytest
 
 from emsync.metrics.harmony import movement, real_songs
 from emsync.music import chords as ch
-from emsync.planning.chart import Chart
+from emsync.planning.chart import PHRASE, Chart
 from emsync.planning.progressions import (
     DISTINCT,
     LEADS,
-    PHRASE,
     TABLES,
     closed,
     loop,
