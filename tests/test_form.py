@@ -1,11 +1,21 @@
 """Form: how alike two spans are."""
 
+import math
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from emsync.metrics.form import Similarity, pitch_patterns, rhythm_patterns, similarity, span
+from emsync.metrics.form import (
+    Similarity,
+    pitch_patterns,
+    returned,
+    rhythm_patterns,
+    similarity,
+    span,
+)
+from emsync.music.lead_sheet import Passage
 from emsync.music.piece import BASS, DRUMS, PIANO, Piece
 
 BEAT = 0.5
@@ -63,3 +73,16 @@ def test_a_span_counts_from_its_start() -> None:
     piece = span(played(LINE), 4 * BEAT / 4, 8 * BEAT / 4)
     assert piece.pitches.tolist() == [67, 72]
     assert piece.onsets.tolist() == [0.0, BEAT / 2]
+
+
+def test_a_theme_that_comes_back_is_told_from_one_that_does_not() -> None:
+    other = [(c, p + 1, at + at % 4, n) for c, p, at, n in LINE]
+
+    def form(letters: str, *parts: list[tuple[int, int, int, int]]) -> float:
+        notes = [(c, p, at + 16 * k, n) for k, part in enumerate(parts) for c, p, at, n in part]
+        passages = [Passage(8.0 * k, 8.0 * k + 8, theme=x) for k, x in enumerate(letters)]
+        piece = played([(c, p, 2 * at, n) for c, p, at, n in notes]).retimed(lambda t: t / BEAT)
+        return returned(piece, passages)
+
+    assert form("ABA", LINE, other, LINE) > 0.5 > 0 > form("ABA", LINE, other, other)
+    assert math.isnan(form("AAA", LINE, LINE, LINE)) and math.isnan(form("ABC", LINE, LINE, LINE))

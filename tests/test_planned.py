@@ -1,6 +1,7 @@
 """Does the music do what its plan says: laws of the measures, on pieces that do and do not."""
 
 import json
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -135,6 +136,7 @@ def measurement(
         chords_followed(asked, piece, EDGES),
         movement_of(piece, EDGES, asked.tonic),
         players(asked, piece, EDGES),
+        0.25 if clip == "a" else math.nan,
         np.bincount(piece.classes, minlength=len(CLASSES)).astype(np.float64),
         2, 1, ({"seed": seed, "plan": 1.0},),
     )  # fmt: skip
@@ -156,6 +158,7 @@ def test_figures_are_pooled_over_clips_beside_the_plans_of_other_films() -> None
     assert found["chance"]["root"]["value"] < 0.3, "on one tonic they are still other chords"
     assert (found["rest"]["value"], found["play"]["value"], found["cuts"]["value"]) == (1, 1, 0.5)
     assert found["moves"]["on_chord"]["value"] == 1.0 and found["moves"]["commonest"]["value"] < 0.5
+    assert (found["returned"]["value"], found["returned"]["n"]) == (0.25, 1)
     assert planned.summary(free)["root"]["value"] < 0.7
     kept = planned.notes([*held, *free])
     assert kept["planned"]["all"]["value"] == kept["rules off"]["piano"]["value"] == 1.0

@@ -16,6 +16,8 @@ moves            how the heard chords move (``metrics.harmony``), of clips of LE
                  more, beside the middle 80 % of real songs
 rest, play       of the classes that a section does not ask for, those that begin no note in it; of
                  those that it asks for, those that begin one
+returned         how much more alike the passages of one theme are than those of two
+                 (``metrics.form``), of clips in which a theme returns beside another
 notes            notes of each class, as a share of those without the rule of harmony
 cuts             cuts to be hit that have a boundary chord within a frame
 """
@@ -34,6 +36,7 @@ from emsync.composition import Composition
 from emsync.errors import EmsyncError, InputError
 from emsync.evaluation.suite import find_films
 from emsync.metrics import cut_hits, statistics
+from emsync.metrics.form import returned
 from emsync.metrics.harmony import Followed, Movement, movement_of, real_songs
 from emsync.metrics.lead_sheet import Players, chords_followed, players
 from emsync.model.composer import Composer
@@ -66,6 +69,7 @@ class Measurement:
     followed: Followed
     moves: Movement  # of the chords that are heard
     players: Players
+    returned: float  # NaN where no theme returns
     notes: Float64s  # (classes,) notes of all candidates
     cuts: int  # to be hit
     hits: int  # by a chord, within a frame
@@ -81,6 +85,7 @@ class Measurement:
             "followed": asdict(self.followed),
             "moves": asdict(self.moves),
             "players": asdict(self.players),
+            "returned": self.returned,
             "notes": dict(zip(CLASSES, self.notes.tolist(), strict=True)),
             "cuts": self.cuts,
             "hits": self.hits,
@@ -167,6 +172,7 @@ def measure(clip: str, arm: str, made: Composition) -> Measurement:
     edges = made.fitted.tempo_map.half_bars(duration)
     cuts = [report.cut.time for report in made.cuts] if rate else []
     chords = cut_hits.events(made.piece, duration)["chord"]
+    beats = made.fitted.tempo_map.beats
     drawn = np.concatenate([candidate.fitted.piece.classes for candidate in made.candidates])
     return Measurement(
         clip,
@@ -179,6 +185,7 @@ def measure(clip: str, arm: str, made: Composition) -> Measurement:
         chords_followed(made.sheet, made.piece, edges),
         movement_of(made.piece, edges, made.sheet.tonic),
         players(made.sheet, made.piece, edges),
+        returned(made.piece.retimed(beats), made.sheet.retimed(beats).passages),
         np.bincount(drawn, minlength=len(CLASSES)).astype(np.float64),
         len(cuts),
         cut_hits.hits(cuts, chords, 1 / rate) if cuts else 0,
@@ -216,6 +223,7 @@ def summary(measured: Sequence[Measurement]) -> dict[str, Any]:
         },
         "rest": share([one.rested for one in told], [one.unasked for one in told]),
         "play": share([one.played for one in told], [one.asked for one in told]),
+        "returned": asdict(statistics.mean([one.returned for one in measured])),
         "cuts": share([one.hits for one in measured], [one.cuts for one in measured]),
     }
 

@@ -21,6 +21,7 @@ MOVES = {  # the measures of ``metrics.harmony`` in words
     "on_chord": "sounding time on the heard chord",
     "cadences": "arrivals on the tonic from its fifth",
 }
+RETURNED = "passages of one theme more alike than of two"
 
 
 def sync_table(report: Mapping[str, Any]) -> list[str]:
@@ -144,6 +145,9 @@ def plan_table(report: Mapping[str, Any]) -> str:
          f"{real[name]['median']:.2f} [{real[name]['low']:.2f}, {real[name]['high']:.2f}]"]
         for name, words in MOVES.items()
     ]  # fmt: skip
+    moves += [
+        [RETURNED, *(_real(arm["returned"]) for arm in arms.values()), "–"],
+    ]
     kept = report["notes"]
     classes = list(next(iter(kept.values())))
     played = [[arm, *(_share(row[name]) for name in classes)] for arm, row in kept.items()]

@@ -13,19 +13,23 @@ pitch similarity     runs of three pitch classes, one after the other in an inst
 rhythm similarity    an instrument's onsets in a half bar, each with its place among the sixteenths,
                      half bars without any left out
 similarity           the mean of both
-return               the similarity of a passage with the one of its letter, less that with another
+returned             the similarity of passages with the first of their letter, less that with
+                     the first ones of other letters
 """
 
+import math
 from collections import Counter
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from emsync.music.lead_sheet import THEME_BARS, Passage
 from emsync.music.piece import BEATS, DRUMS, Piece
 
 PER_BEAT = 4  # sixteenths
 GRAM = 3  # pitch classes in a row
+LEAST = 2 * BEATS  # beats of two passages that can be compared
 
 Counts = Counter[Hashable]
 
@@ -55,6 +59,32 @@ def span(piece: Piece, start: float, end: float) -> Piece:
     """Return the notes that begin from ``start`` until ``end``, in seconds from ``start``."""
     inside = (piece.onsets >= start - 1e-6) & (piece.onsets < end - 1e-6)
     return piece.where(inside).retimed(lambda times: times - start)
+
+
+def returned(piece: Piece, passages: Sequence[Passage]) -> float:
+    """Return how much more alike passages are to the first of their letter than to other letters'.
+
+    Piece and passages are in beats. Of two passages the first bars are compared, THEME_BARS or as
+    many beats as both have. NaN where no letter returns beside another.
+    """
+    firsts = {p.theme: p for p in reversed(passages) if p.theme}
+    gains = []
+    for passage in passages:
+        if passage.theme and firsts[passage.theme] is not passage:
+            alike = {letter: _alike(piece, first, passage) for letter, first in firsts.items()}
+            own = alike.pop(passage.theme)
+            others = [value for value in alike.values() if not math.isnan(value)]
+            gains += [own - float(np.mean(others))] if others and not math.isnan(own) else []
+    return float(np.mean(gains)) if gains else math.nan
+
+
+def _alike(piece: Piece, one: Passage, other: Passage) -> float:
+    """Return how alike two passages begin; NaN where either is too short to tell."""
+    length = min(THEME_BARS * BEATS, one.end - one.start, other.end - other.start)
+    if length < LEAST:
+        return math.nan
+    before, after = (span(piece, p.start, p.start + length) for p in (one, other))
+    return similarity(before, after, beat=1.0).both
 
 
 def pitch_patterns(piece: Piece, beat: float) -> Counts:

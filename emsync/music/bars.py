@@ -76,9 +76,12 @@ class TempoMap:
 
     def ticks(self, times: Float64s) -> Int64s:
         """Return the ticks nearest to ``times`` in seconds, which lie within the map."""
+        return np.round(self.beats(times) * TICKS).astype(np.int64)
+
+    def beats(self, times: Float64s) -> Float64s:
+        """Return the beats, with fractions, at ``times`` in seconds, which lie within the map."""
         micro = np.asarray(times, np.float64) * 1e6
-        beats = np.interp(micro, self.starts, np.arange(len(self.tempi) + 1))
-        return np.round(beats * TICKS).astype(np.int64)
+        return np.interp(micro, self.starts, np.arange(len(self.tempi) + 1))
 
     def seconds(self, ticks: Int64s) -> Seconds:
         """Return the times in seconds of ``ticks``, as a reader of the file computes them."""
