@@ -128,10 +128,12 @@ def _tokens(composer: Composer, piece: Piece, start: float, end: float) -> Ids:
     rows = np.concatenate([piece.rows[inside(piece.onsets)], last])
     whole = Piece.of(rows, bars, piece.chords[inside(piece.chords)])
     ids = tokenizer.encode(whole.retimed(lambda times: times - start))
-    times = tokenizer.timeline(ids).times
-    at = int(np.searchsorted(times, end - start - NEAR))  # the wait that reaches the end
-    if tokenizer.bar is not None:
-        at += int(np.flatnonzero(ids[at:] == tokenizer.bar)[0]) - 1
+    if tokenizer.bar is not None:  # the last bar line is the end, wherever it was rounded to
+        at = int(np.flatnonzero(ids == tokenizer.bar)[-1]) - 1
+    else:  # the wait that reaches the end
+        shortest = tokenizer.durations[tokenizer.durations > 0].min()
+        times = tokenizer.timeline(ids).times
+        at = int(np.searchsorted(times, end - start - shortest / 2))
     headed = len(tokenizer.header(len(np.unique(whole.classes))))
     return ids[headed : at + 1]
 

@@ -18,7 +18,7 @@ import emsync
 from emsync.analysis import Analysis, Cut, State
 from emsync.cli import main
 from emsync.composition import Composition
-from emsync.drafts import _sheet_since, _themes
+from emsync.drafts import _sheet_since, _themes, _tokens
 from emsync.errors import EmsyncWarning, InputError, UsageError
 from emsync.fit.bar_grid import BarGrid
 from emsync.formats.midi_raw import RawMidi, read_raw
@@ -290,6 +290,16 @@ def test_a_score_comes_back_to_the_tokens_it_was_drawn_as(
         composed.save(tmp_path / "score.mid")
         sizes |= comes_back(composer, composed, tmp_path / "score.mid")
     assert sizes - {4.0}  # bars with beats left out among them
+
+
+@pytest.mark.parametrize("end", [1.0, 1.002, 1.0039, 1.006])
+def test_tokens_end_on_the_step_that_is_nearest_to_a_bar_line(
+    composer: Composer, end: float
+) -> None:
+    notes = [(PIANO, 60, 0.0, 0.5), (PIANO, 64, end, end + 1)]
+    piece = Piece.of(np.array(notes), np.array([0.0, end]))
+    times = composer.tokenizer.timeline(_tokens(composer, piece, 0.0, end)).times
+    assert times[-1] == pytest.approx(round(end / 0.008) * 0.008)
 
 
 @pytest.mark.slow
