@@ -73,8 +73,8 @@ class Chroma(Conditioner):
         """
         starts, sheet = self._starts(video.duration), video.sheet
         if sheet is not None:
-            minor = [sheet.passages[sheet.passage(start)].minor for start in starts.tolist()]
-            keys = key_shares(sheet.tonic, np.array(minor))
+            minor = np.array([passage.minor for passage in sheet.passages])
+            keys = key_shares(sheet.tonic, minor[sheet.passage(starts)])
             chords = chord_shares(sheet.harmony, starts, self.window)
             some = chords.sum(axis=1, keepdims=True) > 0
             return np.where(some, (1 - CHORDS) * keys + CHORDS * chords, keys).astype(np.float32)

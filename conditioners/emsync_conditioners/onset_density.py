@@ -51,8 +51,8 @@ class OnsetDensity(Conditioner):
         count = math.ceil(video.duration / self.window)
         times = (np.arange(count, dtype=np.float64) + 0.5) * self.window
         if (sheet := video.sheet) is not None:
-            beats = [sheet.passages[sheet.passage(time)].density for time in times.tolist()]
-            return np.array(beats, np.float32) * np.float32(video.tempo / 60)
+            a_beat = np.array([passage.density for passage in sheet.passages], np.float32)
+            return a_beat[sheet.passage(times)] * np.float32(video.tempo / 60)
         if len(video.arc) < 2:
             return np.full(len(times), np.nan, np.float32)
         return onset_rate(video.feelings(times)[:, 1]).astype(np.float32)

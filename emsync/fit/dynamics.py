@@ -14,7 +14,7 @@ from emsync.music.piece import ACCENT, VELOCITY, Piece, velocities
 
 RANGE = 24  # steps of velocity between an arousal of zero and one of one
 RAMP = 2.0  # seconds in which one loudness becomes the next
-LOUDEST = 127
+LOUDEST = 127  # velocity that MIDI has
 
 
 def level_of(arousal: float) -> float:

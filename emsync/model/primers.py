@@ -83,7 +83,7 @@ class Primers:
     def _begin(self, piece: int, now: float) -> None:
         """Let the passage that has begun take up its theme, or remember how it begins."""
         passages = self.sheets[piece].passages
-        letter = passages[self.sheets[piece].passage(now)].theme
+        letter = passages[int(self.sheets[piece].passage(now))].theme
         self.next[piece] = min((p.start for p in passages if p.start > now + NEAR), default=np.inf)
         theme = self.themes[piece].get(letter, [NOTHING] * len(self.copies[piece]))
         for copy, primer in zip(self.copies[piece], theme, strict=True):

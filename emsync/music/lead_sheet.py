@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import Self
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from emsync.arrays import Seconds
 from emsync.music.chords import Harmony
@@ -55,7 +56,10 @@ class LeadSheet:
         begins = float(f(np.array([self.begins]))[0])
         return replace(self, harmony=self.harmony.retimed(f), passages=passages, begins=begins)
 
-    def passage(self, time: float) -> int:
-        """Return the index of the passage that ``time`` is in; the last one goes on."""
+    def passage(self, times: ArrayLike) -> NDArray[np.intp]:
+        """Return the indices of the passages that ``times``, any shape, are in.
+
+        The last one goes on.
+        """
         starts = [passage.start for passage in self.passages[1:]]
-        return int(np.searchsorted(starts, time + 1e-6, side="right"))
+        return np.asarray(np.searchsorted(starts, np.asarray(times) + 1e-6, side="right"), np.intp)

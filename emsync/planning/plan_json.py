@@ -7,6 +7,7 @@ from typing import Any, get_args
 
 from emsync.analysis_json import GAPLESS, MOST_CUTS, MOST_SECONDS, felt, tonic_of
 from emsync.errors import InputError, UsageError
+from emsync.fit.dynamics import LOUDEST
 from emsync.json_fields import (
     FieldError,
     as_written,
@@ -24,7 +25,6 @@ from emsync.planning.players import check_instruments
 
 MOST_SECTIONS = 10_000
 MOST_DENSITY = 24.0  # onsets a beat
-LOUDEST = 127
 
 
 def read_plan(data: Mapping[str, Any], name: str) -> dict[str, Any]:

@@ -9,6 +9,7 @@ import numpy as np
 
 from emsync.analysis import Analysis
 from emsync.emotion.plane import NEUTRAL, gaussians, middle
+from emsync.fit.dynamics import LOUDEST
 from emsync.planning.plan import Plan, Section
 from emsync.planning.words import key_name, with_signs
 from emsync.video.footage import Curve
@@ -34,7 +35,6 @@ PLAYER_COLOURS = {  # of the instruments
     "piano": "#2f74c0",
     "strings": "#3a9a57",
 }
-LOUDEST = 127  # velocity
 NAME = 9  # points of the names of sections
 NAMES_OF_CHORDS = (9.0, 8.0, 7.0)  # points, as many as there are
 GAP = 0.004  # share of the width before and after a name
