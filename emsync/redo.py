@@ -57,8 +57,8 @@ class Redo:
             return None
         score = KeptScore.read(Path(options.keep))
         grid = BarGrid.of(score.raw, duration, tempo)
-        start, end = grid.nearest_ticks(np.array(_within(read_span(options.redo), duration)))
-        return cls(score, grid, grid.bars(int(start), int(end)), duration)
+        bars = _bars(grid, _within(read_span(options.redo), duration), duration)
+        return cls(score, grid, bars, duration)
 
     @property
     def raw(self) -> RawMidi:
@@ -149,7 +149,7 @@ def check_redo(options: Options, duration: float) -> None:
             f"{duration:.2f} s; keep a score of this video"
         )
     grid = BarGrid.of(score.raw, duration)
-    edges = grid.lines[list(grid.bars(*grid.nearest_ticks(np.array(span)).tolist()))]
+    edges = grid.lines[list(_bars(grid, span, duration))]
     pace = 60 * np.ptp(edges) / grid.resolution / np.ptp(grid.seconds(edges))
     if not SLOWEST / 2 <= pace <= FASTEST * 2:
         raise InputError(
@@ -157,10 +157,11 @@ def check_redo(options: Options, duration: float) -> None:
             "export it with its tempo map"
         )
     bar = float(np.max(np.diff(grid.seconds(grid.lines))[-2:]))
-    if score.origin is None and abs(score.duration - duration) > bar:
+    lasts = float(score.raw.seconds([score.raw.end])[0])  # ours, too, if its tempo was edited
+    if abs(lasts - duration) > bar:
         warn(
-            f"the kept score {name} lasts {score.duration:.2f} s, the video {duration:.2f} s; it "
-            "is taken to begin with the video"
+            f"the kept score {name} lasts {lasts:.2f} s, the video {duration:.2f} s; it "
+            "is taken to begin with the video, and ends with it where the span does"
         )
 
 
@@ -172,3 +173,9 @@ def _within(span: Span, duration: float) -> Span:
             f"redo is {words} s, but the video has {duration:.2f} s; choose a span within it"
         )
     return start, min(end, duration)
+
+
+def _bars(grid: BarGrid, span: Span, duration: float) -> tuple[int, int]:
+    """Return the bars, first and one past the last, that hold a span of a film's ``duration``."""
+    start, end, last = map(int, grid.nearest_ticks(np.array([*span, duration])))
+    return grid.bars(min(start, last - 1), end)  # a bar that begins as the film ends holds none

@@ -510,6 +510,16 @@ def test_a_score_of_another_film_is_refused(kept: Path, tmp_path: Path) -> None:
         check_redo(Options(keep=song, redo="3-4"), 20.0)
 
 
+def test_a_score_whose_tempo_was_edited_is_told_of(kept: Path, tmp_path: Path) -> None:
+    file = mido.MidiFile(kept)
+    for message in file.tracks[0]:
+        if message.type == "set_tempo":
+            message.tempo *= 2
+    file.save(tmp_path / "slow.mid")
+    with pytest.warns(EmsyncWarning, match=r"lasts 24.00 s, the video 12.00 s"):
+        check_redo(Options(keep=tmp_path / "slow.mid", redo="3-4"), LENGTH)
+
+
 def test_what_has_no_beats_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "x.mid"
     path.write_bytes(b"no music")
@@ -530,6 +540,13 @@ def test_what_has_no_beats_is_refused(tmp_path: Path) -> None:
 def test_the_kept_score_is_not_written_over(film: Path, kept: Path) -> None:
     with pytest.raises(UsageError, match="the kept score"):
         check_targets(Outputs(kept), film, options(keep=kept, redo="3-4"))
+
+
+def test_a_span_as_the_film_ends_is_in_its_last_bar(tmp_path: Path) -> None:
+    song = foreign(tmp_path / "song.mid")  # bars of two seconds
+    redo = Redo.of(Options(keep=song, redo="11.9999-"), LENGTH, TEMPO)
+    assert redo is not None
+    assert (redo.bars, redo.seconds) == ((5, 6), (10.0, LENGTH))
 
 
 def test_the_last_chord_is_kept_where_the_span_begins_after_it(
