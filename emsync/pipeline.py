@@ -9,7 +9,7 @@ from emsync.brief import brief_of, check_files, first_timecode, look
 from emsync.commission import Commission
 from emsync.composition import Composition
 from emsync.drafts import redone
-from emsync.errors import UsageError
+from emsync.errors import UsageError, warn
 from emsync.fit.ending import Ending
 from emsync.fit.hits import fit
 from emsync.fit.spotting import Spotting, spotting_of
@@ -26,11 +26,12 @@ from emsync.planning.theme import LETTER, in_plan, read_theme
 from emsync.progress import Progress, Stopwatch, silent
 from emsync.ranking import Candidate, judge, rank
 from emsync.redo import Redo, check_redo
-from emsync.tokens import check_rules
+from emsync.tokens import Tokenizer, check_rules
 from emsync.video.film import Film, open_film
 from emsync.video.impact import Impact
 
 STRIDE = 1_000_003  # between the seeds of candidates, so that another seed shares none of them
+FOLLOWED = {"chords": "harmony", "instruments": "instruments", "theme": "theme"}  # wish: rule
 MARGIN = 1.0  # seconds of music beyond what the fastest tempo can use
 
 
@@ -208,8 +209,26 @@ def check_understood(composer: Composer, options: Options) -> None:
                 f"no condition of this checkpoint reads {name!r}; it can be asked for {known}"
             )
     check_rules(composer.tokenizer, options.rules_off or ())
+    check_followed(composer.tokenizer, options)
     if options.ask:  # a condition refuses a value that it does not know
         composer.targets(composer.partial_analysis(1.0, requested=options.ask))
+
+
+def check_followed(tokenizer: Tokenizer, options: Options) -> None:
+    """Refuse a wish that no rule of ``tokenizer`` holds the music to, and tell of such a plan."""
+    rules = tokenizer.followers(())
+    for wish, rule in FOLLOWED.items():
+        if getattr(options, wish) and rule not in rules:
+            raise UsageError(
+                f"{tokenizer.name}, the tokenizer of this checkpoint, has no rule {rule!r} that "
+                f"could hold the music to the {wish}; leave out --{wish}, or take the checkpoint "
+                f"{CHECKPOINT}"
+            )
+    if lacking := [rule for rule in FOLLOWED.values() if rule not in rules]:
+        warn(
+            f"{tokenizer.name}, the tokenizer of this checkpoint, has no rule for "
+            f"{', '.join(lacking)}: what the plan says of them may not be heard"
+        )
 
 
 def _composer(checkpoint: PathLike | Composer) -> tuple[Composer, str]:

@@ -12,17 +12,19 @@ import torch
 from emsync.analysis import Analysis
 from emsync.brief import apply_options, brief_of, check_files
 from emsync.demo import draw_clip
+from emsync.errors import EmsyncWarning, UsageError
 from emsync.model import sampling
 from emsync.model.composer import Composer
 from emsync.model.transformer import EventTransformer, ModelConfig
 from emsync.music.tonality import TONICS, key_fits
 from emsync.options import Options, Sampling
-from emsync.pipeline import draw
+from emsync.pipeline import check_followed, draw
 from emsync.video.film import open_film
 from emsync.video.watch import watch
 from emsync_conditioners.chroma import Chroma
 from emsync_tokenizers import vocabulary as v
 from emsync_tokenizers.events import Events
+from emsync_tokenizers.tsd import Tsd
 
 
 @pytest.fixture
@@ -86,3 +88,13 @@ def test_what_can_be_read_once_is_read_once(tmp_path: Path) -> None:
     check_files(film, options)
     assert brief_of(None, options).source == "given"
     writer.join(5)
+
+
+def test_what_no_rule_of_the_checkpoint_holds_is_refused_or_told() -> None:
+    check_followed(Events(), Options(chords="Am", instruments="piano", theme="x.mid"))
+    wishes = Options(chords="Am"), Options(instruments="piano"), Options(theme="x.mid")
+    for wish, name in zip(wishes, ("chords", "instruments", "theme"), strict=True):
+        with pytest.raises(UsageError, match=f"tsd, .* no rule .*leave out --{name}"):
+            check_followed(Tsd(), wish)
+    with pytest.warns(EmsyncWarning, match="tsd, .* no rule for harmony, instruments, theme"):
+        check_followed(Tsd(), Options())
