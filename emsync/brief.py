@@ -17,7 +17,7 @@ from emsync.options import Options, PathLike, check_tempo
 from emsync.planning.plan import Plan
 from emsync.planning.planner import given_plan
 from emsync.planning.theme import in_plan, read_theme
-from emsync.planning.wishes import felt
+from emsync.planning.wishes import felt, wished
 from emsync.video.cuts import Cut, thinned
 from emsync.video.film import Film, same_length
 from emsync.video.footage import Footage
@@ -52,7 +52,7 @@ def check_files(film: Film, options: Options) -> None:
                 f"video has {film.duration:.2f} s; analyze this video"
             )
     if options.plan is not None and _can_be_read_again(options.plan):
-        planned = given_plan(options.plan, film.duration)
+        planned = wished(given_plan(options.plan, film.duration), options)
         if options.theme is not None:
             in_plan(read_theme(options.theme), planned)
     elif options.theme is not None:

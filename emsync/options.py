@@ -147,14 +147,11 @@ class Options:
 
             key_of(parse_chart(self.chords))
         if self.instruments is not None:
-            from emsync.planning.players import check_instruments
+            from emsync.planning.players import check_instruments, check_pitched
 
             object.__setattr__(self, "instruments", check_instruments(self.instruments))
-            if self.chords and self.instruments == ("drums",):
-                raise UsageError(
-                    "drums alone have no pitch, so that no chord can be heard; name another "
-                    "instrument with them, or leave out the chords"
-                )
+            if self.chords or self.theme is not None:
+                check_pitched(self.instruments)
         if self.emotion is not None:
             from emsync.emotion.plane import normalise, parse_emotion
 

@@ -227,6 +227,8 @@ def test_a_theme_moves_to_the_relative_key_where_the_modes_differ() -> None:
     assert in_plan(unknown, plan).pitches.tolist() == [36, 60]
     with pytest.raises(UsageError, match="no section of theme A"):
         in_plan(theme, Plan(8.0, 120.0, "C", sections=(Section(0, 8, theme="B"),)))
+    with pytest.raises(UsageError, match="drums alone have no pitch"):
+        in_plan(theme, replace(plan, sections=(replace(plan.sections[0], instruments=("drums",)),)))
 
 
 def test_moving_keeps_every_note_on_the_keys() -> None:

@@ -95,12 +95,21 @@ def test_instruments_play_in_all_sections(names: Any) -> None:
         ({"instruments": ""}, "'' is no instrument"),
         ({"instruments": []}, "no instrument is named"),
         ({"instruments": "drums", "chords": "Am"}, "drums alone have no pitch"),
+        ({"instruments": "drums", "theme": "x.mid"}, "drums alone have no pitch"),
         ({"mode": "dorian"}, "mode is 'dorian'; choose one of major, minor"),
     ],
 )
 def test_what_cannot_be_wished_is_refused_when_it_is(wishes: dict[str, Any], message: str) -> None:
     with pytest.raises(UsageError, match=message):
         Options(**wishes)
+
+
+def test_chords_are_not_wished_of_a_plan_of_drums_alone() -> None:
+    drums = replace(GIVEN, sections=(replace(GIVEN.sections[0], end=24.0, instruments=("drums",)),))
+    assert wished(drums).instruments == ("drums",)
+    with pytest.raises(UsageError, match="drums alone have no pitch"):
+        wished(drums, chords="Am")
+    assert charts(wished(drums, chords="Am", instruments="bass,drums")) == ["Am"]
 
 
 def test_chords_are_cut_to_short_sections_and_refused_where_none_holds_them() -> None:

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 
 from emsync.errors import UsageError
 from emsync.limits import shown
-from emsync.music.piece import CLASSES
+from emsync.music.piece import CLASSES, DRUMS
 
 # From which arousal on a class plays. Drums and guitar say energy, strings and piano are always
 # there: the orchestration that film composers thin out and fill up (Karlin & Wright 2004).
@@ -37,3 +37,12 @@ def check_instruments(names: str | Iterable[str]) -> tuple[str, ...]:
         raise UsageError(f"no instrument is named; name some of {', '.join(CLASSES)}")
     known = {name.strip().lower() for name in asked}
     return tuple(name for name in CLASSES if name in known)
+
+
+def check_pitched(instruments: Iterable[str]) -> None:
+    """Refuse drums alone where chords or a theme are to be heard."""
+    if set(instruments) == {CLASSES[DRUMS]}:
+        raise UsageError(
+            "drums alone have no pitch, so that no chord and no theme can be heard; name another "
+            "instrument with them, or leave out the chords and the theme"
+        )

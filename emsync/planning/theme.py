@@ -17,6 +17,7 @@ from emsync.music.tonality import TONICS, estimate_key, has_flats, pitch_class
 from emsync.options import Mode, PathLike
 from emsync.planning.chart import Entry, chart_text
 from emsync.planning.plan import Plan
+from emsync.planning.players import check_pitched
 
 LETTER = "A"  # of the sections that take it up
 LEAST = 3  # pitched notes, of which a theme can be known again
@@ -147,6 +148,7 @@ def in_plan(theme: Theme, plan: Plan) -> Piece:
         raise UsageError(
             f"the plan has no section of theme {LETTER} that could take up the theme; name one"
         )
+    check_pitched({name for section in sections for name in section.instruments})
     if not theme.tonic or not plan.tonic:
         return theme.piece
     up = pitch_class(plan.tonic) - pitch_class(theme.tonic)

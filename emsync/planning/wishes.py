@@ -18,7 +18,7 @@ from emsync.options import Mode, Options
 from emsync.planning.chart import Chart, bars_of, chart_text, moved, parse_chart, shortened
 from emsync.planning.feeling import following
 from emsync.planning.plan import Plan, Section
-from emsync.planning.players import check_instruments
+from emsync.planning.players import check_instruments, check_pitched
 
 FIRST, LAST = 1.0, 0.5  # what the first and the last chord weigh more in the key of a chart
 FEELINGS = ("emotion_file", "max_va", "emotion", "valence", "arousal")  # options of the emotion
@@ -161,6 +161,7 @@ def in_key(plan: Plan, tonic: str) -> Plan:
 
 def with_chords(plan: Plan, options: Options) -> Plan:
     """Return ``plan`` with the chords that a person names in each section, and their key."""
+    check_pitched(plan.instruments)
     chart = parse_chart(options.chords)
     tonic, minor = key_of(chart)
     mode = options.mode or ("minor" if minor else "major")
