@@ -120,12 +120,28 @@ def test_chords_are_cut_to_short_sections_and_refused_where_none_holds_them() ->
         wished(GIVEN, chords="C F G Am " * 3)
 
 
-def test_a_section_of_a_plan_with_more_chords_than_bars_is_refused() -> None:
+def test_chords_for_more_bars_than_a_section_of_a_plan_has_are_left_out_with_a_note() -> None:
     sections = (replace(GIVEN.sections[0], chords="Am F C G Dm"), GIVEN.sections[1])
-    with pytest.raises(
-        UsageError, match=r"section 1, from 0\.00 to 8\.00 s, has chords for 5 bars, but 4 at 120"
+    with pytest.warns(
+        EmsyncWarning,
+        match=r"section 1, from 0\.00 to 8\.00 s, has chords for 5 bars, but 4 at 120",
     ):
-        wished(replace(GIVEN, sections=sections))
+        assert charts(wished(replace(GIVEN, sections=sections)))[0] == "Am F C G"
+
+
+@pytest.mark.filterwarnings("ignore:section 1")
+@pytest.mark.parametrize(
+    "edits",
+    [{"tempo": 50.0}, {"hits": ()}, {"hits": (7.0, 11.0)}, {"ending": "cut"}, {"ending": "fade"}],
+)
+def test_a_plan_that_was_made_can_be_edited_with_its_chords_as_they_are(
+    edits: dict[str, Any],
+) -> None:
+    made = wished(seed=1)
+    edited = wished(replace(made, **edits))
+    assert all(
+        before.startswith(after) for before, after in zip(charts(made), charts(edited), strict=True)
+    )
 
 
 def test_chords_that_a_slower_tempo_has_no_bars_for_are_left_out_with_a_note() -> None:

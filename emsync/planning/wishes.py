@@ -101,8 +101,8 @@ def in_bars(plan: Plan, bars: Sequence[int], options: Options) -> Plan:
     """Return ``plan`` with no chart longer than its section, of so many ``bars``.
 
     The chords that a person wishes for all sections are cut to the shorter ones, and those of a
-    plan that is given where a wish moves its bars. UsageError where no section holds the chords
-    that are wished for, or one of a plan has more than bars.
+    plan that is given with a note: another tempo, hit or ending than it was made with moves its
+    bars. UsageError where no section holds the chords that are wished for.
     """
     lengths = [bars_of(section.chart) for section in plan.sections]
     over = [i for i, length in enumerate(lengths) if length > bars[i]]
@@ -120,8 +120,6 @@ def in_bars(plan: Plan, bars: Sequence[int], options: Options) -> Plan:
             f"section {first + 1}, from {section.start:.2f} to {section.end:.2f} s, has chords for "
             f"{lengths[first]:g} bars, but {bars[first]} {at}"
         )
-        if not moves_bars(options):
-            raise UsageError(f"{told}; name fewer")
         warn(f"{told}: the last are left out" + ", in others too" * (len(over) > 1))
     sections = list(plan.sections)
     for i in over:
@@ -130,18 +128,6 @@ def in_bars(plan: Plan, bars: Sequence[int], options: Options) -> Plan:
         chart = shortened(sections[i].chart, bars[i])
         sections[i] = replace(sections[i], chords=chart_text(chart, flats))
     return replace(plan, sections=tuple(sections))
-
-
-def moves_bars(options: Options) -> bool:
-    """Return whether a wish of ``options`` gives a film other bars than its plan was made for."""
-    return (
-        options.tempo is not None
-        or options.cuts != Options.cuts
-        or options.min_cut_distance is not None
-        or options.sync != Options.sync
-        or options.max_tempo_change != Options.max_tempo_change
-        or options.ending is not None
-    )
 
 
 def in_key(plan: Plan, tonic: str) -> Plan:
