@@ -169,6 +169,7 @@ def test_a_failure_leaves_the_earlier_bundle_and_nothing_else(
     assert contents(folder) == yesterday
 
 
+@pytest.mark.slow
 def test_without_footage_there_is_no_film_strip_and_the_report_says_so(
     film: Path, small: Path, tmp_path: Path
 ) -> None:

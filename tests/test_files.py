@@ -428,6 +428,10 @@ KIND_NAMES = [
     *("midi", "musicxml", "analysis", "picture", "film", "matroska", "index", "pieces", "unpacked"),
     "checkpoint",
 ]
+EACH_KIND = [
+    pytest.param("picture", marks=pytest.mark.slow),
+    *(k for k in KIND_NAMES if k != "picture"),
+]
 
 
 def yesterday(folder: Path) -> dict[str, bytes]:
@@ -442,7 +446,7 @@ def yesterday(folder: Path) -> dict[str, bytes]:
     return contents(folder)
 
 
-@pytest.mark.parametrize("kind", KIND_NAMES)
+@pytest.mark.parametrize("kind", EACH_KIND)
 def test_a_failure_of_any_call_leaves_all_as_it_was(
     kind: str, kinds: dict[str, Write], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -491,7 +495,7 @@ def test_a_full_disk_leaves_all_as_it_was(
     assert contents(folder) == before
 
 
-@pytest.mark.parametrize("kind", KIND_NAMES)
+@pytest.mark.parametrize("kind", EACH_KIND)
 def test_the_same_is_written_to_the_same_bytes(
     kind: str, kinds: dict[str, Write], tmp_path: Path
 ) -> None:

@@ -165,6 +165,7 @@ def test_tsd_s_succession_forbids_no_real_song(shared: Path) -> None:
         assert refusals(Tsd(), "succession", Tsd().encode(from_score(ScoreTick(path)))) == []
 
 
+@pytest.mark.slow
 def test_tsd_s_notes_drawn_under_its_rule_are_whole() -> None:
     ids = drawn(Tsd(), 1, 500)[0]
     names = [MarkedTSD()[int(i)].split("_")[0] for i in ids]

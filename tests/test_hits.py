@@ -290,6 +290,7 @@ def test_looking_no_further_ahead_than_tempo_reaches_loses_nothing(
     assert score(plan, events, cuts, 0.06) == pytest.approx(score(full, events, cuts, 0.06))
 
 
+@pytest.mark.slow
 def test_thousands_of_cuts_take_little_memory() -> None:
     import tracemalloc
 
