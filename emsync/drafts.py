@@ -222,36 +222,23 @@ def _placed(
     grid, (first, stop) = redo.grid, redo.ticks
     draft = _drafted(redo, sample.piece, since)
     tempo_map, rate = grid.tempo_map(), Fraction(brief.fps) or None
+    lines = grid.seconds(grid.lines[:-1]).tolist()
 
     def stands(piece: Piece, cuts: Sequence[Cut]) -> Fitted:
         return measured(piece, tempo_map, cuts, redo.duration, commission.options.sync, rate)
 
     if redo.closes:
-        kept = piece_of(redo.raw, grid.seconds, grid.seconds(grid.lines[:-1]).tolist())
+        kept = piece_of(redo.raw, grid.seconds, lines)
         kept = kept.where(kept.onsets < redo.seconds[0] - NEAR)
         ended, ending = ending.apply(
             stands(_joined(kept, draft), brief.cuts), chords, plan.sections[-1].classes
         )
         new = ended.piece.onsets >= redo.seconds[0] - NEAR
         draft = replace(ended.piece, downbeats=draft.downbeats).where(new)
-    dynamics = Dynamics.under(brief, ending, plan.levels)
-    starts, stops = grid.nearest_ticks(draft.onsets), grid.nearest_ticks(draft.offsets)
-    columns = (draft.classes, draft.pitches, starts, stops, dynamics.velocities(draft))
-    notes = [NewNote(*map(int, row)) for row in zip(*columns, strict=True)]
-    fade = None  # what fades is kept, where the last chord stands before the span
-    if redo.closes and redo.duration - dynamics.fade >= redo.seconds[0] - NEAR:
-        fade = [
-            (grid.nearest_tick(time), value) for time, value in ramp(redo.duration, dynamics.fade)
-        ]
-    edit = Edit((first, stop), notes, fade, symbols=symbols, end=redo.last if redo.closes else 0)
+    edit = _edit(redo, draft, Dynamics.under(brief, ending, plan.levels), symbols)
     raw = spliced(redo.raw, edit)
-
-    def heard(raw: RawMidi) -> Piece:
-        lines = grid.seconds(grid.lines[:-1]).tolist()
-        piece = piece_of(raw, grid.seconds, lines)
-        return replace(piece, chords=np.union1d(piece.chords, draft.chords))
-
-    piece = heard(raw)
+    piece = piece_of(raw, grid.seconds, lines)
+    piece = replace(piece, chords=np.union1d(piece.chords, draft.chords))
     texts = [tick for tick, _ in scenes(raw) if first <= tick < stop]
     reports = stands(piece, [Cut(float(time)) for time in grid.seconds(np.array(texts))]).cuts
     frame = 1e3 * (0.04 if rate is None else float(1 / rate))
@@ -260,6 +247,22 @@ def _placed(
         raw = spliced(redo.raw, replace(edit, answers=answers))
     cuts = [cut for cut in brief.cuts if cut.kind != "ending"]
     return raw, stands(piece, cuts), ending
+
+
+def _edit(
+    redo: Redo, draft: Piece, dynamics: Dynamics, symbols: list[tuple[int, str]] | None
+) -> Edit:
+    """Return what the span is to hold: the notes of a draft, its chord symbols, and the fade."""
+    grid = redo.grid
+    starts, stops = grid.nearest_ticks(draft.onsets), grid.nearest_ticks(draft.offsets)
+    columns = (draft.classes, draft.pitches, starts, stops, dynamics.velocities(draft))
+    notes = [NewNote(*map(int, row)) for row in zip(*columns, strict=True)]
+    fade = None  # what fades is kept, where the last chord stands before the span
+    if redo.closes and redo.duration - dynamics.fade >= redo.seconds[0] - NEAR:
+        fade = [
+            (grid.nearest_tick(time), value) for time, value in ramp(redo.duration, dynamics.fade)
+        ]
+    return Edit(redo.ticks, notes, fade, symbols=symbols, end=redo.last if redo.closes else 0)
 
 
 def _drafted(redo: Redo, piece: Piece, since: float) -> Piece:
