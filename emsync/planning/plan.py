@@ -20,6 +20,7 @@ from emsync.files import atomic_write
 from emsync.fit.dynamics import level_of
 from emsync.limits import one_line, quoted, read_json
 from emsync.music.piece import CLASSES
+from emsync.music.tonality import has_flats, pitch_class
 from emsync.options import EndingKind, Mode, PathLike
 from emsync.plain import plain
 from emsync.planning.chart import Chart, parse_chart
@@ -95,6 +96,10 @@ class Plan:
             (s.start, level_of(s.arousal) if math.isnan(s.level) else s.level)
             for s in self.sections
         ]
+
+    def flats(self, section: Section) -> bool | None:
+        """Return whether a section's chords are spelt with flats; None if the tonic is open."""
+        return has_flats(pitch_class(self.tonic), section.mode == "minor") if self.tonic else None
 
     def summary(self) -> str:
         """Return the plan for a person to read: a line for the whole, two for each section."""

@@ -123,10 +123,9 @@ def in_bars(plan: Plan, bars: Sequence[int], options: Options) -> Plan:
         warn(f"{told}: the last are left out" + ", in others too" * (len(over) > 1))
     sections = list(plan.sections)
     for i in over:
-        minor = sections[i].mode == "minor"
-        flats = has_flats(pitch_class(plan.tonic), minor) if plan.tonic else None
         chart = shortened(sections[i].chart, bars[i])
-        sections[i] = replace(sections[i], chords=chart_text(chart, flats))
+        words = chart_text(chart, plan.flats(sections[i]))
+        sections[i] = replace(sections[i], chords=words)
     return replace(plan, sections=tuple(sections))
 
 

@@ -87,8 +87,7 @@ def chord_symbols(plan: Plan, harmony: Harmony | None) -> list[tuple[float, str]
             break
         place = int(np.searchsorted(starts, time + FIRST_CHORD, side="right"))
         if (place, number) != before and not (before is None and number == NONE):
-            minor = plan.sections[place].mode == "minor"
-            flats = has_flats(pitch_class(plan.tonic), minor) if plan.tonic else None
+            flats = plan.flats(plan.sections[place])
             symbols.append((max(time, 0.0), chord_name(number, flats)))
         before = (place, number)
     return symbols
