@@ -25,9 +25,11 @@ from emsync.formats.splice import (
 from emsync.limits import quoted
 from emsync.music.piece import BEATS, Piece
 from emsync.music.statistics import pitch_class_seconds
-from emsync.music.tonality import TONICS, key_fits, pitch_class
+from emsync.music.tonality import TONICS, has_flats, key_fits, pitch_class
 from emsync.options import FASTEST, SLOWEST, Options
+from emsync.planning.chart import chart_text, shortened, turned
 from emsync.planning.feeling import mode_of
+from emsync.planning.placing import section_bars
 from emsync.planning.plan import Plan
 from emsync.planning.planner import plan_of
 from emsync.span import Span, read_span
@@ -112,7 +114,20 @@ class Redo:
             options = replace(options, tonic=self.tonic(analysis, options.mode))
         tempo = BarGrid.of(self.raw, self.duration).tempo
         plan = plan_of(replace(analysis, tempo=tempo), options, self.grid)
+        plan = self.led(plan) if options.chords else plan
         return replace(plan, tempo=tempo)
+
+    def led(self, plan: Plan) -> Plan:
+        """Return ``plan`` with the loop of the section in which the span begins begun with it."""
+        start, sections = self.at(self.bars[0]), list(plan.sections)
+        for number, edges in enumerate(section_bars(plan, self.grid, None)):
+            if edges[0] - NEAR <= start < edges[-1] - NEAR:
+                before = int(np.sum(edges < start - NEAR))
+                section = sections[number]
+                chart = shortened(turned(section.chart, before), len(edges) - 1)
+                flats = has_flats(pitch_class(plan.tonic), section.mode == "minor")
+                sections[number] = replace(section, chords=chart_text(chart, flats))
+        return replace(plan, sections=tuple(sections))
 
     def tonic(self, analysis: Analysis, mode: str | None) -> str:
         """Return the tonic that the score says it has, or else has by its notes.

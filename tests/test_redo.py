@@ -2,9 +2,11 @@
 
 import itertools
 import json
+import os
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, TypeAlias
 
 import mido
@@ -34,12 +36,14 @@ from emsync.options import Options, Outputs
 from emsync.outputs import check_targets
 from emsync.redo import MOMENTS, Redo, check_redo
 from emsync.span import read_span
+from emsync.tokens import Tokenizer
 from emsync_conditioners.boundaries import Boundaries
 from emsync_conditioners.chroma import Chroma
 from emsync_conditioners.metre import Metre
 from emsync_conditioners.valence_arousal import ValenceArousal
 from emsync_tokenizers import vocabulary as v
 from emsync_tokenizers.events import Events
+from emsync_tokenizers.tsd import Tsd
 
 TEMPO = 117.1875
 LENGTH = 12.0  # seconds of the film
@@ -222,6 +226,17 @@ def test_the_end_rings_to_the_end_of_the_film(composer: Composer, film: Path, ke
     assert ringing.sum() >= 3
     assert composed.ending.chord is not None
     assert composed.piece.onsets[ringing].max() <= composed.ending.chord + 0.03
+
+
+@pytest.mark.parametrize("span", ["0-2", "3-6", "6.5-9"])
+def test_the_first_chord_that_is_asked_for_stands_where_the_span_begins(
+    composer: Composer, film: Path, kept: Path, span: str
+) -> None:
+    composed = anew(composer, film, kept, span, chords="F#/2 G# E")
+    begin = Redo.of(Options(keep=kept, redo=span), LENGTH, TEMPO).seconds[0]  # type: ignore[union-attr]
+    harmony = composed.harmony
+    assert harmony is not None
+    assert harmony.at(np.array([begin + 0.1])).tolist() == [parse_chord("F#")]
 
 
 def test_the_key_is_that_of_the_score(composer: Composer, film: Path, kept: Path) -> None:
@@ -537,6 +552,13 @@ def test_what_has_no_beats_is_refused(tmp_path: Path) -> None:
         check_redo(Options(keep=path, redo="3-4"), LENGTH)
 
 
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes with names")
+def test_a_score_that_can_be_read_once_is_refused(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(InputError, match="is not a file; save it"):
+        check_redo(Options(keep=tmp_path / "pipe", redo="3-4"), LENGTH)
+
+
 def test_the_kept_score_is_not_written_over(film: Path, kept: Path) -> None:
     with pytest.raises(UsageError, match="the kept score"):
         check_targets(Outputs(kept), film, options(keep=kept, redo="3-4"))
@@ -559,6 +581,23 @@ def test_the_last_chord_is_kept_where_the_span_begins_after_it(
 
 
 # The pieces it is made of
+
+
+@pytest.mark.parametrize("tokenizer", [Events(), Tsd()], ids=lambda t: t.name)
+@pytest.mark.parametrize("tempo", [40.0, 77.7, 119.4, 130.1, 259.0])
+def test_what_is_read_before_a_span_ends_at_it_at_any_tempo(
+    tokenizer: Tokenizer, tempo: float
+) -> None:
+    beat = 60 / tempo
+    rows = np.array([(PIANO, 60, i * beat, (i + 0.9) * beat) for i in range(16)])
+    piece = Piece.of(rows, downbeats=np.arange(0.0, 17.0, 4.0) * beat)
+    composer = SimpleNamespace(tokenizer=tokenizer)
+    for first, stop in ((0, 1), (1, 3), (0, 3)):
+        ids = _tokens(composer, piece, *(np.array([first, stop]) * 4 * beat))  # type: ignore[arg-type]
+        heard = tokenizer.decode(np.concatenate([tokenizer.header(1), ids]))
+        assert heard.pitches.tolist() == [60] * 4 * (stop - first)
+        lasts = tokenizer.timeline(ids).times[-1]
+        assert lasts == pytest.approx((stop - first) * 4 * beat, abs=0.02)
 
 
 def test_a_piece_begins_with_what_is_given(composer: Composer) -> None:

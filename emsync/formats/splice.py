@@ -23,7 +23,7 @@ from emsync.formats.general_midi import CHANNELS, DRUM_CHANNEL, EXPRESSION
 from emsync.formats.midi import FULL, Origin, chord_symbol, expression, setup
 from emsync.formats.midi_raw import RawMidi, RawNote, raw_of
 from emsync.formats.smf import MOST_BYTES, load
-from emsync.limits import quoted, read_bytes
+from emsync.limits import can_be_read_again, quoted, read_bytes
 from emsync.music.piece import (
     CLASSES,
     HIGHEST,
@@ -80,7 +80,10 @@ class KeptScore:
     @classmethod
     def read(cls, path: Path) -> "KeptScore":
         """Read the MIDI file at ``path``; InputError where it is none, or its beats are unknown."""
-        repaired, name = load(path).repaired, quoted(path)
+        name = quoted(path)
+        if not can_be_read_again(path):
+            raise InputError(f"the kept score {name} is not a file; save it as a .mid first")
+        repaired = load(path).repaired
         if repaired.frames:
             raise InputError(
                 f"{name} counts frames instead of beats, so its bars are unknown; export it "

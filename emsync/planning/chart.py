@@ -82,6 +82,21 @@ def shortened(chart: Iterable[Entry], bars: int) -> Chart:
     return tuple(kept)
 
 
+def turned(chart: Iterable[Entry], bars: int) -> Chart:
+    """Return a loop of ``chart`` that comes to its first chord after so many bars.
+
+    >>> chart_text(turned(parse_chart("Am F C"), 2)), chart_text(turned(parse_chart("Am/2 F"), 1))
+    ('F C Am', 'F Am/2 F/2 F/2 Am/2')
+    """
+    halves = [entry.chord for entry in chart for _ in range(entry.halves)]
+    halves *= 1 + len(halves) % 2  # in whole bars
+    at = -2 * bars % len(halves)
+    halves = halves[at:] + halves[:at]
+    pairs = zip(halves[::2], halves[1::2], strict=True)
+    charts = ((Entry(a),) if a == b else (Entry(a, 1), Entry(b, 1)) for a, b in pairs)
+    return tuple(entry for chart in charts for entry in chart)
+
+
 def moved(chart: Iterable[Entry], semitones: int) -> Chart:
     """Return a chart so many semitones higher."""
     return tuple(Entry(transposed(entry.chord, semitones), entry.halves) for entry in chart)
