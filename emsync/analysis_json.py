@@ -184,7 +184,8 @@ def _whole(data: Mapping[str, Any]) -> tuple[float, float]:
 def _point(valence: float, arousal: float) -> str:
     """Return a point with what it is called."""
     name = named(valence, arousal)
-    numbers = f"valence {valence:g}, arousal {arousal:g}"
+    said = ("null" if math.isnan(value) else f"{value:g}" for value in (valence, arousal))
+    numbers = "valence {}, arousal {}".format(*said)
     return numbers + (f" ({name})" if name else "")
 
 

@@ -141,6 +141,8 @@ HALF: dict[str, Any] = {"start": 0, "end": 4}
         ({"sections": [ROW] * 10_001}, "sections has 10001 entries; 10000 are the most"),
         ({"sections": [{"start": 0}]}, r"sections\[0\] has no 'end'"),
         ({"sections": [{**ROW, "chord": "C"}]}, r"sections\[0\] has the unknown key 'chord'"),
+        ({"sections": [{**ROW, "emotion": "joy", "valence": None, "arousal": 0.5}]},
+         r'sections\[0\].emotion is "joy", which valence null, arousal 0.5 is not; make it ""'),
         ({"sections": [HALF]}, "the sections end at 4, but the video at 10 s"),
         ({"sections": [HALF, {"start": 5, "end": 10}]},
          r"sections\[1\].start is 5, which leaves a gap: it must be 4, where the section before"),
