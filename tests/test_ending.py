@@ -9,7 +9,7 @@ from emsync.analysis import Analysis
 from emsync.fit.dynamics import Dynamics
 from emsync.fit.ending import FADE, RING, Ending, cadence, last_chord
 from emsync.fit.hits import fit
-from emsync.music.chords import Harmony, parse_chord
+from emsync.music.chords import TONES, Harmony, parse_chord
 from emsync.music.piece import BASS, DRUMS, GUITAR, PIANO, STRINGS, Piece
 from emsync.ranking import WEIGHTS, judge
 from emsync.video.cuts import Cut
@@ -62,6 +62,23 @@ def test_the_planned_chord_ends_the_piece_without_tones_that_are_foreign_to_it()
     assert ended.where(ended.classes == STRINGS).offsets.tolist() == [16.0]
     free, _ = cadence(piece, 16.0, 20.0)
     assert set(free.where(free.offsets == 20.0).pitches % 12) == {4, 5, 7, 11}, "without a plan"
+
+
+@given(
+    notes, st.sampled_from(["C", "F#m", "Bb7"]), st.sets(st.sampled_from([BASS, PIANO, STRINGS]))
+)
+def test_the_planned_chord_stands_on_its_root(
+    rows: list[tuple[int, int, float, float]], name: str, pitched: set[int]
+) -> None:
+    piece = Piece.of(np.array(rows, np.float64))
+    piece = piece.where(np.isin(piece.classes, [DRUMS, *pitched]))
+    chord = parse_chord(name)
+    planned = Harmony(np.array([0.0]), np.array([chord]))
+    ended, _ = cadence(piece, 17.0, 20.0, harmony=planned, players=[DRUMS, *pitched])
+    ringing = ended.where((ended.offsets == 20.0) & (ended.classes != DRUMS))
+    assert bool(len(ringing)) == bool(pitched)
+    assert not pitched or int(ringing.pitches.min()) % 12 == chord % 12
+    assert (TONES[chord, ringing.pitches % 12] > 0).all()
 
 
 def test_a_boundary_chord_ends_the_piece_before_a_downbeat_and_a_downbeat_before_a_beat() -> None:

@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any, Self
 
 import numpy as np
+from numpy.typing import NDArray
 
 from emsync.analysis import Analysis
 from emsync.arrays import Float64s, Seconds
@@ -98,34 +99,49 @@ def cadence(
     where one of ``hits``, the moments that hit cuts, is wanted, the chord stands on it. What
     begins later is left out, save at later ``hits``; what sounds in the chord rings to the end, but
     for tones that are foreign to the chord that ``harmony`` has last: they end before. Where fewer
-    than three pitch classes are left, its root is not among them, or none begins there, that chord
-    joins them, or else the tonic triad of the piece, so that there is a chord to end on;
-    ``players`` are the classes that may play it, and drums alone have none.
+    than three pitch classes are left, its root is not the lowest tone, or none begins there, that
+    chord joins them, its root below all others, or else the tonic triad of the piece, so that there
+    is a chord to end on; ``players`` are the classes that may play it, and drums alone have none.
     """
     at = _nearest(piece.onsets, wanted) if wanted in hits else _best_moment(piece, wanted)
     held = (piece.onsets <= at + GRIP) & (piece.offsets > at + GRIP) & (piece.classes != DRUMS)
     stays = piece.onsets <= at + GRIP
     for hit in hits:
         stays |= np.abs(piece.onsets - hit) <= GRIP
+    able = [number for number in (PIANO, STRINGS, GUITAR, BASS) if number in players]
     planned = _last_harmony(harmony)
     if planned is not None:
-        foreign = held & ~np.isin((piece.pitches.astype(np.int64) - planned[0]) % 12, planned[1])
-        stays &= ~(foreign & (piece.onsets >= at - GRIP))
-        held &= ~foreign
-        piece = replace(piece, offsets=np.where(foreign, at, piece.offsets))
+        root, tones = planned
+        left = ~np.isin((piece.pitches.astype(np.int64) - root) % 12, tones)  # foreign
+        if able and not _stands_on(root, piece.pitches[held & ~left]):
+            left |= piece.pitches < _lowest(root, able)
+        left &= held
+        stays &= ~(left & (piece.onsets >= at - GRIP))
+        held &= ~left
+        piece = replace(piece, offsets=np.where(left, at, piece.offsets))
     ended = replace(
         piece,
         offsets=np.where(held, duration, np.minimum(piece.offsets, duration)),
         chords=np.union1d(piece.chords[piece.chords <= at + GRIP], [at]),
     ).where(stays)
-    sounding = np.unique(piece.pitches[held] % 12)
     begins = (np.abs(ended.onsets[ended.classes != DRUMS] - at) <= GRIP).any()
-    if len(sounding) < 3 or (planned and (planned[0] not in sounding or not begins)):
+    full = len(np.unique(piece.pitches[held] % 12)) >= 3
+    stands = planned is None or (begins and _stands_on(planned[0], piece.pitches[held]))
+    if able and not (full and stands):
         root, tones = planned or _tonic_triad(piece)
-        chord = _joining(ended, root, tones, at, duration, players)
-        notes = np.concatenate([ended.rows, chord])
+        notes = np.concatenate([ended.rows, _joining(ended, root, tones, at, duration, able)])
         ended = Piece.of(notes, ended.downbeats, ended.chords, ended.labels)
     return ended, at
+
+
+def _stands_on(root: int, pitches: NDArray[np.uint8]) -> bool:
+    """Return whether the lowest of the pitches, if there is one, is a root."""
+    return bool(len(pitches)) and int(pitches.min()) % 12 == root
+
+
+def _lowest(root: int, able: Sequence[int]) -> int:
+    """Return the pitch of the root below a chord that some of the classes play."""
+    return root + (36 if BASS in able else 48)
 
 
 def _nearest(times: Seconds, wanted: float) -> float:
@@ -171,21 +187,15 @@ def _tonic_triad(piece: Piece) -> tuple[int, list[int]]:
 
 
 def _joining(
-    ended: Piece,
-    root: int,
-    tones: Sequence[int],
-    at: float,
-    duration: float,
-    players: Collection[int],
+    ended: Piece, root: int, tones: Sequence[int], at: float, duration: float, able: Sequence[int]
 ) -> Float64s:
-    """Return the rows of a chord, its root in the bass, where not taken, by those who play."""
-    able = [number for number in (PIANO, STRINGS, GUITAR, BASS) if number in players]
-    if not able:
-        return np.zeros((0, 4))
+    """Return the rows of a chord, where not taken, by the first of those ``able`` who has played.
+
+    The root below it is the bass's, where it is able.
+    """
     upper = next((c for c in able if (ended.classes == c).any()), able[0])
     chord = [(upper, (36 if upper == BASS else 60) + root + tone) for tone in tones]
-    if BASS in able and (ended.classes == BASS).any():
-        chord.append((BASS, 36 + root))
+    chord.append((BASS if BASS in able else upper, _lowest(root, able)))
     ringing = ended.where(ended.offsets > at + GRIP)
     taken = set(zip(ringing.classes.tolist(), ringing.pitches.tolist(), strict=True))
     new = [note for note in dict.fromkeys(chord) if note not in taken]
