@@ -5,6 +5,7 @@ four beats, those left out later included. Shapes: S sections, B bars of one sec
 """
 
 import itertools
+import math
 from collections.abc import Sequence
 from typing import Protocol
 
@@ -45,15 +46,18 @@ def section_bars(plan: Plan, spotting: Placing, last_chord: float | None) -> lis
     edges = np.append(spotting.composed(starts), spotting.composed(np.array([plan.duration])))
     upbeat = np.round(edges[0] / beat) * beat  # it belongs to the first bar
     edges = np.maximum.accumulate(np.append(upbeat, _on_beats(edges[1:], beat)))
+    at = math.inf
+    if last_chord is not None:
+        at = float(_on_beats(spotting.composed(np.array([last_chord])), beat)[0])
+        if edges[0] < at >= edges[-1]:  # a film so short that the rounded end is no later
+            edges[-1] = at + beat * BEATS / 2
     if edges[-1] == edges[0]:
         edges[-1] += beat * BEATS
     found = [_bars(start, end, beat * BEATS) for start, end in itertools.pairwise(edges)]
     next(edges for edges in found if len(edges) > 1)[0] = 0.0
-    if last_chord is not None:
-        at = float(_on_beats(spotting.composed(np.array([last_chord])), beat)[0])
-        last = closing(found)
-        if found[last][0] < at < edges[-1]:
-            found[last] = np.append(_bars(float(found[last][0]), at, beat * BEATS), edges[-1])
+    last = closing(found)
+    if found[last][0] < at < edges[-1]:
+        found[last] = np.append(_bars(float(found[last][0]), at, beat * BEATS), edges[-1])
     return found
 
 

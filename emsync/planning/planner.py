@@ -12,7 +12,7 @@ from emsync.emotion.arc import State
 from emsync.errors import UsageError
 from emsync.fit.ending import Ending
 from emsync.fit.spotting import spotting_of, tempo_with_cuts
-from emsync.music.chords import NONE
+from emsync.music.chords import NONE, transposed
 from emsync.music.piece import BEATS
 from emsync.music.tonality import TONICS, has_flats, pitch_class
 from emsync.options import Mode, Options, PathLike
@@ -28,6 +28,7 @@ from emsync.video.film import same_length
 LONGEST = 24.0  # seconds of a section; a longer scene is divided
 LOOP = 8  # bars; shorter sections of a theme so begin as its longer ones do
 PLAIN_COLOUR = 0.1  # share of chords with a seventh at no arousal; calm has twice that, storm none
+SHORTEST = 1.0  # seconds of a chord; two fit into a bar of 120 beats a minute or fewer
 ALIKE = 0.2  # distance on the plane within which two sections share a theme
 IN_A_ROW = 2  # sections of one theme; another follows
 
@@ -107,7 +108,9 @@ def filled(plan: Plan, bars: Sequence[int], seed: int = 0) -> Plan:
         section if section.mode else replace(section, mode=mode)
         for section, mode in zip(plan.sections, modes, strict=True)
     ]
-    return replace(plan, tonic=tonic, sections=_with_chords(sections, bars, tonic, seed))
+    return replace(
+        plan, tonic=tonic, sections=_with_chords(sections, bars, tonic, seed, plan.tempo)
+    )
 
 
 def _named(chart: Chart) -> Chart:
@@ -141,30 +144,46 @@ def bar_counts(
 
 
 def _with_chords(
-    sections: Sequence[Section], bars: Sequence[int], tonic: str, seed: int
+    sections: Sequence[Section], bars: Sequence[int], tonic: str, seed: int, tempo: float
 ) -> tuple[Section, ...]:
-    """Return the sections with chords drawn where they have none."""
-    found = []
-    for number, (section, count) in enumerate(zip(sections, bars, strict=True)):
+    """Return the sections with chords drawn where they have none, from the last to the first.
+
+    So each one's close knows the chord that follows: on a cut the chord changes.
+    """
+    found: list[Section] = []
+    up, last = pitch_class(tonic), len(sections) - 1
+    for number, (section, count) in reversed([*enumerate(zip(sections, bars, strict=True))]):
         if not section.chords:
             key = ord(section.theme) if section.theme else 1000 + number
             rng = np.random.default_rng([seed, 2, key, section.mode == "minor"])
-            last = number == len(sections) - 1
-            chart = drawn_chart(rng, section, count, last)
-            up = pitch_class(tonic)
+            after = _named(found[-1].chart) if found else ()
+            onto = transposed(after[0].chord, -up) if after else None
+            chart = drawn_chart(rng, section, count, number == last, tempo, onto)
             words = chart_text(moved(chart, up), has_flats(up, section.mode == "minor"))
             section = replace(section, chords=words)
         found.append(section)
-    return tuple(found)
+    return tuple(reversed(found))
 
 
-def drawn_chart(rng: np.random.Generator, section: Section, bars: int, last: bool) -> Chart:
-    """Return chords for a section of so many bars, in C: a loop, which leads on or ends at home."""
+def drawn_chart(
+    rng: np.random.Generator,
+    section: Section,
+    bars: int,
+    last: bool,
+    tempo: float = 120.0,
+    onto: int | None = None,
+) -> Chart:
+    """Return chords for a section of so many bars, in C: a loop, which leads on or ends at home.
+
+    ``onto`` is the chord, in C, that follows. Where beats are fast, no bar has two chords.
+    """
     minor = section.mode == "minor"
     calm = 0.0 if math.isnan(section.arousal) else -section.arousal
     colour = PLAIN_COLOUR * (1 + calm)
-    chart = loop(rng, minor, LOOP, colour, home=section.theme == "A")  # the film begins with A
-    return closed(rng, chart, bars, "tonic" if last else "half", minor)
+    halved = BEATS / 2 * 60 / tempo >= SHORTEST
+    home = section.theme == "A"  # the film begins with A
+    chart = loop(rng, minor, LOOP, colour, home, halved)
+    return closed(rng, chart, bars, "tonic" if last else "half", minor, onto)
 
 
 def divided(state: State, analysis: Analysis, phrase: float) -> list[State]:

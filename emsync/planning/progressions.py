@@ -73,12 +73,18 @@ def _common(counted: ArrayLike) -> Float64s:
 
 
 def loop(
-    rng: np.random.Generator, minor: bool, bars: int = 4, colour: float = 0.1, home: bool = False
+    rng: np.random.Generator,
+    minor: bool,
+    bars: int = 4,
+    colour: float = 0.1,
+    home: bool = False,
+    halved: bool = True,
 ) -> Chart:
     """Return the chords of a loop of whole phrases, which leads back into itself.
 
     ``colour`` in [0, 1] is how often a chord has the seventh or suspended fourth it has in songs;
     it has it all through the loop. ``home`` begins on the tonic; else it does as often as counted.
+    Bars have two chords as often as in songs, or never unless ``halved``.
     """
     if bars < PHRASE or bars % PHRASE:
         raise ValueError(f"a loop of {bars} bars is no whole number of phrases of {PHRASE}")
@@ -86,18 +92,23 @@ def loop(
     first = 0 if home else _drawn(rng, counted.first)
     while not _varied(states := _bars(rng, counted, first, bars)):
         pass
-    halves = _split(rng, counted, states)
+    halves = _split(rng, counted, states) if halved else [s for s in states for _ in range(2)]
     coloured = {int(s): _coloured(rng, counted, s, colour) for s in dict.fromkeys(halves)}
     return _in_bars([coloured[state] for state in halves])
 
 
 def closed(
-    rng: np.random.Generator, loop: Chart, bars: int, closing: Closing, minor: bool
+    rng: np.random.Generator,
+    loop: Chart,
+    bars: int,
+    closing: Closing,
+    minor: bool,
+    onto: int | None = None,
 ) -> Chart:
     """Return the chords of so many bars: the ``loop`` over and over, and its close.
 
     "half" closes on a chord that leads to the tonic, "tonic" on the tonic after such a chord, and
-    "open" as the loop has it.
+    "open" as the loop has it. ``onto`` is the chord that follows: on its root no "half" closes.
     """
     once = [entry.chord for entry in loop for _ in range(entry.halves)]
     halves = [once[i % len(once)] for i in range(2 * bars)]
@@ -105,7 +116,7 @@ def closed(
         halves[-2:] = 2 * [table(minor).chords[0]]
         _lead(rng, halves, 2 * bars - 2, minor)
     elif closing == "half":
-        _lead(rng, halves, 2 * bars, minor)
+        _lead(rng, halves, 2 * bars, minor, onto)
     return _in_bars(halves)
 
 
@@ -165,17 +176,25 @@ def _varied(states: Sequence[int]) -> bool:
     return min(len(set(phrase)) for phrase in phrases) >= DISTINCT and max(runs) <= LONGEST
 
 
-def _lead(rng: np.random.Generator, halves: list[int], end: int, minor: bool) -> None:
-    """Let the bar before half bar ``end`` lead to the tonic, unless its last chord does."""
+def _lead(
+    rng: np.random.Generator, halves: list[int], end: int, minor: bool, onto: int | None = None
+) -> None:
+    """Let the bar before half bar ``end`` lead to the tonic, unless its last chord does.
+
+    Of the first bar only the second half, for the loop has to begin as itself.
+    """
     counted = table(minor)
     leads = [counted.chords.index(ch.parse_chord(name)) for name in LEADS[minor]]
     roots = [counted.chords[lead] % 12 for lead in leads]
-    if end < 2 or halves[end - 1] % 12 in roots:
+    other = np.array([onto is None or root != onto % 12 for root in roots])
+    if end < 2 or (halves[end - 1] % 12 in np.array(roots)[other]):
         return
-    before = {chord % 12 for chord in halves[max(0, end - 5) : end - 2]}
+    begin = max(1, end - 2)
+    before = {chord % 12 for chord in halves[max(0, end - 5) : begin]}
     fresh = np.array([before != {root} for root in roots])  # or it sounds for too long
-    weights = counted.shares[leads] * counted.moves[-1][leads, 0]
-    halves[end - 2 : end] = 2 * [counted.chords[leads[_drawn(rng, weights * fresh)]]]
+    weights = counted.shares[leads] * counted.moves[-1][leads, 0] * other
+    weights = weights * fresh if (weights * fresh).any() else weights
+    halves[begin:end] = (end - begin) * [counted.chords[leads[_drawn(rng, weights)]]]
 
 
 def _in_bars(halves: Sequence[int]) -> Chart:
