@@ -14,7 +14,7 @@ from emsync.conditioning import Floats
 from emsync.errors import UsageError
 from emsync.model.sampling import sample
 from emsync.model.transformer import EventTransformer, ModelConfig
-from emsync.music.chords import NONE, TONES, Harmony, parse_chord
+from emsync.music.chords import NONE, ROOTS, TONES, Harmony, parse_chord
 from emsync.music.lead_sheet import LeadSheet, Passage
 from emsync.music.piece import BASS, CLASSES, DRUMS, GUITAR, LOWEST, PIANO, STRINGS
 from emsync.options import Sampling
@@ -92,29 +92,62 @@ def test_without_a_chord_nothing_changes() -> None:
     assert not np.array_equal(followed("harmony", late, wait(500), scores), scores)
 
 
-@pytest.mark.parametrize(("steps", "strength"), [(64, harmony.ON_BEAT), (80, harmony.BETWEEN)])
+@pytest.mark.parametrize(
+    ("steps", "strength"), [(BAR // 2, harmony.ON_HALF), (64, harmony.BETWEEN)]
+)
 def test_the_odds_of_a_chord_s_tone_rise_as_stated(steps: int, strength: float) -> None:
     scores = np.random.default_rng(1).normal(0, 3, v.SIZE).astype(np.float32)
     gained = notes(followed("harmony", sheet(), wait(steps), scores)) - notes(scores)
-    a, c, d = (pitch - LOWEST for pitch in (45, 48, 50))
+    a, c, d, e = (pitch - LOWEST for pitch in (45, 48, 50, 52))
     for instrument in (BASS, PIANO, STRINGS):
-        assert gained[instrument, 0, c] - gained[instrument, 0, d] == pytest.approx(
+        assert gained[instrument, 0, e] - gained[instrument, 0, d] == pytest.approx(
             2 * strength, abs=1e-4
         )
-    assert gained[PIANO, 0, a] - gained[PIANO, 0, c] == pytest.approx(harmony.ROOT_ABOVE, abs=1e-4)
+    low, high = (gained[PIANO, 0, a + up] - gained[PIANO, 0, e + up] for up in (0, 24))
+    assert high == pytest.approx(harmony.ROOT_ABOVE, abs=1e-4)
+    assert low == pytest.approx(harmony.ROOT_ABOVE + harmony.ROOT_LOW, abs=1e-4)
     assert gained[BASS, 0, a] - gained[BASS, 0, c] == pytest.approx(harmony.ROOT, abs=1e-4)
+    assert gained[PIANO, 0, c] - gained[PIANO, 0, e] == pytest.approx(harmony.COLOUR, abs=1e-4)
     assert (gained[:, 1] == 0).all()
 
 
-def test_a_seventh_gains_once_more_above_the_bass() -> None:
+def test_a_tone_that_was_just_struck_keeps_its_own_chance_and_the_others_theirs() -> None:
+    """So no chord is hammered for want of foreign tones; in the bass, the root alone is kept."""
+    scores = some_scores(3, forbidden=0.0)
+    notes(scores)[GUITAR, 0] = 0.0
+    a, c, d = (pitch - LOWEST for pitch in (45, 48, 50))
+    tokens = [v.on(i, pitch) for i in (BASS, PIANO) for pitch in (45, 48, 50)]
+    now = followed("harmony", sheet(), tokens, scores)
+    later = followed("harmony", sheet(), [*tokens, *wait(BAR // 2)], scores)
+    for instrument, kept in ((BASS, [a]), (PIANO, [a, c])):
+        ons, were = notes(later)[instrument, 0], notes(scores)[instrument, 0]
+        assert np.flatnonzero(ons == were).tolist() == kept
+        assert logsumexp(ons) == pytest.approx(logsumexp(were), abs=1e-3)
+        assert ons[d] < were[d]
+    assert (notes(now)[PIANO, 0] != notes(scores)[PIANO, 0]).all(), "they belong to this moment"
+
+
+def test_between_half_bars_a_step_from_what_was_struck_keeps_its_own_chance() -> None:
+    scores = some_scores(4, forbidden=0.0)
+    notes(scores)[GUITAR, 0] = 0.0
+    c = 60 - LOWEST
+    tokens = [v.on(i, 60) for i in (BASS, PIANO)]
+    for later, kept in ((32, [c - 2, c - 1, c, c + 1, c + 2]), (BAR // 2, [c])):
+        ons = notes(followed("harmony", sheet(), [*tokens, *wait(later)], scores))[:, 0]
+        same = ons == notes(scores)[:, 0]
+        assert np.flatnonzero(same[PIANO]).tolist() == kept
+        assert not same[BASS].any(), "no root of Am"
+
+
+def test_a_seventh_gains_as_much_more_above_the_bass_as_a_third() -> None:
     scores = np.zeros(v.SIZE, np.float32)
     d, f = (pitch - LOWEST for pitch in (62, 77))  # the fifth, and the seventh
-    for name, gain in (("G7", harmony.SEVENTH), ("G", -2 * harmony.ON_BEAT)):
+    for name, gain in (("G7", harmony.COLOUR), ("G", -2 * harmony.ON_HALF)):
         gained = notes(followed("harmony", sheet(name), [], scores))[:, 0]
         assert gained[PIANO, f] - gained[PIANO, d] == pytest.approx(gain, abs=1e-4)
         ninth = d + 7
         bass = gained[BASS, f] - gained[BASS, ninth]
-        assert bass == pytest.approx(2 * harmony.ON_BEAT * (name == "G7"), abs=1e-4)
+        assert bass == pytest.approx(2 * harmony.ON_HALF * (name == "G7"), abs=1e-4)
 
 
 def test_where_a_chord_begins_foreign_tones_lean_towards_their_end() -> None:
@@ -125,36 +158,52 @@ def test_where_a_chord_begins_foreign_tones_lean_towards_their_end() -> None:
         assert np.array_equal(offs, np.tile(harmony.LETTING_GO * foreign * asked, (4, 1)))
 
 
-def test_where_bars_differ_every_moment_is_a_beat() -> None:
+def test_where_bars_differ_every_moment_may_begin_a_half_bar() -> None:
     scores = some_scores(2)
     follow = Events().followers([sheet()])["harmony"]
     ids = torch.tensor([[*STARTED, *wait(80)]])
     free = follow(ids, torch.from_numpy(scores)[None])[0].numpy()
-    assert np.array_equal(free, followed("harmony", sheet(), wait(64), scores))
+    assert np.array_equal(free, followed("harmony", sheet(), wait(BAR // 2), scores))
 
 
 def slow_harmony(lead: LeadSheet, ids: Ids, scores: Floats) -> Floats:
     """Return (V,) scores: the slow, obvious twin, from the whole history."""
-    now = round(float(EVENTS.timeline(ids).times[-1]) * v.STEPS_PER_SECOND)
+    steps = np.round(EVENTS.timeline(ids).times * v.STEPS_PER_SECOND).astype(int)
+    now = int(steps[-1])
     starts = [round(t * v.STEPS_PER_SECOND) for t in lead.harmony.starts.tolist()]
     at = bisect_right(starts, now) - 1
     chord = lead.harmony.chords[at]
     if chord == NONE:
         return scores
-    strength = harmony.ON_BEAT if now % (BAR // 4) == 0 else harmony.BETWEEN
+    half = now % (BAR // 2) == 0
+    strength = harmony.ON_HALF if half else harmony.BETWEEN
     scores = scores.copy()
     for instrument, (ons, offs) in enumerate(notes(scores)):
+        first = v.NOTE + instrument * 2 * v.KEYS
+        begun = (ids >= first) & (ids < first + v.KEYS) & (steps < now)
+        last = steps[begun].max(initial=-1)
+        struck = set((ids[begun & (steps == last)] - first).tolist())
+        kept_by = ROOTS if instrument == BASS else TONES
+        again = [k for k in struck if instrument != DRUMS and kept_by[chord, PITCH_CLASSES[k]]]
+        if not half and instrument not in (DRUMS, BASS):
+            steps_away = {key + up for key in struck for up in (-2, -1, 1, 2)} - struck
+            again += [key for key in steps_away if 0 <= key < v.KEYS]
+        kept = ons[again]
+        ons[again] = -np.inf
         before = logsumexp(ons)
         for key in range(v.KEYS) if instrument != DRUMS else ():
             tone = TONES[chord, PITCH_CLASSES[key]] > 0
             ons[key] += strength if tone else -strength
             above = (PITCH_CLASSES[key] - chord) % 12
-            if above == 0:
-                ons[key] += harmony.ROOT if instrument == BASS else harmony.ROOT_ABOVE
-            ons[key] += harmony.SEVENTH * (instrument != BASS and tone and above in (10, 11))
+            if above == 0 and instrument == BASS:
+                ons[key] += harmony.ROOT
+            elif above == 0:
+                ons[key] += harmony.ROOT_ABOVE + harmony.ROOT_LOW * (LOWEST + key < harmony.LOW)
+            ons[key] += harmony.COLOUR * (instrument != BASS and tone and above in harmony.COLOURS)
             offs[key] += harmony.LETTING_GO * (not tone and now - starts[at] < harmony.LET_GO)
         if np.isfinite(before):
             ons += before - logsumexp(ons)
+        ons[again] = kept
     return scores
 
 
@@ -164,6 +213,8 @@ def slow_players(lead: LeadSheet, ids: Ids, scores: Floats) -> Floats:
     now, beat = int(steps[-1]), BAR / 4
     passage = lead.passages[lead.passage(now / v.STEPS_PER_SECOND)]
     begun = round(passage.start * v.STEPS_PER_SECOND)
+    pitched = (ids >= v.NOTE + 2 * v.KEYS).any()
+    seems = begun - (0 if pitched else players.OPENING * beat)
     scores = scores.copy()
     for instrument, (ons, offs) in enumerate(notes(scores)):
         first = v.NOTE + instrument * 2 * v.KEYS
@@ -176,7 +227,7 @@ def slow_players(lead: LeadSheet, ids: Ids, scores: Floats) -> Floats:
             ons[:] = -np.inf
             offs[sounding] += players.ENDING
         elif not sounding.any():
-            since = last + players.REST * beat if last >= begun else begun
+            since = last + players.REST * beat if last >= begun else seems
             ons += np.clip((now - since) / beat * players.GAIN, 0, players.MOST)
     return scores
 
@@ -247,11 +298,13 @@ def test_who_is_asked_for_and_silent_gains_with_every_beat() -> None:
     def gained(tokens: list[int]) -> Floats:
         return notes(followed("instruments", asked, tokens, scores))[:, 0, 30]
 
-    assert (gained([]) == 0).all()
-    assert np.allclose(gained(wait(2 * beat)), 2 * players.GAIN)
-    assert np.allclose(gained(wait(5 * BAR))[PIANO], players.MOST)
+    tone = [v.on(STRINGS, 60), *wait(beat), v.off(STRINGS, 60)]
+    assert np.allclose(gained([v.on(DRUMS, 36)])[1:], players.OPENING * players.GAIN)
+    assert (gained(tone[:1])[:STRINGS] == 0).all()
+    assert np.allclose(gained([*tone, *wait(beat)])[:STRINGS], 2 * players.GAIN)
+    assert np.allclose(gained([*tone, *wait(5 * BAR)])[PIANO], players.MOST)
     for beats, wanted in ((0, 0), (players.REST, 0), (players.REST + 2, 2 * players.GAIN)):
-        tokens = [*wait(BAR), *note, *wait(round(beats * beat))]
+        tokens = [*tone, *wait(BAR - beat), *note, *wait(round(beats * beat))]
         assert gained(tokens)[PIANO] == pytest.approx(wanted)
     sounding = [*wait(BAR), v.on(PIANO, 60), *wait(2 * BAR)]
     assert gained(sounding)[PIANO] == 0

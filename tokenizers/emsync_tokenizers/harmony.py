@@ -1,8 +1,11 @@
 """The planned chord as a soft rule: which pitch an instrument plays, never whether it plays.
 
-The ONs of an instrument lean towards the chord's tones, most of all its root; then they are
-moved back together, so that the instrument's chance to begin a note is what it was. Where a chord
-begins, tones of the last one that still sound lean towards their end.
+The ONs of an instrument lean towards the chord's tones, low ones towards its root; then they are
+moved back together, so that the instrument's chance to begin a note is what it was. Two kinds of
+tones keep their own chance instead: a tone of the chord that it has just struck, for if that grew
+for want of foreign tones, the network would hammer one chord over and over; and, between half bars,
+a step from what it has just struck, for melodies move by step. Where a chord begins, tones of the
+last one that still sound lean towards their end.
 """
 
 from bisect import bisect_right
@@ -10,15 +13,30 @@ from collections.abc import Sequence
 from functools import cache
 
 import numpy as np
+from numpy.typing import NDArray
 
-from emsync.plugin import BASS, BEATS, CLASSES, LOWEST, NO_CHORD, ROOTS, TONES, Floats, LeadSheet
+from emsync.plugin import (
+    BASS,
+    CLASSES,
+    DRUMS,
+    LOWEST,
+    NO_CHORD,
+    ROOTS,
+    TONES,
+    Floats,
+    LeadSheet,
+)
 from emsync_tokenizers import vocabulary as v
 from emsync_tokenizers.following import Follower, notes_of, steps
 
-ON_BEAT, BETWEEN = 3.0, 1.0  # logits that a chord's tones gain and foreign tones lose
+# logits that a chord's tones gain and foreign tones lose: where half bars begin, as chords do, and
+ON_HALF, BETWEEN = 3.5, 1.5
+STEP = 2  # semitones of a step, at most
 ROOT = 5.0  # logits that the root gains once more in the bass
-ROOT_ABOVE = 1.0  # and above it, for the bass may rest
-SEVENTH = 2.0  # logits that a seventh gains once more above the bass, or none would hear it
+ROOT_ABOVE, ROOT_LOW = 1.0, 2.0  # and above it, and there once more low: the bass may rest
+LOW = 55  # MIDI pitch below which a key is low
+COLOUR = 2.0  # logits that third and seventh gain once more above the bass, or none would hear them
+COLOURS = (3, 4, 10, 11)  # semitones above the root
 LETTING_GO = 4.0  # logits that the OFFs of foreign tones gain where a chord begins
 LET_GO = 12  # steps, so long
 
@@ -30,60 +48,90 @@ _TINY = np.float32(1e-30)  # of a chance, so that the impossible is no 0 / 0
 class HarmonyFollower(Follower):
     """Lean B pieces towards the chords of their lead sheets.
 
-    ``bar`` is how many steps the bars last, or 0 where they differ: then every moment is a beat.
+    ``bar`` is how many steps the bars last, or 0 where they differ: then a half bar may begin at
+    every moment.
     """
 
     def __init__(self, sheets: Sequence[LeadSheet], bar: int = 0) -> None:
         super().__init__(len(sheets))
         self.starts = [steps(sheet.harmony.starts) for sheet in sheets]
         self.chords = [sheet.harmony.chords.tolist() for sheet in sheets]
-        self.beats = frozenset(round(beat * bar / BEATS) for beat in range(BEATS))
         self.bar = bar
         self.asked = [(NO_CHORD, False, False)] * len(sheets)
         shape = (len(sheets), len(CLASSES) - 1, v.KEYS)  # of the pitched classes
         self.ons, self.gains = np.zeros(shape, np.float32), np.ones(shape, np.float32)
         self.offs = np.zeros((len(sheets), v.KEYS), np.float32)
+        self.again = np.zeros(shape, np.bool_)  # keys that may be struck again
+        # what each instrument struck last, before now, the keys a step from it, and all that keep
+        # their own chance
+        self.last, self.near, self.own = (np.zeros(shape, np.bool_) for _ in range(3))
+        self.struck_now: list[dict[int, list[int]]] = [{} for _ in sheets]
         for row in range(len(sheets)):
             self.moved(row)
 
     def moved(self, row: int) -> None:
+        for instrument, keys in self.struck_now[row].items():
+            self.last[row, instrument - 1] = False
+            self.last[row, instrument - 1, keys] = True
+            self.near[row, instrument - 1] = instrument != BASS and _near(keys)
+        self.struck_now[row].clear()
         now, starts = self.now[row], self.starts[row]
         at = bisect_right(starts, now) - 1
         chord = self.chords[row][at] if at >= 0 else NO_CHORD
-        on_beat = not self.bar or now % self.bar in self.beats
-        asked = (chord, on_beat, at >= 0 and now < starts[at] + LET_GO)
+        on_half = not self.bar or now % self.bar in (0, self.bar // 2)
+        asked = (chord, on_half, at >= 0 and now < starts[at] + LET_GO)
         if asked != self.asked[row]:
             self.asked[row] = asked
-            self.ons[row], self.gains[row], self.offs[row] = leaning(*asked)
+            self.ons[row], self.gains[row], self.offs[row], self.again[row] = leaning(*asked)
+        self.own[row] = self.last[row] & self.again[row]
+        if not on_half:
+            self.own[row] |= self.near[row]
+
+    def struck(self, row: int, instrument: int, key: int, begins: bool) -> None:
+        if begins and instrument != DRUMS:
+            self.struck_now[row].setdefault(instrument, []).append(key)
 
     def lean(self, scores: Floats) -> None:
         notes = notes_of(scores)
         ons = notes[:, 1:, 0]  # (B, 4, 88)
         most = np.maximum.reduce(ons, axis=2, keepdims=True, initial=_LEAST)
-        weights = np.exp(ons - most)
+        weights = np.where(self.own, np.float32(0), np.exp(ons - most))
         before = np.add.reduce(weights, axis=2, keepdims=True, initial=_TINY)
         weights *= self.gains
         after = np.add.reduce(weights, axis=2, keepdims=True, initial=_TINY)
-        ons += self.ons + np.log(before / after)  # moved back, so that the chance stays
+        # moved back, so that the chance stays
+        ons += np.where(self.own, np.float32(0), self.ons + np.log(before / after))
         for row, (_, _, begins) in enumerate(self.asked):
             if begins:
                 notes[row, 1:, 1] += self.offs[row]
 
 
+def _near(keys: Sequence[int]) -> NDArray[np.bool_]:
+    """Return the (88,) keys that are a step from one of ``keys`` and none of them."""
+    away = np.abs(np.arange(v.KEYS)[:, None] - np.array(keys))
+    return (away.min(axis=1) <= STEP) & (away > 0).all(axis=1)
+
+
 @cache
-def leaning(chord: int, on_beat: bool, begins: bool) -> tuple[Floats, Floats, Floats]:
+def leaning(
+    chord: int, on_half: bool, begins: bool
+) -> tuple[Floats, Floats, Floats, NDArray[np.bool_]]:
     """Return what a chord adds to (4, 88) ONs of the pitched classes, its powers, and (88,) OFFs.
 
+    And (4, 88) which keys may be struck again: tones of the chord, in the bass the root alone.
     ``begins`` is for the first moments of the chord. No chord adds nothing.
     """
     ons = np.zeros((len(CLASSES) - 1, v.KEYS), np.float32)
     offs = np.zeros(v.KEYS, np.float32)
+    again = np.zeros(ons.shape, np.bool_)
     if chord != NO_CHORD:
-        tones, strength = TONES[chord][_PITCH_CLASSES] > 0, ON_BEAT if on_beat else BETWEEN
+        tones, strength = TONES[chord][_PITCH_CLASSES] > 0, ON_HALF if on_half else BETWEEN
         ons[:] = np.where(tones, strength, -strength)
         root = ROOTS[chord][_PITCH_CLASSES]
-        sevenths = TONES[chord] * (np.roll(ROOTS[chord], 10) + np.roll(ROOTS[chord], 11))
+        colours = TONES[chord] * sum(np.roll(ROOTS[chord], up) for up in COLOURS)
+        again[BASS - 1], again[BASS:] = root > 0, tones
+        low = np.arange(v.KEYS) + LOWEST < LOW
         ons[BASS - 1] += ROOT * root
-        ons[BASS:] += ROOT_ABOVE * root + SEVENTH * sevenths[_PITCH_CLASSES]
+        ons[BASS:] += (ROOT_ABOVE + ROOT_LOW * low) * root + COLOUR * colours[_PITCH_CLASSES]
         offs = np.where(tones | (not begins), 0.0, LETTING_GO).astype(np.float32)
-    return ons, np.exp(ons), offs
+    return ons, np.exp(ons), offs, again

@@ -1,7 +1,8 @@
 """The instruments of each passage as a rule: who rests begins no note, and who plays does begin.
 
 What a resting instrument still plays leans strongly towards its end. The longer an instrument that
-is asked for has been silent, the more its ONs gain.
+is asked for has been silent, the more its ONs gain; at the very beginning, until a tone sounds, as
+if it had been silent for long.
 """
 
 import math
@@ -10,13 +11,14 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from emsync.plugin import BEATS, CLASSES, Floats, LeadSheet
+from emsync.plugin import BEATS, CLASSES, DRUMS, Floats, LeadSheet
 from emsync_tokenizers import vocabulary as v
 from emsync_tokenizers.following import Follower, notes_of, steps
 
 ENDING = 8.0  # logits that the OFFs of those who rest gain
 BEAT = 0.5  # seconds, where the bars do not tell
 REST = 6.0  # beats that an instrument may be silent within a passage
+OPENING = 8.0  # beats for which silence seems to have lasted before the first tone
 GAIN, MOST = 0.5, 5.0  # logits a beat that a silent instrument gains, and at most
 
 
@@ -32,6 +34,7 @@ class PlayersFollower(Follower):
         self.starts = [steps(np.array([p.start for p in sheet.passages])) for sheet in sheets]
         self.classes = [[frozenset(p.classes) for p in sheet.passages] for sheet in sheets]
         self.passage = [-1] * len(sheets)
+        self.opened = [False] * len(sheets)  # whether a pitched note has begun
         # of each instrument, the keys that sound and the step from which on it is missed in silence
         self.sounding: list[list[set[int]]] = [[set() for _ in CLASSES] for _ in sheets]
         self.since = [[0.0] * len(CLASSES) for _ in sheets]
@@ -43,13 +46,20 @@ class PlayersFollower(Follower):
         passage = max(bisect_right(self.starts[row], self.now[row]) - 1, 0)
         if passage != self.passage[row]:
             self.passage[row] = passage
-            self.since[row] = [self.starts[row][passage]] * len(CLASSES)
+            before = 0.0 if self.opened[row] else OPENING * self.beat
+            self.since[row] = [self.starts[row][passage] - before] * len(CLASSES)
         for instrument in range(len(CLASSES)):
             self.ons[row, instrument] = self._gained(row, instrument)
 
     def struck(self, row: int, instrument: int, key: int, begins: bool) -> None:
         keys = self.sounding[row][instrument]
         (keys.add if begins else keys.discard)(key)
+        if not self.opened[row] and instrument != DRUMS:
+            self.opened[row] = True
+            start = self.starts[row][self.passage[row]]
+            self.since[row] = [max(since, start) for since in self.since[row]]
+            for other in range(len(CLASSES)):
+                self.ons[row, other] = self._gained(row, other)
         self.since[row][instrument] = self.now[row] + REST * self.beat
         self.ons[row, instrument] = self._gained(row, instrument)
 
