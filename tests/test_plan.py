@@ -242,3 +242,11 @@ def test_the_tempo_suits_the_cuts_and_the_last_chord(cut: float, duration: float
     asked = plan.asked(film)
     brief = Ending.of(plan.ending, asked).requested_in(asked)
     assert cut in spotting_of(brief, "beat", 0.06).hits
+
+
+def test_one_seed_draws_other_chords_for_another_film_and_the_same_for_the_same() -> None:
+    films = [Analysis(20.0 + n, "25", valence=0.5, arousal=0.2) for n in range(8)]
+    plans = [plan_of(film) for film in films]
+    assert len({plan.tonic for plan in plans}) > 3
+    assert len({plan.sections[0].chords for plan in plans}) == len(plans)
+    assert all(repr(plan_of(film)) == repr(plan) for film, plan in zip(films, plans, strict=True))

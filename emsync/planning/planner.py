@@ -95,13 +95,16 @@ def outlined(analysis: Analysis, options: Options = Options()) -> Plan:
 def filled(plan: Plan, bars: Sequence[int], seed: int = 0) -> Plan:
     """Return ``plan`` with what it leaves open drawn by the seed: tonic, modes, chords.
 
-    Chords that are there say the tonic and their modes. ``bars`` are those of each section.
+    Chords that are there say the tonic and their modes. ``bars`` are those of each section. One
+    seed draws other chords for another film, told by its length.
     """
-    rng = np.random.default_rng([seed, 1])
+    film = (seed, round(1000 * plan.duration))
+    rng = np.random.default_rng([*film, 1])
     drawn: Mode = "minor" if rng.random() < 0.5 else "major"
     charts = [_named(section.chart) for section in plan.sections]
     every = tuple(entry for chart in charts for entry in chart)
-    tonic = plan.tonic or (key_of(every)[0] if every else TONICS[seed % len(TONICS)])
+    any_tonic = TONICS[int(rng.integers(len(TONICS)))]
+    tonic = plan.tonic or (key_of(every)[0] if every else any_tonic)
     home = mode_on(tonic, every) if every else drawn
     modes = [mode_on(tonic, chart) if chart else home for chart in charts]
     sections = [
@@ -109,7 +112,7 @@ def filled(plan: Plan, bars: Sequence[int], seed: int = 0) -> Plan:
         for section, mode in zip(plan.sections, modes, strict=True)
     ]
     return replace(
-        plan, tonic=tonic, sections=_with_chords(sections, bars, tonic, seed, plan.tempo)
+        plan, tonic=tonic, sections=_with_chords(sections, bars, tonic, film, plan.tempo)
     )
 
 
@@ -144,18 +147,23 @@ def bar_counts(
 
 
 def _with_chords(
-    sections: Sequence[Section], bars: Sequence[int], tonic: str, seed: int, tempo: float
+    sections: Sequence[Section],
+    bars: Sequence[int],
+    tonic: str,
+    film: tuple[int, int],
+    tempo: float,
 ) -> tuple[Section, ...]:
     """Return the sections with chords drawn where they have none, from the last to the first.
 
-    So each one's close knows the chord that follows: on a cut the chord changes.
+    So each one's close knows the chord that follows: on a cut the chord changes. ``film`` is the
+    seed, and what tells the film from others.
     """
     found: list[Section] = []
     up, last = pitch_class(tonic), len(sections) - 1
     for number, (section, count) in reversed([*enumerate(zip(sections, bars, strict=True))]):
         if not section.chords:
             key = ord(section.theme) if section.theme else 1000 + number
-            rng = np.random.default_rng([seed, 2, key, section.mode == "minor"])
+            rng = np.random.default_rng([*film, 2, key, section.mode == "minor"])
             after = _named(found[-1].chart) if found else ()
             onto = transposed(after[0].chord, -up) if after else None
             chart = drawn_chart(rng, section, count, number == last, tempo, onto)
