@@ -22,7 +22,7 @@ from emsync.music.piece import CLASSES
 from emsync.music.tonality import TONICS
 from emsync.options import Options
 from emsync.planning.plan import Plan, Section, hit_cuts
-from emsync.planning.planner import plan_of
+from emsync.planning.planner import plan_of, themes
 
 TWO = Plan(
     10.0, 120.0, "A", "fade", (1.5, 4.0),
@@ -250,3 +250,13 @@ def test_one_seed_draws_other_chords_for_another_film_and_the_same_for_the_same(
     assert len({plan.tonic for plan in plans}) > 3
     assert len({plan.sections[0].chords for plan in plans}) == len(plans)
     assert all(repr(plan_of(film)) == repr(plan) for film, plan in zip(films, plans, strict=True))
+
+
+def test_a_theme_returns_where_the_feeling_comes_near_to_its_own() -> None:
+    def letters(*points: tuple[float, float]) -> str:
+        return "".join(themes([State(n, n + 1, v, a) for n, (v, a) in enumerate(points)]))
+
+    assert letters((0.1, 0.3), (-0.5, 0.7), (0.3, 0.1)) == "ABA", "near, and not twice in a row"
+    assert letters((0.1, 0.3), (0.3, 0.1)) == "AB", "a cut between near feelings is heard"
+    assert letters(*[(0.1, 0.3)] * 4) == "AABA"
+    assert letters((0.1, 0.3), (-0.5, 0.7), (0.9, -0.5)) == "ABC"

@@ -29,7 +29,8 @@ LONGEST = 24.0  # seconds of a section; a longer scene is divided
 LOOP = 8  # bars; shorter sections of a theme so begin as its longer ones do
 PLAIN_COLOUR = 0.1  # share of chords with a seventh at no arousal; calm has twice that, storm none
 SHORTEST = 1.0  # seconds of a chord; two fit into a bar of 120 beats a minute or fewer
-ALIKE = 0.2  # distance on the plane within which two sections share a theme
+ALIKE = 0.2  # distance on the plane within which a section goes on with the theme before it ...
+AGAIN = 0.5  # ... and within which an earlier theme returns: what went away is known again sooner
 IN_A_ROW = 2  # sections of one theme; another follows
 
 
@@ -213,16 +214,22 @@ def divided(state: State, analysis: Analysis, phrase: float) -> list[State]:
 def themes(states: Sequence[State]) -> list[str]:
     """Return a letter for each section: one theme where the feeling is alike, no more than twice.
 
-    After two in a row of one theme comes another, as in the form AABA; after Z follows "".
+    After two in a row of one theme comes another, as in the form AABA; after Z follows "". A theme
+    that was left returns at a feeling that is only near to its own, as in ABA.
     """
     letters: list[str] = []
     first: dict[str, State] = {}
     for state in states:
         row = letters[-IN_A_ROW:]
         tired = row[0] if len(row) == IN_A_ROW and len(set(row)) == 1 else ""
-        known = {k: _apart(state, s) for k, s in first.items() if k != tired and k}
-        best = min(known, key=lambda letter: known[letter], default="")
-        if not best or known[best] > ALIKE:
+        away = {letter: _apart(state, begun) for letter, begun in first.items() if letter}
+        near = {
+            letter: distance
+            for letter, distance in away.items()
+            if letter != tired and distance <= (ALIKE if letter in row[-1:] else AGAIN)
+        }
+        best = min(near, key=lambda letter: near[letter], default="")
+        if not best:
             best = chr(ord("A") + len(first)) if len(first) < 26 else ""
             first.setdefault(best, state)
         letters.append(best)
