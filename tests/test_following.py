@@ -103,9 +103,8 @@ def test_the_odds_of_a_chord_s_tone_rise_as_stated(steps: int, strength: float) 
         assert gained[instrument, 0, e] - gained[instrument, 0, d] == pytest.approx(
             2 * strength, abs=1e-4
         )
-    low, high = (gained[PIANO, 0, a + up] - gained[PIANO, 0, e + up] for up in (0, 24))
-    assert high == pytest.approx(harmony.ROOT_ABOVE, abs=1e-4)
-    assert low == pytest.approx(harmony.ROOT_ABOVE + harmony.ROOT_LOW, abs=1e-4)
+    above = gained[PIANO, 0, a] - gained[PIANO, 0, e]
+    assert above == pytest.approx(harmony.ROOT_ABOVE, abs=1e-4)
     assert gained[BASS, 0, a] - gained[BASS, 0, c] == pytest.approx(harmony.ROOT, abs=1e-4)
     assert gained[PIANO, 0, c] - gained[PIANO, 0, e] == pytest.approx(harmony.COLOUR, abs=1e-4)
     assert (gained[:, 1] == 0).all()
@@ -198,7 +197,7 @@ def slow_harmony(lead: LeadSheet, ids: Ids, scores: Floats) -> Floats:
             if above == 0 and instrument == BASS:
                 ons[key] += harmony.ROOT
             elif above == 0:
-                ons[key] += harmony.ROOT_ABOVE + harmony.ROOT_LOW * (LOWEST + key < harmony.LOW)
+                ons[key] += harmony.ROOT_ABOVE
             ons[key] += harmony.COLOUR * (instrument != BASS and tone and above in harmony.COLOURS)
             offs[key] += harmony.LETTING_GO * (not tone and now - starts[at] < harmony.LET_GO)
         if np.isfinite(before):

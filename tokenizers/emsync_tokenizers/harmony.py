@@ -1,6 +1,6 @@
 """The planned chord as a soft rule: which pitch an instrument plays, never whether it plays.
 
-The ONs of an instrument lean towards the chord's tones, low ones towards its root; then they are
+The ONs of an instrument lean towards the chord's tones, the bass towards its root; then they are
 moved back together, so that the instrument's chance to begin a note is what it was. Two kinds of
 tones keep their own chance instead: a tone of the chord that it has just struck, for if that grew
 for want of foreign tones, the network would hammer one chord over and over; and, between half bars,
@@ -33,8 +33,7 @@ from emsync_tokenizers.following import Follower, notes_of, steps
 ON_HALF, BETWEEN = 3.5, 1.5
 STEP = 2  # semitones of a step, at most
 ROOT = 5.0  # logits that the root gains once more in the bass
-ROOT_ABOVE, ROOT_LOW = 1.0, 2.0  # and above it, and there once more low: the bass may rest
-LOW = 55  # MIDI pitch below which a key is low
+ROOT_ABOVE = 1.5  # and above it, for the bass may rest
 COLOUR = 2.0  # logits that third and seventh gain once more above the bass, or none would hear them
 COLOURS = (3, 4, 10, 11)  # semitones above the root
 LETTING_GO = 4.0  # logits that the OFFs of foreign tones gain where a chord begins
@@ -62,9 +61,10 @@ class HarmonyFollower(Follower):
         self.ons, self.gains = np.zeros(shape, np.float32), np.ones(shape, np.float32)
         self.offs = np.zeros((len(sheets), v.KEYS), np.float32)
         self.again = np.zeros(shape, np.bool_)  # keys that may be struck again
-        # what each instrument struck last, before now, the keys a step from it, and all that keep
-        # their own chance
-        self.last, self.near, self.own = (np.zeros(shape, np.bool_) for _ in range(3))
+        # what each instrument struck last, before now, and the keys a step from it
+        self.last, self.near = (np.zeros(shape, np.bool_) for _ in range(2))
+        # 1 for the keys that lean, 0 for those that keep their own chance; what leans
+        self.free, self.leans = np.ones(shape, np.float32), np.zeros(shape, np.float32)
         self.struck_now: list[dict[int, list[int]]] = [{} for _ in sheets]
         for row in range(len(sheets)):
             self.moved(row)
@@ -83,9 +83,11 @@ class HarmonyFollower(Follower):
         if asked != self.asked[row]:
             self.asked[row] = asked
             self.ons[row], self.gains[row], self.offs[row], self.again[row] = leaning(*asked)
-        self.own[row] = self.last[row] & self.again[row]
+        own = self.last[row] & self.again[row]
         if not on_half:
-            self.own[row] |= self.near[row]
+            own |= self.near[row]
+        np.logical_not(own, out=self.free[row], casting="unsafe")
+        np.multiply(self.ons[row], self.free[row], out=self.leans[row])
 
     def struck(self, row: int, instrument: int, key: int, begins: bool) -> None:
         if begins and instrument != DRUMS:
@@ -95,12 +97,13 @@ class HarmonyFollower(Follower):
         notes = notes_of(scores)
         ons = notes[:, 1:, 0]  # (B, 4, 88)
         most = np.maximum.reduce(ons, axis=2, keepdims=True, initial=_LEAST)
-        weights = np.where(self.own, np.float32(0), np.exp(ons - most))
+        weights = np.exp(ons - most)
+        weights *= self.free
         before = np.add.reduce(weights, axis=2, keepdims=True, initial=_TINY)
         weights *= self.gains
         after = np.add.reduce(weights, axis=2, keepdims=True, initial=_TINY)
-        # moved back, so that the chance stays
-        ons += np.where(self.own, np.float32(0), self.ons + np.log(before / after))
+        ons += self.leans
+        ons += self.free * np.log(before / after)  # moved back, so that the chance stays
         for row, (_, _, begins) in enumerate(self.asked):
             if begins:
                 notes[row, 1:, 1] += self.offs[row]
@@ -130,8 +133,7 @@ def leaning(
         root = ROOTS[chord][_PITCH_CLASSES]
         colours = TONES[chord] * sum(np.roll(ROOTS[chord], up) for up in COLOURS)
         again[BASS - 1], again[BASS:] = root > 0, tones
-        low = np.arange(v.KEYS) + LOWEST < LOW
         ons[BASS - 1] += ROOT * root
-        ons[BASS:] += (ROOT_ABOVE + ROOT_LOW * low) * root + COLOUR * colours[_PITCH_CLASSES]
+        ons[BASS:] += ROOT_ABOVE * root + COLOUR * colours[_PITCH_CLASSES]
         offs = np.where(tones | (not begins), 0.0, LETTING_GO).astype(np.float32)
     return ons, np.exp(ons), offs, again
