@@ -73,13 +73,13 @@ class PlayersFollower(Follower):
         return min(waited / self.beat * GAIN, MOST)
 
     def lean(self, scores: Floats) -> None:
-        before, notes = scores.copy(), notes_of(scores)
+        playing = [classes[at] for classes, at in zip(self.classes, self.passage, strict=True)]
+        resting = [row for row, classes in enumerate(playing) if len(classes) < len(CLASSES)]
+        before, notes = scores[resting], notes_of(scores)  # a copy of those rows
         notes[:, :, 0] += self.ons
-        for row, (at, sounding) in enumerate(zip(self.passage, self.sounding, strict=True)):
-            classes = self.classes[row][at]
-            if len(classes) < len(CLASSES):
-                for instrument, keys in enumerate(sounding):
-                    if keys and instrument not in classes:
-                        notes[row, instrument, 1, list(keys)] += ENDING
-                if scores[row].max() == -math.inf:
-                    scores[row] = before[row]
+        for row, untouched in zip(resting, before, strict=True):
+            for instrument, keys in enumerate(self.sounding[row]):
+                if keys and instrument not in playing[row]:
+                    notes[row, instrument, 1, list(keys)] += ENDING
+            if scores[row].max() == -math.inf:
+                scores[row] = untouched
