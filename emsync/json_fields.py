@@ -9,7 +9,7 @@ import math
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from emsync.limits import shown
+from emsync.limits import as_float, shown
 
 
 class FieldError(ValueError):
@@ -26,10 +26,7 @@ def real(value: Any, key: str, low: float = -math.inf, high: float = math.inf) -
     """Return a finite number from ``low`` to ``high``; true, "1" and 1e999 are none."""
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         raise FieldError(f"{key} is {as_written(value)}, not a number")
-    try:
-        number = float(value)
-    except OverflowError:
-        number = math.inf
+    number = as_float(value)
     if not math.isfinite(number):
         raise FieldError(f"{key} is {number}, not a finite number")
     if not low <= number <= high:

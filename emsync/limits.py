@@ -14,7 +14,7 @@ import tomllib
 import unicodedata
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import Any, SupportsFloat
 
 from emsync.errors import EmsyncError, InputError
 
@@ -91,6 +91,18 @@ def parse_number(text: str) -> Fraction:
     if under and not int(under):
         raise ValueError(f"{shown(text)} divides by 0")
     return Fraction(over) / int(under or 1)
+
+
+def as_float(number: SupportsFloat) -> float:
+    """Return a number as a float; infinity where it is too large for one.
+
+    >>> as_float(10**400)
+    inf
+    """
+    try:
+        return float(number)
+    except OverflowError:
+        return math.inf
 
 
 def check_file(path: Path, error: type[EmsyncError] = InputError) -> int:

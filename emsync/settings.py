@@ -14,7 +14,7 @@ from functools import lru_cache
 from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from emsync.errors import EmsyncError, UsageError
-from emsync.limits import shown
+from emsync.limits import as_float, shown
 
 Kind = TypeVar("Kind")
 
@@ -167,10 +167,7 @@ def _plain(setting: Setting, name: str, kind: Any, value: Any) -> Any:
 
 
 def _real(name: str, value: float) -> float:
-    try:
-        number = float(value)
-    except OverflowError:
-        number = math.inf
+    number = as_float(value)
     if not math.isfinite(number):
         raise _WrongError(f"{name} is {shown(value)}, not a finite number")
     return number
