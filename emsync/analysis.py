@@ -4,7 +4,6 @@
 ``emsync generate clip.mp4 --analysis analysis.json`` reads it back.
 """
 
-import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
@@ -23,7 +22,7 @@ from emsync.files import atomic_write
 from emsync.limits import one_line, quoted, read_json
 from emsync.music.lead_sheet import LeadSheet
 from emsync.options import CUT_DISTANCE, PathLike
-from emsync.plain import plain
+from emsync.plain import json_text, plain
 from emsync.video.cuts import Cut, thinned
 from emsync.video.footage import Curve, Footage
 
@@ -233,15 +232,8 @@ class Analysis:
 
     def save(self, path: PathLike) -> None:
         """Write the JSON file ``path``, atomically: a line for each cut and each state."""
-        data = self.to_json()
-        rows = {key: json.dumps(value, allow_nan=False) for key, value in data.items()}
-        for key in ("cuts", "arc"):
-            if data[key]:
-                lines = ",\n  ".join(json.dumps(row, allow_nan=False) for row in data[key])
-                rows[key] = f"[\n  {lines}\n ]"
-        text = ",\n".join(f' "{key}": {row}' for key, row in rows.items())
         with atomic_write(Path(path)) as partial:
-            partial.write_text(f"{{\n{text}\n}}\n", encoding="utf-8")
+            partial.write_text(json_text(self.to_json(), ["cuts", "arc"]), encoding="utf-8")
 
     @classmethod
     def load(cls, path: PathLike) -> Self:

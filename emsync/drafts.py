@@ -23,14 +23,7 @@ from emsync.fit.hits import measured
 from emsync.fit.time_map import Fitted
 from emsync.formats.midi import answer, ramp
 from emsync.formats.midi_raw import RawMidi
-from emsync.formats.splice import (
-    Edit,
-    NewNote,
-    piece_of,
-    scenes,
-    spliced,
-    written,
-)
+from emsync.formats.splice import Edit, NewNote, piece_of, scenes, spliced, written
 from emsync.model.composer import Composer, Sample
 from emsync.model.likelihood import log_likelihood
 from emsync.music.chords import NONE, Harmony, parse_chord

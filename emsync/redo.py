@@ -18,14 +18,11 @@ from emsync.arrays import Float64s, Seconds
 from emsync.errors import InputError, UsageError, warn
 from emsync.fit.bar_grid import NEAR, BarGrid
 from emsync.formats.midi_raw import RawMidi
-from emsync.formats.splice import (
-    KeptScore,
-    piece_of,
-)
+from emsync.formats.splice import KeptScore, piece_of
 from emsync.limits import quoted
 from emsync.music.piece import BEATS, Piece
 from emsync.music.statistics import pitch_class_seconds
-from emsync.music.tonality import TONICS, has_flats, key_fits, pitch_class
+from emsync.music.tonality import TONICS, key_fits, pitch_class
 from emsync.options import FASTEST, SLOWEST, Options
 from emsync.planning.chart import chart_text, shortened, turned
 from emsync.planning.feeling import mode_of
@@ -125,8 +122,7 @@ class Redo:
                 before = int(np.sum(edges < start - NEAR))
                 section = sections[number]
                 chart = shortened(turned(section.chart, before), len(edges) - 1)
-                flats = has_flats(pitch_class(plan.tonic), section.mode == "minor")
-                sections[number] = replace(section, chords=chart_text(chart, flats))
+                sections[number] = replace(section, chords=chart_text(chart, plan.flats(section)))
         return replace(plan, sections=tuple(sections))
 
     def tonic(self, analysis: Analysis, mode: str | None) -> str:

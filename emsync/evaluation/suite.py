@@ -251,9 +251,7 @@ def draw_arms(composer: Composer, video: Analysis, seeds: Sequence[int]) -> dict
         for fitted in (True, False):
             sync: Sync = OPTIONS.sync if fitted else "off"
             plan = plan_of(video, replace(OPTIONS, seed=seed, sync=sync))
-            asked = plan.asked(video)
-            ending = Ending.of(plan.ending, asked)
-            brief = ending.requested_in(asked)
+            brief, ending = plan.brief(video)
             pair = draw(
                 composer, [brief, replace(brief, cuts=())], [seed, seed],
                 OPTIONS.max_tempo_change, composer.sampling,

@@ -40,6 +40,15 @@ def pitch_class(name: str) -> int:
 FLATS = frozenset({1, 3, 5, 8, 10}), frozenset({0, 2, 3, 5, 7, 10})  # tonics, of major and minor
 
 
+def tonic_and_mode(key: str) -> tuple[str, bool]:
+    """Return the tonic of one of KEYS, as TONICS spell it, and whether the key is minor.
+
+    >>> tonic_and_mode("C#m"), tonic_and_mode("F")
+    (('Db', True), ('F', False))
+    """
+    return TONICS[pitch_class(key.removesuffix("m"))], key.endswith("m")
+
+
 def has_flats(tonic: int, minor: bool) -> bool:
     """Return whether a key is written with flats; tonics are pitch classes from C.
 

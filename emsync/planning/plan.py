@@ -4,7 +4,6 @@ The plan is to the music what the analysis is to the film. ``emsync plan clip.mp
 writes it, a person may edit it, and ``emsync generate clip.mp4 --plan plan.json`` follows it.
 """
 
-import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
@@ -13,22 +12,22 @@ from typing import Any, Self
 
 import numpy as np
 
-from emsync.analysis import Analysis
+from emsync.analysis import LONGEST_NAME, Analysis
 from emsync.emotion.arc import State
 from emsync.emotion.plane import named
 from emsync.files import atomic_write
 from emsync.fit.dynamics import level_of
+from emsync.fit.ending import Ending
 from emsync.limits import one_line, quoted, read_json
 from emsync.music.piece import CLASSES
 from emsync.music.tonality import has_flats, pitch_class
 from emsync.options import EndingKind, Mode, PathLike
-from emsync.plain import plain
+from emsync.plain import json_text, plain
 from emsync.planning.chart import Chart, parse_chart
 from emsync.video.cuts import NOT_PLANNED, Cut
 
 FORMAT = 1  # raised when a field changes its meaning
 SAME_MOMENT = 0.002  # seconds within which a hit is on a cut of the film
-LONGEST_NAME = 255  # characters of a file's name
 
 
 @dataclass(frozen=True)
@@ -123,19 +122,20 @@ class Plan:
             told, cuts=hit_cuts(analysis.cuts, self.hits), tempo=self.tempo, tonic=self.tonic
         )
 
+    def brief(self, analysis: Analysis) -> tuple[Analysis, Ending]:
+        """Return all that the music has to meet, its last chord too, and how it ends."""
+        asked = self.asked(analysis)
+        ending = Ending.of(self.ending, asked)
+        return ending.requested_in(asked), ending
+
     def to_json(self) -> dict[str, Any]:
         """Return plain values for ``json.dumps``; NaN becomes null."""
         return {"format": FORMAT, **plain(asdict(self))}
 
     def save(self, path: PathLike) -> None:
-        """Write the JSON file ``path``, atomically: a line for each value of each section."""
-        data = self.to_json()
-        rows = {key: json.dumps(value, allow_nan=False) for key, value in data.items()}
-        lines = ",\n  ".join(json.dumps(row, allow_nan=False) for row in data["sections"])
-        rows["sections"] = f"[\n  {lines}\n ]"
-        text = ",\n".join(f' "{key}": {row}' for key, row in rows.items())
+        """Write the JSON file ``path``, atomically: a line for each section."""
         with atomic_write(Path(path)) as partial:
-            partial.write_text(f"{{\n{text}\n}}\n", encoding="utf-8")
+            partial.write_text(json_text(self.to_json(), ["sections"]), encoding="utf-8")
 
     @classmethod
     def load(cls, path: PathLike) -> Self:

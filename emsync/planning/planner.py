@@ -135,11 +135,8 @@ def bar_counts(
     grid: Placing | None = None,
 ) -> Bars:
     """Return the bars of each section of a plan for a film."""
-    asked = plan.asked(analysis)
-    ending = Ending.of(plan.ending, asked)
-    spotting = grid or spotting_of(
-        ending.requested_in(asked), options.sync, options.max_tempo_change
-    )
+    brief, ending = plan.brief(analysis)
+    spotting = grid or spotting_of(brief, options.sync, options.max_tempo_change)
     planned, even = (
         [max(1, len(edges) - 1) for edges in section_bars(plan, spotting, last)]
         for last in (ending.chord, None)

@@ -4,7 +4,6 @@ import numpy as np
 
 from emsync.analysis import Analysis
 from emsync.arrays import Seconds
-from emsync.fit.ending import Ending
 from emsync.fit.spotting import spotting_of
 from emsync.music.lead_sheet import LeadSheet
 from emsync.options import Options
@@ -18,8 +17,7 @@ def scheduled(plan: Plan, analysis: Analysis, options: Options) -> tuple[LeadShe
     ``options`` say how the cuts of ``analysis`` are to be met. The music will be near: it is bent
     by what it is found to hold.
     """
-    asked = plan.asked(analysis)
-    ending = Ending.of(plan.ending, asked)
-    spotting = spotting_of(ending.requested_in(asked), options.sync, options.max_tempo_change)
+    brief, ending = plan.brief(analysis)
+    spotting = spotting_of(brief, options.sync, options.max_tempo_change)
     lines = np.unique(np.concatenate(section_bars(plan, spotting, ending.chord)))
     return lead_sheet(plan, spotting, ending.chord).retimed(spotting.film), spotting.film(lines)

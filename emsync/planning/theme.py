@@ -13,7 +13,7 @@ from emsync.limits import can_be_read_again, quoted
 from emsync.music.chords import MAJOR, MINOR, NONE, chord, heard
 from emsync.music.lead_sheet import THEME_BARS
 from emsync.music.piece import BEATS, CLASSES, DRUMS, HIGHEST, LOWEST, Piece, from_score
-from emsync.music.tonality import TONICS, estimate_key, has_flats, pitch_class
+from emsync.music.tonality import TONICS, estimate_key, has_flats, pitch_class, tonic_and_mode
 from emsync.options import Mode, PathLike
 from emsync.planning.chart import Entry, chart_text
 from emsync.planning.plan import Plan
@@ -80,8 +80,7 @@ def read_theme(path: PathLike) -> Theme:
             f"strings in {THEME_BARS} bars; give a MIDI file that begins with {LEAST} or more"
         )
     key = estimate_key(piece) or estimate_key(song) or ""
-    tonic = key and TONICS[pitch_class(key.removesuffix("m"))]
-    return Theme(piece, tonic, key.endswith("m"))
+    return Theme(piece, *(tonic_and_mode(key) if key else ("", False)))
 
 
 def _on_places(piece: Piece) -> Piece:

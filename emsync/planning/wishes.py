@@ -13,7 +13,7 @@ from emsync.emotion.plane import SCALE
 from emsync.errors import UsageError, warn
 from emsync.limits import shown
 from emsync.music.chords import NONE, ROOTS, TONES
-from emsync.music.tonality import KEYS, TONICS, has_flats, key_fits, pitch_class
+from emsync.music.tonality import KEYS, TONICS, has_flats, key_fits, pitch_class, tonic_and_mode
 from emsync.options import Mode, Options
 from emsync.planning.chart import Chart, bars_of, chart_text, moved, parse_chart, shortened
 from emsync.planning.feeling import following
@@ -133,15 +133,12 @@ def in_key(plan: Plan, tonic: str) -> Plan:
     """Return ``plan`` on another tonic, its chords moved along."""
     if not plan.tonic:
         return replace(plan, tonic=tonic)
-    to = pitch_class(tonic)
-    up = to - pitch_class(plan.tonic)
-
-    def moved_words(section: Section) -> str:
-        flats = has_flats(to, section.mode == "minor")
-        return chart_text(moved(section.chart, up), flats) if section.chords else ""
-
-    sections = tuple(replace(s, chords=moved_words(s)) for s in plan.sections)
-    return replace(plan, tonic=tonic, sections=sections)
+    up = pitch_class(tonic) - pitch_class(plan.tonic)
+    plan = replace(plan, tonic=tonic)
+    sections = tuple(
+        replace(s, chords=chart_text(moved(s.chart, up), plan.flats(s))) for s in plan.sections
+    )
+    return replace(plan, sections=sections)
 
 
 def with_chords(plan: Plan, options: Options) -> Plan:
@@ -162,8 +159,7 @@ def key_of(chart: Chart) -> tuple[str, bool]:
     >>> key_of(parse_chart("Am F C G")), key_of(parse_chart("C G Am F"))
     (('A', True), ('C', False))
     """
-    key = KEYS[int(fits(chart).argmax())]
-    return TONICS[pitch_class(key.removesuffix("m"))], key.endswith("m")
+    return tonic_and_mode(KEYS[int(fits(chart).argmax())])
 
 
 def mode_on(tonic: str, chart: Chart) -> Mode:
