@@ -23,6 +23,7 @@ from emsync.tokens import Timeline
 Floats: TypeAlias = NDArray[np.float32]
 Targets: TypeAlias = Mapping[str, Floats]  # by the name of the condition
 Place: TypeAlias = Literal["prefix", "position"]
+GivenKind: TypeAlias = Literal["theme", "later"]  # music that stands before what is composed
 
 NEAR = 1e-6  # windows; a sum of waits may end a hair below an edge
 
@@ -115,6 +116,12 @@ class Conditioner(ABC):
     def changes(self, target: Floats) -> Floats:
         """Return the seconds, ascending, at which the rows of a prefix change."""
         return np.empty(0, np.float32)
+
+    def given_row(self, kind: GivenKind) -> Sequence[float] | None:
+        """Return the (channels,) row for each token of music that is given: a theme from elsewhere,
+        or what comes later. None: the row of the token's own time in its piece.
+        """
+        return None
 
     def null_target(self, target: Floats) -> Floats:
         """Return a target that requests nothing, in the form of ``target``."""

@@ -6,6 +6,7 @@ a plug-in should pass.
 For a conditioner:
 
 - ``Conditioner``: the base class. ``Place``: "prefix" or "position", where the network reads it.
+- ``GivenKind``: "theme" or "later": music that stands before what is composed.
 - ``Floats``: float32 arrays, the type of targets and features.
 - ``Timeline``: the times and boundary marks of a sequence of tokens.
 - ``Cursor``: computes features row by row. ``Windows``: the same for rows of even windows of time;
@@ -24,7 +25,8 @@ What a conditioner reads:
 - ``LOWEST`` and ``HIGHEST``: the pitches of the keyboard. ``BEATS``: the beats of a bar.
 - ``pitch_class``: the number of a tonic such as "F#". ``TONICS`` and ``KEYS``: the names of the 12
   tonics and the 24 keys. ``key_fits``: how well pitch classes fit each key. ``sounded``: how long
-  each pitch class has sounded. ``onset_rate``: the onsets a second of music of an arousal.
+  each pitch class has sounded. ``heard``: the chords that are heard between edges, such as those of
+  ``half_bars``. ``onset_rate``: the onsets a second of music of an arousal.
 
 For a tokenizer:
 
@@ -51,13 +53,21 @@ Errors, whose message is shown to the user as it is:
 
 from emsync.analysis import Analysis
 from emsync.arrays import Picture, Seconds
-from emsync.conditioning import Conditioner, Cursor, Floats, Place, Windows, in_windows
+from emsync.conditioning import (
+    Conditioner,
+    Cursor,
+    Floats,
+    GivenKind,
+    Place,
+    Windows,
+    in_windows,
+)
 from emsync.emotion.arc import State
 from emsync.emotion.estimator import Estimator, Feeling, Span
 from emsync.emotion.plane import EMOTIONS
 from emsync.errors import AssetError, InputError, UsageError
 from emsync.music.chords import NONE as NO_CHORD
-from emsync.music.chords import ROOTS, TONES, Chords, Harmony
+from emsync.music.chords import ROOTS, TONES, Chords, Harmony, half_bars, heard
 from emsync.music.lead_sheet import THEME_BARS, LeadSheet, Passage
 from emsync.music.onset_rate import onset_rate
 from emsync.music.piece import (
@@ -112,6 +122,7 @@ __all__ = [
     "Feeling",
     "Floats",
     "Footage",
+    "GivenKind",
     "Harmony",
     "Ids",
     "InputError",
@@ -132,6 +143,8 @@ __all__ = [
     "Windows",
     "Within",
     "from_score",
+    "half_bars",
+    "heard",
     "in_windows",
     "key_fits",
     "onset_rate",

@@ -153,7 +153,8 @@ class Composer:
                 plugins.build_plugin(plugins.CONDITIONERS, one, Conditioner)
                 for one in config["conditioners"]
             ]
-            shape = build(ModelConfig, config["model"], "[model] ")
+            # older checkpoints have no such flag, and no norm
+            shape = build(ModelConfig, {"qk_norm": False, **config["model"]}, "[model] ")
             with torch.device("meta"):  # no memory is asked for until the weights are known to fit
                 model = EventTransformer(shape, conditioners)
             tempo = _tempo(config.get("tempo"))

@@ -41,6 +41,12 @@ class ModelConfig:
         int, Within(0, 8191), "of the width, for the per-token conditions; 0: about half"
     ] = 0
     dropout: Annotated[float, Within(0, 0.95), "share of the activations"] = 0.1
+    added: Annotated[
+        tuple[str, ...], "per-token conditions that are added over the full width"
+    ] = ()
+    qk_norm: Annotated[bool, "queries and keys of unit mean square, so that training is stable"] = (
+        True
+    )
 
     def __post_init__(self) -> None:
         depth = _depth(self.width)
@@ -139,11 +145,14 @@ class RelativeAttention(nn.Module):
         self.dropout = nn.Dropout(config.dropout)
         # row longest - 1 - d is for distance d, so that a slice from the end needs no flip
         self.distance = nn.Parameter(torch.randn(longest, config.width // config.heads) * 0.02)
+        self.qk_norm = config.qk_norm
         self.fused: Attend | None = None  # used without a cache, in place of ``attend``
 
     def forward(self, x: Tensor, layer: int, cache: Cache | None) -> Tensor:  # (B, N, D)
         b, n, d = x.shape
         q, k, v = self.qkv(x).view(b, n, 3, self.heads, -1).permute(2, 0, 3, 1, 4)  # (B, H, N, K)
+        if self.qk_norm:
+            q, k = (F.rms_norm(x.float(), x.shape[-1:]).to(v.dtype) for x in (q, k))
         if cache is not None:
             k, v = cache.extend(layer, k, v)  # (B, H, L, K)
         q = q / math.sqrt(q.shape[-1])
@@ -233,14 +242,16 @@ class EventTransformer(nn.Module):
             raise UsageError(f"the conditioner {shown(twice)} is named twice; name it once")
         self.prefix = [c for c in conditioners if c.place == "prefix"]
         self.per_token = [c for c in conditioners if c.place == "position"]
-        share = _share(config, len(self.per_token))
-        config = replace(config, position_channels=share * max(1, len(self.per_token)))
+        self.shared = [c for c in self.per_token if c.name not in config.added]
+        self.added = [c for c in self.per_token if c.name in config.added]
+        share = _share(config, len(self.shared))
+        config = replace(config, position_channels=share * max(1, len(self.shared)))
         self.config, self.conditioners = config, tuple(conditioners)
-        widths = {c.name: config.width if c.place == "prefix" else share for c in conditioners}
+        widths = {c.name: share if c in self.shared else config.width for c in conditioners}
         self.longest = config.context + sum(c.channels for c in self.prefix)  # P <= channels
         self.conditions = ConditionEncoder(conditioners, widths)
         self.tokens = nn.Embedding(config.vocab_size, config.width)
-        learned = config.width - share * len(self.per_token)
+        learned = config.width - share * len(self.shared)
         self.positions = nn.Parameter(torch.randn(self.longest, learned) * 0.02)
         self.blocks = nn.ModuleList(Block(config, self.longest) for _ in range(config.depth))
         self.norm = nn.LayerNorm(config.width)
@@ -256,6 +267,9 @@ class EventTransformer(nn.Module):
         for name, weight in self.blocks.named_parameters():
             if name.endswith(("attention.out.weight", "mlp.2.weight")):
                 nn.init.zeros_(weight)  # the residual stream begins as the embedding alone
+        for c in self.added:  # a network that learns one more begins as what it was
+            nn.init.zeros_(self.conditions.encoders[c.name][2].weight)  # type: ignore[index]
+            nn.init.zeros_(self.conditions.nulls[c.name])
 
     def forward(
         self, ids: Tensor, features: Mapping[str, Tensor], cache: Cache | None = None
@@ -282,11 +296,15 @@ class EventTransformer(nn.Module):
             raise ValueError(f"{at + n} positions do not fit a context of {self.longest}")
 
         learned = self.positions[at : at + n].expand(len(ids), -1, -1)
-        per_token = [
-            torch.cat([rows[:, :1].expand(-1, ahead, -1), rows], dim=1)  # the prefix gets row 0
-            for rows in (self.conditions(c.name, features[c.name]) for c in self.per_token)
-        ]
-        return x + torch.cat([learned, *(rows.to(learned.dtype) for rows in per_token)], dim=-1)
+
+        def encoded(c: Conditioner) -> Tensor:  # (B, N, share or D)
+            rows: Tensor = self.conditions(c.name, features[c.name]).to(learned.dtype)
+            return torch.cat([rows[:, :1].expand(-1, ahead, -1), rows], dim=1)  # the prefix: row 0
+
+        x = x + torch.cat([learned, *map(encoded, self.shared)], dim=-1)
+        for c in self.added:
+            x = x + encoded(c)
+        return x
 
 
 class Decoder:

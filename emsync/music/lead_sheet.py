@@ -39,6 +39,7 @@ class LeadSheet:
     passages: tuple[Passage, ...]
     tonic: int = 0  # pitch class, from C
     begins: float = 0.0  # seconds: what is before it will be left out, for an upbeat
+    resumes: float = math.nan  # seconds at which music that is given goes on; NaN: none is
     # By its letter, what a person gives as a theme: its first bars, from their first bar line on,
     # in the composed music's seconds
     themes: Mapping[str, Piece] = field(default_factory=dict)
@@ -53,8 +54,10 @@ class LeadSheet:
             replace(passage, start=float(start), end=float(end))
             for passage, (start, end) in zip(self.passages, edges.reshape(-1, 2), strict=True)
         )
-        begins = float(f(np.array([self.begins]))[0])
-        return replace(self, harmony=self.harmony.retimed(f), passages=passages, begins=begins)
+        begins, resumes = f(np.array([self.begins, self.resumes])).tolist()
+        return replace(
+            self, harmony=self.harmony.retimed(f), passages=passages, begins=begins, resumes=resumes
+        )
 
     def passage(self, times: ArrayLike) -> NDArray[np.intp]:
         """Return the indices of the passages that ``times``, any shape, are in.

@@ -1,0 +1,99 @@
+"""The harmony: which chord sounds in each half of a bar, and which comes next."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from emsync.plugin import (
+    NO_CHORD,
+    ROOTS,
+    TONES,
+    Analysis,
+    Conditioner,
+    Cursor,
+    Floats,
+    Piece,
+    Place,
+    Seconds,
+    Timeline,
+    half_bars,
+    heard,
+)
+from emsync.plugin import Chords as Numbers
+
+NEAR = 1e-4  # seconds by which a token may end before the half bar that it is in
+WIDTH = 24  # numbers of one chord
+
+
+@dataclass(frozen=True)
+class Chords(Conditioner):
+    """The chord of the half bar that a token is in, and of the next, for each token.
+
+    Targets are (W, 25): the second at which a half bar begins, its chord's tones, its root, each
+    from C; zeros for no chord, NaN where nothing is requested.
+    """
+
+    name: ClassVar[str] = "chords"
+    summary: ClassVar[str] = "the chord of each half bar, and the one that comes next"
+    place: ClassVar[Place] = "position"
+    channels: ClassVar[int] = 2 * WIDTH
+    reads: ClassVar[frozenset[str]] = frozenset({"sheet"})
+
+    def from_music(self, piece: Piece) -> Floats:
+        if len(piece.downbeats) < 2:
+            return _nothing()
+        edges = half_bars(piece.downbeats)
+        return _target(edges[:-1], heard(piece, edges))
+
+    def from_video(self, video: Analysis) -> Floats:
+        """Request the chords of the lead sheet, half bar by half bar."""
+        if video.sheet is None:
+            return _nothing()
+        half = 120 / video.tempo  # seconds
+        starts = np.arange(0, video.duration + half, half)
+        return _target(starts, video.sheet.harmony.at(starts))
+
+    def features(self, target: Floats, timeline: Timeline) -> Floats:
+        rows = _rows(target)
+        now = np.searchsorted(target[:, 0], timeline.times + NEAR, side="right") - 1
+        now = np.clip(now, 0, len(target))
+        return np.concatenate([rows[now], rows[now + 1]], axis=1)
+
+    def cursor(self, target: Floats) -> Cursor:
+        return _HalfBars(self, target)
+
+
+class _HalfBars(Cursor):
+    """Looks the row up of the half bar that the time is in."""
+
+    def __init__(self, conditioner: Conditioner, target: Floats) -> None:
+        super().__init__(conditioner, target)
+        rows = _rows(target)
+        self.starts = target[:, 0]
+        self.rows = np.concatenate([rows[:-1], rows[1:]], axis=1).tolist()
+
+    def row(self, time: float, mark: bool) -> Sequence[float]:
+        now = int(np.searchsorted(self.starts, time + NEAR, side="right")) - 1
+        row: list[float] = self.rows[max(now, 0)]
+        return row
+
+
+def chord_rows(chords: Numbers) -> Floats:
+    """Return the (W, 24) rows of (W,) chords: tones, then the root; zeros for no chord."""
+    rows = np.concatenate([TONES, ROOTS], axis=1)[np.maximum(chords, 0)]
+    return np.where((chords == NO_CHORD)[:, None], 0.0, rows).astype(np.float32)
+
+
+def _target(starts: Seconds, chords: Numbers) -> Floats:
+    return np.concatenate([starts[:, None].astype(np.float32), chord_rows(chords)], axis=1)
+
+
+def _nothing() -> Floats:
+    return np.full((1, 1 + WIDTH), np.nan, np.float32)
+
+
+def _rows(target: Floats) -> Floats:
+    """Return the (W + 2, 24) rows of the half bars; NaN after the last."""
+    return np.concatenate([target[:, 1:], np.full((2, WIDTH), np.nan, np.float32)])
