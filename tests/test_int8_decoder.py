@@ -19,18 +19,25 @@ from emsync.model.int8.decoder import QuantizedDecoder, _linear
 from emsync.model.sliding_window import open_decoder
 from emsync.model.transformer import Decoder, EventTransformer, ModelConfig
 from emsync_conditioners.boundaries import Boundaries
+from emsync_conditioners.chords import Chords
+from emsync_conditioners.given import Given
 from emsync_conditioners.metre import Metre
 from emsync_conditioners.onset_density import OnsetDensity
 from emsync_conditioners.valence_arousal import ValenceArousal
 
-ALL = (ValenceArousal(), Metre(), Boundaries(), OnsetDensity())
+ADDED = (Chords(), Given())
+ALL = (ValenceArousal(), Metre(), Boundaries(), ADDED[0], OnsetDensity(), ADDED[1])
 CONTEXT = 200  # three blocks, and some
 
 
-def network(conditioners: tuple[Conditioner, ...] = ALL) -> EventTransformer:
+def network(conditioners: tuple[Conditioner, ...] = ALL, qk_norm: bool = True) -> EventTransformer:
     """Return a network of random weights whose activations are as large as a trained one's."""
     torch.manual_seed(0)
-    config = ModelConfig(50, width=64, depth=3, heads=4, context=CONTEXT, position_channels=24)
+    added = tuple(c.name for c in conditioners if c in ADDED)
+    config = ModelConfig(
+        50, width=64, depth=3, heads=4, context=CONTEXT, position_channels=24, added=added,
+        qk_norm=qk_norm,
+    )  # fmt: skip
     model = EventTransformer(config, conditioners).eval()
     with torch.no_grad():
         for weight in model.parameters():
@@ -70,16 +77,20 @@ def decode(
     return torch.from_numpy(np.stack(logits, 1))
 
 
-FEWER = [pytest.param(some, marks=pytest.mark.slow) for some in (ALL[:1], ALL[2:], ())]
+NONE_ADDED = tuple(c for c in ALL if c not in ADDED)
+FEWER = [
+    pytest.param(some, marks=pytest.mark.slow) for some in (NONE_ADDED, ALL[:1], ADDED, ALL[2:], ())
+]
 
 
 @pytest.mark.parametrize("holes", [0.0, 0.4, 1.0])
 @pytest.mark.parametrize("first", [1, 61, 62, 126, 199])
 @pytest.mark.parametrize("conditioners", [ALL, *FEWER])
+@pytest.mark.parametrize("qk_norm", [False, True])
 def test_logits_are_near_the_plain_model_s_whatever_is_requested_and_wherever_it_begins(
-    conditioners: tuple[Conditioner, ...], first: int, holes: float
+    conditioners: tuple[Conditioner, ...], first: int, holes: float, qk_norm: bool
 ) -> None:
-    model = network(conditioners)
+    model = network(conditioners, qk_norm)
     ids, features = inputs(CONTEXT, 3, holes)
     features = {c.name: features[c.name] for c in conditioners}
     with torch.no_grad():

@@ -18,14 +18,18 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from emsync.conditioning import Conditioner
 from emsync.model.int8.kernels import (
     ROWS,
+    AddedInputs,
     Bytes,
     Floats,
+    Indices,
     KVCache,
     PositionalInputs,
     QuantizedLinear,
     QuantizedTransformer,
+    add_conditions,
     attention_and_mlp,
     decode_step,
     embed,
@@ -48,7 +52,7 @@ class QuantizedDecoder:
         self.model = model
         self.lengths = np.zeros(batch, np.int64)  # tokens and prefix vectors read of each piece
         self.network, self.cache = _quantized(model), _empty_cache(model, batch)
-        self.inputs = _positional_inputs(model)
+        self.inputs, self.added = _positional_inputs(model), _added_inputs(model)
         self.tokens = _numbers(model.tokens.weight)
 
     def prefill(self, ids: Ids, features: Mapping[str, Floats], pieces: Sequence[int]) -> Floats:
@@ -64,8 +68,8 @@ class QuantizedDecoder:
         ahead = rows[:1].repeat(len(x) - len(ids), 0)  # the prefix gets row 0
         rows = np.concatenate([ahead, rows])
         pieces, positions = np.full(len(x), piece), np.arange(len(x))
-        embed(self.inputs, rows, positions, x)
         parts = [slice(at, at + CHUNK) for at in range(0, len(x), CHUNK)]
+        _run(self._embed, [(rows[part], positions[part], x[part]) for part in parts])
         given = [(x[part], pieces[part], positions[part]) for part in parts]
         for layer in range(self.model.config.depth):
             here = self.network, self.cache, layer
@@ -85,7 +89,7 @@ class QuantizedDecoder:
         """
         x, own = self.tokens[ids], np.array(pieces, np.int64)
         positions = self.lengths[own]
-        embed(self.inputs, self._rows(rows, len(own)), positions, x)
+        self._embed(self._rows(rows, len(own)), positions, x)
         self.lengths[own] += 1
         threads = max(1, min(torch.get_num_threads(), len(own)))
         parts = zip(
@@ -93,9 +97,14 @@ class QuantizedDecoder:
         )
         return np.concatenate(_run(decode_step, [(self.network, self.cache, *p) for p in parts]))
 
+    def _embed(self, rows: Floats, positions: Indices, x: Floats) -> None:
+        """Add the learned positions and the (N, channels) conditions to (N, D) tokens."""
+        embed(self.inputs, rows, positions, x)
+        add_conditions(self.added, rows, x)
+
     def _rows(self, rows: Mapping[str, Floats], n: int) -> Floats:
         """Return the (N, channels) features of all per-token conditions, side by side."""
-        features = [rows[c.name] for c in self.model.per_token]
+        features = [rows[c.name] for c in (*self.model.shared, *self.model.added)]
         return np.concatenate([np.empty((n, 0), np.float32), *features], axis=1)
 
 
@@ -132,6 +141,11 @@ def _linear(layers: Sequence[nn.Linear], norms: Sequence[nn.LayerNorm] = ()) -> 
             [w @ norm.bias.detach() for w, norm in zip(weights, norms, strict=True)]
         )
         weights *= torch.stack([norm.weight.detach() for norm in norms])[:, None]
+    return _matrices(weights, bias)
+
+
+def _matrices(weights: Tensor, bias: Tensor) -> QuantizedLinear:
+    """Return (depth, R, N) matrices in int8, with their (depth, R) bias."""
     rows, scales = quantized(weights)
     return QuantizedLinear(packed(rows), _numbers(scales), _numbers(bias))
 
@@ -141,16 +155,18 @@ def _quantized(model: EventTransformer) -> QuantizedTransformer:
     width, heads = model.config.width, model.config.heads
     before, within = [b.attention_norm for b in blocks], [b.mlp_norm for b in blocks]
     qkv = _linear([b.attention.qkv for b in blocks], before)
-    for part in (qkv.scales, qkv.bias):  # the attention's 1 / sqrt(K), on the queries
-        part[:, :width] /= math.sqrt(width // heads)
-    rows, scales = quantized(torch.stack([b.attention.distance for b in blocks]))
+    if not model.config.qk_norm:
+        for part in (qkv.scales, qkv.bias):  # the attention's 1 / sqrt(K), on the queries
+            part[:, :width] /= math.sqrt(width // heads)
+    distance = torch.stack([b.attention.distance for b in blocks])
     return QuantizedTransformer(
+        qk_norm=model.config.qk_norm,
         qkv=qkv,
         out=_linear([b.attention.out for b in blocks]),
         mlp_in=_linear([cast(nn.Linear, b.mlp[0]) for b in blocks], within),
         mlp_out=_linear([cast(nn.Linear, b.mlp[2]) for b in blocks]),
         head=_linear([model.head], [model.norm]),
-        distance=QuantizedLinear(packed(rows), _numbers(scales), np.empty((0, 0), np.float32)),
+        distance=_matrices(distance, torch.empty(0, 0)),
     )
 
 
@@ -169,27 +185,40 @@ def _empty_cache(model: EventTransformer, batch: int) -> KVCache:
 
 
 def _positional_inputs(model: EventTransformer) -> PositionalInputs:
-    encoders = [cast(nn.Sequential, model.conditions.encoders[c.name]) for c in model.per_token]
-    channels = [c.channels for c in model.per_token]
-    count = len(encoders)
-    share = (model.config.width - model.positions.shape[1]) // max(1, count)
-    first = np.zeros((count, max(channels, default=0), share), np.float32)
-
-    def gathered(parts: Sequence[Tensor], *shape: int) -> Floats:
-        return np.array([_numbers(part) for part in parts], np.float32).reshape(count, *shape)
-
-    for out, encoder in zip(first, encoders, strict=True):
-        weight = _numbers(cast(nn.Linear, encoder[0]).weight)
-        out[: weight.shape[1]] = weight.T
+    ends = np.cumsum([0, *(c.channels for c in model.shared)])
+    share = (model.config.width - model.positions.shape[1]) // max(1, len(model.shared))
+    first, first_bias, last, last_bias, nulls = _encoders(model, model.shared, share)
+    columns = np.ascontiguousarray(last.swapaxes(1, 2))
     return PositionalInputs(
-        positions=_numbers(model.positions),
-        ends=np.cumsum([0, *channels]),
-        first=first,
-        first_bias=gathered([cast(nn.Linear, e[0]).bias for e in encoders], share),
-        last=gathered([cast(nn.Linear, e[2]).weight.T for e in encoders], share, share),
-        last_bias=gathered([cast(nn.Linear, e[2]).bias for e in encoders], share),
-        nulls=gathered([model.conditions.nulls[c.name] for c in model.per_token], share),
+        _numbers(model.positions), ends, first, first_bias, columns, last_bias, nulls
     )
+
+
+def _added_inputs(model: EventTransformer) -> AddedInputs:
+    before = sum(c.channels for c in model.shared)
+    ends = np.cumsum([before, *(c.channels for c in model.added)])
+    first, first_bias, last, last_bias, nulls = _encoders(model, model.added, model.config.width)
+    matrices = _matrices(torch.from_numpy(last), torch.from_numpy(last_bias))
+    return AddedInputs(ends, first, first_bias, matrices, nulls)
+
+
+def _encoders(
+    model: EventTransformer, some: Sequence[Conditioner], width: int
+) -> tuple[Floats, Floats, Floats, Floats, Floats]:
+    """Return the first layers of some conditions, with a row for each channel, and their bias;
+    the last layers, with a row for each output, and their bias; and the nulls.
+    """
+    count, most = len(some), max((c.channels for c in some), default=0)
+    first = np.zeros((count, most, width), np.float32)
+    last = np.zeros((count, width, width), np.float32)
+    first_bias, last_bias, nulls = np.zeros((3, count, width), np.float32)
+    for i, c in enumerate(some):
+        encoder = cast(nn.Sequential, model.conditions.encoders[c.name])
+        before, after = cast(nn.Linear, encoder[0]), cast(nn.Linear, encoder[2])
+        first[i, : c.channels], first_bias[i] = _numbers(before.weight).T, _numbers(before.bias)
+        last[i], last_bias[i] = _numbers(after.weight), _numbers(after.bias)
+        nulls[i] = _numbers(model.conditions.nulls[c.name])
+    return first, first_bias, last, last_bias, nulls
 
 
 def padded(size: int, multiple: int) -> int:

@@ -30,6 +30,7 @@ ROWS = 64  # of a group
 AT_ONCE = 16  # numbers of 32 bits in a vector of the processor; wider ones are taken apart
 PARTS = ROWS // AT_ONCE
 TINY = np.float32(1e-30)  # a vector of nothing larger is quantized to zeros
+EPSILON = np.finfo(np.float32).eps  # of PyTorch's rms_norm
 
 Bytes: TypeAlias = NDArray[np.int8]
 Shorts: TypeAlias = NDArray[np.int16]
@@ -48,6 +49,8 @@ class QuantizedLinear(NamedTuple):
 
 class QuantizedTransformer(NamedTuple):
     """The blocks and the head of the network."""
+
+    qk_norm: bool  # queries and keys are normalized; if not, 1 / sqrt(K) is in ``qkv``
 
     qkv: QuantizedLinear
     out: QuantizedLinear
@@ -76,6 +79,16 @@ class PositionalInputs(NamedTuple):
     last: Floats  # (E, S, S): a row for each number of the first layer
     last_bias: Floats  # (E, S)
     nulls: Floats  # (E, S): what stands for a condition that is not requested
+
+
+class AddedInputs(NamedTuple):
+    """The weights of A conditions that are encoded over the full width."""
+
+    ends: Indices  # (A + 1,) as in PositionalInputs, of all channels
+    first: Floats  # (A, the most channels, D): a row for each channel
+    first_bias: Floats  # (A, D)
+    last: QuantizedLinear  # of A layers
+    nulls: Floats  # (A, D)
 
 
 _one, _half = np.float32(1), np.float32(0.5)
@@ -296,6 +309,26 @@ def layer_norm(x: Floats) -> Floats:
 
 
 @compiled
+def norm_queries_and_keys(qkv: Floats, k: int) -> None:
+    """Divide each head's K queries and keys in (N, 3 D) by their root mean square.
+
+    The queries are divided by sqrt(K) as well, as attention wants it.
+    """
+    n, columns = qkv.shape
+    heads, squares = columns // 3 // k, np.empty(k, np.float32)
+    for i in range(n):
+        for h in range(2 * heads):
+            own = qkv[i, h * k : (h + 1) * k]
+            for c in range(k):
+                squares[c] = own[c] * own[c]
+            scale = _one / np.sqrt(total(squares) / np.float32(k) + EPSILON)
+            if h < heads:
+                scale /= np.sqrt(np.float32(k))
+            for c in range(k):
+                own[c] *= scale
+
+
+@compiled
 def apply(matrix: QuantizedLinear, layer: int, x: Floats, out: Floats) -> None:
     """Add the outputs of a linear layer for (N, C) vectors to (N, R) ``out``."""
     (n, c), rows = x.shape, matrix.rows[layer]
@@ -325,6 +358,8 @@ def project_qkv(
     k = d // heads
     qkv = np.zeros((n, 3 * d), np.float32)
     apply(network.qkv, layer, layer_norm(x), qkv)
+    if network.qk_norm:
+        norm_queries_and_keys(qkv, k)
     small = np.empty(k, np.int16)
     for i in range(n):
         piece, at = pieces[i], positions[i]
@@ -456,7 +491,7 @@ def decode_step(
 
 @compiled
 def embed(inputs: PositionalInputs, rows: Floats, positions: Indices, x: Floats) -> None:
-    """Add the learned positions and the encoded (N, channels) conditions to (N, D) vectors."""
+    """Add the learned positions and the E conditions of (N, channels) rows to (N, D) vectors."""
     encoders, share = inputs.nulls.shape
     learned = inputs.positions.shape[1]
     hidden, encoded = np.empty(share, np.float32), np.empty(share, np.float32)
@@ -481,3 +516,34 @@ def embed(inputs: PositionalInputs, rows: Floats, positions: Indices, x: Floats)
                     encoded[k] += inputs.last[e, c, k] * hidden[c]
             for k in range(share):
                 x[i, at + k] += inputs.nulls[e, k] if missing else encoded[k]
+
+
+@compiled
+def add_conditions(inputs: AddedInputs, rows: Floats, x: Floats) -> None:
+    """Add the A conditions of (N, channels) rows to (N, D) vectors."""
+    n, d = x.shape
+    asked, hidden = np.empty(n, np.int64), np.empty((n, d), np.float32)
+    for a in range(len(inputs.nulls)):
+        first, end, m = inputs.ends[a], inputs.ends[a + 1], 0
+        for i in range(n):
+            missing = False
+            for c in range(first, end):
+                missing |= np.isnan(rows[i, c])
+            if missing:
+                for k in range(d):
+                    x[i, k] += inputs.nulls[a, k]
+                continue
+            for k in range(d):
+                hidden[m, k] = inputs.first_bias[a, k]
+            for c in range(first, end):
+                for k in range(d):
+                    hidden[m, k] += inputs.first[a, c - first, k] * rows[i, c]
+            for k in range(d):
+                hidden[m, k] = gelu(hidden[m, k])
+            asked[m] = i
+            m += 1
+        encoded = np.zeros((m, d), np.float32)
+        apply(inputs.last, a, hidden[:m], encoded)
+        for j in range(m):
+            for k in range(d):
+                x[asked[j], k] += encoded[j, k]
