@@ -17,6 +17,8 @@ from numpy.typing import NDArray
 
 from emsync.analysis import Analysis
 from emsync.arrays import Seconds
+from emsync.errors import UsageError
+from emsync.limits import shown
 from emsync.music.piece import Piece
 from emsync.tokens import Timeline
 
@@ -132,9 +134,19 @@ class Conditioner(ABC):
         return Cursor(self, target)
 
 
-def null_targets(conditioners: Sequence[Conditioner], targets: Targets) -> dict[str, Floats]:
-    """Return ``targets`` with nothing requested but the conditions that are always on."""
+def null_targets(
+    conditioners: Sequence[Conditioner], targets: Targets, kept: Sequence[str] = ()
+) -> dict[str, Floats]:
+    """Return ``targets`` with nothing requested but ``kept``, and what is always on."""
     return {
-        c.name: targets[c.name] if c.always_on else c.null_target(targets[c.name])
+        c.name: targets[c.name] if c.always_on or c.name in kept else c.null_target(targets[c.name])
         for c in conditioners
     }
+
+
+def check_conditions(conditioners: Sequence[Conditioner], names: Sequence[str]) -> None:
+    """Refuse the name of a condition that a model does not have."""
+    known = [c.name for c in conditioners]
+    for name in names:
+        if name not in known:
+            raise UsageError(f"no condition {shown(name)}; the model has {', '.join(known)}")

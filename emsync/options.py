@@ -193,11 +193,14 @@ class Sampling:
     top_p: float = 0.95  # the likeliest tokens that hold this share of the mass
     top_k: int = 0  # and at most so many; 0 is no limit
     guidance: float = 1.0  # above 1 what is asked weighs more, at twice the cost; see ``guided``
+    # conditions on which guidance does not press: they hold in the unconditional prediction, too
+    unguided: tuple[str, ...] = ()
     rules_off: tuple[str, ...] = ()  # rules of the sampler that do not hold
     tokens_per_second: Annotated[int, Within(1, 10_000)] = 400  # real songs need 60
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "rules_off", tuple(self.rules_off))  # a list, from JSON
+        for name in ("unguided", "rules_off"):  # lists, from JSON
+            object.__setattr__(self, name, tuple(getattr(self, name)))
         if not (math.isfinite(self.temperature) and self.temperature > 0):
             raise UsageError(f"temperature is {self.temperature}; it must be above 0, such as 1.0")
         if not 0 < self.top_p <= 1:

@@ -45,6 +45,7 @@ def copy(small: Path, out: Path) -> Path:
         (lambda c: c.update(sampling={"heat": 1}), "'heat' is no setting"),
         (lambda c: c.update(sampling={"top_p": "x"}), "top_p is 'x'"),
         (lambda c: c.update(sampling={"tokens_per_second": 10**9}), "tokens_per_second"),
+        (lambda c: c.update(sampling={"unguided": ["mood"]}), "no condition 'mood'; the model has"),
         (lambda c: c.update(sampling=3), "no table of settings"),
         (lambda c: c.update(tokenizer="events"), "no table of settings"),
         (lambda c: c["tokenizer"].update(name=3), "name is 3"),

@@ -207,6 +207,18 @@ def test_a_piece_with_a_guidance_of_zero_is_the_unconditional_piece(
         Sampling(guidance=-1)
 
 
+def test_guidance_does_not_press_on_conditions_that_are_unguided(model: EventTransformer) -> None:
+    names = tuple(c.name for c in model.conditioners)
+    assert np.array_equal(one(model, guidance=4.0, unguided=names), one(model))
+    free = {**TARGETS, "boundaries": np.full(1, np.nan, np.float32)}
+    spared = Sampling(guidance=0.0, unguided=("valence_arousal", "onset_density"))
+    (drawn,) = sample(model, Events(), [TARGETS], [2.0], [0], spared)
+    (asked,) = sample(model, Events(), [free], [2.0], [0])
+    assert np.array_equal(drawn, asked), "without guidance, what is unguided still holds"
+    with pytest.raises(UsageError, match="no condition 'mood'; the model has valence_arousal, bo"):
+        one(model, guidance=3.0, unguided=("mood",))
+
+
 def test_settings_from_json_are_the_settings_that_were_saved() -> None:
-    saved = Sampling(rules_off=("order",), guidance=2.0)
+    saved = Sampling(rules_off=("order",), guidance=2.0, unguided=("onset_density",))
     assert Sampling(**json.loads(json.dumps(asdict(saved)))) == saved

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from emsync import plugins
 from emsync.analysis import Analysis
-from emsync.conditioning import Conditioner, Floats, Targets
+from emsync.conditioning import Conditioner, Floats, Targets, check_conditions
 from emsync.errors import AssetError, EmsyncError, UsageError
 from emsync.files import together
 from emsync.limits import quoted, read_json, shown
@@ -159,6 +159,7 @@ class Composer:
                 model = EventTransformer(shape, conditioners)
             tempo = _tempo(config.get("tempo"))
             sampling = build(Sampling, config.get("sampling", {}), "[sampling] ")
+            check_conditions(conditioners, sampling.unguided)
         except KeyError as error:
             raise AssetError(f"{place}it has no {error}") from error
         except (AttributeError, TypeError, ValueError) as error:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 import numpy as np
 import torch
 
-from emsync.conditioning import Floats, Targets, null_targets
+from emsync.conditioning import Floats, Targets, check_conditions, null_targets
 from emsync.errors import EmsyncError
 from emsync.model.int8.nucleus import Doubles, draw
 from emsync.model.primers import Primers
@@ -44,7 +44,9 @@ def sample(
     """
     batch, copies = len(targets), 1
     if sampling.guidance != 1.0:  # the same pieces are decoded once more, unconditionally
-        targets, copies = [*targets, *(null_targets(model.conditioners, t) for t in targets)], 2
+        check_conditions(model.conditioners, sampling.unguided)
+        nulls = (null_targets(model.conditioners, t, sampling.unguided) for t in targets)
+        targets, copies = [*targets, *nulls], 2
     conditions = _Conditions(model, targets)
     chooser = _Chooser(_filters(tokenizer, sampling, sheets), tokenizer, sampling, seeds)
     decoder = SlidingWindowDecoder(model, conditions.first_prefix(), batch * copies)
