@@ -23,21 +23,31 @@ def likelihood(
     corpus: Annotated[Path, typer.Argument(metavar="LPD_DIR", help="songs in .npz or MIDI")],
     checkpoint: Checkpoint = CHECKPOINT,
     limit: Annotated[int | None, typer.Option(min=1, help="measure so many songs")] = None,
+    tell: Annotated[
+        bool, typer.Option("--told", help="and what each condition gives, and given music")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Measure the nats per token of songs that the model was not trained on."""
+    from emsync.evaluation import told
     from emsync.evaluation.likelihood import evaluate, untrained
+    from emsync.evaluation.tables import told_table
     from emsync.model.composer import Composer, find_checkpoint
 
     songs = untrained([corpus], find_checkpoint(checkpoint), limit)
     composer = Composer.from_pretrained(checkpoint)
     with progress() as show:
+        gained = told.evaluate(composer, songs, show) if tell else None
         report = evaluate(composer, songs, progress=show)
     words = (
         f"{report['nats_per_token']:.3f} nats a token, "
         f"{report['bits_per_second']:.1f} bits a second"
     )
-    print_report(report, as_json, f"{words}, on {report['songs']} songs, {report['tokens']} tokens")
+    lines = [f"{words}, on {report['songs']} songs, {report['tokens']} tokens"]
+    if gained is not None:
+        report["told"] = gained
+        lines += ["", *told_table(gained)]
+    print_report(report, as_json, "\n".join(lines))
 
 
 @evaluate_app.command()

@@ -17,6 +17,7 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -78,7 +79,7 @@ def evaluate(
     composer: Composer,
     songs: Sequence[Named],
     progress: Progress = silent,
-) -> dict[str, float | int | str | list[str]]:
+) -> dict[str, Any]:
     """Return the likelihood of real songs (see the metrics above), and what could not be read."""
     total, skipped = Likelihood(), []
     for count, (name, path) in enumerate(songs, 1):

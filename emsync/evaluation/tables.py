@@ -54,6 +54,17 @@ def sync_table(report: Mapping[str, Any]) -> list[str]:
     return lines
 
 
+def told_table(report: Mapping[str, Any]) -> list[str]:
+    """Return the lines of a table of what telling gives, in nats a token."""
+    columns = ("own", "other", "own_less_other")
+    rows = [
+        [name, number(row["none"]["value"], ".3f"), *(_change(row[key]) for key in columns),
+         str(row["own"]["n"])]
+        for name, row in {**report["conditions"], **report["given"]}.items()
+    ]  # fmt: skip
+    return grid(["told, nats", "nothing", "its own", "another song's", "between", "songs"], rows)
+
+
 def quality_table(statistics: Mapping[str, Mapping[str, Any]]) -> list[str]:
     """Return the lines of a table of symbolic statistics."""
     return grid(
@@ -273,6 +284,12 @@ def _share(estimate: Mapping[str, Any], interval: bool = True) -> str:
         return "–"
     reach = f" [{estimate['low']:.0%}, {estimate['high']:.0%}]" if interval else ""
     return f"{estimate['value']:.0%}{reach}"
+
+
+def _change(estimate: Mapping[str, Any]) -> str:
+    if estimate["value"] is None:
+        return "–"
+    return f"{estimate['value']:+.3f} [{estimate['low']:+.3f}, {estimate['high']:+.3f}]"
 
 
 def _real(estimate: Mapping[str, Any]) -> str:
