@@ -184,6 +184,7 @@ def test_too_little_is_refused(songs: list[tuple[str, Path]]) -> None:
         told.evaluate(Composer(network(context=64), EVENTS), songs)
 
 
+@pytest.mark.slow
 def test_the_command_adds_what_telling_gives(
     songs: list[tuple[str, Path]], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
