@@ -78,6 +78,23 @@ def test_the_exponential_and_gelu_are_right() -> None:
         assert kernels.gelu(x) == pytest.approx(x * share, abs=1e-6)
 
 
+@pytest.mark.parametrize("heads", [1, 3])
+@pytest.mark.parametrize("size", [1, 5, 64])
+def test_queries_and_keys_are_normed_as_pytorch_does_and_queries_divided(
+    heads: int, size: int
+) -> None:
+    chance = torch.Generator().manual_seed(size)
+    before = torch.randn(4, 3, heads, size, generator=chance)
+    before *= torch.tensor([1e-4, 1.0, 0.0, 1e6])[:, None, None, None]
+    after = before.reshape(4, -1).numpy().copy()
+    kernels.norm_queries_and_keys(after, size)
+    q, k, v = torch.from_numpy(after).view(before.shape).unbind(1)
+    wanted = torch.nn.functional.rms_norm(before, (size,))
+    torch.testing.assert_close(q, wanted[:, 0] / math.sqrt(size))
+    torch.testing.assert_close(k, wanted[:, 1])
+    assert torch.equal(v, before[:, 2])
+
+
 def test_what_cannot_be_cached_is_compiled_all_the_same() -> None:
     made: dict[str, Callable[[int], int]] = {}
     exec("def twice(x):\n    return 2 * x", made)  # of no file, so there is no place beside it

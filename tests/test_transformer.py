@@ -2,6 +2,8 @@
 
 import itertools
 import math
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,6 +13,8 @@ from torch import Tensor
 from emsync.conditioning import Conditioner, Floats
 from emsync.errors import UsageError
 from emsync.model import sliding_window
+from emsync.model.composer import Composer
+from emsync.model.int8.decoder import QuantizedDecoder
 from emsync.model.sliding_window import SlidingWindowDecoder
 from emsync.model.transformer import (
     QUERIES,
@@ -21,10 +25,11 @@ from emsync.model.transformer import (
     skew,
 )
 from emsync_conditioners.boundaries import Boundaries
+from emsync_conditioners.given import Given
 from emsync_conditioners.onset_density import OnsetDensity
 from emsync_conditioners.valence_arousal import ValenceArousal
 
-CONDITIONERS = (ValenceArousal(), Boundaries(), OnsetDensity())
+CONDITIONERS = (ValenceArousal(), Boundaries(), Given(), OnsetDensity())  # ``given`` is added
 CONTEXT = 24
 
 
@@ -33,7 +38,10 @@ def network(
 ) -> EventTransformer:
     """Return a small network whose every weight matters (none is left at zero)."""
     torch.manual_seed(0)
-    config = ModelConfig(50, width=32, depth=2, heads=4, context=context, position_channels=16)
+    added = tuple(c.name for c in conditioners if c.name == "given")
+    config = ModelConfig(
+        50, width=32, depth=2, heads=4, context=context, position_channels=16, added=added
+    )
     model = EventTransformer(config, conditioners).eval()
     with torch.no_grad():
         for weight in model.parameters():
@@ -74,13 +82,18 @@ def test_skew_puts_each_distance_beside_its_key(queries: int, length: int) -> No
 
 
 @pytest.mark.parametrize("tokens", [1, 2, 7, pytest.param(QUERIES + 2, marks=pytest.mark.slow)])
-def test_relative_attention_is_a_double_loop(tokens: int) -> None:
+@pytest.mark.parametrize("qk_norm", [False, True])
+def test_relative_attention_is_a_double_loop(tokens: int, qk_norm: bool) -> None:
     torch.manual_seed(tokens)
-    config = ModelConfig(10, width=8, depth=1, heads=2, context=tokens, position_channels=4)
+    config = ModelConfig(
+        10, width=8, depth=1, heads=2, context=tokens, position_channels=4, qk_norm=qk_norm
+    )
     layer = RelativeAttention(config, tokens + 3).eval()
     torch.nn.init.normal_(layer.distance)
     x = torch.randn(1, tokens, 8)
     q, k, v = layer.qkv(x).view(tokens, 3, 2, 4).unbind(1)  # (T, H, K)
+    if qk_norm:
+        q, k = (x / x.square().mean(-1, keepdim=True).sqrt() for x in (q, k))
     rows = []
     for i in range(tokens):
         heads = []
@@ -205,7 +218,7 @@ def test_no_token_sees_a_later_one() -> None:
     ids, features = inputs(CONTEXT)
     other, changed = ids.clone(), {k: v.clone() for k, v in features.items()}
     other[:, 15:] = 0
-    for name in ("boundaries", "onset_density"):
+    for name in ("boundaries", "onset_density", "given"):
         changed[name][:, 15:] = 0.5
     with torch.no_grad():
         torch.testing.assert_close(model(ids, features)[:, :15], model(other, changed)[:, :15])
@@ -230,6 +243,64 @@ def test_every_condition_changes_the_answer() -> None:
         for name in features:
             changed = {**features, name: features[name] + 0.3}
             assert (model(ids, changed) - before).abs().max() > 1e-3, name
+
+
+@pytest.mark.parametrize("where", [0, 2, 3])
+def test_a_network_that_learns_one_more_condition_begins_as_exactly_the_network_it_was(
+    where: int,
+) -> None:
+    born = tuple(c for c in CONDITIONERS if c.name != "given")
+    before = network(conditioners=born)
+    config = replace(before.config, added=("given",))
+    after = EventTransformer(config, (*born[:where], Given(), *born[where:])).eval()
+    missing, unknown = after.load_state_dict(before.state_dict(), strict=False)
+    assert len(missing) == 5 and all(".given" in name for name in missing) and not unknown
+    ids, features = inputs(CONTEXT)
+    with torch.no_grad():
+        assert torch.equal(after(ids, features), before(ids, features))
+    fast = [
+        QuantizedDecoder(model, 2).prefill(ids.numpy(), arrays(features), range(2))
+        for model in (before, after)
+    ]
+    assert np.array_equal(*fast)
+
+
+def test_what_is_scaled_in_queries_and_keys_is_normed_away() -> None:
+    model = network()
+    ids, features = inputs(CONTEXT)
+    with torch.no_grad():
+        before = model(ids, features)
+        for block in model.blocks:
+            for name in ("attention.qkv.weight", "attention.qkv.bias"):
+                block.get_parameter(name)[: 2 * 32] *= 1000
+        torch.testing.assert_close(model(ids, features), before, rtol=1e-4, atol=1e-4)
+
+
+# Of the code that trained it: by position, the logits of tokens 100, 300, 500, 700 and 900
+TRAINED = {
+    0: (-13.6119, -13.7664, -7.5184, -5.0598, -4.4573),
+    20: (-3.7987, -4.2939, 2.2317, -3.3644, -1.9175),
+    63: (-2.6044, -2.6361, 3.3337, 1.9037, 2.8514),
+}
+
+
+def test_a_checkpoint_with_added_conditions_predicts_what_it_was_trained_to(shared: Path) -> None:
+    folder = shared / "weights" / "emsync-small-2"
+    if not folder.exists():
+        pytest.skip("there is no emsync-small-2")
+    model, chance = Composer.from_pretrained(folder).model, np.random.default_rng(0)
+    assert [c.name for c in model.added] == ["chords", "instruments", "given"]
+    assert not model.config.qk_norm  # its config.json has none
+    ids, features = torch.from_numpy(chance.integers(0, 1011, (1, 64))), {}
+    for c in model.conditioners:
+        count = 2 if c.place == "prefix" else 64
+        rows = chance.random((1, count, c.channels), np.float32)
+        rows[chance.random((1, count)) < 0.3] = np.nan
+        features[c.name] = torch.from_numpy(rows)
+    with torch.no_grad():
+        logits = model(ids, features)[0]
+    for at, expected in TRAINED.items():
+        assert logits[at, 100::200].tolist() == pytest.approx(expected, abs=2e-4)
 
 
 def test_the_shape_of_the_paper_has_37_million_parameters() -> None:

@@ -3,7 +3,7 @@
 import json
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -153,8 +153,9 @@ class Composer:
                 plugins.build_plugin(plugins.CONDITIONERS, one, Conditioner)
                 for one in config["conditioners"]
             ]
+            shape = build(ModelConfig, config["model"], "[model] ")
             # older checkpoints have no such flag, and no norm
-            shape = build(ModelConfig, {"qk_norm": False, **config["model"]}, "[model] ")
+            shape = replace(shape, qk_norm=config["model"].get("qk_norm", False))
             with torch.device("meta"):  # no memory is asked for until the weights are known to fit
                 model = EventTransformer(shape, conditioners)
             tempo = _tempo(config.get("tempo"))

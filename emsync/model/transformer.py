@@ -232,6 +232,22 @@ def _share(config: ModelConfig, conditions: int) -> int:
     return share or even
 
 
+def _check_added(config: ModelConfig, conditioners: Sequence[Conditioner]) -> None:
+    """Refuse to add what is no condition of the network, or stands before its tokens."""
+    places = {c.name: c.place for c in conditioners}
+    for name in config.added:
+        if name not in places:
+            raise UsageError(
+                f"added names {shown(name)}, which is no condition of the network; it has "
+                f"{', '.join(places) or 'none'}"
+            )
+        if places[name] == "prefix":
+            raise UsageError(
+                f"added names {shown(name)}, which stands before the tokens and needs no adding; "
+                "leave it out"
+            )
+
+
 class EventTransformer(nn.Module):
     """Predicts the next token from the tokens so far and the features of the conditions."""
 
@@ -240,6 +256,7 @@ class EventTransformer(nn.Module):
         names = [c.name for c in conditioners]
         if twice := next((name for name in names if names.count(name) > 1), None):
             raise UsageError(f"the conditioner {shown(twice)} is named twice; name it once")
+        _check_added(config, conditioners)
         self.prefix = [c for c in conditioners if c.place == "prefix"]
         self.per_token = [c for c in conditioners if c.place == "position"]
         self.shared = [c for c in self.per_token if c.name not in config.added]
