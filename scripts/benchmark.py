@@ -25,6 +25,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from emsync import plugins
+from emsync.conditioning import Conditioner
 from emsync.demo import HEIGHT, LENGTH, WIDTH, draw_clip
 from emsync.model.composer import Composer
 from emsync.model.int8.decoder import QuantizedDecoder
@@ -35,11 +37,16 @@ from emsync.music.piece import BASS, PIANO, STRINGS
 from emsync.options import CHECKPOINT
 from emsync.tokens import Ids, LogitsProcessor
 
-PARTS = ("start", "decode", "rules", "generate", "watch", "lengths", "prepare")
-BASE = {"width": 512, "depth": 11, "heads": 8, "context": 1214, "position_channels": 264}
-READ = 1000  # tokens that a decoding step looks back on
+PARTS = ("start", "decode", "conditions", "rules", "generate", "watch", "lengths", "prepare")
+SMALL = {"width": 256, "depth": 6, "heads": 4, "context": 766, "position_channels": 192}
+BASE = {"width": 512, "depth": 11, "heads": 8, "context": 1214, "position_channels": 256}
+BORN = ("valence_arousal", "metre", "boundaries", "onset_density", "chroma")
+ADDED = ("chords", "instruments", "given")  # over the full width
+READ = 1000  # tokens that a decoding step looks back on, at most four fifths of the context
+ROUNDS = 5  # in turn, of steps that are compared
 CANDIDATES = 8  # decoded in one batch
 STEP = 0.06  # seconds by which time passes at once in music from random weights
+VOCABULARY = 1011  # tokens
 SUMMED = 512 * 2**20  # bytes, to measure how fast memory is read: far more than its caches hold
 RULED = 32.0  # seconds of music composed after a lead sheet
 FILM = 60.0  # seconds of the clip that is watched and composed for
@@ -105,7 +112,8 @@ def random_base(shipped: Composer) -> Composer:
     """Return emsync-base with random weights, and with what ``shipped`` has beside the network."""
     tokenizer = shipped.tokenizer
     torch.manual_seed(0)
-    shape = ModelConfig(tokenizer.vocab_size, **BASE, dropout=0.0)
+    added = shipped.model.config.added
+    shape = ModelConfig(tokenizer.vocab_size, **BASE, dropout=0.0, added=added, qk_norm=True)
     model = EventTransformer(shape, shipped.model.conditioners).train(False)
     with torch.no_grad():  # so that a second of music takes as many tokens as a real one's, some 60
         model.head.bias.sub_(torch.from_numpy(tokenizer.durations) / STEP)
@@ -113,25 +121,31 @@ def random_base(shipped: Composer) -> Composer:
 
 
 def features(model: EventTransformer, tokens: int) -> dict[str, Tensor]:
-    """Return features of one piece, of which nothing is asked."""
+    """Return features of one piece, of which all is asked: what is not costs less."""
     return {
-        c.name: torch.full((1, 2 if c.place == "prefix" else tokens, c.channels), torch.nan)
+        c.name: torch.full((1, 2 if c.place == "prefix" else tokens, c.channels), 0.5)
         for c in model.conditioners
     }
 
 
-def step_seconds(decoder: Decoder | QuantizedDecoder, batch: int) -> float:
-    """Return the seconds of a decoding step after READ tokens.
+def stepping(decoder: Decoder | QuantizedDecoder, batch: int) -> Callable[[], object]:
+    """Return a function that does a decoding step after READ tokens.
 
     Only the first piece's tokens are read: what is remembered of the others costs as much.
     """
     model = decoder.model
-    ids = torch.randint(model.config.vocab_size, (1, READ)).numpy()
-    prefill = {name: rows.numpy() for name, rows in features(model, READ).items()}
+    read = min(READ, model.config.context * 4 // 5)
+    ids = torch.randint(model.config.vocab_size, (1, read)).numpy()
+    prefill = {name: rows.numpy() for name, rows in features(model, read).items()}
     decoder.prefill(ids, prefill, [0])
-    rows = {c.name: np.full((batch, c.channels), np.nan, np.float32) for c in model.per_token}
+    rows = {c.name: np.full((batch, c.channels), 0.5, np.float32) for c in model.per_token}
     decoder.lengths[:] = decoder.lengths[0]
-    return best(lambda: decoder.step(ids[0, :batch], rows, range(batch)), 20)
+    return lambda: decoder.step(ids[0, :batch], rows, range(batch))
+
+
+def step_seconds(decoder: Decoder | QuantizedDecoder, batch: int) -> float:
+    """Return the seconds of a decoding step after READ tokens."""
+    return best(stepping(decoder, batch), 20)
 
 
 def transformers_seconds(model: EventTransformer) -> float:
@@ -153,7 +167,8 @@ def bytes_read(decoder: QuantizedDecoder) -> tuple[int, int]:
     """Return the bytes that the next step reads: for all pieces once, and for the pieces' past."""
     network, cache = decoder.network, decoder.cache
     share = float(decoder.lengths[0]) / decoder.model.longest
-    matrices = (network.qkv, network.out, network.mlp_in, network.mlp_out, network.head)
+    blocks = (network.qkv, network.out, network.mlp_in, network.mlp_out)
+    matrices = (*blocks, network.head, decoder.added.last)
     weights = sum(part.nbytes for matrix in matrices for part in matrix)
     distance = share * (network.distance.rows.nbytes + network.distance.scales.nbytes)
     return weights + int(distance), int(share * sum(part.nbytes for part in cache))
@@ -192,6 +207,49 @@ def decoding(model: EventTransformer) -> dict[str, Any]:
         "read bandwidth, GB_per_second": bandwidth / 1e9,
         "share of the memory roofline": read / bandwidth / one,
     }
+
+
+def telling() -> dict[str, Any]:
+    """Return what ADDED conditions and a norm cost a decoding step, against a network without."""
+    return {
+        f"{name}, {batch} at once": told_and_not(shape, batch)
+        for name, shape in (("small", SMALL), ("base", BASE))
+        for batch in (1, 2)
+    }
+
+
+def told_and_not(shape: Mapping[str, int], batch: int) -> dict[str, Any]:
+    """Return seconds and bytes of a network's steps with and without ADDED and ``qk_norm``."""
+    more, less = (QuantizedDecoder(random_network(shape, added), batch) for added in (ADDED, ()))
+    steps = stepping(more, batch), stepping(less, batch)
+    rounds = [[best(step, 15) for step in steps] for _ in range(ROUNDS)]
+    told, plain = map(min, zip(*rounds, strict=True))
+    return {
+        "step, seconds": told,
+        "baseline born conditions only, no norm, seconds": plain,
+        "ratio": told / plain,
+        "memory, bytes": held(more),
+        "ratio of memory": held(more) / held(less),
+    }
+
+
+def random_network(shape: Mapping[str, int], added: tuple[str, ...]) -> EventTransformer:
+    """Return a network of BORN conditions without a norm; or with ``added`` ones and with it."""
+    conditioners = [
+        plugins.build_plugin(plugins.CONDITIONERS, {"name": name, "settings": {}}, Conditioner)
+        for name in (*BORN, *added)
+    ]
+    config = ModelConfig(VOCABULARY, **shape, dropout=0.0, added=added, qk_norm=bool(added))
+    return EventTransformer(config, conditioners).train(False)
+
+
+def held(decoder: QuantizedDecoder) -> int:
+    """Return the bytes of all weights and of the cache of a decoder."""
+
+    def size(part: Any) -> int:
+        return sum(map(size, part)) if isinstance(part, tuple) else getattr(part, "nbytes", 0)
+
+    return size((decoder.network, decoder.cache, decoder.inputs, decoder.added, decoder.tokens))
 
 
 def ruling(composer: Composer) -> dict[str, Any]:
@@ -344,6 +402,8 @@ def measure(asked: argparse.Namespace, folder: Path) -> Iterator[tuple[str, dict
         yield "start", starting()
     if "decode" in asked.only:
         yield "decode", decoding(base.model)
+    if "conditions" in asked.only:
+        yield "conditions", telling()
     if "rules" in asked.only:
         yield "rules", ruling(shipped)
     if "prepare" in asked.only and asked.songs:

@@ -16,3 +16,11 @@ def test_peak_memory_is_the_command_s_own_and_not_that_of_who_measures() -> None
     assert 10 < run.peak < ours.nbytes / 1e6
     assert "emsync-small" in run.said["checkpoints"]
     assert run.seconds > 0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("shape", ["SMALL", "BASE"])
+def test_added_conditions_and_a_norm_cost_little_time_and_memory(shape: str) -> None:
+    figures = SCRIPT["told_and_not"](SCRIPT[shape], 1)
+    assert 0 < figures["ratio"] < 1.25  # measured: 1.0 to 1.1, and a busy machine's share
+    assert 1 < figures["ratio of memory"] < 1.1

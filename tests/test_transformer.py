@@ -4,6 +4,7 @@ import itertools
 import math
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -258,11 +259,11 @@ def test_a_network_that_learns_one_more_condition_begins_as_exactly_the_network_
     ids, features = inputs(CONTEXT)
     with torch.no_grad():
         assert torch.equal(after(ids, features), before(ids, features))
-    fast = [
+    one, other = (
         QuantizedDecoder(model, 2).prefill(ids.numpy(), arrays(features), range(2))
         for model in (before, after)
-    ]
-    assert np.array_equal(*fast)
+    )
+    assert np.array_equal(one, other)
 
 
 def test_what_is_scaled_in_queries_and_keys_is_normed_away() -> None:
@@ -324,5 +325,6 @@ def test_more_tokens_than_the_context_are_refused() -> None:
     ],
 )
 def test_an_impossible_shape_is_refused(settings: dict[str, int], message: str) -> None:
+    shape: dict[str, Any] = {"width": 32, "heads": 4, "position_channels": 16, **settings}
     with pytest.raises(UsageError, match=message):
-        ModelConfig(10, **{"width": 32, "heads": 4, "position_channels": 16, **settings})
+        ModelConfig(10, **shape)
