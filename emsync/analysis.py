@@ -5,7 +5,7 @@
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
@@ -14,7 +14,7 @@ from typing import Any, Self
 import numpy as np
 
 from emsync.analysis_json import FORMAT, read_fields
-from emsync.arrays import Float64s
+from emsync.arrays import Float64s, Seconds
 from emsync.emotion.arc import State, scenes, seconds, settle, whole_feeling
 from emsync.emotion.estimator import Estimator, choose, mean
 from emsync.emotion.plane import SCALE, check_affect, gaussians, mixture_mean, shares
@@ -35,8 +35,13 @@ LONGEST_NAME = 255  # characters of a file's name
 FINEST = 1_000_000  # largest denominator of a factor of the frame rate, which stays readable
 
 
+def as_it_is(times: Seconds) -> Seconds:
+    """Return the same ``times``: the music has the film's."""
+    return times
+
+
 def _stored(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    return {name: value for name, value in pairs if name != "sheet"}
+    return {name: value for name, value in pairs if name not in ("sheet", "music_time")}
 
 
 @dataclass(frozen=True)
@@ -60,6 +65,8 @@ class Analysis:
     arousal_curve: Curve | None = None
     arc: tuple[State, ...] = ()  # over all of [0, duration] without a gap; () is one state
     sheet: LeadSheet | None = None  # the plan in the composed music's seconds; in no file
+    # when in the composed music (T,) seconds of the film are: for what a person asks; in no file
+    music_time: Callable[[Seconds], Seconds] = field(default=as_it_is, repr=False, compare=False)
     source: str = ""  # the name of the video file
     estimator: str = ""  # the plug-in that estimated the emotion; empty where a person gave it
 
@@ -219,6 +226,7 @@ class Analysis:
             arousal_curve=curve(self.arousal_curve),
             arc=tuple(replace(s, start=s.start * factor, end=s.end * factor) for s in self.arc),
             sheet=self.sheet and self.sheet.retimed(lambda times: times * factor),
+            music_time=lambda times: self.music_time(times) * factor,
         )
 
     def feelings(self, times: Float64s) -> Float64s:
@@ -228,7 +236,8 @@ class Analysis:
 
     def to_json(self) -> dict[str, Any]:
         """Return plain values for ``json.dumps``; NaN becomes null."""
-        return {"format": FORMAT, **plain(asdict(replace(self, sheet=None), dict_factory=_stored))}
+        bare = replace(self, sheet=None, music_time=as_it_is)  # which would be copied
+        return {"format": FORMAT, **plain(asdict(bare, dict_factory=_stored))}
 
     def save(self, path: PathLike) -> None:
         """Write the JSON file ``path``, atomically: a line for each cut and each state."""

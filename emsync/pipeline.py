@@ -9,7 +9,7 @@ from emsync.brief import brief_of, check_files, first_timecode, look
 from emsync.commission import Commission
 from emsync.composition import Composition
 from emsync.drafts import redone
-from emsync.errors import UsageError, warn
+from emsync.errors import AssetError, UsageError, warn
 from emsync.fit.ending import Ending
 from emsync.fit.hits import fit
 from emsync.fit.spotting import Spotting, spotting_of
@@ -26,12 +26,13 @@ from emsync.planning.theme import LETTER, in_plan, read_theme
 from emsync.progress import Progress, Stopwatch, silent
 from emsync.ranking import Candidate, judge, rank
 from emsync.redo import Redo, check_redo
-from emsync.tokens import Tokenizer, check_rules
+from emsync.tokens import check_rules
 from emsync.video.film import Film, open_film
 from emsync.video.impact import Impact
 
 STRIDE = 1_000_003  # between the seeds of candidates, so that another seed shares none of them
-FOLLOWED = {"chords": "harmony", "instruments": "instruments", "theme": "theme"}  # wish: rule
+# A wish, which is also the name of its condition, and its rule
+FOLLOWED = {"chords": "harmony", "instruments": "instruments", "theme": "theme"}
 MARGIN = 1.0  # seconds of music beyond what the fastest tempo can use
 
 
@@ -209,25 +210,41 @@ def check_understood(composer: Composer, options: Options) -> None:
                 f"no condition of this checkpoint reads {name!r}; it can be asked for {known}"
             )
     check_rules(composer.tokenizer, options.rules_off or ())
-    check_followed(composer.tokenizer, options)
+    check_followed(composer, options)
     if options.ask:  # a condition refuses a value that it does not know
         composer.targets(composer.partial_analysis(1.0, requested=options.ask))
 
 
-def check_followed(tokenizer: Tokenizer, options: Options) -> None:
-    """Refuse a wish that no rule of ``tokenizer`` holds the music to, and tell of such a plan."""
-    rules = tokenizer.followers(())
-    for wish, rule in FOLLOWED.items():
-        if getattr(options, wish) and rule not in rules:
-            raise UsageError(
-                f"{tokenizer.name}, the tokenizer of this checkpoint, has no rule {rule!r} that "
-                f"could hold the music to the {wish}; leave out --{wish}, or take the checkpoint "
-                f"{CHECKPOINT}"
+def check_followed(composer: Composer, options: Options) -> None:
+    """Refuse a wish that nothing in the checkpoint follows; tell of what only a rule does.
+
+    A condition of the wish's name tells the network of it, a rule holds the sampler to it.
+    """
+    rules, conditions = composer.tokenizer.followers(()), composer.model.conditioners
+    told = {condition.name for condition in conditions} & FOLLOWED.keys()
+    if any(condition.given_row("theme") is not None for condition in conditions):
+        told.add("theme")
+    off = composer.sampling.rules_off if options.rules_off is None else options.rules_off
+    held = {wish for wish, rule in FOLLOWED.items() if rule in rules and rule not in off}
+    asked = [wish for wish in FOLLOWED if getattr(options, wish)]
+    for wish in asked:
+        if wish not in told | held:
+            raise AssetError(
+                f"the network of this checkpoint was not taught the {wish}, and no rule "
+                f"{FOLLOWED[wish]!r} of its tokenizer, {composer.tokenizer.name}, is there and on "
+                f"to hold the music to it; leave out --{wish}, or take the checkpoint {CHECKPOINT}"
             )
-    if lacking := [rule for rule in FOLLOWED.values() if rule not in rules]:
+    ruled = [*FOLLOWED] if options.plan is not None else asked
+    if alone := [wish for wish in ruled if wish in held - told]:
         warn(
-            f"{tokenizer.name}, the tokenizer of this checkpoint, has no rule for "
-            f"{', '.join(lacking)}: what the plan says of them may not be heard"
+            f"the network of this checkpoint was not taught {', '.join(alone)}: its music is held "
+            "to what is asked of them by rules alone"
+        )
+    if lacking := [w for w, rule in FOLLOWED.items() if rule not in rules and w not in told]:
+        warn(
+            f"the network of this checkpoint was not taught {', '.join(lacking)}, and its "
+            f"tokenizer, {composer.tokenizer.name}, has no rule for them: what the plan says of "
+            "them may not be heard"
         )
 
 

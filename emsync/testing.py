@@ -11,16 +11,18 @@ from copy import deepcopy
 from dataclasses import asdict, fields, is_dataclass, replace
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 
 from emsync.analysis import Analysis, Curve, Cut, State
 from emsync.arrays import Seconds
-from emsync.conditioning import Conditioner, Floats
+from emsync.conditioning import Conditioner, Floats, GivenKind
 from emsync.emotion.estimator import Estimator, Feeling
 from emsync.emotion.plane import EMOTIONS
-from emsync.music.piece import BASS, CLASSES, DRUMS, PIANO, Piece
+from emsync.music.chords import Harmony, parse_chord
+from emsync.music.lead_sheet import LeadSheet, Passage
+from emsync.music.piece import BASS, CLASSES, DRUMS, PIANO, STRINGS, Piece
 from emsync.tokens import Ids, Timeline, Tokenizer
 from emsync.video.film import Film
 from emsync.video.footage import Footage, Still
@@ -57,6 +59,15 @@ def example_video() -> Analysis:
     )
 
 
+def example_sheet() -> LeadSheet:
+    """Return a lead sheet of twenty seconds: a chord every two, drums and bass enter on a cut."""
+    names = ("Am", "F", "C", "G7", "N", "Dm7", "Esus4", "E", "Am", "Am")
+    chords = np.array([parse_chord(name) for name in names])
+    starts = np.array([0.0, 2.0, 4.04, 6.0, 8.0, 10.0, 12.52, 14.0, 16.0, 18.0])
+    calm = Passage(0.0, 12.52, (PIANO, STRINGS), "A", minor=True, density=1.5)
+    return LeadSheet(Harmony(starts, chords), (calm, Passage(12.52, 20.0)), tonic=9, resumes=18.0)
+
+
 def example_timeline() -> Timeline:
     """Return a timeline of a token at each onset of ``example_piece``, its chords marked."""
     piece = example_piece()
@@ -73,6 +84,7 @@ def check_conditioner(
     _check_settings(conditioner)
     timeline = example_timeline() if timeline is None else timeline
     piece, video = example_piece(), example_video()
+    planned = replace(video, tempo=120.0, tonic="A", sheet=example_sheet())
     halves = (State(0.0, 10.0, -0.5, -0.75), State(10.0, 20.0, 0.5, np.nan))
     targets = {
         "from_music": conditioner.from_music(piece),
@@ -82,9 +94,12 @@ def check_conditioner(
             replace(video, arc=halves, tempo=96.0, tonic="D")
         ),
         "from_video of a video without cuts": conditioner.from_video(Analysis(8.0, "24")),
+        "from_video of a video with a lead sheet": conditioner.from_video(planned),
         **({} if target is None else {"the given target": target}),
     }
     _check_reads(conditioner, video)
+    _check_reads(conditioner, planned)
+    _check_given(conditioner)
     form = targets["from_music"]
     for origin, requested in targets.items():
         _check_form(requested, form, origin)
@@ -117,7 +132,7 @@ def _check_reads(conditioner: Conditioner, video: Analysis) -> None:
     recorder = _Recorder(**given)
     vars(recorder)["_looked_at"] = set()
     conditioner.from_video(recorder)
-    looked = vars(recorder)["_looked_at"]
+    looked = vars(recorder)["_looked_at"] - {"music_time"}  # which requests nothing
     if any(name.startswith("requested.") for name in conditioner.reads):
         looked.discard("requested")
     _require(
@@ -129,6 +144,21 @@ def _check_reads(conditioner: Conditioner, video: Analysis) -> None:
     _require(
         looked <= declared,
         f"from_video looks at {sorted(looked - declared)}, which reads leaves out",
+    )
+
+
+def _check_given(conditioner: Conditioner) -> None:
+    """Check the rows that stand beside music that is given."""
+    for kind in get_args(GivenKind):
+        row = conditioner.given_row(kind)
+        _require(
+            row is None or (len(row) == conditioner.channels and bool(np.isfinite(row).all())),
+            f"given_row of {kind!r} is {row}, not {conditioner.channels} finite numbers or None",
+        )
+    known = [kind for kind in get_args(GivenKind) if conditioner.given_row(kind) is not None]
+    _require(
+        not known or conditioner.place == "position",
+        f"given_row answers for {known}, but a prefix has no rows beside the tokens",
     )
 
 

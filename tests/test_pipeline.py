@@ -3,7 +3,9 @@
 import json
 import os
 import threading
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,17 +13,22 @@ import torch
 
 from emsync.analysis import Analysis
 from emsync.brief import apply_options, brief_of, check_files
+from emsync.conditioning import Conditioner
 from emsync.demo import draw_clip
-from emsync.errors import EmsyncWarning, UsageError
+from emsync.errors import AssetError, EmsyncWarning
 from emsync.model import sampling
 from emsync.model.composer import Composer
 from emsync.model.transformer import EventTransformer, ModelConfig
 from emsync.music.tonality import TONICS, key_fits
 from emsync.options import Options, Sampling
-from emsync.pipeline import check_followed, draw
+from emsync.pipeline import FOLLOWED, check_followed, draw
+from emsync.tokens import Tokenizer
 from emsync.video.film import open_film
 from emsync.video.watch import watch
+from emsync_conditioners.chords import Chords
 from emsync_conditioners.chroma import Chroma
+from emsync_conditioners.given import Given
+from emsync_conditioners.instruments import Instruments
 from emsync_tokenizers import vocabulary as v
 from emsync_tokenizers.events import Events
 from emsync_tokenizers.tsd import Tsd
@@ -90,11 +97,46 @@ def test_what_can_be_read_once_is_read_once(tmp_path: Path) -> None:
     writer.join(5)
 
 
-def test_what_no_rule_of_the_checkpoint_holds_is_refused_or_told() -> None:
-    check_followed(Events(), Options(chords="Am", instruments="piano", theme="x.mid"))
-    wishes = Options(chords="Am"), Options(instruments="piano"), Options(theme="x.mid")
-    for wish, name in zip(wishes, ("chords", "instruments", "theme"), strict=True):
-        with pytest.raises(UsageError, match=f"tsd, .* no rule .*leave out --{name}"):
-            check_followed(Tsd(), wish)
-    with pytest.warns(EmsyncWarning, match="tsd, .* no rule for harmony, instruments, theme"):
-        check_followed(Tsd(), Options())
+def untaught(tokenizer: Tokenizer, *conditioners: Conditioner, **sampling: Any) -> Composer:
+    config = ModelConfig(tokenizer.vocab_size, 32, 1, 2, 64, position_channels=12)
+    return Composer(
+        EventTransformer(config, conditioners), tokenizer, sampling=Sampling(**sampling)
+    )
+
+
+WISHES: dict[str, Any] = {"chords": "Am", "instruments": "piano", "theme": "x.mid"}
+TAUGHT = Chords(), Instruments(), Given()
+
+
+@pytest.mark.parametrize("wish", WISHES)
+def test_a_wish_that_nothing_follows_is_refused(wish: str) -> None:
+    asked = Options(**{wish: WISHES[wish]})
+    with pytest.raises(
+        AssetError, match=f"not taught the {wish}, and no rule .* leave out --{wish}"
+    ):
+        check_followed(untaught(Tsd()), asked)
+    off = tuple(FOLLOWED.values())
+    with pytest.raises(AssetError, match=rf"leave out --{wish}"):
+        check_followed(untaught(Events()), replace(asked, rules_off=off))
+    with pytest.raises(AssetError, match=rf"leave out --{wish}"):
+        check_followed(untaught(Events(), rules_off=off), asked)
+
+
+@pytest.mark.parametrize("wish", WISHES)
+def test_a_wish_that_a_rule_alone_follows_is_told_of(wish: str) -> None:
+    asked = Options(**{wish: WISHES[wish]})
+    with pytest.warns(EmsyncWarning, match=f"not taught {wish}: .* by rules alone"):
+        check_followed(untaught(Events()), asked)
+    check_followed(untaught(Events()), Options())  # nobody wished
+    check_followed(untaught(Events(), *TAUGHT), asked)
+    check_followed(untaught(Tsd(), *TAUGHT), asked)  # and no rule is needed
+
+
+def test_what_nothing_follows_of_a_plan_is_told_of() -> None:
+    with pytest.warns(EmsyncWarning, match=r"chords, instruments, theme, .* tsd, has no rule"):
+        check_followed(untaught(Tsd()), Options())
+    with pytest.warns(EmsyncWarning, match="not taught chords, instruments, theme: .* rules alone"):
+        check_followed(untaught(Events()), Options(plan="plan.json"))
+    check_followed(untaught(Events(), *TAUGHT), Options(plan="plan.json"))
+    off = tuple(FOLLOWED.values())
+    check_followed(untaught(Events()), Options(rules_off=off))  # as somebody wants it

@@ -174,6 +174,12 @@ def test_the_bars_of_the_score_are_asked_to_meet_its_cuts(kept: Path) -> None:
         [cut.time - asked.kept[0].time for cut in asked.kept]
     )
     assert later.duration == pytest.approx(asked.duration - asked.kept[0].time)
+    moments = np.array([cut.time for cut in CUTS])
+    assert later.music_time(moments) == pytest.approx(
+        asked.music_time(moments) - asked.kept[0].time
+    )
+    near = np.abs(asked.music_time(moments)[:, None] - [cut.time for cut in asked.kept]).min(axis=0)
+    assert near.max() <= 0.02
 
 
 @pytest.mark.slow

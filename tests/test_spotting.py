@@ -12,6 +12,7 @@ from emsync.analysis import Analysis
 from emsync.conditioning import Cursor
 from emsync.fit.hits import fit
 from emsync.fit.spotting import Spotting, spot, spotting_of
+from emsync.fit.tempo import at_tempo
 from emsync.music.bars import find_bars
 from emsync.music.piece import DRUMS, PIANO, Piece
 from emsync.options import Sync
@@ -128,6 +129,21 @@ def test_a_composer_is_asked_for_no_two_chords_within_a_second() -> None:
     )
     assert len(asked.kept) > 8
     assert np.diff([cut.time for cut in asked.kept]).min() > 0.8
+
+
+@some
+@given(cut_lists, st.sampled_from([60.0, 117.1875]))
+def test_what_a_person_asks_at_a_cut_is_asked_where_the_music_meets_it(
+    cuts: list[Cut], own: float
+) -> None:
+    film = Analysis(30.0, "25", cuts=tuple(cuts))
+    assert film.music_time(np.array([1.0, 2.0])).tolist() == [1.0, 2.0]
+    spotting = spotting_of(film, "beat", 0.06)
+    asked = at_tempo(spotting.asked(film), own, spotting.tempo)
+    times = np.array([cut.time for cut in film.cuts])
+    expected = np.array([cut.time for cut in asked.cuts])
+    assert asked.music_time(times) == pytest.approx(expected)
+    assert "music_time" not in asked.to_json()
 
 
 def test_a_mark_waits_for_its_boundary_and_one_answers_it() -> None:

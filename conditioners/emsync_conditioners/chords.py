@@ -1,5 +1,7 @@
 """The harmony: which chord sounds in each half of a bar, and which comes next."""
 
+import math
+from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
@@ -7,6 +9,7 @@ from typing import ClassVar
 import numpy as np
 
 from emsync.plugin import (
+    BEATS,
     NO_CHORD,
     ROOTS,
     TONES,
@@ -23,7 +26,8 @@ from emsync.plugin import (
 )
 from emsync.plugin import Chords as Numbers
 
-NEAR = 1e-4  # seconds by which a token may end before the half bar that it is in
+# seconds by which two times may differ and be one: float32 is half as coarse after an hour
+NEAR = 1e-3
 WIDTH = 24  # numbers of one chord
 
 
@@ -32,14 +36,15 @@ class Chords(Conditioner):
     """The chord of the half bar that a token is in, and of the next, for each token.
 
     Targets are (W, 25): the second at which a half bar begins, its chord's tones, its root, each
-    from C; zeros for no chord, NaN where nothing is requested.
+    from C; zeros for no chord, NaN where nothing is requested. Before the first half bar it is
+    that one's row. The last one has no next, so from there on nothing is requested.
     """
 
     name: ClassVar[str] = "chords"
     summary: ClassVar[str] = "the chord of each half bar, and the one that comes next"
     place: ClassVar[Place] = "position"
     channels: ClassVar[int] = 2 * WIDTH
-    reads: ClassVar[frozenset[str]] = frozenset({"sheet"})
+    reads: ClassVar[frozenset[str]] = frozenset({"duration", "sheet", "tempo"})
 
     def from_music(self, piece: Piece) -> Floats:
         if len(piece.downbeats) < 2:
@@ -48,17 +53,22 @@ class Chords(Conditioner):
         return _target(edges[:-1], heard(piece, edges))
 
     def from_video(self, video: Analysis) -> Floats:
-        """Request the chords of the lead sheet, half bar by half bar."""
+        """Request the chords of the lead sheet, half bar by half bar until the film has ended.
+
+        A half bar in which the chord changes, as it may on a cut, is requested as two.
+        """
         if video.sheet is None:
             return _nothing()
-        half = 120 / video.tempo  # seconds
-        starts = np.arange(0, video.duration + half, half)
-        return _target(starts, video.sheet.harmony.at(starts))
+        edges, harmony = _half_bars(video), video.sheet.harmony
+        changes = harmony.starts[np.diff(harmony.chords, prepend=NO_CHORD) != 0]
+        starts = np.sort(np.append(edges, changes[changes < edges[-1]]))
+        starts = starts[np.diff(starts, prepend=-np.inf) > NEAR]
+        return _target(starts, harmony.at(starts + NEAR))
 
     def features(self, target: Floats, timeline: Timeline) -> Floats:
         rows = _rows(target)
         now = np.searchsorted(target[:, 0], timeline.times + NEAR, side="right") - 1
-        now = np.clip(now, 0, len(target))
+        now = np.maximum(now, 0)
         return np.concatenate([rows[now], rows[now + 1]], axis=1)
 
     def cursor(self, target: Floats) -> Cursor:
@@ -71,12 +81,11 @@ class _HalfBars(Cursor):
     def __init__(self, conditioner: Conditioner, target: Floats) -> None:
         super().__init__(conditioner, target)
         rows = _rows(target)
-        self.starts = target[:, 0]
+        self.starts: list[float] = target[:, 0].tolist()
         self.rows = np.concatenate([rows[:-1], rows[1:]], axis=1).tolist()
 
     def row(self, time: float, mark: bool) -> Sequence[float]:
-        now = int(np.searchsorted(self.starts, time + NEAR, side="right")) - 1
-        row: list[float] = self.rows[max(now, 0)]
+        row: list[float] = self.rows[max(bisect_right(self.starts, time + NEAR) - 1, 0)]
         return row
 
 
@@ -84,6 +93,17 @@ def chord_rows(chords: Numbers) -> Floats:
     """Return the (W, 24) rows of (W,) chords: tones, then the root; zeros for no chord."""
     rows = np.concatenate([TONES, ROOTS], axis=1)[np.maximum(chords, 0)]
     return np.where((chords == NO_CHORD)[:, None], 0.0, rows).astype(np.float32)
+
+
+def _half_bars(video: Analysis) -> Seconds:
+    """Return the edges of a film's half bars, the last one at its end or after it.
+
+    Where its tempo is not known, all of it is one.
+    """
+    half = BEATS / 2 * 60 / video.tempo  # seconds
+    if math.isnan(half):
+        return np.array([0.0, video.duration])
+    return np.arange(math.ceil(video.duration / half) + 1, dtype=np.float64) * half
 
 
 def _target(starts: Seconds, chords: Numbers) -> Floats:

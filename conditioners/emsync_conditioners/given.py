@@ -19,8 +19,11 @@ from emsync.plugin import (
     Timeline,
 )
 
-HORIZON = 8.0  # seconds
-ROWS: dict[GivenKind, tuple[float, ...]] = {"theme": (1, 0, 0, 0), "later": (0, 1, 0, 0)}
+HORIZON = 8.0  # seconds; all that is further looks the same
+ROWS: dict[GivenKind, Sequence[float]] = {
+    "theme": (1.0, 0.0, 0.0, 0.0),
+    "later": (0.0, 1.0, 0.0, 0.0),
+}
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,8 @@ from emsync.plugin import (
     in_windows,
 )
 
+LEAST = 1e-3  # seconds; who enters so little before a window ends is not heard in it
+
 
 @dataclass(frozen=True)
 class Instruments(Conditioner):
@@ -34,7 +36,7 @@ class Instruments(Conditioner):
     summary: ClassVar[str] = "which instruments play in the next seconds"
     place: ClassVar[Place] = "position"
     channels: ClassVar[int] = len(CLASSES)
-    reads: ClassVar[frozenset[str]] = frozenset({"sheet"})
+    reads: ClassVar[frozenset[str]] = frozenset({"duration", "sheet"})
 
     window: Annotated[float, Within(0.1, 600)] = 4.0  # seconds
     step: Annotated[float, Within(0.05, 60)] = 0.5  # seconds
@@ -50,13 +52,18 @@ class Instruments(Conditioner):
         return rows
 
     def from_video(self, video: Analysis) -> Floats:
-        """Request the players of the lead sheet's passages."""
+        """Request the players of the lead sheet's passages; the last one goes on.
+
+        As in a piece, a class is announced a window before it enters.
+        """
         starts = self._starts(video.duration)
         if video.sheet is None:
             return np.full((len(starts), self.channels), np.nan, np.float32)
         rows = np.zeros((len(starts), self.channels), np.float32)
-        for passage in video.sheet.passages:
-            inside = (starts + self.window > passage.start) & (starts < passage.end)
+        first = video.sheet.passage(starts)
+        last = video.sheet.passage(starts + self.window - LEAST)
+        for index, passage in enumerate(video.sheet.passages):
+            inside = (first <= index) & (index <= last)
             rows[np.ix_(inside, np.array(passage.classes, np.intp))] = 1.0
         return rows
 

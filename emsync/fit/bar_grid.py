@@ -155,7 +155,7 @@ class BarGrid:
         }
         return replace(
             video, duration=duration, cuts=tuple(cut for cut in cuts if cut.time >= 0), arc=arc,
-            tempo=self.tempo, **curves,
+            tempo=self.tempo, music_time=lambda times: self.composed(times) - since, **curves,
         )  # fmt: skip
 
     def _curve(self, curve: Curve, since: float, duration: float) -> Curve:

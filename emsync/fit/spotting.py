@@ -106,7 +106,9 @@ class Spotting:
         )
         arc = tuple(replace(s, start=at(s.start) if s.start else 0.0, end=at(s.end))
                     for s in video.arc)  # fmt: skip
-        return replace(video, duration=at(video.duration), cuts=cuts, arc=arc)
+        return replace(
+            video, duration=at(video.duration), cuts=cuts, arc=arc, music_time=self.composed
+        )
 
     def played(self, piece: Piece) -> Piece:
         """Return the composed ``piece`` without the beats that are left out.
