@@ -70,6 +70,7 @@ def generate(
         plan = (  # what the music will do, as editable JSON
             plan_of(analysis, options) if redo is None else redo.plan(analysis, options)
         )
+        tell_followed(composer, options)
         asked = plan.asked(analysis)
         ending = Ending.of(plan.ending, asked)  # decided once: the last chord, the fade
         commission = Commission(
@@ -216,36 +217,48 @@ def check_understood(composer: Composer, options: Options) -> None:
 
 
 def check_followed(composer: Composer, options: Options) -> None:
-    """Refuse a wish that nothing in the checkpoint follows; tell of what only a rule does.
-
-    A condition of the wish's name tells the network of it, a rule holds the sampler to it.
-    """
-    rules, conditions = composer.tokenizer.followers(()), composer.model.conditioners
-    told = {condition.name for condition in conditions} & FOLLOWED.keys()
-    if any(condition.given_row("theme") is not None for condition in conditions):
-        told.add("theme")
-    off = composer.sampling.rules_off if options.rules_off is None else options.rules_off
-    held = {wish for wish, rule in FOLLOWED.items() if rule in rules and rule not in off}
-    asked = [wish for wish in FOLLOWED if getattr(options, wish)]
-    for wish in asked:
-        if wish not in told | held:
+    """Refuse a wish that nothing in the checkpoint follows."""
+    told, held = _taught(composer), _ruled(composer, options)
+    for wish, rule in FOLLOWED.items():
+        if getattr(options, wish) and wish not in told | held:
             raise AssetError(
-                f"the network of this checkpoint was not taught the {wish}, and no rule "
-                f"{FOLLOWED[wish]!r} of its tokenizer, {composer.tokenizer.name}, is there and on "
-                f"to hold the music to it; leave out --{wish}, or take the checkpoint {CHECKPOINT}"
+                f"the network of this checkpoint was not taught the {wish}, and no rule {rule!r} "
+                f"of its tokenizer, {composer.tokenizer.name}, is there and on to hold the music "
+                f"to it; leave out --{wish}, or take the checkpoint {CHECKPOINT}"
             )
-    ruled = [*FOLLOWED] if options.plan is not None else asked
-    if alone := [wish for wish in ruled if wish in held - told]:
+
+
+def tell_followed(composer: Composer, options: Options) -> None:
+    """Tell which wishes a rule alone follows, and what of a plan nothing does."""
+    told, held = _taught(composer), _ruled(composer, options)
+    wished = [w for w in FOLLOWED if options.plan is not None or getattr(options, w)]
+    if alone := [wish for wish in wished if wish in held - told]:
         warn(
             f"the network of this checkpoint was not taught {', '.join(alone)}: its music is held "
             "to what is asked of them by rules alone"
         )
+    rules = composer.tokenizer.followers(())
     if lacking := [w for w, rule in FOLLOWED.items() if rule not in rules and w not in told]:
         warn(
             f"the network of this checkpoint was not taught {', '.join(lacking)}, and its "
             f"tokenizer, {composer.tokenizer.name}, has no rule for them: what the plan says of "
             "them may not be heard"
         )
+
+
+def _taught(composer: Composer) -> set[str]:
+    """Return the wishes that a condition tells the network of."""
+    conditions = composer.model.conditioners
+    taught = {condition.name for condition in conditions} & FOLLOWED.keys()
+    themes = any(condition.given_row("theme") is not None for condition in conditions)
+    return taught | {"theme"} if themes else taught
+
+
+def _ruled(composer: Composer, options: Options) -> set[str]:
+    """Return the wishes that a rule which is on holds the sampler to."""
+    off = composer.sampling.rules_off if options.rules_off is None else options.rules_off
+    on = [rule for rule in composer.tokenizer.followers(()) if rule not in off]
+    return {wish for wish, rule in FOLLOWED.items() if rule in on}
 
 
 def _composer(checkpoint: PathLike | Composer) -> tuple[Composer, str]:

@@ -21,7 +21,7 @@ from emsync.model.composer import Composer
 from emsync.model.transformer import EventTransformer, ModelConfig
 from emsync.music.tonality import TONICS, key_fits
 from emsync.options import Options, Sampling
-from emsync.pipeline import FOLLOWED, check_followed, draw
+from emsync.pipeline import FOLLOWED, check_followed, draw, tell_followed
 from emsync.tokens import Tokenizer
 from emsync.video.film import open_film
 from emsync.video.watch import watch
@@ -126,17 +126,18 @@ def test_a_wish_that_nothing_follows_is_refused(wish: str) -> None:
 def test_a_wish_that_a_rule_alone_follows_is_told_of(wish: str) -> None:
     asked = Options(**{wish: WISHES[wish]})
     with pytest.warns(EmsyncWarning, match=f"not taught {wish}: .* by rules alone"):
-        check_followed(untaught(Events()), asked)
-    check_followed(untaught(Events()), Options())  # nobody wished
-    check_followed(untaught(Events(), *TAUGHT), asked)
-    check_followed(untaught(Tsd(), *TAUGHT), asked)  # and no rule is needed
+        tell_followed(untaught(Events()), asked)
+    tell_followed(untaught(Events()), Options())  # nobody wished
+    tell_followed(untaught(Events(), *TAUGHT), asked)
+    check_followed(untaught(Tsd(), *TAUGHT), asked)  # no rule is needed
+    tell_followed(untaught(Tsd(), *TAUGHT), asked)
 
 
 def test_what_nothing_follows_of_a_plan_is_told_of() -> None:
     with pytest.warns(EmsyncWarning, match=r"chords, instruments, theme, .* tsd, has no rule"):
-        check_followed(untaught(Tsd()), Options())
+        tell_followed(untaught(Tsd()), Options())
     with pytest.warns(EmsyncWarning, match="not taught chords, instruments, theme: .* rules alone"):
-        check_followed(untaught(Events()), Options(plan="plan.json"))
-    check_followed(untaught(Events(), *TAUGHT), Options(plan="plan.json"))
+        tell_followed(untaught(Events()), Options(plan="plan.json"))
+    tell_followed(untaught(Events(), *TAUGHT), Options(plan="plan.json"))
     off = tuple(FOLLOWED.values())
-    check_followed(untaught(Events()), Options(rules_off=off))  # as somebody wants it
+    tell_followed(untaught(Events()), Options(rules_off=off))  # as somebody wants it

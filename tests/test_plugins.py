@@ -95,7 +95,8 @@ def test_the_plug_ins_of_emsync_import_from_emsync_plugin_alone() -> None:
 
 
 def test_the_plug_ins_of_emsync_are_found_by_their_entry_points() -> None:
-    known = {"boundaries", "chroma", "metre", "onset_density", "valence_arousal"}
+    known = {"boundaries", "chords", "chroma", "given", "instruments", "metre", "onset_density",
+             "valence_arousal"}  # fmt: skip
     assert known <= set(plugins.names(plugins.CONDITIONERS))  # whoever installed others too
     assert {"events", "tsd"} <= set(plugins.names(plugins.TOKENIZERS))
     assert "pictures" in plugins.names(plugins.ESTIMATORS)
@@ -172,7 +173,7 @@ def test_a_name_offered_by_two_packages_is_refused(site: Path) -> None:
 
 def test_an_unknown_name_is_refused_with_those_that_are_known() -> None:
     with pytest.raises(
-        AssetError, match=r"no plug-in 'boundary'.*there is boundaries, chroma, metre"
+        AssetError, match=r"no plug-in 'boundary'.*there is boundaries, chords, chroma"
     ):
         plugins.load(plugins.CONDITIONERS, "boundary", Conditioner)
 
