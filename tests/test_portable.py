@@ -19,7 +19,6 @@ from emsync.data.prepare import prepare
 from emsync.errors import AssetError
 from emsync.evaluation.likelihood import of_song
 from emsync.model.composer import Composer
-from emsync.model.transformer import ModelConfig
 from emsync.model.weights import SCALE
 from emsync.music.piece import PIANO, Piece, to_score
 from emsync.options import CHECKPOINT
@@ -152,7 +151,6 @@ def test_a_run_goes_on_from_shipped_weights_with_a_fresh_warm_up(
     composer.save_pretrained(tmp_path / "int8", torch.int8)
     config = TrainConfig(
         store=str(store), out=str(tmp_path / "out"), start_from=str(tmp_path / "int8"),
-        model=ModelConfig(0, width=32, depth=1, heads=2, context=64, position_channels=16),
         steps=8, batch=2, warm_up=0.5, bf16=False, validation_crops=2,
     )  # fmt: skip
     train(config)

@@ -145,6 +145,16 @@ class Composer:
         missing or does not fit.
         """
         folder = find_checkpoint(name)
+        composer = cls.without_weights(folder)
+        load_weights(composer.model, folder / "model.safetensors")
+        return composer
+
+    @classmethod
+    def without_weights(cls, folder: Path) -> Self:
+        """Read all of the checkpoint in ``folder`` but its weights.
+
+        The model is on the device "meta", which has no memory, until ``load_weights`` fills it.
+        """
         config = read_config(folder)
         place = f"{quoted(folder / 'config.json')} is not valid: "
         try:
@@ -170,7 +180,6 @@ class Composer:
                 f"checkpoint {str(folder)!r} has {model.config.vocab_size} tokens, its tokenizer "
                 f"{tokenizer.name} {tokenizer.vocab_size}"
             )
-        load_weights(model, folder / "model.safetensors")
         return cls(model.eval(), tokenizer, tempo, sampling)
 
 

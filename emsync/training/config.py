@@ -33,9 +33,9 @@ class TrainConfig:
     conditioners: Annotated[
         tuple[str, ...] | None, "left out, those of start_from, or else of emsync-small"
     ] = None
-    model: Annotated[ModelConfig, "the shape of the network"] = field(
-        default_factory=lambda: ModelConfig(UNKNOWN)
-    )
+    model: Annotated[
+        Mapping[str, Any], "the shape of the network; what is left out is that of start_from"
+    ] = field(default_factory=dict)
     cropping: Annotated[Cropping, "how examples are cut from songs"] = field(
         default_factory=Cropping
     )
@@ -71,6 +71,9 @@ class TrainConfig:
 
     def __post_init__(self) -> None:
         check(self)
+        shape = arguments(ModelConfig, {"vocab_size": UNKNOWN, **self.model}, "[model] ")
+        if not self.start_from:
+            ModelConfig(**shape)
         if not (self.steps or self.tokens or self.minutes):
             raise UsageError("a training run needs a budget: set steps, tokens or minutes")
         if self.attention not in ATTENTIONS:
@@ -98,17 +101,9 @@ class TrainConfig:
         cropping = _table(settings, "cropping", name)
         if "vocab_size" in model:
             raise UsageError(f"{name}: [model] 'vocab_size' is no setting; the store has it")
-        shape = arguments(ModelConfig, {"vocab_size": UNKNOWN, **model}, f"{name}: [model] ")
+        crops = build(Cropping, cropping, f"{name}: [cropping] ")
         try:
-            return build(
-                cls,
-                {
-                    **settings,
-                    "model": ModelConfig(**shape),
-                    "cropping": build(Cropping, cropping, f"{name}: [cropping] "),
-                },
-                f"{name}: ",
-            )
+            return build(cls, {**settings, "model": model, "cropping": crops}, f"{name}: ")
         except UsageError as error:
             text = str(error)
             raise UsageError(text if text.startswith(name) else f"{name}: {text}") from error

@@ -17,12 +17,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from emsync import plugins
-from emsync.conditioning import Conditioner
 from emsync.data.crops import Cropping
 from emsync.data.split import split, trained_keys
 from emsync.data.store import Song, Store
-from emsync.errors import EmsyncError, InputError
+from emsync.errors import EmsyncError, InputError, UsageError
 from emsync.files import atomic_write
 from emsync.locks import locked
 from emsync.model.attention import ATTENTIONS
@@ -31,10 +29,9 @@ from emsync.model.composer import (
     files_of_checkpoint,
     find_checkpoint,
     load_weights,
-    read_config,
 )
 from emsync.model.transformer import EventTransformer, RelativeAttention
-from emsync.options import CHECKPOINT, Sampling
+from emsync.options import Sampling
 from emsync.targets import check_apart, make_folder
 from emsync.training.accelerator import Accelerator, accelerator
 from emsync.training.batches import Batch, Crops, batches, collate
@@ -42,6 +39,7 @@ from emsync.training.config import TrainConfig
 from emsync.training.log import Log
 from emsync.training.memory import check_size, memory_errors
 from emsync.training.resume import RunState, has_run, restore, save
+from emsync.training.start import from_checkpoint, from_nothing, take_weights
 
 FILES = (
     *("model.safetensors", "config.json", "train.json", "optimizer.safetensors"),
@@ -120,18 +118,26 @@ class Run:
 
 def set_up(config: TrainConfig, machine: Accelerator) -> Run:
     """Return the run that ``config`` describes, as far as it has come."""
+    origin = config.out if has_run(Path(config.out)) else config.start_from
+    folder = find_checkpoint(origin) if origin else None
+    start = Composer.without_weights(folder) if folder else None
+    shape, conditioners = from_checkpoint(config, start, origin) if start else from_nothing(config)
     store = Store.open(Path(config.store))
+    if start and start.tokenizer.vocab_size != store.tokenizer.vocab_size:
+        raise UsageError(
+            f"the store {config.store!r} has {store.tokenizer.vocab_size} kinds of tokens, the "
+            f"checkpoint {origin!r} {start.tokenizer.vocab_size}; prepare the songs with "
+            f"--tokenizer {start.tokenizer.name}"
+        )
     songs, held = split(store, config.validation)
     if not songs:
         raise InputError(f"the store {config.store!r} has no song to train on")
-    origin = config.out if has_run(Path(config.out)) else config.start_from
-    start = Composer.from_pretrained(origin) if origin else None
-    config, conditioners = with_conditioners(config, start)
-    shape = replace(config.model, vocab_size=store.tokenizer.vocab_size)
+    shape = replace(shape, vocab_size=store.tokenizer.vocab_size)
     check_size(shape, conditioners)
     model = EventTransformer(shape, conditioners)
-    if origin:
-        load_weights(model, find_checkpoint(origin) / "model.safetensors")
+    if start and folder:
+        load_weights(start.model, folder / "model.safetensors")
+        take_weights(model, start.model)
     use_attention(model, config.attention)
     if config.compile:
         model.compile()
@@ -168,24 +174,6 @@ def use_attention(model: EventTransformer, name: str) -> None:
     for module in model.modules():
         if isinstance(module, RelativeAttention):
             module.fused = ATTENTIONS[name]
-
-
-def with_conditioners(
-    config: TrainConfig, start: Composer | None
-) -> tuple[TrainConfig, tuple[Conditioner, ...]]:
-    """Return ``config`` with its conditioners named, and these, with their settings in ``start``.
-
-    Where none are named, they are those of ``start``, or else of the checkpoint that is shipped.
-    """
-    known = {c.name: c for c in start.model.conditioners} if start else {}
-    names = config.conditioners
-    if names is None:
-        shipped = read_config(find_checkpoint(CHECKPOINT))["conditioners"]
-        names = tuple(known) if start else tuple(entry["name"] for entry in shipped)
-    conditioners = tuple(
-        known.get(name) or plugins.load(plugins.CONDITIONERS, name, Conditioner)() for name in names
-    )
-    return replace(config, conditioners=names), conditioners
 
 
 def step(run: Run, parts: Sequence[Batch], config: TrainConfig, machine: Accelerator) -> Figures:
