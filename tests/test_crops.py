@@ -1,11 +1,12 @@
 """Crops: what a training example holds."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
+from emsync.conditioning import Conditioner
 from emsync.data.crops import (
     Cropping,
     Example,
@@ -17,7 +18,10 @@ from emsync.data.crops import (
 from emsync.data.labels import Scale
 from emsync.music.piece import BASS, PIANO, Piece
 from emsync_conditioners.boundaries import Boundaries
+from emsync_conditioners.chords import Chords
 from emsync_conditioners.chroma import Chroma
+from emsync_conditioners.given import Given
+from emsync_conditioners.instruments import Instruments
 from emsync_conditioners.metre import Metre
 from emsync_conditioners.onset_density import OnsetDensity
 from emsync_conditioners.valence_arousal import ValenceArousal
@@ -71,7 +75,7 @@ def test_crops_begin_at_the_start_and_at_bars_as_often_as_asked() -> None:
 def test_features_are_those_of_the_whole_song_beside_the_same_tokens() -> None:
     piece, timeline = TOKENIZER.decode(IDS), TOKENIZER.timeline(IDS)
     example = cut(0, Cropping.plain(), start=200)
-    window = np.append(0, np.arange(200, 200 + CONTEXT - 1))
+    window = np.append(199, np.arange(200, 200 + CONTEXT - 1))  # the first token: the moment before
     for c in (Boundaries(), OnsetDensity()):
         rows = c.features(c.from_music(piece), timeline)
         assert np.array_equal(example.features[c.name], rows[window])
@@ -165,12 +169,12 @@ def test_chance_is_asked_in_one_order_so_that_a_run_goes_on_as_it_began() -> Non
     for seed in range(40):
         rng, twin = (np.random.default_rng(seed) for _ in range(2))
         passage = augment(IDS, TOKENIZER, CONDITIONERS, CONTEXT, rng, how, {"valence": 0.1})
+        nothing = twin.random() < 0.2
+        dropped = {name for name, share in how.drop.items() if twin.random() < share}
         stays = ~((IDS == v.CHORD) & (twin.random(len(IDS)) < 0.2))
         twin.random()  # from the start of the song, from a bar, or from anywhere
         start = int(twin.integers(1, stays.sum() - CONTEXT + 1))
         ids = TOKENIZER.transpose(IDS[stays], int(twin.integers(-3, 4)))
-        nothing = twin.random() < 0.2
-        dropped = {name for name, share in how.drop.items() if twin.random() < share}
         chords = TOKENIZER.decode(ids).chords
         moved = np.maximum(chords + twin.uniform(-0.25, 0.25, len(chords)), 0.0)
         assert np.array_equal(passage.ids, ids) and passage.start == start
@@ -202,7 +206,7 @@ def test_now_and_then_nothing_is_asked_but_the_time_of_the_music() -> None:
         all(np.isnan(e.features[c.name]).any(-1).all() for c in CONDITIONERS) for e in examples
     ]
     asked_rows = [not np.isnan(e.features["onset_density"]).any() for e in examples]
-    assert np.mean(open_rows) == pytest.approx(0.4, abs=0.08)
+    assert np.mean(open_rows) == pytest.approx(0.4, abs=0.1)
     assert np.mean(open_rows) + np.mean(asked_rows) == 1
     assert not any(np.isnan(e.features[metre.name]).any() for e in examples)
 
@@ -223,3 +227,113 @@ def test_boundaries_are_asked_off_the_beat_by_no_more_than_told() -> None:
 def test_the_last_token_of_a_song_is_reached() -> None:
     crops = (cut(seed, Cropping.plain()).ids[1:] for seed in range(3000))
     assert any(np.array_equal(ids, IDS[-CONTEXT:]) for ids in crops)
+
+
+ALL = (*CONDITIONERS, Metre(), Chords(), Instruments(), Given())
+LONG = TOKENIZER.encode(song(400))
+GIVING = replace(Cropping.plain(), theme=0.5, later=0.5)
+
+
+def given(seed: int, cropping: Cropping = GIVING, conditioners: Sequence[Conditioner] = ALL,
+          context: int = 240) -> Passage:  # fmt: skip
+    rng = np.random.default_rng(seed)
+    return augment(LONG, TOKENIZER, conditioners, context, rng, cropping, {})
+
+
+def parts_of(passage: Passage, context: int) -> list[tuple[str, list[int]]]:
+    """The parts of an example and their tokens, one token after another: the slow twin."""
+    left = context
+    for length in (len(passage.theme), passage.later):
+        left -= length + 1 if length else 0
+    main = [i for i in range(passage.start, passage.start + left) if i < len(passage.ids)]
+    later = [i for i in range(main[-1] + 1, main[-1] + 1 + passage.later) if i < len(passage.ids)]
+    parts = [("theme", list(passage.theme)), ("later", later), ("main", main)]
+    return [(kind, tokens) for kind, tokens in parts if tokens]
+
+
+def test_what_is_given_stands_before_and_each_row_is_that_of_its_own_time() -> None:
+    kinds = set()
+    for seed in range(24):
+        passage = given(seed, replace(GIVING, transpose=3, boundary_jitter=0.25))
+        example, parts = window(passage, ALL, 240), parts_of(passage, 240)
+        tokens, beside = [], []
+        for _, part in parts:
+            tokens += [0, *part]  # each begins with the token that tells the instruments
+            beside += [part[0] - 1, *part]
+        assert np.array_equal(example.ids, passage.ids[tokens])
+        assert len(tokens) == 241 and v.START not in example.ids[:-1][np.array(beside[:240]) > 1]
+        for c in ALL[1:-1]:
+            rows = c.features(c.from_music(passage.requested), passage.timeline)
+            np.testing.assert_array_equal(example.features[c.name], rows[beside[:240]])
+        kinds.add(tuple(kind for kind, _ in parts))
+    assert kinds == {("main",), ("theme", "main"), ("later", "main"), ("theme", "later", "main")}
+
+
+def test_each_token_is_told_whether_it_is_given_and_how_long_until_the_given_goes_on() -> None:
+    for seed in range(24):
+        passage = given(seed)
+        rows, at = window(passage, ALL, 240).features["given"], 0
+        times, parts = passage.timeline.times, parts_of(passage, 240)
+        for kind, part in parts:
+            for token in [part[0] - 1, *part]:
+                if at == 240:
+                    break
+                if kind == "theme":
+                    assert rows[at].tolist() == [1, 0, 0, 0]
+                elif kind == "later":
+                    assert rows[at].tolist() == [0, 1, 0, 0]
+                elif passage.later:
+                    wait = times[part[-1]] - times[token]
+                    expected = [0, 0, min(wait, 8) / 8, np.exp(-min(wait, 8))]
+                    assert rows[at] == pytest.approx(expected, abs=1e-4)
+                else:
+                    assert np.isnan(rows[at]).all()
+                at += 1
+
+
+def test_what_is_given_comes_as_often_as_asked_and_from_elsewhere() -> None:
+    drawn = [given(seed, replace(GIVING, theme=0.3, later=0.6)) for seed in range(300)]
+    assert np.mean([len(p.theme) > 0 for p in drawn]) == pytest.approx(0.3, abs=0.1)
+    assert np.mean([p.later > 0 for p in drawn]) == pytest.approx(0.6, abs=0.1)
+    for p in drawn:
+        assert len(p.theme) <= 60 and p.later <= 48
+        if p.theme:
+            assert p.ids[p.theme[0]] == v.BAR
+            assert p.theme[-1] < p.start or p.theme[0] >= p.start + 240
+    assert len({p.theme[0] - p.start > 0 for p in drawn if p.theme}) == 2
+
+
+def test_a_song_that_is_too_short_gives_nothing_and_is_read_wholly() -> None:
+    short = LONG[:120]
+    for seed in range(20):
+        rng = np.random.default_rng(seed)
+        passage = augment(short, TOKENIZER, ALL, 240, rng, replace(GIVING, theme=1, later=1), {})
+        assert not passage.theme and not passage.later
+        assert parts_of(passage, 240) == [("main", list(range(1, 120)))]
+
+
+def test_a_network_that_knows_nothing_of_given_music_is_given_none() -> None:
+    for seed in range(20):
+        passage = given(seed, replace(GIVING, theme=1.0, later=1.0), ALL[:-1])
+        assert not passage.theme and not passage.later
+
+
+def test_an_unconditional_example_keeps_what_is_given() -> None:
+    for seed in range(12):
+        told, nothing = (
+            window(given(seed, replace(GIVING, condition_dropout=share)), ALL, 240)
+            for share in (0.0, 1.0)
+        )
+        assert np.array_equal(told.ids, nothing.ids)
+        np.testing.assert_array_equal(told.features["given"], nothing.features["given"])
+        for name in ("chords", "instruments", "boundaries", "onset_density"):
+            assert np.isnan(nothing.features[name]).all()
+    assert droppable(ALL) >= {"chords", "instruments"} and "given" not in droppable(ALL)
+
+
+def test_instruments_rest_only_where_they_are_told() -> None:
+    how = replace(Cropping.plain(), rests=1.0)
+    assert not np.array_equal(given(0, how).ids, LONG)
+    for untold in (replace(how, condition_dropout=1.0), replace(how, drop={"instruments": 1.0})):
+        assert np.array_equal(given(0, untold).ids, LONG)
+    assert np.array_equal(given(0, how, CONDITIONERS).ids, LONG)

@@ -1,7 +1,11 @@
 """Training examples: a stretch of a song's tokens, and the features beside them.
 
-``augment`` decides by chance where a song is cut and which conditions are requested of it;
-``window`` makes the example of that, and of any other passage, without chance.
+``augment`` decides by chance where a song is cut, what of it is given besides, and which conditions
+are requested of it; ``window`` makes the example of that, and of any other passage, without chance.
+
+Where a condition knows music that is given, a theme from elsewhere in the song and what comes later
+may stand before the passage that is cut: [theme] [later] passage. Each of them begins with the
+song's first token, which tells the instruments.
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,8 +15,9 @@ from typing import Annotated
 import numpy as np
 
 from emsync.arrays import Seconds
-from emsync.conditioning import Conditioner, Floats
+from emsync.conditioning import Conditioner, Floats, GivenKind
 from emsync.data.labels import Scale
+from emsync.data.rests import with_rests
 from emsync.music.piece import Piece
 from emsync.music.statistics import density
 from emsync.settings import Within, check
@@ -20,6 +25,11 @@ from emsync.tokens import Ids, Timeline, Tokenizer
 
 SHARE = Within(0, 1)
 LABELS = ("valence", "arousal")  # that a song may have, or that are measured on it
+PLAYERS = "instruments"  # the conditioner that tells who plays: told of it, instruments may rest
+THEME = (1 / 12, 1 / 4)  # of the context: a theme's tokens, at least and at most
+LATER = (1 / 25, 1 / 5)  # of the context: those of what comes later
+FEWEST = 16  # tokens of what comes later
+APART = 256  # tokens at least from a crop to a theme after it: what comes next is no theme
 
 
 @dataclass(frozen=True)
@@ -39,6 +49,15 @@ class Cropping:
     condition_dropout: Annotated[
         float, SHARE, "probability that nothing is requested but the music's own time"
     ] = 0.0
+    theme: Annotated[
+        float, SHARE, "probability that a theme from elsewhere in the song is given, if one can be"
+    ] = 0.2
+    later: Annotated[
+        float, SHARE, "probability that what comes after the crop is given, if that can be"
+    ] = 0.2
+    rests: Annotated[
+        float, SHARE, "probability that instruments rest for some bars, where they are requested"
+    ] = 0.0
 
     def __post_init__(self) -> None:
         check(self)
@@ -46,18 +65,20 @@ class Cropping:
     @classmethod
     def plain(cls) -> "Cropping":
         """Return the cropping that changes nothing: for measuring, not for training."""
-        return cls(0.0, 0.0, 0, 0.0)
+        return cls(0.0, 0.0, 0, 0.0, theme=0.0, later=0.0)
 
 
 @dataclass(frozen=True, eq=False)
 class Passage:
-    """Where a song is cut, and what is requested of it there."""
+    """Where a song is cut, what is given of it besides, and what is requested there."""
 
     ids: Ids  # of the whole song; the first one says how many instruments play
     timeline: Timeline  # of them
     requested: Piece  # the whole song, with the boundaries and labels that are requested
     start: int = 1  # the token that the passage begins with
     dropped: frozenset[str] = frozenset()  # labels and conditioners that are not requested
+    theme: range = range(0)  # tokens of the song that are given as a theme; none: no theme
+    later: int = 0  # tokens of what comes after the passage that are given
 
     @classmethod
     def of(cls, ids: Ids, tokenizer: Tokenizer) -> "Passage":
@@ -73,9 +94,19 @@ class Example:
     features: dict[str, Floats]  # (P, channels) or (context, channels)
 
 
+def knows_given(conditioners: Sequence[Conditioner]) -> bool:
+    """Return whether one of ``conditioners`` tells what is music that is given."""
+    return any(c.given_row("theme") is not None for c in conditioners)
+
+
 def droppable(conditioners: Sequence[Conditioner]) -> frozenset[str]:
-    """Return the names of all labels and conditioners but the music's own time."""
-    return frozenset(LABELS) | {c.name for c in conditioners if not c.always_on}
+    """Return the names of all labels and conditioners but the music's own time, and what is given.
+
+    What is given can be read in any case; so it is told of in unconditional examples too.
+    """
+    return frozenset(LABELS) | {
+        c.name for c in conditioners if not c.always_on and not knows_given([c])
+    }
 
 
 def augment(
@@ -87,26 +118,37 @@ def augment(
     cropping: Cropping,
     labels: Mapping[str, float],
 ) -> Passage:
-    """Choose a passage of ``context`` tokens of a song, and what is requested of it, by chance.
+    """Choose a passage of a song, what is given and what is requested, by chance.
 
-    CHORDs are removed, the song is transposed, boundaries are shifted and conditions dropped.
+    They have ``context`` tokens together. Conditions are dropped, instruments rest, CHORDs are
+    removed, the song is transposed and boundaries are shifted.
     """
+    dropped = _dropped(conditioners, rng, cropping)
+    requested = {c.name for c in conditioners} - dropped
+    if cropping.rests and PLAYERS in requested and rng.random() < cropping.rests:
+        ids = with_rests(ids, tokenizer, rng)
     if tokenizer.mark is not None and cropping.chord_dropout:
         marks = ids == tokenizer.mark
         ids = ids[~(marks & (rng.random(len(ids)) < cropping.chord_dropout))]
-    start = _start(ids, tokenizer, context, rng, cropping)
+    given = knows_given(conditioners)
+    theme = _length(THEME, context, rng, cropping.theme) if given else 0
+    later = _length(LATER, context, rng, cropping.later) if given else 0
+    room = _room(context, theme, later)
+    start = _start(ids, tokenizer, room, rng, cropping)
+    if start + room + FEWEST >= len(ids):
+        later = 0
     if cropping.transpose:
         semitones = int(rng.integers(-cropping.transpose, cropping.transpose + 1))
         ids = tokenizer.transpose(ids, semitones)
-    unconditional = rng.random() < cropping.condition_dropout
-    dropped = frozenset(name for name, share in cropping.drop.items() if rng.random() < share)
     passage = Passage.of(ids, tokenizer)
     chords = _jittered(passage.requested.chords, cropping.boundary_jitter, rng)
     return replace(
         passage,
         requested=replace(passage.requested, chords=chords, labels=labels),
         start=start,
-        dropped=dropped | droppable(conditioners) if unconditional else dropped,
+        dropped=dropped,
+        theme=_theme(ids, tokenizer, theme, start, start + context, rng),
+        later=later,
     )
 
 
@@ -117,27 +159,84 @@ def window(
     arousal: Scale | None = None,
     pad: int = 0,
 ) -> Example:
-    """Return ``context`` tokens of ``passage`` after the song's first one, and their features.
+    """Return what is given and the tokens of ``passage``, ``context`` in all, and their features.
 
-    Where no label gives the arousal, the scale ``arousal`` maps the note density of these tokens.
+    The rows beside a token are those of its own time in the song; beside the first token of each
+    part, which tells the instruments, those of the moment before it. Where no label gives the
+    arousal, the scale ``arousal`` maps the note density of the passage.
     """
     ids, timeline, piece = passage.ids, passage.timeline, passage.requested
-    last = min(passage.start + context, len(ids))
-    chosen = np.append(0, np.arange(passage.start, last))  # the first token stays
-    inputs = chosen[:context]
+    room = _room(context, len(passage.theme), passage.later)
+    last = min(passage.start + room, len(ids))
+    later = range(last, min(last + passage.later, len(ids)))
+    parts: list[tuple[GivenKind | None, range]] = [
+        ("theme", passage.theme), ("later", later), (None, range(passage.start, last)),
+    ]  # fmt: skip
+    parts = [(kind, part) for kind, part in parts if len(part)]
+    chosen = np.concatenate([np.append(0, part) for _, part in parts])
+    beside = np.concatenate([np.append(part.start - 1, part) for _, part in parts])[:context]
     labels = dict(piece.labels)
     if arousal is not None and "arousal" not in labels:
-        first, end = timeline.times[passage.start], timeline.times[chosen[-1]]
+        first, end = timeline.times[passage.start], timeline.times[last - 1]
         heard = piece.where((piece.onsets >= first) & (piece.onsets <= end))
         labels["arousal"] = arousal(density(heard, max(end - first, 1.0)))
     kept = {k: v for k, v in labels.items() if k not in passage.dropped}
+    if later:
+        kept["resumes"] = timeline.times[last - 1]
     requested = replace(piece, labels=kept)
+    kinds = [kind for kind, part in parts for _ in range(len(part) + 1)][:context]
     features = {}
     for c in conditioners:
         target = c.from_music(requested)
         rows = c.features(c.null_target(target) if c.name in passage.dropped else target, timeline)
-        features[c.name] = _pad(rows[inputs], context, np.nan) if c.place == "position" else rows
+        if c.place == "position":
+            rows = _pad(_given(c, kinds, rows[beside]), context, np.nan)
+        features[c.name] = rows
     return Example(_pad(ids[chosen], context + 1, pad), features)
+
+
+def _given(c: Conditioner, kinds: Sequence[GivenKind | None], rows: Floats) -> Floats:
+    """Return ``rows`` with those that ``c`` has for tokens that are given, of (T,) ``kinds``."""
+    for kind in ("theme", "later"):
+        if (row := c.given_row(kind)) is not None:
+            rows[np.array([one == kind for one in kinds], np.bool_)] = row
+    return rows
+
+
+def _room(context: int, theme: int, later: int) -> int:
+    """Return how many of ``context`` tokens are left beside a theme and what comes later."""
+    return context - sum(length + 1 for length in (theme, later) if length)
+
+
+def _dropped(
+    conditioners: Sequence[Conditioner], rng: np.random.Generator, cropping: Cropping
+) -> frozenset[str]:
+    """Return which labels and conditioners are not requested, by chance."""
+    unconditional = rng.random() < cropping.condition_dropout
+    dropped = frozenset(name for name, share in cropping.drop.items() if rng.random() < share)
+    return dropped | droppable(conditioners) if unconditional else dropped
+
+
+def _length(
+    share: tuple[float, float], context: int, rng: np.random.Generator, probability: float
+) -> int:
+    """Return the tokens of music that is given with a ``probability``; 0: it is not."""
+    if rng.random() >= probability:
+        return 0
+    return int(rng.integers(int(context * share[0]), int(context * share[1]) + 1))
+
+
+def _theme(
+    ids: Ids, tokenizer: Tokenizer, length: int, start: int, stop: int, rng: np.random.Generator
+) -> range:
+    """Return ``length`` tokens from a bar line of the song, outside of ``start`` to ``stop``."""
+    if not length or tokenizer.bar is None:
+        return range(0)
+    bars = np.flatnonzero(ids == tokenizer.bar)
+    ends = bars + length
+    bars = bars[(ends <= start) | ((bars >= stop + APART) & (ends <= len(ids)))]
+    first = int(rng.choice(bars)) if len(bars) else 0
+    return range(first, first + length if len(bars) else 0)
 
 
 def _jittered(times: Seconds, most: float, rng: np.random.Generator) -> Seconds:
