@@ -26,6 +26,7 @@ from emsync.formats.midi_raw import RawMidi
 from emsync.formats.splice import Edit, NewNote, piece_of, scenes, spliced, written
 from emsync.model.composer import Composer, Sample
 from emsync.model.likelihood import log_likelihood
+from emsync.model.passages import theme_at
 from emsync.music.chords import NONE, Harmony, parse_chord
 from emsync.music.lead_sheet import THEME_BARS, LeadSheet
 from emsync.music.piece import BEATS, DRUMS, HIGHEST, STRINGS, Piece
@@ -51,16 +52,19 @@ def redone(
     themes = _themes(redo, sheet, since)
     if commission.theme is not None:
         themes[LETTER] = commission.theme.stretched(60 / redo.grid.tempo)
-    ahead = replace(_sheet_since(sheet, since), themes=themes)
+    first, stop = redo.at(redo.bars[0]) - since, redo.at(redo.bars[1]) - since
+    bare = replace(_sheet_since(sheet, since), themes=themes)
+    later = _later(redo)
+    ahead = bare if later is None else replace(bare, resumes=stop, later=later)
     asked = replace(redo.grid.asked(commission.brief, since), sheet=ahead)
     targets = composer.targets(asked)
-    first, stop = redo.at(redo.bars[0]) - since, redo.at(redo.bars[1]) - since
     length = asked.duration + MARGIN if redo.closes else stop - NEAR
 
     def tell(now: float) -> None:
         progress(max(0.0, now - first) / (length - first))
 
     n = len(seeds)
+    untold = composer.targets(replace(asked, sheet=bare))  # no draft is told what it is judged by
     drawn = composer.sample(
         [targets] * n, [length] * n, seeds, commission.sampling, tell, sheets=[ahead] * n,
         begins=[ids] * n,
@@ -76,7 +80,7 @@ def redone(
             replace(planned, harmony=harmony),
         )  # fmt: skip
         if not redo.closes:
-            seam = _seam(composer, redo, sample, begin, since, targets)
+            seam = _seam(composer, redo, sample, begin, since, untold, bare)
             found = replace(found, parts={**found.parts, "seam": round(math.exp(seam), 4)})
         candidates.append(replace(found, midi=written(raw)))
     if redo.closes and ending.chord is not None and ending.chord < redo.seconds[0]:
@@ -90,8 +94,8 @@ def redone(
 def _context(composer: Composer, redo: Redo, sheet: LeadSheet) -> tuple[int, Ids, float]:
     """Return the first bar that is read before the span, its tokens, and its composed second.
 
-    The tokens begin with a header and reach to the span. They are those of one bar, and of as many
-    more as fill half of the context.
+    The tokens begin with a header, whole where the piece begins, and reach to the span. They are
+    those of one bar, and of as many more as fill half of the context.
     """
     tokenizer, first = composer.tokenizer, redo.bars[0]
     half = composer.model.config.context // 2
@@ -102,7 +106,8 @@ def _context(composer: Composer, redo: Redo, sheet: LeadSheet) -> tuple[int, Ids
         body = _tokens(composer, redo.composed, redo.at(start - 1), redo.at(first))
         if start < first and len(header) + len(body) > half:
             break
-        best, start = np.concatenate([header, body]), start - 1
+        start -= 1
+        best = np.concatenate([header if start == 0 else header[:1], body])
     return start, best, redo.at(start)
 
 
@@ -160,6 +165,12 @@ def _themes(redo: Redo, sheet: LeadSheet, since: float) -> dict[str, Piece]:
         if start < since - NEAR and (piece.classes != DRUMS).sum() >= LEAST:
             found[letter] = piece
     return found
+
+
+def _later(redo: Redo) -> Piece | None:
+    """Return the kept music after the span, in seconds from its end; None where there is none."""
+    later = redo.composed.since(redo.at(redo.bars[1]) - NEAR)
+    return None if redo.closes or not len(later) else later
 
 
 def _whole(redo: Redo, chords: Harmony) -> Harmony:
@@ -287,11 +298,18 @@ def _joined(kept: Piece, draft: Piece) -> Piece:
 
 
 def _seam(
-    composer: Composer, redo: Redo, draft: Sample, begin: int, since: float, targets: Targets
+    composer: Composer,
+    redo: Redo,
+    draft: Sample,
+    begin: int,
+    since: float,
+    targets: Targets,
+    sheet: LeadSheet,
 ) -> float:
     """Return the mean log probability of the kept tokens of the bar after the span.
 
-    ``draft`` is the context and the draft, ``begin`` the first bar of the context.
+    ``draft`` is the context and the draft, ``begin`` the first bar of the context. Of what is given
+    the theme is read that is taken up after the span, if any; ``sheet`` has no later music.
     """
     at, after = redo.at(redo.bars[1]), redo.at(redo.bars[1] + 1)
     before = draft.piece.until(at - since).retimed(lambda times: times + since)
@@ -299,8 +317,8 @@ def _seam(
     whole = replace(whole, downbeats=redo.composed.downbeats)
     start = redo.at(begin)
     to_seam, to_bar = (_tokens(composer, whole, start, end) for end in (at, after))
-    header = draft.ids[: len(composer.tokenizer.header(1))]
+    model, tokenizer = composer.model, composer.tokenizer
+    header = draft.ids[: len(tokenizer.header(1)) if begin == 0 else 1]
     ids = np.concatenate([header, to_bar])
-    return log_likelihood(
-        composer.model, composer.tokenizer, targets, ids, len(header) + len(to_seam)
-    )
+    theme = theme_at(model, tokenizer, sheet, at - since, int(header[0]))
+    return log_likelihood(model, tokenizer, targets, ids, len(header) + len(to_seam), theme)

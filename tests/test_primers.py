@@ -169,7 +169,7 @@ class _Listener:
 
 def listened(model: EventTransformer, lead: LeadSheet, tokens: list[int]) -> list[Any]:
     listener: Any = _Listener()
-    primers = Primers(model, EVENTS, [lead], listener, [[0]])
+    primers = Primers(model, EVENTS, [lead], np.array(tokens[:1]), listener, [[0]])
     times = EVENTS.timeline(np.array(tokens)).times
     for t, token in enumerate(tokens):
         if t:

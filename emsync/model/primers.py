@@ -1,7 +1,8 @@
-"""Primers: the first bars of a theme, which stand in the window while a passage takes it up.
+"""Primers: the first bars of a theme, which are given while a passage takes it up.
 
 So the decoder reads what the theme was when music of the same letter begins again. A theme is what
-the first passage of its letter begins with, or what a person gives. Shapes: B pieces.
+the first passage of its letter begins with, or what a person gives. Later music is given all the
+time. Shapes: B pieces.
 """
 
 from collections.abc import Sequence
@@ -10,15 +11,16 @@ from dataclasses import dataclass
 import numpy as np
 
 from emsync.arrays import Seconds
-from emsync.conditioning import null_targets
+from emsync.model.passages import SHARE, later_music, passage, written
 from emsync.model.sliding_window import NOTHING, Excerpt, SlidingWindowDecoder
 from emsync.model.transformer import EventTransformer
 from emsync.music.lead_sheet import THEME_BARS, LeadSheet
-from emsync.music.piece import Piece
+from emsync.music.piece import CLASSES
 from emsync.tokens import Ids, Tokenizer
 
-SHARE = 0.4  # of the context that a primer takes at most
+PRESENT = 1 / 8  # of the context: the newest tokens that stay where a theme is taken up
 NEAR = 1e-6  # seconds
+BARE = (NOTHING, NOTHING)
 
 
 @dataclass
@@ -35,8 +37,10 @@ class _Beginning:
 class Primers:
     """Keeps the themes of B pieces, and hands them to the decoder where they are taken up.
 
-    ``copies[b]`` are the decoder's pieces that read the tokens of piece b: the conditional one, and
-    the unconditional one where there is guidance.
+    ``firsts`` are the (B,) tokens that tell the instruments. ``copies[b]`` are the decoder's pieces
+    that read the tokens of piece b: the conditional one, and the unconditional one where there is
+    guidance. With a theme few of the newest tokens stay: enough to tell what sounds now, and so few
+    that the music goes on from the theme rather than from them.
     """
 
     def __init__(
@@ -44,30 +48,44 @@ class Primers:
         model: EventTransformer,
         tokenizer: Tokenizer,
         sheets: Sequence[LeadSheet],
+        firsts: Ids,
         decoder: SlidingWindowDecoder,
         copies: Sequence[Sequence[int]],
     ) -> None:
-        self.bar, self.decoder, self.copies, self.sheets = tokenizer.bar, decoder, copies, sheets
-        self.most = int(model.config.context * SHARE)  # tokens
+        self.model, self.decoder, self.sheets, self.copies = model, decoder, sheets, copies
+        self.bar, self.firsts = tokenizer.bar, firsts.tolist()
+        self.header = {*tokenizer.header(1).tolist(), *tokenizer.header(len(CLASSES)).tolist()}
         self.next = np.zeros(len(sheets))  # (B,) seconds when another passage begins
         self.beginnings: dict[int, _Beginning] = {}  # of some pieces
-        self.themes: list[dict[str, list[Excerpt]]] = [  # of each piece and letter, for each copy
-            {
-                letter: written(model, tokenizer, theme, self.most, len(own))
-                for letter, theme in sheet.themes.items()
-            }
-            for sheet, own in zip(sheets, copies, strict=False)
+        self.primed = np.zeros(len(sheets), np.bool_)  # (B,) whether a theme is taken up
+        self.present = int(model.config.context * PRESENT)  # tokens
+        self.later = [
+            later_music(model, tokenizer, sheet, first)
+            for sheet, first in zip(sheets, self.firsts, strict=False)
         ]
+        self.most = [int(model.config.context * SHARE) - len(later) for later, _ in self.later]
+        self.themes: list[dict[str, Sequence[Excerpt]]] = [  # by letter, for each copy
+            {
+                letter: written(model, tokenizer, theme, "theme", first, most)
+                for letter, theme in sheet.themes.items()
+                if len(theme)
+            }
+            for sheet, first, most in zip(sheets, self.firsts, self.most, strict=False)
+        ]
+        for piece in range(len(sheets)):
+            self._give(piece, None)
 
     def read(self, ids: Ids, times: Seconds) -> None:
         """Take note of the (B,) tokens that the decoder reads next, which end at ``times``."""
         for piece, beginning in list(self.beginnings.items()):
+            if ids[piece] in self.header:  # the music begins after it
+                continue
             if ids[piece] == self.bar and times[piece] > beginning.start + NEAR:
                 beginning.bars += 1
                 beginning.whole = beginning.tokens
             if times[piece] >= self.next[piece] - NEAR:
                 self._remember(piece, beginning.tokens)
-            elif beginning.bars == THEME_BARS or beginning.tokens == self.most:
+            elif beginning.bars == THEME_BARS or beginning.tokens == self.most[piece]:
                 self._remember(piece, beginning.whole or beginning.tokens)
             beginning.tokens += 1
         if len(self.sheets):
@@ -85,39 +103,27 @@ class Primers:
         passages = self.sheets[piece].passages
         letter = passages[int(self.sheets[piece].passage(now))].theme
         self.next[piece] = min((p.start for p in passages if p.start > now + NEAR), default=np.inf)
-        theme = self.themes[piece].get(letter, [NOTHING] * len(self.copies[piece]))
-        for copy, primer in zip(self.copies[piece], theme, strict=True):
-            self.decoder.prime(copy, primer)
-        if letter and letter not in self.themes[piece]:
+        theme = self.themes[piece].get(letter)
+        if theme or self.primed[piece]:
+            self._give(piece, theme)
+        self.primed[piece] = theme is not None
+        if letter and not theme:
             self.beginnings[piece] = _Beginning(letter, now)
+
+    def _give(self, piece: int, theme: Sequence[Excerpt] | None) -> None:
+        """Let a piece read a theme, or none, and its later music."""
+        own, later = self.copies[piece], self.later[piece]
+        for copy, primer, after in zip(own, theme or BARE, later, strict=False):
+            given = primer + after
+            newest = self.present if theme else (self.decoder.context - len(given)) // 2
+            self.decoder.give(copy, given, newest)
 
     def _remember(self, piece: int, count: int) -> None:
         """Keep the first ``count`` tokens of a beginning, which the windows still hold."""
         beginning = self.beginnings.pop(piece)
         if count > 0:
+            first, last = beginning.tokens + 1, beginning.tokens - count  # and the one before
+            excerpts = [self.decoder.excerpt(copy, first, last) for copy in self.copies[piece]]
             self.themes[piece][beginning.letter] = [
-                self.decoder.excerpt(copy, beginning.tokens, beginning.tokens - count)
-                for copy in self.copies[piece]
+                passage(self.model, excerpt, "theme", self.firsts[piece]) for excerpt in excerpts
             ]
-
-
-def written(
-    model: EventTransformer, tokenizer: Tokenizer, theme: Piece, most: int, copies: int
-) -> list[Excerpt]:
-    """Return at most so many tokens of a theme, with the rows that it meets; and without, for the
-    second copy. It ends with a whole bar, if it has any.
-    """
-    ids = tokenizer.encode(theme)
-    timeline, first = tokenizer.timeline(ids), len(tokenizer.header(1))
-    lines = np.flatnonzero(ids == tokenizer.bar) if tokenizer.bar is not None else np.zeros(0, int)
-    whole = lines[(lines > first) & (lines <= first + most)]
-    last = len(ids) if len(ids) <= first + most else whole[-1] if len(whole) else first + most
-    met = {c.name: c.from_music(theme) for c in model.conditioners}
-    targets = [met, null_targets(model.conditioners, met)][:copies]
-    return [
-        Excerpt(
-            ids[first:last],
-            {c.name: c.features(t[c.name], timeline)[first:last] for c in model.per_token},
-        )
-        for t in targets
-    ]

@@ -35,11 +35,11 @@ def sample(
 ) -> list[Ids]:
     """Return B pieces of (T,) tokens, conditioned on ``targets[b]``, of ``durations[b]`` seconds.
 
-    ``sheets`` are the chords and players that each piece is held to, in its seconds; they tell how
-    many instruments there will be. ``begins`` are tokens that each piece begins with, its header
-    and music that is there already; they count in its seconds. The same seeds on the same kind of
-    machine give the same pieces. ``progress`` is called with the seconds of the piece that is
-    furthest behind. Raises EmsyncError when a piece needs more than
+    ``sheets`` are the chords and players that each piece is held to, in its seconds, and the music
+    that it is given; they tell how many instruments there will be. ``begins`` are tokens that each
+    piece begins with, its header and music that is there already; they count in its seconds. The
+    same seeds on the same kind of machine give the same pieces. ``progress`` is called with the
+    seconds of the piece that is furthest behind. Raises EmsyncError when a piece needs more than
     ``sampling.tokens_per_second``, as music that stands still does.
     """
     batch, copies = len(targets), 1
@@ -54,8 +54,7 @@ def sample(
         begins or [tokenizer.header(n) for n in _class_counts(sheets, batch)]
     )  # (B, H)
     own = [range(b, batch * copies, batch) for b in range(batch)]  # a piece, and unconditionally
-    primers = Primers(model, tokenizer, sheets or (), decoder, own)
-    headed = len(tokenizer.header(1))
+    primers = Primers(model, tokenizer, sheets or (), forced[:, 0], decoder, own)
     seconds, mark = tokenizer.durations, -1 if tokenizer.mark is None else tokenizer.mark
     limit = int(max(durations) * sampling.tokens_per_second) + 256  # tokens; a start may be slow
     drawn = np.zeros((batch, limit + forced.shape[1]), np.int64)
@@ -80,8 +79,7 @@ def sample(
         for piece, prefix in conditions.new_prefixes(now):
             decoder.update_prefix(piece, prefix)
         rows = conditions.rows(now, np.tile(ids == mark, copies).tolist())
-        if t >= headed - 1:
-            primers.read(ids, times)
+        primers.read(ids, times)
         logits = decoder.step(np.tile(ids, copies), rows)
         if copies == 2:
             logits = guided(logits, sampling.guidance)

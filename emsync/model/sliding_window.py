@@ -20,15 +20,24 @@ if TYPE_CHECKING:
     from emsync.model.int8.decoder import QuantizedDecoder
 
 
-PRESENT = 1 / 8  # of the context: the newest tokens that stand after a primer
-
-
 @dataclass(frozen=True, eq=False)
 class Excerpt:
     """Tokens and the rows that stand beside them."""
 
     ids: Ids  # (K,)
     rows: Mapping[str, Floats]  # {name: (K, channels)}
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def __getitem__(self, part: slice) -> "Excerpt":
+        return Excerpt(self.ids[part], {name: rows[part] for name, rows in self.rows.items()})
+
+    def __add__(self, after: "Excerpt") -> "Excerpt":
+        if not (len(self) and len(after)):
+            return self if len(self) else after
+        rows = {name: np.concatenate([own, after.rows[name]]) for name, own in self.rows.items()}
+        return Excerpt(np.concatenate([self.ids, after.ids]), rows)
 
 
 NOTHING = Excerpt(np.zeros(0, np.int64), {})
@@ -37,18 +46,19 @@ NOTHING = Excerpt(np.zeros(0, np.int64), {})
 class SlidingWindowDecoder:
     """Decodes a batch of pieces; the window of a piece moves when its context is full.
 
-    The first token, which tells the instruments, a primer where there is one, and the newest half
-    of what is left stay in it.
+    Music that is given, the first token, which tells the instruments, and the newest half of what
+    is left stay in it.
     """
 
     def __init__(self, model: EventTransformer, prefix: Mapping[str, Floats], batch: int) -> None:
         c = model.config
-        self.prefix, self.context, self.vocab_size = prefix, c.context, c.vocab_size
+        self.model, self.prefix = model, prefix
+        self.context, self.vocab_size = c.context, c.vocab_size
         self.decoder = open_decoder(model, batch)
         self.active = list(range(batch))  # pieces that are not finished
         self.stale = set(self.active)  # pieces whose windows are to be read anew
-        self.lengths = np.zeros(batch, np.int64)  # (B,) tokens in each window, T
-        self.primed = np.zeros(batch, np.int64)  # (B,) of these, in the primer
+        self.given = [NOTHING] * batch  # what each piece reads besides its own tokens
+        self.lengths = np.zeros(batch, np.int64)  # (B,) tokens of its own in each window
         self.ids = np.zeros((batch, c.context + 1), np.int64)
         self.rows = {
             one.name: np.zeros((batch, c.context + 1, one.channels), np.float32)
@@ -72,22 +82,13 @@ class SlidingWindowDecoder:
         rows = {name: window[piece, start:stop].copy() for name, window in self.rows.items()}
         return Excerpt(self.ids[piece, start:stop].copy(), rows)
 
-    def prime(self, piece: int, primer: Excerpt = NOTHING) -> None:
-        """Let ``primer`` stand after a piece's first token, in the last one's place.
+    def give(self, piece: int, given: Excerpt, newest: int) -> None:
+        """Let a piece read ``given`` from the next step on, in place of what it was given.
 
-        After a primer stand few of the newest tokens: enough to tell what sounds now, and so few
-        that the music goes on from the primer rather than from them.
+        Of its own tokens stay the first and, at most, so many of the newest.
         """
-        if not self.primed[piece] and not len(primer.ids):
-            return
-        unread = 1 + self.primed[piece]  # the newest tokens begin here
-        most = int(self.context * PRESENT) if len(primer.ids) else self.context // 2
-        kept = min(self.lengths[piece] - unread, most)
-        self._keep(piece, kept, 1 + len(primer.ids))
-        self.primed[piece] = len(primer.ids)
-        self.ids[piece, 1 : 1 + len(primer.ids)] = primer.ids
-        for name, rows in primer.rows.items():
-            self.rows[name][piece, 1 : 1 + len(primer.ids)] = rows
+        self.given[piece] = given
+        self._keep(piece, newest)
         self.stale.add(piece)
 
     def step(self, ids: Ids, rows: Mapping[str, Floats]) -> Floats:
@@ -97,33 +98,56 @@ class SlidingWindowDecoder:
         for name, new in rows.items():
             self.rows[name][self.active, at] = new[self.active]
         self.lengths[self.active] += 1
-        for piece in np.flatnonzero(self.lengths > self.context).tolist():
-            self._keep(piece, (self.context - self.primed[piece]) // 2, 1 + self.primed[piece])
+        sizes = self.lengths + [len(given) for given in self.given]
+        for piece in np.flatnonzero(sizes > self.context).tolist():
+            self._keep(piece, (self.context - len(self.given[piece])) // 2)
             self.stale.add(piece)
         logits = np.zeros((len(ids), self.vocab_size), np.float32)
         anew, self.stale = sorted(self.stale), set()
+        windows = {piece: self.window(piece) for piece in anew}
         on = [piece for piece in self.active if piece not in anew] if anew else self.active
         if on:
             beside = {name: row[on] for name, row in rows.items()}
             logits[on] = self.decoder.step(ids[on], beside, on)
-        for length in np.unique(self.lengths[anew]).tolist():
-            alike = [piece for piece in anew if self.lengths[piece] == length]
-            logits[alike] = self._prefill(alike, length)
+        for length in sorted({len(window) for window in windows.values()}):
+            alike = [piece for piece in anew if len(windows[piece]) == length]
+            logits[alike] = self._prefill(alike, [windows[piece] for piece in alike])
         return logits
 
-    def _keep(self, piece: int, count: int, at: int) -> None:
-        """Let the newest ``count`` tokens of a piece stand from ``at`` on, and end its window."""
+    def window(self, piece: int) -> Excerpt:
+        """Return all that a piece reads."""
+        own = self.excerpt(piece, self.lengths[piece], 0)
+        return with_given(self.model, own, self.given[piece])
+
+    def _keep(self, piece: int, newest: int) -> None:
+        """Let a piece keep its first token and, at most, so many of the newest."""
         length = self.lengths[piece]
+        first = min(length, 1)
+        count = min(length - first, newest)
         windows: list[Ids | Floats] = [self.ids, *self.rows.values()]
         for window in windows:
-            window[piece, at : at + count] = window[piece, length - count : length].copy()
-        self.lengths[piece] = at + count
+            window[piece, first : first + count] = window[piece, length - count : length].copy()
+        self.lengths[piece] = first + count
 
-    def _prefill(self, pieces: Sequence[int], length: int) -> Floats:
-        """Read the windows of some pieces anew; return the (P, V) logits of their next tokens."""
-        windows = {name: window[pieces, :length] for name, window in self.rows.items()}
-        features = {name: rows[pieces] for name, rows in self.prefix.items()} | windows
-        return self.decoder.prefill(self.ids[pieces, :length], features, pieces)
+    def _prefill(self, pieces: Sequence[int], windows: Sequence[Excerpt]) -> Floats:
+        """Read ``windows`` of one length anew; return the (P, V) logits of their next tokens."""
+        features = {name: rows[pieces] for name, rows in self.prefix.items()}
+        features |= {name: np.stack([one.rows[name] for one in windows]) for name in self.rows}
+        return self.decoder.prefill(np.stack([one.ids for one in windows]), features, pieces)
+
+
+def knows_given(model: EventTransformer) -> bool:
+    """Return whether a network was taught to read music that is given."""
+    return any(c.given_row("theme") is not None for c in model.per_token)
+
+
+def with_given(model: EventTransformer, own: Excerpt, given: Excerpt) -> Excerpt:
+    """Return what ``model`` reads of a piece that begins with the token for the instruments.
+
+    What is given stands before that token where the network was taught to read it, else after it.
+    """
+    at = 0 if knows_given(model) else 1
+    return own[:at] + given + own[at:]
 
 
 def open_decoder(model: EventTransformer, batch: int) -> "Decoder | QuantizedDecoder":

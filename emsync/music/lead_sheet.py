@@ -40,6 +40,7 @@ class LeadSheet:
     tonic: int = 0  # pitch class, from C
     begins: float = 0.0  # seconds: what is before it will be left out, for an upbeat
     resumes: float = math.nan  # seconds at which music that is given goes on; NaN: none is
+    later: Piece | None = None  # that music, in seconds from then on
     # By its letter, what a person gives as a theme: its first bars, from their first bar line on,
     # in the composed music's seconds
     themes: Mapping[str, Piece] = field(default_factory=dict)
@@ -47,16 +48,23 @@ class LeadSheet:
     def retimed(self, f: Callable[[Seconds], Seconds]) -> Self:
         """Return the sheet in which every time t is ``f(t)``; ``f`` must not fall.
 
-        Themes stay as they are: they have no place in time.
+        Themes and later music stay as they are: their times are their own.
         """
+
+        def at(time: float) -> float:
+            return time if math.isnan(time) else float(f(np.array([time]))[0])
+
         edges = f(np.array([(p.start, p.end) for p in self.passages]).reshape(-1))
         passages = tuple(
             replace(passage, start=float(start), end=float(end))
             for passage, (start, end) in zip(self.passages, edges.reshape(-1, 2), strict=True)
         )
-        begins, resumes = f(np.array([self.begins, self.resumes])).tolist()
         return replace(
-            self, harmony=self.harmony.retimed(f), passages=passages, begins=begins, resumes=resumes
+            self,
+            harmony=self.harmony.retimed(f),
+            passages=passages,
+            begins=at(self.begins),
+            resumes=at(self.resumes),
         )
 
     def passage(self, times: ArrayLike) -> NDArray[np.intp]:
