@@ -26,7 +26,8 @@ from emsync.formats.midi_raw import RawMidi
 from emsync.formats.splice import Edit, NewNote, piece_of, scenes, spliced, written
 from emsync.model.composer import Composer, Sample
 from emsync.model.likelihood import log_likelihood
-from emsync.model.passages import theme_at
+from emsync.model.passages import Passages
+from emsync.model.sliding_window import NOTHING
 from emsync.music.chords import NONE, Harmony, parse_chord
 from emsync.music.lead_sheet import THEME_BARS, LeadSheet
 from emsync.music.piece import BEATS, DRUMS, HIGHEST, STRINGS, Piece
@@ -320,5 +321,7 @@ def _seam(
     model, tokenizer = composer.model, composer.tokenizer
     header = draft.ids[: len(tokenizer.header(1)) if begin == 0 else 1]
     ids = np.concatenate([header, to_bar])
-    theme = theme_at(model, tokenizer, sheet, at - since, int(header[0]))
-    return log_likelihood(model, tokenizer, targets, ids, len(header) + len(to_seam), theme)
+    theme = sheet.themes.get(sheet.passages[int(sheet.passage(at - since))].theme)
+    passages = Passages(model, tokenizer, int(header[0]))
+    given = NOTHING if theme is None else passages.theme(theme)[0]
+    return log_likelihood(model, tokenizer, targets, ids, len(header) + len(to_seam), given)

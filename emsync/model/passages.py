@@ -5,12 +5,13 @@ token that tells the instruments. Any other reads a theme after that token of it
 music. Beside a passage stand the rows of its own time in its own song.
 """
 
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TypeAlias
 
 import numpy as np
 
-from emsync.conditioning import GivenKind, null_targets
+from emsync.conditioning import GivenKind, Targets, null_targets
 from emsync.model.sliding_window import NOTHING, Excerpt, knows_given
 from emsync.model.transformer import EventTransformer
 from emsync.music.lead_sheet import LeadSheet
@@ -20,77 +21,65 @@ from emsync.tokens import Tokenizer
 SHARE = 0.4  # of the context that all given music takes at most
 LATER = 0.2  # of the context that later music takes at most
 
-# as the conditional and the unconditional prediction read it
-Both: TypeAlias = tuple[Excerpt, Excerpt]
+Both: TypeAlias = tuple[Excerpt, Excerpt]  # for the conditional and the unconditional prediction
 
 
-def passage(model: EventTransformer, music: Excerpt, kind: GivenKind, first: int) -> Excerpt:
-    """Return what ``model`` reads for ``music``, which begins with the token before it.
+@dataclass(frozen=True, eq=False)
+class Passages:
+    """Makes what a network reads of music that is given to one piece."""
 
-    ``first`` is the token that tells the instruments.
-    """
-    if not knows_given(model):
-        return music[1:]
-    known = {c.name: c.given_row(kind) for c in model.per_token}
-    told = {
-        name: np.tile(np.array(row, np.float32), (len(music), 1))
-        for name, row in known.items()
-        if row is not None
-    }
-    ids = np.append(first, music.ids[1:])
-    return replace(music, ids=ids, rows={**music.rows, **told})
+    model: EventTransformer
+    tokenizer: Tokenizer
+    first: int  # the token that tells the instruments
+    unguided: Sequence[str] = ()  # conditions of which unconditional predictions are told, too
 
+    def read(self, music: Excerpt, kind: GivenKind) -> Excerpt:
+        """Return the passage that is ``music``, which begins with the token before it."""
+        if not knows_given(self.model):
+            return music[1:]
+        rows = dict(music.rows)
+        for c in self.model.per_token:
+            if (told := c.given_row(kind)) is not None:
+                rows[c.name] = np.tile(np.array(told, np.float32), (len(music), 1))
+        return Excerpt(np.append(self.first, music.ids[1:]), rows)
 
-def written(
-    model: EventTransformer,
-    tokenizer: Tokenizer,
-    piece: Piece,
-    kind: GivenKind,
-    first: int,
-    most: int,
-) -> Both:
-    """Return the passage that ``piece`` is, of ``most`` tokens after its first one at most.
+    def written(self, piece: Piece, kind: GivenKind, most: int) -> Both:
+        """Return the passage that is ``piece``, of ``most`` tokens after its first one at most.
 
-    It ends with a whole bar, if it has any. A piece without notes is nothing.
-    """
-    if not len(piece):
-        return NOTHING, NOTHING
-    ids = tokenizer.encode(piece)
-    timeline, begin = tokenizer.timeline(ids), len(tokenizer.header(1))
-    lines = np.flatnonzero(ids == tokenizer.bar) if tokenizer.bar is not None else np.zeros(0, int)
-    whole = lines[(lines > begin) & (lines <= begin + most)]
-    last = len(ids) if len(ids) <= begin + most else whole[-1] if len(whole) else begin + most
-    part = slice(begin - 1, last)  # with the token before it
-    met = {c.name: c.from_music(piece) for c in model.conditioners}
-    conditional, unconditional = (
-        Excerpt(ids[part], {c.name: c.features(t[c.name], timeline)[part] for c in model.per_token})
-        for t in (met, null_targets(model.conditioners, met))
-    )
-    return (
-        passage(model, conditional, kind, first),
-        passage(model, unconditional, kind, first),
-    )
+        It ends with a whole bar, if it has any. A piece without notes is nothing.
+        """
+        if not len(piece):
+            return NOTHING, NOTHING
+        tokenizer, conditioners = self.tokenizer, self.model.conditioners
+        ids = tokenizer.encode(piece)
+        timeline, begin = tokenizer.timeline(ids), len(tokenizer.header(1))
+        end = begin + most
+        lines = np.flatnonzero(ids == -1 if tokenizer.bar is None else ids == tokenizer.bar)
+        whole = lines[(lines > begin) & (lines <= end)]
+        last = len(ids) if len(ids) <= end else whole[-1] if len(whole) else end
+        part = slice(begin - 1, last)  # with the token before it
+        met = {c.name: c.from_music(piece) for c in conditioners}
 
+        def beside(targets: Targets) -> Excerpt:
+            rows = {
+                c.name: c.features(targets[c.name], timeline)[part] for c in self.model.per_token
+            }
+            return self.read(Excerpt(ids[part], rows), kind)
 
-def later_music(
-    model: EventTransformer, tokenizer: Tokenizer, sheet: LeadSheet, first: int
-) -> Both:
-    """Return the passage of the music that goes on at ``sheet.resumes``; nothing where none is."""
-    if sheet.later is None or not knows_given(model):
-        return NOTHING, NOTHING
-    most = int(model.config.context * LATER)
-    return written(model, tokenizer, sheet.later, "later", first, most)
+        return beside(met), beside(null_targets(conditioners, met, self.unguided))
 
+    def later(self, sheet: LeadSheet) -> Both:
+        """Return the passage of the music that goes on after a span; nothing where there is none,
+        or where the network was not taught to read it.
+        """
+        if sheet.later is None or not knows_given(self.model):
+            return NOTHING, NOTHING
+        return self.written(sheet.later, "later", int(self.model.config.context * LATER))
 
-def theme_at(
-    model: EventTransformer, tokenizer: Tokenizer, sheet: LeadSheet, time: float, first: int
-) -> Excerpt:
-    """Return the theme of ``sheet.themes`` that is taken up at ``time`` seconds; nothing for none.
+    def theme(self, piece: Piece, later: Excerpt = NOTHING) -> Both:
+        """Return the passage of a theme: as much of it as fits beside ``later``."""
+        return self.written(piece, "theme", self.room(later))
 
-    It is as the conditional prediction reads it.
-    """
-    theme = sheet.themes.get(sheet.passages[int(sheet.passage(time))].theme)
-    if theme is None:
-        return NOTHING
-    most = int(model.config.context * SHARE)
-    return written(model, tokenizer, theme, "theme", first, most)[0]
+    def room(self, later: Excerpt) -> int:
+        """Return how many tokens a theme may have beside ``later``."""
+        return int(self.model.config.context * SHARE) - len(later)

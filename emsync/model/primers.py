@@ -11,9 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from emsync.arrays import Seconds
-from emsync.model.passages import SHARE, later_music, passage, written
+from emsync.model.passages import Both, Passages
 from emsync.model.sliding_window import NOTHING, Excerpt, SlidingWindowDecoder
-from emsync.model.transformer import EventTransformer
 from emsync.music.lead_sheet import THEME_BARS, LeadSheet
 from emsync.music.piece import CLASSES
 from emsync.tokens import Ids, Tokenizer
@@ -37,41 +36,36 @@ class _Beginning:
 class Primers:
     """Keeps the themes of B pieces, and hands them to the decoder where they are taken up.
 
-    ``firsts`` are the (B,) tokens that tell the instruments. ``copies[b]`` are the decoder's pieces
-    that read the tokens of piece b: the conditional one, and the unconditional one where there is
-    guidance. With a theme few of the newest tokens stay: enough to tell what sounds now, and so few
-    that the music goes on from the theme rather than from them.
+    ``passages[b]`` makes what piece b is given of its sheet. ``copies[b]`` are the decoder's pieces
+    that read its tokens: the conditional one, and the unconditional one where there is guidance.
+    With a theme few of the newest tokens stay: enough to tell what sounds now, and so few that the
+    music goes on from the theme rather than from them.
     """
 
     def __init__(
         self,
-        model: EventTransformer,
         tokenizer: Tokenizer,
         sheets: Sequence[LeadSheet],
-        firsts: Ids,
+        passages: Sequence[Passages],
         decoder: SlidingWindowDecoder,
         copies: Sequence[Sequence[int]],
     ) -> None:
-        self.model, self.decoder, self.sheets, self.copies = model, decoder, sheets, copies
-        self.bar, self.firsts = tokenizer.bar, firsts.tolist()
+        self.decoder, self.sheets, self.copies = decoder, sheets, copies
+        self.bar, self.passages = tokenizer.bar, passages
         self.header = {*tokenizer.header(1).tolist(), *tokenizer.header(len(CLASSES)).tolist()}
         self.next = np.zeros(len(sheets))  # (B,) seconds when another passage begins
         self.beginnings: dict[int, _Beginning] = {}  # of some pieces
         self.primed = np.zeros(len(sheets), np.bool_)  # (B,) whether a theme is taken up
-        self.present = int(model.config.context * PRESENT)  # tokens
-        self.later = [
-            later_music(model, tokenizer, sheet, first)
-            for sheet, first in zip(sheets, self.firsts, strict=False)
-        ]
-        self.most = [int(model.config.context * SHARE) - len(later) for later, _ in self.later]
-        self.themes: list[dict[str, Sequence[Excerpt]]] = [  # by letter, for each copy
-            {
-                letter: written(model, tokenizer, theme, "theme", first, most)
-                for letter, theme in sheet.themes.items()
-                if len(theme)
-            }
-            for sheet, first, most in zip(sheets, self.firsts, self.most, strict=False)
-        ]
+        self.present = int(decoder.context * PRESENT)  # tokens
+        self.later: list[Both] = []  # of each piece
+        self.most: list[int] = []  # tokens of a theme of each piece
+        self.themes: list[dict[str, Sequence[Excerpt]]] = []  # by letter, for each copy
+        for one, sheet in zip(passages, sheets, strict=False):
+            later = one.later(sheet)
+            themes = {k: one.theme(theme, later[0]) for k, theme in sheet.themes.items()}
+            self.later.append(later)
+            self.most.append(one.room(later[0]))
+            self.themes.append({k: both for k, both in themes.items() if len(both[0])})
         for piece in range(len(sheets)):
             self._give(piece, None)
 
@@ -125,5 +119,5 @@ class Primers:
             first, last = beginning.tokens + 1, beginning.tokens - count  # and the one before
             excerpts = [self.decoder.excerpt(copy, first, last) for copy in self.copies[piece]]
             self.themes[piece][beginning.letter] = [
-                passage(self.model, excerpt, "theme", self.firsts[piece]) for excerpt in excerpts
+                self.passages[piece].read(excerpt, "theme") for excerpt in excerpts
             ]

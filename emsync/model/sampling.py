@@ -11,6 +11,7 @@ import torch
 from emsync.conditioning import Floats, Targets, check_conditions, null_targets
 from emsync.errors import EmsyncError
 from emsync.model.int8.nucleus import Doubles, draw
+from emsync.model.passages import Passages
 from emsync.model.primers import Primers
 from emsync.model.sliding_window import SlidingWindowDecoder
 from emsync.model.transformer import EventTransformer
@@ -54,7 +55,10 @@ def sample(
         begins or [tokenizer.header(n) for n in _class_counts(sheets, batch)]
     )  # (B, H)
     own = [range(b, batch * copies, batch) for b in range(batch)]  # a piece, and unconditionally
-    primers = Primers(model, tokenizer, sheets or (), forced[:, 0], decoder, own)
+    passages = [
+        Passages(model, tokenizer, first, sampling.unguided) for first in forced[:, 0].tolist()
+    ]
+    primers = Primers(tokenizer, sheets or (), passages, decoder, own)
     seconds, mark = tokenizer.durations, -1 if tokenizer.mark is None else tokenizer.mark
     limit = int(max(durations) * sampling.tokens_per_second) + 256  # tokens; a start may be slow
     drawn = np.zeros((batch, limit + forced.shape[1]), np.int64)
