@@ -1,4 +1,7 @@
-"""Themes stand in the window while a passage takes them up, on a small untrained network."""
+"""Themes and later music stand in the window, on small untrained networks.
+
+One was taught music that is given, by its condition; the other reads a theme as a primer.
+"""
 
 from dataclasses import replace
 from typing import Any
@@ -7,10 +10,12 @@ import numpy as np
 import pytest
 import torch
 
+from emsync.conditioning import Conditioner, null_targets
 from emsync.model import sliding_window
-from emsync.model.primers import SHARE, Primers, written
+from emsync.model.passages import LATER, SHARE, Passages
+from emsync.model.primers import Primers
 from emsync.model.sampling import sample
-from emsync.model.sliding_window import Excerpt, SlidingWindowDecoder
+from emsync.model.sliding_window import NOTHING, Excerpt, SlidingWindowDecoder
 from emsync.model.transformer import EventTransformer, ModelConfig
 from emsync.music.chords import Harmony
 from emsync.music.lead_sheet import THEME_BARS, LeadSheet, Passage
@@ -18,6 +23,7 @@ from emsync.music.piece import Piece
 from emsync.options import Sampling
 from emsync.tokens import Ids
 from emsync_conditioners.boundaries import Boundaries
+from emsync_conditioners.given import Given
 from emsync_conditioners.metre import Metre
 from emsync_conditioners.onset_density import OnsetDensity
 from emsync_conditioners.valence_arousal import ValenceArousal
@@ -31,23 +37,38 @@ TARGETS = {
     "metre": np.arange(0, 20, 0.512).astype(np.float32),
     "boundaries": np.array([1.0, 5.0], np.float32),
     "onset_density": np.array([4.0, np.nan], np.float32),
+    "given": np.array([np.nan], np.float32),
 }
+KNOWN = (ValenceArousal(), Metre(), Boundaries(), OnsetDensity())
 
 
-@pytest.fixture(scope="module")
-def model() -> EventTransformer:
+def network(*more: Conditioner) -> EventTransformer:
     torch.manual_seed(0)
+    added = tuple(c.name for c in more)
     config = ModelConfig(
-        v.SIZE, width=40, depth=2, heads=2, context=CONTEXT, position_channels=18, dropout=0.0
-    )
-    conditioners = (ValenceArousal(), Metre(), Boundaries(), OnsetDensity())
-    model = EventTransformer(config, conditioners).eval()
+        v.SIZE, 40, depth=2, heads=2, context=CONTEXT, position_channels=18, dropout=0.0,
+        added=added,
+    )  # fmt: skip
+    model = EventTransformer(config, (*KNOWN, *more)).eval()
     with torch.no_grad():  # an untrained network would rarely wait, and would look at nothing
         for block in model.blocks:
             torch.nn.init.normal_(block.get_parameter("attention.out.weight"), std=0.2)
+        for name in added:
+            torch.nn.init.normal_(model.conditions.encoders[name][2].weight)  # type: ignore[index]
         model.head.weight *= 10
         model.head.bias[v.SHIFT : v.NOTE] += 2.0
     return model
+
+
+@pytest.fixture(scope="module", params=[False, True], ids=["primed", "taught"])
+def model(request: pytest.FixtureRequest) -> EventTransformer:
+    """A network that was not taught what is given, and one that was."""
+    return network(Given()) if request.param else network()
+
+
+@pytest.fixture(scope="module")
+def taught() -> EventTransformer:
+    return network(Given())
 
 
 def sheet(letters: str, each: float = 1.024) -> LeadSheet:
@@ -96,11 +117,12 @@ def test_music_changes_where_a_letter_returns_and_not_before(
 
 @pytest.mark.parametrize("quick", [pytest.param(False, marks=pytest.mark.slow), True])
 def test_each_piece_of_a_batch_is_the_piece_drawn_alone(
-    model: EventTransformer, quick: bool, monkeypatch: pytest.MonkeyPatch
+    model: EventTransformer, quick: bool, piece: Piece, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if not quick:
         monkeypatch.setattr(sliding_window, "_compile", lambda: False)
-    sheets = [sheet("ABAB"), sheet("AABA", 0.768), sheet("ABCD"), sheet("AAAA", 0.512)]
+    told = replace(sheet("ABAA", 0.512), resumes=4.0, later=piece)
+    sheets = [sheet("ABAB"), sheet("AABA", 0.768), sheet("ABCD"), told]
     seeds = [3, 4, 5, 6]
     together = drawn(model, sheets, seeds, guidance=1.5)
     for one, seed, ids in zip(sheets, seeds, together, strict=True):
@@ -109,10 +131,10 @@ def test_each_piece_of_a_batch_is_the_piece_drawn_alone(
 
 
 @pytest.mark.parametrize("quick", [pytest.param(False, marks=pytest.mark.slow), True])
-def test_stepping_with_a_primer_equals_reading_its_window(
+def test_stepping_with_given_music_equals_reading_its_window(
     model: EventTransformer, quick: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """First token, primer, the newest tokens; later half of what the primer leaves; then none."""
+    """What is given, first token, the newest tokens; later half of what is left; then none."""
     if not quick:
         monkeypatch.setattr(sliding_window, "_compile", lambda: False)
     chance, tokens = np.random.default_rng(0), 150
@@ -122,20 +144,22 @@ def test_stepping_with_a_primer_equals_reading_its_window(
     }
     prefix = {c.name: chance.random((2, 2, c.channels)).astype(np.float32) for c in model.prefix}
     decoder = SlidingWindowDecoder(model, {k: r.copy() for k, r in prefix.items()}, 2)
-    seen, primed = [0], list[int]()  # by hand, of the second piece
+    seen, given = [0], list[int]()  # by hand, of the second piece
+    newest = CONTEXT // 8
     for t in range(tokens):
         if t == 30:
-            primed = list(range(5, 20))
-            primer = decoder.excerpt(1, 25, 10)
-            assert np.array_equal(primer.ids, ids[1, 5:20])
-            decoder.prime(1, primer)
+            given = list(range(5, 20))
+            excerpt = decoder.excerpt(1, 25, 10)
+            assert np.array_equal(excerpt.ids, ids[1, 5:20])
+            decoder.give(1, excerpt, newest)
         if t == 110:
-            primed = []
-            decoder.prime(1)
+            given, newest = [], CONTEXT // 2
+            decoder.give(1, NOTHING, newest)
         logits = decoder.step(ids[:, t], {name: row[:, t] for name, row in rows.items()})
-        seen = _window(seen, t, primed, t in (30, 110)) if t else [0]
-        assert np.array_equal(decoder.ids[1, : decoder.lengths[1]], ids[1, [0, *primed, *seen[1:]]])
-        index = [0, *primed, *seen[1:]]
+        if t:
+            seen = _window(seen, t, CONTEXT - len(given), newest if t in (30, 110) else CONTEXT)
+        index = [*given, *seen] if sliding_window.knows_given(model) else [0, *given, *seen[1:]]
+        assert np.array_equal(decoder.window(1).ids, ids[1, index])
         features = {name: torch.from_numpy(row[1:, index]) for name, row in rows.items()}
         features |= {name: torch.from_numpy(row[1:]) for name, row in prefix.items()}
         with torch.no_grad():
@@ -143,39 +167,43 @@ def test_stepping_with_a_primer_equals_reading_its_window(
         assert np.abs(logits[1] - plain).max() < (0.2 * plain.std() if quick else 1e-3)
 
 
-def _window(seen: list[int], t: int, primed: list[int], changed: bool) -> list[int]:
-    """Return what a piece sees but its primer once token ``t`` is read."""
-    room = CONTEXT - len(primed)
-    most = CONTEXT // 8 if primed else CONTEXT // 2
-    newest = seen[1:][-most:] if changed else seen[1:]
-    newest = [*newest, t]
+def _window(seen: list[int], t: int, room: int, most: int) -> list[int]:
+    """Return what a piece sees of its own once token ``t`` is read."""
+    newest = [*seen[1:][-most:], t]
     return [0, *(newest[-(room // 2) :] if len(newest) >= room else newest)]
 
 
 class _Listener:
-    """Stands in for a decoder: it has all tokens, and notes what it is primed with."""
+    """Stands in for a decoder: it has all tokens, and notes what it is given."""
+
+    context = CONTEXT
 
     def __init__(self) -> None:
         self.read: list[int] = []
-        self.primed: list[tuple[int, list[int]]] = []  # when, and with which tokens
+        self.given: list[tuple[int, list[int]]] = []  # when, and which tokens
 
     def excerpt(self, piece: int, first: int, last: int) -> Excerpt:
         at = len(self.read)
+        assert at >= first
         return Excerpt(np.array(self.read[at - first : at - last], np.int64), {})
 
-    def prime(self, piece: int, primer: Excerpt) -> None:
-        self.primed.append((len(self.read), primer.ids.tolist()))
+    def give(self, piece: int, given: Excerpt, newest: int) -> None:
+        self.given.append((len(self.read), given.ids.tolist()))
 
 
-def listened(model: EventTransformer, lead: LeadSheet, tokens: list[int]) -> list[Any]:
+def listened(model: EventTransformer, lead: LeadSheet, tokens: list[int]) -> list[list[int]]:
+    """Return what is given to a piece, one after the other, while it reads ``tokens``."""
     listener: Any = _Listener()
-    primers = Primers(model, EVENTS, [lead], np.array(tokens[:1]), listener, [[0]])
+    primers = Primers(EVENTS, [lead], [Passages(model, EVENTS, tokens[0])], listener, [[0]])
     times = EVENTS.timeline(np.array(tokens)).times
     for t, token in enumerate(tokens):
-        if t:
-            primers.read(np.array([token]), times[t : t + 1])
+        primers.read(np.array([token]), times[t : t + 1])
         listener.read.append(token)
-    return listener.primed
+    return [given for _, given in listener.given]
+
+
+def as_read(model: EventTransformer, theme: list[int]) -> list[int]:
+    return [v.MORE, *theme] if sliding_window.knows_given(model) else theme
 
 
 def bars(count: int, notes: int, first: int = 21) -> list[int]:
@@ -185,39 +213,127 @@ def bars(count: int, notes: int, first: int = 21) -> list[int]:
     return one * count
 
 
-def test_a_primer_is_the_first_bars_of_the_letter_s_first_passage(
-    model: EventTransformer,
+@pytest.mark.parametrize("header", [[v.MORE, v.START], [v.MORE]])  # whole, or from within a song
+def test_a_theme_is_the_first_bars_of_the_letter_s_first_passage(
+    model: EventTransformer, header: list[int]
 ) -> None:
     lead = sheet("ABABC", 5 * 0.512)
     a, b = bars(5, 1), bars(5, 2, 40)
-    primed = listened(model, lead, [v.MORE, v.START, *a, *b, *a, *b, *bars(5, 1)])
-    wanted = [[], [], a[: 3 * THEME_BARS], b[: 4 * THEME_BARS], []]
-    assert [primer for _, primer in primed] == wanted
+    given = listened(model, lead, [*header, *a, *b, *a, *b, *bars(5, 1)])
+    themes = a[: 3 * THEME_BARS], b[: 4 * THEME_BARS]
+    assert given == [[], *(as_read(model, theme) for theme in themes), []]
 
 
-def test_a_primer_is_of_whole_bars_if_any_fit_and_no_longer_than_its_passage(
+def test_a_theme_is_of_whole_bars_if_any_fit_and_no_longer_than_its_passage(
     model: EventTransformer,
 ) -> None:
     most = int(CONTEXT * SHARE)
     for notes, wanted in ((3, 3 * 5), (8, 10), (30, most)):
         tokens = bars(5, notes)
-        primed = listened(model, sheet("AA", 5 * 0.512), [v.MORE, v.START, *tokens, *tokens])
-        assert primed[1][1] == tokens[:wanted]
+        given = listened(model, sheet("AA", 5 * 0.512), [v.MORE, v.START, *tokens, *tokens])
+        assert given[1] == as_read(model, tokens[:wanted])
     tokens = bars(1, 2)
-    primed = listened(model, sheet("AA", 0.512), [v.MORE, v.START, *tokens, *tokens])
-    assert primed[1][1] == tokens[:-1]  # without the wait that reaches the next passage
+    given = listened(model, sheet("AA", 0.512), [v.MORE, v.START, *tokens, *tokens])
+    # without the wait that reaches the next passage
+    assert given[1] == as_read(model, tokens[:-1])
 
 
 def test_what_a_person_gives_stands_there_from_the_start_with_the_rows_it_meets(
     model: EventTransformer, piece: Piece
 ) -> None:
-    own = written(model, EVENTS, piece, most=40, copies=2)
+    passages = Passages(model, EVENTS, v.FEWER)
+    told, untold = passages.written(piece, "theme", most=40)
     ids = EVENTS.encode(piece)
-    assert np.array_equal(own[0].ids, ids[2 : 2 + len(own[0].ids)])
-    assert ids[2 + len(own[0].ids)] == v.BAR
-    assert np.isnan(own[1].rows["onset_density"]).all()
-    assert np.array_equal(own[1].rows["metre"], own[0].rows["metre"])
-    assert not np.isnan(own[0].rows["onset_density"]).any()
+    body = told.ids[1:] if sliding_window.knows_given(model) else told.ids
+    assert np.array_equal(body, ids[2 : 2 + len(body)])
+    assert ids[2 + len(body)] == v.BAR
+    assert np.isnan(untold.rows["onset_density"]).all()
+    assert np.array_equal(untold.rows["metre"], told.rows["metre"])
+    assert not np.isnan(told.rows["onset_density"]).any()
     lead = replace(sheet("AB"), themes={"A": piece})
     (ids,), (plain,) = drawn(model, [lead], [0]), drawn(model, None, [0])
     assert not np.array_equal(ids[:20], plain[:20])
+
+
+def test_rows_of_a_passage_are_those_of_its_own_times_but_for_what_it_is(
+    taught: EventTransformer, piece: Piece
+) -> None:
+    ids = EVENTS.encode(piece)
+    timeline = EVENTS.timeline(ids)
+    met = {c.name: c.from_music(piece) for c in taught.conditioners}
+    for kind, row in (("theme", [1, 0, 0, 0]), ("later", [0, 1, 0, 0])):
+        made = Passages(taught, EVENTS, v.FEWER).written(piece, kind, most=40)  # type: ignore[arg-type]
+        for passage, targets in zip(made, (met, null_targets(KNOWN, met)), strict=True):
+            n = len(passage)
+            assert passage.ids[0] == v.FEWER  # with the rows of the moment before
+            for c in KNOWN[1:]:
+                rows = c.features(targets[c.name], timeline)[1 : 1 + n]
+                np.testing.assert_array_equal(passage.rows[c.name], rows)
+            assert (passage.rows["given"] == row).all()
+
+
+def test_a_theme_that_is_written_keeps_the_rows_it_met(taught: EventTransformer) -> None:
+    """Beside the token for the instruments stand those of the moment before the theme."""
+    chance = np.random.default_rng(0)
+    ids = np.array([v.MORE, v.START, *bars(3, 2), *bars(1, 1)])
+    times = EVENTS.timeline(ids).times
+    rows = {c.name: chance.random((1, len(ids), c.channels)) for c in taught.per_token}
+    rows = {name: row.astype(np.float32) for name, row in rows.items()}
+    prefix = {c.name: np.zeros((1, 1, c.channels), np.float32) for c in taught.prefix}
+    decoder = SlidingWindowDecoder(taught, prefix, 1)
+    lead = sheet("BAA", 1 * 0.512)
+    primers = Primers(EVENTS, [lead], [Passages(taught, EVENTS, v.MORE)], decoder, [[0]])
+    for t, token in enumerate(ids):
+        primers.read(ids[t : t + 1], times[t : t + 1])
+        decoder.step(ids[t : t + 1], {name: row[:, t] for name, row in rows.items()})
+        if token == v.BAR and times[t] > 1.0:
+            break
+    theme = slice(5, 5 + 4)  # the wait that reaches it, its bar line, two notes
+    wanted = [v.MORE, *ids[theme][1:]]
+    assert decoder.given[0].ids.tolist() == wanted
+    for name, row in rows.items():
+        met = np.tile([1, 0, 0, 0], (4, 1)) if name == "given" else row[0, theme]
+        np.testing.assert_array_equal(decoder.given[0].rows[name], met)
+
+
+def test_later_music_stands_after_the_theme_all_the_time(
+    taught: EventTransformer, piece: Piece
+) -> None:
+    lead = replace(sheet("AB"), themes={"A": piece}, resumes=2.0, later=piece)
+    passages = Passages(taught, EVENTS, v.MORE)
+    later = passages.later(lead)[0]
+    theme = passages.theme(piece, later)[0]
+    assert 0 < len(later) <= 1 + CONTEXT * LATER
+    assert 0 < len(theme) <= 1 + CONTEXT * SHARE - len(later)
+    given = listened(taught, lead, [v.MORE, v.START, *bars(2, 1), *bars(2, 1)])
+    both = [*theme.ids.tolist(), *later.ids.tolist()]
+    assert given == [later.ids.tolist(), both, later.ids.tolist()]
+
+
+def test_later_music_changes_what_is_drawn_by_a_network_that_was_taught_to_read_it(
+    model: EventTransformer, piece: Piece
+) -> None:
+    lead = replace(sheet("A", 4.0), resumes=4.0, later=piece)
+    for guidance in (1.0, 2.0):
+        (ids,) = drawn(model, [lead], [0], guidance=guidance)
+        (plain,) = drawn(model, None, [0], guidance=guidance)
+        assert np.array_equal(ids, plain) != sliding_window.knows_given(model)
+
+
+def test_given_music_without_notes_is_nothing(model: EventTransformer, piece: Piece) -> None:
+    empty = piece.where(piece.onsets < 0)
+    lead = replace(sheet("A", 4.0), themes={"A": empty}, resumes=4.0, later=empty)
+    (ids,), (plain,) = drawn(model, [lead], [0]), drawn(model, None, [0])
+    assert np.array_equal(ids, plain)
+
+
+def test_given_music_that_is_too_long_leaves_room(model: EventTransformer, piece: Piece) -> None:
+    more = (piece.retimed(lambda times, by=i: times + by * piece.duration) for i in range(9))
+    long = Piece.of(np.concatenate([one.rows for one in more]))  # without a bar line
+    lead = replace(sheet("AABA"), themes={"A": long}, resumes=4.0, later=long)
+    (ids,) = drawn(model, [lead], [0], guidance=1.5)
+    assert EVENTS.timeline(ids).times[-1] >= 4.0
+    passages = Passages(model, EVENTS, v.MORE)
+    later, _ = passages.later(lead)
+    theme, _ = passages.theme(long, later)
+    assert len(theme) + len(later) <= CONTEXT * SHARE + 1
