@@ -20,7 +20,7 @@ import emsync
 from emsync.analysis import Analysis, Cut, State
 from emsync.cli import main
 from emsync.composition import Composition
-from emsync.drafts import _sheet_since, _themes, _tokens
+from emsync.drafts import _later, _sheet_since, _themes, _tokens
 from emsync.errors import EmsyncWarning, InputError, UsageError
 from emsync.fit.bar_grid import BarGrid
 from emsync.formats.midi_raw import RawMidi, read_raw
@@ -40,6 +40,7 @@ from emsync.span import read_span
 from emsync.tokens import Tokenizer
 from emsync_conditioners.boundaries import Boundaries
 from emsync_conditioners.chroma import Chroma
+from emsync_conditioners.given import Given
 from emsync_conditioners.metre import Metre
 from emsync_conditioners.valence_arousal import ValenceArousal
 from emsync_tokenizers import vocabulary as v
@@ -66,6 +67,17 @@ def composer() -> Composer:
     torch.manual_seed(0)
     config = ModelConfig(v.SIZE, width=32, depth=1, heads=2, context=256, position_channels=18)
     model = EventTransformer(config, (ValenceArousal(), Metre(), Boundaries(), Chroma()))
+    with torch.no_grad():
+        model.head.bias[v.SHIFT : v.NOTE] += 2.5
+    return Composer(model.eval(), Events().at_tempo(TEMPO), TEMPO)
+
+
+@pytest.fixture(scope="module")
+def taught() -> Composer:
+    """One that was taught music that is given."""
+    torch.manual_seed(0)
+    config = ModelConfig(v.SIZE, 32, depth=1, heads=2, context=256, added=("given",))
+    model = EventTransformer(config, (ValenceArousal(), Metre(), Boundaries(), Given()))
     with torch.no_grad():
         model.head.bias[v.SHIFT : v.NOTE] += 2.5
     return Composer(model.eval(), Events().at_tempo(TEMPO), TEMPO)
@@ -617,8 +629,16 @@ def test_a_piece_begins_with_what_is_given(composer: Composer) -> None:
         assert row.ids[: len(begin)].tolist() == begin.tolist()
 
 
-def test_the_likelihood_is_that_of_the_model(composer: Composer) -> None:
+@pytest.mark.parametrize("knows", [False, True])
+def test_the_likelihood_is_that_of_the_model(
+    composer: Composer, taught: Composer, knows: bool
+) -> None:
+    """What is given stands before the piece, or after its first token, and does not count."""
     from emsync.model.likelihood import log_likelihood
+    from emsync.model.passages import Passages
+
+    composer = taught if knows else composer
+    model = composer.model
 
     targets = composer.targets(replace(FILM, tempo=TEMPO))
     ids = composer.sample([targets], [LENGTH], [1])[0].ids[:60]
@@ -634,10 +654,75 @@ def test_the_likelihood_is_that_of_the_model(composer: Composer) -> None:
         for c in composer.model.conditioners
     }
     with torch.no_grad():
-        logits = composer.model(torch.from_numpy(ids[:last])[None], features)[0].log_softmax(-1)
+        logits = model(torch.from_numpy(ids[:last])[None], features)[0].log_softmax(-1)
     wanted = float(np.mean([logits[i - 1, ids[i]] for i in range(first, last + 1)]))
-    found = log_likelihood(composer.model, composer.tokenizer, targets, ids, first)
+    found = log_likelihood(model, composer.tokenizer, targets, ids, first)
     assert found == pytest.approx(wanted, abs=1e-4)
+
+    heard = composer.tokenizer.decode(ids)
+    theme, _ = Passages(model, composer.tokenizer, int(ids[0])).theme(heard)
+    at = 0 if knows else 1
+    told = {
+        c.name: torch.cat([own[:, :at], torch.from_numpy(theme.rows[c.name])[None], own[:, at:]], 1)
+        for c in model.per_token
+        for own in [features[c.name]]
+    }
+    window = torch.from_numpy(np.concatenate([ids[:at], theme.ids, ids[at:last]]))[None]
+    with torch.no_grad():
+        logits = model(window, {**features, **told})[0].log_softmax(-1)
+    moved = range(first + len(theme), last + len(theme) + 1)
+    wanted = float(np.mean([logits[i - 1, ids[i - len(theme)]] for i in moved]))
+    found = log_likelihood(model, composer.tokenizer, targets, ids, first, theme)
+    assert found == pytest.approx(wanted, abs=1e-4)
+
+
+@pytest.mark.parametrize("span", ["0-2", "3-6", "7-"])
+def test_a_span_is_told_what_comes_after_it_and_begins_a_piece_only_at_its_start(
+    taught: Composer, film: Path, kept: Path, span: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[tuple[Any, ...]] = []
+    draw = Composer.sample
+
+    def spy(self: Composer, targets: Any, *values: Any, **named: Any) -> Any:
+        told.append((targets[0], named["sheets"][0], named["begins"][0].tolist()))
+        return draw(self, targets, *values, **named)
+
+    monkeypatch.setattr(Composer, "sample", spy)
+    anew(taught, film, kept, span)
+    redo = Redo.of(Options(keep=kept, redo=span), LENGTH, TEMPO)
+    assert redo is not None
+    ((targets, sheet, begin),) = told
+    passed = taught.tokenizer.timeline(np.array(begin)).times[-1]
+    since = redo.at(redo.bars[0]) - passed
+    assert (v.START in begin) == (abs(since) < 0.01)
+    np.testing.assert_array_equal(targets["given"], np.float32([sheet.resumes]))
+    if redo.closes:
+        assert np.isnan(sheet.resumes) and sheet.later is None
+    else:
+        assert sheet.resumes == pytest.approx(redo.at(redo.bars[1]) - since, abs=0.01)
+        kept_on = redo.composed.onsets - redo.at(redo.bars[1])
+        np.testing.assert_allclose(sheet.later.onsets, kept_on[kept_on > -1e-6], atol=1e-4)
+
+
+def test_all_stays_where_a_span_leads_into_what_comes_after_it(
+    taught: Composer, film: Path, kept: Path, tmp_path: Path
+) -> None:
+    files = [tmp_path / f"{name}.mid" for name in "ab"]
+    for file in files:
+        anew(taught, film, kept, "3-6", seed=3, guidance=1.5, candidates=2).save(file)
+    assert files[0].read_bytes() == files[1].read_bytes()
+    span = ticks(kept, "3-6")
+    before, after = outside(kept, span), outside(files[0], span)
+    names = {name for name, _, _ in before} & {name for name, _, _ in after}
+    assert stays(*([r for r in rows if r[0] in names] for rows in (before, after)), span[1])
+
+
+def test_what_has_no_notes_is_not_told_as_later() -> None:
+    piece = Piece.of(np.array([(PIANO, 60, i, i + 0.5) for i in range(8)]), np.arange(0, 20.0, 2))
+    for closes, bars, wanted in ((False, (1, 3), 2), (False, (1, 4), 0), (True, (1, 3), 0)):
+        redo: Any = SimpleNamespace(composed=piece, bars=bars, closes=closes, at=lambda n: 2.0 * n)
+        later = _later(redo)
+        assert (0 if later is None else len(later)) == wanted
 
 
 def test_the_sheet_goes_on_within_a_passage() -> None:
