@@ -134,6 +134,11 @@ class Conditioner(ABC):
         return Cursor(self, target)
 
 
+def knows_given(conditioners: Sequence[Conditioner]) -> bool:
+    """Return whether one of ``conditioners`` tells which tokens are music that is given."""
+    return any(c.given_row("theme") is not None for c in conditioners)
+
+
 def null_targets(
     conditioners: Sequence[Conditioner], targets: Targets, kept: Sequence[str] = ()
 ) -> dict[str, Floats]:

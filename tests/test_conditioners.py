@@ -347,7 +347,7 @@ def test_a_video_requests_bars_of_the_tempo_and_for_none_without() -> None:
     assert bars[0] == 0 and bars[-1] >= 10.0
 
 
-def test_only_the_metre_and_what_is_given_are_always_on() -> None:
+def test_only_the_metre_is_always_on() -> None:
     load = plugins.load
     always = {name for name in OURS if load(plugins.CONDITIONERS, name, Conditioner).always_on}
-    assert always == {"metre", "given"}
+    assert always == {"metre"}

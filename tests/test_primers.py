@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from emsync.conditioning import Conditioner, null_targets
+from emsync.conditioning import Conditioner, knows_given, null_targets
 from emsync.model import sliding_window
 from emsync.model.passages import LATER, SHARE, Passages
 from emsync.model.primers import Primers
@@ -158,7 +158,7 @@ def test_stepping_with_given_music_equals_reading_its_window(
         logits = decoder.step(ids[:, t], {name: row[:, t] for name, row in rows.items()})
         if t:
             seen = _window(seen, t, CONTEXT - len(given), newest if t in (30, 110) else CONTEXT)
-        index = [*given, *seen] if sliding_window.knows_given(model) else [0, *given, *seen[1:]]
+        index = [*given, *seen] if knows_given(model.conditioners) else [0, *given, *seen[1:]]
         assert np.array_equal(decoder.window(1).ids, ids[1, index])
         features = {name: torch.from_numpy(row[1:, index]) for name, row in rows.items()}
         features |= {name: torch.from_numpy(row[1:]) for name, row in prefix.items()}
@@ -203,7 +203,7 @@ def listened(model: EventTransformer, lead: LeadSheet, tokens: list[int]) -> lis
 
 
 def as_read(model: EventTransformer, theme: list[int]) -> list[int]:
-    return [v.MORE, *theme] if sliding_window.knows_given(model) else theme
+    return [v.MORE, *theme] if knows_given(model.conditioners) else theme
 
 
 def bars(count: int, notes: int, first: int = 21) -> list[int]:
@@ -241,10 +241,10 @@ def test_a_theme_is_of_whole_bars_if_any_fit_and_no_longer_than_its_passage(
 def test_what_a_person_gives_stands_there_from_the_start_with_the_rows_it_meets(
     model: EventTransformer, piece: Piece
 ) -> None:
-    passages = Passages(model, EVENTS, v.FEWER)
+    passages = Passages(model, EVENTS, v.FEWER, unguided=["given"])
     told, untold = passages.written(piece, "theme", most=40)
     ids = EVENTS.encode(piece)
-    body = told.ids[1:] if sliding_window.knows_given(model) else told.ids
+    body = told.ids[1:] if knows_given(model.conditioners) else told.ids
     assert np.array_equal(body, ids[2 : 2 + len(body)])
     assert ids[2 + len(body)] == v.BAR
     assert np.isnan(untold.rows["onset_density"]).all()
@@ -262,7 +262,8 @@ def test_rows_of_a_passage_are_those_of_its_own_times_but_for_what_it_is(
     timeline = EVENTS.timeline(ids)
     met = {c.name: c.from_music(piece) for c in taught.conditioners}
     for kind, row in (("theme", [1, 0, 0, 0]), ("later", [0, 1, 0, 0])):
-        made = Passages(taught, EVENTS, v.FEWER).written(piece, kind, most=40)  # type: ignore[arg-type]
+        passages = Passages(taught, EVENTS, v.FEWER, unguided=["given"])
+        made = passages.written(piece, kind, most=40)  # type: ignore[arg-type]
         for passage, targets in zip(made, (met, null_targets(KNOWN, met)), strict=True):
             n = len(passage)
             assert passage.ids[0] == v.FEWER  # with the rows of the moment before
@@ -270,6 +271,18 @@ def test_rows_of_a_passage_are_those_of_its_own_times_but_for_what_it_is(
                 rows = c.features(targets[c.name], timeline)[1 : 1 + n]
                 np.testing.assert_array_equal(passage.rows[c.name], rows)
             assert (passage.rows["given"] == row).all()
+
+
+def test_guidance_presses_on_what_is_given_unless_that_is_unguided(
+    taught: EventTransformer, piece: Piece
+) -> None:
+    lead = replace(sheet("A", 4.0), themes={"A": piece}, resumes=4.0, later=piece)
+    for unguided in ((), ("given",)):
+        made = Passages(taught, EVENTS, v.FEWER, unguided)
+        for told, untold in (made.theme(piece), made.later(lead)):
+            assert len(told) and len(untold) == len(told) * len(unguided)
+    rows = [drawn(taught, [lead], [0], guidance=2.0, unguided=u)[0] for u in ((), ("given",))]
+    assert not np.array_equal(*rows)
 
 
 def test_a_theme_that_is_written_keeps_the_rows_it_met(taught: EventTransformer) -> None:
@@ -317,7 +330,7 @@ def test_later_music_changes_what_is_drawn_by_a_network_that_was_taught_to_read_
     for guidance in (1.0, 2.0):
         (ids,) = drawn(model, [lead], [0], guidance=guidance)
         (plain,) = drawn(model, None, [0], guidance=guidance)
-        assert np.array_equal(ids, plain) != sliding_window.knows_given(model)
+        assert np.array_equal(ids, plain) != knows_given(model.conditioners)
 
 
 def test_given_music_without_notes_is_nothing(model: EventTransformer, piece: Piece) -> None:

@@ -39,7 +39,6 @@ class Given(Conditioner):
     summary: ClassVar[str] = "music that is given: a theme, what comes later, the time until then"
     place: ClassVar[Place] = "position"
     channels: ClassVar[int] = 4
-    always_on: ClassVar[bool] = True  # what is given is read by unconditional predictions, too
 
     def from_music(self, piece: Piece) -> Floats:
         return np.array([piece.labels.get("resumes", math.nan)], np.float32)

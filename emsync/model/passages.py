@@ -3,6 +3,9 @@
 A network that was taught so reads [theme] [later music] [what it composes], each begun with the
 token that tells the instruments. Any other reads a theme after that token of its own, and no later
 music. Beside a passage stand the rows of its own time in its own song.
+
+With guidance (``emsync.model.sampling``) the unconditional prediction reads no passages: so what is
+given is pressed on as what is requested is.
 """
 
 from collections.abc import Sequence
@@ -11,8 +14,8 @@ from typing import TypeAlias
 
 import numpy as np
 
-from emsync.conditioning import GivenKind, Targets, null_targets
-from emsync.model.sliding_window import NOTHING, Excerpt, knows_given
+from emsync.conditioning import GivenKind, Targets, knows_given, null_targets
+from emsync.model.sliding_window import NOTHING, Excerpt
 from emsync.model.transformer import EventTransformer
 from emsync.music.lead_sheet import LeadSheet
 from emsync.music.piece import Piece
@@ -21,7 +24,8 @@ from emsync.tokens import Tokenizer
 SHARE = 0.4  # of the context that all given music takes at most
 LATER = 0.2  # of the context that later music takes at most
 
-Both: TypeAlias = tuple[Excerpt, Excerpt]  # for the conditional and the unconditional prediction
+Both: TypeAlias = Sequence[Excerpt]  # for the conditional and the unconditional prediction
+BARE: Both = (NOTHING, NOTHING)
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,15 +37,30 @@ class Passages:
     first: int  # the token that tells the instruments
     unguided: Sequence[str] = ()  # conditions of which unconditional predictions are told, too
 
-    def read(self, music: Excerpt, kind: GivenKind) -> Excerpt:
-        """Return the passage that is ``music``, which begins with the token before it."""
-        if not knows_given(self.model):
-            return music[1:]
-        rows = dict(music.rows)
-        for c in self.model.per_token:
-            if (told := c.given_row(kind)) is not None:
-                rows[c.name] = np.tile(np.array(told, np.float32), (len(music), 1))
-        return Excerpt(np.append(self.first, music.ids[1:]), rows)
+    @property
+    def known(self) -> bool:
+        """Whether the network was taught to read music that is given."""
+        return knows_given(self.model.conditioners)
+
+    def read(self, music: Sequence[Excerpt], kind: GivenKind) -> list[Excerpt]:
+        """Return the passage that is ``music``, which begins with the token before it.
+
+        It is there as the conditional prediction met it and, where there is one, as the
+        unconditional one did.
+        """
+        if not self.known:
+            return [one[1:] for one in music]
+        told = {c.name: c.given_row(kind) for c in self.model.per_token}
+        rows = {name: np.array(row, np.float32) for name, row in told.items() if row is not None}
+        passages = [
+            Excerpt(
+                np.append(self.first, one.ids[1:]),
+                {**one.rows, **{k: np.tile(row, (len(one), 1)) for k, row in rows.items()}},
+            )
+            for one in music
+        ]
+        kept = set(rows) <= set(self.unguided)
+        return passages if kept else [passages[0], *(NOTHING for _ in passages[1:])]
 
     def written(self, piece: Piece, kind: GivenKind, most: int) -> Both:
         """Return the passage that is ``piece``, of ``most`` tokens after its first one at most.
@@ -49,7 +68,7 @@ class Passages:
         It ends with a whole bar, if it has any. A piece without notes is nothing.
         """
         if not len(piece):
-            return NOTHING, NOTHING
+            return BARE
         tokenizer, conditioners = self.tokenizer, self.model.conditioners
         ids = tokenizer.encode(piece)
         timeline, begin = tokenizer.timeline(ids), len(tokenizer.header(1))
@@ -64,16 +83,17 @@ class Passages:
             rows = {
                 c.name: c.features(targets[c.name], timeline)[part] for c in self.model.per_token
             }
-            return self.read(Excerpt(ids[part], rows), kind)
+            return Excerpt(ids[part], rows)
 
-        return beside(met), beside(null_targets(conditioners, met, self.unguided))
+        untold = null_targets(conditioners, met, self.unguided)
+        return self.read([beside(met), beside(untold)], kind)
 
     def later(self, sheet: LeadSheet) -> Both:
         """Return the passage of the music that goes on after a span; nothing where there is none,
         or where the network was not taught to read it.
         """
-        if sheet.later is None or not knows_given(self.model):
-            return NOTHING, NOTHING
+        if sheet.later is None or not self.known:
+            return BARE
         return self.written(sheet.later, "later", int(self.model.config.context * LATER))
 
     def theme(self, piece: Piece, later: Excerpt = NOTHING) -> Both:

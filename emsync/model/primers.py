@@ -11,15 +11,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from emsync.arrays import Seconds
-from emsync.model.passages import Both, Passages
-from emsync.model.sliding_window import NOTHING, Excerpt, SlidingWindowDecoder
+from emsync.model.passages import BARE, Both, Passages
+from emsync.model.sliding_window import SlidingWindowDecoder
 from emsync.music.lead_sheet import THEME_BARS, LeadSheet
 from emsync.music.piece import CLASSES
 from emsync.tokens import Ids, Tokenizer
 
 PRESENT = 1 / 8  # of the context: the newest tokens that stay where a theme is taken up
 NEAR = 1e-6  # seconds
-BARE = (NOTHING, NOTHING)
 
 
 @dataclass
@@ -59,7 +58,7 @@ class Primers:
         self.present = int(decoder.context * PRESENT)  # tokens
         self.later: list[Both] = []  # of each piece
         self.most: list[int] = []  # tokens of a theme of each piece
-        self.themes: list[dict[str, Sequence[Excerpt]]] = []  # by letter, for each copy
+        self.themes: list[dict[str, Both]] = []  # by letter, for each copy
         for one, sheet in zip(passages, sheets, strict=False):
             later = one.later(sheet)
             themes = {k: one.theme(theme, later[0]) for k, theme in sheet.themes.items()}
@@ -104,7 +103,7 @@ class Primers:
         if letter and not theme:
             self.beginnings[piece] = _Beginning(letter, now)
 
-    def _give(self, piece: int, theme: Sequence[Excerpt] | None) -> None:
+    def _give(self, piece: int, theme: Both | None) -> None:
         """Let a piece read a theme, or none, and its later music."""
         own, later = self.copies[piece], self.later[piece]
         for copy, primer, after in zip(own, theme or BARE, later, strict=False):
@@ -118,6 +117,4 @@ class Primers:
         if count > 0:
             first, last = beginning.tokens + 1, beginning.tokens - count  # and the one before
             excerpts = [self.decoder.excerpt(copy, first, last) for copy in self.copies[piece]]
-            self.themes[piece][beginning.letter] = [
-                self.passages[piece].read(excerpt, "theme") for excerpt in excerpts
-            ]
+            self.themes[piece][beginning.letter] = self.passages[piece].read(excerpts, "theme")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from emsync.conditioning import Floats
+from emsync.conditioning import Floats, knows_given
 from emsync.model.int8.compiler import compiles
 from emsync.model.transformer import Decoder, EventTransformer, ModelConfig
 from emsync.tokens import Ids
@@ -136,17 +136,12 @@ class SlidingWindowDecoder:
         return self.decoder.prefill(np.stack([one.ids for one in windows]), features, pieces)
 
 
-def knows_given(model: EventTransformer) -> bool:
-    """Return whether a network was taught to read music that is given."""
-    return any(c.given_row("theme") is not None for c in model.per_token)
-
-
 def with_given(model: EventTransformer, own: Excerpt, given: Excerpt) -> Excerpt:
     """Return what ``model`` reads of a piece that begins with the token for the instruments.
 
     What is given stands before that token where the network was taught to read it, else after it.
     """
-    at = 0 if knows_given(model) else 1
+    at = 0 if knows_given(model.conditioners) else 1
     return own[:at] + given + own[at:]
 
 
