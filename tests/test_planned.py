@@ -12,17 +12,23 @@ import pytest
 from emsync.analysis import Analysis, Cut
 from emsync.cli import main
 from emsync.emotion.arc import State
+from emsync.errors import UsageError
 from emsync.evaluation import following, planned, tables
 from emsync.fit.ending import Ending
 from emsync.fit.hits import fit
 from emsync.metrics.harmony import movement_of
-from emsync.metrics.lead_sheet import chords_followed, planned_share, players
+from emsync.metrics.lead_sheet import chords_followed, onsets_asked, planned_share, players
 from emsync.model.composer import Composer
+from emsync.model.transformer import EventTransformer, ModelConfig
 from emsync.music.chords import QUALITIES, Harmony, parse_chord
 from emsync.music.lead_sheet import LeadSheet, Passage
 from emsync.music.piece import BASS, CLASSES, DRUMS, GUITAR, PIANO, STRINGS, Piece
 from emsync.plain import plain
 from emsync.ranking import WEIGHTS, Candidate, judge, rank
+from emsync_conditioners.chords import Chords
+from emsync_conditioners.instruments import Instruments
+from emsync_conditioners.metre import Metre
+from emsync_conditioners.onset_density import OnsetDensity
 
 BAR, END = 2.0, 16.0  # seconds
 EDGES = np.arange(0, END + 0.5, BAR / 2)
@@ -137,6 +143,7 @@ def measurement(
         movement_of(piece, EDGES, asked.tonic),
         players(asked, piece, EDGES),
         0.25 if clip == "a" else math.nan,
+        30, 40.0 if clip == "a" else math.nan,
         np.bincount(piece.classes, minlength=len(CLASSES)).astype(np.float64),
         2, 1, ({"seed": seed, "plan": 1.0},),
     )  # fmt: skip
@@ -159,12 +166,13 @@ def test_figures_are_pooled_over_clips_beside_the_plans_of_other_films() -> None
     assert (found["rest"]["value"], found["play"]["value"], found["cuts"]["value"]) == (1, 1, 0.5)
     assert found["moves"]["on_chord"]["value"] == 1.0 and found["moves"]["commonest"]["value"] < 0.5
     assert (found["returned"]["value"], found["returned"]["n"]) == (0.25, 1)
+    assert (found["onsets"]["value"], found["onsets"]["n"]) == (0.75, 1)
     assert planned.summary(free)["root"]["value"] < 0.7
     kept = planned.notes([*held, *free])
     assert kept["planned"]["all"]["value"] == kept["rules off"]["piano"]["value"] == 1.0
     assert np.isnan(kept["planned"]["drums"]["value"])
     report = plain({
-        "clips": 2, "seeds": 1, "candidates": 1, "notes": kept,
+        "clips": 2, "seeds": 1, "candidates": 1, "notes": kept, "base": "rules off",
         "arms": {"planned": found, "rules off": planned.summary(free)},
         "real": {name: {"low": 0.0, "median": 0.5, "high": 1.0} for name in planned.MOVES},
     })  # fmt: skip
@@ -172,6 +180,38 @@ def test_figures_are_pooled_over_clips_beside_the_plans_of_other_films() -> None
     assert "| planned root heard | 100% [100%, 100%] |" in page
     assert all(words in page for words in tables.MOVES.values())
     json.dumps([one.row() for one in held])
+
+
+def test_onsets_are_asked_for_by_the_beat_until_the_last_chord() -> None:
+    sections = Passage(0.0, 8.0, density=2.0), Passage(8.0, 20.0, density=0.5)
+    assert onsets_asked(sheet("C", *sections), 16.0) == 2.0 * 8 + 0.5 * 8
+    assert onsets_asked(sheet("C", *sections), 4.0) == 2.0 * 4
+    assert math.isnan(onsets_asked(PLANNED, 16.0)), "it leaves the density to the composer"
+
+
+def test_a_network_that_learned_chords_is_also_measured_without_being_told(small: Path) -> None:
+    simple = Composer.from_pretrained(small)
+    assert planned.UNTOLD not in planned.arms_of(simple)
+    taught = (Metre(), OnsetDensity(), Chords(), Instruments())
+    network = EventTransformer(ModelConfig(1011, width=16, depth=1, heads=2), taught)
+    composer = replace(simple, model=network, tempo=120.0)
+    arm = planned.arms_of(composer)[planned.UNTOLD]
+    assert arm == planned.Arm((), ("chords", "instruments"))
+    asked = sheet("C Am", Passage(0.0, END, (PIANO,), density=2.0))
+    film = composer.partial_analysis(END, sheet=asked)
+    told = composer.targets(film)
+    reticent = planned.Reticent(**vars(composer), untold=arm.untold).targets(film)
+    assert np.isfinite(told["chords"][:, 1:]).all() and np.isfinite(told["instruments"]).all()
+    assert np.isnan(reticent["chords"]).all() and np.isnan(reticent["instruments"]).all()
+    assert np.array_equal(reticent["onset_density"], told["onset_density"])
+
+
+def test_an_arm_that_is_not_there_is_refused_before_a_film_is_watched(
+    small: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "a.mp4").touch()
+    with pytest.raises(UsageError, match=r"has planned, harmony off, rules off"):
+        planned.evaluate(tmp_path, str(small), arms=["planned", "alone"])
 
 
 def test_a_planned_arc_is_followed_by_a_lead_sheet_for_each_piece(

@@ -109,6 +109,9 @@ def plan(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="a folder of films")],
     seeds: Annotated[int, typer.Option(min=1, help="pieces for each film")] = 1,
     candidates: Annotated[int, typer.Option(min=1, help="to choose each piece from")] = 2,
+    arms: Annotated[
+        str, typer.Option(help='some of the ways to compose, such as "planned,rules off"; else all')
+    ] = "",
     checkpoint: Checkpoint = CHECKPOINT,
     as_json: Json = False,
 ) -> int:
@@ -117,7 +120,8 @@ def plan(
     from emsync.evaluation.tables import plan_table
 
     with progress() as show:
-        report = evaluate(folder, checkpoint, seeds, candidates, show)
+        names = [name.strip() for name in arms.split(",") if name.strip()]
+        report = evaluate(folder, checkpoint, seeds, candidates, show, names)
     print_report(report, as_json, plan_table(report))
     return exit_code(report["failed"])
 

@@ -1,8 +1,9 @@
 """Does the music do what its plan says: all films of a folder, composed for as ``generate`` does.
 
-Each film is watched once and composed for in each arm: with all that holds the sampler to its lead
-sheet ("planned"), without the rule of harmony alone, and with the plan's tempo, sections and
-conditions but no such rule at all ("rules off").
+Each film is watched once and composed for in each arm: with all that holds the music to its lead
+sheet ("planned"); where the network has learned chords or instruments, without telling it these
+("rules alone"); without the rule of harmony; and without any such rule, by what the network is told
+alone ("rules off").
 
 Conventions: the clip is the unit, seeds of one clip are summed; figures have 95 % intervals by a
 bootstrap over clips. Each clip has seeds of its own, or all would have the same chords. Figures are
@@ -18,6 +19,8 @@ rest, play       of the classes that a section does not ask for, those that begi
                  those that it asks for, those that begin one
 returned         how much more alike the passages of one theme are than those of two
                  (``metrics.form``), of clips in which a theme returns beside another
+onsets           moments at which a note begins, as a share of those that the plan's densities ask
+                 for, until the last chord; of clips whose plan has densities
 notes            notes of each class, as a share of those without the rule of harmony
 cuts             cuts to be hit that have a boundary chord within a frame
 """
@@ -31,14 +34,17 @@ from typing import Any
 import numpy as np
 
 import emsync
+from emsync.analysis import Analysis
 from emsync.arrays import Float64s, Seconds
 from emsync.composition import Composition
-from emsync.errors import EmsyncError, InputError
+from emsync.conditioning import Floats, null_targets
+from emsync.errors import EmsyncError, InputError, UsageError
 from emsync.evaluation.suite import find_films
+from emsync.limits import shown
 from emsync.metrics import cut_hits, statistics
 from emsync.metrics.form import returned
 from emsync.metrics.harmony import Followed, Movement, movement_of, real_songs
-from emsync.metrics.lead_sheet import Players, chords_followed, players
+from emsync.metrics.lead_sheet import Players, chords_followed, onsets_asked, players
 from emsync.model.composer import Composer
 from emsync.music.chords import transposed
 from emsync.music.lead_sheet import LeadSheet
@@ -47,12 +53,32 @@ from emsync.options import Options
 from emsync.pipeline import analyze, generate
 from emsync.plain import plain
 from emsync.progress import Progress, silent
-from emsync.tokens import Tokenizer
 
-PLANNED, FREE = "planned", "rules off"  # arms
+PLANNED, UNTOLD, FREE = "planned", "rules alone", "rules off"  # arms
 HARMONY = "harmony"  # the rule that holds the pitches to the chords
+TOLD = ("chords", "instruments")  # conditions that tell what rules hold the music to
 LEAST = 16  # half bars of a clip whose chords' movement is measured
 MOVES = ("distinct", "changes", "commonest", "drone", "on_chord", "cadences")
+
+
+@dataclass(frozen=True)
+class Arm:
+    """What is left out of an arm."""
+
+    rules_off: tuple[str, ...] = ()
+    untold: tuple[str, ...] = ()  # conditions
+
+
+@dataclass(frozen=True, eq=False)
+class Reticent(Composer):
+    """A composer that does not tell its network some of the conditions."""
+
+    untold: tuple[str, ...] = ()
+
+    def targets(self, video: Analysis) -> dict[str, Floats]:
+        targets = super().targets(video)
+        told = [name for name in targets if name not in self.untold]
+        return null_targets(self.model.conditioners, targets, told)
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,6 +96,8 @@ class Measurement:
     moves: Movement  # of the chords that are heard
     players: Players
     returned: float  # NaN where no theme returns
+    onsets: int  # moments at which a note begins, until the last chord
+    onsets_asked: float  # by the plan; NaN where it asks for no density
     notes: Float64s  # (classes,) notes of all candidates
     cuts: int  # to be hit
     hits: int  # by a chord, within a frame
@@ -86,6 +114,8 @@ class Measurement:
             "moves": asdict(self.moves),
             "players": asdict(self.players),
             "returned": self.returned,
+            "onsets": self.onsets,
+            "onsets_asked": self.onsets_asked,
             "notes": dict(zip(CLASSES, self.notes.tolist(), strict=True)),
             "cuts": self.cuts,
             "hits": self.hits,
@@ -99,14 +129,20 @@ def evaluate(
     seeds: int = 1,
     candidates: int = Options().candidates,
     progress: Progress = silent,
+    arms: Sequence[str] = (),
 ) -> dict[str, Any]:
     """Compose for all films of ``folder`` in each arm, and measure it all; plain values for JSON.
 
-    ``candidates`` are drawn for each piece, as ``generate`` does.
+    ``candidates`` are drawn for each piece, as ``generate`` does. ``arms`` are those that are
+    composed for, or all. UsageError names an arm that the checkpoint does not have.
     """
     films = find_films(folder)
     composer = Composer.from_pretrained(checkpoint)
-    arms = arms_of(composer.tokenizer)
+    chosen = arms_of(composer)
+    for name in arms:
+        if name not in chosen:
+            raise UsageError(f"no arm {shown(name)}; {checkpoint} has {', '.join(chosen)}")
+    chosen = {name: arm for name, arm in chosen.items() if not arms or name in arms}
     measured: list[Measurement] = []
     failed: list[dict[str, Any]] = []
     for count, film in enumerate(films):
@@ -116,7 +152,7 @@ def evaluate(
 
         try:
             own = range(count, seeds * len(films), len(films))
-            measured += _film(composer, film, arms, own, candidates, note)
+            measured += _film(composer, film, chosen, own, candidates, note)
         except EmsyncError as error:
             failed.append({"path": film.name, "reason": str(error), "code": error.exit_code})
     if not measured:
@@ -127,7 +163,8 @@ def evaluate(
         "seeds": seeds,
         "candidates": candidates,
         "clips": len({one.clip for one in measured}),
-        "arms": {arm: summary([one for one in measured if one.arm == arm]) for arm in arms},
+        "arms": {arm: summary([one for one in measured if one.arm == arm]) for arm in chosen},
+        "base": base_of(list(chosen)),
         "notes": notes(measured),
         "real": {name: asdict(found) for name, found in real_songs().items()},
         "rows": [one.row() for one in measured],
@@ -135,19 +172,27 @@ def evaluate(
     })  # fmt: skip
 
 
-def arms_of(tokenizer: Tokenizer) -> dict[str, tuple[str, ...]]:
-    """Return the rules that are off in each arm."""
-    rules = tuple(tokenizer.followers(()))
-    arms: dict[str, tuple[str, ...]] = {PLANNED: ()}
+def arms_of(composer: Composer) -> dict[str, Arm]:
+    """Return by their names the arms that make a difference to a checkpoint."""
+    rules = tuple(composer.tokenizer.followers(()))
+    untold = tuple(c.name for c in composer.model.conditioners if c.name in TOLD)
+    arms = {PLANNED: Arm()}
+    if untold:
+        arms[UNTOLD] = Arm(untold=untold)
     if HARMONY in rules:
-        arms[f"{HARMONY} off"] = (HARMONY,)
-    return {**arms, FREE: rules} if rules else arms
+        arms[f"{HARMONY} off"] = Arm((HARMONY,))
+    return {**arms, FREE: Arm(rules)} if rules else arms
+
+
+def base_of(arms: Sequence[str]) -> str:
+    """Return the arm whose notes are compared with: without the rule of harmony, or the last."""
+    return next((arm for arm in arms if arm.startswith(HARMONY)), arms[-1])
 
 
 def _film(
     composer: Composer,
     film: Path,
-    arms: Mapping[str, tuple[str, ...]],
+    arms: Mapping[str, Arm],
     seeds: Sequence[int],
     candidates: int,
     note: Callable[[float], None],
@@ -156,11 +201,12 @@ def _film(
     analysis = analyze(film, progress=lambda _, share: note(0.1 * share))
     found: list[Measurement] = []
     for seed in seeds:
-        for arm, off in arms.items():
+        for name, arm in arms.items():
             note(0.1 + 0.9 * len(found) / (len(seeds) * len(arms)))
-            off = (*composer.sampling.rules_off, *off)
+            off = (*composer.sampling.rules_off, *arm.rules_off)
             options = Options(analysis=analysis, seed=seed, candidates=candidates, rules_off=off)
-            found.append(measure(film.name, arm, generate(film, options, checkpoint=composer)))
+            reticent = Reticent(**vars(composer), untold=arm.untold)
+            found.append(measure(film.name, name, generate(film, options, checkpoint=reticent)))
     return found
 
 
@@ -173,6 +219,7 @@ def measure(clip: str, arm: str, made: Composition) -> Measurement:
     cuts = [report.cut.time for report in made.cuts] if rate else []
     chords = cut_hits.events(made.piece, duration)["chord"]
     beats = made.fitted.tempo_map.beats
+    end = duration if made.ending.chord is None else made.ending.chord
     drawn = np.concatenate([candidate.fitted.piece.classes for candidate in made.candidates])
     return Measurement(
         clip,
@@ -186,6 +233,8 @@ def measure(clip: str, arm: str, made: Composition) -> Measurement:
         movement_of(made.piece, edges, made.sheet.tonic),
         players(made.sheet, made.piece, edges),
         returned(made.piece.retimed(beats), made.sheet.retimed(beats).passages),
+        len(np.unique(made.piece.onsets[made.piece.onsets < end])),
+        onsets_asked(made.sheet.retimed(beats), float(beats(np.array([end]))[0])),
         np.bincount(drawn, minlength=len(CLASSES)).astype(np.float64),
         len(cuts),
         cut_hits.hits(cuts, chords, 1 / rate) if cuts else 0,
@@ -224,6 +273,7 @@ def summary(measured: Sequence[Measurement]) -> dict[str, Any]:
         "rest": share([one.rested for one in told], [one.unasked for one in told]),
         "play": share([one.played for one in told], [one.asked for one in told]),
         "returned": asdict(statistics.mean([one.returned for one in measured])),
+        "onsets": share([one.onsets for one in measured], [one.onsets_asked for one in measured]),
         "cuts": share([one.hits for one in measured], [one.cuts for one in measured]),
     }
 
@@ -252,9 +302,9 @@ def _on_tonic(sheet: LeadSheet, tonic: int) -> LeadSheet:
 
 
 def notes(measured: Sequence[Measurement]) -> dict[str, dict[str, Any]]:
-    """Return {arm: {class: notes as a share of those without the rule of harmony}}."""
+    """Return {arm: {class: notes as a share of those of the arm ``base_of``}}."""
     arms = list(dict.fromkeys(one.arm for one in measured))
-    base = next((arm for arm in arms if arm.startswith(HARMONY)), arms[-1])
+    base = base_of(arms)
     counts = {arm: np.array([one.notes for one in measured if one.arm == arm]) for arm in arms}
     counts = {arm: np.column_stack([found, found.sum(1)]) for arm, found in counts.items()}
     clips = [one.clip for one in measured if one.arm == base]

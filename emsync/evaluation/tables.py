@@ -140,6 +140,7 @@ def plan_table(report: Mapping[str, Any]) -> str:
         "of those not asked, rest": ("rest",),
         "of those asked, play": ("play",),
         "cuts with a chord within a frame": ("cuts",),
+        "onsets, of those asked": ("onsets",),
     }
     rows = []
     for words, path in named.items():
@@ -165,7 +166,7 @@ def plan_table(report: Mapping[str, Any]) -> str:
     return "\n".join([
         head, "", *grid(["share", *arms], rows), "",
         *grid(["heard chords", *arms, "real songs, middle 80 %"], moves), "",
-        *grid(["notes, of those without the rule of harmony", *classes], played),
+        *grid([f"notes, of those of “{report['base']}”", *classes], played),
     ])  # fmt: skip
 
 

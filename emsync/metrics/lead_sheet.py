@@ -59,6 +59,14 @@ def players(sheet: LeadSheet, piece: Piece, edges: Seconds) -> Players:
     return Players(asked, played, unasked, rested)
 
 
+def onsets_asked(sheet: LeadSheet, end: float) -> float:
+    """Return how many onsets the densities of a sheet in beats ask for until ``end``, in beats.
+
+    NaN where a passage leaves its density to the composer.
+    """
+    return sum(p.density * max(0.0, min(p.end, end) - p.start) for p in sheet.passages)
+
+
 def planned_share(sheet: LeadSheet, piece: Piece, edges: Seconds) -> float:
     """Return how well the plan is followed, from 0 to 1: the mean of chords and players.
 
