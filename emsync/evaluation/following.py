@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from emsync.analysis import Analysis
 from emsync.conditioning import Floats
 from emsync.emotion.arc import State
 from emsync.evaluation.drawing import Counter, draw_all, uncounted
@@ -191,18 +192,22 @@ def planned_drawer(composer: Composer, seconds: float, count: Counter = uncounte
     """Return what composes likewise, but each with a plan of its own, as ``generate`` does."""
 
     def draw(requested: Sequence[Floats]) -> list[Piece]:
-        films, sheets = [], []
+        films = []
         for seed, (arc, tonic) in enumerate(zip(requested, cycle(TONICS), strict=False)):
             film = composer.partial_analysis(seconds, tonic=tonic).with_arc(_states(arc, seconds))
-            plan = plan_of(film, Options(seed=seed))
-            last = Ending.of(plan.ending, film).chord
-            sheet = lead_sheet(plan, Spotting.plain(plan.tempo), last)
-            films.append(replace(plan.asked(film), sheet=sheet))
-            sheets.append(sheet)
+            films.append(with_plan(film, seed))
         targets = [composer.targets(film) for film in films]
+        sheets = [film.sheet for film in films if film.sheet is not None]
         return draw_all(composer, targets, seconds, count, sheets)
 
     return draw
+
+
+def with_plan(film: Analysis, seed: int) -> Analysis:
+    """Return what a plan for a film asks, with its lead sheet, in the plan's even bars."""
+    plan = plan_of(film, Options(seed=seed))
+    last = Ending.of(plan.ending, film).chord
+    return replace(plan.asked(film), sheet=lead_sheet(plan, Spotting.plain(plan.tempo), last))
 
 
 def _states(arc: Floats, seconds: float) -> tuple[State, ...]:
