@@ -11,8 +11,8 @@ of STORE, as ``emsync.data.split`` divides it.
 
 chords     pieces that are told a loop of four triads, a song's players and its onsets a second:
            half bars with the root, with root and quality; sounding time on the chord; half bars
-           without pitched sound; players asked that play, not asked that rest; onsets and notes of
-           each class as a share of the song's
+           without pitched sound; players asked that play, not asked that rest; onsets, notes, and
+           the notes of each class of the song, as a share of the song's
 quality    pieces of random feelings with a boundary every few seconds, beside the songs: the mean
            overlapped area of Yang & Lerch over the statistics of ``emsync.metrics.quality``
 planned    the same of pieces that follow a plan of their own, as ``emsync generate`` does
