@@ -47,6 +47,9 @@ from emsync_tokenizers import vocabulary as v
 from emsync_tokenizers.events import Events
 from emsync_tokenizers.tsd import Tsd
 
+# the networks here know no chords, and are held to those asked for by rules alone
+pytestmark = pytest.mark.filterwarnings("ignore:the network of this checkpoint was not taught")
+
 TEMPO = 117.1875
 LENGTH = 12.0  # seconds of the film
 CUTS = (Cut(1.96, 0.9), Cut(4.4, 0.8), Cut(7.2, 1.0), Cut(9.0, 0.7))  # no even bars meet them
