@@ -698,7 +698,7 @@ def test_a_span_is_told_what_comes_after_it_and_begins_a_piece_only_at_its_start
     passed = taught.tokenizer.timeline(np.array(begin)).times[-1]
     since = redo.at(redo.bars[0]) - passed
     assert (v.START in begin) == (abs(since) < 0.01)
-    np.testing.assert_array_equal(targets["given"], np.float32([sheet.resumes]))
+    np.testing.assert_array_equal(targets["given"], np.array([sheet.resumes], np.float32))
     if redo.closes:
         assert np.isnan(sheet.resumes) and sheet.later is None
     else:
@@ -717,7 +717,8 @@ def test_all_stays_where_a_span_leads_into_what_comes_after_it(
     span = ticks(kept, "3-6")
     before, after = outside(kept, span), outside(files[0], span)
     names = {name for name, _, _ in before} & {name for name, _, _ in after}
-    assert stays(*([r for r in rows if r[0] in names] for rows in (before, after)), span[1])
+    was, now = ([row for row in rows if row[0] in names] for rows in (before, after))
+    assert stays(was, now, span[1])
 
 
 def test_what_has_no_notes_is_not_told_as_later() -> None:
