@@ -10,6 +10,7 @@ Shapes: B pieces drawn side by side, T tokens read so far, V vocabulary.
 from abc import ABC, abstractmethod
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from emsync.plugin import CLASSES, Floats, Seconds
@@ -35,9 +36,10 @@ class Follower(ABC):
                     self.now[row] += token - v.SHIFT + 1
                     self.moved(row)
         self.seen = ids.shape[1]
-        scores = scores.clone()
-        self.lean(scores.numpy())
-        return scores
+        before = scores.numpy()
+        leant = before.copy()
+        self.lean(leant, before)
+        return torch.from_numpy(leant)
 
     @abstractmethod
     def moved(self, row: int) -> None:
@@ -47,8 +49,8 @@ class Follower(ABC):
         """Take note of a note that begins or ends."""
 
     @abstractmethod
-    def lean(self, scores: Floats) -> None:
-        """Change the (B, V) logits in place."""
+    def lean(self, scores: Floats, before: Floats) -> None:
+        """Change the (B, V) logits in place; ``before`` are the same, and stay."""
 
 
 def notes_of(scores: Floats) -> Floats:

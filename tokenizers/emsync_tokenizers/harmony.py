@@ -40,6 +40,8 @@ LETTING_GO = 4.0  # logits that the OFFs of foreign tones gain where a chord beg
 LET_GO = 12  # steps, so long
 
 _PITCH_CLASSES = (np.arange(v.KEYS) + LOWEST) % 12
+_APART = np.abs(np.subtract.outer(np.arange(v.KEYS), np.arange(v.KEYS)))  # semitones
+_STEPS = _APART <= STEP  # (88, 88) whether keys are a step apart, or none
 _LEAST = np.float32(-1e30)  # a finite logit below all others
 _TINY = np.float32(1e-30)  # of a chance, so that the impossible is no 0 / 0
 
@@ -93,17 +95,18 @@ class HarmonyFollower(Follower):
         if begins and instrument != DRUMS:
             self.struck_now[row].setdefault(instrument, []).append(key)
 
-    def lean(self, scores: Floats) -> None:
+    def lean(self, scores: Floats, before: Floats) -> None:
         notes = notes_of(scores)
         ons = notes[:, 1:, 0]  # (B, 4, 88)
         most = np.maximum.reduce(ons, axis=2, keepdims=True, initial=_LEAST)
         weights = np.exp(ons - most)
         weights *= self.free
-        before = np.add.reduce(weights, axis=2, keepdims=True, initial=_TINY)
+        mass = np.add.reduce(weights, axis=2, keepdims=True, initial=_TINY)
         weights *= self.gains
-        after = np.add.reduce(weights, axis=2, keepdims=True, initial=_TINY)
-        ons += self.leans
-        ons += self.free * np.log(before / after)  # moved back, so that the chance stays
+        gained = np.add.reduce(weights, axis=2, keepdims=True, initial=_TINY)
+        leant = ons + self.leans
+        leant += self.free * np.log(mass / gained)  # moved back, so that the chance stays
+        ons[:] = leant
         for row, (_, _, begins) in enumerate(self.asked):
             if begins:
                 notes[row, 1:, 1] += self.offs[row]
@@ -111,8 +114,9 @@ class HarmonyFollower(Follower):
 
 def _near(keys: Sequence[int]) -> NDArray[np.bool_]:
     """Return the (88,) keys that are a step from one of ``keys`` and none of them."""
-    away = np.abs(np.arange(v.KEYS)[:, None] - np.array(keys))
-    return (away.min(axis=1) <= STEP) & (away > 0).all(axis=1)
+    near: NDArray[np.bool_] = np.logical_or.reduce(_STEPS[keys])
+    near[keys] = False
+    return near
 
 
 @cache

@@ -104,7 +104,7 @@ class ThemeFollower(Follower):
         if begins and state.noted is not None and self.now[row] < state.end:
             state.noted.setdefault(self.now[row] - state.origin, []).append((instrument, key))
 
-    def lean(self, scores: Floats) -> None:
+    def lean(self, scores: Floats, before: Floats) -> None:
         for row, state in enumerate(self.states):
             if state.told is None or self.now[row] >= state.end:
                 continue
