@@ -294,6 +294,15 @@ def test_a_lead_sheet_requests_its_keys_and_its_chords_in_the_window() -> None:
     assert requested[32] == pytest.approx(major, abs=1e-6)
 
 
+def test_the_share_of_the_chords_in_the_chroma_is_a_setting() -> None:
+    passages = Passage(0.0, 16.0, minor=True), Passage(16.0, 24.0)
+    film = planned("Am F C G E", *passages)
+    key, chords = (Chroma(chords=share).from_video(film) for share in (0.0, 1.0))
+    assert np.array_equal(key[0], key[31]) and not np.array_equal(key[31], key[32])
+    assert np.flatnonzero(chords[40]).tolist() == np.flatnonzero(TONES[parse_chord("E")]).tolist()
+    assert (key + chords) / 2 == pytest.approx(Chroma(chords=0.5).from_video(film), abs=1e-6)
+
+
 def test_a_lead_sheet_requests_its_onsets_a_beat() -> None:
     passages = Passage(0.0, 8.0, density=1.5), Passage(8.0, 16.0), Passage(16.0, 24.0, density=4.0)
     requested = OnsetDensity().from_video(planned("Am", *passages))
