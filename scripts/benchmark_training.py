@@ -66,7 +66,9 @@ def measure(asked: argparse.Namespace, attention: str) -> dict[str, Any]:
     from emsync.model.transformer import EventTransformer, ModelConfig
     from emsync.training.accelerator import SingleProcess
     from emsync.training.config import TrainConfig
-    from emsync.training.loop import loss_of, optimizers, use_attention
+    from emsync.training.fast import speed_up
+    from emsync.training.loop import optimizers
+    from emsync.training.loss import loss_of
 
     torch.manual_seed(0)
     machine = SingleProcess(asked.bf16)
@@ -78,9 +80,7 @@ def measure(asked: argparse.Namespace, attention: str) -> dict[str, Any]:
         asked.dropout,
     )  # fmt: skip
     model = machine.prepare(EventTransformer(shape, conditioners))
-    use_attention(model, attention)
-    if asked.compile:
-        model.compile()
+    speed_up(model, attention, asked.compile)
     moves = optimizers(model, TrainConfig("", "", steps=1))
     batch = {"ids": torch.randint(6, VOCABULARY, (asked.batch, asked.context + 1))}
     for c in conditioners:

@@ -15,7 +15,7 @@ def song() -> Piece:
     beats = np.arange(0, 48, 0.5)
     notes = [(PIANO, 60 + k, t, t + 0.4) for t in beats for k in (0, 4, 7)]
     notes += [(BASS, 40, t, t + 0.4) for t in beats]
-    notes += [(GUITAR, 50 + i % 5, t, t + 6.0) for i, t in enumerate(np.arange(0, 42, 2.0))]
+    notes += [(GUITAR, 50 + i % 5, t, t + 6.0) for i, t in enumerate(np.arange(0, 48, 2.0))]
     return Piece.of(np.array(notes), BARS, np.arange(0, 48, 4.0))
 
 

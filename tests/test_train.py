@@ -36,6 +36,7 @@ from emsync.training.config import TrainConfig
 from emsync.training.example import example, reference, write
 from emsync.training.loop import optimizers, rate_at, set_up, train
 from emsync.training.resume import restore, save
+from emsync.training.snapshot import Snapshot
 from emsync.training.start import from_nothing
 from emsync.training.words import Teller
 from emsync_conditioners.boundaries import Boundaries
@@ -166,7 +167,7 @@ def test_a_save_that_was_killed_half_way_counts_whole_or_not_at_all(
     (out / "saving" / "model.safetensors").write_bytes(b"half")
     assert restore(out, composer.model, optims, config) == before
     before.step = 7
-    save(out, composer, optims, before, config)
+    save(out, composer, optims, before, config, Snapshot.of(composer.model, optims))
     (out / "saved").mkdir()  # killed while moving: some files are in place
     (out / "train.json").replace(out / "saved" / "train.json")
     again = restore(out, composer.model, optims, config)

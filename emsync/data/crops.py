@@ -221,7 +221,7 @@ def _length(
     share: tuple[float, float], context: int, rng: np.random.Generator, probability: float
 ) -> int:
     """Return the tokens of music that is given with a ``probability``; 0: it is not."""
-    if rng.random() >= probability:
+    if not probability or rng.random() >= probability:
         return 0
     return int(rng.integers(int(context * share[0]), int(context * share[1]) + 1))
 

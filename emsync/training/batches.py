@@ -83,7 +83,7 @@ def batches(
             yield list(range(number * size + begin, number * size + begin + share))
             number += 1
 
-    workers = min(12, os.cpu_count() or 1) if accelerator.device.type == "cuda" else 0
+    workers = min(15, os.cpu_count() or 1) if accelerator.device.type == "cuda" else 0
     loader: DataLoader[Batch] = DataLoader(
         crops, batch_sampler=rows(), num_workers=workers, collate_fn=collate
     )

@@ -66,7 +66,7 @@ class TrainConfig:
     attention: Annotated[
         str, '"plain" on a CPU; "biased" or "flexible" are fused kernels for a GPU'
     ] = "plain"
-    compile: Annotated[bool, "the network: minutes at first, then faster on a GPU"] = False
+    compile: Annotated[bool, "each layer: half a minute at first, then faster on a GPU"] = False
     seed: Annotated[int, Within(0, 2**63 - 1), "of all that is drawn by chance"] = 0
 
     def __post_init__(self) -> None:

@@ -31,7 +31,8 @@ class Log:
 
     def write(self, state: RunState, row: Mapping[str, float]) -> None:
         """Write the figures of one step."""
-        self.table.writerow({**asdict(state), **row})
+        known = {**asdict(state), **row}
+        self.table.writerow({name: known[name] for name in COLUMNS if name in known})
         self.file.flush()
         if self.board is not None:
             for name, value in row.items():

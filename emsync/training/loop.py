@@ -14,36 +14,32 @@ from pathlib import Path
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
-from emsync.data.crops import Cropping
 from emsync.data.split import split, trained_keys
-from emsync.data.store import Song, Store
-from emsync.errors import EmsyncError, InputError, UsageError
+from emsync.data.store import Store
+from emsync.errors import EmsyncError, InputError, UsageError, warn
 from emsync.files import atomic_write
 from emsync.locks import locked
-from emsync.model.attention import ATTENTIONS
-from emsync.model.composer import (
-    Composer,
-    files_of_checkpoint,
-    find_checkpoint,
-    load_weights,
-)
-from emsync.model.transformer import EventTransformer, RelativeAttention
+from emsync.model.composer import Composer, files_of_checkpoint, find_checkpoint, load_weights
+from emsync.model.transformer import EventTransformer
 from emsync.options import Sampling
 from emsync.targets import check_apart, make_folder
 from emsync.training.accelerator import Accelerator, accelerator
-from emsync.training.batches import Batch, Crops, batches, collate
+from emsync.training.batches import Batch, Crops, batches
 from emsync.training.config import TrainConfig
+from emsync.training.fast import speed_up
+from emsync.training.guard import MOST, Guard
+from emsync.training.held_out import HeldOut
 from emsync.training.log import Log
+from emsync.training.loss import loss_of, token_weights, weights_of
 from emsync.training.memory import check_size, memory_errors
-from emsync.training.resume import RunState, has_run, restore, save
+from emsync.training.resume import RunState, has_run, kept, restore, restored_snapshot, save
 from emsync.training.start import from_checkpoint, from_nothing, take_weights
 
 FILES = (
     *("model.safetensors", "config.json", "train.json", "optimizer.safetensors"),
-    *("metrics.csv", "trained.npy"),
+    *("snapshot.safetensors", "metrics.csv", "trained.npy"),
 )
 Figures = dict[str, float]  # "loss", "norm", "rate" of a step, and now and then "validation"
 Report = Callable[[RunState, Figures], None]
@@ -54,8 +50,10 @@ def train(config: TrainConfig, report: Report | None = None) -> Composer:
 
     Writes ``model.safetensors``, ``config.json``, ``train.json``, ``metrics.csv``, TensorBoard
     events and ``trained.npy`` (``trained_keys``) there; ``report`` is called after each step.
-    SIGINT and SIGTERM save and stop. Raises EmsyncError when the loss is not a number. Needs torch,
-    NumPy and safetensors only; without Accelerate it is one process, without TensorBoard no events.
+    SIGINT and SIGTERM save and stop. A run that runs away goes back to where it was well, at half
+    the rates; EmsyncError where it does so again and again, or its first loss is no number. Needs
+    torch, NumPy and safetensors only: without Accelerate it is one process, without TensorBoard it
+    leaves no events.
     """
     stored = [Path(config.store) / name for name in ("store.json", "tokens.bin", "songs.jsonl")]
     begun = files_of_checkpoint(config.start_from)
@@ -70,7 +68,7 @@ def _train(config: TrainConfig, machine: Accelerator, report: Report | None) -> 
     """Train on ``machine``, which alone writes to the folder of the run."""
     torch.manual_seed(config.seed)
     run = set_up(config, machine)
-    out, state = Path(config.out), run.state
+    out, state, guard, begun = Path(config.out), run.state, run.guard, run.state.step
     log = Log(out, state.step) if machine.is_main_process else None
     if log is not None:
         with atomic_write(out / "trained.npy") as part, part.open("wb") as file:
@@ -82,21 +80,31 @@ def _train(config: TrainConfig, machine: Accelerator, report: Report | None) -> 
         stop = False
         while state.share(config) < 1.0 and not stop:
             figures = step(run, [next(parts) for _ in range(config.accumulate)], config, machine)
+            loss, norm = figures["loss"], figures["norm"]
+            if state.step == begun and not math.isfinite(loss):  # no going back would help
+                raise EmsyncError(_not_a_number(run.crops, state.step, config.batch, loss))
             state.step += 1
             state.tokens += config.batch * run.crops.context
-            state.seconds, stop = _agreed(time.monotonic() - started, bool(caught), machine)
+            state.seconds, stop, wild = _agreed(
+                time.monotonic() - started, bool(caught), guard.is_wild(loss, norm), machine
+            )
+            if guard.ran_away(loss, norm, wild):
+                _go_back(run, figures, out)
             last = state.share(config) >= 1.0
-            if run.held and (state.step % config.validate_every == 0 or last):
-                figures["validation"] = validate(run, config, machine.device)
+            if guard.strikes and (last or stop):  # what is wild is never saved
+                guard.put_back()
+            if run.held is not None and (state.step % config.validate_every == 0 or last):
+                figures["validation"] = run.held.nats(machine)
             if log is not None:
                 log.write(state, figures)
                 if report is not None:
                     report(state, figures)
-                if time.monotonic() - saved > config.save_minutes * 60:
-                    save(out, run.composer, run.optims, state, config)
+                due = time.monotonic() - saved > config.save_minutes * 60
+                if due and not guard.strikes:
+                    save(out, run.composer, run.optims, state, config, guard.snapshot)
                     saved = time.monotonic()
         if log is not None:
-            save(out, run.composer, run.optims, state, config)
+            save(out, run.composer, run.optims, state, config, guard.snapshot)
     machine.end_training()
     return replace(run.composer, model=run.composer.model.eval())
 
@@ -107,13 +115,14 @@ class Run:
 
     store: Store
     crops: Crops
-    held: list[Song]  # that are never trained on
+    held: HeldOut | None  # None: no song is held out
     composer: Composer
     network: torch.nn.Module  # the composer's model, as it is spread over the processes
     optims: list[torch.optim.Optimizer]
     rates: list[list[float]]  # of each optimizer's groups, before warm-up and decay
     weight: Tensor  # (vocabulary,) of each token in the loss
     state: RunState
+    guard: Guard
 
 
 def set_up(config: TrainConfig, machine: Accelerator) -> Run:
@@ -138,9 +147,7 @@ def set_up(config: TrainConfig, machine: Accelerator) -> Run:
     if start and folder:
         load_weights(start.model, folder / "model.safetensors")
         take_weights(model, start.model)
-    use_attention(model, config.attention)
-    if config.compile:
-        model.compile()
+    speed_up(model, config.attention, config.compile)
     optims = optimizers(model, config)
     state = restore(Path(config.out), model, optims, config) or RunState()
     crops = Crops(
@@ -149,13 +156,20 @@ def set_up(config: TrainConfig, machine: Accelerator) -> Run:
     )  # fmt: skip
     network = machine.prepare(model)
     optims = [machine.prepare(optim) for optim in optims]
-    sampling = start.sampling if start else Sampling()
-    composer = Composer(model, store.tokenizer, store.tempo, sampling)
     return Run(
-        store, crops, held, composer, network, optims,
-        [[group["lr"] for group in optim.param_groups] for optim in optims],
-        token_weights(store, config.chord_weight).to(machine.device), state,
-    )  # fmt: skip
+        store=store,
+        crops=crops,
+        held=HeldOut(store, held, model, config.validation_crops) if held else None,
+        composer=Composer(
+            model, store.tokenizer, store.tempo, start.sampling if start else Sampling()
+        ),
+        network=network,
+        optims=optims,
+        rates=[[group["lr"] for group in optim.param_groups] for optim in optims],
+        weight=token_weights(store.tokenizer, config.chord_weight).to(machine.device),
+        state=state,
+        guard=Guard(model, optims, state, restored_snapshot(Path(config.out), model)),
+    )
 
 
 @contextmanager
@@ -169,21 +183,14 @@ def _claimed(out: Path, machine: Accelerator) -> Iterator[None]:
         yield
 
 
-def use_attention(model: EventTransformer, name: str) -> None:
-    """Let every layer of ``model`` attend by the form ``name`` of ATTENTIONS."""
-    for module in model.modules():
-        if isinstance(module, RelativeAttention):
-            module.fused = ATTENTIONS[name]
-
-
 def step(run: Run, parts: Sequence[Batch], config: TrainConfig, machine: Accelerator) -> Figures:
     """Move the weights by the ``parts`` of one batch; return the loss, gradient norm and rate."""
-    factor = rate_at(run.state.share(config), config.warm_up, config.decay)
+    factor = rate_at(run.state.share(config), config.warm_up, config.decay) * run.guard.factor
     for optim, rates in zip(run.optims, run.rates, strict=True):
         for group, rate in zip(optim.param_groups, rates, strict=True):
             group["lr"] = rate * factor
     # of the whole batch, whatever its parts and processes
-    total = torch.stack([_weights(part, run.weight).sum() for part in parts]).sum()
+    total = torch.stack([weights_of(part, run.weight).sum() for part in parts]).sum()
     total = machine.reduce(total, "sum")
     loss = torch.zeros((), device=machine.device)
     torch.manual_seed(_dropout_seed(config.seed, run.state.step, machine.process_index))
@@ -197,34 +204,7 @@ def step(run: Run, parts: Sequence[Batch], config: TrainConfig, machine: Acceler
     for optim in run.optims:
         optim.step()
         optim.zero_grad()
-    if not math.isfinite(loss.item()):  # last: it waits for the GPU
-        raise EmsyncError(_not_a_number(run.crops, run.state.step, config.batch, loss.item()))
     return {"loss": loss.item(), "norm": float(norm), "rate": factor}
-
-
-def loss_of(
-    model: torch.nn.Module, batch: Batch, weight: Tensor, pad: int = 0
-) -> tuple[Tensor, Tensor]:
-    """Return the summed weighted cross-entropy and the summed weight; padding has none."""
-    ids = batch["ids"]
-    logits = model(ids[:, :-1], {k: v for k, v in batch.items() if k != "ids"})
-    weights = _weights(batch, weight, pad)
-    losses = F.cross_entropy(logits.flatten(0, 1).float(), ids[:, 1:].flatten(), reduction="none")
-    return (losses * weights).sum(), weights.sum()
-
-
-def _weights(batch: Batch, weight: Tensor, pad: int = 0) -> Tensor:
-    """Return the weight of each token to predict, (B * T,); padding has none."""
-    targets = batch["ids"][:, 1:].flatten()
-    return weight[targets] * (targets != pad)
-
-
-def token_weights(store: Store, chord: float) -> Tensor:
-    """Return the (vocabulary,) weights in the loss: ``chord`` for the boundary mark, else 1."""
-    weight = torch.ones(store.tokenizer.vocab_size)
-    if store.tokenizer.mark is not None:
-        weight[store.tokenizer.mark] = chord
-    return weight
 
 
 def optimizers(model: torch.nn.Module, config: TrainConfig) -> list[torch.optim.Optimizer]:
@@ -259,36 +239,39 @@ def rate_at(share: float, warm_up: float, decay: float) -> float:
     return max(0.0, min(1.0, up, down))
 
 
-@torch.no_grad()
-def validate(run: Run, config: TrainConfig, device: torch.device) -> float:
-    """Return the nats per token of the same held-out crops each time, with no conditions."""
-    model = run.composer.model
-    null = replace(Cropping.plain(), condition_dropout=1.0)
-    crops = Crops(run.store, run.held, model.conditioners, model.config.context, null, 1.0, seed=1)
-    weight = torch.ones(model.config.vocab_size, device=device)
-    model.eval()
-    total, count = 0.0, 0.0
-    for first in range(0, config.validation_crops, 8):
-        batch = collate([crops[i] for i in range(first, min(first + 8, config.validation_crops))])
-        with torch.autocast(device.type, torch.bfloat16, enabled=config.bf16):
-            loss, tokens = loss_of(model, {k: v.to(device) for k, v in batch.items()}, weight)
-        total, count = total + loss.item(), count + tokens.item()
-    model.train()
-    return total / count
-
-
 def _dropout_seed(seed: int, step: int, process: int) -> int:
     """Return a seed of this step's own, so that a resumed run drops what it would have dropped."""
     return int(np.random.default_rng([seed, step, process]).integers(2**63))
 
 
-def _agreed(seconds: float, stop: bool, machine: Accelerator) -> tuple[float, bool]:
-    """Return the first process's clock, and whether any has a signal: all stop at one step."""
+def _agreed(
+    seconds: float, stop: bool, wild: bool, machine: Accelerator
+) -> tuple[float, bool, bool]:
+    """Return the first process's clock, and whether any has a signal, or sees a wild step.
+
+    So all stop, and go back, at one step.
+    """
     if machine.num_processes == 1:
-        return seconds, stop
-    mine = [seconds if machine.is_main_process else 0.0, float(stop)]
+        return seconds, stop, wild
+    mine = [seconds if machine.is_main_process else 0.0, float(stop), float(wild)]
     total = machine.reduce(torch.tensor(mine, dtype=torch.float64, device=machine.device))
-    return float(total[0]), bool(total[1])
+    return float(total[0]), bool(total[1]), bool(total[2])
+
+
+def _go_back(run: Run, figures: Figures, out: Path) -> None:
+    """Let a run that ran away go back, and say so; EmsyncError where it did so too often."""
+    state, guard = run.state, run.guard
+    words = f"loss {figures['loss']:.4g} and norm {figures['norm']:.4g} at step {state.step}"
+    if state.backs + 1 == MOST:
+        raise EmsyncError(
+            f"training ran away {MOST} times, now with {words}, at {guard.factor:g} of its rates; "
+            f"{kept(out)}; lower rate and rate_adam to go on"
+        )
+    guard.go_back()
+    warn(
+        f"training ran away, with {words}: it goes back to what it knew at step {state.good}, and "
+        f"on at {guard.factor:g} of its rates"
+    )
 
 
 def _not_a_number(crops: Crops, step: int, batch: int, loss: float) -> str:

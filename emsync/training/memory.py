@@ -10,7 +10,7 @@ from emsync.conditioning import Conditioner
 from emsync.errors import EmsyncError, UsageError
 from emsync.model.transformer import EventTransformer, ModelConfig
 
-BYTES = 16  # of a parameter: the weight, its gradient, and what the optimizer keeps of it
+BYTES = 28  # of a parameter: the weight, its gradient, what an optimizer knows, and a snapshot
 
 
 def check_size(shape: ModelConfig, conditioners: Sequence[Conditioner]) -> None:

@@ -2,31 +2,33 @@
 
 import json
 import shutil
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
-from torch import Tensor
+from safetensors.torch import save_file
 
 from emsync.errors import AssetError, EmsyncError, UsageError
-from emsync.limits import check_file, quoted, read_json, shown
+from emsync.limits import quoted, read_json, shown
 from emsync.model.composer import Composer, load_weights
 from emsync.model.transformer import EventTransformer
 from emsync.settings import Within, build
 from emsync.training.config import TrainConfig
+from emsync.training.snapshot import Snapshot, load_tensors, memory, remember
 
 
 @dataclass
 class RunState:
-    """How far a run has come."""
+    """How far a run has come, and what its guard knows."""
 
     step: Annotated[int, Within(0, 10**15)] = 0
     seconds: Annotated[float, Within(0, 10**12)] = 0.0
     tokens: Annotated[int, Within(0, 10**18)] = 0
+    backs: Annotated[int, Within(0, 100)] = 0  # times that it ran away and went back
+    good: Annotated[int, Within(0, 10**15)] = 0  # the step that it goes back to
+    usual: tuple[float, ...] = ()  # the losses of its last steps that were not wild
 
     def share(self, config: TrainConfig) -> float:
         """Return the share of the budget that is spent."""
@@ -44,27 +46,28 @@ def save(
     optims: list[torch.optim.Optimizer],
     state: RunState,
     config: TrainConfig,
+    snapshot: Snapshot,
 ) -> None:
     """Write the checkpoint and what exact resuming needs beside it, all of it or nothing."""
-    tensors = {
-        f"{o}.{p}.{key}": torch.as_tensor(value).contiguous()
-        for o, optim in enumerate(optims)
-        for p, values in optim.state_dict()["state"].items()
-        for key, value in values.items()
-    }
+    tensors = {name: value.contiguous() for name, value in memory(optims).items()}
     text = json.dumps({"progress": asdict(state), "config": asdict(config)}, indent=2)
     saving = out / "saving"
     try:
         shutil.rmtree(saving, ignore_errors=True)
         composer.save_pretrained(saving)
         save_file(tensors, saving / "optimizer.safetensors")
+        snapshot.save(saving / "snapshot.safetensors")
         (saving / "train.json").write_text(text + "\n")
         saving.replace(out / "saved")  # from here on it counts, wherever a kill falls
         _settle(out)
     except (OSError, SafetensorError, EmsyncError) as error:
         shutil.rmtree(saving, ignore_errors=True)  # room for others on a full disk
-        kept = "the last save is good" if has_run(out) else "nothing of the run is saved yet"
-        raise EmsyncError(f"cannot save to {str(out)!r}: {error}; {kept}") from error
+        raise EmsyncError(f"cannot save to {str(out)!r}: {error}; {kept(out)}") from error
+
+
+def kept(out: Path) -> str:
+    """Return in words what of a run is safe."""
+    return "the last save is good" if has_run(out) else "nothing of the run is saved yet"
 
 
 def _settle(out: Path) -> None:
@@ -98,31 +101,11 @@ def restore(
     progress = build(RunState, was.get("progress"), f"{name} is damaged: ", AssetError)
     load_weights(model, out / "model.safetensors")
     path = out / "optimizer.safetensors"
-    try:
-        check_file(path, AssetError)
-        flat = load_file(path)
-    except (OSError, SafetensorError) as error:
-        raise AssetError(f"cannot read {str(path)!r}: {error}") from error
-    for o, optim in enumerate(optims):
-        parameters = [p for group in optim.param_groups for p in group["params"]]
-        state = {
-            i: known
-            for i, parameter in enumerate(parameters)
-            if (known := _state_of(parameter, f"{o}.{i}.", flat, path))
-        }
-        optim.load_state_dict({"state": state, "param_groups": optim.state_dict()["param_groups"]})
+    remember(optims, load_tensors(path), repr(str(path)))
     return progress
 
 
-def _state_of(
-    parameter: Tensor, prefix: str, flat: Mapping[str, Tensor], path: Path
-) -> dict[str, Tensor]:
-    """Return what an optimizer knows of ``parameter``: numbers, and tensors of its shape."""
-    state = {k.removeprefix(prefix): v for k, v in flat.items() if k.startswith(prefix)}
-    for key, value in state.items():
-        if value.ndim and value.shape != parameter.shape:
-            raise AssetError(
-                f"{str(path)!r} does not fit the network: {prefix}{key} is of {tuple(value.shape)},"
-                f" its weights of {tuple(parameter.shape)}"
-            )
-    return state
+def restored_snapshot(out: Path, model: EventTransformer) -> Snapshot | None:
+    """Return the snapshot that ``save`` wrote to ``out``; None if there is none."""
+    path = out / "snapshot.safetensors"
+    return Snapshot.load(path, model) if has_run(out) and path.is_file() else None
