@@ -135,7 +135,7 @@ def test_the_settings_and_scripts_of_the_guide_are_there(tmp_path: Path) -> None
         for block in re.findall(r"```toml[^\n]*\n(.*?)```", page, re.DOTALL)
     ]
     blocks += [path.read_text() for path in root.glob("checkpoints/*/train.toml")]
-    assert len(blocks) == 3
+    assert len(blocks) == 5
     for block in blocks:
         (tmp_path / "base.toml").write_text(block)
         config = TrainConfig.load(tmp_path / "base.toml")

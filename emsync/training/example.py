@@ -6,7 +6,7 @@ from dataclasses import MISSING
 from pathlib import Path
 from typing import Any
 
-from emsync.data.crops import Cropping
+from emsync.data.crops import LABELS, Cropping
 from emsync.errors import UsageError
 from emsync.files import atomic_write
 from emsync.model.composer import find_checkpoint, read_config
@@ -21,7 +21,10 @@ CHOSEN: Mapping[str, Mapping[str, Any]] = {  # what the example sets; the rest a
     "model": {"width": WIDTH, "context": 766, "dropout": 0.0},
     "cropping": {"boundary_jitter": 0.25, "condition_dropout": 0.08},
 }
-DROPPED = {"valence": 0.1, "arousal": 0.15, "boundaries": 0.15, "onset_density": 0.5}
+DROPPED = {
+    **{"valence": 0.1, "arousal": 0.15, "boundaries": 0.15, "onset_density": 0.5, "metre": 0.02},
+    **{"chroma": 0.35, "chords": 0.3, "instruments": 0.25},
+}
 HEAD = """\
 # A training run for `emsync train`. Each line that begins with a # is a default: to change it, take
 # the # away. First: emsync prepare SONGS --out store
@@ -32,7 +35,8 @@ def example() -> str:
     """Return a TOML file that trains a small network on the store named in it."""
     parts = [HEAD, *_lines("", TrainConfig), "", "[model]", *_lines("model", ModelConfig)]
     parts += ["", "[cropping]", *_lines("cropping", Cropping), "", "[cropping.drop]"]
-    parts += [f"{name} = {share}" for name, share in DROPPED.items()]
+    known = {*LABELS, *_shipped()["conditioners"]}
+    parts += [f"{name} = {share}" for name, share in DROPPED.items() if name in known]
     return "\n".join(parts) + "\n"
 
 
@@ -70,11 +74,17 @@ def _lines(table: str, kind: type) -> Iterator[str]:
     for setting in _settings(kind):
         name = setting.name
         value = chosen.get(name, getattr(shape, name) if kind is ModelConfig else setting.default)
-        if name == "conditioners":
-            value = [one["name"] for one in read_config(find_checkpoint(CHECKPOINT))[name]]
+        value = _shipped().get(name, value)
         allowed = f" ({setting.within})" if setting.within else ""
         line = f"{name} = {_toml(value)}  # {setting.words}{allowed}"
         yield line if name in chosen else f"# {line}"
+
+
+def _shipped() -> dict[str, list[str]]:
+    """Return the conditions of the shipped checkpoint, which are those of a run that names none."""
+    config = read_config(find_checkpoint(CHECKPOINT))
+    names = [one["name"] for one in config["conditioners"]]
+    return {"conditioners": names, "added": config["model"].get("added", [])}
 
 
 def _toml(value: Any) -> str:
