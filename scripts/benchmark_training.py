@@ -19,7 +19,8 @@ from typing import Any
 import torch
 from train_portable import ROOT, offer
 
-CONDITIONERS = ("valence_arousal", "metre", "boundaries", "onset_density", "chroma")
+ADDED = ("chords", "instruments", "given")
+CONDITIONERS = ("valence_arousal", "metre", "boundaries", "onset_density", "chroma", *ADDED)
 VOCABULARY = 1011
 
 
@@ -76,8 +77,8 @@ def measure(asked: argparse.Namespace, attention: str) -> dict[str, Any]:
         plugins.load(plugins.CONDITIONERS, name, Conditioner)() for name in CONDITIONERS
     ]
     shape = ModelConfig(
-        VOCABULARY, asked.width, asked.depth, asked.heads, asked.context, asked.width // 8 * 3,
-        asked.dropout,
+        VOCABULARY, asked.width, asked.depth, asked.heads, asked.context, dropout=asked.dropout,
+        added=ADDED,
     )  # fmt: skip
     model = machine.prepare(EventTransformer(shape, conditioners))
     speed_up(model, attention, asked.compile)

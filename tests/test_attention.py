@@ -5,7 +5,7 @@ import torch
 from torch import Tensor, nn
 
 from emsync.errors import UsageError
-from emsync.model.attention import ATTENTIONS, flexible
+from emsync.model.attention import ATTENTIONS, biased, flexible
 from emsync.model.transformer import (
     QUERIES,
     Cache,
@@ -13,6 +13,7 @@ from emsync.model.transformer import (
     ModelConfig,
     RelativeAttention,
 )
+from emsync.training.fast import plainly, speed_up
 
 DEVICES = ["cpu", "cuda"] if torch.cuda.is_available() else ["cpu"]
 
@@ -86,3 +87,30 @@ def test_dropout_that_a_kernel_does_not_know_is_refused() -> None:
     with pytest.raises(UsageError, match=r"cannot drop 0\.1 of the weights; set dropout = 0"):
         layer(torch.randn(1, 4, 32), 0, None)
     layer.eval()(torch.randn(1, 4, 32), 0, None)
+
+
+@pytest.mark.slow
+def test_compiled_layers_share_one_graph_and_are_not_used_where_a_network_is_measured(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from torch._dynamo.utils import counters  # slow to import
+
+    compiled = nn.Module.compile
+    monkeypatch.setattr(nn.Module, "compile", lambda module: compiled(module, backend="eager"))
+    counters.clear()  # of what was compiled
+    torch.manual_seed(0)
+    model = EventTransformer(ModelConfig(20, width=32, depth=4, heads=2, context=16, dropout=0.0))
+    with torch.no_grad():
+        for weight in model.parameters():
+            weight.add_(0.05 * torch.randn_like(weight))
+    ids = torch.randint(0, 20, (3, 16))
+    before = model(ids, {})
+    layers = [module for module in model.modules() if isinstance(module, RelativeAttention)]
+    speed_up(model, "biased", compiled=True)
+    for _ in range(2):
+        assert torch.allclose(model(ids, {}), before, atol=1e-5)
+        with plainly(model), torch.no_grad():  # of another shape, and not compiled for it
+            assert not model.training and {layer.fused for layer in layers} == {None}
+            assert torch.allclose(model(ids[:1, :9], {}), before[:1, :9], atol=1e-5)
+        assert model.training and {layer.fused for layer in layers} == {biased}
+    assert counters["stats"]["unique_graphs"] == 1
