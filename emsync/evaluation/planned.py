@@ -20,7 +20,8 @@ rest, play       of the classes that a section does not ask for, those that begi
 returned         how much more alike the passages of one theme are than those of two
                  (``metrics.form``), of clips in which a theme returns beside another
 onsets           moments at which a note begins, as a share of those that the plan's densities ask
-                 for, until the last chord; of clips whose plan has densities
+                 for, until the last chord; of clips whose plan has densities. These are real
+                 songs', which off the grid of sixteenths and triplets begin a quarter more
 notes            notes of each class, as a share of those without the rule of harmony
 cuts             cuts to be hit that have a boundary chord within a frame
 """

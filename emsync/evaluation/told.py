@@ -6,7 +6,7 @@ the next one, from the same place of it on. Figures are differences of the mean 
 that count, paired by song, with 95 % intervals by a bootstrap over songs. A song that has nothing
 to tell of a condition has no say in it, one that is too short in nothing.
 
-a condition    a context in the middle of the song is read; its second half counts
+a condition    as many tokens as the context holds, from the middle of the song
 theme          THEME tokens of the song's first half are told, with nothing beside them but that
                they are a theme; the AFTER tokens from a bar line of the second half on count
 later          the LATER tokens that follow are told, and in how many seconds they do; of the
@@ -113,11 +113,11 @@ def evaluate(
         progress("Telling", done / parts)
         return found
 
-    none = nats([read(model, [(None, a.middle)]) for a in places], context // 2)
+    none = nats([read(model, [(None, a.middle)]) for a in places], context)
     conditions = {}
     for c in told:
         own, other = (
-            nats([_telling(model, c, a.middle, one) for a, one in chosen], context // 2)
+            nats([_telling(model, c, a.middle, one) for a, one in chosen], context)
             for chosen in (
                 [(a, a.middle) for a in places],
                 [(a, b.middle) for a, b in pairs],
@@ -134,7 +134,7 @@ def evaluate(
         given[kind] = compared(*(nats(way, counted) for way in ways))
     return plain({
         "songs": len(places),
-        "tokens": {"condition": context // 2, "theme": AFTER, "later": LAST},
+        "tokens": {"condition": context, "theme": AFTER, "later": LAST},
         "conditions": conditions,
         "given": given,
     })  # fmt: skip
