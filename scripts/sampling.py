@@ -16,7 +16,8 @@ chords     pieces that are told a loop of four triads, a song's players and its 
            nearest sixteenth or triplet, where the sampler has them all: real songs, whose hands are
            no machines, begin a quarter more of them
 quality    pieces of random feelings with a boundary every few seconds, beside the songs: the mean
-           overlapped area of Yang & Lerch over the statistics of ``emsync.metrics.quality``
+           overlapped area of Yang & Lerch over the statistics of ``emsync.metrics.quality``; over
+           those alone in which most songs differ; and what half of the songs reach by these
 planned    the same of pieces that follow a plan of their own, as ``emsync generate`` does
 control    ``emsync evaluate control``, of one thing requested at a time
 """
@@ -24,7 +25,7 @@ control    ``emsync evaluate control``, of one thing requested at a time
 import argparse
 import itertools
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -49,6 +50,7 @@ from emsync.music.tonality import TONICS
 from emsync.plain import plain
 
 LOOPS = ("C G Am F", "Am F C G", "Dm G C Am", "Em C D G")  # a chord a bar, in all keys in turn
+ALIKE = 1e-9  # the median distance of statistics in which most songs are alike
 MOMENTS = (0, 1 / 4, 1 / 3, 1 / 2, 2 / 3, 3 / 4, 1)  # beats at which a note may begin
 TOLD = ("chords", "instruments")  # conditions that read the lead sheet
 NAMES = ("unguided", "rules_off")  # settings that are names
@@ -259,11 +261,15 @@ def films(composer: Composer, count: int, seconds: float) -> list[Analysis]:
 
 def compared(pieces: Sequence[Piece], songs: Sequence[Piece]) -> dict[str, Any]:
     table = quality.compare(pieces, songs)
-    areas = [row["overlapped_area"] for row in table.values()]
-    own = [row["real_overlapped_area"] for row in table.values()]
+    varied = [row for row in table.values() if row["reference_distance"] > ALIKE]
+
+    def area(rows: Iterable[Mapping[str, float]], key: str) -> float:
+        return float(np.nanmean([row[key] for row in rows]))
+
     return {
-        "area": float(np.nanmean(areas)),
-        "songs_own_area": float(np.nanmean(own)),
+        "area": area(table.values(), "overlapped_area"),
+        "varied_area": area(varied, "overlapped_area"),
+        "songs_varied_area": area(varied, "real_overlapped_area"),
         "statistics": table,
     }
 

@@ -127,3 +127,10 @@ def test_an_excerpt_begins_on_a_bar_line_and_is_as_long_as_asked() -> None:
     assert part.onsets[0] == 0.0 and part.downbeats.tolist() == [0.0, 2.0, 4.0, 6.0, 8.0, 10.0]
     assert part.duration <= 12.0 and len(part) == 12
     assert quality.excerpt(song, 100.0) is song
+
+
+def test_the_distance_of_most_songs_tells_where_they_are_all_alike() -> None:
+    songs = [bars(2, [(PIANO, 60 + k, 2.0 * k) for k in range(n)]) for n in (1, 2, 3, 4)]
+    table = quality.compare(songs, songs)
+    assert table["pitch_class_entropy"]["reference_distance"] > 0.3
+    assert table["instruments"]["reference_distance"] == 0
