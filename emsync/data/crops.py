@@ -15,7 +15,7 @@ from typing import Annotated
 import numpy as np
 
 from emsync.arrays import Seconds
-from emsync.conditioning import Conditioner, Floats, GivenKind
+from emsync.conditioning import Conditioner, Floats, GivenKind, knows_given
 from emsync.data.labels import Scale
 from emsync.data.rests import with_rests
 from emsync.music.piece import Piece
@@ -92,11 +92,6 @@ class Example:
 
     ids: Ids  # (context + 1,) inputs are ids[:-1], targets ids[1:]; padded at the end
     features: dict[str, Floats]  # (P, channels) or (context, channels)
-
-
-def knows_given(conditioners: Sequence[Conditioner]) -> bool:
-    """Return whether one of ``conditioners`` tells what is music that is given."""
-    return any(c.given_row("theme") is not None for c in conditioners)
 
 
 def droppable(conditioners: Sequence[Conditioner]) -> frozenset[str]:

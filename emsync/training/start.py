@@ -28,15 +28,7 @@ def from_nothing(config: TrainConfig) -> Network:
         names = tuple(entry["name"] for entry in shipped["conditioners"])
         given.setdefault("added", tuple(shipped["model"].get("added", ())))
     check_dropped(config, names)
-    conditioners = tuple(_load(name) for name in names)
-    shape = ModelConfig(**given)
-    per_token = [c.name for c in conditioners if c.place == "position"]
-    for name in shape.added:
-        if name not in names:
-            raise UsageError(f"[model] added names {shown(name)}, which is none of {list(names)}")
-        if name not in per_token:
-            raise UsageError(_before_the_tokens(name))
-    return shape, conditioners
+    return ModelConfig(**given), tuple(_load(name) for name in names)
 
 
 def from_checkpoint(config: TrainConfig, start: Composer, name: str) -> Network:
@@ -47,7 +39,7 @@ def from_checkpoint(config: TrainConfig, start: Composer, name: str) -> Network:
     """
     shape, called = start.model.config, f"the checkpoint {shown(name)}"
     known = {c.name: c for c in start.model.conditioners}
-    names = config.conditioners or tuple(known)
+    names = tuple(known) if config.conditioners is None else config.conditioners
     if left := [one for one in known if one not in names]:
         raise UsageError(
             f"{called} has learned {shown(left[0])}, which conditioners leaves out; name it too, "
@@ -57,7 +49,11 @@ def from_checkpoint(config: TrainConfig, start: Composer, name: str) -> Network:
     new = [_load(one) for one in names if one not in known]
     for conditioner in new:
         if conditioner.place == "prefix":
-            raise UsageError(_before_the_tokens(conditioner.name))
+            raise UsageError(
+                f"the condition {shown(conditioner.name)} stands before the tokens, so it cannot "
+                "be added to a trained network: its positions would all move; give its "
+                'conditioner place = "position"'
+            )
     added = (*shape.added, *(c.name for c in new))
     given = _given(config)
     for key, value in given.items():
@@ -93,10 +89,3 @@ def _given(config: TrainConfig) -> dict[str, Any]:
 
 def _load(name: str) -> Conditioner:
     return plugins.load(plugins.CONDITIONERS, name, Conditioner)()
-
-
-def _before_the_tokens(name: str) -> str:
-    return (
-        f"the condition {shown(name)} stands before the tokens, so it cannot be added: they would "
-        'all move; give its conditioner place = "position"'
-    )
