@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from emsync.cli import main
+from emsync.conditioning import Conditioner
 from emsync.data.crops import Passage, droppable, window
 from emsync.errors import InputError, UsageError
 from emsync.evaluation import told
@@ -29,12 +30,12 @@ EVENTS = Events()
 CONDITIONERS = (ValenceArousal(), Metre(), OnsetDensity(), Instruments(), Given())
 
 
-def network(*conditioners: object, context: int = CONTEXT) -> EventTransformer:
+def network(*taught: Conditioner, context: int = CONTEXT) -> EventTransformer:
     torch.manual_seed(0)
-    shape = ModelConfig(
-        1011, width=16, depth=1, heads=2, context=context, dropout=0.0, added=("given",)
-    )
-    return EventTransformer(shape, conditioners or CONDITIONERS).eval()  # type: ignore[arg-type]
+    conditioners = taught or CONDITIONERS
+    added = ("given",) if Given() in conditioners else ()
+    shape = ModelConfig(1011, width=16, depth=1, heads=2, context=context, dropout=0.0, added=added)
+    return EventTransformer(shape, conditioners).eval()
 
 
 def song(seed: int, bars: int = 30, late: int = 0) -> Piece:
