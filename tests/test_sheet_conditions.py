@@ -107,8 +107,8 @@ def test_a_sheet_tells_the_players_that_the_piece_which_plays_it_tells(sheet: Le
 @pytest.mark.parametrize("quality", range(len(QUALITIES)))
 def test_a_chord_s_row_is_its_tones_and_its_root(quality: int) -> None:
     chords = quality * 12 + np.arange(12)
-    sheet = LeadSheet(Harmony(np.arange(12) * HALF, chords), (Passage(0.0, 12 * HALF),))
-    assert heard(rendered(sheet), np.arange(13) * HALF).tolist() == chords.tolist()
+    sheet = LeadSheet(Harmony(np.arange(12.0) * HALF, chords), (Passage(0.0, 12 * HALF),))
+    assert heard(rendered(sheet), np.arange(13.0) * HALF).tolist() == chords.tolist()
     told = Chords().from_video(film(sheet))
     steps = list(QUALITIES.values())[quality]
     for root, row in enumerate(told[:12, 1:]):
@@ -161,7 +161,9 @@ def test_a_long_film_s_chords_begin_on_time() -> None:
     """float32 is coarse after an hour; tokens are on time to the eight milliseconds."""
     count = 3600
     chords = np.tile(names("C", "F#"), count // 2)
-    sheet = LeadSheet(Harmony(np.arange(count) * HALF, chords), (Passage(0.0, count * HALF),))
+    sheet = LeadSheet(
+        Harmony(np.arange(count, dtype=np.float64) * HALF, chords), (Passage(0.0, count * HALF),)
+    )
     told = Chords().from_video(film(sheet))
     times = np.arange(count - 1) * HALF
     for late in (0.0, HALF - STEP):

@@ -94,7 +94,7 @@ def test_a_network_is_taught_it_and_begins_as_what_it_was(crash: Any) -> None:
 
     optimizer = torch.optim.Adam(taught.parameters(), 0.01)
     for step in range(60):
-        nats(taught, *batch(taught, step)).backward()
+        nats(taught, *batch(taught, step)).backward()  # type: ignore[no-untyped-call]
         optimizer.step()
         optimizer.zero_grad()
     with torch.no_grad():
