@@ -312,8 +312,8 @@ def test_who_is_asked_for_and_silent_gains_with_every_beat() -> None:
 @pytest.fixture(scope="module")
 def model() -> EventTransformer:
     torch.manual_seed(0)
-    shape = {"width": 32, "depth": 1, "heads": 2, "context": 48, "position_channels": 16}
-    model = EventTransformer(ModelConfig(v.SIZE, **shape, dropout=0.0), ()).eval()
+    shape = ModelConfig(v.SIZE, 32, depth=1, heads=2, context=48, position_channels=16, dropout=0.0)
+    model = EventTransformer(shape, ()).eval()
     with torch.no_grad():  # an untrained network would rarely wait
         model.head.bias[v.SHIFT : v.NOTE] += 2.0
     return model
