@@ -128,6 +128,7 @@ def test_a_network_from_nothing_adds_the_conditions_that_it_is_told_to(
         ((), {"width": 64}, r"\[model\] width is 64, and in the checkpoint '.*' 32; leave it out"),
         ((), {"qk_norm": True}, r"\[model\] qk_norm is True, and in the checkpoint"),
         ((), {"depth": 3, "heads": 5}, r"\[model\] depth is 3"),
+        ((), {"dropout": 1.5}, "dropout is 1.5"),
         ((), {"added": ["metre"]}, r"added is \['metre'\], and of the checkpoint '.*' \[\] are"),
         ((*OLD, "chords"), {"added": ["given"]}, r"added is \['given'\]"),
         ((*OLD, "chrods"), {}, "no plug-in 'chrods' in 'emsync.conditioners'; there is .*chords"),
@@ -138,6 +139,14 @@ def test_what_differs_from_the_checkpoint_is_refused_before_anything_is_read(
 ) -> None:
     with pytest.raises((UsageError, AssetError), match=reason):
         train(settings(tmp_path / "no store", tmp_path / "out", old, *names, model=model))
+
+
+def test_a_norm_that_a_checkpoint_has_cannot_be_left_out(tmp_path: Path) -> None:
+    shape = ModelConfig(1011, width=32, depth=1, heads=2, context=48)
+    Composer(EventTransformer(shape, (Metre(),)), Events()).save_pretrained(tmp_path / "normed")
+    start = settings(tmp_path / "no store", tmp_path / "out", tmp_path / "normed")
+    with pytest.raises(UsageError, match=r"\[model\] qk_norm is False, and in the .* True; leave"):
+        train(replace(start, model={"qk_norm": False}))
 
 
 def test_what_is_as_in_the_checkpoint_may_be_said(store: Path, old: Path, tmp_path: Path) -> None:

@@ -1,6 +1,6 @@
 """The settings of a training run, as its TOML file has them."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -88,10 +88,7 @@ class TrainConfig:
             for name in self.conditioners:
                 if self.conditioners.count(name) > 1:
                     raise UsageError(f"the conditioner {shown(name)} is named twice; name it once")
-            known = {*LABELS, *self.conditioners}
-            for name in self.cropping.drop:
-                if name not in known:
-                    raise UsageError(f"[cropping.drop] {shown(name)} is none of {sorted(known)}")
+            check_dropped(self.cropping, self.conditioners)
 
     @classmethod
     def load(cls, path: Path) -> "TrainConfig":
@@ -107,6 +104,14 @@ class TrainConfig:
         except UsageError as error:
             text = str(error)
             raise UsageError(text if text.startswith(name) else f"{name}: {text}") from error
+
+
+def check_dropped(cropping: Cropping, names: Sequence[str]) -> None:
+    """Refuse a name in [cropping.drop] that is no label and none of the conditioners ``names``."""
+    known = {*LABELS, *names}
+    for name in cropping.drop:
+        if name not in known:
+            raise UsageError(f"[cropping.drop] {shown(name)} is none of {sorted(known)}")
 
 
 def _table(settings: Mapping[str, Any], key: str, name: str) -> dict[str, Any]:

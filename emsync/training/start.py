@@ -11,7 +11,7 @@ from emsync.model.composer import Composer, find_checkpoint, read_config
 from emsync.model.transformer import EventTransformer, ModelConfig
 from emsync.options import CHECKPOINT
 from emsync.settings import arguments
-from emsync.training.config import UNKNOWN, TrainConfig
+from emsync.training.config import UNKNOWN, TrainConfig, check_dropped
 
 Network = tuple[ModelConfig, tuple[Conditioner, ...]]  # all that an EventTransformer is made of
 
@@ -27,7 +27,7 @@ def from_nothing(config: TrainConfig) -> Network:
         shipped = read_config(find_checkpoint(CHECKPOINT))
         names = tuple(entry["name"] for entry in shipped["conditioners"])
         given.setdefault("added", tuple(shipped["model"].get("added", ())))
-    check_dropped(config, names)
+    check_dropped(config.cropping, names)
     return ModelConfig(**given), tuple(_load(name) for name in names)
 
 
@@ -45,7 +45,7 @@ def from_checkpoint(config: TrainConfig, start: Composer, name: str) -> Network:
             f"{called} has learned {shown(left[0])}, which conditioners leaves out; name it too, "
             "or leave conditioners out"
         )
-    check_dropped(config, names)
+    check_dropped(config.cropping, names)
     new = [_load(one) for one in names if one not in known]
     for conditioner in new:
         if conditioner.place == "prefix":
@@ -63,7 +63,8 @@ def from_checkpoint(config: TrainConfig, start: Composer, name: str) -> Network:
                 f"[model] added is {list(value)}, and of {called} {list(its)} are added; leave it "
                 "out, and what is new is added"
             )
-        if key not in ("added", "dropout", "vocab_size") and value not in (its, 0):
+        follows = value == 0 and not isinstance(value, bool)  # the width, as if it were left out
+        if key not in ("added", "dropout", "vocab_size") and value != its and not follows:
             raise UsageError(
                 f"[model] {key} is {shown(value)}, and in {called} {shown(its)}; leave it out, or "
                 "leave out start_from"
@@ -75,11 +76,6 @@ def from_checkpoint(config: TrainConfig, start: Composer, name: str) -> Network:
 def take_weights(model: EventTransformer, start: EventTransformer) -> None:
     """Give ``model`` the weights of ``start``; those of conditions that it adds stay."""
     model.load_state_dict({**model.state_dict(), **start.state_dict()})
-
-
-def check_dropped(config: TrainConfig, names: tuple[str, ...]) -> None:
-    """Refuse a name in [cropping.drop] that is no label and none of the conditioners ``names``."""
-    replace(config, conditioners=names)
 
 
 def _given(config: TrainConfig) -> dict[str, Any]:
