@@ -77,6 +77,10 @@ def test_a_step_is_wild_by_its_loss_or_its_norm_beside_the_usual_ones() -> None:
         assert guard.is_wild(loss, norm)
 
 
+def test_a_run_without_a_snapshot_goes_back_to_where_it_is() -> None:
+    assert watched(step=700).state.good == 700
+
+
 def test_four_wild_steps_in_a_row_are_needed_and_do_not_become_usual() -> None:
     guard = watched()
     guard.ran_away(1.0, 1.0, False)
@@ -104,7 +108,7 @@ def test_a_snapshot_is_made_where_all_is_well_and_is_put_back_to_the_bit() -> No
     for step, norm in ((150, 6.0), (151, 1.0)):  # not well; not its turn
         guard.state.step = step
         guard.ran_away(1.0, norm, False)
-        assert guard.state.good == 0
+        assert guard.state.good == 149
     guard.state.step = 300
     guard.ran_away(1.0, 1.0, False)
     assert guard.state.good == 300

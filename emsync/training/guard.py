@@ -34,7 +34,9 @@ class Guard:
         snapshot: Snapshot | None = None,
     ) -> None:
         self.model, self.optims, self.state = model, optims, state
-        self.snapshot = snapshot or Snapshot.of(model, optims)
+        if snapshot is None:  # of a run that begins, or that was saved without one
+            snapshot, state.good = Snapshot.of(model, optims), state.step
+        self.snapshot = snapshot
         self.strikes = 0  # wild steps in a row, up to now
 
     @property

@@ -127,7 +127,8 @@ class Run:
 
 def set_up(config: TrainConfig, machine: Accelerator) -> Run:
     """Return the run that ``config`` describes, as far as it has come."""
-    origin = config.out if has_run(Path(config.out)) else config.start_from
+    out = Path(config.out)
+    origin = config.out if has_run(out) else config.start_from
     folder = find_checkpoint(origin) if origin else None
     start = Composer.without_weights(folder) if folder else None
     shape, conditioners = from_checkpoint(config, start, origin) if start else from_nothing(config)
@@ -144,12 +145,12 @@ def set_up(config: TrainConfig, machine: Accelerator) -> Run:
     shape = replace(shape, vocab_size=store.tokenizer.vocab_size)
     check_size(shape, conditioners)
     model = EventTransformer(shape, conditioners)
-    if start and folder:
+    if start and folder and not has_run(out):  # of a run that goes on ``restore`` reads them
         load_weights(start.model, folder / "model.safetensors")
         take_weights(model, start.model)
     speed_up(model, config.attention, config.compile)
     optims = optimizers(model, config)
-    state = restore(Path(config.out), model, optims, config) or RunState()
+    state = restore(out, model, optims, config) or RunState()
     crops = Crops(
         store, songs, conditioners, shape.context, config.cropping, config.labelled_weight,
         config.seed,
@@ -168,7 +169,7 @@ def set_up(config: TrainConfig, machine: Accelerator) -> Run:
         rates=[[group["lr"] for group in optim.param_groups] for optim in optims],
         weight=token_weights(store.tokenizer, config.chord_weight).to(machine.device),
         state=state,
-        guard=Guard(model, optims, state, restored_snapshot(Path(config.out), model)),
+        guard=Guard(model, optims, state, restored_snapshot(out, model)),
     )
 
 
