@@ -22,9 +22,9 @@ CHOSEN: Mapping[str, Mapping[str, Any]] = {  # what the example sets; the rest a
     "cropping": {"boundary_jitter": 0.25, "condition_dropout": 0.08},
 }
 DROPPED = {
-    **{"valence": 0.1, "arousal": 0.15, "boundaries": 0.15, "onset_density": 0.5, "metre": 0.02},
-    **{"chroma": 0.35, "chords": 0.3, "instruments": 0.25},
-}
+    "valence": 0.1, "arousal": 0.15, "boundaries": 0.15, "onset_density": 0.5, "metre": 0.02,
+    "chroma": 0.35, "chords": 0.3, "instruments": 0.25,
+}  # fmt: skip
 HEAD = """\
 # A training run for `emsync train`. Each line that begins with a # is a default: to change it, take
 # the # away. First: emsync prepare SONGS --out store
@@ -33,9 +33,12 @@ HEAD = """\
 
 def example() -> str:
     """Return a TOML file that trains a small network on the store named in it."""
-    parts = [HEAD, *_lines("", TrainConfig), "", "[model]", *_lines("model", ModelConfig)]
-    parts += ["", "[cropping]", *_lines("cropping", Cropping), "", "[cropping.drop]"]
-    known = {*LABELS, *_shipped()["conditioners"]}
+    shipped = _shipped()
+    parts = [HEAD]
+    for table, kind in (("", TrainConfig), ("model", ModelConfig), ("cropping", Cropping)):
+        parts += [*([f"[{table}]"] if table else []), *_lines(table, kind, shipped), ""]
+    parts += ["[cropping.drop]"]
+    known = {*LABELS, *shipped["conditioners"]}
     parts += [f"{name} = {share}" for name, share in DROPPED.items() if name in known]
     return "\n".join(parts) + "\n"
 
@@ -68,13 +71,13 @@ def _settings(kind: type) -> list[Setting]:
     return [setting for setting in settings_of(kind) if setting.name not in hidden]
 
 
-def _lines(table: str, kind: type) -> Iterator[str]:
+def _lines(table: str, kind: type, shipped: Mapping[str, Any]) -> Iterator[str]:
     chosen = CHOSEN[table]
     shape = ModelConfig(0, width=WIDTH)
     for setting in _settings(kind):
         name = setting.name
         value = chosen.get(name, getattr(shape, name) if kind is ModelConfig else setting.default)
-        value = _shipped().get(name, value)
+        value = shipped.get(name, value)
         allowed = f" ({setting.within})" if setting.within else ""
         line = f"{name} = {_toml(value)}  # {setting.words}{allowed}"
         yield line if name in chosen else f"# {line}"
