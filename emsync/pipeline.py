@@ -8,6 +8,7 @@ from emsync.analysis import Analysis
 from emsync.brief import brief_of, check_files, first_timecode, look
 from emsync.commission import Commission
 from emsync.composition import Composition
+from emsync.conditioning import knows_given
 from emsync.drafts import redone
 from emsync.errors import AssetError, UsageError, warn
 from emsync.fit.ending import Ending
@@ -250,8 +251,7 @@ def _taught(composer: Composer) -> set[str]:
     """Return the wishes that a condition tells the network of."""
     conditions = composer.model.conditioners
     taught = {condition.name for condition in conditions} & FOLLOWED.keys()
-    themes = any(condition.given_row("theme") is not None for condition in conditions)
-    return taught | {"theme"} if themes else taught
+    return taught | {"theme"} if knows_given(conditions) else taught
 
 
 def _ruled(composer: Composer, options: Options) -> set[str]:

@@ -33,7 +33,6 @@ LONGEST = 2.0  # seconds of a note that count
 # the passages of 8 s of 600 songs of Lakh Pianoroll whose best key fits by 0.7 or more
 MAJOR = (0.282, 0.002, 0.092, 0.006, 0.125, 0.115, 0.006, 0.201, 0.006, 0.096, 0.025, 0.042)
 MINOR = (0.289, 0.010, 0.057, 0.172, 0.007, 0.098, 0.005, 0.162, 0.084, 0.013, 0.091, 0.013)
-CHORDS = 0.9  # share of the planned chords where no other condition tells them
 POINTED = 1.5  # power of the shares that a film requests: the mode is heard better than with 1 or 2
 
 
@@ -56,7 +55,7 @@ class Chroma(Conditioner):
     step: Annotated[float, Within(0.05, 60)] = 0.5  # seconds
     # share of the planned chords in what a film requests, beside its key; 0 for a network that the
     # condition ``chords`` tells them: it follows them more closely then
-    chords: Annotated[float, Within(0, 1)] = CHORDS
+    chords: Annotated[float, Within(0, 1)] = 0.9
 
     def from_music(self, piece: Piece) -> Floats:
         starts = self._starts(piece.duration)

@@ -23,7 +23,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 
 from emsync.arrays import Float64s
-from emsync.conditioning import Conditioner, Floats, GivenKind
+from emsync.conditioning import Conditioner, Floats, GivenKind, knows_given
 from emsync.data.crops import Passage
 from emsync.data.songs import Named, read_song
 from emsync.errors import InputError, UsageError
@@ -101,7 +101,7 @@ def evaluate(
     others = places[1:] + places[:1]
     pairs = list(zip(places, others, strict=True))
     kinds: list[GivenKind] = ["theme", "later"]
-    known = [kind for kind in kinds if any(c.given_row(kind) for c in model.conditioners)]
+    known = kinds if knows_given(model.conditioners) else []
     told = [c for c in model.conditioners if not c.always_on]
     parts = 1 + 2 * len(told) + 3 * len(known)
     done = 0
