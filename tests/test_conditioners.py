@@ -21,7 +21,7 @@ from emsync.music.tonality import KEYS, key_fits, pitch_class
 from emsync.testing import check_conditioner, example_piece, example_video
 from emsync.tokens import Timeline
 from emsync_conditioners.boundaries import Boundaries
-from emsync_conditioners.chroma import CHORDS, MAJOR, MINOR, Chroma, key_shares
+from emsync_conditioners.chroma import MAJOR, MINOR, Chroma, key_shares
 from emsync_conditioners.metre import CYCLES, Metre
 from emsync_conditioners.onset_density import OnsetDensity
 from emsync_conditioners.valence_arousal import ValenceArousal
@@ -285,7 +285,7 @@ def test_a_lead_sheet_requests_its_keys_and_its_chords_in_the_window() -> None:
     am, f, c, e = (TONES[parse_chord(name)] / 3 for name in ("Am", "F", "C", "E"))
 
     def mixed(key: Float64s, chords: Float64s) -> Float64s:
-        return (1 - CHORDS) * key + CHORDS * chords
+        return (1 - Chroma.chords) * key + Chroma.chords * chords
 
     assert requested[0] == pytest.approx(mixed(minor, (am + f) / 2), abs=1e-6)
     assert requested[2] == pytest.approx(mixed(minor, am / 4 + f / 2 + c / 4), abs=1e-6)

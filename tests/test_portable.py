@@ -128,10 +128,13 @@ def test_a_bare_machine_has_the_losses_of_emsync_train_and_ships_what_it_learned
 def test_the_settings_and_scripts_of_the_guide_are_there(tmp_path: Path) -> None:
     root = SCRIPTS.parent
     guide = (root / "docs" / "training.md").read_text(encoding="utf-8")
-    recipe = (root / "docs" / "recipes" / "train.md").read_text(encoding="utf-8")
+    recipe, lesson = (
+        (root / "docs" / "recipes" / f"{name}.md").read_text(encoding="utf-8")
+        for name in ("train", "teach")
+    )
     blocks = [
         block
-        for page in (guide, recipe)
+        for page in (guide, recipe, lesson)
         for block in re.findall(r"```toml[^\n]*\n(.*?)```", page, re.DOTALL)
     ]
     blocks += [path.read_text() for path in root.glob("checkpoints/*/train.toml")]

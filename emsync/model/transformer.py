@@ -2,6 +2,7 @@
 
 X = concat_seq(prefix conditions, embed(tokens)) + concat_feat(learned positions, per-token
 conditions), then pre-norm blocks of relative attention (Sulun, Viana & Davies, section 3.1).
+Per-token conditions that the network was not born with are added to X over the full width.
 
 Shapes: B batch, T tokens, P prefix vectors, N = P + T, L = positions in the cache and the new ones,
 H heads, D width, K = D / H.
