@@ -139,6 +139,15 @@ def knows_given(conditioners: Sequence[Conditioner]) -> bool:
     return any(c.given_row("theme") is not None for c in conditioners)
 
 
+def beside_given(conditioner: Conditioner, kind: GivenKind | None, rows: Floats) -> Floats:
+    """Return the (T, channels) rows that stand beside music of a kind, from those of its own time.
+
+    ``kind`` is None for music that is not given, whose rows are its own.
+    """
+    row = None if kind is None else conditioner.given_row(kind)
+    return rows if row is None else np.tile(np.asarray(row, np.float32), (len(rows), 1))
+
+
 def null_targets(
     conditioners: Sequence[Conditioner], targets: Targets, kept: Sequence[str] = ()
 ) -> dict[str, Floats]:

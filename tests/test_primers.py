@@ -178,14 +178,16 @@ class _Listener:
 
     context = CONTEXT
 
-    def __init__(self) -> None:
+    def __init__(self, model: EventTransformer) -> None:
+        self.conditions = model.per_token
         self.read: list[int] = []
         self.given: list[tuple[int, list[int]]] = []  # when, and which tokens
 
     def excerpt(self, piece: int, first: int, last: int) -> Excerpt:
         at = len(self.read)
         assert at >= first
-        return Excerpt(np.array(self.read[at - first : at - last], np.int64), {})
+        rows = {c.name: np.zeros((first - last, c.channels), np.float32) for c in self.conditions}
+        return Excerpt(np.array(self.read[at - first : at - last], np.int64), rows)
 
     def give(self, piece: int, given: Excerpt, newest: int) -> None:
         self.given.append((len(self.read), given.ids.tolist()))
@@ -193,7 +195,7 @@ class _Listener:
 
 def listened(model: EventTransformer, lead: LeadSheet, tokens: list[int]) -> list[list[int]]:
     """Return what is given to a piece, one after the other, while it reads ``tokens``."""
-    listener: Any = _Listener()
+    listener: Any = _Listener(model)
     primers = Primers(EVENTS, [lead], [Passages(model, EVENTS, tokens[0])], listener, [[0]])
     times = EVENTS.timeline(np.array(tokens)).times
     for t, token in enumerate(tokens):

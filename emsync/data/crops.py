@@ -15,7 +15,7 @@ from typing import Annotated
 import numpy as np
 
 from emsync.arrays import Seconds
-from emsync.conditioning import Conditioner, Floats, GivenKind, knows_given
+from emsync.conditioning import Conditioner, Floats, GivenKind, beside_given, knows_given
 from emsync.data.labels import Scale
 from emsync.data.rests import with_rests
 from emsync.music.piece import Piece
@@ -169,7 +169,7 @@ def window(
     ]  # fmt: skip
     parts = [(kind, part) for kind, part in parts if len(part)]
     chosen = np.concatenate([np.append(0, part) for _, part in parts])
-    beside = np.concatenate([np.append(part.start - 1, part) for _, part in parts])[:context]
+    beside = [(kind, np.append(part.start - 1, part)) for kind, part in parts]
     labels = dict(piece.labels)
     if arousal is not None and "arousal" not in labels:
         first, end = timeline.times[passage.start], timeline.times[last - 1]
@@ -179,23 +179,15 @@ def window(
     if later:
         kept["resumes"] = timeline.times[last - 1]
     requested = replace(piece, labels=kept)
-    kinds = [kind for kind, part in parts for _ in range(len(part) + 1)][:context]
     features = {}
     for c in conditioners:
         target = c.from_music(requested)
         rows = c.features(c.null_target(target) if c.name in passage.dropped else target, timeline)
         if c.place == "position":
-            rows = _pad(_given(c, kinds, rows[beside]), context, np.nan)
+            rows = np.concatenate([beside_given(c, kind, rows[part]) for kind, part in beside])
+            rows = _pad(rows[:context], context, np.nan)
         features[c.name] = rows
     return Example(_pad(ids[chosen], context + 1, pad), features)
-
-
-def _given(c: Conditioner, kinds: Sequence[GivenKind | None], rows: Floats) -> Floats:
-    """Return ``rows`` with those that ``c`` has for tokens that are given, of (T,) ``kinds``."""
-    for kind in ("theme", "later"):
-        if (row := c.given_row(kind)) is not None:
-            rows[np.array([one == kind for one in kinds], np.bool_)] = row
-    return rows
 
 
 def _room(context: int, theme: int, later: int) -> int:

@@ -23,7 +23,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 
 from emsync.arrays import Float64s
-from emsync.conditioning import Conditioner, Floats, GivenKind, knows_given
+from emsync.conditioning import Conditioner, Floats, GivenKind, beside_given, knows_given
 from emsync.data.crops import Passage
 from emsync.data.songs import Named, read_song
 from emsync.errors import InputError, UsageError
@@ -248,9 +248,6 @@ def _telling(
 
 def _rows(c: Conditioner, kind: GivenKind | None, place: Place, source: Place | None) -> Floats:
     """Return the rows of a condition beside a passage: (P, channels) or (K + 1, channels)."""
-    given = c.given_row(kind) if kind else None
-    if given is not None:
-        return np.tile(np.asarray(given, np.float32), (len(place.beside), 1))
     source = place if c.always_on else source if kind is None else None
     target = c.from_music((source or place).song.requested)
     timeline = place.song.timeline
@@ -260,4 +257,4 @@ def _rows(c: Conditioner, kind: GivenKind | None, place: Place, source: Place | 
         times = np.maximum(timeline.times + (source.begin - place.begin), 0.0)
         timeline = Timeline(times, timeline.marks)
     rows = c.features(target, timeline)
-    return rows[place.beside] if c.place == "position" else rows
+    return beside_given(c, kind, rows[place.beside]) if c.place == "position" else rows

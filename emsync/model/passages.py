@@ -14,7 +14,7 @@ from typing import TypeAlias
 
 import numpy as np
 
-from emsync.conditioning import GivenKind, Targets, knows_given, null_targets
+from emsync.conditioning import GivenKind, Targets, beside_given, knows_given, null_targets
 from emsync.model.sliding_window import NOTHING, Excerpt
 from emsync.model.transformer import EventTransformer
 from emsync.music.lead_sheet import LeadSheet
@@ -50,16 +50,16 @@ class Passages:
         """
         if not self.known:
             return [one[1:] for one in music]
-        told = {c.name: c.given_row(kind) for c in self.model.per_token}
-        rows = {name: np.array(row, np.float32) for name, row in told.items() if row is not None}
+        conditions = self.model.per_token
         passages = [
             Excerpt(
                 np.append(self.first, one.ids[1:]),
-                {**one.rows, **{k: np.tile(row, (len(one), 1)) for k, row in rows.items()}},
+                {c.name: beside_given(c, kind, one.rows[c.name]) for c in conditions},
             )
             for one in music
         ]
-        kept = set(rows) <= set(self.unguided)
+        telling = {c.name for c in conditions if c.given_row(kind) is not None}
+        kept = telling <= set(self.unguided)
         return passages if kept else [passages[0], *(NOTHING for _ in passages[1:])]
 
     def written(self, piece: Piece, kind: GivenKind, most: int) -> Both:
