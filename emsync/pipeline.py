@@ -32,7 +32,7 @@ from emsync.video.film import Film, open_film
 from emsync.video.impact import Impact
 
 STRIDE = 1_000_003  # between the seeds of candidates, so that another seed shares none of them
-# A wish, which is also the name of its condition, and its rule
+# A wish, which is also the name of its condition but for the theme, and its rule
 FOLLOWED = {"chords": "harmony", "instruments": "instruments", "theme": "theme"}
 MARGIN = 1.0  # seconds of music beyond what the fastest tempo can use
 
@@ -189,7 +189,7 @@ def draw(
     drawn = composer.sample(
         targets, [length] * len(briefs), seeds, sampling, tell, sheets=sheets or None
     )
-    followed = sheet and sheet.retimed(spotting.music_time)
+    followed = sheet and sheet.retimed(spotting.as_played)
     if composer.tempo is None:
         return [replace(one, sheet=followed) for one in drawn]
     beat = 60 / spotting.tempo

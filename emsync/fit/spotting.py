@@ -71,7 +71,7 @@ class Spotting:
             + np.append(0.0, np.cumsum(lengths))[np.searchsorted(joins - 1e-6, music, side="right")]
         )
 
-    def music_time(self, times: Seconds) -> Seconds:
+    def as_played(self, times: Seconds) -> Seconds:
         """Return (T,) ``times`` of the composed music without what is left out before them."""
         times = self._closed_up(times)
         written, lasts = self.upbeat
@@ -128,7 +128,7 @@ class Spotting:
             kept,
             downbeats=piece.downbeats[stays(piece.downbeats)],
             chords=piece.chords[stays(piece.chords)],
-        ).retimed(self.music_time)
+        ).retimed(self.as_played)
 
 
 def spotting_of(video: Analysis, sync: Sync, change: float) -> Spotting:
