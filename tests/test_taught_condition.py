@@ -1,6 +1,7 @@
 """A checkpoint is taught a third party's condition: as docs/recipes/teach.md says, and tiny."""
 
 import importlib
+import re
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -19,6 +20,7 @@ from emsync.model.transformer import EventTransformer, ModelConfig
 from emsync.music.piece import DRUMS, Piece
 from emsync.testing import check_conditioner, example_piece
 from emsync.tokens import Timeline
+from emsync.training.config import TrainConfig
 from emsync_conditioners.boundaries import Boundaries
 from emsync_tokenizers import vocabulary as v
 from emsync_tokenizers.events import Events
@@ -63,6 +65,17 @@ def batch(model: EventTransformer, seed: int) -> tuple[Tensor, Mapping[str, Tens
 def nats(model: EventTransformer, ids: Tensor, rows: Mapping[str, Tensor]) -> Tensor:
     logits = model(ids[:, :-1], rows)
     return torch.nn.functional.cross_entropy(logits.flatten(0, 1), ids[:, 1:].flatten())
+
+
+def test_the_recipe_shows_the_package_and_a_run_that_can_be_set_up(tmp_path: Path) -> None:
+    text = (PACKAGE.parents[2] / "docs" / "recipes" / "teach.md").read_text()
+    shown = dict(re.findall(r'```\w+ title="([\w.]+)"\n(.*?)```', text, re.DOTALL))
+    for path in (PACKAGE / "pyproject.toml", PACKAGE / "emsync_strikes.py"):
+        assert shown[path.name] == path.read_text()
+    (tmp_path / "strikes.toml").write_text(shown["strikes.toml"])
+    config = TrainConfig.load(tmp_path / "strikes.toml")
+    assert config.conditioners is not None and config.conditioners[-1] == "strikes"
+    compile(shown["control.py"], "control.py", "exec")
 
 
 def test_the_package_keeps_the_rules(strikes: Any) -> None:
