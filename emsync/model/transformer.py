@@ -12,7 +12,7 @@ import math
 from collections.abc import Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass, replace
-from typing import Annotated
+from typing import Annotated, cast
 
 import numpy as np
 import torch
@@ -285,8 +285,12 @@ class EventTransformer(nn.Module):
         for name, weight in self.blocks.named_parameters():
             if name.endswith(("attention.out.weight", "mlp.2.weight")):
                 nn.init.zeros_(weight)  # the residual stream begins as the embedding alone
-        for c in self.added:  # a network that learns one more begins as what it was
-            nn.init.zeros_(self.conditions.encoders[c.name][2].weight)  # type: ignore[index]
+        for c in self.added:
+            first, _, last = cast(nn.Sequential, self.conditions.encoders[c.name])
+            # as wide as its rows are, so that there is something to learn from at once
+            nn.init.normal_(cast(nn.Linear, first).weight, std=c.channels**-0.5)
+            # a network that learns one more begins as what it was
+            nn.init.zeros_(cast(nn.Linear, last).weight)
             nn.init.zeros_(self.conditions.nulls[c.name])
 
     def forward(
