@@ -1,6 +1,7 @@
 """Training where there are torch, NumPy and safetensors alone, and weights that come back small."""
 
 import csv
+import itertools
 import json
 import os
 import re
@@ -132,14 +133,12 @@ def test_the_settings_and_scripts_of_the_guide_are_there(tmp_path: Path) -> None
         (root / "docs" / "recipes" / f"{name}.md").read_text(encoding="utf-8")
         for name in ("train", "teach")
     )
-    blocks = [
-        block
-        for page in (guide, recipe, lesson)
-        for block in re.findall(r"```toml[^\n]*\n(.*?)```", page, re.DOTALL)
+    found = [
+        re.findall(r"```toml[^\n]*\n(.*?)```", page, re.DOTALL) for page in (guide, recipe, lesson)
     ]
-    blocks += [path.read_text() for path in root.glob("checkpoints/*/train.toml")]
-    assert len(blocks) == 5
-    for block in blocks:
+    found.append([path.read_text() for path in root.glob("checkpoints/*/train.toml")])
+    assert all(found)
+    for block in itertools.chain(*found):
         (tmp_path / "base.toml").write_text(block)
         config = TrainConfig.load(tmp_path / "base.toml")
         assert config.cropping.boundary_jitter == 0.25
