@@ -65,7 +65,8 @@ def redone(
         progress(max(0.0, now - first) / (length - first))
 
     n = len(seeds)
-    untold = composer.targets(replace(asked, sheet=bare))  # no draft is told what it is judged by
+    # no draft is told what it is judged by
+    untold = targets if later is None else composer.targets(replace(asked, sheet=bare))
     drawn = composer.sample(
         [targets] * n, [length] * n, seeds, commission.sampling, tell, sheets=[ahead] * n,
         begins=[ids] * n,
