@@ -134,7 +134,8 @@ def test_the_settings_and_scripts_of_the_guide_are_there(tmp_path: Path) -> None
         for name in ("train", "teach")
     )
     found = [
-        re.findall(r"```toml[^\n]*\n(.*?)```", page, re.DOTALL) for page in (guide, recipe, lesson)
+        re.findall(r"```toml[^\n]*\n(store = .*?)```", page, re.DOTALL)
+        for page in (guide, recipe, lesson)
     ]
     found.append([path.read_text() for path in root.glob("checkpoints/*/train.toml")])
     assert all(found)
