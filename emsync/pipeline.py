@@ -222,10 +222,12 @@ def check_followed(composer: Composer, options: Options) -> None:
     told, held = _taught(composer), _ruled(composer, options)
     for wish, rule in FOLLOWED.items():
         if getattr(options, wish) and wish not in told | held:
+            off = rule in composer.tokenizer.followers(())  # else there is none
+            why = "is off" if off else f"is none of its tokenizer, {composer.tokenizer.name}"
             raise AssetError(
-                f"the network of this checkpoint was not taught the {wish}, and no rule {rule!r} "
-                f"of its tokenizer, {composer.tokenizer.name}, is there and on to hold the music "
-                f"to it; leave out --{wish}, or take the checkpoint {CHECKPOINT}"
+                f"the network of this checkpoint was not taught the {wish}, and the rule {rule!r}, "
+                f"which would hold the music to it, {why}; leave out --{wish}, "
+                f"{'let the rule be on, ' if off else ''}or take a checkpoint that was taught it"
             )
 
 

@@ -36,7 +36,10 @@ def load(group: str, name: str, kind: type[Plugin]) -> type[Plugin]:
     points = {point.value: point for point in entry_points(group=group, name=name)}
     if not points:
         known = ", ".join(names(group)) or "nothing; is emsync installed?"
-        raise AssetError(f"no plug-in {shown(name)} in {group!r}; there is {known}")
+        raise AssetError(
+            f"no plug-in {shown(name)} in {group!r}; there is {known}; install the package that "
+            "offers it, or name another"
+        )
     if len(points) > 1:
         raise AssetError(f"{name!r} in {group!r} is offered twice: {sorted(points)}; remove one")
     (point,) = points.values()

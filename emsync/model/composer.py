@@ -160,9 +160,11 @@ class Composer:
         place = f"{quoted(folder / 'config.json')} is not valid: "
         try:
             tokenizer = plugins.build_plugin(plugins.TOKENIZERS, config["tokenizer"], Tokenizer)
+            described = config["conditioners"]
+            if not isinstance(described, list):
+                raise UsageError(f"conditioners is {shown(described)}, not a list")
             conditioners = [
-                plugins.build_plugin(plugins.CONDITIONERS, one, Conditioner)
-                for one in config["conditioners"]
+                plugins.build_plugin(plugins.CONDITIONERS, one, Conditioner) for one in described
             ]
             shape = build(ModelConfig, config["model"], "[model] ")
             # older checkpoints have no such flag, and no norm
@@ -172,6 +174,10 @@ class Composer:
             tempo = _tempo(config.get("tempo"))
             sampling = build(Sampling, config.get("sampling", {}), "[sampling] ")
             check_conditions(conditioners, sampling.unguided)
+        except AssetError as error:
+            raise AssetError(
+                f"the checkpoint {quoted(folder)} cannot be loaded: {error}"
+            ) from error
         except KeyError as error:
             raise AssetError(f"{place}it has no {error}") from error
         except (AttributeError, TypeError, ValueError) as error:
