@@ -152,14 +152,35 @@ def _check_given(conditioner: Conditioner) -> None:
     for kind in get_args(GivenKind):
         row = conditioner.given_row(kind)
         _require(
-            row is None or (len(row) == conditioner.channels and bool(np.isfinite(row).all())),
+            row is None or _is_row(row, conditioner.channels),
             f"given_row of {kind!r} is {row}, not {conditioner.channels} finite numbers or None",
         )
-    known = [kind for kind in get_args(GivenKind) if conditioner.given_row(kind) is not None]
+        again = conditioner.given_row(kind)
+        _require(
+            np.array_equal(row, again) if row is not None else again is None,
+            f"given_row of {kind!r} is {row}, and {again} when it is asked again",
+        )
+    kinds = get_args(GivenKind)
+    known = [kind for kind in kinds if conditioner.given_row(kind) is not None]
     _require(
         not known or conditioner.place == "position",
         f"given_row answers for {known}, but a prefix has no rows beside the tokens",
     )
+    _require(
+        len(known) in (0, len(kinds)),
+        f"given_row answers for {known} only; answer for {' and '.join(map(repr, kinds))}, or for "
+        "none",
+    )
+
+
+def _is_row(row: Any, channels: int) -> bool:
+    """Return whether ``row`` is one of so many finite numbers."""
+    try:
+        numbers = np.array(row, np.float32)
+    except (TypeError, ValueError):
+        return False
+    text = np.asarray(row).dtype.kind not in "iuf"  # which NumPy would read numbers in
+    return numbers.shape == (channels,) and not text and bool(np.isfinite(numbers).all())
 
 
 def _check_form(target: Floats, form: Floats, origin: str) -> None:

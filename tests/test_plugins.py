@@ -6,6 +6,7 @@ import sys
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -157,7 +158,8 @@ def test_a_checkpoint_with_a_third_party_conditioner_loads_while_its_package_is_
     assert again.model.conditioners == (ending, Boundaries())
     assert again.targets(example_video())["ending"].tolist() == [20.0]
     monkeypatch.setattr(sys, "path", [p for p in sys.path if p != str(tmp_path)])
-    with pytest.raises(AssetError, match="no plug-in 'ending'"):
+    lacks = "checkpoint '.*checkpoint' cannot be loaded: no plug-in 'ending'.*; install the package"
+    with pytest.raises(AssetError, match=lacks):
         Composer.from_pretrained(tmp_path / "checkpoint")
 
 
@@ -220,6 +222,33 @@ def test_a_conditioner_that_looks_ahead_fails_the_check(ending: Conditioner) -> 
     timeline = Events().timeline(Events().encode(example_piece()))
     with pytest.raises(AssertionError, match="not causal"):
         check_conditioner(Peeking(), np.array([5.0], np.float32), timeline)
+
+
+@pytest.mark.parametrize(
+    ("theme", "later", "reason"),
+    [
+        (1.0, [1.0], "given_row of 'theme' is 1.0, not 1 finite numbers"),
+        ([[1.0]], [1.0], r"given_row of 'theme' is \[\[1.0\]\], not 1 finite"),
+        ("1", [1.0], "given_row of 'theme' is 1, not 1 finite"),
+        (["1"], [1.0], r"given_row of 'theme' is \['1'\], not 1 finite"),
+        ([1.0], [1.0, 2.0], "given_row of 'later' is .*, not 1 finite"),
+        ([1.0], [np.nan], "given_row of 'later' is .*, not 1 finite"),
+        ([1.0], None, "answers for .*'theme'.* only; answer for 'theme' and 'later', or for none"),
+        (None, [1.0], "answers for .*'later'.* only"),
+    ],
+)
+def test_a_conditioner_that_tells_no_row_of_given_music_fails_the_check(
+    ending: Conditioner, theme: Any, later: Any, reason: str
+) -> None:
+    rows = {"theme": theme, "later": later}
+
+    @dataclass(frozen=True)
+    class Telling(type(ending)):  # type: ignore[misc]
+        def given_row(self, kind: str) -> Any:
+            return rows[kind]
+
+    with pytest.raises(AssertionError, match=reason):
+        check_conditioner(Telling())
 
 
 # A condition with a wish of its own: no file of emsync knows it
