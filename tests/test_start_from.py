@@ -12,7 +12,7 @@ import torch
 
 from emsync.data.crops import Cropping
 from emsync.data.prepare import prepare
-from emsync.errors import AssetError, UsageError
+from emsync.errors import AssetError, EmsyncWarning, UsageError
 from emsync.model.composer import Composer
 from emsync.model.transformer import EventTransformer, ModelConfig
 from emsync.music.piece import PIANO, Piece, to_score
@@ -98,8 +98,12 @@ def test_a_network_that_has_learned_one_more_can_learn_another(
     train(settings(store, tmp_path / "c", tmp_path / "a"))
     assert losses(tmp_path / "b")[:2] == losses(tmp_path / "c")[:2]
     # the run goes on with what its own checkpoint says
-    again = train(settings(store, tmp_path / "b", tmp_path / "gone", steps=3)).model
+    with pytest.warns(EmsyncWarning, match=r"it goes on, and start_from, '.*gone', is"):
+        again = train(settings(store, tmp_path / "b", tmp_path / "gone", steps=3)).model
     assert again.config.added == ("chords", "given") and len(losses(tmp_path / "b")) == 3
+    more = settings(store, tmp_path / "b", None, *OLD, "chords", "given", "instruments")
+    with pytest.raises(UsageError, match=r"'.*b' does not know the condition 'instruments'; to"):
+        train(more)
 
 
 def test_a_network_from_nothing_adds_the_conditions_that_it_is_told_to(

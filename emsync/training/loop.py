@@ -20,6 +20,7 @@ from emsync.data.split import split, trained_keys
 from emsync.data.store import Store
 from emsync.errors import EmsyncError, InputError, UsageError, warn
 from emsync.files import atomic_write
+from emsync.limits import shown
 from emsync.locks import locked
 from emsync.model.composer import Composer, files_of_checkpoint, find_checkpoint, load_weights
 from emsync.model.transformer import EventTransformer
@@ -128,10 +129,17 @@ class Run:
 def set_up(config: TrainConfig, machine: Accelerator) -> Run:
     """Return the run that ``config`` describes, as far as it has come."""
     out = Path(config.out)
-    origin = config.out if has_run(out) else config.start_from
+    goes_on = has_run(out)
+    origin = config.out if goes_on else config.start_from
     folder = find_checkpoint(origin) if origin else None
     start = Composer.without_weights(folder) if folder else None
     shape, conditioners = from_checkpoint(config, start, origin) if start else from_nothing(config)
+    if start and goes_on and len(conditioners) > len(start.model.conditioners):
+        new = shown(conditioners[-1].name)
+        raise UsageError(
+            f"the run in {config.out!r} does not know the condition {new}; to teach it, name "
+            "another folder in out, and this one in start_from"
+        )
     store = Store.open(Path(config.store))
     if start and start.tokenizer.vocab_size != store.tokenizer.vocab_size:
         raise UsageError(
@@ -145,7 +153,7 @@ def set_up(config: TrainConfig, machine: Accelerator) -> Run:
     shape = replace(shape, vocab_size=store.tokenizer.vocab_size)
     check_size(shape, conditioners)
     model = EventTransformer(shape, conditioners)
-    if start and folder and not has_run(out):  # of a run that goes on ``restore`` reads them
+    if start and folder and not goes_on:  # of a run that goes on ``restore`` reads them
         load_weights(start.model, folder / "model.safetensors")
         take_weights(model, start.model)
     speed_up(model, config.attention, config.compile)

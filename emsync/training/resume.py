@@ -10,7 +10,7 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import save_file
 
-from emsync.errors import AssetError, EmsyncError, UsageError
+from emsync.errors import AssetError, EmsyncError, UsageError, warn
 from emsync.limits import quoted, read_json, shown
 from emsync.model.composer import Composer, load_weights
 from emsync.model.transformer import EventTransformer
@@ -97,6 +97,11 @@ def restore(
         raise UsageError(
             f"the run in {config.out!r} began with {shown(before)}, not "
             f"{config.optimizer!r}; name another folder, and this one in start_from"
+        )
+    if config.start_from and (begun := was["config"].get("start_from")) != config.start_from:
+        warn(
+            f"{config.out!r} holds a run that began with {shown(begun or 'nothing')}; it goes on, "
+            f"and start_from, {config.start_from!r}, is not read"
         )
     progress = build(RunState, was.get("progress"), f"{name} is damaged: ", AssetError)
     load_weights(model, out / "model.safetensors")

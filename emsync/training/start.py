@@ -67,7 +67,7 @@ def from_checkpoint(config: TrainConfig, start: Composer, name: str) -> Network:
         if key not in ("added", "dropout", "vocab_size") and value != its and not follows:
             raise UsageError(
                 f"[model] {key} is {shown(value)}, and in {called} {shown(its)}; leave it out, or "
-                "leave out start_from"
+                "train from nothing into another folder"
             )
     dropout = given.get("dropout", shape.dropout)
     return replace(shape, added=added, dropout=dropout), (*known.values(), *new)
