@@ -33,7 +33,7 @@ from typing import Any
 import numpy as np
 
 from emsync.analysis import Analysis, Cut
-from emsync.conditioning import Floats
+from emsync.conditioning import Floats, check_conditions
 from emsync.data.split import split
 from emsync.data.store import Store
 from emsync.evaluation import control
@@ -47,7 +47,9 @@ from emsync.music.chords import NONE, Harmony, heard, parse_chord, transposed
 from emsync.music.lead_sheet import LeadSheet, Passage
 from emsync.music.piece import BEATS, CLASSES, DRUMS, Piece
 from emsync.music.tonality import TONICS
+from emsync.options import Sampling
 from emsync.plain import plain
+from emsync.tokens import check_rules
 
 LOOPS = ("C G Am F", "Am F C G", "Dm G C Am", "Em C D G")  # a chord a bar, in all keys in turn
 ALIKE = 1e-9  # the median distance of statistics in which most songs are alike
@@ -83,6 +85,8 @@ def main() -> None:
     task = Task(args.checkpoint, args.pieces, args.seconds)
     composer = Composer.from_pretrained(task.checkpoint)
     arms = arms_of(args.measure, grid(vars(args)))
+    for _, setting in arms.values():  # before anything is measured
+        check(composer, replace(composer.sampling, **setting))
     report = started(args.out, task)
     songs = excerpts(Store.open(args.store), task.pieces, task.seconds)
     for name, (measure, setting) in arms.items():
@@ -94,6 +98,12 @@ def main() -> None:
             with together() as outputs:
                 outputs.file(args.out).write_text(json.dumps(report, indent=1) + "\n")
         print(name, *(f"{k} {v:.3f}" for k, v in figures(report["arms"][name])), flush=True)
+
+
+def check(composer: Composer, sampling: Sampling) -> None:
+    """Refuse the name of a condition or a rule that ``composer`` does not have."""
+    check_conditions(composer.model.conditioners, sampling.unguided)
+    check_rules(composer.tokenizer, sampling.rules_off)
 
 
 def grid(options: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -217,6 +217,8 @@ def test_guidance_does_not_press_on_conditions_that_are_unguided(model: EventTra
     assert np.array_equal(drawn, asked), "without guidance, what is unguided still holds"
     with pytest.raises(UsageError, match="no condition 'mood'; the model has valence_arousal, bo"):
         one(model, guidance=3.0, unguided=("mood",))
+    with pytest.raises(UsageError, match="no condition 'mood'"):
+        one(model, unguided=("mood",))
 
 
 def test_settings_from_json_are_the_settings_that_were_saved() -> None:

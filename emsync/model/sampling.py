@@ -43,9 +43,9 @@ def sample(
     seconds of the piece that is furthest behind. Raises EmsyncError when a piece needs more than
     ``sampling.tokens_per_second``, as music that stands still does.
     """
+    check_conditions(model.conditioners, sampling.unguided)
     batch, copies = len(targets), 1
     if sampling.guidance != 1.0:  # the same pieces are decoded once more, unconditionally
-        check_conditions(model.conditioners, sampling.unguided)
         nulls = (null_targets(model.conditioners, t, sampling.unguided) for t in targets)
         targets, copies = [*targets, *nulls], 2
     conditions = _Conditions(model, targets)
