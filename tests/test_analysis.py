@@ -395,6 +395,7 @@ LONGER = {
     "duration", "cuts.time", "motion.step", "brightness.step", "saturation.step",
     "colourfulness.step", "valence_curve.step", "arousal_curve.step", "arc.start", "arc.end",
     "sheet.harmony.starts", "sheet.passages.start", "sheet.passages.end", "sheet.begins",
+    "sheet.resumes",
 }  # fmt: skip
 SLOWER = {"fps", "motion.values", "tempo"}
 SAME = {
@@ -403,11 +404,13 @@ SAME = {
     "arc.arousal", "arc.emotion", "source", "estimator", "brightness.values", "saturation.values",
     "colourfulness.values", "sheet.harmony.chords", "sheet.passages.classes",
     "sheet.passages.theme", "sheet.passages.minor", "sheet.passages.density", "sheet.tonic",
+    "sheet.later",
 }  # fmt: skip
 SHEET = LeadSheet(
     Harmony(np.array([0.0, 4.0]), np.array([21, 0])),
     (Passage(0.0, 4.0, (2, 3), "A", True, 2.5), Passage(4.0, 10.0, density=3.0)),
     9,
+    resumes=8.0,
 )
 
 
