@@ -96,12 +96,12 @@ def redone(
 def _context(composer: Composer, redo: Redo, sheet: LeadSheet) -> tuple[int, Ids, float]:
     """Return the first bar that is read before the span, its tokens, and its composed second.
 
-    The tokens begin with a header, whole where the piece begins, and reach to the span. They are
-    those of one bar, and of as many more as fill half of the context.
+    The tokens begin with the one that tells the instruments, and reach to the span. They are those
+    of one bar, and of as many more as fill half of the context.
     """
     tokenizer, first = composer.tokenizer, redo.bars[0]
     half = composer.model.config.context // 2
-    header = tokenizer.header(len({c for p in sheet.passages for c in p.classes}))
+    header = tokenizer.header(len({c for p in sheet.passages for c in p.classes}))[:1]
     best = header
     start = first
     while start > 0:
@@ -109,7 +109,7 @@ def _context(composer: Composer, redo: Redo, sheet: LeadSheet) -> tuple[int, Ids
         if start < first and len(header) + len(body) > half:
             break
         start -= 1
-        best = np.concatenate([header if start == 0 else header[:1], body])
+        best = np.concatenate([header, body])
     return start, best, redo.at(start)
 
 
@@ -320,7 +320,7 @@ def _seam(
     start = redo.at(begin)
     to_seam, to_bar = (_tokens(composer, whole, start, end) for end in (at, after))
     model, tokenizer = composer.model, composer.tokenizer
-    header = draft.ids[: len(tokenizer.header(1)) if begin == 0 else 1]
+    header = draft.ids[:1]
     ids = np.concatenate([header, to_bar])
     theme = sheet.themes.get(sheet.passages[int(sheet.passage(at - since))].theme)
     passages = Passages(model, tokenizer, int(header[0]))

@@ -58,7 +58,10 @@ class Tokenizer(ABC):
 
     @abstractmethod
     def header(self, classes: int) -> Ids:
-        """Return the tokens that begin a piece of ``classes`` instrument classes."""
+        """Return the tokens that begin a piece of ``classes`` instrument classes.
+
+        The first one tells how many there are, and alone stands before music from within a piece.
+        """
 
     @abstractmethod
     def encode(self, piece: Piece) -> Ids:

@@ -64,6 +64,9 @@ FILM = Analysis(
 )
 
 
+SEED = 6  # of the score that is kept; two cuts of it fall on beats
+
+
 @pytest.fixture(scope="module")
 def composer() -> Composer:
     """An untrained network of the shipped one's kind."""
@@ -95,7 +98,7 @@ def film(draw_cut: Callable[..., Path], tmp_path_factory: pytest.TempPathFactory
 def kept(composer: Composer, film: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A score of ours."""
     path = tmp_path_factory.mktemp("kept") / "kept.mid"
-    composed = emsync.generate(film, options(seed=5), checkpoint=composer)
+    composed = emsync.generate(film, options(seed=SEED), checkpoint=composer)
     composed.save(path)
     return path
 
@@ -263,7 +266,7 @@ def test_the_first_chord_that_is_asked_for_stands_where_the_span_begins(
 
 def test_the_key_is_that_of_the_score(composer: Composer, film: Path, kept: Path) -> None:
     """The seed of the score named it, and another seed does not change it."""
-    tonic = plan_of(FILM, options(seed=5)).tonic
+    tonic = plan_of(FILM, options(seed=SEED)).tonic
     assert plan_of(FILM, options(seed=8)).tonic != tonic
     assert anew(composer, film, kept, "3-6", seed=8).plan.tonic == tonic
     assert anew(composer, film, kept, "3-6", seed=8, tonic="D").plan.tonic == "D"
@@ -680,7 +683,7 @@ def test_the_likelihood_is_that_of_the_model(
 
 
 @pytest.mark.parametrize("span", ["0-2", "3-6", "7-"])
-def test_a_span_is_told_what_comes_after_it_and_begins_a_piece_only_at_its_start(
+def test_a_span_is_told_what_comes_after_it(
     taught: Composer, film: Path, kept: Path, span: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     told: list[tuple[Any, ...]] = []
@@ -695,9 +698,9 @@ def test_a_span_is_told_what_comes_after_it_and_begins_a_piece_only_at_its_start
     redo = Redo.of(Options(keep=kept, redo=span), LENGTH, TEMPO)
     assert redo is not None
     ((targets, sheet, begin),) = told
+    assert v.START not in begin
     passed = taught.tokenizer.timeline(np.array(begin)).times[-1]
     since = redo.at(redo.bars[0]) - passed
-    assert (v.START in begin) == (abs(since) < 0.01)
     np.testing.assert_array_equal(targets["given"], np.array([sheet.resumes], np.float32))
     if redo.closes:
         assert np.isnan(sheet.resumes) and sheet.later is None

@@ -92,8 +92,8 @@ def test_the_first_token_tells_how_many_play_in_any_passage(
     passages = Passage(0.0, 1.0, classes[:1]), Passage(1.0, 2.0, classes)
     sheet = LeadSheet(harmony, passages)
     (ids,) = sample(model, Events(), [TARGETS], [2.0], [0], sheets=[sheet])
-    assert ids[:2].tolist() == [token, v.START]
-    assert not np.isin(ids[2:], Events().excluded_ids).any()
+    assert ids[0] == token and v.START not in ids
+    assert not np.isin(ids[1:], Events().excluded_ids).any()
     assert one(model)[0] == v.MORE, "all may play where no sheet says"
 
 

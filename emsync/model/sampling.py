@@ -38,7 +38,7 @@ def sample(
 
     ``sheets`` are the chords and players that each piece is held to, in its seconds, and the music
     that it is given; they tell how many instruments there will be. ``begins`` are tokens that each
-    piece begins with, its header and music that is there already; they count in its seconds. The
+    piece begins with, a header's first and music that is there already; they count in its seconds. The
     same seeds on the same kind of machine give the same pieces. ``progress`` is called with the
     seconds of the piece that is furthest behind. Raises EmsyncError when a piece needs more than
     ``sampling.tokens_per_second``, as music that stands still does.
@@ -51,9 +51,10 @@ def sample(
     conditions = _Conditions(model, targets)
     chooser = _Chooser(_filters(tokenizer, sampling, sheets), tokenizer, sampling, seeds)
     decoder = SlidingWindowDecoder(model, conditions.first_prefix(), batch * copies)
-    forced = _padded(
-        begins or [tokenizer.header(n) for n in _class_counts(sheets, batch)]
-    )  # (B, H)
+    # The token that tells the instruments alone: after the others a song begins, often thinly, and
+    # a film's music is in full swing from its first bar on
+    headers = [tokenizer.header(n)[:1] for n in _class_counts(sheets, batch)]
+    forced = _padded(begins or headers)  # (B, H)
     own = [range(b, batch * copies, batch) for b in range(batch)]  # a piece, and unconditionally
     passages = [
         Passages(model, tokenizer, first, sampling.unguided) for first in forced[:, 0].tolist()
