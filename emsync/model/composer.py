@@ -88,9 +88,9 @@ class Composer:
         """Draw a piece for each of ``targets``, with its duration in seconds and its seed.
 
         ``sheets`` are the chords and players of each, in its own seconds, that it is held to, and
-        the music that it is given; ``begins`` the tokens that each begins with, a header's first and what
-        is there already.
-        ``progress`` is called with the seconds of the piece that is furthest behind.
+        the music that it is given; ``begins`` the tokens that each begins with, a header's first
+        and what is there already. ``progress`` is called with the seconds of the piece that is
+        furthest behind.
         """
         from emsync.model.sampling import sample  # needs Numba, which training can do without
 

@@ -38,8 +38,8 @@ def sample(
 
     ``sheets`` are the chords and players that each piece is held to, in its seconds, and the music
     that it is given; they tell how many instruments there will be. ``begins`` are tokens that each
-    piece begins with, a header's first and music that is there already; they count in its seconds. The
-    same seeds on the same kind of machine give the same pieces. ``progress`` is called with the
+    piece begins with, a header's first and music that is there already; they count in its seconds.
+    The same seeds on the same kind of machine give the same pieces. ``progress`` is called with the
     seconds of the piece that is furthest behind. Raises EmsyncError when a piece needs more than
     ``sampling.tokens_per_second``, as music that stands still does.
     """
