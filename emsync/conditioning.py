@@ -7,6 +7,7 @@ object, so the model is given what it learned to read.
 Times are in seconds. Targets and features are float32, and NaN means "not requested".
 """
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -67,6 +68,11 @@ class Windows(Cursor):
     def row(self, time: float, mark: bool) -> Sequence[float]:
         row: list[float] = self.rows[min(int(time / self.width + NEAR), len(self.rows) - 1)]
         return row
+
+
+def window_starts(duration: float, step: float) -> Seconds:
+    """Return the (F,) starts, ``step`` seconds apart, of windows over all of ``duration``."""
+    return np.arange(math.ceil(duration / step) + 1, dtype=np.float64) * step
 
 
 def in_windows(target: Floats, times: Seconds, width: float) -> Floats:

@@ -10,7 +10,7 @@ For a conditioner:
 - ``Floats``: float32 arrays, the type of targets and features.
 - ``Timeline``: the times and boundary marks of a sequence of tokens.
 - ``Cursor``: computes features row by row. ``Windows``: the same for rows of even windows of time;
-  ``in_windows`` picks such rows for all tokens at once.
+  ``in_windows`` picks such rows for all tokens at once; ``window_starts``: where windows begin.
 
 What a conditioner reads:
 
@@ -61,6 +61,7 @@ from emsync.conditioning import (
     Place,
     Windows,
     in_windows,
+    window_starts,
 )
 from emsync.emotion.arc import State
 from emsync.emotion.estimator import Estimator, Feeling, Span
@@ -151,4 +152,5 @@ __all__ = [
     "pitch_class",
     "sounded",
     "to_score",
+    "window_starts",
 ]

@@ -1,6 +1,5 @@
 """The key and its mode, moment by moment: how much each pitch class sounds."""
 
-import math
 from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
@@ -24,6 +23,7 @@ from emsync.plugin import (
     in_windows,
     pitch_class,
     sounded,
+    window_starts,
 )
 
 SILENT = 1e-6  # seconds of sound; less is silence
@@ -58,7 +58,7 @@ class Chroma(Conditioner):
     chords: Annotated[float, Within(0, 1)] = 0.9
 
     def from_music(self, piece: Piece) -> Floats:
-        starts = self._starts(piece.duration)
+        starts = window_starts(piece.duration, self.step)
         until, since = (sounded(piece, times, LONGEST) for times in (starts + self.window, starts))
         sounding = until - since
         total = sounding.sum(axis=1, keepdims=True)
@@ -73,7 +73,7 @@ class Chroma(Conditioner):
         (``music/mood.json``); and Ionian is the happiest of the diatonic modes (Temperley & Tan
         2013).
         """
-        starts, sheet = self._starts(video.duration), video.sheet
+        starts, sheet = window_starts(video.duration, self.step), video.sheet
         if sheet is not None:
             minor = np.array([passage.minor for passage in sheet.passages])
             keys = key_shares(sheet.tonic, minor[sheet.passage(starts)])
@@ -84,9 +84,6 @@ class Chroma(Conditioner):
         valence = video.feelings(starts)[:, 0]
         keys = key_shares(pitch_class(video.tonic or "C"), valence < 0)
         return np.where(np.isnan(valence)[:, None], np.nan, keys).astype(np.float32)
-
-    def _starts(self, duration: float) -> Seconds:
-        return np.arange(math.ceil(duration / self.step) + 1, dtype=np.float64) * self.step
 
     def features(self, target: Floats, timeline: Timeline) -> Floats:
         return in_windows(np.sqrt(target), timeline.times, self.step)

@@ -1,6 +1,5 @@
 """Which instruments play, moment by moment."""
 
-import math
 from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
@@ -14,11 +13,11 @@ from emsync.plugin import (
     Floats,
     Piece,
     Place,
-    Seconds,
     Timeline,
     Windows,
     Within,
     in_windows,
+    window_starts,
 )
 
 LEAST = 1e-3  # seconds; who enters so little before a window ends is not heard in it
@@ -42,7 +41,7 @@ class Instruments(Conditioner):
     step: Annotated[float, Within(0.05, 60)] = 0.5  # seconds
 
     def from_music(self, piece: Piece) -> Floats:
-        starts = self._starts(piece.duration)
+        starts = window_starts(piece.duration, self.step)
         rows = np.zeros((len(starts), self.channels), np.float32)
         for c in range(self.channels):
             mine = piece.classes == c
@@ -56,7 +55,7 @@ class Instruments(Conditioner):
 
         As in a piece, a class is announced a window before it enters.
         """
-        starts = self._starts(video.duration)
+        starts = window_starts(video.duration, self.step)
         if video.sheet is None:
             return np.full((len(starts), self.channels), np.nan, np.float32)
         rows = np.zeros((len(starts), self.channels), np.float32)
@@ -66,9 +65,6 @@ class Instruments(Conditioner):
             inside = (first <= index) & (index <= last)
             rows[np.ix_(inside, np.array(passage.classes, np.intp))] = 1.0
         return rows
-
-    def _starts(self, duration: float) -> Seconds:
-        return np.arange(math.ceil(duration / self.step) + 1, dtype=np.float64) * self.step
 
     def features(self, target: Floats, timeline: Timeline) -> Floats:
         return in_windows(target, timeline.times, self.step)
