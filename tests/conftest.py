@@ -1,6 +1,9 @@
 """What several tests share: real material where there is any, and a small piece."""
 
 import os
+import socket
+import subprocess
+import sys
 from pathlib import Path
 
 if worker := os.environ.get("PYTEST_XDIST_WORKER"):
@@ -17,9 +20,10 @@ import torch
 from hypothesis import settings
 from numpy.typing import NDArray
 
+from emsync.data.prepare import prepare
 from emsync.model.composer import Composer
 from emsync.model.transformer import EventTransformer, ModelConfig
-from emsync.music.piece import PIANO, Piece
+from emsync.music.piece import PIANO, Piece, to_score
 from emsync_conditioners.boundaries import Boundaries
 from emsync_conditioners.onset_density import OnsetDensity
 from emsync_conditioners.valence_arousal import ValenceArousal
@@ -39,6 +43,40 @@ def shared() -> Path:
     if not folder:
         pytest.skip("EMSYNC_SHARED names no folder of real clips and songs")
     return Path(folder)
+
+
+@pytest.fixture(scope="session")
+def write_tunes(tmp_path_factory: pytest.TempPathFactory) -> Callable[[int], Path]:
+    """A function that prepares a store of so many tunes, and returns its folder."""
+
+    def write(count: int) -> Path:
+        folder, out = (tmp_path_factory.mktemp(name) for name in ("corpus", "store"))
+        for i in range(count):
+            notes = [(PIANO, 50 + (i * n) % 30, n * 0.25, n * 0.25 + 0.2) for n in range(80)]
+            to_score(Piece.of(np.array(notes))).dump_midi(folder / f"{i}.mid")
+        prepare([folder], out, Events(), workers=1)
+        return out
+
+    return write
+
+
+@pytest.fixture(scope="session")
+def in_two_processes() -> Callable[..., None]:
+    """A function that runs a script, with its arguments, in two processes of Accelerate."""
+
+    def run(script: Path, *values: Path) -> None:
+        with socket.socket() as free:
+            free.bind(("localhost", 0))
+            port = free.getsockname()[1]
+        subprocess.run(
+            [sys.executable, "-m", "accelerate.commands.launch", "--cpu", "--num_processes", "2",
+             "--num_machines", "1", "--mixed_precision", "no", "--dynamo_backend", "no",
+             "--num_cpu_threads_per_process", "1", "--main_process_port", str(port),
+             script, *values],
+            check=True, capture_output=True,
+        )  # fmt: skip
+
+    return run
 
 
 @pytest.fixture(scope="session")

@@ -3,31 +3,24 @@
 import csv
 import json
 import math
-import socket
-import subprocess
-import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
 
 from emsync.cli import main
-from emsync.data.prepare import prepare
 from emsync.errors import AssetError, EmsyncError, EmsyncWarning
 from emsync.model.composer import Composer
 from emsync.model.transformer import EventTransformer, ModelConfig
-from emsync.music.piece import PIANO, Piece, to_score
 from emsync.training import guard as guards
 from emsync.training.config import TrainConfig
 from emsync.training.guard import Guard
 from emsync.training.loop import optimizers, train
 from emsync.training.resume import RunState
 from emsync.training.snapshot import Snapshot
-from emsync_tokenizers.events import Events
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore::DeprecationWarning", "ignore::FutureWarning"
@@ -37,13 +30,8 @@ MODEL = {"width": 32, "depth": 2, "heads": 2, "context": 48, "dropout": 0.0}
 
 
 @pytest.fixture(scope="module")
-def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder, out = (tmp_path_factory.mktemp(name) for name in ("corpus", "store"))
-    for i in range(8):
-        notes = [(PIANO, 50 + (i * n) % 30, n * 0.25, n * 0.25 + 0.2) for n in range(80)]
-        to_score(Piece.of(np.array(notes))).dump_midi(folder / f"{i}.mid")
-    prepare([folder], out, Events(), workers=1)
-    return out
+def store(write_tunes: Callable[[int], Path]) -> Path:
+    return write_tunes(8)
 
 
 def settings(store: Path, out: Path, **changes: Any) -> TrainConfig:
@@ -220,7 +208,11 @@ if __name__ == "__main__":
 
 @pytest.mark.slow
 def test_two_processes_go_back_together(
-    quick: None, store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    quick: None,
+    store: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    in_two_processes: Callable[..., None],
 ) -> None:
     (tmp_path / "run.py").write_text(CODE)
     config = settings(store, tmp_path / "two")
@@ -228,16 +220,7 @@ def test_two_processes_go_back_together(
     tables = ["[model]", *(f"{key} = {value}" for key, value in MODEL.items())]
     lines = [f"{key} = {json.dumps(value)}" for key, value in values.items()]
     (tmp_path / "run.toml").write_text("\n".join([*lines, *tables]))
-    with socket.socket() as free:
-        free.bind(("localhost", 0))
-        port = free.getsockname()[1]
-    subprocess.run(
-        [sys.executable, "-m", "accelerate.commands.launch", "--cpu", "--num_processes", "2",
-         "--num_machines", "1", "--mixed_precision", "no", "--dynamo_backend", "no",
-         "--num_cpu_threads_per_process", "1", "--main_process_port", str(port),
-         tmp_path / "run.py", tmp_path / "run.toml"],
-        check=True, capture_output=True,
-    )  # fmt: skip
+    in_two_processes(tmp_path / "run.py", tmp_path / "run.toml")
     wild_at(monkeypatch, 5, 6, 7, 8)
     with pytest.warns(EmsyncWarning, match="it goes back"):
         train(settings(store, tmp_path / "one"))

@@ -1,21 +1,18 @@
 """A run that begins with a checkpoint: what it keeps, what it learns besides, what it refuses."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
 
 from emsync.data.crops import Cropping
-from emsync.data.prepare import prepare
 from emsync.errors import AssetError, EmsyncWarning, UsageError
 from emsync.model.composer import Composer
 from emsync.model.transformer import EventTransformer, ModelConfig
-from emsync.music.piece import PIANO, Piece, to_score
 from emsync.training.config import TrainConfig
 from emsync.training.loop import train
 from emsync_conditioners.boundaries import Boundaries
@@ -31,13 +28,8 @@ OLD = ("valence_arousal", "metre", "boundaries")
 
 
 @pytest.fixture(scope="module")
-def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder, out = (tmp_path_factory.mktemp(name) for name in ("corpus", "store"))
-    for i in range(6):
-        notes = [(PIANO, 50 + (i * n) % 30, n * 0.25, n * 0.25 + 0.2) for n in range(80)]
-        to_score(Piece.of(np.array(notes))).dump_midi(folder / f"{i}.mid")
-    prepare([folder], out, Events(), workers=1)
-    return out
+def store(write_tunes: Callable[[int], Path]) -> Path:
+    return write_tunes(6)
 
 
 @pytest.fixture(scope="module")

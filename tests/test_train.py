@@ -5,10 +5,10 @@ import json
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -271,21 +271,14 @@ def test_parts_of_a_batch_add_up_to_the_batch(store: Path, tmp_path: Path) -> No
 
 
 @pytest.mark.slow
-def test_two_processes_have_the_losses_of_one(store: Path, tmp_path: Path) -> None:
+def test_two_processes_have_the_losses_of_one(
+    store: Path, tmp_path: Path, in_two_processes: Callable[..., None]
+) -> None:
     still = {"model": {**MODEL, "dropout": 0.0}, "steps": 4}
     train(settings(store, tmp_path / "one", **still))
     (tmp_path / "run.py").write_text(CODE)
     path = toml(tmp_path / "run.toml", settings(store, tmp_path / "two", **still))
-    with socket.socket() as free:
-        free.bind(("localhost", 0))
-        port = free.getsockname()[1]
-    subprocess.run(
-        [sys.executable, "-m", "accelerate.commands.launch", "--cpu", "--num_processes", "2",
-         "--num_machines", "1", "--mixed_precision", "no", "--dynamo_backend", "no",
-         "--num_cpu_threads_per_process", "1", "--main_process_port", str(port),
-         tmp_path / "run.py", path],
-        check=True, capture_output=True,
-    )  # fmt: skip
+    in_two_processes(tmp_path / "run.py", path)
     for a, b in zip(rows(tmp_path / "one"), rows(tmp_path / "two"), strict=True):
         assert float(a["loss"]) == pytest.approx(float(b["loss"]), rel=1e-4)
         assert float(a["norm"]) == pytest.approx(float(b["norm"]), rel=1e-3)
