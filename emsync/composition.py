@@ -16,6 +16,7 @@ from emsync.music.chords import Harmony
 from emsync.music.lead_sheet import LeadSheet
 from emsync.music.piece import Piece
 from emsync.options import KeepAudio, Options, Outputs, PathLike, Sampling, as_path
+from emsync.performance.performance import Performance, perform
 from emsync.plain import plain
 from emsync.planning.plan import Plan
 from emsync.planning.words import chord_symbols, plan_lines
@@ -86,9 +87,10 @@ class Composition:
         """All that were drawn, best first."""
         return (self.best, *self.others)
 
-    def dynamics(self, candidate: Candidate | None = None) -> Dynamics:
-        """Return how loud a candidate is over time; the best where none is given."""
-        return Dynamics.under(self.analysis, (candidate or self.best).ending, self.plan.levels)
+    def performance(self, candidate: Candidate | None = None) -> Performance:
+        """Return how a candidate is played; the best where none is given."""
+        one = candidate or self.best
+        return perform(one.fitted, Dynamics.under(self.analysis, one.ending, self.plan.levels))
 
     def labels_of(self, candidate: Candidate | None = None) -> ScoreLabels:
         """Return the words of a candidate's score with its chords; the best where none is given."""

@@ -21,7 +21,7 @@ from emsync.fit.dynamics import Dynamics
 from emsync.fit.ending import Ending
 from emsync.fit.hits import measured
 from emsync.fit.time_map import Fitted
-from emsync.formats.midi import answer, ramp
+from emsync.formats.midi import answer
 from emsync.formats.midi_raw import RawMidi
 from emsync.formats.splice import Edit, NewNote, piece_of, scenes, spliced, written
 from emsync.model.composer import Composer, Sample
@@ -31,6 +31,8 @@ from emsync.model.sliding_window import NOTHING
 from emsync.music.chords import NONE, Harmony, parse_chord
 from emsync.music.lead_sheet import THEME_BARS, LeadSheet
 from emsync.music.piece import BEATS, DRUMS, HIGHEST, STRINGS, Piece
+from emsync.performance.expression import ramp
+from emsync.performance.velocity import struck
 from emsync.planning.placing import lead_sheet
 from emsync.planning.plan import Plan
 from emsync.planning.theme import LEAST, LETTER
@@ -261,7 +263,7 @@ def _edit(
     """Return what the span is to hold: the notes of a draft, its chord symbols, and the fade."""
     grid = redo.grid
     starts, stops = grid.nearest_ticks(draft.onsets), grid.nearest_ticks(draft.offsets)
-    columns = (draft.classes, draft.pitches, starts, stops, dynamics.velocities(draft))
+    columns = (draft.classes, draft.pitches, starts, stops, struck(draft, dynamics))
     notes = [NewNote(*map(int, row)) for row in zip(*columns, strict=True)]
     fade = None  # what fades is kept, where the last chord stands before the span
     if redo.closes and redo.duration - dynamics.fade >= redo.seconds[0] - NEAR:

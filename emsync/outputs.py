@@ -199,9 +199,7 @@ def _played(score: Score, duration: float, soundfont: Path | None) -> Sound:
 def _midi(composition: Composition, candidate: Candidate) -> bytes:
     if candidate.midi is not None:
         return candidate.midi
-    return midi_bytes(
-        candidate.fitted, composition.labels_of(candidate), composition.dynamics(candidate)
-    )
+    return midi_bytes(composition.performance(candidate), composition.labels_of(candidate))
 
 
 Kind: TypeAlias = Literal["analysis", "plan", "plot", "cuts"]

@@ -24,6 +24,7 @@ from emsync.formats.smf import parse, read_midi
 from emsync.music.piece import BASS, DRUMS, PIANO, Piece
 from emsync.options import Options, Outputs
 from emsync.outputs import check_outputs, check_targets, write_outputs
+from emsync.performance.performance import perform
 from emsync.pipeline import generate
 from emsync.report import bundle
 from emsync.report.bundle import check_bundle, fingerprint, play_stems, read_record
@@ -313,7 +314,7 @@ def test_one_gain_for_all_and_no_stem_clips(tmp_path: Path) -> None:
     rows = [(DRUMS, 36, t / 4, t / 4 + 0.1) for t in range(8)]
     rows += [(BASS, 40, 0.0, 1.0), (PIANO, 60, 0.5, 1.5), (PIANO, 64, 0.5, 1.5)]
     fitted = fit(Piece.of(np.array(rows), downbeats=np.array([0.0, 2.0])), [], 2.0)
-    write_midi(tmp_path / "a.mid", fitted)
+    write_midi(tmp_path / "a.mid", perform(fitted))
     stems = play_stems(parse((tmp_path / "a.mid").read_bytes()), 2.0)
     together = audio.finish(synthesize(tmp_path / "a.mid"), 2.0, fade=0.0)
     assert set(stems.parts) == {"drums", "bass", "piano"}
@@ -326,7 +327,7 @@ def test_one_gain_for_all_and_no_stem_clips(tmp_path: Path) -> None:
 
 
 def test_silence_makes_a_bundle_of_no_stems(tmp_path: Path) -> None:
-    write_midi(tmp_path / "a.mid", fit(Piece.of(np.zeros((0, 4))), [], 2.0))
+    write_midi(tmp_path / "a.mid", perform(fit(Piece.of(np.zeros((0, 4))), [], 2.0)))
     stems = play_stems(parse((tmp_path / "a.mid").read_bytes()), 2.0)
     mixed = audio.whole(stems.mix)
     assert not stems.parts and not mixed.samples.any() and mixed.duration == 2.0

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from emsync.fit.dynamics import RAMP, RANGE, Dynamics
 from emsync.music.piece import ACCENT, PIANO, VELOCITY, Piece, velocities
+from emsync.performance.velocity import struck
 
 arousals = st.lists(st.floats(-1, 1), min_size=1, max_size=6)
 
@@ -18,8 +19,8 @@ def states(values: list[float]) -> list[tuple[float, float]]:
 def test_without_states_every_velocity_is_the_plain_one() -> None:
     chord = [(PIANO, p, 1.0, 3.0) for p in (60, 64, 67)]
     piece = Piece.of(np.array([(PIANO, 60, 0.0, 1.0), *chord]), chords=np.array([1.0]))
-    assert Dynamics().velocities(piece).tolist() == [VELOCITY] + [ACCENT] * 3
-    assert np.array_equal(Dynamics().velocities(piece), velocities(piece))
+    assert struck(piece, Dynamics()).tolist() == [VELOCITY] + [ACCENT] * 3
+    assert np.array_equal(struck(piece, Dynamics()), velocities(piece))
     assert Dynamics.of([]) == Dynamics() and Dynamics.of([(0.0, np.nan)]) == Dynamics()
 
 
@@ -40,4 +41,4 @@ def test_no_level_jumps_or_leaves_what_midi_has(values: list[float]) -> None:
     notes = np.column_stack([np.full(len(moments), PIANO), np.full(len(moments), 60), moments,
                              moments + 0.1])  # fmt: skip
     piece = Piece.of(notes, chords=moments)
-    assert 1 <= dynamics.velocities(piece).min() <= dynamics.velocities(piece).max() <= 127
+    assert 1 <= struck(piece, dynamics).min() <= struck(piece, dynamics).max() <= 127

@@ -17,6 +17,7 @@ from emsync.fit.hits import fit
 from emsync.formats.labels import ScoreLabels
 from emsync.formats.midi import write_midi
 from emsync.music.piece import PIANO, Piece
+from emsync.performance.performance import perform
 from emsync.sound import audio
 from emsync.sound.synthesis import synthesize
 
@@ -46,7 +47,7 @@ def score(tmp_path_factory: pytest.TempPathFactory) -> Path:
     piece = Piece.of(np.array(rows), np.arange(0, 6, 2.0), np.array([CUT]))
     path = tmp_path_factory.mktemp("scores") / "score.mid"
     fitted = fit(piece, [Cut(CUT)], 6.0, rate=Fraction(25))
-    write_midi(path, fitted, ScoreLabels(rate=Fraction(25)))
+    write_midi(path, perform(fitted), ScoreLabels(rate=Fraction(25)))
     return path
 
 
@@ -99,7 +100,7 @@ def test_a_silent_score_and_a_film_without_sound_are_told_apart(
     film: Path, tmp_path: Path, run: Run
 ) -> None:
     silent = tmp_path / "silent.mid"
-    write_midi(silent, fit(Piece.of(np.zeros((0, 4))), [], 6.0), ScoreLabels())
+    write_midi(silent, perform(fit(Piece.of(np.zeros((0, 4))), [], 6.0)), ScoreLabels())
     report = sync.evaluate(film, silent)
     assert report["cut_hits"]["events"]["onset"]["within"]["1 s"]["share"] == 0
     assert report["cut_hits"]["events"]["onset"]["median_ms"] is None

@@ -29,6 +29,7 @@ from emsync.formats.musicxml import write_musicxml
 from emsync.matching import Track, write_index
 from emsync.model.composer import Composer
 from emsync.music.piece import Piece
+from emsync.performance.performance import perform
 from emsync.report.plots import plot_analysis
 from emsync.sound.audio import Audio
 from emsync.sound.encode import KINDS, write_audio
@@ -410,8 +411,8 @@ def kinds(
         "bundle": filled,
         **encoders,
         **lists,
-        "midi": lambda folder: write_midi(folder / "old.mid", music),
-        "musicxml": lambda folder: write_musicxml(folder / "old.musicxml", music),
+        "midi": lambda folder: write_midi(folder / "old.mid", perform(music)),
+        "musicxml": lambda folder: write_musicxml(folder / "old.musicxml", perform(music)),
         "analysis": lambda folder: LINE.save(folder / "old.json"),
         "picture": lambda folder: plot_analysis(LINE, (), folder / "old.png"),
         "film": lambda folder: mux(film, TONE, folder / "old.mp4"),

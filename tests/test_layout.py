@@ -100,7 +100,7 @@ def reached(*rooms: str) -> dict[str, str]:
     ("rooms", "forbidden"),
     [
         (
-            "pipeline ranking fit model sound report video emotion music formats",
+            "pipeline ranking fit performance model sound report video emotion music formats",
             "matching training evaluation data",
         ),
         ("metrics", "evaluation training model"),

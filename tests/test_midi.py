@@ -30,6 +30,7 @@ from emsync.music.chords import chord_name
 from emsync.music.piece import BASS, CLASSES, DRUMS, GUITAR, PIANO, STRINGS, Piece
 from emsync.music.tonality import KEYS, estimate_key
 from emsync.options import Sync
+from emsync.performance.performance import perform
 from emsync.video.timecode import NTSC, Timecode
 
 RATE = Fraction(25)
@@ -86,7 +87,7 @@ def others(path: Path) -> np.ndarray:
 @pytest.fixture
 def score(tmp_path: Path) -> Path:
     path = tmp_path / "score.mid"
-    write_midi(path, fitted_band(), ScoreLabels(rate=RATE))
+    write_midi(path, perform(fitted_band()), ScoreLabels(rate=RATE))
     return path
 
 
@@ -102,7 +103,7 @@ def test_notes_read_back_within_two_milliseconds_and_the_contract_holds(
 ) -> None:
     fitted = fitted_band(seed, duration, bpm=bpm)
     path = tmp_path / "score.mid"
-    write_midi(path, fitted, ScoreLabels(rate=RATE), Dynamics(fade=fade))
+    write_midi(path, perform(fitted, Dynamics(fade=fade)), ScoreLabels(rate=RATE))
     wanted = columns(fitted.piece)
     ticks = fitted.tempo_map.ticks  # what begins with the end does not sound
     wanted = wanted[ticks(wanted[:, 2]) < ticks(np.array([duration]))]
@@ -118,7 +119,7 @@ def test_notes_read_back_within_two_milliseconds_and_the_contract_holds(
 def test_rounding_does_not_add_up_over_ten_minutes(tmp_path: Path, bpm: float) -> None:
     fitted = fitted_band(3, 600.0, bpm=bpm, length=640.0)
     path = tmp_path / "score.mid"
-    write_midi(path, fitted)
+    write_midi(path, perform(fitted))
     rows, wanted = columns(read_midi(path)), columns(fitted.piece)
     assert np.abs(rows[:, 2:] - wanted[:, 2:]).max() <= 2e-3
     assert check(path).facts["duration"] == pytest.approx(600, abs=1.3 / TICKS)
@@ -130,7 +131,7 @@ def test_whatever_the_bars_the_contract_holds(onsets: list[float], lines: list[f
     notes = np.array([(i % 5, 40 + i % 7, t, t + 0.3) for i, t in enumerate(onsets)])
     piece = Piece.of(notes, np.array(lines), np.array(onsets[:3]))
     fitted = fit(piece, [Cut(5.0), Cut(11.0), Cut(17.0, 0.3)], 24.0)
-    file = to_midi(fitted)
+    file = to_midi(perform(fitted))
     ends = [sum(message.time for message in track) for track in file.tracks]
     assert len(set(ends)) == 1
     assert abs(fitted.tempo_map.seconds(np.array(ends))[0] - 24.0) <= 2e-3
@@ -149,13 +150,14 @@ def test_whatever_the_bars_the_contract_holds(onsets: list[float], lines: list[f
 def test_the_contract_holds_at_every_level_of_sync(tmp_path: Path, sync: Sync) -> None:
     for seed in range(3):
         fitted = fit(band(seed), cuts_in(seed, 50.0), 50.0, sync)
-        write_midi(tmp_path / "score.mid", fitted)
+        write_midi(tmp_path / "score.mid", perform(fitted))
         assert check(tmp_path / "score.mid").ok
 
 
 def test_the_same_music_gives_the_same_bytes(tmp_path: Path) -> None:
     for name in ("a.mid", "b.mid"):
-        write_midi(tmp_path / name, fitted_band(7), ScoreLabels(rate=RATE), Dynamics(fade=2.0))
+        faded = perform(fitted_band(7), Dynamics(fade=2.0))
+        write_midi(tmp_path / name, faded, ScoreLabels(rate=RATE))
     assert (tmp_path / "a.mid").read_bytes() == (tmp_path / "b.mid").read_bytes()
 
 
@@ -222,7 +224,8 @@ def test_a_marker_stands_on_every_cut_with_its_timecode(tmp_path: Path) -> None:
     cuts = [Cut(4.0), Cut(9.0, kept=False), Cut(70.0)]
     fitted = fit(band(2, length=90.0), cuts, 80.0, rate=rate)
     path = tmp_path / "score.mid"
-    write_midi(path, fitted, ScoreLabels("Le Été", rate, start, (TimedText(0, "émotion: joy"),)))
+    labels = ScoreLabels("Le Été", rate, start, (TimedText(0, "émotion: joy"),))
+    write_midi(path, perform(fitted), labels)
     conductor, tick = mido.MidiFile(path).tracks[0], 0
     marks, texts = [], []
     for message in conductor:
@@ -257,13 +260,14 @@ def test_each_instrument_that_plays_has_its_track_and_channel(score: Path) -> No
     for track, name in zip(file.tracks[1:], names[1:], strict=True):
         (channel,) = {message.channel for message in track if not message.is_meta}
         assert (channel == 9) == (name == "Drums")
-        kinds = [message.type for message in track[:4]]
+        assert track[1].type == "instrument_name" and track[1].name == name.lower()
+        kinds = [message.type for message in (track[0], *track[2:5])]
         assert kinds == ["track_name", "program_change", "control_change", "control_change"]
 
 
 def test_bars_are_the_bars_of_the_music_under_a_steady_tempo(tmp_path: Path, piece: Piece) -> None:
     path = tmp_path / "score.mid"
-    write_midi(path, fit(piece, [], 15.5))
+    write_midi(path, perform(fit(piece, [], 15.5)))
     facts = check(path).facts
     assert facts["tempo_range"] == [120.0, 120.0] and facts["time_signatures"] == ["4/4"]
     assert read_midi(path).downbeats == pytest.approx(piece.downbeats)
@@ -271,7 +275,7 @@ def test_bars_are_the_bars_of_the_music_under_a_steady_tempo(tmp_path: Path, pie
 
 
 def test_a_fade_sinks_to_silence_at_the_end() -> None:
-    file = to_midi(fitted_band(), dynamics=Dynamics(fade=3.0))
+    file = to_midi(perform(fitted_band(), Dynamics(fade=3.0)))
     for track in file.tracks[1:]:
         ramp = [m.value for m in track if m.type == "control_change" and m.control == 11]
         assert ramp[0] == 127 and ramp[-1] == 0 and ramp == sorted(ramp, reverse=True)
@@ -309,7 +313,8 @@ CHORDS = (
 def planned(tmp_path: Path) -> Path:
     """The score of a plan."""
     path = tmp_path / "planned.mid"
-    write_midi(path, fitted_band(), ScoreLabels(rate=RATE, sections=SECTIONS, chords=CHORDS))
+    labels = ScoreLabels(rate=RATE, sections=SECTIONS, chords=CHORDS)
+    write_midi(path, perform(fitted_band()), labels)
     return path
 
 
@@ -329,7 +334,7 @@ def test_chord_symbols_and_sections_are_read_back_where_they_are(planned: Path) 
 def test_the_key_of_the_plan_is_the_signature(tmp_path: Path) -> None:
     fitted = fitted_band()
     for key in KEYS[::4]:
-        write_midi(tmp_path / "a.mid", fitted, ScoreLabels(key=key))
+        write_midi(tmp_path / "a.mid", perform(fitted), ScoreLabels(key=key))
         assert check(tmp_path / "a.mid").facts["key"] == key
 
 
@@ -343,7 +348,7 @@ def test_chord_symbols_on_an_eighth_stand_on_its_line(tmp_path: Path) -> None:
     fitted = fitted_band()
     beats = fitted.tempo_map.starts[[8, 12]] / 1e6
     chords = (TimedText(float(beats[0]) + 0.004, "Am"), TimedText(float(beats[1]) - 0.004, "G"))
-    write_midi(tmp_path / "a.mid", fitted, ScoreLabels(rate=RATE, chords=chords))
+    write_midi(tmp_path / "a.mid", perform(fitted), ScoreLabels(rate=RATE, chords=chords))
     assert [tick for tick, _ in read_raw(tmp_path / "a.mid").chords()] == [8 * TICKS, 12 * TICKS]
 
 
@@ -506,7 +511,7 @@ def test_damage_is_a_sentence_never_a_traceback(
     tmp_path_factory: pytest.TempPathFactory, seed: int, cut: float
 ) -> None:
     path = tmp_path_factory.mktemp("damaged") / "score.mid"
-    write_midi(path, fitted_band(1, 8.0, length=9.0))
+    write_midi(path, perform(fitted_band(1, 8.0, length=9.0)))
     rng, data = random.Random(seed), bytearray(path.read_bytes())
     for _ in range(rng.randint(1, 12)):
         data[rng.randrange(4, len(data))] = rng.randrange(256)

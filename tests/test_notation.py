@@ -13,12 +13,13 @@ from hypothesis import strategies as st
 
 from emsync.fit.hits import fit
 from emsync.fit.time_map import Fitted
-from emsync.formats.general_midi import CHANNELS
+from emsync.formats.general_midi import DRUM_CHANNEL
 from emsync.formats.labels import ScoreLabels, SectionLabel, TimedText
 from emsync.formats.musicxml import STEP, spell, steps, write_musicxml
 from emsync.music.bars import TICKS
 from emsync.music.chords import TONES, parse_chord
 from emsync.music.piece import BASS, CLASSES, DRUMS, GUITAR, PIANO, STRINGS, Piece
+from emsync.performance.performance import perform
 from emsync.video.cuts import Cut
 
 
@@ -63,7 +64,9 @@ def bars_of(fitted: Fitted) -> int:
 
 def test_music21_reads_the_same_bars_parts_and_pitches(band: Piece, tmp_path: Path) -> None:
     fitted = fit(band, [Cut(4.6)], 12.0)
-    write_musicxml(tmp_path / "score.musicxml", fitted, ScoreLabels("Two hands", Fraction(25)))
+    write_musicxml(
+        tmp_path / "score.musicxml", perform(fitted), ScoreLabels("Two hands", Fraction(25))
+    )
     score = read(tmp_path / "score.musicxml")
     assert score.metadata.title == "Two hands"
     names = [part.partName for part in score.parts]
@@ -71,16 +74,17 @@ def test_music21_reads_the_same_bars_parts_and_pitches(band: Piece, tmp_path: Pa
     assert names.count("Piano") == 2 and len(names) == 6  # two hands
     assert {len(part.getElementsByClass("Measure")) for part in score.parts} == {bars_of(fitted)}
     found = written(score)
-    for c in (BASS, GUITAR, PIANO, STRINGS):
-        asked = {(start, pitch) for start, _, pitch in steps(fitted, c)}
-        assert found[CLASSES[c].capitalize()] == asked
-    struck = {start for start, _, _ in steps(fitted, DRUMS)}
+    drums, *pitched = perform(fitted).parts
+    assert [part.player.instrument for part in pitched] == [BASS, GUITAR, PIANO, STRINGS]
+    for part in pitched:
+        assert found[part.player.name] == {(at, pitch) for at, _, pitch in steps(fitted, part)}
+    struck = {start for start, _, _ in steps(fitted, drums)}
     assert {start for start, _ in found["Drums"]} == struck
 
 
 def test_every_bar_is_full_in_its_metre(band: Piece, tmp_path: Path) -> None:
     fitted = fit(band, [], 12.0)
-    write_musicxml(tmp_path / "score.musicxml", fitted)
+    write_musicxml(tmp_path / "score.musicxml", perform(fitted))
     for part in read(tmp_path / "score.musicxml").parts:
         for size, bar in zip(
             fitted.tempo_map.sizes, part.getElementsByClass("Measure"), strict=False
@@ -91,7 +95,7 @@ def test_every_bar_is_full_in_its_metre(band: Piece, tmp_path: Path) -> None:
 
 def test_tempo_and_cuts_are_written_where_they_are(band: Piece, tmp_path: Path) -> None:
     fitted = fit(band, [Cut(4.6)], 12.0)
-    write_musicxml(tmp_path / "score.musicxml", fitted, ScoreLabels(rate=Fraction(25)))
+    write_musicxml(tmp_path / "score.musicxml", perform(fitted), ScoreLabels(rate=Fraction(25)))
     part = read(tmp_path / "score.musicxml").parts[0].flatten()
     first = part.getElementsByClass("MetronomeMark").first()
     assert first.offset == 0 and first.number == round(60e6 / fitted.tempo_map.tempi[0])
@@ -108,7 +112,7 @@ def test_chord_symbols_and_sections_are_read_as_such(band: Piece, tmp_path: Path
     chords = tuple(TimedText(*one) for one in zip(times, names, strict=True))
     sections = (SectionLabel(0.0, "joy, C major, piano", "A"), SectionLabel(4.6, "fear", "B"))
     labels = ScoreLabels(rate=Fraction(25), sections=sections, chords=chords)
-    write_musicxml(tmp_path / "score.musicxml", fitted, labels)
+    write_musicxml(tmp_path / "score.musicxml", perform(fitted), labels)
     parts = read(tmp_path / "score.musicxml").parts
     found = [
         (h.offset, "N" if h.figure == "N.C." else h.root().name.replace("-", "b"),
@@ -129,24 +133,24 @@ def test_chord_symbols_and_sections_are_read_as_such(band: Piece, tmp_path: Path
 
 
 def test_drums_are_on_their_channel_and_sound_their_own_notes(band: Piece, tmp_path: Path) -> None:
-    write_musicxml(tmp_path / "score.musicxml", fit(band, [], 12.0))
+    write_musicxml(tmp_path / "score.musicxml", perform(fit(band, [], 12.0)))
     drums = ElementTree.parse(tmp_path / "score.musicxml").find(".//score-part[@id='P1']")
     assert drums is not None
     sounds = {int(e.text or 0) - 1 for e in drums.iter("midi-unpitched")}
     assert sounds == set(band.pitches[band.classes == DRUMS].tolist())
-    assert {e.text for e in drums.iter("midi-channel")} == {str(CHANNELS[DRUMS] + 1)}
+    assert {e.text for e in drums.iter("midi-channel")} == {str(DRUM_CHANNEL + 1)}
 
 
 def test_a_title_breaks_no_notation(band: Piece, tmp_path: Path) -> None:
     labels = ScoreLabels("a\x1b<&\n\x00\ufffe\udce9 ночь")
-    write_musicxml(tmp_path / "score.musicxml", fit(band, [], 12.0), labels)
+    write_musicxml(tmp_path / "score.musicxml", perform(fit(band, [], 12.0)), labels)
     root = ElementTree.parse(tmp_path / "score.musicxml")
     assert root.findtext(".//work-title") == "a <&   \ufffd ночь"
 
 
 def test_the_same_music_gives_the_same_bytes(band: Piece, tmp_path: Path) -> None:
     for name in ("a", "b"):
-        write_musicxml(tmp_path / f"{name}.musicxml", fit(band, [Cut(4.6)], 12.0))
+        write_musicxml(tmp_path / f"{name}.musicxml", perform(fit(band, [Cut(4.6)], 12.0)))
     a, b = ((tmp_path / f"{name}.musicxml").read_bytes() for name in ("a", "b"))
     assert a == b
 

@@ -38,6 +38,7 @@ from emsync.metrics.events import errors
 from emsync.model.composer import Composer, Sample, files_of_checkpoint, find_checkpoint
 from emsync.music.piece import Piece
 from emsync.options import Options, Sync
+from emsync.performance.performance import perform
 from emsync.pipeline import draw
 from emsync.plain import plain
 from emsync.planning.planner import plan_of
@@ -213,7 +214,8 @@ def _clip(
             sheet = one.sheet and one.sheet.retimed(bent.time_map.apply)
             music, played_ending = ending.apply(bent, sheet.harmony if sheet else None)
             path = _score(scores, clip, seed, arm)
-            write_midi(path, music, ScoreLabels.of(video), Dynamics.under(video, played_ending))
+            loud = Dynamics.under(video, played_ending)
+            write_midi(path, perform(music, loud), ScoreLabels.of(video))
             played = audio.finish_in_place(synthesize(path, rate=RATE), video.duration, fade=0.0)
             heard = played.samples.mean(axis=1)
             events = cut_hits.events(music.piece, video.duration)

@@ -5,12 +5,11 @@ from dataclasses import dataclass
 from typing import Self
 
 import numpy as np
-from numpy.typing import NDArray
 
 from emsync.analysis import Analysis
 from emsync.arrays import Float64s, Seconds
 from emsync.fit.ending import Ending
-from emsync.music.piece import ACCENT, VELOCITY, Piece, velocities
+from emsync.music.piece import VELOCITY
 
 RANGE = 24  # steps of velocity between an arousal of zero and one of one
 RAMP = 2.0  # seconds in which one loudness becomes the next
@@ -66,9 +65,3 @@ class Dynamics:
         joints = np.ravel(np.column_stack([self.times, ends]))
         before = [self.levels[0], *self.levels[:-1]]
         return np.interp(times, joints, np.ravel(np.column_stack([before, self.levels])))
-
-    def velocities(self, piece: Piece) -> NDArray[np.uint8]:
-        """Return the (N,) velocities of a piece, its boundary chords accented."""
-        accents = velocities(piece) == ACCENT
-        plain = self.at(piece.onsets) + np.where(accents, ACCENT - VELOCITY, 0)
-        return np.round(np.clip(plain, 1, LOUDEST)).astype(np.uint8)

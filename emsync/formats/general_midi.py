@@ -1,5 +1,6 @@
 """The numbers of General MIDI that emsync writes, reads and plays."""
 
 DRUM_CHANNEL = 9  # counted from 0
-CHANNELS = (DRUM_CHANNEL, 0, 1, 2, 3)  # of each class in ``emsync.music.CLASSES``
+MELODIC = tuple(n for n in range(16) if n != DRUM_CHANNEL)  # all other channels
 VOLUME, PAN, EXPRESSION = 7, 10, 11  # controllers
+FULL = 127  # of a controller

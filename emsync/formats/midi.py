@@ -1,7 +1,7 @@
 """The .mid a musician opens.
 
 A file has a conductor track (tempo, metre, key, markers on the cuts) and one track for each
-instrument that plays. Bars are the music's bars, and every note reads back at its own second to
+player. Bars are the music's bars, and every note reads back at its own second to
 within 2 ms. Ticks live here and in ``emsync.music.bars``; everything else is in seconds.
 """
 
@@ -19,19 +19,18 @@ import mido
 import numpy as np
 
 from emsync.files import atomic_write
-from emsync.fit.dynamics import Dynamics
 from emsync.fit.time_map import CutReport, Fitted
 from emsync.formats.chord_events import chord_data
-from emsync.formats.general_midi import CHANNELS, EXPRESSION, PAN, VOLUME
+from emsync.formats.general_midi import EXPRESSION, FULL, PAN, VOLUME
 from emsync.formats.labels import NO_LABELS, ScoreLabels, ascii_name
 from emsync.music.bars import TICKS, TempoMap
-from emsync.music.piece import CLASSES, PROGRAMS
+from emsync.music.piece import CLASSES
 from emsync.music.tonality import estimate_key
+from emsync.performance.part import Part
+from emsync.performance.performance import Performance
+from emsync.performance.player import Player
 from emsync.video.timecode import Timecode
 
-PANS = (64, 64, 84, 44, 64)  # 64 is the middle; guitar and piano stand apart
-LOUDNESS = 100  # controller 7
-FULL = 127  # of a controller
 NEAR_LINE = 24  # ticks within which a chord symbol is on the eighth: a tenth of it
 
 Message: TypeAlias = Any  # mido has no types
@@ -39,41 +38,35 @@ Event: TypeAlias = tuple[int, int, Message]  # tick, order within the tick, mess
 FIRST, OFF, CONTROL, ON = range(4)  # the order of messages within a tick
 
 
-def write_midi(
-    path: Path, fitted: Fitted, labels: ScoreLabels = NO_LABELS, dynamics: Dynamics = Dynamics()
-) -> None:
-    """Write ``fitted`` to ``path``, atomically; see ``to_midi``."""
+def write_midi(path: Path, performance: Performance, labels: ScoreLabels = NO_LABELS) -> None:
+    """Write ``performance`` to ``path``, atomically; see ``to_midi``."""
     with atomic_write(path) as partial:
-        partial.write_bytes(midi_bytes(fitted, labels, dynamics))
+        partial.write_bytes(midi_bytes(performance, labels))
 
 
-def midi_bytes(
-    fitted: Fitted, labels: ScoreLabels = NO_LABELS, dynamics: Dynamics = Dynamics()
-) -> bytes:
-    """Return the content of the file of ``fitted``; see ``to_midi``."""
+def midi_bytes(performance: Performance, labels: ScoreLabels = NO_LABELS) -> bytes:
+    """Return the content of the file of ``performance``; see ``to_midi``."""
     data = io.BytesIO()
-    to_midi(fitted, labels, dynamics).save(file=data)
+    to_midi(performance, labels).save(file=data)
     return data.getvalue()
 
 
-def to_midi(
-    fitted: Fitted, labels: ScoreLabels = NO_LABELS, dynamics: Dynamics = Dynamics()
-) -> mido.MidiFile:
-    """Return the file of ``fitted``: a conductor and one track for each instrument that plays.
-
-    The fade at the end sinks to silence by controller 11.
-    """
+def to_midi(performance: Performance, labels: ScoreLabels = NO_LABELS) -> mido.MidiFile:
+    """Return the file of ``performance``: a conductor and a track for each part with notes."""
+    fitted = performance.fitted
     tempo_map, end = fitted.tempo_map, int(fitted.tempo_map.ticks(np.array([fitted.duration]))[0])
     tempi = _tempi(tempo_map, end)
-    notes = {c: _notes(fitted, c, dynamics, end) for c in range(len(CLASSES))}
-    tracks = {c: events for c, events in notes.items() if events}
-    for track, c in zip(tracks.values(), tracks, strict=True):
-        track += _fade(fitted, CHANNELS[c], dynamics.fade, end)
-    latest = max((tick for track in tracks.values() for tick, _, _ in track), default=0)
+    tracks: list[tuple[Part, int, list[Event]]] = []
+    for part, channel in zip(performance.parts, performance.channels, strict=True):
+        # what begins on the last tick or after it would not sound
+        if (tempo_map.ticks(part.onsets) < end).any():
+            notes = _notes(part, tempo_map, channel, end)
+            tracks.append((part, channel, [*notes, *_controls(part, tempo_map, channel, end)]))
+    latest = max((tick for _, _, track in tracks for tick, _, _ in track), default=0)
     if tracks and latest < tempi[-1][0]:
         # without an event after it, some programs drop the last tempo
-        held = expression(CHANNELS[min(tracks)], FULL)
-        tracks[min(tracks)].append((tempi[-1][0], CONTROL, held))
+        _, channel, track = tracks[0]
+        track.append((tempi[-1][0], CONTROL, control(channel, EXPRESSION, FULL)))
 
     file = mido.MidiFile(type=1, ticks_per_beat=TICKS)
     conductor = [
@@ -83,8 +76,8 @@ def to_midi(
         *_words(fitted, labels, end),
     ]
     file.tracks.append(_track(conductor, end))
-    for c, track in tracks.items():
-        file.tracks.append(_track([*setup(c), *track], end))
+    for part, channel, track in tracks:
+        file.tracks.append(_track([*setup(part.player, channel), *track], end))
     return file
 
 
@@ -192,30 +185,28 @@ def answer(report: CutReport, frame_ms: float) -> str:
     return f"on a {hit.kind}" if hit and abs(hit.error_ms) <= frame_ms else "(missed)"
 
 
-def setup(c: int, channel: int | None = None) -> list[Event]:
-    """Return what stands at the beginning of the track of class ``c``, on its own channel."""
-    channel = CHANNELS[c] if channel is None else channel
-    controls = ((VOLUME, LOUDNESS), (PAN, PANS[c]))
+def setup(player: Player, channel: int) -> list[Event]:
+    """Return what stands at the beginning of the track of a player: name, class, sound, place."""
+    controls = ((VOLUME, player.volume), (PAN, player.pan))
     return [
-        (0, FIRST, _meta("track_name", name=CLASSES[c].capitalize())),
-        (0, FIRST, mido.Message("program_change", channel=channel, program=PROGRAMS[c])),
-        *(
-            (0, FIRST, mido.Message("control_change", channel=channel, control=n, value=value))
-            for n, value in controls
-        ),
+        (0, FIRST, _meta("track_name", name=ascii_name(player.name))),
+        (0, FIRST, _meta("instrument_name", name=CLASSES[player.instrument])),
+        (0, FIRST, mido.Message("program_change", channel=channel, program=player.program)),
+        *((0, FIRST, control(channel, number, value)) for number, value in controls),
     ]
 
 
-def _notes(fitted: Fitted, c: int, dynamics: Dynamics, end: int) -> list[Event]:
-    """Return the notes of class ``c`` up to tick ``end``; a pitch struck again is re-struck."""
-    piece, tempo_map, channel = fitted.piece, fitted.tempo_map, CHANNELS[c]
-    # what begins on the last tick or after it would not sound
-    mine = (piece.classes == c) & (tempo_map.ticks(piece.onsets) < end)
-    starts = tempo_map.ticks(piece.onsets[mine]).tolist()
-    stops = tempo_map.ticks(piece.offsets[mine]).tolist()
-    pitches, loudness = piece.pitches[mine].tolist(), dynamics.velocities(piece)[mine].tolist()
+def _notes(part: Part, tempo_map: TempoMap, channel: int, end: int) -> list[Event]:
+    """Return the notes of a part up to tick ``end``; a pitch struck again is re-struck."""
+    begun = tempo_map.ticks(part.onsets) < end
+    columns = (
+        part.pitches[begun],
+        tempo_map.ticks(part.onsets[begun]),
+        tempo_map.ticks(part.offsets[begun]),
+        part.velocities[begun],
+    )
     struck: dict[int, dict[int, tuple[int, int]]] = defaultdict(dict)  # pitch: start: stop, vel.
-    for pitch, start, stop, velocity in zip(pitches, starts, stops, loudness, strict=True):
+    for pitch, start, stop, velocity in zip(*(c.tolist() for c in columns), strict=True):
         other = struck[pitch].get(start, (0, 0))
         struck[pitch][start] = (max(stop, start + 1, other[0]), max(velocity, other[1]))
     events: list[Event] = []
@@ -230,29 +221,18 @@ def _notes(fitted: Fitted, c: int, dynamics: Dynamics, end: int) -> list[Event]:
     return events
 
 
-def _fade(fitted: Fitted, channel: int, fade: float, end: int) -> list[Event]:
-    """Return a ramp of controller 11 over the last ``fade`` seconds."""
-    steps = ramp(fitted.duration, fade)
-    ticks = fitted.tempo_map.ticks(np.array([time for time, _ in steps]))
+def _controls(part: Part, tempo_map: TempoMap, channel: int, end: int) -> list[Event]:
+    """Return the controllers of a part, none after tick ``end``."""
+    ticks = tempo_map.ticks(np.array([c.time for c in part.controls]))
     return [
-        (min(tick, end), CONTROL, expression(channel, value))
-        for tick, (_, value) in zip(ticks.tolist(), steps, strict=True)
+        (min(tick, end), CONTROL, control(channel, c.number, c.value))
+        for tick, c in zip(ticks.tolist(), part.controls, strict=True)
     ]
 
 
-def ramp(duration: float, fade: float) -> list[tuple[float, int]]:
-    """Return the seconds and the values of controller 11 over the last ``fade`` seconds."""
-    if fade <= 0:
-        return []
-    steps = np.linspace(0, 1, 65)
-    times = duration - min(fade, duration) * (1 - steps)
-    values = np.round(FULL * (1 - steps)).astype(int)
-    return list(zip(times.tolist(), values.tolist(), strict=True))
-
-
-def expression(channel: int, value: int) -> Message:
-    """Return controller 11."""
-    return mido.Message("control_change", channel=channel, control=EXPRESSION, value=value)
+def control(channel: int, number: int, value: int) -> Message:
+    """Return a controller."""
+    return mido.Message("control_change", channel=channel, control=number, value=value)
 
 
 @dataclass(frozen=True)

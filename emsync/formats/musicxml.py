@@ -8,7 +8,7 @@ gives the same bytes.
 
 import itertools
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from xml.etree import ElementTree
 from xml.etree.ElementTree import Element, SubElement
@@ -17,13 +17,15 @@ import numpy as np
 
 from emsync.files import atomic_write
 from emsync.fit.time_map import Fitted
-from emsync.formats.general_midi import CHANNELS
 from emsync.formats.labels import NO_LABELS, ScoreLabels
 from emsync.limits import one_line
 from emsync.music.bars import TICKS
 from emsync.music.chords import QUALITIES
-from emsync.music.piece import BASS, CLASSES, DRUMS, GUITAR, PIANO, PROGRAMS
+from emsync.music.piece import BASS, DRUMS, GUITAR, PIANO
 from emsync.music.tonality import estimate_key
+from emsync.performance.part import Part
+from emsync.performance.performance import Performance
+from emsync.performance.player import BAND
 
 STEP = 4  # steps in a quarter note: sixteenths
 VOICES = 2  # on a staff
@@ -94,12 +96,13 @@ class Bar:
     chords: list[tuple[int, Element]] = field(default_factory=list)  # step; chord symbol
 
 
-def write_musicxml(path: Path, fitted: Fitted, labels: ScoreLabels = NO_LABELS) -> None:
-    """Write ``fitted`` to ``path`` as MusicXML, atomically.
+def write_musicxml(path: Path, performance: Performance, labels: ScoreLabels = NO_LABELS) -> None:
+    """Write ``performance`` to ``path`` as MusicXML, atomically.
 
     Each kept cut is a rehearsal mark with its timecode, each section one with its letter; chord
     symbols stand above the first part that has pitches.
     """
+    fitted = performance.fitted
     root = Element("score-partwise", version="4.0")
     SubElement(SubElement(root, "work"), "work-title").text = one_line(labels.title)
     encoding = SubElement(SubElement(root, "identification"), "encoding")
@@ -113,27 +116,29 @@ def write_musicxml(path: Path, fitted: Fitted, labels: ScoreLabels = NO_LABELS) 
         if step < bars[-1].stop:
             _bar_at(bars, step).chords.append((step, _symbol(symbol.text)))
     fifths = FIFTHS.get(labels.key or estimate_key(fitted.piece) or "C", 0)
-    playing = np.unique(fitted.piece.classes).tolist() or [PIANO]  # silence is a part, too
-    pitched = next((c for c in playing if c != DRUMS), playing[0])
-    for number, c in enumerate(playing, 1):
-        _list_part(listed, number, c, fitted)
+    if not performance.parts:  # silence is a part, too
+        performance = replace(performance, parts=(Part.silent(BAND[PIANO]),))
+    playing, channels = performance.parts, performance.channels
+    pitched = next((p for p in playing if p.player.instrument != DRUMS), playing[0])
+    for number, (one, channel) in enumerate(zip(playing, channels, strict=True), 1):
+        _list_part(listed, number, one, channel)
         part = SubElement(root, "part", id=f"P{number}")
-        _fill(part, number, c, _staves(fitted, c), bars, fifths, named=c == pitched)
+        c = one.player.instrument
+        _fill(part, number, c, _staves(fitted, one), bars, fifths, named=one is pitched)
     ElementTree.indent(root)
     with atomic_write(path) as partial:
         ElementTree.ElementTree(root).write(partial, encoding="utf-8", xml_declaration=True)
 
 
-def steps(fitted: Fitted, c: int) -> list[tuple[int, int, int]]:
-    """Return the start and stop, in steps, and the pitch of the notes of class ``c``, by start."""
-    piece, mine = fitted.piece, fitted.piece.classes == c
+def steps(fitted: Fitted, part: Part) -> list[tuple[int, int, int]]:
+    """Return the start and stop, in steps, and the pitch of the notes of a part, by start."""
     last = _bars(fitted)[-1].stop
     size = TICKS // STEP
-    starts = np.round(fitted.tempo_map.ticks(piece.onsets[mine]) / size).astype(int)
-    stops = np.round(fitted.tempo_map.ticks(piece.offsets[mine]) / size).astype(int)
+    starts = np.round(fitted.tempo_map.ticks(part.onsets) / size).astype(int)
+    stops = np.round(fitted.tempo_map.ticks(part.offsets) / size).astype(int)
     starts = np.minimum(starts, last - 1)
     stops = np.clip(stops, starts + 1, last)
-    rows = zip(starts.tolist(), stops.tolist(), piece.pitches[mine].tolist(), strict=True)
+    rows = zip(starts.tolist(), stops.tolist(), part.pitches.tolist(), strict=True)
     return sorted(rows)
 
 
@@ -222,27 +227,27 @@ def _symbol(name: str) -> Element:
     return harmony
 
 
-def _list_part(listed: Element, number: int, c: int, fitted: Fitted) -> None:
+def _list_part(listed: Element, number: int, part: Part, channel: int) -> None:
     """Say what part ``number`` is called and played by."""
-    part = SubElement(listed, "score-part", id=f"P{number}")
-    SubElement(part, "part-name").text = CLASSES[c].capitalize()
-    piece = fitted.piece
-    sounds = np.unique(piece.pitches[piece.classes == c]).tolist() if c == DRUMS else [0]
+    player, drums = part.player, part.player.instrument == DRUMS
+    row = SubElement(listed, "score-part", id=f"P{number}")
+    SubElement(row, "part-name").text = player.name
+    sounds = np.unique(part.pitches).tolist() if drums else [0]
     for pitch in sounds:
-        instrument = SubElement(part, "score-instrument", id=f"P{number}-I{pitch}")
-        name = f"Drum {pitch}" if c == DRUMS else CLASSES[c].capitalize()
+        instrument = SubElement(row, "score-instrument", id=f"P{number}-I{pitch}")
+        name = f"Drum {pitch}" if drums else player.name
         SubElement(instrument, "instrument-name").text = name
     for pitch in sounds:
-        midi = SubElement(part, "midi-instrument", id=f"P{number}-I{pitch}")
-        SubElement(midi, "midi-channel").text = str(CHANNELS[c] + 1)
-        SubElement(midi, "midi-program").text = str(PROGRAMS[c] + 1)
-        if c == DRUMS:
+        midi = SubElement(row, "midi-instrument", id=f"P{number}-I{pitch}")
+        SubElement(midi, "midi-channel").text = str(channel + 1)
+        SubElement(midi, "midi-program").text = str(player.program + 1)
+        if drums:
             SubElement(midi, "midi-unpitched").text = str(pitch + 1)
 
 
-def _staves(fitted: Fitted, c: int) -> list[Staff]:
-    """Return the music of class ``c`` on its staves: two for the piano, one for the others."""
-    notes = steps(fitted, c)
+def _staves(fitted: Fitted, part: Part) -> list[Staff]:
+    """Return the music of a part on its staves: two for the piano, one for the others."""
+    notes, c = steps(fitted, part), part.player.instrument
     if c == PIANO:
         hands = [n for n in notes if n[2] >= MIDDLE], [n for n in notes if n[2] < MIDDLE]
         return [Staff(HIGH, _voices(hands[0])), Staff(LOW, _voices(hands[1]))]

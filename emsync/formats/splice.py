@@ -19,19 +19,21 @@ import numpy as np
 
 from emsync.errors import InputError
 from emsync.formats.chord_events import is_chord
-from emsync.formats.general_midi import CHANNELS, DRUM_CHANNEL, EXPRESSION
-from emsync.formats.midi import FULL, Origin, chord_symbol, expression, setup
+from emsync.formats.general_midi import DRUM_CHANNEL, EXPRESSION, FULL, MELODIC
+from emsync.formats.midi import Origin, chord_symbol, control, setup
 from emsync.formats.midi_raw import RawMidi, RawNote, raw_of
 from emsync.formats.smf import MOST_BYTES, load
 from emsync.limits import can_be_read_again, quoted, read_bytes
 from emsync.music.piece import (
     CLASSES,
+    DRUMS,
     HIGHEST,
     LOWEST,
     Piece,
     long_chords,
     program_class,
 )
+from emsync.performance.player import BAND
 
 SCENE = re.compile(r"SCENE (\d+) (?:on a \w+|\(missed\))")  # what answers a cut, in a text of ours
 
@@ -172,8 +174,8 @@ def spliced(raw: RawMidi, edit: Edit) -> RawMidi:
         joined = {homes[note.instrument] for note in edit.notes}
         playing = {(n.track, n.channel) for n in kept if n.start < first} | joined
         for track, channel in sorted(playing):
-            news[track] += [(tick, 1, expression(channel, value)) for tick, value in edit.ramp
-                            if tick >= first]  # fmt: skip
+            fade = [(tick, control(channel, EXPRESSION, value)) for tick, value in edit.ramp]
+            news[track] += [(tick, 1, message) for tick, message in fade if tick >= first]
 
     if edit.symbols:
         news[0] += [(tick, 1, m) for tick, name in edit.symbols for m in chord_symbol(name)]
@@ -221,7 +223,7 @@ def _homes(raw: RawMidi, edit: Edit) -> tuple[dict[int, Home], list[list[Event]]
         channel = _free_channel(c, used)
         used.add(channel)
         number = len(raw.tracks) + len(added)
-        added.append([(0, message) for _, _, message in setup(c, channel)])
+        added.append([(0, message) for _, _, message in setup(BAND[c], channel)])
         added[-1].append((raw.tracks[0][-1][0], mido.MetaMessage("end_of_track")))
         homes[c] = (number, channel)
     return homes, added
@@ -229,9 +231,9 @@ def _homes(raw: RawMidi, edit: Edit) -> tuple[dict[int, Home], list[list[Event]]
 
 def _free_channel(c: int, used: set[int]) -> int:
     """Return the channel of a class that has none yet; its own, where that is free."""
-    if CHANNELS[c] == DRUM_CHANNEL:
+    if c == DRUMS:
         return DRUM_CHANNEL
-    free = [n for n in (CHANNELS[c], *range(16)) if n not in used and n != DRUM_CHANNEL]
+    free = [n for n in (MELODIC[c - 1], *MELODIC) if n not in used]
     if not free:
         raise InputError(
             f"the kept score uses all channels, so {CLASSES[c]} cannot join; ask for others with "
@@ -310,7 +312,7 @@ def _with_last_tempo(raw: RawMidi, tracks: list[list[Event]], first: int) -> lis
         return tracks
     number = next(t for t, row in enumerate(ticks) if row and row[-1] == latest)
     channel = next(m.channel for _, m in reversed(tracks[number]) if m.type in PLAYED)
-    held = (max(last, first), 1, expression(channel, FULL))
+    held = (max(last, first), 1, control(channel, EXPRESSION, FULL))
     return [_merged(track, [held] if t == number else []) for t, track in enumerate(tracks)]
 
 
