@@ -1,6 +1,7 @@
 """What is asked of the music: what the film asks, with a person's options in its place."""
 
 import math
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from fractions import Fraction
@@ -14,6 +15,8 @@ from emsync.formats.cut_lists import read_cuts
 from emsync.limits import can_be_read_again, shown
 from emsync.music.tonality import TONICS, pitch_class
 from emsync.options import Options, PathLike, check_tempo
+from emsync.performance.palette import Palette
+from emsync.planning.casting import with_players
 from emsync.planning.plan import Plan
 from emsync.planning.planner import given_plan
 from emsync.planning.theme import in_plan, read_theme
@@ -52,11 +55,13 @@ def check_files(film: Film, options: Options) -> None:
                 f"video has {film.duration:.2f} s; analyze this video"
             )
     if options.plan is not None and _can_be_read_again(options.plan):
-        planned = wished(given_plan(options.plan, film.duration), options)
+        planned = with_players(wished(given_plan(options.plan, film.duration), options), options)
         if options.theme is not None:
             in_plan(read_theme(options.theme), planned)
     elif options.theme is not None:
         read_theme(options.theme)
+    if options.palette is not None:
+        Palette.named(os.fspath(options.palette))
     if options.start_timecode and film.fps:
         Timecode.parse(options.start_timecode, film.fps)
     if _can_be_read_again(options.cuts):

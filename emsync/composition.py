@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from fractions import Fraction
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +18,9 @@ from emsync.music.lead_sheet import LeadSheet
 from emsync.music.piece import Piece
 from emsync.options import KeepAudio, Options, Outputs, PathLike, Sampling, as_path
 from emsync.performance.performance import Performance, perform
+from emsync.performance.player import Casting
 from emsync.plain import plain
+from emsync.planning.casting import casting
 from emsync.planning.plan import Plan
 from emsync.planning.words import chord_symbols, plan_lines
 from emsync.progress import Progress, silent
@@ -87,10 +90,16 @@ class Composition:
         """All that were drawn, best first."""
         return (self.best, *self.others)
 
+    @cached_property
+    def casting(self) -> Casting:
+        """Who plays from second to second: the palettes of the plan."""
+        return casting(self.plan)
+
     def performance(self, candidate: Candidate | None = None) -> Performance:
         """Return how a candidate is played; the best where none is given."""
         one = candidate or self.best
-        return perform(one.fitted, Dynamics.under(self.analysis, one.ending, self.plan.levels))
+        dynamics = Dynamics.under(self.analysis, one.ending, self.plan.levels)
+        return perform(one.fitted, dynamics, self.casting)
 
     def labels_of(self, candidate: Candidate | None = None) -> ScoreLabels:
         """Return the words of a candidate's score with its chords; the best where none is given."""

@@ -86,6 +86,7 @@ class Options:
     mode: Mode | None = None  # None follows the valence
     chords: str = ""  # a chart such as "Am F C G", a chord a bar; "" lets the seed choose
     instruments: str | Sequence[str] | None = None  # "piano,strings", those that play throughout
+    palette: PathLike | None = None  # who plays: a name such as "orchestra", or a TOML file
     theme: PathLike | None = None  # a MIDI file whose first bars the sections of theme A take up
     ask: Mapping[str, str] | None = None  # of plug-in conditions, by the name they read
     sync: Sync = "beat"  # the least event that may hit a cut
@@ -152,6 +153,10 @@ class Options:
             object.__setattr__(self, "instruments", check_instruments(self.instruments))
             if self.chords or self.theme is not None:
                 check_pitched(self.instruments)
+        if self.palette is not None:
+            from emsync.performance.palette import check_name
+
+            check_name(os.fspath(self.palette))
         if self.emotion is not None:
             from emsync.emotion.plane import normalise, parse_emotion
 
@@ -178,7 +183,7 @@ class Options:
         for name in ("emotion", "ask"):
             if values[name] is not None:
                 values[name] = dict(values[name])
-        for name in ("analysis", "plan", "theme", "emotion_file", "keep"):
+        for name in ("analysis", "plan", "palette", "theme", "emotion_file", "keep"):
             if values[name] is not None:
                 is_path = isinstance(values[name], str | os.PathLike)
                 values[name] = os.fspath(values[name]) if is_path else "given"

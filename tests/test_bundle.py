@@ -50,7 +50,8 @@ def film(tmp_path_factory: pytest.TempPathFactory, draw_cut: Callable[..., Path]
 def made(film: Path, small: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A bundle that the command line wrote, with nothing else asked for."""
     folder = tmp_path_factory.mktemp("made") / "bundle"
-    wanted = ("--bundle", folder, "--checkpoint", small, "--start-timecode", "01:00:00:00")
+    wanted = ("--bundle", folder, "--checkpoint", small, "--palette", "plain")
+    wanted += ("--start-timecode", "01:00:00:00")
     assert main(["generate", *map(str, (film, *wanted)), "--device", "cpu", "--json"]) == 0
     assert list(folder.parent.iterdir()) == [folder]
     return folder

@@ -104,7 +104,7 @@ def kept(composer: Composer, film: Path, tmp_path_factory: pytest.TempPathFactor
 
 
 def options(**values: Any) -> Options:
-    return Options(analysis=FILM, **{"candidates": 1, **values})
+    return Options(analysis=FILM, **{"candidates": 1, "palette": "plain", **values})
 
 
 def anew(composer: Composer, film: Path, keep: Path, redo: str, **values: Any) -> Composition:

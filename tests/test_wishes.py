@@ -15,7 +15,7 @@ from emsync.options import Options
 from emsync.planning.chart import bars_of, chart_text, parse_chart
 from emsync.planning.plan import Plan, Section
 from emsync.planning.planner import plan_of
-from emsync.planning.wishes import key_of
+from emsync.planning.wishes import key_of, with_palette
 
 FILM = Analysis(
     24.0, "25", cuts=(Cut(8.0), Cut(12.0, 0.3, False, "too near")),
@@ -39,7 +39,8 @@ def charts(plan: Plan) -> list[str]:
 
 
 def test_a_plan_without_wishes_stays_as_it_is() -> None:
-    assert repr(wished(GIVEN)) == repr(GIVEN)
+    given = with_palette(GIVEN, "orchestra")
+    assert repr(wished(given)) == repr(given)
     made = wished()
     assert repr(wished(made)) == repr(made), "also with what was drawn"
     assert [section.start for section in made.sections] == [0.0, 8.0]

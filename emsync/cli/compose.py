@@ -99,6 +99,7 @@ def generate(
     mode: wishes.ModeOfAll = None,
     chords: wishes.Chords = DEFAULTS.chords,
     instruments: wishes.Instruments = None,
+    palette: wishes.Palette = None,
     theme: wishes.Theme = None,
     plan: wishes.PlanFile = None,
     ask: wishes.Ask = None,
@@ -200,7 +201,7 @@ def generate(
         sync=sync, max_tempo_change=max_tempo_change, ending=ending, start_timecode=start_timecode,
         seed=seed, candidates=candidates, rhythm=rhythm, temperature=temperature, top_p=top_p,
         top_k=top_k, guidance=guidance, plan=plan, theme=theme, mode=mode, chords=chords,
-        instruments=instruments, keep=keep, redo=redo,
+        instruments=instruments, palette=palette, keep=keep, redo=redo,
         rules_off=tuple(filter(None, rules_off.split(","))) or None,
     )  # fmt: skip
     out, video_out, audio_out = standard_output(
@@ -317,6 +318,7 @@ def plan(
     mode: wishes.ModeOfAll = None,
     chords: wishes.Chords = DEFAULTS.chords,
     instruments: wishes.Instruments = None,
+    palette: wishes.Palette = None,
     theme: wishes.Theme = None,
     plan: wishes.PlanFile = None,
     sync: wishes.LeastHit = DEFAULTS.sync,
@@ -337,7 +339,7 @@ def plan(
         analysis=analysis, cuts=cuts, min_cut_distance=min_cut_distance, estimator=estimator,
         emotion_file=emotion_file, arc=arc, emotion=emotion, max_va=max_va, valence=valence,
         arousal=arousal, tempo=tempo, tonic=tonic, mode=mode, chords=chords,
-        instruments=instruments, plan=plan, theme=theme, sync=sync,
+        instruments=instruments, palette=palette, plan=plan, theme=theme, sync=sync,
         max_tempo_change=max_tempo_change, ending=ending, start_timecode=start_timecode, seed=seed,
     )  # fmt: skip
     out, plot = standard_output(as_json, out, plot)

@@ -1,4 +1,4 @@
-"""What is installed, and learning from songs: ``plugins``, ``prepare``, ``train``."""
+"""What is installed, and learning from songs: ``plugins``, ``palettes``, ``prepare``, ``train``."""
 
 from pathlib import Path
 from typing import Annotated
@@ -21,6 +21,16 @@ def plugins(as_json: Json = False) -> None:
     for kind, entries in found.items():
         lines += [f"{kind}:", *(f"  {name:<18} {summary}" for name, summary in entries.items())]
     print_report(found, as_json, "\n".join(lines))
+
+
+@app.command()
+def palettes(as_json: Json = False) -> None:
+    """List the palettes: who can play, for `generate --palette NAME`."""
+    from emsync.performance.palette import shipped
+
+    found = shipped()
+    words = "\n".join(f"{name:<12} {summary}" for name, summary in found.items())
+    print_report(found, as_json, words)
 
 
 @app.command()

@@ -87,6 +87,14 @@ Instruments = Annotated[
         rich_help_panel=MUSIC,
     ),
 ]
+Palette = Annotated[
+    str | None,
+    typer.Option(
+        help="who plays: a name of `emsync palettes`, such as orchestra, or a TOML file",
+        show_default="by the feeling",
+        rich_help_panel=MUSIC,
+    ),
+]
 Theme = Annotated[
     Path | None,
     typer.Option(

@@ -1,12 +1,20 @@
-"""Who plays which note of a piece."""
+"""Who plays which note of a piece, and in which octave."""
 
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
-from emsync.music.piece import Piece
-from emsync.performance.player import PLAIN, Casting, Player
+from emsync.arrays import Seconds
+from emsync.music.piece import CLASSES, DRUMS, Piece
+from emsync.performance.figures import Figure, phrases
+from emsync.performance.player import BAND, OCTAVE, PLAIN, Casting, Player
+
+AT_HIT = 0.005  # seconds within which a stroke is on a hit
+KICK = 36  # key of a bass drum
 
 
 @dataclass(frozen=True, eq=False)
@@ -18,12 +26,140 @@ class Role:
     pitches: NDArray[np.uint8]  # (n,) MIDI pitches at which they are played
 
 
-def arranged(piece: Piece, casting: Casting = PLAIN) -> list[Role]:
-    """Return the roles of those who play anything, in the order of the players."""
-    _, players = casting[0]
-    found = []
+Dealt = tuple[Player, NDArray[np.intp], NDArray[np.intp]]  # who, which notes, at which pitches
+
+
+def arranged(piece: Piece, casting: Casting = PLAIN, hits: Sequence[float] = ()) -> list[Role]:
+    """Return the roles of those who play anything, in the order of the players.
+
+    Every note has one player who does not double, at its own pitch or octaves from it, and within
+    that player's range; a class that has no player is played by that of the plain band. A figure
+    (a line of a phrase) stays with one player. It is moved as one, and with all that the player
+    has in the phrase, so long as its range allows. Drum strokes that a player leaves out are
+    struck at ``hits``, in seconds.
+    """
+    starts = np.array([start for start, _ in casting])
+    casts = [_complete(players) for _, players in casting]
+    dealt: list[Dealt] = []
+    for instrument in range(len(CLASSES)):
+        notes = np.flatnonzero(piece.classes == instrument)
+        if instrument == DRUMS:
+            scenes = _scenes(starts, piece.onsets[notes])
+            for scene in np.unique(scenes).tolist():
+                mine = [p for p in casts[scene] if p.instrument == DRUMS]
+                dealt.append(_struck(piece, notes[scenes == scene], mine[0], hits))
+        elif len(notes):
+            for figures in phrases(piece, notes, starts[1:]):
+                scene = int(_scenes(starts, piece.onsets[figures[0].notes[:1]])[0])
+                players = [p for p in casts[scene] if p.instrument == instrument]
+                dealt += _phrase(piece, figures, players)
+    order = {player.track: player for cast in reversed(casts) for player in reversed(cast)}
+    return list(_roles([order[track] for track in _tracks(casts)], dealt))
+
+
+def _complete(players: Sequence[Player]) -> list[Player]:
+    """Return ``players``, and one of the plain band for each class that they do not play."""
+    there = {player.instrument for player in players if not player.doubles}
+    return [*players, *(player for player in BAND if player.instrument not in there)]
+
+
+def _scenes(starts: Seconds, onsets: Seconds) -> NDArray[np.intp]:
+    return np.searchsorted(starts[1:], onsets, side="right")
+
+
+def _tracks(casts: Iterable[Sequence[Player]]) -> list[tuple[str, int, int, int, int]]:
+    """Return the tracks of all casts, each once, in order."""
+    return list(dict.fromkeys(player.track for cast in casts for player in cast))
+
+
+def _roles(players: Iterable[Player], dealt: Iterable[Dealt]) -> Iterable[Role]:
+    """Yield what was dealt to each of ``players``, put together."""
+    by_track = defaultdict(list)
+    for player, notes, pitches in dealt:
+        by_track[player.track].append((notes, pitches))
     for player in players:
-        notes = np.flatnonzero(piece.classes == player.instrument)
-        if len(notes):
-            found.append(Role(player, notes, piece.pitches[notes]))
-    return found
+        if parts := by_track[player.track]:
+            notes, pitches = (np.concatenate(column) for column in zip(*parts, strict=True))
+            order = np.argsort(notes, kind="stable")
+            if len(order):
+                yield Role(player, notes[order], pitches[order].astype(np.uint8))
+
+
+def _struck(piece: Piece, notes: NDArray[np.intp], player: Player, hits: Sequence[float]) -> Dealt:
+    """Return the strokes of a drummer."""
+    keys = np.arange(128)
+    for key, other in player.strokes:
+        keys[key] = other
+    strokes = keys[piece.pitches[notes]]
+    known = keys[keys >= 0]
+    instead = keys[KICK] if keys[KICK] >= 0 else known[0]
+    near = np.abs(piece.onsets[notes][:, None] - np.asarray(hits, np.float64)).min(
+        axis=1, initial=np.inf
+    )
+    strokes = np.where((strokes < 0) & (near <= AT_HIT), instead, strokes)
+    return player, notes[strokes >= 0], strokes[strokes >= 0]
+
+
+def _phrase(piece: Piece, figures: Sequence[Figure], players: Sequence[Player]) -> list[Dealt]:
+    """Return a phrase of one class as it is dealt to the players of the class."""
+    takes: dict[int, list[Figure]] = defaultdict(list)  # by the place of the player
+    for figure in figures:
+        pitches = piece.pitches[figure.notes].astype(np.intp)
+        free = [n for n, player in enumerate(players) if not player.doubles]
+        fitting = [n for n in free if suits(players[n], figure)] or free
+        takes[min(fitting, key=lambda n: _effort(players[n], pitches))].append(figure)
+        for n, player in enumerate(players):
+            if player.doubles and suits(player, figure):
+                takes[n].append(figure)
+    return [
+        (players[n], np.concatenate([f.notes for f in mine]), _placed(piece, mine, players[n]))
+        for n, mine in sorted(takes.items())
+    ]
+
+
+def suits(player: Player, figure: Figure) -> bool:
+    """Return whether a figure is of those that a player plays. A lone line is of either kind."""
+    kind = player.notes == "all" or (player.notes == "short") == figure.short
+    if player.line == "all" or (figure.alone and not player.doubles):
+        return kind
+    return kind and (player.line == "upper") == figure.upper
+
+
+def _effort(player: Player, pitches: NDArray[np.intp]) -> tuple[int, float]:
+    """Return by how many octaves a player moves a figure, and how far it is from the middle."""
+    moves = _moves(player, pitches)
+    off = abs(moves[0] - player.octave) if moves else len(CLASSES) * OCTAVE
+    middle = (player.low + player.high) / 2
+    return off, abs(float(pitches.mean()) + OCTAVE * player.octave - middle)
+
+
+def _moves(player: Player, pitches: NDArray[np.intp]) -> list[int]:
+    """Return the octaves by which a player can move ``pitches``, the nearest to its own first."""
+    least = -((pitches.min() - player.low) // OCTAVE)
+    most = (player.high - pitches.max()) // OCTAVE
+    return sorted(range(least, most + 1), key=lambda move: (abs(move - player.octave), move))
+
+
+def _placed(piece: Piece, figures: Sequence[Figure], player: Player) -> NDArray[np.intp]:
+    """Return the pitches at which a player plays the notes of ``figures``.
+
+    All are moved by the same octaves where that fits into the range, else each figure by its own,
+    else each note; then rather so that no two notes that sound together become one.
+    """
+    notes = np.concatenate([figure.notes for figure in figures])
+    pitches = piece.pitches[notes].astype(np.intp)
+    if moves := _moves(player, pitches):
+        return pitches + OCTAVE * moves[0]
+    onsets, offsets = piece.onsets[notes], piece.offsets[notes]
+    done = np.zeros(len(notes), bool)
+    edges = np.cumsum([0, *(len(figure.notes) for figure in figures)])
+    for first, stop in pairwise(edges.tolist()):
+        whole = np.arange(first, stop)
+        fits = bool(_moves(player, pitches[whole]))
+        for group in [whole] if fits else np.split(whole, len(whole)):
+            moves = _moves(player, pitches[group])
+            meets = done & (onsets < offsets[group].max()) & (offsets > onsets[group].min())
+            placed = [pitches[group] + OCTAVE * move for move in moves]
+            new = next((p for p in placed if not np.isin(p, pitches[meets]).any()), placed[0])
+            pitches[group], done[group] = new, True
+    return pitches

@@ -34,6 +34,7 @@ def perform(
     """Return how ``fitted`` is played by the players of ``casting``, as loud as ``dynamics``."""
     piece = fitted.piece
     velocities = struck(piece, dynamics)
+    hits = [report.hit.time for report in fitted.kept if report.hit]
     parts = [
         Part(
             role.player,
@@ -43,6 +44,6 @@ def perform(
             velocities[role.notes],
             expression(fitted.duration, dynamics),
         )
-        for role in arranged(piece, casting)
+        for role in arranged(piece, casting, hits)
     ]
     return Performance(fitted, tuple(parts))

@@ -1,12 +1,36 @@
 """What follows from the feeling of a section, where no person says otherwise."""
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
+from emsync.emotion.arc import State
 from emsync.fit.dynamics import level_of
 from emsync.music.onset_rate import TEMPO, onset_rate
 from emsync.options import Mode
 from emsync.planning.players import players
+
+EXCITED = 0.2  # arousal from which a film is excited
+PLEASANT = 0.25  # valence from which it is pleasant, and, below zero, unpleasant
+# For a film that is excited, and for one that is not: unpleasant, between, pleasant
+SUITING = ("orchestra", "orchestra", "band"), ("orchestra", "orchestra", "band")
+UNKNOWN = "band"  # where nothing is known of the feeling
+
+
+def palette_of(arc: Sequence[State]) -> str:
+    """Return the palette for a film: one for all of it, by its mean feeling over time.
+
+    >>> palette_of([State(0.0, 9.0, -0.6, 0.6)]), palette_of([State(0.0, 9.0, 0.7, 0.5)])
+    ('orchestra', 'band')
+    """
+    known = [state for state in arc if not math.isnan(state.valence + state.arousal)]
+    total = sum(state.length for state in known)
+    if not total:
+        return UNKNOWN
+    valence = sum(state.valence * state.length for state in known) / total
+    arousal = sum(state.arousal * state.length for state in known) / total
+    row = SUITING[arousal < EXCITED]
+    return row[(valence >= -PLEASANT) + (valence >= PLEASANT)]
 
 
 def following(valence: float, arousal: float) -> dict[str, Any]:

@@ -45,6 +45,7 @@ class Section:
     chords: str = ""  # a chart, a chord a bar: "Am F C G"; "" is drawn by the seed
     theme: str = ""  # sections of one letter take up the first one's bars
     level: float = math.nan  # velocity of a plain note, 1 to 127; NaN follows the arousal
+    palette: str = ""  # its name, or the path of its file; "" is the one that suits the film
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "emotion", named(self.valence, self.arousal))

@@ -17,13 +17,16 @@ from emsync.json_fields import (
     real,
     text_of,
 )
+from emsync.limits import one_line
 from emsync.music.piece import CLASSES
 from emsync.options import FASTEST, SLOWEST, EndingKind, Mode
+from emsync.performance.palette import check_name
 from emsync.planning.chart import parse_chart
 from emsync.planning.plan import FORMAT, Plan, Section
 from emsync.planning.players import check_instruments
 
 MOST_SECTIONS = 10_000
+LONGEST_PATH = 4096  # characters
 MOST_DENSITY = 24.0  # onsets a beat
 
 
@@ -123,6 +126,7 @@ def _section(given: Mapping[str, Any], key: str, start: float, end: float) -> Se
         chords=_chords(given.get("chords", ""), f"{key}.chords"),
         theme=_theme(given.get("theme", ""), f"{key}.theme"),
         level=math.nan if level is None else real(level, f"{key}.level", 1.0, LOUDEST),
+        palette=_palette(given.get("palette", ""), f"{key}.palette"),
     )
 
 
@@ -138,6 +142,18 @@ def _chords(value: Any, key: str) -> str:
     text = "" if value is None else text_of(value, key)
     try:
         parse_chart(text)
+    except UsageError as error:
+        raise FieldError(f"{key}: {error}") from error
+    return text
+
+
+def _palette(value: Any, key: str) -> str:
+    text = "" if value is None else text_of(value, key)
+    if len(text) > LONGEST_PATH or one_line(text, LONGEST_PATH) != text:
+        raise FieldError(f"{key} is {as_written(value)}, no name of a palette or of a file")
+    try:
+        if text:
+            check_name(text)
     except UsageError as error:
         raise FieldError(f"{key}: {error}") from error
     return text

@@ -16,6 +16,7 @@ from emsync.music.chords import NONE, transposed
 from emsync.music.piece import BEATS
 from emsync.music.tonality import TONICS, has_flats, pitch_class
 from emsync.options import Mode, Options, PathLike
+from emsync.planning.casting import with_players
 from emsync.planning.chart import PHRASE, Chart, chart_text, moved
 from emsync.planning.feeling import following
 from emsync.planning.placing import Placing, section_bars
@@ -47,7 +48,7 @@ def plan_of(analysis: Analysis, options: Options = Options(), grid: Placing | No
     else:
         given = given_plan(options.plan, analysis.duration)
         plan = revised(given.lasting(analysis.duration), analysis, options)
-    plan = wished(plan, options)
+    plan = with_players(wished(plan, options), options)
     bars = bar_counts(plan, analysis, options, grid)
     return in_bars(filled(plan, bars.planned, options.seed), bars.most, options)
 

@@ -1,5 +1,6 @@
 """What a person wishes of the music, as edits of the plan: here, and nowhere else."""
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import cast
@@ -16,7 +17,7 @@ from emsync.music.chords import NONE, ROOTS, TONES
 from emsync.music.tonality import KEYS, TONICS, has_flats, key_fits, pitch_class, tonic_and_mode
 from emsync.options import Mode, Options
 from emsync.planning.chart import Chart, bars_of, chart_text, moved, parse_chart, shortened
-from emsync.planning.feeling import following
+from emsync.planning.feeling import following, palette_of
 from emsync.planning.plan import Plan, Section
 from emsync.planning.players import check_instruments, check_pitched
 
@@ -25,7 +26,7 @@ FEELINGS = ("emotion_file", "max_va", "emotion", "valence", "arousal")  # option
 
 
 def wished(plan: Plan, options: Options) -> Plan:
-    """Return ``plan`` with the wishes of ``options``: tempo, key, chords, instruments, ending."""
+    """Return ``plan`` with the wishes of ``options``: tempo, key, chords, players, ending."""
     if options.tempo is not None:
         plan = replace(plan, tempo=options.tempo)
     if options.ending is not None:
@@ -33,6 +34,8 @@ def wished(plan: Plan, options: Options) -> Plan:
     if options.instruments:
         names = check_instruments(options.instruments)
         plan = replace(plan, sections=tuple(replace(s, instruments=names) for s in plan.sections))
+    if options.palette is not None:
+        plan = with_palette(plan, os.fspath(options.palette))
     if options.tonic:
         plan = in_key(plan, TONICS[pitch_class(options.tonic)])
     if options.mode:
@@ -44,6 +47,11 @@ def wished(plan: Plan, options: Options) -> Plan:
             ),
         )
     return with_chords(plan, options) if options.chords else plan
+
+
+def with_palette(plan: Plan, name: str) -> Plan:
+    """Return ``plan`` played throughout by the players of the palette ``name``."""
+    return replace(plan, sections=tuple(replace(s, palette=name) for s in plan.sections))
 
 
 def revised(plan: Plan, analysis: Analysis, options: Options) -> Plan:
@@ -58,7 +66,9 @@ def revised(plan: Plan, analysis: Analysis, options: Options) -> Plan:
     arc = analysis.arc
     if options.emotion_file is None:  # which is over time; the others edit what is there
         arc = felt(analysis.with_arc(plan.arc), options).arc
-    return replace(plan, sections=tuple(feeling(s, arc) for s in plan.sections))
+    suiting = palette_of(plan.arc)  # what followed from the feeling follows from the new one
+    sections = [replace(s, palette="") if s.palette == suiting else s for s in plan.sections]
+    return replace(plan, sections=tuple(feeling(s, arc) for s in sections))
 
 
 def felt(analysis: Analysis, options: Options) -> Analysis:
