@@ -98,8 +98,14 @@ class Composition:
     def performance(self, candidate: Candidate | None = None) -> Performance:
         """Return how a candidate is played; the best where none is given."""
         one = candidate or self.best
-        dynamics = Dynamics.under(self.analysis, one.ending, self.plan.levels)
-        return perform(one.fitted, dynamics, self.casting)
+        return perform(
+            one.fitted,
+            Dynamics.under(self.analysis, one.ending, self.plan.levels),
+            self.casting,
+            sheet=one.sheet,
+            humanize=self.options.humanize,
+            seed=one.seed,
+        )
 
     def labels_of(self, candidate: Candidate | None = None) -> ScoreLabels:
         """Return the words of a candidate's score with its chords; the best where none is given."""

@@ -92,6 +92,7 @@ class Options:
     sync: Sync = "beat"  # the least event that may hit a cut
     max_tempo_change: float = 0.06  # share by which the tempo may bend towards the cuts
     ending: EndingKind | None = None  # None is the plan's; of one that is made, a cadence
+    humanize: float = 0.0  # how freely the notes are timed, from 0 to 1; never on hits
     start_timecode: str = ""  # of the first frame, such as "01:00:00:00"; "" takes the film's own
 
     # A score whose music stays but for a span
@@ -131,6 +132,10 @@ class Options:
         if self.tempo is not None:
             check_tempo(self.tempo)
         check_tempo_change(self.max_tempo_change)
+        if not 0 <= self.humanize <= 1:
+            raise UsageError(
+                f"humanize is {shown(self.humanize)}; choose from 0 (on the beat) to 1 (free)"
+            )
         if self.min_cut_distance is not None:
             check_cut_distance(self.min_cut_distance)
         for name in ("valence", "arousal"):

@@ -30,7 +30,7 @@ from emsync.music.chords import chord_name
 from emsync.music.piece import BASS, CLASSES, DRUMS, GUITAR, PIANO, STRINGS, Piece
 from emsync.music.tonality import KEYS, estimate_key
 from emsync.options import Sync
-from emsync.performance.performance import perform
+from emsync.performance.performance import Performance, perform
 from emsync.video.timecode import NTSC, Timecode
 
 RATE = Fraction(25)
@@ -63,6 +63,15 @@ def cuts_in(seed: int, duration: float) -> list[Cut]:
 
 def fitted_band(seed: int = 1, duration: float = 50.0, **options: float) -> Fitted:
     return fit(band(seed, **options), cuts_in(seed, duration), duration, rate=RATE)
+
+
+def performed(performance: Performance) -> Piece:
+    """Return the notes of the parts as a piece."""
+    rows = [
+        np.stack([np.full(len(p.pitches), p.player.instrument), p.pitches, p.onsets, p.offsets], 1)
+        for p in performance.parts
+    ]
+    return Piece.of(np.concatenate(rows))
 
 
 def columns(piece: Piece) -> np.ndarray:
@@ -103,8 +112,9 @@ def test_notes_read_back_within_two_milliseconds_and_the_contract_holds(
 ) -> None:
     fitted = fitted_band(seed, duration, bpm=bpm)
     path = tmp_path / "score.mid"
-    write_midi(path, perform(fitted, Dynamics(fade=fade)), ScoreLabels(rate=RATE))
-    wanted = columns(fitted.piece)
+    performance = perform(fitted, Dynamics(fade=fade))
+    write_midi(path, performance, ScoreLabels(rate=RATE))
+    wanted = columns(performed(performance))
     ticks = fitted.tempo_map.ticks  # what begins with the end does not sound
     wanted = wanted[ticks(wanted[:, 2]) < ticks(np.array([duration]))]
     for rows in (columns(read_midi(path)), others(path)):
@@ -119,8 +129,8 @@ def test_notes_read_back_within_two_milliseconds_and_the_contract_holds(
 def test_rounding_does_not_add_up_over_ten_minutes(tmp_path: Path, bpm: float) -> None:
     fitted = fitted_band(3, 600.0, bpm=bpm, length=640.0)
     path = tmp_path / "score.mid"
-    write_midi(path, perform(fitted))
-    rows, wanted = columns(read_midi(path)), columns(fitted.piece)
+    write_midi(path, performance := perform(fitted))
+    rows, wanted = columns(read_midi(path)), columns(performed(performance))
     assert np.abs(rows[:, 2:] - wanted[:, 2:]).max() <= 2e-3
     assert check(path).facts["duration"] == pytest.approx(600, abs=1.3 / TICKS)
 
@@ -278,7 +288,8 @@ def test_a_fade_sinks_to_silence_at_the_end() -> None:
     file = to_midi(perform(fitted_band(), Dynamics(fade=3.0)))
     for track in file.tracks[1:]:
         ramp = [m.value for m in track if m.type == "control_change" and m.control == 11]
-        assert ramp[0] == 127 and ramp[-1] == 0 and ramp == sorted(ramp, reverse=True)
+        assert ramp[-1] == 0 and ramp[-64:] == sorted(ramp[-64:], reverse=True)
+        assert ramp[0] == 127 or "Strings" in track.name
 
 
 @pytest.mark.parametrize("tonic", range(12))

@@ -118,6 +118,7 @@ def generate(
     ] = None,
     sync: wishes.LeastHit = DEFAULTS.sync,
     ending: wishes.EndingWish = DEFAULTS.ending,
+    humanize: wishes.Humanize = DEFAULTS.humanize,
     start_timecode: wishes.StartTimecode = DEFAULTS.start_timecode,
     seed: wishes.Seed = DEFAULTS.seed,
     candidates: Annotated[
@@ -201,7 +202,7 @@ def generate(
         sync=sync, max_tempo_change=max_tempo_change, ending=ending, start_timecode=start_timecode,
         seed=seed, candidates=candidates, rhythm=rhythm, temperature=temperature, top_p=top_p,
         top_k=top_k, guidance=guidance, plan=plan, theme=theme, mode=mode, chords=chords,
-        instruments=instruments, palette=palette, keep=keep, redo=redo,
+        instruments=instruments, palette=palette, keep=keep, redo=redo, humanize=humanize,
         rules_off=tuple(filter(None, rules_off.split(","))) or None,
     )  # fmt: skip
     out, video_out, audio_out = standard_output(

@@ -112,6 +112,12 @@ EndingWish = Annotated[
         help="how the music ends", show_default="the plan's, or cadence", rich_help_panel=MUSIC
     ),
 ]
+Humanize = Annotated[
+    float,
+    typer.Option(
+        help="how freely the notes are timed, 0 to 1; never on hits", rich_help_panel=MUSIC
+    ),
+]
 StartTimecode = Annotated[
     str,
     typer.Option(

@@ -83,7 +83,7 @@ class TempoMap:
         micro = np.asarray(times, np.float64) * 1e6
         return np.interp(micro, self.starts, np.arange(len(self.tempi) + 1))
 
-    def seconds(self, ticks: Int64s) -> Seconds:
+    def seconds(self, ticks: Int64s | Float64s) -> Seconds:
         """Return the times in seconds of ``ticks``, as a reader of the file computes them."""
         beats = np.asarray(ticks, np.float64) / TICKS
         return np.interp(beats, np.arange(len(self.tempi) + 1), self.starts) / 1e6

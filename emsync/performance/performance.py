@@ -1,15 +1,19 @@
 """START HERE: a piece fitted to its film becomes parts for players: what files are written from."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from emsync.fit.dynamics import Dynamics
 from emsync.fit.time_map import Fitted
 from emsync.formats.general_midi import DRUM_CHANNEL, MELODIC
+from emsync.music.lead_sheet import LeadSheet
 from emsync.music.piece import DRUMS
 from emsync.performance.arranging import arranged
 from emsync.performance.expression import expression
+from emsync.performance.lengths import held
 from emsync.performance.part import Part
+from emsync.performance.pedal import pedalled
 from emsync.performance.player import PLAIN, Casting
+from emsync.performance.timing import humanized
 from emsync.performance.velocity import struck
 
 
@@ -29,12 +33,22 @@ class Performance:
 
 
 def perform(
-    fitted: Fitted, dynamics: Dynamics = Dynamics(), casting: Casting = PLAIN
+    fitted: Fitted,
+    dynamics: Dynamics = Dynamics(),
+    casting: Casting = PLAIN,
+    *,
+    sheet: LeadSheet | None = None,
+    humanize: float = 0.0,
+    seed: int = 0,
 ) -> Performance:
-    """Return how ``fitted`` is played by the players of ``casting``, as loud as ``dynamics``."""
+    """Return how ``fitted`` is played by the players of ``casting``, as loud as ``dynamics``.
+
+    ``sheet``, in the film's time, has the chords that pianists pedal by. ``humanize``, from 0 to 1,
+    is how freely the notes are timed, as ``seed`` has it.
+    """
     piece = fitted.piece
     velocities = struck(piece, dynamics)
-    hits = [report.hit.time for report in fitted.kept if report.hit]
+    hits = [report.hit.time for report in fitted.kept if report.hit is not None]
     parts = [
         Part(
             role.player,
@@ -42,8 +56,14 @@ def perform(
             piece.onsets[role.notes],
             piece.offsets[role.notes],
             velocities[role.notes],
-            expression(fitted.duration, dynamics),
         )
         for role in arranged(piece, casting, hits)
     ]
-    return Performance(fitted, tuple(parts))
+    harmony = None if sheet is None else sheet.harmony
+    played = []
+    for part in parts:
+        part = held(part, fitted.tempo_map, fitted.duration)
+        part = humanized(part, humanize, seed, hits, fitted.duration)
+        swells = expression(part, fitted, dynamics)
+        played.append(replace(part, controls=(*swells, *pedalled(part, harmony, fitted))))
+    return Performance(fitted, tuple(played))
