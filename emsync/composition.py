@@ -95,15 +95,20 @@ class Composition:
         """Who plays from second to second: the palettes of the plan."""
         return casting(self.plan)
 
-    def performance(self, candidate: Candidate | None = None) -> Performance:
-        """Return how a candidate is played; the best where none is given."""
+    def performance(
+        self, candidate: Candidate | None = None, humanize: float | None = None
+    ) -> Performance:
+        """Return how a candidate is played; the best where none is given.
+
+        ``humanize`` is how freely its notes are timed; None is what was asked for.
+        """
         one = candidate or self.best
         return perform(
             one.fitted,
             Dynamics.under(self.analysis, one.ending, self.plan.levels),
             self.casting,
             sheet=one.sheet,
-            humanize=self.options.humanize,
+            humanize=self.options.humanize if humanize is None else humanize,
             seed=one.seed,
         )
 

@@ -120,6 +120,7 @@ def test_options_are_refused_when_they_are_made() -> None:
         ({"chords": "Am H"}, "chord 2: 'H' is no chord"),
         ({"mode": "dorian"}, "mode is 'dorian'"),
         ({"max_tempo_change": 2.0}, "a tempo change of 2"),
+        ({"humanize": 1.2}, "humanize is 1.2"),
         ({"seed": -1}, "the seed is -1"),
         ({"emotion": "bliss"}, "unknown emotion 'bliss'"),
         ({"sync": "bar"}, "sync is 'bar'"),

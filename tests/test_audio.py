@@ -127,6 +127,43 @@ def test_a_stronger_stroke_is_louder_and_no_controller_is_lost() -> None:
     assert loudness(expression=0) < 1e-3 * loudness()
 
 
+def loudness_in(sound: Audio, start: float, end: float) -> float:
+    return rms(Audio(sound.samples[round(start * RATE) : round(end * RATE)], RATE))
+
+
+@pytest.mark.usefixtures("synthesizer")
+def test_a_note_rings_under_the_pedal_until_the_foot_is_up() -> None:
+    # half a second of a pad, and a later one that keeps the score going; a beat is half a second
+    notes = ((0, 480, 60, 100), (480 * 8, 480, 36, 1))
+    dry = synthesize(score_of(*notes, program=89))
+    wet = synthesize(score_of(*notes, program=89, controls=((240, 64, 127), (480 * 4, 64, 63))))
+    assert loudness_in(dry, 1.6, 1.9) < 0.1 * loudness_in(dry, 0.2, 0.5)
+    assert loudness_in(wet, 1.6, 1.9) > 0.5 * loudness_in(dry, 0.2, 0.5)
+    assert loudness_in(wet, 3.4, 3.9) < 0.1 * loudness_in(wet, 1.6, 1.9)
+    assert len(wet.samples) == len(dry.samples)
+
+
+@pytest.mark.usefixtures("synthesizer")
+def test_a_pedal_that_comes_after_the_key_or_for_drums_changes_nothing() -> None:
+    def loudness(*controls: tuple[int, int, int], drums: bool = False) -> float:
+        notes = ((0, 240, 60, 100), (480 * 4, 240, 62, 100))
+        return rms(synthesize(score_of(*notes, program=89, drums=drums, controls=controls)))
+
+    late = ((480 * 2, 64, 127), (480 * 3, 64, 0))
+    assert loudness(*late) == pytest.approx(loudness(), rel=1e-3)
+    down = ((0, 64, 127), (480 * 3, 64, 0))
+    assert loudness(*down) > 1.2 * loudness()
+    assert loudness(*down, drums=True) == pytest.approx(loudness(drums=True), rel=0.02)
+
+
+def test_a_pitch_that_is_struck_again_ends_what_rings_and_nothing_rings_beyond_the_end() -> None:
+    score = score_of(
+        (0, 480, 60, 90), (480, 480, 62, 90), (1440, 480, 60, 90), controls=((0, 64, 64),)
+    ).to("second")  # fmt: skip
+    part = synthesis.sustained(synthesis._part(score.tracks[0]), 9.0)  # type: ignore[attr-defined]
+    assert part.pitches.tolist() == [60, 60, 62] and part.ends.tolist() == [1.5, 9.0, 9.0]
+
+
 @pytest.mark.usefixtures("synthesizer")
 def test_a_fade_ramp_in_the_score_is_heard() -> None:
     ramp = tuple((i * 96, 11, 127 - i * 6) for i in range(21))

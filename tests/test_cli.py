@@ -297,6 +297,8 @@ def test_a_full_disk_leaves_nothing_behind(here: Path, clip: Path, small: Path) 
         (["--device", "abacus"], ["'abacus'", "cpu"]),
         (["--rules-off", "joy"], ["'joy'", "order"]),
         (["--max-tempo-change", "2"], ["2"]),
+        (["--humanize", "1.5"], ["humanize is 1.5", "0 (on the beat) to 1 (free)"]),
+        (["--humanize", "nan"], ["humanize is nan"]),
         (["--tonic", "H"], ["tonic 'H'", "F#"]),
         (["--start-timecode", "noon"], ["noon"]),
         (["--audio", "out.mid"], ["same name"]),

@@ -471,6 +471,11 @@ def shared_channel(file: mido.MidiFile) -> None:
             message.channel = 0
 
 
+def leave_the_pedal_down(file: mido.MidiFile) -> None:
+    pedal = [mido.Message("control_change", channel=2, control=64, value=v) for v in (0, 127)]
+    file.tracks[3][-1:-1] = pedal
+
+
 def shorten(file: mido.MidiFile) -> None:
     file.tracks[0][-1].time -= 40
 
@@ -493,6 +498,7 @@ def shorten(file: mido.MidiFile) -> None:
         (rename, "letters beyond ASCII"),
         (shared_channel, "channel 1 is shared by"),
         (shift_marker, "the marker 'CUT 01 00:00:00:01' stands at"),
+        (leave_the_pedal_down, r"pedal of track 3 \('Guitar'\), on channel 3, is down from"),
         (shorten, "the file ends at .* s, the video at 50.000 s"),
     ],
 )

@@ -3,7 +3,7 @@
 DRUM_CHANNEL = 9  # counted from 0
 MELODIC = tuple(n for n in range(16) if n != DRUM_CHANNEL)  # all other channels
 VOLUME, PAN, EXPRESSION = 7, 10, 11  # controllers
-PEDAL = 64  # controller; down from 64 on
+PEDAL, DOWN = 64, 64  # the sustain pedal's controller, and the value from which it is down
 FULL = 127  # of a controller
 
 PROGRAM_NAMES = (  # from 0, as General MIDI level 1 names them

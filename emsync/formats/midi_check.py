@@ -14,7 +14,7 @@ from typing import Any, Literal
 import numpy as np
 
 from emsync.errors import UsageError
-from emsync.formats.general_midi import PAN, VOLUME
+from emsync.formats.general_midi import DOWN, PAN, PEDAL, VOLUME
 from emsync.formats.labels import ascii_name
 from emsync.formats.midi import Origin
 from emsync.formats.midi_raw import RawMidi, RawNote, read_raw
@@ -83,6 +83,7 @@ def check(path: PathLike, duration: float | None = None) -> Report:
         *_check_instruments(contents),
         *_check_tempo(contents),
         *_check_notes(contents),
+        *_check_pedals(contents),
         *_check_names(contents),
         *_check_video(contents, duration),
         *_check_plan(contents),
@@ -260,6 +261,20 @@ def _check_notes(contents: RawMidi) -> Iterator[Finding]:
         yield _remark(f"{_several(len(empty), 'note')} of no length, {first(empty)}")
     if contents.strays:
         yield _remark(f"{_several(contents.strays, 'note-off')} for notes that do not sound")
+
+
+def _check_pedals(contents: RawMidi) -> Iterator[Finding]:
+    """Clause 5: no sustain pedal is down at the end."""
+    last: dict[int, tuple[int, int, int]] = {}  # channel: tick, track, value
+    for tick, track, m in contents.events("control_change"):
+        if m.control == PEDAL:
+            last[m.channel] = tick, track, m.value
+    for channel, (tick, track, value) in sorted(last.items()):
+        if value >= DOWN:
+            yield _error(
+                f"the sustain pedal of {contents.name(track)}, on channel {channel + 1}, is down "
+                f"from {contents.at(tick)} to the end; programs let its notes ring on"
+            )
 
 
 def _check_names(contents: RawMidi) -> Iterator[Finding]:

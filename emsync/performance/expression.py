@@ -25,16 +25,17 @@ from emsync.performance.player import Player
 # and voices (not pizzicato, harp, timpani, orchestra hit), brass, reeds, pipes, leads, pads, fiddle
 SUSTAINED = frozenset((*range(16, 24), *range(40, 45), *range(48, 55), *range(56, 96), 110, 111))
 
-BASE = 90.0  # controller 11 at the ends of a phrase: 6 dB below the loudest
-PHRASE = 22.0  # steps that a long phrase rises
+BASE = 84.0  # controller 11 at the ends of a phrase: 7 dB below the loudest
+PHRASE = 30.0  # steps that a long phrase rises
 LONG = 4.0  # seconds; a shorter phrase rises less
 SUMMIT = 0.6  # share of a phrase at which it is loudest
-LOWEST = 60.0  # controller 11 of a player who sounds, before the fade
+LOWEST = 56.0  # controller 11 of a player who sounds, before the fade
 REST = 0.25  # seconds; a phrase ends where a player is silent for longer
 BARS = 4  # of a phrase where nobody rests
 SHORTEST = 1.0  # seconds of a phrase that is divided off a longer one
 
-HIT = 37.0  # steps up to a hit of full strength: from the base to the loudest
+HIT = 43.0  # steps up to a hit of full strength: from the base to the loudest
+FLAT = 0.5  # the share of it that does not depend on the strength of the cut
 INTO_HIT, AFTER_HIT = 2.0, 0.5  # seconds of a crescendo, at most a bar; and back
 INTO_SECTION = 4.0  # seconds, at most two bars; it is back when the velocities have changed
 LEAST = 3.0  # steps; a smaller turn is none
@@ -123,7 +124,8 @@ def _turns(fitted: Fitted, dynamics: Dynamics) -> Iterator[_Turn]:
             time = report.hit.time
             before = min(INTO_HIT, _bar(fitted.tempo_map, time), time - last)
             if before > 0:
-                yield _Turn(time, HIT * report.cut.strength, before, AFTER_HIT)
+                size = HIT * (FLAT + (1 - FLAT) * report.cut.strength)
+                yield _Turn(time, size, before, AFTER_HIT)
                 last = time
     states = zip(dynamics.times, dynamics.levels, strict=True)
     for (start, level), (time, new) in itertools.pairwise(states):

@@ -165,7 +165,9 @@ def write_bundle(folder: Path, composition: Composition, stems: Stems, preview: 
     names = {"score": "score.mid", "audio": "mix.wav", "video": preview}
     write_markers(folder / "markers.csv", video, labels)
     write_cut_list(folder, video, labels)
-    write_musicxml(folder / "score.musicxml", composition.performance(), labels)
+    # on paper the notes are where they were composed, however freely they are played
+    notated = composition.performance(humanize=0.0)
+    write_musicxml(folder / "score.musicxml", notated, labels)
     (folder / "stems").mkdir()
     for name, part in stems.parts.items():
         audio.write_wav(part, folder / "stems" / f"{name}.wav")

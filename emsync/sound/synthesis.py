@@ -20,7 +20,7 @@ from symusic.core import NoteTick, ScoreSecond, ScoreTick, TempoTick, TrackTick
 from emsync.arrays import Float32s, Float64s, Int64s
 from emsync.errors import AssetError, InputError, UsageError, warn
 from emsync.files import check_suffix, check_target
-from emsync.formats.general_midi import DRUM_CHANNEL, EXPRESSION, PAN, VOLUME
+from emsync.formats.general_midi import DOWN, DRUM_CHANNEL, EXPRESSION, PAN, PEDAL, VOLUME
 from emsync.formats.smf import MOST_HOURS, read_score
 from emsync.isolated import isolated
 from emsync.limits import quoted
@@ -89,7 +89,7 @@ def synthesize(
     """Play a score, or a MIDI file, and return its sound up to TAIL seconds after the last note.
 
     FluidSynth honours every controller. symusic's synthesizer, the stand-in, is given velocities,
-    volume, expression, pan and releases here; pedals and pitch bends it does not play.
+    volume, expression, pan, the sustain pedal and releases here; pitch bends it does not play.
     """
     return whole(played(score, soundfont, rate))
 
@@ -137,18 +137,44 @@ def _part(track: Any) -> _Part:
     pitches = notes["pitch"][order].astype(np.int64)
     starts = notes["time"][order].astype(np.float64)
     ends = starts + np.maximum(notes["duration"][order].astype(np.float64), 0.002)
-    again = (pitches[1:] == pitches[:-1]) & (starts[1:] > starts[:-1])
-    ends[:-1][again] = np.minimum(ends[:-1], starts[1:])[again]
     return _Part(
         program=track.program,
         is_drum=track.is_drum,
         pitches=pitches,
         velocities=np.clip(notes["velocity"][order], 1, 127).astype(np.int64),
         starts=starts,
-        ends=ends,
+        ends=_restruck(pitches, starts, ends),
         controls=[(c.time, c.number, c.value) for c in track.controls],
         bends=[(b.time, b.value) for b in track.pitch_bends],
     )
+
+
+def _restruck(pitches: Int64s, starts: Float64s, ends: Float64s) -> Float64s:
+    """Return the (N,) ends of notes by pitch and start, each of which ends the one before."""
+    again = (pitches[1:] == pitches[:-1]) & (starts[1:] > starts[:-1])
+    return np.minimum(ends, np.append(np.where(again, starts[1:], np.inf), np.inf))
+
+
+def sustained(part: _Part, end: float) -> _Part:
+    """Return ``part`` as its pedal lets it sound, up to ``end`` seconds: keys held, foot up.
+
+    A note whose key is released while the pedal is down rings until the pedal is up, or the pitch
+    is struck again. Drums have no pedal.
+    """
+    moves = sorted(
+        (time, value >= DOWN) for time, number, value in part.controls if number == PEDAL
+    )
+    if part.is_drum or not moves:
+        return part
+    times = np.array([time for time, _ in moves])
+    downs = np.array([down for _, down in moves])
+    ups = np.append(times[~downs], end)
+    # a pedal that moves with the key comes after it: it catches nothing then, nor lets go
+    before = np.searchsorted(times, part.ends) - 1
+    caught = (before >= 0) & downs[before]
+    until = np.where(caught, ups[np.searchsorted(ups[:-1], part.ends)], part.ends)
+    rings = np.maximum(part.ends, np.minimum(until, end))
+    return part._replace(ends=_restruck(part.pitches, part.starts, rings))
 
 
 def check_soundfont(path: Path) -> SoundFont:
@@ -266,6 +292,7 @@ def _play_symusic(
     It ignores velocities and controllers and ends every note dead, drums too. So it plays each
     pitch of a part once, as long as needed, and the notes are cut from that.
     """
+    parts = [sustained(part, length / rate) for part in parts]
     if max(float((part.ends - part.starts).max()) for part in parts) > LONGEST:
         warn(f"without FluidSynth, a note is held for {LONGEST:.0f} s at most")
     for start in range(0, length, WINDOW):
