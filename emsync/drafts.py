@@ -20,6 +20,7 @@ from emsync.fit.bar_grid import NEAR
 from emsync.fit.dynamics import Dynamics
 from emsync.fit.ending import Ending
 from emsync.fit.hits import measured
+from emsync.fit.section_ends import let_go
 from emsync.fit.time_map import Fitted
 from emsync.formats.midi import answer
 from emsync.formats.midi_raw import RawMidi
@@ -78,7 +79,7 @@ def redone(
     symbols = _symbols(redo, commission.plan, harmony)
     candidates = []
     for sample, seed in zip(drawn, seeds, strict=True):
-        raw, fitted, played = _placed(redo, sample, since, commission, planned.harmony, symbols)
+        raw, fitted, played = _placed(redo, sample, since, commission, planned, symbols)
         found = judge(
             fitted, played, commission.brief, seed, sample.ids, commission.visible,
             replace(planned, harmony=harmony),
@@ -222,13 +223,13 @@ def _placed(
     sample: Sample,
     since: float,
     commission: Commission,
-    chords: Harmony,
+    sheet: LeadSheet,
     symbols: list[tuple[int, str]] | None,
 ) -> tuple[RawMidi, Fitted, Ending]:
     """Return the score with a draft in its span, as it stands on the film, and its ending."""
     brief, plan, ending = commission.brief, commission.plan, commission.ending
     grid, (first, stop) = redo.grid, redo.ticks
-    draft = _drafted(redo, sample.piece, since)
+    draft = let_go(_drafted(redo, sample.piece, since), sheet)
     tempo_map, rate = grid.tempo_map(), Fraction(brief.fps) or None
     lines = grid.seconds(grid.lines[:-1]).tolist()
 
@@ -239,7 +240,7 @@ def _placed(
         kept = piece_of(redo.raw, grid.seconds, lines)
         kept = kept.where(kept.onsets < redo.seconds[0] - NEAR)
         ended, ending = ending.apply(
-            stands(_joined(kept, draft), brief.cuts), chords, plan.sections[-1].classes
+            stands(_joined(kept, draft), brief.cuts), sheet.harmony, plan.sections[-1].classes
         )
         new = ended.piece.onsets >= redo.seconds[0] - NEAR
         draft = replace(ended.piece, downbeats=draft.downbeats).where(new)

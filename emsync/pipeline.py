@@ -13,6 +13,7 @@ from emsync.drafts import redone
 from emsync.errors import AssetError, UsageError, warn
 from emsync.fit.ending import Ending
 from emsync.fit.hits import fit
+from emsync.fit.section_ends import let_go
 from emsync.fit.spotting import Spotting, spotting_of
 from emsync.fit.tempo import at_tempo, tempo_of
 from emsync.formats.labels import ScoreLabels
@@ -111,6 +112,8 @@ def composed(asked: Commission, progress: Callable[[float], None]) -> list[Candi
         fitted = fit(sample.piece, brief.cuts, brief.duration, sync, bend, rate, sample.beat)
         sheet = sample.sheet and sample.sheet.retimed(fitted.time_map.apply)
         harmony = None if sheet is None else sheet.harmony
+        if sheet is not None:
+            fitted = replace(fitted, piece=let_go(fitted.piece, sheet))
         ended, ending = asked.ending.apply(fitted, harmony, plan.sections[-1].classes)
         candidates.append(judge(ended, ending, brief, seed, sample.ids, asked.visible, sheet))
     return candidates

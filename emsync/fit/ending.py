@@ -1,15 +1,16 @@
 """The piece ends, it is not cut off: a last chord that rings into the end of the video."""
 
+import itertools
 from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Self
 
 import numpy as np
-from numpy.typing import NDArray
 
 from emsync.analysis import Analysis
-from emsync.arrays import Float64s, Seconds
+from emsync.arrays import Seconds
 from emsync.fit.time_map import Fitted
+from emsync.fit.voicing import voiced
 from emsync.music.chords import NONE, QUALITIES, Harmony
 from emsync.music.piece import BASS, CLASSES, DRUMS, GUITAR, PIANO, STRINGS, Piece
 from emsync.music.statistics import pitch_class_seconds
@@ -22,6 +23,8 @@ SHARE = 0.2  # of a short video
 REACH = 1.5  # seconds around the wanted time in which a last chord is looked for
 BESIDE = 1.0  # seconds; a cut so near to the wanted time would lose its chord to it
 GRIP = 0.03  # seconds; what begins this close to the chord belongs to it
+LATELY = 0.5  # seconds before the chord that lead to it
+LEADERS = (PIANO, STRINGS, GUITAR, BASS)  # of whom the first ends a piece that nobody has played
 
 
 @dataclass(frozen=True)
@@ -95,53 +98,47 @@ def cadence(
 ) -> tuple[Piece, float]:
     """Return ``piece`` ending on a chord near ``wanted`` that rings to ``duration``, and its time.
 
-    The chord is the boundary chord there, else the downbeat, else the onset with most notes; but
-    where one of ``hits``, the moments that hit cuts, is wanted, the chord stands on it. What
-    begins later is left out, save at later ``hits``; what sounds in the chord rings to the end, but
-    for tones that are foreign to the chord that ``harmony`` has last: they end before. Where fewer
-    than three pitch classes are left, its root is not the lowest tone, or none begins there, that
-    chord joins them, its root below all others, or else the tonic triad of the piece, so that there
-    is a chord to end on; ``players`` are the classes that may play it, and drums alone have none.
+    It begins where there is a boundary chord, else a downbeat, else the onset with most notes; but
+    where one of ``hits``, the moments that hit cuts, is wanted, the chord stands on it. It is the
+    chord that ``harmony`` has last, or else the tonic triad of the piece, voiced for those of the
+    classes ``players`` who have played (``voicing.voiced``); drums alone have none. What sounds
+    before it ends with it, and what would begin later is left out: at later ``hits`` the chord is
+    struck again. Drums have a last stroke there, and at the hits.
     """
     at = _nearest(piece.onsets, wanted) if wanted in hits else _best_moment(piece, wanted)
-    held = (piece.onsets <= at + GRIP) & (piece.offsets > at + GRIP) & (piece.classes != DRUMS)
-    stays = piece.onsets <= at + GRIP
-    for hit in hits:
-        stays |= np.abs(piece.onsets - hit) <= GRIP
-    able = [number for number in (PIANO, STRINGS, GUITAR, BASS) if number in players]
-    planned = _last_harmony(harmony)
-    if planned is not None:
-        root, tones = planned
-        left = ~np.isin((piece.pitches.astype(np.int64) - root) % 12, tones)  # foreign
-        if able and not _stands_on(root, piece.pitches[held & ~left]):
-            left |= piece.pitches < _lowest(root, able)
-        left &= held
-        stays &= ~(left & (piece.onsets >= at - GRIP))
-        held &= ~left
-        piece = replace(piece, offsets=np.where(left, at, piece.offsets))
+    strokes = [at, *(_struck(piece, hit) for hit in hits if hit > at + GRIP)]
+    drums = piece.classes == DRUMS
+    earlier = piece.onsets < at - GRIP
+    strikes = (np.abs(piece.onsets[:, None] - strokes) <= GRIP).any(axis=1)
     ended = replace(
         piece,
-        offsets=np.where(held, duration, np.minimum(piece.offsets, duration)),
+        offsets=np.minimum(piece.offsets, np.where(drums, duration, at)),
         chords=np.union1d(piece.chords[piece.chords <= at + GRIP], [at]),
-    ).where(stays)
-    begins = (np.abs(ended.onsets[ended.classes != DRUMS] - at) <= GRIP).any()
-    full = len(np.unique(piece.pitches[held] % 12)) >= 3
-    stands = planned is None or (begins and _stands_on(planned[0], piece.pitches[held]))
-    if able and not (full and stands):
-        root, tones = planned or _tonic_triad(piece)
-        notes = np.concatenate([ended.rows, _joining(ended, root, tones, at, duration, able)])
-        ended = Piece.of(notes, ended.downbeats, ended.chords, ended.labels)
-    return ended, at
+    ).where(earlier | (drums & strikes))
+    pitched = [c for c in range(len(CLASSES)) if c in players and c != DRUMS]
+    able = [c for c in pitched if c in ended.classes] or [c for c in LEADERS if c in pitched][:1]
+    if not able:
+        return ended, at
+    root, tones = _last_harmony(harmony) or _tonic_triad(piece)
+    chord = voiced(root, tones, {c: _left(ended, c, at) for c in able})
+    edges = itertools.pairwise([*strokes, duration])
+    rows = [(c, p, *edge) for edge in edges for c in able for p in chord[c]]
+    notes = np.concatenate([ended.rows, np.array(rows, np.float64)])
+    return Piece.of(notes, ended.downbeats, ended.chords, ended.labels), at
 
 
-def _stands_on(root: int, pitches: NDArray[np.uint8]) -> bool:
-    """Return whether the lowest of the pitches, if there is one, is a root."""
-    return bool(len(pitches)) and int(pitches.min()) % 12 == root
+def _struck(piece: Piece, hit: float) -> float:
+    """Return the onset that hits a cut at ``hit``, or ``hit`` itself where there is none."""
+    near = _nearest(piece.onsets, hit) if len(piece) else hit
+    return near if abs(near - hit) <= GRIP else hit
 
 
-def _lowest(root: int, able: Sequence[int]) -> int:
-    """Return the pitch of the root below a chord that some of the classes play."""
-    return root + (36 if BASS in able else 48)
+def _left(piece: Piece, instrument: int, at: float) -> list[int]:
+    """Return the pitches that a class sounds shortly before ``at``, or those it struck last."""
+    mine = piece.where((piece.classes == instrument) & (piece.onsets < at))
+    last = mine.onsets.max(initial=0.0)
+    sounds = (mine.offsets > at - LATELY) | (mine.onsets >= last - GRIP)
+    return sorted(set(mine.pitches[sounds].tolist()))
 
 
 def _nearest(times: Seconds, wanted: float) -> float:
@@ -184,19 +181,3 @@ def _tonic_triad(piece: Piece) -> tuple[int, list[int]]:
     }
     tonic, third = max(triads, key=lambda triad: triads[triad])
     return tonic, [0, third, 7]
-
-
-def _joining(
-    ended: Piece, root: int, tones: Sequence[int], at: float, duration: float, able: Sequence[int]
-) -> Float64s:
-    """Return the rows of a chord, where not taken, by the first of those ``able`` who has played.
-
-    The root below it is the bass's, where it is able.
-    """
-    upper = next((c for c in able if (ended.classes == c).any()), able[0])
-    chord = [(upper, (36 if upper == BASS else 60) + root + tone) for tone in tones]
-    chord.append((BASS if BASS in able else upper, _lowest(root, able)))
-    ringing = ended.where(ended.offsets > at + GRIP)
-    taken = set(zip(ringing.classes.tolist(), ringing.pitches.tolist(), strict=True))
-    new = [note for note in dict.fromkeys(chord) if note not in taken]
-    return np.array([(c, p, at, duration) for c, p in new], np.float64).reshape(-1, 4)
