@@ -13,6 +13,8 @@ from emsync.fit.dynamics import Dynamics
 from emsync.fit.ending import Ending
 from emsync.fit.time_map import CutReport, Fitted
 from emsync.formats.labels import ScoreLabels, TimedText
+from emsync.formats.midi_raw import raw_of
+from emsync.formats.played import played
 from emsync.music.chords import Harmony
 from emsync.music.lead_sheet import LeadSheet
 from emsync.music.piece import Piece
@@ -103,6 +105,8 @@ class Composition:
         ``humanize`` is how freely its notes are timed; None is what was asked for.
         """
         one = candidate or self.best
+        if one.midi is not None:  # a kept score plays as it is
+            return played(raw_of(one.midi), one.fitted)
         return perform(
             one.fitted,
             Dynamics.under(self.analysis, one.ending, self.plan.levels),

@@ -22,9 +22,19 @@ from emsync.fit.ending import Ending
 from emsync.fit.hits import measured
 from emsync.fit.section_ends import let_go
 from emsync.fit.time_map import Fitted
+from emsync.formats.general_midi import EXPRESSION
 from emsync.formats.midi import answer
 from emsync.formats.midi_raw import RawMidi
-from emsync.formats.splice import Edit, NewNote, piece_of, scenes, spliced, written
+from emsync.formats.splice import (
+    PERFORMED,
+    Edit,
+    NewControl,
+    NewNote,
+    piece_of,
+    scenes,
+    spliced,
+    written,
+)
 from emsync.model.composer import Composer, Sample
 from emsync.model.likelihood import log_likelihood
 from emsync.model.passages import Passages
@@ -33,7 +43,8 @@ from emsync.music.chords import NONE, Harmony, parse_chord
 from emsync.music.lead_sheet import THEME_BARS, LeadSheet
 from emsync.music.piece import BEATS, DRUMS, HIGHEST, STRINGS, Piece
 from emsync.performance.expression import ramp
-from emsync.performance.velocity import struck
+from emsync.performance.performance import perform
+from emsync.performance.player import PLAIN
 from emsync.planning.placing import lead_sheet
 from emsync.planning.plan import Plan
 from emsync.planning.theme import LEAST, LETTER
@@ -244,7 +255,8 @@ def _placed(
         )
         new = ended.piece.onsets >= redo.seconds[0] - NEAR
         draft = replace(ended.piece, downbeats=draft.downbeats).where(new)
-    edit = _edit(redo, draft, Dynamics.under(brief, ending, plan.levels), symbols)
+    dynamics = Dynamics.under(brief, ending, plan.levels)
+    edit = _edit(redo, stands(draft, brief.cuts), dynamics, symbols)
     raw = spliced(redo.raw, edit)
     piece = piece_of(raw, grid.seconds, lines)
     piece = replace(piece, chords=np.union1d(piece.chords, draft.chords))
@@ -259,19 +271,40 @@ def _placed(
 
 
 def _edit(
-    redo: Redo, draft: Piece, dynamics: Dynamics, symbols: list[tuple[int, str]] | None
+    redo: Redo, draft: Fitted, dynamics: Dynamics, symbols: list[tuple[int, str]] | None
 ) -> Edit:
-    """Return what the span is to hold: the notes of a draft, its chord symbols, and the fade."""
-    grid = redo.grid
-    starts, stops = grid.nearest_ticks(draft.onsets), grid.nearest_ticks(draft.offsets)
-    columns = (draft.classes, draft.pitches, starts, stops, struck(draft, dynamics))
-    notes = [NewNote(*map(int, row)) for row in zip(*columns, strict=True)]
-    fade = None  # what fades is kept, where the last chord stands before the span
+    """Return what the span is to hold: how a draft is played, its chord symbols, and the fade.
+
+    In a score of ours its players play it, with their controllers. In that of others there are no
+    players but the classes, and only the fade is theirs.
+    """
+    grid, (first, _) = redo.grid, redo.ticks
+    ours = redo.score.origin is not None
+    parts = perform(draft, dynamics, PLAIN).parts
+    notes: list[NewNote] = []
+    controls: list[NewControl] = []
+    for part in parts:
+        starts, stops = grid.nearest_ticks(part.onsets), grid.nearest_ticks(part.offsets)
+        columns = (part.pitches, np.maximum(starts, first), stops, part.velocities)
+        rows = zip(*(column.tolist() for column in columns), strict=True)
+        notes += [NewNote(part.player, *row) for row in rows]
+        at = grid.nearest_ticks(np.array([c.time for c in part.controls])).tolist()
+        controls += [
+            NewControl(part.player, tick, c.number, c.value)
+            for tick, c in zip(at, part.controls, strict=True)
+        ]
+    replaced = set(PERFORMED) if ours else set()
+    fade = None
     if redo.closes and redo.duration - dynamics.fade >= redo.seconds[0] - NEAR:
         fade = [
             (grid.nearest_tick(time), value) for time, value in ramp(redo.duration, dynamics.fade)
         ]
-    return Edit(redo.ticks, notes, fade, symbols=symbols, end=redo.last if redo.closes else 0)
+    elif redo.closes:  # what fades is kept, where the last chord stands before the span
+        replaced.discard(EXPRESSION)
+    return Edit(
+        redo.ticks, notes, controls if ours else (), sorted(replaced), fade, symbols=symbols,
+        end=redo.last if redo.closes else 0,
+    )  # fmt: skip
 
 
 def _drafted(redo: Redo, piece: Piece, since: float) -> Piece:

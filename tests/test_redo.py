@@ -34,6 +34,7 @@ from emsync.music.piece import PIANO, Piece
 from emsync.music.tonality import TONICS
 from emsync.options import Options, Outputs
 from emsync.outputs import check_targets
+from emsync.performance.player import BAND
 from emsync.planning.planner import plan_of
 from emsync.redo import MOMENTS, Redo, check_redo
 from emsync.span import read_span
@@ -463,8 +464,8 @@ def test_a_key_that_is_held_into_the_span_is_not_struck(composer: Composer) -> N
     from emsync.formats.splice import Edit, NewNote, spliced
 
     raw = held_file()
-    notes = [NewNote(PIANO, 60, 1920, 2400, 80), NewNote(PIANO, 60, 2880, 9000, 80),
-             NewNote(PIANO, 64, 1920, 2400, 80), NewNote(PIANO, 64, 2000, 2200, 81)]  # fmt: skip
+    rows = ((60, 1920, 2400), (60, 2880, 9000), (64, 1920, 2400), (64, 2000, 2200))
+    notes = [NewNote(BAND[PIANO], *row, 80) for row in rows]
     found = [(n.pitch, n.start, n.stop) for n in spliced(raw, Edit((1920, 3840), notes)).notes]
     assert found == [
         (60, 0, 2400), (64, 1920, 2000), (64, 2000, 2200), (60, 2880, 3840), (60, 3840, 4000)

@@ -6,7 +6,7 @@ from pathlib import Path
 from emsync.data.lakh import MOST_SECONDS
 from emsync.errors import InputError
 from emsync.formats.smf import load
-from emsync.music.piece import Piece, from_score
+from emsync.music.piece import Piece
 
 
 def read_midi(
@@ -17,13 +17,13 @@ def read_midi(
     With a ``tempo`` in beats a minute the whole song is brought to it; without, it keeps its own.
     Raises InputError, with the reason, for what is not MIDI or not a song.
     """
-    score = load(path).score  # without a word on repairs, of which a corpus has thousands
+    file = load(path)  # without a word on repairs, of which a corpus has thousands
     try:
         if tempo is not None:
             from symusic.core import TempoTick, TempoTickList
 
-            score.tempos = TempoTickList([TempoTick(0, tempo)])
-        piece = from_score(score, labels)
+            file.score.tempos = TempoTickList([TempoTick(0, tempo)])
+        piece = file.piece(labels)
         if not len(piece):
             raise ValueError("it has no notes of the five classes")
         if piece.duration > MOST_SECONDS:

@@ -22,6 +22,7 @@ from emsync.files import atomic_write
 from emsync.fit.time_map import CutReport, Fitted
 from emsync.formats.chord_events import chord_data
 from emsync.formats.general_midi import EXPRESSION, FULL, PAN, VOLUME
+from emsync.formats.instruments import MARK
 from emsync.formats.labels import NO_LABELS, ScoreLabels, ascii_name
 from emsync.music.bars import TICKS, TempoMap
 from emsync.music.piece import CLASSES
@@ -246,7 +247,7 @@ class Origin:
     def __str__(self) -> str:
         rate = "" if self.rate is None else f" at {self.rate} frames a second"
         start = "" if self.start is None else f" from {self.start}"
-        return f"emsync: video of {self.duration:.6f} s{rate}{start}"
+        return f"{MARK}{self.duration:.6f} s{rate}{start}"
 
     @classmethod
     def parse(cls, text: str) -> "Origin | None":
@@ -260,7 +261,7 @@ class Origin:
 
 
 _ORIGIN = re.compile(
-    r"emsync: video of (\d{1,9}\.\d{6}) s"
+    MARK + r"(\d{1,9}\.\d{6}) s"
     r"(?: at ([1-9]\d{0,11}(?:/[1-9]\d{0,11})?) frames a second)?"
     r"(?: from (\S+))?"
 )

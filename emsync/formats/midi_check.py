@@ -14,12 +14,12 @@ from typing import Any, Literal
 import numpy as np
 
 from emsync.errors import UsageError
-from emsync.formats.general_midi import DOWN, PAN, PEDAL, VOLUME
+from emsync.formats.general_midi import DOWN, DRUM_CHANNEL, PAN, PEDAL, VOLUME
 from emsync.formats.labels import ascii_name
 from emsync.formats.midi import Origin
 from emsync.formats.midi_raw import RawMidi, RawNote, read_raw
 from emsync.music.bars import TICKS
-from emsync.music.piece import CLASSES
+from emsync.music.piece import CLASSES, DRUMS
 from emsync.options import PathLike
 from emsync.video.timecode import Timecode
 
@@ -155,14 +155,23 @@ def _check_instruments(contents: RawMidi) -> Iterator[Finding]:
         if len(channels) > 1:
             yield _error(f"{name} plays on {len(channels)} channels; give each its own track")
         yield from _check_start(contents, number, channels)
-        if _DRUMS.search(name) and channels != [9]:
+        drums = _is_drums(contents, number)
+        if drums and channels != [DRUM_CHANNEL]:
             yield _error(f"{name} is drums, but plays on channel {channels[0] + 1} instead of 10")
-        elif _TONAL.search(name) and not _DRUMS.search(name) and 9 in channels:
+        elif drums is False and DRUM_CHANNEL in channels:
             yield _error(f"{name} plays on channel 10, where programs play drums")
     for channel, tracks in sorted(users.items()):
         if len(tracks) > 1:
             names = ", ".join(contents.name(track) for track in sorted(tracks))
             yield _error(f"channel {channel + 1} is shared by {names}")
+
+
+def _is_drums(contents: RawMidi, number: int) -> bool | None:
+    """Return whether a track is one of drums, by its class or else its name; None is unknown."""
+    said, name = contents.instruments[number], contents.name(number)
+    if said is not None:
+        return said == DRUMS
+    return bool(_DRUMS.search(name)) or (False if _TONAL.search(name) else None)
 
 
 def _check_start(contents: RawMidi, number: int, channels: Sequence[int]) -> Iterator[Finding]:
@@ -283,8 +292,10 @@ def _check_names(contents: RawMidi) -> Iterator[Finding]:
         if not any(message.type == "track_name" and message.name for _, message in track):
             yield _error(f"{contents.name(number)} has no name")
     words = [
-        (track, m.name if m.type == "track_name" else m.text)
-        for _, track, m in contents.events("track_name", "marker", "text", "lyrics", "cue_marker")
+        (track, m.name if m.type.endswith("_name") else m.text)
+        for _, track, m in contents.events(
+            "track_name", "instrument_name", "marker", "text", "lyrics", "cue_marker"
+        )
     ]
     foreign = [(track, text) for track, text in words if not text.isascii()]
     if foreign:
@@ -362,16 +373,17 @@ def _check_plan(contents: RawMidi) -> Iterator[Finding]:
 def _check_players(contents: RawMidi, sections: Sequence[str]) -> Iterator[Finding]:
     """Report instruments that play and are in no section, and those in a section but not heard."""
     asked = {name for words in sections for name in re.findall("|".join(CLASSES), words)}
-    numbers = {note.track for note in contents.notes}
-    names = {
-        m.name.lower() for number in numbers for _, m in contents.tracks[number]
-        if m.type == "track_name"
-    }  # fmt: skip
-    played = names & set(CLASSES)
+    played = {_class_name(contents, note.track) for note in contents.notes} & set(CLASSES)
     if asked and (silent := [name for name in CLASSES if name in asked - played]):
         yield _remark(f"a section names {', '.join(silent)}, but no track plays it")
     if asked and (extra := [name for name in CLASSES if name in played - asked]):
         yield _remark(f"{', '.join(extra)} plays, but no section names it")
+
+
+def _class_name(contents: RawMidi, number: int) -> str:
+    """Return the name of the class of a track, or else its own name."""
+    said = contents.instruments[number]
+    return CLASSES[said] if said is not None else contents.title(number).lower()
 
 
 def _clock(text: str, origin: Origin) -> float | None:

@@ -14,8 +14,11 @@ from numpy.typing import ArrayLike
 
 from emsync.arrays import Seconds
 from emsync.formats.chord_events import chord_of, is_chord
+from emsync.formats.general_midi import DRUM_CHANNEL
+from emsync.formats.instruments import named
 from emsync.formats.labels import ascii_name
 from emsync.formats.smf import load
+from emsync.music.piece import program_class
 from emsync.music.ticks import tick_seconds
 
 _SECTION = re.compile(r"SECTION (\d{1,6})(?: [A-Z])?: (.*)")
@@ -63,6 +66,16 @@ class RawMidi:
         """The microseconds a quarter from each tick on."""
         return {tick: message.tempo for tick, _, message in self.events("set_tempo")}
 
+    @cached_property
+    def instruments(self) -> list[int | None]:
+        """The class that each track names, in a file of ours; see ``formats.instruments``."""
+        return named([[message for _, message in track] for track in self.tracks])
+
+    def instrument(self, note: RawNote) -> int | None:
+        """Return the class of a note; None of what no class plays."""
+        said = self.instruments[note.track]
+        return program_class(note.program, note.channel == DRUM_CHANNEL) if said is None else said
+
     def seconds(self, ticks: ArrayLike) -> Seconds:
         """Return the times of ``ticks`` by the file's tempo map."""
         return tick_seconds(ticks, self.tempi, self.resolution)
@@ -96,10 +109,16 @@ class RawMidi:
         texts = ((tick, _SECTION.fullmatch(m.text)) for tick, _, m in self.events("text"))
         return [(tick, int(match[1]), match[2]) for tick, match in texts if match]
 
+    def title(self, track: int) -> str:
+        """Return the name of a track, in ASCII; "" where it has none."""
+        return next(
+            (ascii_name(m.name) for _, m in self.tracks[track] if m.type == "track_name"), ""
+        )
+
     def name(self, track: int) -> str:
         """Return a track in words: its number, and its name if it has one."""
-        names = [m.name for _, m in self.tracks[track] if m.type == "track_name"]
-        return f"track {track} ({ascii_name(names[0])!r})" if names else f"track {track}"
+        named = any(m.type == "track_name" for _, m in self.tracks[track])
+        return f"track {track} ({self.title(track)!r})" if named else f"track {track}"
 
     def facts(self) -> dict[str, Any]:
         """Return what the file holds, in plain values."""

@@ -4,10 +4,12 @@
 from a score. ``emsync.formats.midi_raw`` looks at the events of what it returns.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from emsync.errors import InputError, warn
+from emsync.formats.instruments import sounding
 from emsync.formats.smf_repair import Repaired, repair
 from emsync.limits import quoted, read_bytes
 from emsync.music.piece import Piece, Score, from_score
@@ -26,6 +28,16 @@ class MidiFile:
     repaired: Repaired
     score: Score
 
+    @property
+    def instruments(self) -> list[int | None]:
+        """The class of each track of the score, where a file of ours names it."""
+        classes = sounding(self.repaired.content)
+        return classes if len(classes) == len(self.score.tracks) else []
+
+    def piece(self, labels: Mapping[str, float] | None = None) -> Piece:
+        """Return the music. See ``from_score``."""
+        return from_score(self.score, labels, self.instruments)
+
 
 def load(path: Path) -> MidiFile:
     """Return the MIDI file at ``path``; InputError, with the reason, when it is none."""
@@ -40,6 +52,15 @@ def load(path: Path) -> MidiFile:
 
 def read_score(path: Path) -> Score:
     """Return the MIDI file at ``path`` as a score, and warn of what was repaired in it."""
+    return _read(path).score
+
+
+def read_midi(path: Path) -> Piece:
+    """Return the music of the file at ``path``, and warn of what was repaired in it."""
+    return _read(path).piece()
+
+
+def _read(path: Path) -> MidiFile:
     file = load(path)
     found = [*file.repaired.remarks, *["a track without an end"] * bool(file.repaired.unended)]
     if endless := file.repaired.endless:
@@ -47,12 +68,7 @@ def read_score(path: Path) -> Score:
         found.append(f"{endless} note{plural} without an end, left out")
     if found:
         warn(f"{quoted(path)} was repaired; it holds {'; '.join(found)}"[:500])
-    return file.score
-
-
-def read_midi(path: Path) -> Piece:
-    """Return the music of the file at ``path``. See ``from_score``."""
-    return from_score(read_score(path))
+    return file
 
 
 def parse(content: bytes) -> Score:

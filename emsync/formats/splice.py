@@ -9,17 +9,18 @@ import itertools
 import math
 import re
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import mido
 import numpy as np
 
 from emsync.errors import InputError
 from emsync.formats.chord_events import is_chord
-from emsync.formats.general_midi import DRUM_CHANNEL, EXPRESSION, FULL, MELODIC
+from emsync.formats.general_midi import DRUM_CHANNEL, EXPRESSION, FULL, MELODIC, PEDAL
+from emsync.formats.labels import ascii_name
 from emsync.formats.midi import Origin, chord_symbol, control, setup
 from emsync.formats.midi_raw import RawMidi, RawNote, raw_of
 from emsync.formats.smf import MOST_BYTES, load
@@ -31,12 +32,13 @@ from emsync.music.piece import (
     LOWEST,
     Piece,
     long_chords,
-    program_class,
+    singles,
 )
-from emsync.performance.player import BAND
+from emsync.performance.player import Player
 
 SCENE = re.compile(r"SCENE (\d+) (?:on a \w+|\(missed\))")  # what answers a cut, in a text of ours
 
+PERFORMED = (EXPRESSION, PEDAL)  # controllers that belong to notes, not to a player's sound
 PLAYED = ("note_on", "note_off", "control_change")  # what programs hold to be music
 
 Ticks: TypeAlias = tuple[int, int]  # from, and to
@@ -48,11 +50,20 @@ Home: TypeAlias = tuple[int, int]  # track, channel
 class NewNote:
     """A note that is put into a span."""
 
-    instrument: int  # of CLASSES
+    player: Player
     pitch: int
     start: int  # ticks
     stop: int
     velocity: int
+
+
+class NewControl(NamedTuple):
+    """A controller that a player of new notes sets, in the span or before or after it."""
+
+    player: Player
+    tick: int
+    number: int
+    value: int
 
 
 @dataclass(frozen=True)
@@ -61,6 +72,8 @@ class Edit:
 
     span: Ticks
     notes: Sequence[NewNote]
+    controls: Sequence[NewControl] = ()  # of a number that is replaced, by tick
+    replaced: Collection[int] = ()  # controllers that go where new notes are played
     ramp: Sequence[tuple[int, int]] | None = None  # tick and value of a fade, in place of another
     answers: Mapping[int, str] | None = None  # by tick: the words of ours on what is at a cut
     symbols: Sequence[tuple[int, str]] | None = None  # tick and name of chords, in place of others
@@ -126,20 +139,21 @@ def written(raw: RawMidi) -> bytes:
     return data.getvalue()
 
 
-def class_of(note: RawNote) -> int | None:
+def class_of(raw: RawMidi, note: RawNote) -> int | None:
     """Return the class of a note, of CLASSES; None of what no class holds."""
-    if not LOWEST <= note.pitch <= HIGHEST:
-        return None
-    return program_class(note.program, note.channel == DRUM_CHANNEL)
+    return raw.instrument(note) if LOWEST <= note.pitch <= HIGHEST else None
 
 
 def piece_of(raw: RawMidi, time: Callable[[Any], Any], downbeats: Sequence[float] = ()) -> Piece:
-    """Return the notes of the five classes; ``time`` turns (N,) ticks into their times.
+    """Return the notes of the five classes as they sound; ``time`` turns (N,) ticks into times.
 
-    Boundary chords are the long ones, and those that texts of ours tell of.
+    What players of a class double in unison is one note, in octaves it is two. Boundary chords are
+    the long ones, and those that texts of ours tell of.
     """
-    notes = [note for note in raw.notes if class_of(note) is not None and note.stop is not None]
-    classes = np.array([class_of(note) for note in notes], np.uint8)
+    notes = [n for n in raw.notes if class_of(raw, n) is not None and n.stop is not None]
+    if any(said is not None for said in raw.instruments):
+        notes = _singly(raw, notes)
+    classes = np.array([class_of(raw, note) for note in notes], np.uint8)
     starts = np.array([note.start for note in notes], np.int64)
     stops = np.array([note.stop for note in notes], np.int64)
     onsets = time(starts)
@@ -151,12 +165,22 @@ def piece_of(raw: RawMidi, time: Callable[[Any], Any], downbeats: Sequence[float
     return Piece.of(rows[rows[:, 3] > rows[:, 2]], np.array(downbeats, np.float64), chords)
 
 
+def _singly(raw: RawMidi, notes: Sequence[RawNote]) -> list[RawNote]:
+    """Return the notes with one in place of those of a class that double each other."""
+    onsets = raw.seconds([note.start for note in notes])
+    keys = [(raw.instrument(note), note.pitch) for note in notes]
+    rows = np.column_stack([np.array(keys, np.float64).reshape(-1, 2), onsets, onsets])
+    return [notes[place] for place in singles(rows)]
+
+
 def spliced(raw: RawMidi, edit: Edit) -> RawMidi:
     """Return ``raw`` with the notes that begin in a span replaced.
 
     A new note ends at the end of the span at the latest, and where its key is struck again; it is
     left out where a note from before the span holds its key. New notes join the track of their
-    class; a track that has none left goes.
+    player, or else that of their class; a track that has none left goes. The controllers that are
+    replaced are those performed anew where new notes are played, and after the span they stand as
+    they did.
     """
     first, stop = edit.span
     gone = {(n.track, at) for n in raw.notes if first <= n.start < stop
@@ -165,14 +189,18 @@ def spliced(raw: RawMidi, edit: Edit) -> RawMidi:
     news: dict[int, list[tuple[int, int, Any]]] = defaultdict(list)  # tick, rank, message
     homes, added = _homes(raw, edit)
     if raw.format == 0:  # all is in one track
-        homes = {c: (0, channel) for c, (_, channel) in homes.items()}
+        homes = {player: (0, channel) for player, (_, channel) in homes.items()}
         begin = (m for events in added for _, m in events if not m.is_meta)
         news[0], added = [(0, 0, m) for m in begin], []
     for home, notes in _by_home(edit.notes, homes).items():
         news[home[0]] += _events(notes, home[1], _held(kept, home[1], first), stop)
+    joined = {homes[note.player] for note in edit.notes}
+    for home in sorted(joined):
+        news[home[0]] += _controls(raw, edit, home, homes)
     if edit.ramp:
-        joined = {homes[note.instrument] for note in edit.notes}
         playing = {(n.track, n.channel) for n in kept if n.start < first} | joined
+        if EXPRESSION in edit.replaced:  # those who play anew fade as they are performed
+            playing -= joined
         for track, channel in sorted(playing):
             fade = [(tick, control(channel, EXPRESSION, value)) for tick, value in edit.ramp]
             news[track] += [(tick, 1, message) for tick, message in fade if tick >= first]
@@ -188,8 +216,11 @@ def spliced(raw: RawMidi, edit: Edit) -> RawMidi:
                 return False
             if m.type == "text" and (tick, m.text) in named:
                 return False
-        fades = m.type == "control_change" and m.control == EXPRESSION and first <= tick < stop
-        return (track, at) not in gone and not (fades and edit.ramp is not None)
+        if m.type == "control_change" and first <= tick < stop:
+            anew = m.control in edit.replaced and (track, m.channel) in joined
+            if anew or (m.control == EXPRESSION and edit.ramp is not None):
+                return False
+        return (track, at) not in gone
 
     tracks = []
     silenced = {n.track for n in raw.notes} - {n.track for n in kept} - {0}
@@ -205,28 +236,73 @@ def spliced(raw: RawMidi, edit: Edit) -> RawMidi:
     return raw_of(written(RawMidi(raw.format, raw.resolution, tracks, [], 0, (), ())))
 
 
-def _homes(raw: RawMidi, edit: Edit) -> tuple[dict[int, Home], list[list[Event]]]:
-    """Return the track and channel of each class that is to play, and the tracks that are new.
+def _homes(raw: RawMidi, edit: Edit) -> tuple[dict[Player, Home], list[list[Event]]]:
+    """Return the track and channel of each player who is to play, and the tracks that are new.
 
-    A class plays where it has most notes: in the span, or else anywhere.
+    That is the track of the player's name, program and class, or else where the class has most
+    notes: in the span, or else anywhere.
     """
     first, stop = edit.span
+    own: dict[tuple[str, int, int], Home] = {}
     played: dict[int, Counter[Home]] = defaultdict(Counter)
     for note in raw.notes:
-        if (c := program_class(note.program, note.channel == DRUM_CHANNEL)) is not None:
-            inside = first <= note.start < stop
-            played[c][note.track, note.channel] += 1_000_000 if inside else 1
-    homes = {c: counts.most_common(1)[0][0] for c, counts in sorted(played.items())}
+        if (c := raw.instrument(note)) is not None:
+            home = note.track, note.channel
+            played[c][home] += 1_000_000 if first <= note.start < stop else 1
+            if raw.instruments[note.track] is not None:
+                own.setdefault((raw.title(note.track), note.program, c), home)
+    classes = {c: counts.most_common(1)[0][0] for c, counts in sorted(played.items())}
     used = {m.channel for track in raw.tracks for _, m in track if hasattr(m, "channel")}
+    homes: dict[Player, Home] = {}
     added: list[list[Event]] = []
-    for c in sorted({note.instrument for note in edit.notes} - set(homes)):
-        channel = _free_channel(c, used)
-        used.add(channel)
-        number = len(raw.tracks) + len(added)
-        added.append([(0, message) for _, _, message in setup(BAND[c], channel)])
-        added[-1].append((raw.tracks[0][-1][0], mido.MetaMessage("end_of_track")))
-        homes[c] = (number, channel)
+    players = dict.fromkeys(note.player for note in edit.notes)
+    for player in sorted(players, key=lambda player: player.instrument):
+        c = player.instrument
+        there = own.get((ascii_name(player.name), player.program, c), classes.get(c))
+        if there is None:
+            channel = _free_channel(c, used)
+            used.add(channel)
+            there = len(raw.tracks) + len(added), channel
+            added.append([(0, message) for _, _, message in setup(player, channel)])
+            added[-1].append((raw.tracks[0][-1][0], mido.MetaMessage("end_of_track")))
+        homes[player] = there
     return homes, added
+
+
+def _controls(
+    raw: RawMidi, edit: Edit, home: Home, homes: Mapping[Player, Home]
+) -> list[tuple[int, int, Any]]:
+    """Return the replaced controllers (rank 1) of a track in the span, as performed anew.
+
+    They begin with the value that is in force there, and end with that which the track had.
+    """
+    (first, stop), (track, channel) = edit.span, home
+    player = next(note.player for note in edit.notes if homes[note.player] == home)
+    old = raw.tracks[track] if track < len(raw.tracks) else []
+    events: list[tuple[int, int, Any]] = []
+    for number in edit.replaced:
+        had = [
+            (tick, m.value)
+            for tick, m in old
+            if m.type == "control_change" and (m.channel, m.control) == (channel, number)
+        ]
+        new = [(c.tick, c.value) for c in edit.controls if (c.player, c.number) == (player, number)]
+        rest = FULL if number == EXPRESSION else 0
+        value = _in_force(had, first - 1, rest)
+        inside = [(first, _in_force(new, first, rest))]
+        inside += [(tick, value) for tick, value in new if first < tick < stop]
+        if not edit.end:  # the end of the film is no seam
+            inside.append((stop - 1, _in_force(had, stop - 1, rest)))
+        for tick, wanted in inside:
+            if wanted != value:
+                events.append((tick, 1, control(channel, number, wanted)))
+                value = wanted
+    return events
+
+
+def _in_force(events: Iterable[tuple[int, int]], tick: int, rest: int) -> int:
+    """Return the last value of (tick, value) ``events`` until ``tick``, ``rest`` before them."""
+    return next((value for at, value in reversed(list(events)) if at <= tick), rest)
 
 
 def _free_channel(c: int, used: set[int]) -> int:
@@ -242,10 +318,10 @@ def _free_channel(c: int, used: set[int]) -> int:
     return free[0]
 
 
-def _by_home(notes: Iterable[NewNote], homes: Mapping[int, Home]) -> dict[Home, list[NewNote]]:
+def _by_home(notes: Iterable[NewNote], homes: Mapping[Player, Home]) -> dict[Home, list[NewNote]]:
     found: dict[Home, list[NewNote]] = defaultdict(list)
     for note in notes:
-        found[homes[note.instrument]].append(note)
+        found[homes[note.player]].append(note)
     return found
 
 

@@ -3,7 +3,7 @@
 Shapes: N notes, K bars, M boundary chords.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import reduce
 from typing import TYPE_CHECKING, Self, TypeAlias, cast
@@ -29,6 +29,7 @@ VELOCITY, ACCENT = 80, 120  # velocity is not modelled; a boundary chord is acce
 BEATS = 4  # in a bar, where the music does not say otherwise
 CHORD_SIZE = 3  # notes of one instrument that begin together
 CHORD_BEATS = 2.0  # beats each of them lasts at least
+TOGETHER = 0.03  # seconds within which players who double a note begin it
 
 
 @dataclass(frozen=True, eq=False)
@@ -209,17 +210,36 @@ def to_score(piece: Piece) -> Score:
     return score
 
 
-def from_score(score: Score, labels: Mapping[str, float] | None = None) -> Piece:
+def singles(rows: Float64s) -> NDArray[np.intp]:
+    """Return the places of the notes that are left where unisons become one note, ascending.
+
+    Of (N, 4) rows of class, pitch, onset, offset, those of one class and pitch that begin together
+    are one: several players double it.
+    """
+    order = np.lexsort((rows[:, 2], rows[:, 1], rows[:, 0]))
+    steps = np.abs(np.diff(rows[order, :3], axis=0))
+    same = (steps[:, :2] == 0).all(axis=1) & (steps[:, 2] < TOGETHER)
+    return np.sort(order[np.append(True, ~same)[: len(rows)]])
+
+
+def from_score(
+    score: Score,
+    labels: Mapping[str, float] | None = None,
+    instruments: Sequence[int | None] = (),
+) -> Piece:
     """Return ``score`` as a piece: LPD-5's classes, bars from its time signatures, long chords.
 
-    Programs that LPD-5 drops and pitches outside LOWEST..HIGHEST are left out.
+    Programs that LPD-5 drops and pitches outside LOWEST..HIGHEST are left out. ``instruments`` are
+    the classes of the tracks where those are known, None of a track where its is not; then the
+    unisons of a class are one note.
     """
+    known = list(instruments) or [None] * len(score.tracks)
     tpq = score.ticks_per_quarter
     seconds = cast("ScoreSecond", score.to("second"))  # symusic's stubs say ``object``
     columns: list[Float64s] = []
     beats: list[Float64s] = []
-    for track, timed in zip(score.tracks, seconds.tracks, strict=True):
-        instrument = program_class(track.program, track.is_drum)
+    for track, timed, named in zip(score.tracks, seconds.tracks, known, strict=True):
+        instrument = program_class(track.program, track.is_drum) if named is None else named
         if instrument is None or not track.notes:
             continue
         rows, ticks = timed.notes.numpy(), track.notes.numpy()
@@ -231,6 +251,9 @@ def from_score(score: Score, labels: Mapping[str, float] | None = None) -> Piece
         beats.append((ticks["duration"] / tpq)[inside])
     notes = np.concatenate(columns) if columns else np.zeros((0, 4))
     lengths = np.concatenate(beats) if beats else np.zeros(0)
+    if any(c is not None for c in known):
+        left = singles(notes)
+        notes, lengths = notes[left], lengths[left]
     chords = long_chords(notes[:, 0].astype(np.uint8), np.round(notes[:, 2], 3), lengths)
     return Piece.of(notes, _downbeats(score), chords, labels)
 

@@ -12,7 +12,7 @@ from emsync.formats.smf import load
 from emsync.limits import can_be_read_again, quoted
 from emsync.music.chords import MAJOR, MINOR, NONE, chord, heard
 from emsync.music.lead_sheet import THEME_BARS
-from emsync.music.piece import BEATS, CLASSES, DRUMS, HIGHEST, LOWEST, Piece, from_score
+from emsync.music.piece import BEATS, CLASSES, DRUMS, HIGHEST, LOWEST, Piece
 from emsync.music.tonality import TONICS, estimate_key, has_flats, pitch_class, tonic_and_mode
 from emsync.options import Mode, PathLike
 from emsync.planning.chart import Entry, chart_text
@@ -56,11 +56,11 @@ def read_theme(path: PathLike) -> Theme:
     path = Path(path)
     if not can_be_read_again(path):
         raise InputError(f"the theme {quoted(path)} is not a file; save it as a .mid first")
-    score = load(path).score
+    file = load(path)
     from symusic.core import TempoTick, TempoTickList
 
-    score.tempos = TempoTickList([TempoTick(0, 60.0)])  # by its own beats, each of one second
-    song = from_score(score)
+    file.score.tempos = TempoTickList([TempoTick(0, 60.0)])  # by its own beats, each of one second
+    song = file.piece()
     starts = song.onsets[song.classes != DRUMS]
     if len(starts) < LEAST:
         raise InputError(
