@@ -95,9 +95,10 @@ def test_stems_are_as_long_as_the_film_and_sum_to_the_mix(made: Path) -> None:
     assert abs(mix).max() == round(audio.PEAK * 32767)
 
 
-def test_stems_are_the_instruments_of_the_score(made: Path) -> None:
+def test_stems_are_the_tracks_of_the_score_in_order(made: Path) -> None:
     playing = read_midi(made / "score.mid").instruments
-    assert {path.stem for path in (made / "stems").iterdir()} == set(playing)
+    names = [f"{number:02d}-{name}" for number, name in enumerate(playing, 1)]
+    assert sorted(path.stem for path in (made / "stems").iterdir()) == names
 
 
 def test_the_facts_tell_of_the_score(made: Path) -> None:
@@ -278,17 +279,21 @@ def test_the_bundle_of_another_film_is_replaced_only_by_force(
         composition.save(folder)
 
 
+OURS = ("score.mid", "stems/01-drums.wav", "stems/12-french-horns.wav", "stems/piano.wav")
+
+
 def test_a_record_never_names_what_lies_elsewhere(tmp_path: Path) -> None:
     film = tmp_path / "film"
     film.write_bytes(b"pictures")
-    names = ("../a.mid", "/etc/passwd", "stems/../../x", "my own.mid", "score.mid\n", "score.mid")
+    names = ("../a.mid", "/etc/passwd", "stems/../../x", "my own.mid", "score.mid\n",
+             "stems/01-..wav", "stems/vocals.wav", *OURS)  # fmt: skip
     folder = tmp_path / "bundle"
     folder.mkdir()
     for files in (names, None, 3, [3]):
         record = {"film": {"name": "f", "fingerprint": fingerprint(film)}, "files": files}
         (folder / "score.json").write_text(json.dumps(record))
         found = read_record(folder)
-        assert found is None if files != names else found and found.files == ("score.mid",)
+        assert found is None if files != names else found and found.files == OURS
 
 
 def test_a_folder_that_failed_is_gone_and_a_whole_one_takes_the_place(tmp_path: Path) -> None:
@@ -318,7 +323,7 @@ def test_one_gain_for_all_and_no_stem_clips(tmp_path: Path) -> None:
     write_midi(tmp_path / "a.mid", perform(fitted))
     stems = play_stems(parse((tmp_path / "a.mid").read_bytes()), 2.0)
     together = audio.finish(synthesize(tmp_path / "a.mid"), 2.0, fade=0.0)
-    assert set(stems.parts) == {"drums", "bass", "piano"}
+    assert list(stems.parts) == ["01-drums", "02-bass", "03-piano"]
     parts, mixed = [audio.whole(part).samples for part in stems.parts.values()], stems.mix
     assert all(part.any() for part in parts)
     assert np.abs(sum(parts) - audio.whole(mixed).samples).max() < 1e-6

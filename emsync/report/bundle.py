@@ -22,11 +22,11 @@ from emsync.composition import Composition
 from emsync.errors import InputError, UsageError, warn
 from emsync.files import check_target
 from emsync.formats.cut_lists import check_writable, write_cuts
-from emsync.formats.labels import ScoreLabels
+from emsync.formats.labels import ScoreLabels, ascii_name
 from emsync.formats.markers import write_markers
 from emsync.formats.musicxml import write_musicxml
 from emsync.limits import quoted, read_json, shown
-from emsync.music.piece import CLASSES, STRINGS, Score, program_class
+from emsync.music.piece import CLASSES, Score
 from emsync.report.page import write_html
 from emsync.report.picture import write_png
 from emsync.sound import audio
@@ -39,8 +39,9 @@ from emsync.video.timecode import Timecode
 
 OURS = re.compile(  # names of all files that a bundle may have, and of no others
     r"score(\.\d+)?\.mid|score\.(json|musicxml)|markers\.csv|cuts\.(edl|json)|mix\.wav"
-    rf"|stems/({'|'.join(CLASSES)})\.wav|preview\.\w+|report\.(html|png)"
+    rf"|stems/(\d\d-[a-z0-9-]+|{'|'.join(CLASSES)})\.wav|preview\.\w+|report\.(html|png)"
 )
+LONGEST = 60  # characters of the name of a stem
 PIECES = 64  # of a film that tell it from others, spread evenly over its file
 PIECE = 2**16  # bytes
 LIBRARIES = ("av", "matplotlib", "mido", "numpy", "scenedetect-headless", "symusic", "torch")
@@ -48,26 +49,26 @@ LIBRARIES = ("av", "matplotlib", "mido", "numpy", "scenedetect-headless", "symus
 
 @dataclass(frozen=True, eq=False)
 class Stems:
-    """The sound of each instrument at one common level: their sum is the mix."""
+    """The sound of each player at one common level: their sum is the mix."""
 
-    parts: Mapping[str, Sound]  # by the name of the instrument, all equally long
+    parts: Mapping[str, Sound]  # by the names of their files, all equally long
     mix: Sound
 
 
 def play_stems(score: Score, duration: float, soundfont: Path | None = None) -> Stems:
-    """Play the tracks of each class of instruments alone, for exactly ``duration`` seconds.
+    """Play each track alone, for exactly ``duration`` seconds, named as in "03-violins".
 
-    One gain brings the peak of the mix to -3 dB; it is less where a stem would clip otherwise.
+    A player is what a mixer moves, mutes and brightens; groups are summed from them in no time,
+    and cannot be taken apart. One gain brings the peak of the mix to -3 dB; it is less where a stem
+    would clip otherwise.
     """
     length = round(duration * audio.OUTPUT_RATE)
     parts: dict[str, Kept] = {}
-    for c, name in enumerate(CLASSES):
-        mine = [t for t in score.tracks if t.notes and _class(t) == c]
-        if mine:
-            alone = score.copy()
-            alone.tracks = type(score.tracks)(mine)
-            sound = Made(audio.OUTPUT_RATE, length, played(alone, soundfont).make)
-            parts[name] = Kept(sound)
+    for number, track in enumerate((t for t in score.tracks if t.notes), 1):
+        alone = score.copy()
+        alone.tracks = type(score.tracks)([track])
+        sound = Made(audio.OUTPUT_RATE, length, played(alone, soundfont).make)
+        parts[f"{number:02d}-{_slug(track.name) or 'track'}"] = Kept(sound)
     total = summed(list(parts.values()), audio.OUTPUT_RATE, length)
     loudest = peak(total)
     if loudest < audio.SILENCE:
@@ -77,10 +78,9 @@ def play_stems(score: Score, duration: float, soundfont: Path | None = None) -> 
     return Stems(quiet, audio.amplified(total, gain))
 
 
-def _class(track: Any) -> int:
-    """Return the class of a track; what no class holds, such as effects, goes with the strings."""
-    found = program_class(track.program, track.is_drum)
-    return STRINGS if found is None else found
+def _slug(name: str) -> str:
+    """Return the name of a track as part of the name of a file."""
+    return re.sub("[^a-z0-9]+", "-", ascii_name(name).lower()).strip("-")[:LONGEST].rstrip("-")
 
 
 @dataclass(frozen=True)
