@@ -18,7 +18,7 @@ moves            how the heard chords move (``metrics.harmony``), of clips of LE
 rest, play       of the classes that a section does not ask for, those that begin no note in it; of
                  those that it asks for, those that begin one
 returned         how much more alike the passages of one theme are than those of two
-                 (``metrics.form``), of clips in which a theme returns beside another
+                 (``metrics.motifs``), of clips in which a theme returns beside another
 onsets           moments at which a note begins, as a share of those that the plan's densities ask
                  for, until the last chord; of clips whose plan has densities. These are real
                  songs', which off the grid of sixteenths and triplets begin a quarter more
@@ -43,9 +43,9 @@ from emsync.errors import EmsyncError, InputError, UsageError
 from emsync.evaluation.suite import find_films
 from emsync.limits import shown
 from emsync.metrics import cut_hits, statistics
-from emsync.metrics.form import returned
 from emsync.metrics.harmony import Followed, Movement, movement_of, real_songs
 from emsync.metrics.lead_sheet import Players, chords_followed, onsets_asked, players
+from emsync.metrics.motifs import returned
 from emsync.model.composer import Composer
 from emsync.music.chords import transposed
 from emsync.music.lead_sheet import LeadSheet

@@ -1,0 +1,76 @@
+"""A portrait of a piece: all that is measured on its notes, by name, beside real songs.
+
+``portrait.json`` holds the ranges of real songs by the length of the piece, since much depends on
+it; ``scripts/portraits.py`` makes it. Measures are named after their files and what these say at
+their heads, such as "melody.steps". What a piece does not have is NaN.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from emsync.arrays import Float64s, Seconds
+from emsync.metrics.agreement import agreement_of
+from emsync.metrics.bass import bass_of
+from emsync.metrics.cadence import cadence
+from emsync.metrics.harmony import movement_of
+from emsync.metrics.melody import melody_of
+from emsync.metrics.motifs import returns_of
+from emsync.metrics.quality import beat_positions
+from emsync.metrics.register import register_of
+from emsync.metrics.texture import texture_of
+from emsync.metrics.voicing import voicing_of
+from emsync.music.chords import Harmony, half_bars, heard
+from emsync.music.lead_sheet import LeadSheet
+from emsync.music.piece import Piece
+
+REAL_SONGS = Path(__file__).with_name("portrait.json")
+
+Portrait = Mapping[str, float]
+
+
+def portrait(
+    piece: Piece,
+    seconds: float | None = None,
+    *,
+    edges: Seconds | None = None,
+    beats: Callable[[Seconds], Float64s] | None = None,
+    sheet: LeadSheet | None = None,
+) -> dict[str, float]:
+    """Measure a piece of ``seconds``, if it does not end with its last note.
+
+    Where they are known, ``edges`` are its half bars, ``beats`` turns seconds into beats, and
+    ``sheet`` is what was asked of it, in seconds: its key, its last chord and its sections. Else
+    the piece's own bars and the key that its notes fit best say them.
+    """
+    length = max(piece.duration if seconds is None else seconds, 1e-3)
+    edges = half_bars(piece.downbeats) if edges is None else edges
+    beats = partial(beat_positions, piece) if beats is None else beats
+    in_beats = piece.retimed(beats)
+    sections: list[tuple[float, float]] = []
+    if sheet is not None:
+        marks = beats(np.array([(p.start, min(p.end, length)) for p in sheet.passages]).ravel())
+        sections = [(float(a), float(b)) for a, b in marks.reshape(-1, 2) if b > a]
+    chords = heard(piece, edges) if len(edges) > 1 else np.zeros(0, np.intp)
+    harmony = Harmony(beats(edges[:-1]), chords)
+    parts: dict[str, Mapping[str, float]] = {
+        "melody": asdict(melody_of(in_beats, sections)),
+        "harmony": asdict(movement_of(piece, edges, None if sheet is None else sheet.tonic)),
+        "agreement": asdict(agreement_of(piece, chords, edges)),
+        "bass": asdict(bass_of(in_beats, harmony)),
+        "motifs": asdict(returns_of(in_beats)),
+        "voicing": asdict(voicing_of(piece)),
+        "register": register_of(piece),
+        "texture": texture_of(piece, length),
+        "cadence": asdict(cadence(piece, _last(sheet), edges)),
+    }
+    return {f"{part}.{name}": v for part, row in parts.items() for name, v in row.items()}
+
+
+def _last(sheet: LeadSheet | None) -> int | None:
+    """Return the last chord that a sheet asks for."""
+    chords = [] if sheet is None else sheet.harmony.chords.tolist()
+    return chords[-1] if chords else None
