@@ -11,7 +11,7 @@ from emsync.emotion.arc import State
 from emsync.emotion.plane import in_percent
 from emsync.errors import UsageError
 from emsync.planning.plan import Plan
-from emsync.planning.words import key_of_plan, section_words
+from emsync.planning.words import key_of, key_of_plan, section_words
 from emsync.video.timecode import Timecode, clock_text
 
 
@@ -28,6 +28,8 @@ class SectionLabel(TimedText):
     """What a section is, from its first moment on."""
 
     theme: str = ""  # a letter, or none
+    feeling: str = ""  # the emotion alone
+    key: str = ""  # one of ``music.tonality.KEYS``
 
 
 @dataclass(frozen=True)
@@ -71,7 +73,13 @@ class ScoreLabels:
                 raise UsageError("a start timecode needs the video's frame rate, which is unknown")
             start = Timecode.parse(start_timecode, rate)
         sections = tuple(
-            SectionLabel(section.start, section_words(plan, section), section.theme)
+            SectionLabel(
+                section.start,
+                section_words(plan, section),
+                section.theme,
+                section.emotion,
+                key_of(plan.tonic, section.mode),
+            )
             for section in (plan.sections if plan else ())
             if plan
         )

@@ -44,10 +44,16 @@ def main_mode(plan: Plan) -> Mode | None:
 
 def key_of_plan(plan: Plan) -> str:
     """Return the key of most of the film's time as one of ``KEYS``, such as "C#m"; "" if open."""
-    mode = main_mode(plan)
-    if not plan.tonic or mode is None:
-        return ""
-    return KEYS[12 * (mode == "minor") + pitch_class(plan.tonic)]
+    return key_of(plan.tonic, main_mode(plan))
+
+
+def key_of(tonic: str, mode: str | None) -> str:
+    """Return a key as one of ``KEYS``; "" where the tonic or the mode is open.
+
+    >>> key_of("Db", "minor")
+    'C#m'
+    """
+    return KEYS[12 * (mode == "minor") + pitch_class(tonic)] if tonic and mode else ""
 
 
 def with_signs(name: str) -> str:

@@ -1,0 +1,292 @@
+"""START HERE: a performance as a score for the conductor, and as a part for each player."""
+
+import re
+from bisect import bisect_right
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from pathlib import Path
+from xml.etree import ElementTree
+from xml.etree.ElementTree import Element, SubElement
+
+import numpy as np
+
+from emsync.files import atomic_write
+from emsync.fit.time_map import Fitted
+from emsync.formats.labels import NO_LABELS, ScoreLabels, ascii_name
+from emsync.formats.musicxml import signs as say
+from emsync.formats.musicxml.bars import Context, write_bar
+from emsync.formats.musicxml.families import abbreviation, family, place
+from emsync.formats.musicxml.grid import STEP
+from emsync.formats.musicxml.signs import Sign
+from emsync.formats.musicxml.spelling import FIFTHS
+from emsync.formats.musicxml.staves import Staff, staves
+from emsync.formats.musicxml.voices import Bars, Chord
+from emsync.limits import one_line
+from emsync.music.bars import TICKS
+from emsync.music.piece import DRUMS, PIANO
+from emsync.music.tonality import estimate_key
+from emsync.performance.part import Part
+from emsync.performance.performance import Performance
+from emsync.performance.player import BAND
+
+MARGIN = 12  # mm around a page
+STAFF_HEIGHTS = ((2, 7.0), (4, 6.0), (8, 5.0), (14, 4.2), (1 << 20, 3.6))  # most staves, mm
+
+
+@dataclass(frozen=True)
+class Page:
+    """What all parts of a score have in common."""
+
+    fitted: Fitted
+    labels: ScoreLabels
+    bars: Bars
+    fifths: list[int]  # of the key signature, by bar
+    chords: list[tuple[int, str]]  # steps and names, where another begins
+    sections: list[int]  # steps at which they begin; first 0
+    hits: frozenset[int]  # steps of the cuts that are hit
+
+    @classmethod
+    def of(cls, fitted: Fitted, labels: ScoreLabels) -> "Page":
+        bars = bars_of(fitted)
+        sections = [say.step_of(fitted, section.time) for section in labels.sections]
+        hits = [say.step_of(fitted, r.hit.time) for r in fitted.kept if r.hit is not None]
+        return cls(
+            fitted,
+            labels,
+            bars,
+            _fifths(fitted, labels, bars),
+            say.chord_symbols(fitted, labels, bars),
+            sorted({0, *sections}),
+            frozenset(hits),
+        )
+
+    def chord_at(self, step: int) -> str:
+        """Return the chord at a step; "N" before the first."""
+        index = bisect_right(self.chords, step, key=lambda chord: chord[0])
+        return self.chords[index - 1][1] if index else "N"
+
+
+@dataclass(frozen=True)
+class Desk:
+    """One part with its place in the score."""
+
+    number: int  # from 1
+    part: Part
+    channel: int
+    staves: list[Staff]
+
+    @property
+    def id(self) -> str:
+        """What the file calls it."""
+        return f"P{self.number}"
+
+
+def write_musicxml(path: Path, performance: Performance, labels: ScoreLabels = NO_LABELS) -> None:
+    """Write the score of ``performance`` to ``path`` as MusicXML, atomically.
+
+    Sections are rehearsal marks, kept cuts small boxes with their timecode, both above the first
+    staff; chord symbols stand above the first part that reads them.
+    """
+    page = Page.of(performance.fitted, labels)
+    _write(path, page, _desks(page, performance), labels.title)
+
+
+def write_parts(
+    folder: Path, performance: Performance, labels: ScoreLabels = NO_LABELS
+) -> list[Path]:
+    """Write a file for each player into ``folder``, which exists, and return them by desk.
+
+    Each has all marks; those who read chords have the symbols, and rests of several bars are one.
+    """
+    page = Page.of(performance.fitted, labels)
+    paths: list[Path] = []
+    for desk in _desks(page, performance):
+        name = re.sub(r"[^a-z0-9]+", "-", ascii_name(desk.part.player.name).lower()).strip("-")
+        path = folder / f"{name or 'part'}.musicxml"
+        if path in paths:
+            path = folder / f"{name or 'part'}-{desk.number}.musicxml"
+        _write(path, page, [desk], labels.title, alone=True)
+        paths.append(path)
+    return paths
+
+
+def bars_of(fitted: Fitted) -> Bars:
+    """Return the bars up to the one in which the video ends."""
+    tempo_map = fitted.tempo_map
+    end = int(tempo_map.ticks(np.array([fitted.duration]))[0])
+    lines = [line for line in tempo_map.lines.tolist() if line == 0 or line * TICKS < end]
+    after = [*tempo_map.lines.tolist(), len(tempo_map.tempi)][len(lines)]
+    return Bars(tuple(line * STEP for line in (*lines, after)))
+
+
+def _fifths(fitted: Fitted, labels: ScoreLabels, bars: Bars) -> list[int]:
+    """Return the key signature of each bar; a section changes it at the bar line it is near to."""
+    known = labels.key or estimate_key(fitted.piece) or "C"
+    out = [FIFTHS.get(known, 0)] * (len(bars.lines) - 1)
+    lines = np.array(bars.lines[:-1])
+    for section in labels.sections:
+        if section.key in FIFTHS:
+            bar = int(np.abs(lines - say.step_of(fitted, section.time)).argmin())
+            out[bar:] = [FIFTHS[section.key]] * (len(out) - bar)
+    return out
+
+
+def _desks(page: Page, performance: Performance) -> list[Desk]:
+    """Return the parts in the order of a score; silence is a part, too."""
+    parts = performance.parts or (Part.silent(BAND[PIANO]),)
+    channels = replace(performance, parts=parts).channels
+    pairs = sorted(zip(parts, channels, strict=True), key=lambda pair: place(pair[0].player))
+    return [
+        Desk(number, part, channel, staves(part, page.fitted.tempo_map, page.bars))
+        for number, (part, channel) in enumerate(pairs, 1)
+    ]
+
+
+def _write(path: Path, page: Page, desks: Sequence[Desk], title: str, alone: bool = False) -> None:
+    """Write a file of some desks; of one that is ``alone`` it is the part."""
+    root = Element("score-partwise", version="4.0")
+    SubElement(SubElement(root, "work"), "work-title").text = one_line(title)
+    encoding = SubElement(SubElement(root, "identification"), "encoding")
+    SubElement(encoding, "software").text = "emsync"
+    _size(root, sum(len(desk.staves) for desk in desks))
+    listed = SubElement(root, "part-list")
+    kin = [family(desk.part.player).name for desk in desks]
+    pitched = [desk for desk in desks if desk.part.player.instrument != DRUMS]
+    readers = [desk for desk in pitched if family(desk.part.player).chords]
+    named = None if alone and not readers else next(iter(readers or pitched or desks))
+    for i, desk in enumerate(desks):
+        if kin.count(kin[i]) > 1 and kin.index(kin[i]) == i:
+            group = SubElement(listed, "part-group", type="start", number="1")
+            SubElement(group, "group-symbol").text = "bracket"
+            SubElement(group, "group-barline").text = "yes"
+        _list_desk(listed, desk)
+        if kin.count(kin[i]) > 1 and kin[i] not in kin[i + 1 :]:
+            SubElement(listed, "part-group", type="stop", number="1")
+    for i, desk in enumerate(desks):
+        part = SubElement(root, "part", id=desk.id)
+        _fill(part, page, desk, top=i == 0, named=desk is named, alone=alone)
+    ElementTree.indent(root)
+    with atomic_write(path) as partial:
+        ElementTree.ElementTree(root).write(partial, encoding="utf-8", xml_declaration=True)
+
+
+def _size(root: Element, staves: int) -> None:
+    """Say how large the paper is, A4, and how large the staves are: the more, the smaller."""
+    height = next(mm for most, mm in STAFF_HEIGHTS if staves <= most)
+    defaults = SubElement(root, "defaults")
+    scaling = SubElement(defaults, "scaling")
+    SubElement(scaling, "millimeters").text = str(height)
+    SubElement(scaling, "tenths").text = "40"
+    layout = SubElement(defaults, "page-layout")
+    tenths = 40 / height
+    for name, mm in (("page-height", 297), ("page-width", 210)):
+        SubElement(layout, name).text = f"{mm * tenths:.1f}"
+    margins = SubElement(layout, "page-margins", type="both")
+    for side in ("left", "right", "top", "bottom"):
+        SubElement(margins, f"{side}-margin").text = f"{MARGIN * tenths:.1f}"
+
+
+def _list_desk(listed: Element, desk: Desk) -> None:
+    """Say what a part is called and played by."""
+    player, drums = desk.part.player, desk.part.player.instrument == DRUMS
+    row = SubElement(listed, "score-part", id=desk.id)
+    SubElement(row, "part-name").text = player.name
+    SubElement(row, "part-abbreviation").text = abbreviation(player.name)
+    sounds = np.unique(desk.part.pitches).tolist() if drums else [0]
+    for pitch in sounds:
+        instrument = SubElement(row, "score-instrument", id=f"{desk.id}-I{pitch}")
+        name = f"Drum {pitch}" if drums else player.name
+        SubElement(instrument, "instrument-name").text = name
+    for pitch in sounds:
+        midi = SubElement(row, "midi-instrument", id=f"{desk.id}-I{pitch}")
+        SubElement(midi, "midi-channel").text = str(desk.channel + 1)
+        SubElement(midi, "midi-program").text = str(player.program + 1)
+        if drums:
+            SubElement(midi, "midi-unpitched").text = str(pitch + 1)
+
+
+def _fill(
+    element: Element, page: Page, desk: Desk, top: bool, named: bool, alone: bool = False
+) -> None:
+    """Add the bars of one part."""
+    bars, part = page.bars, desk.part
+    chords = [chord for staff in desk.staves for voice in staff.voices for chord in voice]
+    signs: list[Sign] = []
+    if top:
+        signs += say.tempi(page.fitted)
+        signs += say.landmarks(page.fitted, page.labels)
+    if named:
+        signs += [say.chord_symbol(*symbol) for symbol in page.chords]
+    levels = [(chord.start, note.velocity) for chord in chords for note in chord.notes]
+    signs += say.dynamics(levels, page.sections)
+    signs += say.swells(page.fitted, part, bars)
+    by_bar: dict[int, list[Sign]] = {}
+    for sign in signs:
+        by_bar.setdefault(bars.at(sign.step), []).append(sign)
+    usual = float(np.median(part.velocities)) if len(part.velocities) else 0.0
+
+    def accented(chord: Chord) -> bool:
+        loudest = max(note.velocity for note in chord.notes)
+        return chord.start in page.hits and loudest >= usual + say.ACCENT
+
+    context = Context(desk.id, bars, page.fifths, page.chord_at, accented)
+    heard = {bar for chord in chords for bar, _, _ in bars.pieces(chord.start, chord.stop)}
+    size, key = 0, None
+    for bar, (line, end) in enumerate(pairwise(bars.lines)):
+        measure = SubElement(element, "measure", number=str(bar + 1))
+        beats = (end - line) // STEP
+        attributes = Element("attributes")
+        if bar == 0:
+            SubElement(attributes, "divisions").text = str(STEP)
+        if page.fifths[bar] != key:
+            key = page.fifths[bar]
+            SubElement(SubElement(attributes, "key"), "fifths").text = str(key)
+        if beats != size:
+            size = beats
+            time = SubElement(attributes, "time")
+            SubElement(time, "beats").text = str(beats)
+            SubElement(time, "beat-type").text = "4"
+        if bar == 0:
+            _clefs(attributes, desk.staves)
+        if len(attributes):
+            measure.append(attributes)
+        write_bar(measure, context, desk.staves, bar, by_bar.get(bar, []))
+    if alone:
+        _rest_together(element, heard)
+    SubElement(SubElement(measure, "barline", location="right"), "bar-style").text = "light-heavy"
+
+
+def _clefs(attributes: Element, staves: Sequence[Staff]) -> None:
+    if len(staves) > 1:
+        SubElement(attributes, "staves").text = str(len(staves))
+    for number, staff in enumerate(staves, 1):
+        clef = SubElement(attributes, "clef", number=str(number))
+        SubElement(clef, "sign").text = staff.clef.sign
+        if staff.clef.line:
+            SubElement(clef, "line").text = str(staff.clef.line)
+        if staff.clef.octaves:
+            SubElement(clef, "clef-octave-change").text = str(staff.clef.octaves)
+
+
+def _rest_together(part: Element, heard: set[int]) -> None:
+    """Say where several silent bars, with nothing said in them, are one rest."""
+    measures = part.findall("measure")
+    bar = 0
+    while bar < len(measures):
+        stop = bar + (bar not in heard)
+        while bar < stop < len(measures) and stop not in heard and not _speaks(measures[stop]):
+            stop += 1
+        if stop - bar > 1:
+            attributes = measures[bar].find("attributes")
+            if attributes is None:
+                attributes = Element("attributes")
+                measures[bar].insert(0, attributes)
+            style = SubElement(attributes, "measure-style")
+            SubElement(style, "multiple-rest").text = str(stop - bar)
+        bar = max(stop, bar + 1)
+
+
+def _speaks(measure: Element) -> bool:
+    """Return whether anything but a rest stands in a bar."""
+    return any(child.tag in ("attributes", "direction", "harmony") for child in measure)

@@ -1,0 +1,170 @@
+"""What is said above and below the staves: tempo, sections, cuts, chords, dynamics, swells."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from xml.etree.ElementTree import Element, SubElement
+
+import numpy as np
+
+from emsync.fit.time_map import Fitted
+from emsync.formats.general_midi import EXPRESSION
+from emsync.formats.labels import ScoreLabels
+from emsync.formats.musicxml.grid import STEP, TICKS_IN_STEP
+from emsync.formats.musicxml.spelling import SIGNS
+from emsync.formats.musicxml.voices import Bars
+from emsync.limits import one_line
+from emsync.music.chords import QUALITIES
+from emsync.performance.part import Part
+
+TOLD = 0.05  # share by which the tempo differs from the one that is printed before it is again
+MARKS = ("ppp", "pp", "p", "mp", "mf", "f", "ff", "fff")
+EDGES = (24, 40, 56, 72, 88, 104, 120)  # velocities between them
+SWELL = 16  # steps of controller 11 that are a swell on paper
+SHORTEST_SWELL = STEP  # steps
+PEDAL, DOWN = 64, 64  # controller, and the value from which it is down
+ACCENT = 16  # steps of velocity above the other notes of a part that are an accent, on a hit
+KINDS = dict(zip(
+    QUALITIES,
+    ("major", "minor", "diminished", "suspended-fourth", "dominant", "major-seventh",
+     "minor-seventh"),
+    strict=True,
+))  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Sign:
+    """Something that is said at a moment."""
+
+    step: int
+    element: Element
+
+
+def step_of(fitted: Fitted, time: float) -> int:
+    """Return the step nearest to a moment of the film."""
+    return round(int(fitted.tempo_map.ticks(np.array([time]))[0]) / TICKS_IN_STEP)
+
+
+def tempi(fitted: Fitted) -> Iterator[Sign]:
+    """Yield every tempo, and print those that are heard as another one."""
+    tempo_map, shown = fitted.tempo_map, 0.0
+    for beat in tempo_map.changes.tolist():
+        bpm = 60e6 / float(tempo_map.tempi[beat])
+        if tempo_map.starts[beat] >= fitted.duration * 1e6:
+            break
+        element, kind = _direction("above")
+        if abs(bpm - shown) > TOLD * shown:
+            shown = bpm
+            mark = SubElement(kind, "metronome")
+            SubElement(mark, "beat-unit").text = "quarter"
+            SubElement(mark, "per-minute").text = str(round(bpm))
+        else:
+            SubElement(kind, "words")
+        SubElement(element, "sound", tempo=f"{bpm:.3f}")
+        yield Sign(beat * STEP, element)
+
+
+def landmarks(fitted: Fitted, labels: ScoreLabels) -> Iterator[Sign]:
+    """Yield a rehearsal mark and the feeling of each section, and in a small box each kept cut."""
+    for section in labels.sections:
+        element, kind = _direction("above")
+        if section.theme:
+            SubElement(kind, "rehearsal").text = section.theme
+            kind = SubElement(element, "direction-type")
+        words = SubElement(kind, "words", {"font-style": "italic"})
+        words.text = one_line(section.feeling or section.text)
+        yield Sign(step_of(fitted, section.time), element)
+    for number, report in enumerate(fitted.kept, 1):
+        element, kind = _direction("above")
+        words = SubElement(kind, "words", {"enclosure": "rectangle", "font-size": "8"})
+        words.text = f"{number}  {labels.clock(report.cut.time)}"
+        yield Sign(step_of(fitted, report.cut.time), element)
+
+
+def chord_symbols(fitted: Fitted, labels: ScoreLabels, bars: Bars) -> list[tuple[int, str]]:
+    """Return the step and the name of each chord that is another one, on the beats."""
+    found: dict[int, str] = {}
+    for symbol in labels.chords:
+        step = round(step_of(fitted, symbol.time) / STEP) * STEP
+        if step < bars.lines[-1]:
+            found[step] = symbol.text
+    names = [None, *found.values()]
+    return [
+        (step, name)
+        for (step, name), before in zip(found.items(), names, strict=False)
+        if name != before
+    ]
+
+
+def chord_symbol(step: int, name: str) -> Sign:
+    """Return a chord symbol; "N" is none, whose root is not printed."""
+    harmony = Element("harmony", placement="above")
+    root = SubElement(harmony, "root")
+    if name == "N":
+        SubElement(root, "root-step", text="").text = "C"
+        SubElement(harmony, "kind", text="N.C.").text = "none"
+        return Sign(step, harmony)
+    sign = name[1:2] if name[1:2] in SIGNS else ""
+    quality = name[1 + len(sign) :]
+    SubElement(root, "root-step").text = name[0]
+    if sign:
+        SubElement(root, "root-alter").text = str(SIGNS[sign])
+    SubElement(harmony, "kind", text=quality).text = KINDS[quality]
+    return Sign(step, harmony)
+
+
+def dynamics(levels: Sequence[tuple[int, int]], sections: Sequence[int]) -> Iterator[Sign]:
+    """Yield how loud a part is where a section begins for it, if that is news.
+
+    ``levels`` are the steps and velocities of its notes, ``sections`` the steps of the sections.
+    """
+    before = ""
+    for a, b in pairwise([*sections, 1 << 60]):
+        inside = [(step, velocity) for step, velocity in levels if a <= step < b]
+        if not inside:
+            continue
+        level = float(np.median([velocity for _, velocity in inside]))
+        mark = MARKS[int(np.searchsorted(EDGES, level, side="right"))]
+        if mark != before:
+            element, kind = _direction("below")
+            SubElement(SubElement(kind, "dynamics"), mark)
+            yield Sign(min(inside)[0], element)
+        before = mark
+
+
+def swells(fitted: Fitted, part: Part, bars: Bars) -> Iterator[Sign]:
+    """Yield hairpins where controller 11 swells or sinks, and once that the pedal is used."""
+    rows = sorted((c.time, c.value) for c in part.controls if c.number == EXPRESSION)
+    last = bars.lines[-1]
+    for start, stop, grows in _runs(rows):
+        a, b = (min(round(step_of(fitted, t) / STEP) * STEP, last) for t in (start, stop))
+        if b - a >= SHORTEST_SWELL:
+            for step, kind in ((a, "crescendo" if grows else "diminuendo"), (b, "stop")):
+                element, inner = _direction("below")
+                SubElement(inner, "wedge", type=kind)
+                yield Sign(step, element)
+    down = [c.time for c in part.controls if c.number == PEDAL and c.value >= DOWN]
+    if down:
+        element, inner = _direction("below")
+        SubElement(inner, "words", {"font-style": "italic"}).text = "con ped."
+        yield Sign(min(step_of(fitted, min(down)), last - STEP), element)
+
+
+def _runs(rows: Sequence[tuple[float, int]]) -> Iterator[tuple[float, float, bool]]:
+    """Yield the start, the end and the direction of each long way up or down of (time, value)."""
+    first = 0
+    for i in range(1, len(rows) + 1):
+        ends = i == len(rows) or (
+            i - first > 1 and (rows[i][1] - rows[i - 1][1]) * (rows[i - 1][1] - rows[first][1]) < 0
+        )
+        if ends:
+            change = rows[i - 1][1] - rows[first][1]
+            if abs(change) >= SWELL:
+                yield rows[first][0], rows[i - 1][0], change > 0
+            first = i - 1
+
+
+def _direction(placement: str) -> tuple[Element, Element]:
+    """Return a direction, and what its content goes into."""
+    element = Element("direction", placement=placement)
+    return element, SubElement(element, "direction-type")
