@@ -122,7 +122,7 @@ class Redo:
                 before = int(np.sum(edges < start - NEAR))
                 section = sections[number]
                 chart = shortened(turned(section.chart, before), len(edges) - 1)
-                sections[number] = replace(section, chords=chart_text(chart, plan.flats(section)))
+                sections[number] = replace(section, chords=chart_text(chart, plan.fifths(section)))
         return replace(plan, sections=tuple(sections))
 
     def tonic(self, analysis: Analysis, mode: str | None) -> str:

@@ -17,7 +17,7 @@ from emsync.errors import UsageError
 from emsync.limits import shown
 from emsync.music.piece import BASS, Piece
 from emsync.music.statistics import sounded
-from emsync.music.tonality import has_flats, pitch_class
+from emsync.music.tonality import fifths_of, pitch_class, spelt
 
 QUALITIES: dict[str, tuple[int, ...]] = {  # semitones above the root
     "": (0, 4, 7),
@@ -36,10 +36,7 @@ SPELLINGS = {  # other ways to write a quality
     "dom7": "7", "M7": "maj7", "Δ": "maj7", "Δ7": "maj7", "min7": "m7", "-7": "m7",
 }  # fmt: skip
 
-SPELT = (
-    ("C", "C#", "D", "D#", "E", "F", "F#", "G", "G#", "A", "A#", "B"),
-    ("C", "Db", "D", "Eb", "E", "F", "Gb", "G", "Ab", "A", "Bb", "B"),
-)
+SIGNS = {-1: "b", 0: "", 1: "#"}
 
 LEAST = 0.15  # seconds of pitched sound in a window that make a chord
 LONGEST = 2.0  # seconds of a note that count
@@ -88,23 +85,27 @@ def parse_chord(name: str) -> int:
     return chord(pitch_class(match[1]), list(QUALITIES).index(quality))
 
 
-def chord_name(number: int, flats: bool | None = None) -> str:
-    """Return the name of a chord, its root spelt with flats or with sharps.
+def chord_name(number: int, fifths: int | None = None) -> str:
+    """Return the name of a chord in a key of so many fifths, see ``tonality.fifths_of``.
 
-    None spells it as in the key that it is the tonic of; ``tonality.has_flats`` knows a key's.
+    None spells it as in the key that it is the tonic of. Foreign chords with a major third are the
+    flat ones, such as the Neapolitan, diminished ones the sharp ones, which lead up.
 
     >>> [chord_name(chord(1, quality)) for quality in (MAJOR, MINOR, SEVENTH)]
     ['Db', 'C#m', 'Db7']
-    >>> chord_name(chord(6), flats=True), chord_name(chord(10), flats=False)
-    ('Gb', 'A#')
+    >>> [chord_name(parse_chord(name), fifths=0) for name in ("A#", "Abdim", "D#", "Gbm")]
+    ['Bb', 'G#dim', 'Eb', 'F#m']
     """
     if number == NONE:
         return "N"
     quality, root = divmod(int(number), 12)
     suffix = list(QUALITIES)[quality]
-    if flats is None:
-        flats = has_flats(root, minor=QUALITIES[suffix][1] == 3)
-    return SPELT[flats][root] + suffix
+    minor = QUALITIES[suffix][1] == 3
+    if fifths is None:
+        fifths = fifths_of(root, minor)
+    flatwards = 1 if quality == DIMINISHED else 3 if minor else 5
+    letter, sign = spelt(root, fifths, flatwards)
+    return letter + SIGNS[sign] + suffix
 
 
 def transposed(number: int, semitones: int) -> int:

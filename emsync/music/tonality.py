@@ -13,6 +13,7 @@ from emsync.music.piece import Piece
 from emsync.music.statistics import pitch_class_seconds
 
 _LETTERS = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}
+FLATTEST, SHARPEST = -8, 12  # Fb and B#, on the line of fifths from C
 _SIGNS = {"": 0, "#": 1, "b": -1, "♯": 1, "♭": -1}
 
 # Krumhansl & Kessler 1982, probe-tone ratings of the twelve degrees
@@ -37,9 +38,6 @@ def pitch_class(name: str) -> int:
     return (_LETTERS[letter] + _SIGNS[sign]) % 12
 
 
-FLATS = frozenset({1, 3, 5, 8, 10}), frozenset({0, 2, 3, 5, 7, 10})  # tonics, of major and minor
-
-
 def tonic_and_mode(key: str) -> tuple[str, bool]:
     """Return the tonic of one of KEYS, as TONICS spell it, and whether the key is minor.
 
@@ -49,13 +47,28 @@ def tonic_and_mode(key: str) -> tuple[str, bool]:
     return TONICS[pitch_class(key.removesuffix("m"))], key.endswith("m")
 
 
-def has_flats(tonic: int, minor: bool) -> bool:
-    """Return whether a key is written with flats; tonics are pitch classes from C.
+def fifths_of(tonic: int, minor: bool) -> int:
+    """Return the sharps of a key, flats being negative; tonics are pitch classes from C.
 
-    >>> has_flats(1, False), has_flats(1, True)
-    (True, False)
+    >>> fifths_of(1, minor=False), fifths_of(1, minor=True)
+    (-5, 4)
     """
-    return tonic in FLATS[minor]
+    sharps = 7 * (tonic + 3 * minor) % 12
+    return sharps - 12 if sharps > (5 if minor else 6) else sharps
+
+
+def spelt(tone: int, fifths: int, flatwards: int) -> tuple[str, int]:
+    """Return the letter of a pitch class and its sign, -1, 0 or 1, in a key of so many fifths.
+
+    Of the names on the line of fifths it is the one among the twelve that begin ``flatwards`` of
+    the tonic of the major key.
+
+    >>> spelt(10, fifths=0, flatwards=3), spelt(10, fifths=6, flatwards=3)
+    (('B', -1), ('A', 1))
+    """
+    low = min(max(fifths - flatwards, FLATTEST), SHARPEST - 11)
+    place = low + (7 * tone - low) % 12
+    return "FCGDAEB"[(place + 1) % 7], (place + 1) // 7
 
 
 def key_fits(sounding: Float64s) -> Float64s:

@@ -47,7 +47,7 @@ def parse_chart(text: str) -> Chart:
     return tuple(entries)
 
 
-def chart_text(chart: Iterable[Entry], flats: bool | None = None) -> str:
+def chart_text(chart: Iterable[Entry], fifths: int | None = None) -> str:
     """Return a chart in words, with a line after every four bars; see ``chord_name``.
 
     >>> chart_text(parse_chart("Am F C G Am F/2 E/2"))
@@ -58,7 +58,7 @@ def chart_text(chart: Iterable[Entry], flats: bool | None = None) -> str:
     for entry in chart:
         if passed and passed % (2 * PHRASE) == 0:
             words.append("|")
-        words.append(chord_name(entry.chord, flats) + marks[entry.halves])
+        words.append(chord_name(entry.chord, fifths) + marks[entry.halves])
         passed += entry.halves
     return " ".join(words)
 

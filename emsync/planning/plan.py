@@ -20,7 +20,7 @@ from emsync.fit.dynamics import level_of
 from emsync.fit.ending import Ending
 from emsync.limits import one_line, quoted, read_json
 from emsync.music.piece import CLASSES
-from emsync.music.tonality import has_flats, pitch_class
+from emsync.music.tonality import fifths_of, pitch_class
 from emsync.options import EndingKind, Mode, PathLike
 from emsync.plain import json_text, plain
 from emsync.planning.chart import Chart, parse_chart
@@ -97,9 +97,9 @@ class Plan:
             for s in self.sections
         ]
 
-    def flats(self, section: Section) -> bool | None:
-        """Return whether a section's chords are spelt with flats; None if the tonic is open."""
-        return has_flats(pitch_class(self.tonic), section.mode == "minor") if self.tonic else None
+    def fifths(self, section: Section) -> int | None:
+        """Return the sharps of a section's key, flats being negative; None if it is open."""
+        return fifths_of(pitch_class(self.tonic), section.mode == "minor") if self.tonic else None
 
     def summary(self) -> str:
         """Return the plan for a person to read: a line for the whole, two for each section."""

@@ -14,7 +14,7 @@ from emsync.fit.ending import Ending
 from emsync.fit.spotting import spotting_of, tempo_with_cuts
 from emsync.music.chords import NONE, transposed
 from emsync.music.piece import BEATS
-from emsync.music.tonality import TONICS, has_flats, pitch_class
+from emsync.music.tonality import TONICS, fifths_of, pitch_class
 from emsync.options import Mode, Options, PathLike
 from emsync.planning.casting import with_players
 from emsync.planning.chart import PHRASE, Chart, chart_text, moved
@@ -166,7 +166,7 @@ def _with_chords(
             after = _named(found[-1].chart) if found else ()
             onto = transposed(after[0].chord, -up) if after else None
             chart = drawn_chart(rng, section, count, number == last, tempo, onto)
-            words = chart_text(moved(chart, up), has_flats(up, section.mode == "minor"))
+            words = chart_text(moved(chart, up), fifths_of(up, section.mode == "minor"))
             section = replace(section, chords=words)
         found.append(section)
     return tuple(reversed(found))

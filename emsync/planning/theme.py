@@ -13,7 +13,7 @@ from emsync.limits import can_be_read_again, quoted
 from emsync.music.chords import MAJOR, MINOR, NONE, chord, heard
 from emsync.music.lead_sheet import THEME_BARS
 from emsync.music.piece import BEATS, CLASSES, DRUMS, HIGHEST, LOWEST, Piece
-from emsync.music.tonality import TONICS, estimate_key, has_flats, pitch_class, tonic_and_mode
+from emsync.music.tonality import TONICS, estimate_key, fifths_of, pitch_class, tonic_and_mode
 from emsync.options import Mode, PathLike
 from emsync.planning.chart import Entry, chart_text
 from emsync.planning.plan import Plan
@@ -114,13 +114,13 @@ def with_theme(plan: Plan, theme: Theme) -> Plan:
         return plan
     tonic = plan.tonic or theme.tonic
     up = pitch_class(tonic) - pitch_class(theme.tonic)
-    flats = has_flats(pitch_class(tonic), theme.minor)
+    fifths = fifths_of(pitch_class(tonic), theme.minor)
     chart = [Entry(number) for number in _chords(theme.moved(up))]
     sections = []
     for section in plan.sections:
         if section.theme == LETTER:
             bars = (section.end - section.start) * plan.tempo / 60 / BEATS
-            words = chart_text(chart[: max(1, math.floor(bars) - 1)], flats)
+            words = chart_text(chart[: max(1, math.floor(bars) - 1)], fifths)
             section = replace(section, mode=theme.mode, chords=section.chords or words)
         elif section.mode is None:
             section = replace(section, mode=theme.mode)

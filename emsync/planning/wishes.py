@@ -14,7 +14,7 @@ from emsync.emotion.plane import SCALE
 from emsync.errors import UsageError, warn
 from emsync.limits import shown
 from emsync.music.chords import NONE, ROOTS, TONES
-from emsync.music.tonality import KEYS, TONICS, has_flats, key_fits, pitch_class, tonic_and_mode
+from emsync.music.tonality import KEYS, TONICS, fifths_of, key_fits, pitch_class, tonic_and_mode
 from emsync.options import Mode, Options
 from emsync.planning.chart import Chart, bars_of, chart_text, moved, parse_chart, shortened
 from emsync.planning.feeling import following, palette_of
@@ -134,7 +134,7 @@ def in_bars(plan: Plan, bars: Sequence[int], options: Options) -> Plan:
     sections = list(plan.sections)
     for i in over:
         chart = shortened(sections[i].chart, bars[i])
-        words = chart_text(chart, plan.flats(sections[i]))
+        words = chart_text(chart, plan.fifths(sections[i]))
         sections[i] = replace(sections[i], chords=words)
     return replace(plan, sections=tuple(sections))
 
@@ -146,7 +146,7 @@ def in_key(plan: Plan, tonic: str) -> Plan:
     up = pitch_class(tonic) - pitch_class(plan.tonic)
     plan = replace(plan, tonic=tonic)
     sections = tuple(
-        replace(s, chords=chart_text(moved(s.chart, up), plan.flats(s))) for s in plan.sections
+        replace(s, chords=chart_text(moved(s.chart, up), plan.fifths(s))) for s in plan.sections
     )
     return replace(plan, sections=sections)
 
@@ -158,7 +158,7 @@ def with_chords(plan: Plan, options: Options) -> Plan:
     tonic, minor = key_of(chart)
     mode = options.mode or ("minor" if minor else "major")
     tonic = TONICS[pitch_class(options.tonic)] if options.tonic else tonic
-    words = chart_text(chart, has_flats(pitch_class(tonic), mode == "minor"))
+    words = chart_text(chart, fifths_of(pitch_class(tonic), mode == "minor"))
     sections = tuple(replace(s, chords=words, mode=mode) for s in plan.sections)
     return replace(plan, tonic=tonic, sections=sections)
 

@@ -4,13 +4,13 @@ import re
 
 import numpy as np
 
-from emsync.music.chords import NONE, SPELT, Harmony, chord_name
-from emsync.music.tonality import KEYS, has_flats, pitch_class
+from emsync.music.chords import NONE, SIGNS, Harmony, chord_name
+from emsync.music.tonality import KEYS, fifths_of, pitch_class, spelt
 from emsync.options import Mode
 from emsync.planning.plan import Plan, Section
 
 FIRST_CHORD = 0.1  # seconds by which a section's first chord may miss its start
-SIGNS = {"b": "♭", "#": "♯"}
+PRINTED = {"b": "♭", "#": "♯"}
 LONGEST_FORM = 12  # sections whose letters are shown
 LONGEST_CHART = 60  # characters of a section's chords that a line has room for
 
@@ -24,7 +24,8 @@ def key_name(tonic: str, mode: str | None) -> str:
     if not tonic:
         return ""
     root = pitch_class(tonic)
-    name = SPELT[has_flats(root, mode == "minor")][root]
+    letter, sign = spelt(root, fifths_of(root, mode == "minor"), flatwards=3)
+    name = letter + SIGNS[sign]
     return f"{name} {mode}" if mode else name
 
 
@@ -62,7 +63,7 @@ def with_signs(name: str) -> str:
     >>> with_signs("Bbm7"), with_signs("C# minor")
     ('B♭m7', 'C♯ minor')
     """
-    return re.sub(r"\b([A-G])([b#])", lambda found: found[1] + SIGNS[found[2]], name)
+    return re.sub(r"\b([A-G])([b#])", lambda found: found[1] + PRINTED[found[2]], name)
 
 
 def section_words(plan: Plan, section: Section) -> str:
@@ -93,8 +94,8 @@ def chord_symbols(plan: Plan, harmony: Harmony | None) -> list[tuple[float, str]
             break
         place = int(np.searchsorted(starts, time + FIRST_CHORD, side="right"))
         if (place, number) != before and not (before is None and number == NONE):
-            flats = plan.flats(plan.sections[place])
-            symbols.append((max(time, 0.0), chord_name(number, flats)))
+            fifths = plan.fifths(plan.sections[place])
+            symbols.append((max(time, 0.0), chord_name(number, fifths)))
         before = (place, number)
     return symbols
 

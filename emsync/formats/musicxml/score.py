@@ -19,13 +19,12 @@ from emsync.formats.musicxml.bars import Context, write_bar
 from emsync.formats.musicxml.families import abbreviation, family, place
 from emsync.formats.musicxml.grid import STEP
 from emsync.formats.musicxml.signs import Sign
-from emsync.formats.musicxml.spelling import FIFTHS
 from emsync.formats.musicxml.staves import Staff, staves
 from emsync.formats.musicxml.voices import Bars, Chord
 from emsync.limits import one_line
 from emsync.music.bars import TICKS
 from emsync.music.piece import DRUMS, PIANO
-from emsync.music.tonality import estimate_key
+from emsync.music.tonality import estimate_key, fifths_of, pitch_class
 from emsync.performance.part import Part
 from emsync.performance.performance import Performance
 from emsync.performance.player import BAND
@@ -123,13 +122,18 @@ def bars_of(fitted: Fitted) -> Bars:
 def _fifths(fitted: Fitted, labels: ScoreLabels, bars: Bars) -> list[int]:
     """Return the key signature of each bar; a section changes it at the bar line it is near to."""
     known = labels.key or estimate_key(fitted.piece) or "C"
-    out = [FIFTHS.get(known, 0)] * (len(bars.lines) - 1)
+    out = [_sharps(known)] * (len(bars.lines) - 1)
     lines = np.array(bars.lines[:-1])
     for section in labels.sections:
-        if section.key in FIFTHS:
+        if section.key:
             bar = int(np.abs(lines - say.step_of(fitted, section.time)).argmin())
-            out[bar:] = [FIFTHS[section.key]] * (len(out) - bar)
+            out[bar:] = [_sharps(section.key)] * (len(out) - bar)
     return out
+
+
+def _sharps(key: str) -> int:
+    """Return the sharps of one of ``KEYS``, flats being negative."""
+    return fifths_of(pitch_class(key.removesuffix("m")), key.endswith("m"))
 
 
 def _desks(page: Page, performance: Performance) -> list[Desk]:
@@ -150,6 +154,9 @@ def _write(path: Path, page: Page, desks: Sequence[Desk], title: str, alone: boo
     encoding = SubElement(SubElement(root, "identification"), "encoding")
     SubElement(encoding, "software").text = "emsync"
     _size(root, sum(len(desk.staves) for desk in desks))
+    if alone:
+        _credit(root, "title", one_line(title), "center", "22")
+        _credit(root, "part name", desks[0].part.player.name, "left", "14")
     listed = SubElement(root, "part-list")
     kin = [family(desk.part.player).name for desk in desks]
     pitched = [desk for desk in desks if desk.part.player.instrument != DRUMS]
@@ -187,6 +194,13 @@ def _size(root: Element, staves: int) -> None:
         SubElement(margins, f"{side}-margin").text = f"{MARGIN * tenths:.1f}"
 
 
+def _credit(root: Element, kind: str, words: str, side: str, size: str) -> None:
+    """Print words at the head of the first page."""
+    credit = SubElement(root, "credit", page="1")
+    SubElement(credit, "credit-type").text = kind
+    SubElement(credit, "credit-words", {"justify": side, "font-size": size}).text = words
+
+
 def _list_desk(listed: Element, desk: Desk) -> None:
     """Say what a part is called and played by."""
     player, drums = desk.part.player, desk.part.player.instrument == DRUMS
@@ -220,7 +234,7 @@ def _fill(
         signs += [say.chord_symbol(*symbol) for symbol in page.chords]
     levels = [(chord.start, note.velocity) for chord in chords for note in chord.notes]
     signs += say.dynamics(levels, page.sections)
-    signs += say.swells(page.fitted, part, bars)
+    signs += say.swells(page.fitted, part, chords, bars.lines[-1])
     by_bar: dict[int, list[Sign]] = {}
     for sign in signs:
         by_bar.setdefault(bars.at(sign.step), []).append(sign)

@@ -12,7 +12,7 @@ from emsync.formats.general_midi import EXPRESSION
 from emsync.formats.labels import ScoreLabels
 from emsync.formats.musicxml.grid import STEP, TICKS_IN_STEP
 from emsync.formats.musicxml.spelling import SIGNS
-from emsync.formats.musicxml.voices import Bars
+from emsync.formats.musicxml.voices import Bars, Chord
 from emsync.limits import one_line
 from emsync.music.chords import QUALITIES
 from emsync.performance.part import Part
@@ -21,7 +21,7 @@ TOLD = 0.05  # share by which the tempo differs from the one that is printed bef
 MARKS = ("ppp", "pp", "p", "mp", "mf", "f", "ff", "fff")
 EDGES = (24, 40, 56, 72, 88, 104, 120)  # velocities between them
 SWELL = 16  # steps of controller 11 that are a swell on paper
-SHORTEST_SWELL = STEP  # steps
+SHORTEST_SWELL = 2 * STEP  # steps
 PEDAL, DOWN = 64, 64  # controller, and the value from which it is down
 ACCENT = 16  # steps of velocity above the other notes of a part that are an accent, on a hit
 KINDS = dict(zip(
@@ -59,21 +59,26 @@ def tempi(fitted: Fitted) -> Iterator[Sign]:
             SubElement(mark, "beat-unit").text = "quarter"
             SubElement(mark, "per-minute").text = str(round(bpm))
         else:
-            SubElement(kind, "words")
+            # words of one space: MuseScore prints a tempo that has none
+            SubElement(kind, "words", {"xml:space": "preserve"}).text = " "
         SubElement(element, "sound", tempo=f"{bpm:.3f}")
         yield Sign(beat * STEP, element)
 
 
 def landmarks(fitted: Fitted, labels: ScoreLabels) -> Iterator[Sign]:
-    """Yield a rehearsal mark and the feeling of each section, and in a small box each kept cut."""
+    """Yield the letter and the feeling of each section, and in a small box each kept cut."""
+    before = ""
     for section in labels.sections:
-        element, kind = _direction("above")
+        step, told = step_of(fitted, section.time), section.feeling or section.text
         if section.theme:
+            element, kind = _direction("above")
             SubElement(kind, "rehearsal").text = section.theme
-            kind = SubElement(element, "direction-type")
-        words = SubElement(kind, "words", {"font-style": "italic"})
-        words.text = one_line(section.feeling or section.text)
-        yield Sign(step_of(fitted, section.time), element)
+            yield Sign(step, element)
+        if told != before:
+            element, kind = _direction("above")
+            SubElement(kind, "words", {"font-style": "italic"}).text = one_line(told)
+            yield Sign(step, element)
+        before = told
     for number, report in enumerate(fitted.kept, 1):
         element, kind = _direction("above")
         words = SubElement(kind, "words", {"enclosure": "rectangle", "font-size": "8"})
@@ -132,12 +137,17 @@ def dynamics(levels: Sequence[tuple[int, int]], sections: Sequence[int]) -> Iter
         before = mark
 
 
-def swells(fitted: Fitted, part: Part, bars: Bars) -> Iterator[Sign]:
-    """Yield hairpins where controller 11 swells or sinks, and once that the pedal is used."""
+def swells(fitted: Fitted, part: Part, chords: Sequence[Chord], last: int) -> Iterator[Sign]:
+    """Yield hairpins where what is played swells or sinks, and once that the pedal is used.
+
+    ``chords`` are those of the part, ``last`` is the step at which the bars end.
+    """
     rows = sorted((c.time, c.value) for c in part.controls if c.number == EXPRESSION)
-    last = bars.lines[-1]
     for start, stop, grows in _runs(rows):
         a, b = (min(round(step_of(fitted, t) / STEP) * STEP, last) for t in (start, stop))
+        heard = [chord for chord in chords if chord.start < b and chord.stop > a]
+        a = max(a, min((chord.start for chord in heard), default=b))
+        b = min(b, max((chord.stop for chord in heard), default=a))
         if b - a >= SHORTEST_SWELL:
             for step, kind in ((a, "crescendo" if grows else "diminuendo"), (b, "stop")):
                 element, inner = _direction("below")

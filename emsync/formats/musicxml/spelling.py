@@ -4,13 +4,8 @@ from functools import cache
 from typing import TypeAlias
 
 from emsync.music.chords import NONE, QUALITIES, parse_chord
+from emsync.music.tonality import spelt
 
-FIFTHS = {  # of a major key; a minor key has those of the major key a minor third above
-    **{"C": 0, "G": 1, "D": 2, "A": 3, "E": 4, "B": 5, "F#": 6},
-    **{"F": -1, "Bb": -2, "Eb": -3, "Ab": -4, "Db": -5},
-    **{"Am": 0, "Em": 1, "Bm": 2, "F#m": 3, "C#m": 4, "G#m": 5},
-    **{"Dm": -1, "Gm": -2, "Cm": -3, "Fm": -4, "Bbm": -5, "Ebm": -6},
-}
 LETTERS = "CDEFGAB"
 NATURAL = dict(zip(LETTERS, (0, 2, 4, 5, 7, 9, 11), strict=True))
 SIGNS = {"b": -1, "#": 1}
@@ -30,9 +25,7 @@ def spell(pitch: int, fifths: int, chord: str = "N") -> tuple[str, int, int]:
     >>> spell(68, 0, "E7"), spell(68, 0, "Fm")
     (('G', 1, 4), ('A', -1, 4))
     """
-    low = fifths - 3  # three flatwards of the tonic, eight sharpwards
-    place = low + (7 * pitch - low) % 12
-    step, alter = tones(chord).get(pitch % 12, ("FCGDAEB"[(place + 1) % 7], (place + 1) // 7))
+    step, alter = tones(chord).get(pitch % 12) or spelt(pitch % 12, fifths, flatwards=3)
     return step, alter, (pitch - alter) // 12 - 1
 
 
