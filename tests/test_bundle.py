@@ -37,7 +37,7 @@ from emsync.video.film import open_film
 DURATION = 4.0  # seconds
 CONTENTS = {
     *("score.mid", "score.json", "score.musicxml", "markers.csv", "cuts.edl"),
-    *("stems", "mix.wav", "preview.mp4", "report.html", "report.png"),
+    *("stems", "parts", "mix.wav", "preview.mp4", "report.html", "report.png"),
 }
 
 
@@ -141,7 +141,7 @@ def test_a_bundle_goes_together_with_other_outputs_and_replaces_an_earlier_one(
     assert {path.name for path in tmp_path.iterdir()} == {"a.mid", "a.wav", "bundle"}
     assert (folder / "score.mid").read_bytes() == (tmp_path / "a.mid").read_bytes()
     assert (folder / "mix.wav").read_bytes() == (tmp_path / "a.wav").read_bytes()
-    same = CONTENTS - {"stems", "score.json"}  # which names the checkpoint
+    same = CONTENTS - {"stems", "parts", "score.json"}  # which names the checkpoint
     for name in same:
         assert (folder / name).read_bytes() == (made / name).read_bytes(), name
     composition = generate(film, Options(candidates=2, cuts="none"), checkpoint=small)

@@ -1,4 +1,4 @@
-"""A folder with all that a composer needs to go on: score, stems, markers, cuts, notation, report.
+"""A folder with all that a composer needs to go on: score, parts, stems, markers, cuts, report.
 
 The folder appears complete or not at all. score.json names the film and the files; in the folder
 of an earlier bundle of the same film, these are replaced at the end, and nothing else is touched.
@@ -24,7 +24,7 @@ from emsync.files import check_target
 from emsync.formats.cut_lists import check_writable, write_cuts
 from emsync.formats.labels import ScoreLabels, ascii_name
 from emsync.formats.markers import write_markers
-from emsync.formats.musicxml import write_musicxml
+from emsync.formats.musicxml import write_musicxml, write_parts
 from emsync.limits import quoted, read_json, shown
 from emsync.music.piece import CLASSES, Score
 from emsync.report.page import write_html
@@ -40,8 +40,10 @@ from emsync.video.timecode import Timecode
 OURS = re.compile(  # names of all files that a bundle may have, and of no others
     r"score(\.\d+)?\.mid|score\.(json|musicxml)|markers\.csv|cuts\.(edl|json)|mix\.wav"
     rf"|stems/(\d\d-[a-z0-9-]+|{'|'.join(CLASSES)})\.wav|preview\.\w+|report\.(html|png)"
+    r"|parts/[a-z0-9-]{1,64}\.musicxml"
 )
 LONGEST = 60  # characters of the name of a stem
+FOLDERS = ("stems", "parts")  # inside a bundle
 PIECES = 64  # of a film that tell it from others, spread evenly over its file
 PIECE = 2**16  # bytes
 LIBRARIES = ("av", "matplotlib", "mido", "numpy", "scenedetect-headless", "symusic", "torch")
@@ -105,8 +107,9 @@ def check_bundle(folder: Path, film: Film, force: bool = False) -> None:
             raise UsageError(f"the folder {name} is not writable; choose a new folder")
         if not force and (reason := _strange(place, film)):
             raise UsageError(f"{name} {reason}; choose a new folder, or --force to write into it")
-        for path in (place / "stems", *files_of(place)):
-            if path.exists() and path.is_dir() != (path.name == "stems"):
+        inside = [place / name for name in FOLDERS]
+        for path in (*inside, *files_of(place)):
+            if path.exists() and path.is_dir() != (path in inside):
                 raise UsageError(f"{name} has an {path.name!r} that cannot be replaced; move it")
     elif place.exists():
         raise UsageError(f"{name} is a file; choose a new folder")
@@ -133,7 +136,7 @@ def _strange(folder: Path, film: Film) -> str:
 
 def files_of(folder: Path) -> list[Path]:
     """Return what in ``folder`` has the name of a file of a bundle."""
-    inside = [*folder.glob("*"), *folder.glob("stems/*")]
+    inside = [*folder.glob("*"), *(p for name in FOLDERS for p in folder.glob(f"{name}/*"))]
     return sorted(p for p in inside if OURS.fullmatch(p.relative_to(folder).as_posix()))
 
 
@@ -165,10 +168,12 @@ def write_bundle(folder: Path, composition: Composition, stems: Stems, preview: 
     names = {"score": "score.mid", "audio": "mix.wav", "video": preview}
     write_markers(folder / "markers.csv", video, labels)
     write_cut_list(folder, video, labels)
+    for name in FOLDERS:
+        (folder / name).mkdir()
     # on paper the notes are where they were composed, however freely they are played
     notated = composition.performance(humanize=0.0)
     write_musicxml(folder / "score.musicxml", notated, labels)
-    (folder / "stems").mkdir()
+    write_parts(folder / "parts", notated, labels)
     for name, part in stems.parts.items():
         audio.write_wav(part, folder / "stems" / f"{name}.wav")
     audio.write_wav(stems.mix, folder / "mix.wav")

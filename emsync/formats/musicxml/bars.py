@@ -71,14 +71,27 @@ def write_bar(
             if s or v != busy[0]:
                 _move(measure, "backup", end - line)
             chords = inside[v] if inside else []
-            items = list(_items(chords, staff, context.bars, bar, hidden=v != busy[0]))
+            others = [c for w in busy if w != v for c in inside[w]]
+            items = list(_items(chords, staff, context.bars, bar))
+            for item in items:
+                outside = chords and not chords[0].start < item.start < chords[-1].start
+                item.hidden = item.chord is None and (
+                    v != busy[0] or bool(outside and _covered(item, others))
+                )
             _beam(items, line, (end - line) // STEP)
             for item in items:
                 _write(measure, context, staff, item, bar, (s, v, len(staves)))
 
 
-def _items(chords: Voice, staff: Staff, bars: Bars, bar: int, hidden: bool) -> Iterator[Item]:
-    """Yield what is written in one bar of a voice; the rests of a second voice are hidden."""
+def _covered(item: Item, chords: Voice) -> bool:
+    """Return whether there is sound of another voice in all of the time of a rest."""
+    return item.stop - item.start <= sum(
+        max(0, min(c.stop, item.stop) - max(c.start, item.start)) for c in chords
+    )
+
+
+def _items(chords: Voice, staff: Staff, bars: Bars, bar: int) -> Iterator[Item]:
+    """Yield what is written in one bar of a voice."""
     line, end = bars.lines[bar : bar + 2]
     now = line
     stretches: list[tuple[int, int, Chord | None]] = []
@@ -95,7 +108,7 @@ def _items(chords: Voice, staff: Staff, bars: Bars, bar: int, hidden: bool) -> I
         rest = content is None
         for a, b in bars.written(start, stop, staff.ternary, rest):
             whole = rest and (a, b) == (line, end)
-            found.append(Item(a, b, content, whole, hidden=rest and hidden))
+            found.append(Item(a, b, content, whole))
     for beat in {item.start // STEP for item in found} & staff.ternary:
         three = [i for i in found if i.start // STEP == beat and i.stop - i.start < STEP]
         for item in three:

@@ -29,8 +29,17 @@ from emsync.performance.part import Part
 from emsync.performance.performance import Performance
 from emsync.performance.player import BAND
 
+LONGEST_NAME = 48  # characters of a file of a part
+PAPER = 210, 297  # mm, A4
 MARGIN = 12  # mm around a page
-STAFF_HEIGHTS = ((2, 7.0), (4, 6.0), (8, 5.0), (14, 4.2), (1 << 20, 3.6))  # most staves, mm
+STAFF_HEIGHTS = (
+    (2, 7.0),
+    (4, 6.0),
+    (6, 5.2),
+    (9, 4.5),
+    (14, 4.0),
+    (1 << 20, 3.5),
+)  # most staves, mm
 
 
 @dataclass(frozen=True)
@@ -102,9 +111,10 @@ def write_parts(
     paths: list[Path] = []
     for desk in _desks(page, performance):
         name = re.sub(r"[^a-z0-9]+", "-", ascii_name(desk.part.player.name).lower()).strip("-")
-        path = folder / f"{name or 'part'}.musicxml"
+        name = name[:LONGEST_NAME].strip("-") or "part"
+        path = folder / f"{name}.musicxml"
         if path in paths:
-            path = folder / f"{name or 'part'}-{desk.number}.musicxml"
+            path = folder / f"{name}-{desk.number}.musicxml"
         _write(path, page, [desk], labels.title, alone=True)
         paths.append(path)
     return paths
@@ -153,10 +163,11 @@ def _write(path: Path, page: Page, desks: Sequence[Desk], title: str, alone: boo
     SubElement(SubElement(root, "work"), "work-title").text = one_line(title)
     encoding = SubElement(SubElement(root, "identification"), "encoding")
     SubElement(encoding, "software").text = "emsync"
-    _size(root, sum(len(desk.staves) for desk in desks))
-    if alone:
-        _credit(root, "title", one_line(title), "center", "22")
-        _credit(root, "part name", desks[0].part.player.name, "left", "14")
+    tenths = _paper(root, sum(len(desk.staves) for desk in desks))
+    if alone:  # a title alone would be printed without being told to
+        top = PAPER[1] - MARGIN
+        _credit(root, one_line(title), "center", PAPER[0] / 2 * tenths, top * tenths)
+        _credit(root, desks[0].part.player.name, "left", MARGIN * tenths, top * tenths)
     listed = SubElement(root, "part-list")
     kin = [family(desk.part.player).name for desk in desks]
     pitched = [desk for desk in desks if desk.part.player.instrument != DRUMS]
@@ -178,8 +189,8 @@ def _write(path: Path, page: Page, desks: Sequence[Desk], title: str, alone: boo
         ElementTree.ElementTree(root).write(partial, encoding="utf-8", xml_declaration=True)
 
 
-def _size(root: Element, staves: int) -> None:
-    """Say how large the paper is, A4, and how large the staves are: the more, the smaller."""
+def _paper(root: Element, staves: int) -> float:
+    """Say how large paper and staves are, the more the smaller; return tenths in a millimeter."""
     height = next(mm for most, mm in STAFF_HEIGHTS if staves <= most)
     defaults = SubElement(root, "defaults")
     scaling = SubElement(defaults, "scaling")
@@ -187,18 +198,20 @@ def _size(root: Element, staves: int) -> None:
     SubElement(scaling, "tenths").text = "40"
     layout = SubElement(defaults, "page-layout")
     tenths = 40 / height
-    for name, mm in (("page-height", 297), ("page-width", 210)):
+    for name, mm in (("page-height", PAPER[1]), ("page-width", PAPER[0])):
         SubElement(layout, name).text = f"{mm * tenths:.1f}"
     margins = SubElement(layout, "page-margins", type="both")
     for side in ("left", "right", "top", "bottom"):
         SubElement(margins, f"{side}-margin").text = f"{MARGIN * tenths:.1f}"
+    return tenths
 
 
-def _credit(root: Element, kind: str, words: str, side: str, size: str) -> None:
-    """Print words at the head of the first page."""
+def _credit(root: Element, words: str, side: str, x: float, y: float) -> None:
+    """Print words at the head of the first page, ``x`` and ``y`` tenths from its lower left."""
     credit = SubElement(root, "credit", page="1")
-    SubElement(credit, "credit-type").text = kind
-    SubElement(credit, "credit-words", {"justify": side, "font-size": size}).text = words
+    place = {"default-x": f"{x:.1f}", "default-y": f"{y:.1f}", "justify": side, "valign": "top"}
+    size = "22" if side == "center" else "14"
+    SubElement(credit, "credit-words", {**place, "font-size": size}).text = words
 
 
 def _list_desk(listed: Element, desk: Desk) -> None:

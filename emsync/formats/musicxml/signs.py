@@ -1,5 +1,6 @@
 """What is said above and below the staves: tempo, sections, cuts, chords, dynamics, swells."""
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -18,8 +19,8 @@ from emsync.music.chords import QUALITIES
 from emsync.performance.part import Part
 
 TOLD = 0.05  # share by which the tempo differs from the one that is printed before it is again
-MARKS = ("ppp", "pp", "p", "mp", "mf", "f", "ff", "fff")
-EDGES = (24, 40, 56, 72, 88, 104, 120)  # velocities between them
+MARKS = ("pp", "p", "mp", "mf", "f", "ff")
+EDGES = (40, 56, 72, 88, 104)  # velocities between them
 SWELL = 16  # steps of controller 11 that are a swell on paper
 SHORTEST_SWELL = 2 * STEP  # steps
 PEDAL, DOWN = 64, 64  # controller, and the value from which it is down
@@ -66,13 +67,18 @@ def tempi(fitted: Fitted) -> Iterator[Sign]:
 
 
 def landmarks(fitted: Fitted, labels: ScoreLabels) -> Iterator[Sign]:
-    """Yield the letter and the feeling of each section, and in a small box each kept cut."""
-    before = ""
+    """Yield the letter and the feeling of each section, and in a small box each kept cut.
+
+    A letter that comes again has a number: "B2".
+    """
+    before, letters = "", Counter[str]()
     for section in labels.sections:
         step, told = step_of(fitted, section.time), section.feeling or section.text
         if section.theme:
             element, kind = _direction("above")
-            SubElement(kind, "rehearsal").text = section.theme
+            letters[section.theme] += 1
+            again = letters[section.theme]
+            SubElement(kind, "rehearsal").text = section.theme + (str(again) if again > 1 else "")
             yield Sign(step, element)
         if told != before:
             element, kind = _direction("above")
