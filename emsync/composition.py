@@ -18,7 +18,7 @@ from emsync.formats.played import played
 from emsync.music.chords import Harmony
 from emsync.music.lead_sheet import LeadSheet
 from emsync.music.piece import Piece
-from emsync.options import KeepAudio, Options, Outputs, PathLike, Sampling, as_path
+from emsync.options import LUFS, KeepAudio, Options, Outputs, PathLike, Sampling, as_path
 from emsync.performance.performance import Performance, perform
 from emsync.performance.player import Casting
 from emsync.plain import plain
@@ -164,11 +164,11 @@ class Composition:
     def __repr__(self) -> str:
         return f"<Composition for {self.analysis.source!r}: {self.summary()}>"
 
-    def audio(self, soundfont: PathLike | None = None) -> "Audio":
-        """Return the music played, exactly as long as the film."""
+    def audio(self, soundfont: PathLike | None = None, lufs: float = LUFS) -> "Audio":
+        """Return the music played at an integrated loudness of ``lufs``, as long as the film."""
         from emsync.outputs import play
 
-        return play(self, as_path(soundfont))
+        return play(self, as_path(soundfont), lufs)
 
     def save(self, path: PathLike) -> None:
         """Write what the suffix of ``path`` names, whole or not at all.
@@ -203,6 +203,7 @@ class Composition:
         audio_stream: int | None = None,
         soundfont: PathLike | None = None,
         force: bool = False,
+        lufs: float = LUFS,
         progress: Progress = silent,
     ) -> None:
         """Write the files that are named, together or not at all.
@@ -210,7 +211,8 @@ class Composition:
         ``keep_audio`` says what becomes of the film's own sound in ``video``: "replace" drops it,
         "mix" keeps it, "duck" plays the music under it. ``audio_stream`` is which of the film's
         sounds that is, counted from 0; None takes what players do. ``force`` lets ``bundle``
-        replace another film's, or go into a folder of other things.
+        replace another film's, or go into a folder of other things. ``lufs`` is the integrated
+        loudness of all sound that is written, whose true peak is at most -1 dB.
         """
         from emsync.outputs import write_outputs
 
@@ -223,6 +225,7 @@ class Composition:
             keep_audio=keep_audio,
             force=force,
             audio_stream=audio_stream,
+            lufs=lufs,
         )
         write_outputs(self, outputs, progress)
 

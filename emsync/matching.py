@@ -22,11 +22,13 @@ from emsync.limits import check_file
 from emsync.locks import locked
 from emsync.metrics.rhythm import POWER, Variant, continuous, discrete, distances
 from emsync.npy import BROKEN, Arrays, open_archive
-from emsync.options import Metric, PathLike
+from emsync.options import LUFS, Metric, PathLike, check_lufs
 from emsync.progress import Progress, silent
 from emsync.signals import STEP_RATE
 from emsync.sound import audio
 from emsync.sound.decode import read_stereo
+from emsync.sound.levelling import level
+from emsync.sound.loudness import Loudness
 from emsync.sound.mux import check_mux, mux, soundtrack
 from emsync.sound.rhythm import Rhythm, beats, read_rhythm
 from emsync.targets import check_apart
@@ -85,6 +87,7 @@ class Ranking:
     index: Path | None = None
     video: Path | None = None  # the film with the best track, if it was written
     timings: Mapping[str, float] = field(default_factory=dict)  # seconds
+    loudness: Loudness | None = None  # of the sound in ``video``
 
     def to_json(self) -> dict[str, Any]:
         """Return plain values for ``json.dumps``."""
@@ -99,6 +102,7 @@ class Ranking:
             "index": None if self.index is None else str(self.index),
             "skipped": [{"path": str(path), "reason": why} for path, why in self.skipped],
             "video": None if self.video is None else str(self.video),
+            "loudness": None if self.loudness is None else self.loudness.to_json(),
             "timings": {stage: round(seconds, 3) for stage, seconds in self.timings.items()},
         }
 
@@ -111,13 +115,16 @@ def match(
     top: int = 10,
     index: PathLike | None = None,
     out: PathLike | None = None,
+    lufs: float = LUFS,
     progress: Progress = silent,
 ) -> Ranking:
     """Rank the music in the folder ``library`` by how its rhythm meets that of ``video``.
 
     ``index`` is a file that keeps what was heard for the next time. ``out`` is written with the
-    film and the best track from its offset on; it is silent where the track ends before the film.
+    film and the best track from its offset on, at an integrated loudness of ``lufs``; it is silent
+    where the track ends before the film.
     """
+    check_lufs(lufs)
     if metric not in get_args(Metric):
         raise UsageError(f"metric is {metric!r}; choose one of {', '.join(get_args(Metric))}")
     if top < 1:
@@ -125,10 +132,10 @@ def match(
     film = video if isinstance(video, Film) else open_film(video)
     library, index = Path(library), None if index is None else Path(index)
     out = None if out is None else Path(out)
-    music = sounds_of(library)
+    tracks = sounds_of(library)
     check_apart(
         [path for path in (index, out) if path is not None],
-        {"the video": film.path, "a track of the library": music},
+        {"the video": film.path, "a track of the library": tracks},
     )
     if index is not None:
         check_target(index)
@@ -143,14 +150,16 @@ def match(
     listened = time.perf_counter()
     pictures = Rhythm(signal, beats(signal) if metric == "dm" else np.zeros(0, np.int32))
     ranking = rank(pictures, found.tracks, metric)
-    ranked = time.perf_counter()
+    ranked, loudness = time.perf_counter(), None
     if out is not None:
         best = ranking[0]
         sound = read_stereo(library / best.path, best.offset, duration)
         goes_on = sound.duration > duration - 1 / STEP_RATE
         sound = audio.finish(sound, duration, audio.FADE if goes_on else 0.0)
+        music = level(sound, lufs, "the track")
+        loudness = music.loudness
         mux(
-            film, soundtrack(film, sound), out,
+            film, soundtrack(film, music), out,
             lambda seconds: progress("Writing the film", seconds / duration),
         )  # fmt: skip
     return Ranking(
@@ -167,6 +176,7 @@ def match(
             "listen": listened - watched,
             "query": ranked - listened,
         },
+        loudness,
     )
 
 

@@ -33,6 +33,8 @@ CUT_DISTANCE = 4.0  # seconds between two cuts that the music is to hit
 LARGEST_CUT_DISTANCE = 60.0  # seconds, that can be asked for
 LARGEST_TEMPO_CHANGE = 0.25  # that can be asked for, to hit the cuts
 MOST_CANDIDATES = 64
+LUFS = -16.0  # integrated loudness of sound that is written: films on the web, podcasts
+SOFTEST, LOUDEST = -60.0, -5.0  # LUFS that can be asked for
 MOST_SEED = 2**63 - 1
 SAMPLING = ("temperature", "top_p", "top_k", "guidance", "rules_off")
 
@@ -57,6 +59,15 @@ def check_cut_distance(seconds: float) -> None:
         raise UsageError(
             f"a least distance of {seconds:g} s between cuts is outside 0 to "
             f"{LARGEST_CUT_DISTANCE:g} s; 0 keeps all cuts"
+        )
+
+
+def check_lufs(lufs: float) -> None:
+    """Refuse a loudness that is hardly heard, or that only distortion reaches; NaN, too."""
+    if not SOFTEST <= lufs <= LOUDEST:
+        raise UsageError(
+            f"a loudness of {lufs:g} LUFS is outside {SOFTEST:g} to {LOUDEST:g}; films on the web "
+            f"have {LUFS:g}, on television -23"
         )
 
 
@@ -239,8 +250,10 @@ class Outputs:
     bundle: Path | None = None  # a folder with all of it; see ``emsync.report.bundle``
     force: bool = False  # let the bundle into a folder that holds another film's, or other things
     audio_stream: int | None = None  # which of the film's sounds is kept; None: what players take
+    lufs: float = LUFS  # the integrated loudness of all sound that is written
 
     def __post_init__(self) -> None:
         if self.keep_audio not in get_args(KeepAudio):
             known = ", ".join(get_args(KeepAudio))
             raise UsageError(f"keep-audio is {self.keep_audio!r}; choose one of {known}")
+        check_lufs(self.lufs)

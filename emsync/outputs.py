@@ -15,7 +15,7 @@ from emsync.formats.cut_lists import WRITERS, check_writable, write_cuts
 from emsync.formats.midi import midi_bytes
 from emsync.formats.smf import parse
 from emsync.music.piece import Score
-from emsync.options import MOST_CANDIDATES, Options, Outputs
+from emsync.options import LUFS, MOST_CANDIDATES, Options, Outputs, check_lufs
 from emsync.planning.plan import Plan
 from emsync.progress import Progress, Stopwatch, silent
 from emsync.ranking import Candidate
@@ -28,9 +28,10 @@ from emsync.report.bundle import (
 )
 from emsync.report.plots import plot_analysis, plot_plan
 from emsync.sound import audio
-from emsync.sound.audio import Audio
-from emsync.sound.blocks import Kept, Made, Sound
+from emsync.sound.blocks import Kept, Made
 from emsync.sound.encode import KINDS, write_audio
+from emsync.sound.levelling import Levelled, level
+from emsync.sound.loudness import Loudness
 from emsync.sound.mux import check_kept, check_mux, mux, soundtrack
 from emsync.sound.preview import is_encoded, preview_suffix, write_preview
 from emsync.sound.synthesis import check_soundfont, default_soundfont, played
@@ -45,13 +46,16 @@ class Written:
 
     outputs: Outputs
     timings: dict[str, float] = field(default_factory=dict)
+    loudness: dict[str, Loudness] = field(default_factory=dict)  # of the music and of the film
 
     def to_json(self) -> dict[str, Any]:
-        """Return the names of the files, for ``json.dumps``."""
+        """Return the names of the files, and how loud they are, for ``json.dumps``."""
         o = self.outputs
         score = o.score or (None if o.bundle is None else o.bundle / "score.mid")
         files = {"score": score, "video": o.video, "audio": o.audio, "bundle": o.bundle}
-        return {kind: None if path is None else str(path) for kind, path in files.items()}
+        names = {kind: None if path is None else str(path) for kind, path in files.items()}
+        levels = {kind: loudness.to_json() for kind, loudness in self.loudness.items()}
+        return {**names, **({"loudness": levels} if levels else {})}
 
 
 def check_targets(
@@ -129,6 +133,7 @@ def write_outputs(
 ) -> Written:
     """Write ``outputs``, together or not at all; return what was written."""
     film, duration, clock = composition.film, composition.analysis.duration, Stopwatch()
+    font, lufs, loudness = outputs.soundfont, outputs.lufs, dict[str, Loudness]()
     if film is None:
         raise ValueError("a composition without a film can be written only by emsync.formats.midi")
     with clock("write"):
@@ -149,14 +154,17 @@ def write_outputs(
         if outputs.audio or outputs.video or folder:
             with clock("render"):
                 progress("Playing", 0.0)
-                stems = play_stems(parse(data), duration, outputs.soundfont) if folder else None
-                sound = stems.mix if stems else _played(parse(data), duration, outputs.soundfont)
+                stems = play_stems(parse(data), duration, font, lufs) if folder else None
+                music = stems.mix if stems else _played(parse(data), duration, font, lufs)
+                loudness["audio"] = music.loudness
                 progress("Playing", 1.0)
                 if outputs.audio:
-                    write_audio(sound, files.file(outputs.audio))
+                    write_audio(music, files.file(outputs.audio))
         if outputs.video or folder:
             with clock("mux"):
-                mixed = soundtrack(film, sound, outputs.keep_audio, outputs.audio_stream)
+                kept = outputs.keep_audio
+                mixed = soundtrack(film, music, kept, outputs.audio_stream, lufs)
+                loudness["video"] = mixed.loudness
 
                 def tell(seconds: float) -> None:
                     progress("Writing the film", seconds / duration)
@@ -173,10 +181,10 @@ def write_outputs(
                         write_preview(film, mixed, preview, tell)
         if folder and stems:
             with clock("bundle"):
-                write_bundle(folder, composition, stems, preview.name)
+                write_bundle(folder, composition, stems, preview.name, loudness)
         with clock("write"):
             files.appear()
-    return Written(outputs, clock.seconds)
+    return Written(outputs, clock.seconds, loudness)
 
 
 def _bundle(files: Together, folder: Path) -> Path:
@@ -185,15 +193,19 @@ def _bundle(files: Together, folder: Path) -> Path:
     return files.folder(folder, record.files if record else ())
 
 
-def play(composition: Composition, soundfont: Path | None = None) -> Audio:
-    """Return the sound of a composition, exactly as long as its film, its peak at -3 dB."""
+def play(
+    composition: Composition, soundfont: Path | None = None, lufs: float = LUFS
+) -> audio.Audio:
+    """Return the sound of a composition at ``lufs``, exactly as long as its film."""
+    check_lufs(lufs)
     data = _midi(composition, composition.best)
-    return audio.whole(_played(parse(data), composition.analysis.duration, soundfont))
+    return audio.whole(_played(parse(data), composition.analysis.duration, soundfont, lufs))
 
 
-def _played(score: Score, duration: float, soundfont: Path | None) -> Sound:
+def _played(score: Score, duration: float, soundfont: Path | None, lufs: float) -> Levelled:
     sound = played(score, soundfont)
-    return audio.levelled(Kept(Made(sound.rate, round(duration * sound.rate), sound.make)))
+    kept = Kept(Made(sound.rate, round(duration * sound.rate), sound.make))
+    return level(kept, lufs, "the music")
 
 
 def _midi(composition: Composition, candidate: Candidate) -> bytes:

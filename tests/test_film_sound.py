@@ -21,7 +21,8 @@ from emsync.sound import blocks, synthesis
 from emsync.sound.audio import Audio
 from emsync.sound.blocks import BLOCK, Kept, Made, Sound
 from emsync.sound.decode import own_sound, read_mono
-from emsync.sound.mixing import duck, mix
+from emsync.sound.levelling import level
+from emsync.sound.mixing import duck, mix, mix_ducked
 from emsync.sound.mux import check_kept, mux, soundtrack
 from emsync.sound.synthesis import synthesize
 from emsync.video.film import open_film
@@ -93,7 +94,7 @@ def kept(path: Path, track: int | None = None) -> Any:
     """Return what is heard of a film under silent music."""
     film = open_film(path)
     check_kept(film, "mix", track)
-    return samples_of(soundtrack(film, silence(film.duration), "mix", track))
+    return samples_of(soundtrack(film, level(silence(film.duration)), "mix", track))
 
 
 @pytest.mark.parametrize(
@@ -201,7 +202,11 @@ def test_damaged_sound_is_silent_where_it_is_damaged_and_in_its_place_elsewhere(
     assert np.abs(samples[round(0.93 * RATE) : round(1.0 * RATE)]).max() < 0.01
     assert min(strength(samples, 440, 1.2, 1.9)) > 0.15
     with pytest.warns(EmsyncWarning, match="damaged"):
-        mux(open_film(path), soundtrack(open_film(path), silence(2), "duck"), tmp_path / "o.mp4")
+        mux(
+            open_film(path),
+            soundtrack(open_film(path), level(silence(2)), "duck"),
+            tmp_path / "o.mp4",
+        )
 
 
 def test_a_sound_of_which_nothing_can_be_decoded_is_refused(tmp_path: Path) -> None:
@@ -234,7 +239,7 @@ def test_what_is_heard_outside_the_pictures_is_told(tmp_path: Path) -> None:
     with pytest.warns(
         EmsyncWarning, match=r"1\.0 s of sound before the first picture; 2\.0 s of sound after"
     ):
-        mux(film, soundtrack(film, silence(2), "mix"), tmp_path / "out.mp4")
+        mux(film, soundtrack(film, level(silence(2)), "mix"), tmp_path / "out.mp4")
 
 
 def pieces_of(samples: Any, size: int) -> Iterator[Any]:
@@ -249,13 +254,13 @@ def test_how_sound_is_cut_into_blocks_is_not_heard() -> None:
     def made(samples: Any, size: int) -> Made:
         return Made(RATE, len(samples), lambda: pieces_of(samples, size))
 
-    for together in (mix, duck):
+    for together in (mix, mix_ducked, duck):
         whole = samples_of(together(Audio(music, RATE), Audio(film, RATE)))
         cut = samples_of(together(made(music, 1000), made(film, 777)))
         assert np.array_equal(whole, cut)
 
 
-@pytest.mark.parametrize("together", [mix, duck])
+@pytest.mark.parametrize("together", [mix, mix_ducked])
 def test_a_long_film_is_not_held_in_memory(together: Callable[[Sound, Sound], Sound]) -> None:
     length = 4 * 60 * RATE  # 85 MB
 

@@ -29,6 +29,9 @@ EmotionEstimator = Annotated[
     str,
     typer.Option(help=f"what estimates the emotion: {ESTIMATOR}, or pictures=0.5,clip:FOLDER=0.5"),
 ]
+Lufs = Annotated[
+    float, typer.Option(help="integrated loudness of the sound, at most -1 dB true peak")
+]
 SoundFont = Annotated[Path | None, typer.Option(help="an .sf2 file to play with")]
 
 

@@ -19,7 +19,7 @@ from emsync.cli.common import (
     standard_output,
 )
 from emsync.cli.wishes import ADVANCED, DEFAULTS, DRAWING, FILES
-from emsync.options import CHECKPOINT, KeepAudio, Options, Outputs
+from emsync.options import CHECKPOINT, LUFS, KeepAudio, Options, Outputs
 
 if TYPE_CHECKING:
     from emsync.analysis import Analysis
@@ -85,6 +85,12 @@ def generate(
     soundfont: Annotated[
         Path | None, typer.Option(help="an .sf2 file to play with", rich_help_panel=FILES)
     ] = None,
+    lufs: Annotated[
+        float,
+        typer.Option(
+            help="integrated loudness of all sound, at most -1 dB true peak", rich_help_panel=FILES
+        ),
+    ] = LUFS,
     emotion: wishes.Emotion = None,
     valence: wishes.Affect = None,
     arousal: wishes.Affect = None,
@@ -210,7 +216,7 @@ def generate(
     )
     outputs = Outputs(
         out or (None if bundle else Path(video.name).with_suffix(".mid")), video_out, audio_out,
-        keep_all, soundfont, keep_audio, bundle, force, audio_stream,
+        keep_all, soundfont, keep_audio, bundle, force, audio_stream, lufs,
     )  # fmt: skip
     check_targets(outputs, video, options, checkpoint)
     film = open_film(video)
@@ -237,8 +243,11 @@ def _report(
     """Print what was composed and written."""
     spent = {stage: round(seconds, 3) for stage, seconds in {**timings, "total": total}.items()}
     files = written.to_json()
-    names = [name for kind, name in files.items() if name and kind != "score"]
-    words = [f"{files['score'] or names[0]}: {composition.summary()}", *names, f"{total:.1f} s"]
+    names = [name for kind, name in files.items() if name and kind not in ("score", "loudness")]
+    words = [f"{files['score'] or names[0]}: {composition.summary()}", *names]
+    heard = {"audio": "the music", "video": "the film's sound"}
+    words += [f"{heard[kind]}: {loudness}" for kind, loudness in written.loudness.items()]
+    words.append(f"{total:.1f} s")
     report = {**files, **composition.to_json(), "timings": spent}
     print_report(report, as_json, "\n".join(words))
 

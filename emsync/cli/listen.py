@@ -9,6 +9,7 @@ import typer
 from emsync.cli.app import app
 from emsync.cli.common import (
     Json,
+    Lufs,
     SoundFont,
     VideoPath,
     exit_code,
@@ -16,7 +17,7 @@ from emsync.cli.common import (
     progress,
     standard_output,
 )
-from emsync.options import Metric
+from emsync.options import LUFS, Metric
 
 
 @app.command()
@@ -30,6 +31,7 @@ def render(
     ] = None,
     fade: Annotated[float, typer.Option(help="seconds of fade-out at the end")] = 0.0,
     soundfont: SoundFont = None,
+    lufs: Lufs = LUFS,
     as_json: Json = False,
 ) -> None:
     """Play SCORE into a file of sound."""
@@ -39,13 +41,18 @@ def render(
     out = target or out
     with progress() as show:
         show("Playing", 0.0)
-        sound = synthesis.render(score, out, duration=duration, fade=fade, soundfont=soundfont)
+        sound = synthesis.render(
+            score, out, duration=duration, fade=fade, soundfont=soundfont, lufs=lufs
+        )
     report = {
         "audio": str(out),
         "duration": sound.duration if duration is None else duration,
         "synthesizer": synthesis.synthesizer_name(),
+        "loudness": sound.loudness.to_json(),
     }
-    words = f"{report['audio']}: {report['duration']:.2f} s, {report['synthesizer']}"
+    words = (
+        f"{report['audio']}: {report['duration']:.2f} s, {report['synthesizer']}, {sound.loudness}"
+    )
     print_report(report, as_json, words)
 
 
@@ -77,6 +84,7 @@ def match(
     video_out: Annotated[
         Path | None, typer.Option("--video", help="the video with the best track")
     ] = None,
+    lufs: Lufs = LUFS,
     as_json: Json = False,
 ) -> int:
     """Rank the music in LIBRARY by how its rhythm meets VIDEO's."""
@@ -86,12 +94,13 @@ def match(
     (video_out,) = standard_output(as_json, video_out)
     with progress() as show:
         found = matching.match(
-            video, library, metric=metric, top=top, index=index, out=video_out, progress=show
-        )
+            video, library, metric=metric, top=top, index=index, out=video_out, lufs=lufs,
+            progress=show,
+        )  # fmt: skip
     if found.rebuilt:
         print(f"emsync: the index is made anew: {found.rebuilt}", file=sys.stderr)
     lines = [f"{m.score:10.4f}  from {m.offset:8.2f} s  {m.path}" for m in found.matches]
-    lines += [str(video_out)] if video_out else []
+    lines += [f"{video_out}: {found.loudness}"] if video_out else []
     report = found.to_json()
     print_report(report, as_json, "\n".join(lines))
     return exit_code(report["skipped"])

@@ -54,6 +54,7 @@ from emsync.video.watch import watch
 FILMS = {".3gp", ".avi", ".m4v", ".mkv", ".mov", ".mp4", ".mpg", ".ogv", ".webm"}
 OPTIONS = Options()  # those of ``emsync generate``
 KEPT = ("suite.md", "suite.json")
+SILENCE = 2**-16  # a peak below this is no sound: half a step of 16 bits
 SECONDS = 12.0  # of a piece in the sweep of control
 
 # Is the model conditioned on the cuts, and is time bent onto them?
@@ -191,7 +192,7 @@ def _clip(
     own = None
     if footage.film.has_audio:
         sound = hear(clip)[: round(video.duration * RATE)]
-        if np.abs(sound).max(initial=0.0) > audio.SILENCE:
+        if np.abs(sound).max(initial=0.0) > SILENCE:
             own = {
                 **aligned(motion, av_align.listen(sound), rate, video.duration),
                 "cm": rhythm.cm(rhythm_of(sound).signal, pictures, delays=(0.0,)).score,

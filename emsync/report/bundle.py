@@ -6,11 +6,12 @@ of an earlier bundle of the same film, these are replaced at the end, and nothin
 
 import hashlib
 import json
+import math
 import os
 import platform
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from importlib.metadata import version
 from pathlib import Path
@@ -27,10 +28,13 @@ from emsync.formats.markers import write_markers
 from emsync.formats.musicxml import write_musicxml, write_parts
 from emsync.limits import quoted, read_json, shown
 from emsync.music.piece import CLASSES, Score
+from emsync.options import LUFS
 from emsync.report.page import write_html
 from emsync.report.picture import write_png
 from emsync.sound import audio
 from emsync.sound.blocks import Kept, Made, Sound, peak, summed
+from emsync.sound.levelling import Levelled, level, multiplied, steady
+from emsync.sound.loudness import Loudness
 from emsync.sound.preview import preview_suffix
 from emsync.sound.synthesis import played, synthesizer_name
 from emsync.targets import real_folder
@@ -54,15 +58,17 @@ class Stems:
     """The sound of each player at one common level: their sum is the mix."""
 
     parts: Mapping[str, Sound]  # by the names of their files, all equally long
-    mix: Sound
+    mix: Levelled
 
 
-def play_stems(score: Score, duration: float, soundfont: Path | None = None) -> Stems:
+def play_stems(
+    score: Score, duration: float, soundfont: Path | None = None, lufs: float = LUFS
+) -> Stems:
     """Play each track alone, for exactly ``duration`` seconds, named as in "03-violins".
 
     A player is what a mixer moves, mutes and brightens; groups are summed from them in no time,
-    and cannot be taken apart. One gain brings the peak of the mix to -3 dB; it is less where a stem
-    would clip otherwise.
+    and cannot be taken apart. The gain that brings the mix to ``lufs``, its limiter's with it, is
+    that of each stem. It is less where a stem would clip otherwise.
     """
     length = round(duration * audio.OUTPUT_RATE)
     parts: dict[str, Kept] = {}
@@ -71,13 +77,16 @@ def play_stems(score: Score, duration: float, soundfont: Path | None = None) -> 
         alone.tracks = type(score.tracks)([track])
         sound = Made(audio.OUTPUT_RATE, length, played(alone, soundfont).make)
         parts[f"{number:02d}-{_slug(track.name) or 'track'}"] = Kept(sound)
-    total = summed(list(parts.values()), audio.OUTPUT_RATE, length)
-    loudest = peak(total)
-    if loudest < audio.SILENCE:
-        return Stems(parts, total)
-    gain = min(audio.PEAK / loudest, 1 / max(part.peak for part in parts.values()))
-    quiet = {name: audio.amplified(part, gain) for name, part in parts.items()}
-    return Stems(quiet, audio.amplified(total, gain))
+    mix = level(summed(list(parts.values()), audio.OUTPUT_RATE, length), lufs, "the music")
+    gain = Kept(mix.gain) if mix.is_limited else mix.gain
+    quiet = {name: multiplied(part, gain) for name, part in parts.items()}
+    loudest = max((peak(part) for part in quiet.values()), default=0.0)
+    if loudest > 1:
+        lower = steady(mix, -20 * math.log10(loudest))
+        quiet = {name: multiplied(part, lower) for name, part in quiet.items()}
+        gain = multiplied(gain, lower)
+        mix = replace(mix, loudness=mix.loudness.amplified(-20 * math.log10(loudest)))
+    return Stems(quiet, replace(mix, gain=gain))
 
 
 def _slug(name: str) -> str:
@@ -162,10 +171,20 @@ def fingerprint(film: Path) -> str:
     return digest.hexdigest()
 
 
-def write_bundle(folder: Path, composition: Composition, stems: Stems, preview: str) -> None:
-    """Fill ``folder``, which holds score.mid and the film ``preview``, with the other files."""
+def write_bundle(
+    folder: Path,
+    composition: Composition,
+    stems: Stems,
+    preview: str,
+    loudness: Mapping[str, Loudness],
+) -> None:
+    """Fill ``folder``, which holds score.mid and the film ``preview``, with the other files.
+
+    ``loudness`` is that of the sound, by the kind of file.
+    """
     video, labels = composition.analysis, composition.labels_of()
     names = {"score": "score.mid", "audio": "mix.wav", "video": preview}
+    levels = {"loudness": {kind: loud.to_json() for kind, loud in loudness.items()}}
     write_markers(folder / "markers.csv", video, labels)
     write_cut_list(folder, video, labels)
     for name in FOLDERS:
@@ -185,7 +204,7 @@ def write_bundle(folder: Path, composition: Composition, stems: Stems, preview: 
     if composition.film is not None:
         name, print_ = video.source, fingerprint(composition.film.path)
         record["film"] = {"name": name, "fingerprint": print_}
-    _write_json(folder / "score.json", {**composition.to_json(), **names, **record})
+    _write_json(folder / "score.json", {**composition.to_json(), **names, **levels, **record})
 
 
 def write_cut_list(folder: Path, video: Analysis, labels: ScoreLabels) -> None:

@@ -5,6 +5,7 @@ import io
 import wave
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import IO
 
@@ -13,11 +14,10 @@ import numpy as np
 from emsync.arrays import Float32s
 from emsync.files import atomic_write
 from emsync.options import PathLike
-from emsync.sound.blocks import BLOCK, Kept, Made, Sound
+from emsync.sound.blocks import BLOCK, Made, Sound
+from emsync.sound.loudness import Loudness, measured
 
 OUTPUT_RATE = 44100  # samples per second
-PEAK = 10 ** (-3 / 20)  # 3 dB below full scale
-SILENCE = 2**-16  # a peak below this is no sound: half a step of 16 bits, not to be made loud
 FADE = 3.0  # seconds
 
 
@@ -46,6 +46,11 @@ class Audio:
         """The length in seconds."""
         return len(self.samples) / self.rate
 
+    @cached_property
+    def loudness(self) -> Loudness:
+        """How loud it is as a whole, and its true peak."""
+        return measured(self)
+
     def save(self, path: PathLike) -> None:
         """Write a 16-bit WAV file, atomically."""
         write_wav(self, Path(path))
@@ -70,9 +75,9 @@ def fit(audio: Audio, duration: float) -> Audio:
 
 
 def finish(audio: Audio, duration: float, fade: float = FADE) -> Audio:
-    """Return ``audio`` as it goes under a film: fitted to ``duration``, faded, peak at -3 dB.
+    """Return ``audio`` as it goes under a film: fitted to ``duration``, and faded.
 
-    The fade-out takes ``fade`` seconds, at most half the length. Silence stays silence.
+    The fade-out takes ``fade`` seconds, at most half the length.
     """
     return finish_in_place(Audio(audio.samples.copy(), audio.rate), duration, fade)
 
@@ -80,20 +85,11 @@ def finish(audio: Audio, duration: float, fade: float = FADE) -> Audio:
 def finish_in_place(audio: Audio, duration: float, fade: float = FADE) -> Audio:
     """Return ``audio`` finished, with its samples changed: an hour of them is a gigabyte."""
     fitted = fit(audio, duration)
-    samples = fitted.samples
     faded = round(min(fade, duration / 2) * audio.rate)
     if faded:
         ramp = np.cos(np.linspace(0, np.pi / 2, faded)) ** 2
-        samples[-faded:] *= ramp[:, None].astype(np.float32)
-    peak = max(float(samples.max(initial=0.0)), -float(samples.min(initial=0.0)))
-    if peak >= SILENCE:
-        samples *= np.float32(PEAK / peak)
+        fitted.samples[-faded:] *= ramp[:, None].astype(np.float32)
     return fitted
-
-
-def levelled(sound: Kept) -> Sound:
-    """Return ``sound`` with its peak at -3 dB; silence stays silence."""
-    return sound if sound.peak < SILENCE else amplified(sound, PEAK / sound.peak)
 
 
 def amplified(sound: Sound, gain: float) -> Sound:

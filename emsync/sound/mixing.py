@@ -1,17 +1,44 @@
-"""Music and a film's own sound together: one above the other, or the music giving way."""
+"""Music and a film's own sound together: as loud as each other, or the music giving way.
 
+Both are brought to one loudness first, however loud the film was recorded; but what is much softer
+than a recording should be, such as the hiss of a silent room, stays soft.
+"""
+
+import math
 from collections.abc import Iterator
 
 import numpy as np
 
 from emsync.arrays import Float32s, Float64s
-from emsync.sound.blocks import Made, Sound, evened, peak, summed
+from emsync.options import LUFS
+from emsync.sound.audio import amplified
+from emsync.sound.blocks import Made, Sound, evened, summed
+from emsync.sound.loudness import measured
 
+RAISED = 12.0  # dB by which a film's own sound is made louder at most
+UNDER = 3.0  # LU by which music that gives way is softer than the film, where that pauses
 DEPTH = 12.0  # dB by which music gives way to a film's own sound
-QUIET, LOUD = -45.0, -33.0  # dBFS of the film: music gives way from here, wholly there
+QUIET, LOUD = -45.0, -33.0  # dBFS of the film at LUFS: music gives way from here, wholly there
 AHEAD, HOLD = 0.15, 0.4  # seconds; music gives way before a word, and not between words
 ATTACK, RELEASE = 0.06, 0.4  # seconds to cover 63 % of the way down, and up
 HOP = 0.01  # seconds between two looks at the film's loudness
+
+
+def mix(music: Sound, film: Sound) -> Sound:
+    """Return both together, as loud as each other, as long as ``music``."""
+    _same_rate(music, film)
+    parts = [_at(music, LUFS), _at(film, LUFS, RAISED)]
+    return summed(parts, music.rate, music.length)
+
+
+def mix_ducked(music: Sound, film: Sound) -> Sound:
+    """Return both together, as long as ``music``, which is UNDER the film, and DEPTH more there.
+
+    So what is said in the film is 15 LU louder than the music under it.
+    """
+    _same_rate(music, film)
+    own = _at(film, LUFS, RAISED)
+    return summed([duck(_at(music, LUFS - UNDER), own), own], music.rate, music.length)
 
 
 def duck(music: Sound, film: Sound) -> Sound:
@@ -35,12 +62,12 @@ def duck(music: Sound, film: Sound) -> Sound:
     return Made(music.rate, music.length, lowered)
 
 
-def mix(music: Sound, film: Sound) -> Sound:
-    """Return both together, as long as ``music``; all is lowered if the sum would clip."""
-    _same_rate(music, film)
-    total = summed([music, film], music.rate, music.length)
-    loudest = np.float32(max(1.0, peak(total)))
-    return Made(music.rate, music.length, lambda: (block / loudest for block in total.blocks()))
+def _at(sound: Sound, lufs: float, most: float = math.inf) -> Sound:
+    """Return ``sound`` at ``lufs``, raised by ``most`` dB at most; silence stays silence."""
+    loudness = measured(sound).integrated
+    if math.isinf(loudness):
+        return sound
+    return amplified(sound, 10 ** (min(lufs - loudness, most) / 20))
 
 
 def _levels(samples: Float32s, hop: int) -> Float64s:

@@ -4,6 +4,7 @@ import collections
 import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
@@ -13,14 +14,15 @@ import numpy as np
 from emsync.errors import UsageError, warn
 from emsync.files import atomic_write, check_target
 from emsync.limits import quoted, shown
-from emsync.options import KeepAudio
+from emsync.options import LUFS, KeepAudio
 from emsync.sound.audio import OUTPUT_RATE
-from emsync.sound.blocks import BLOCK, Made, Reader, Sound
+from emsync.sound.blocks import BLOCK, Kept, Made, Reader, Sound
 from emsync.sound.carry import Extras, of_stream, tags_of
 from emsync.sound.decode import check_sound, film_sound
 from emsync.sound.encode import in_words
+from emsync.sound.levelling import Levelled, level
 from emsync.sound.matroska import PLACEHOLDER, display_size, write_display_size
-from emsync.sound.mixing import duck, mix
+from emsync.sound.mixing import mix, mix_ducked
 from emsync.targets import check_apart
 from emsync.video.film import FORMATS, Film, copy_stream, reopened, timing_of
 from emsync.video.media import moving_picture, opened, packets
@@ -84,19 +86,24 @@ def check_kept(film: Film, keep_audio: KeepAudio, track: int | None = None) -> N
 
 
 def soundtrack(
-    film: Film, music: Sound, keep_audio: KeepAudio = "replace", track: int | None = None
-) -> Sound:
+    film: Film,
+    music: Levelled,
+    keep_audio: KeepAudio = "replace",
+    track: int | None = None,
+    lufs: float = LUFS,
+) -> Levelled:
     """Return what is heard under the pictures of ``film``, exactly as long as they are.
 
     "replace" drops the film's own sound, "mix" adds the music to it, "duck" adds it and lowers the
-    music under it. ``track`` is which of the film's sounds; None takes what players do.
+    music under it; then all of it is brought to ``lufs``. ``track`` is which of the film's sounds;
+    None takes what players do.
     """
-    length = round(film.duration * music.rate)
-    sound = Made(music.rate, length, music.blocks)
+    plain = Made(music.rate, round(film.duration * music.rate), music.source.blocks)
     own = None if keep_audio == "replace" else film_sound(film, music.rate, track)
     if own is None:
-        return sound
-    return mix(duck(sound, own) if keep_audio == "duck" else sound, own)
+        return replace(music, source=plain)
+    together = mix_ducked if keep_audio == "duck" else mix
+    return level(together(plain, Kept(own)), lufs, "the film's sound with the music")
 
 
 def mux(

@@ -24,10 +24,11 @@ from emsync.formats.general_midi import DOWN, DRUM_CHANNEL, EXPRESSION, PAN, PED
 from emsync.formats.smf import MOST_HOURS, read_score
 from emsync.isolated import isolated
 from emsync.limits import quoted
-from emsync.options import PathLike
+from emsync.options import LUFS, PathLike, check_lufs
 from emsync.sound.audio import OUTPUT_RATE, Audio, finish_in_place, whole
 from emsync.sound.blocks import Made
 from emsync.sound.encode import KINDS, write_audio
+from emsync.sound.levelling import level_in_place
 from emsync.sound.soundfont import DRUM_BANK, SoundFont, read_soundfont, write_part
 from emsync.targets import check_apart
 
@@ -45,11 +46,14 @@ def render(
     duration: float | None = None,
     fade: float = 0.0,
     soundfont: PathLike | None = None,
+    lufs: float = LUFS,
 ) -> Audio:
-    """Play the MIDI file ``score`` and return its sound, its peak at -3 dB; write it to ``out``.
+    """Play the MIDI file ``score`` and return its sound; write it to ``out``.
 
-    The sound is fitted to ``duration`` seconds, if they are given, and fades out over ``fade``.
+    The sound is fitted to ``duration`` seconds, if they are given, and fades out over ``fade``. It
+    is as loud as ``lufs``, and its true peak at most -1 dB.
     """
+    check_lufs(lufs)
     if out is not None:
         check_suffix(Path(out), KINDS)
         font = default_soundfont() if soundfont is None else Path(soundfont)
@@ -62,6 +66,7 @@ def render(
         raise UsageError(f"the fade is {fade} s; choose 0 or more seconds")
     sound = synthesize(Path(score), None if soundfont is None else Path(soundfont))
     sound = finish_in_place(sound, sound.duration if duration is None else duration, fade)
+    level_in_place(sound, lufs, "the music")
     if out is not None:
         write_audio(sound, Path(out))
     return sound
