@@ -45,6 +45,7 @@ from emsync.music.piece import BEATS, DRUMS, HIGHEST, STRINGS, Piece
 from emsync.performance.expression import ramp
 from emsync.performance.performance import perform
 from emsync.performance.player import PLAIN
+from emsync.planning.casting import casting
 from emsync.planning.placing import lead_sheet
 from emsync.planning.plan import Plan
 from emsync.planning.theme import LEAST, LETTER
@@ -256,7 +257,7 @@ def _placed(
         new = ended.piece.onsets >= redo.seconds[0] - NEAR
         draft = replace(ended.piece, downbeats=draft.downbeats).where(new)
     dynamics = Dynamics.under(brief, ending, plan.levels)
-    edit = _edit(redo, stands(draft, brief.cuts), dynamics, symbols)
+    edit = _edit(redo, stands(draft, brief.cuts), plan, dynamics, symbols)
     raw = spliced(redo.raw, edit)
     piece = piece_of(raw, grid.seconds, lines)
     piece = replace(piece, chords=np.union1d(piece.chords, draft.chords))
@@ -271,7 +272,11 @@ def _placed(
 
 
 def _edit(
-    redo: Redo, draft: Fitted, dynamics: Dynamics, symbols: list[tuple[int, str]] | None
+    redo: Redo,
+    draft: Fitted,
+    plan: Plan,
+    dynamics: Dynamics,
+    symbols: list[tuple[int, str]] | None,
 ) -> Edit:
     """Return what the span is to hold: how a draft is played, its chord symbols, and the fade.
 
@@ -280,7 +285,7 @@ def _edit(
     """
     grid, (first, _) = redo.grid, redo.ticks
     ours = redo.score.origin is not None
-    parts = perform(draft, dynamics, PLAIN).parts
+    parts = perform(draft, dynamics, casting(plan) if ours else PLAIN).parts
     notes: list[NewNote] = []
     controls: list[NewControl] = []
     for part in parts:

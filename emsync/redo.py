@@ -24,6 +24,7 @@ from emsync.music.piece import BEATS, Piece
 from emsync.music.statistics import pitch_class_seconds
 from emsync.music.tonality import TONICS, key_fits, pitch_class
 from emsync.options import FASTEST, SLOWEST, Options
+from emsync.performance.palette import Palette, names
 from emsync.planning.chart import chart_text, shortened, turned
 from emsync.planning.feeling import mode_of
 from emsync.planning.placing import section_bars
@@ -109,6 +110,8 @@ class Redo:
         given = options.tonic or options.chords or options.plan is not None or analysis.tonic
         if not given:
             options = replace(options, tonic=self.tonic(analysis, options.mode))
+        if options.palette is None and options.plan is None:
+            options = replace(options, palette=self.palette())
         tempo = BarGrid.of(self.raw, self.duration).tempo
         plan = plan_of(replace(analysis, tempo=tempo), options, self.grid)
         plan = self.led(plan) if options.chords else plan
@@ -124,6 +127,20 @@ class Redo:
                 chart = shortened(turned(section.chart, before), len(edges) - 1)
                 sections[number] = replace(section, chords=chart_text(chart, plan.fifths(section)))
         return replace(plan, sections=tuple(sections))
+
+    def palette(self) -> str | None:
+        """Return the palette that is shipped whose players the score's tracks are, if there is one.
+
+        Of several that have them all it is the one of fewest players.
+        """
+        tracks = {(self.raw.title(note.track), note.program) for note in self.raw.notes}
+        casts = [(name, Palette.named(name).players) for name in names()]
+        found = [
+            (len(players), name)
+            for name, players in casts
+            if tracks <= {(player.name, player.program) for player in players}
+        ]
+        return min(found)[1] if tracks and found else None
 
     def tonic(self, analysis: Analysis, mode: str | None) -> str:
         """Return the tonic that the score says it has, or else has by its notes.

@@ -25,7 +25,7 @@ from emsync.performance.part import Control
 from emsync.performance.performance import Performance, perform
 from emsync.performance.player import Casting, Player
 
-FLUTE = Player("Flute", STRINGS, 73)
+FLUTE = Player("Flute", STRINGS, 73, doubles=True)
 VIOLINS = Player("Violins", STRINGS, 48, pan=40)
 MUTED = Player("Violins", STRINGS, 44)
 HARP = Player("Harp", GUITAR, 46)
