@@ -43,6 +43,7 @@ from emsync.music.chords import NONE, Harmony, parse_chord
 from emsync.music.lead_sheet import THEME_BARS, LeadSheet
 from emsync.music.piece import BEATS, DRUMS, HIGHEST, STRINGS, Piece
 from emsync.performance.expression import ramp
+from emsync.performance.part import Part
 from emsync.performance.performance import perform
 from emsync.performance.player import PLAIN
 from emsync.planning.casting import casting
@@ -91,7 +92,7 @@ def redone(
     symbols = _symbols(redo, commission.plan, harmony)
     candidates = []
     for sample, seed in zip(drawn, seeds, strict=True):
-        raw, fitted, played = _placed(redo, sample, since, commission, planned, symbols)
+        raw, fitted, played = _placed(redo, sample, since, commission, planned, symbols, seed)
         found = judge(
             fitted, played, commission.brief, seed, sample.ids, commission.visible,
             replace(planned, harmony=harmony),
@@ -237,6 +238,7 @@ def _placed(
     commission: Commission,
     sheet: LeadSheet,
     symbols: list[tuple[int, str]] | None,
+    seed: int,
 ) -> tuple[RawMidi, Fitted, Ending]:
     """Return the score with a draft in its span, as it stands on the film, and its ending."""
     brief, plan, ending = commission.brief, commission.plan, commission.ending
@@ -257,7 +259,16 @@ def _placed(
         new = ended.piece.onsets >= redo.seconds[0] - NEAR
         draft = replace(ended.piece, downbeats=draft.downbeats).where(new)
     dynamics = Dynamics.under(brief, ending, plan.levels)
-    edit = _edit(redo, stands(draft, brief.cuts), plan, dynamics, symbols)
+    ours, humanize = redo.score.origin is not None, commission.options.humanize
+    performance = perform(
+        stands(draft, brief.cuts),
+        dynamics,
+        casting(plan) if ours else PLAIN,  # others have no players but the classes
+        sheet=sheet,
+        humanize=humanize if ours else 0.0,
+        seed=seed,
+    )
+    edit = _edit(redo, performance.parts, dynamics, symbols)
     raw = spliced(redo.raw, edit)
     piece = piece_of(raw, grid.seconds, lines)
     piece = replace(piece, chords=np.union1d(piece.chords, draft.chords))
@@ -273,19 +284,16 @@ def _placed(
 
 def _edit(
     redo: Redo,
-    draft: Fitted,
-    plan: Plan,
+    parts: Sequence[Part],
     dynamics: Dynamics,
     symbols: list[tuple[int, str]] | None,
 ) -> Edit:
-    """Return what the span is to hold: how a draft is played, its chord symbols, and the fade.
+    """Return what the span is to hold: what is played in it, its chord symbols, and the fade.
 
-    In a score of ours its players play it, with their controllers. In that of others there are no
-    players but the classes, and only the fade is theirs.
+    In a score of ours the controllers are those of the parts; in that of others only the fade is.
     """
     grid, (first, _) = redo.grid, redo.ticks
     ours = redo.score.origin is not None
-    parts = perform(draft, dynamics, casting(plan) if ours else PLAIN).parts
     notes: list[NewNote] = []
     controls: list[NewControl] = []
     for part in parts:

@@ -49,7 +49,10 @@ def score(tmp_path: Path, casting: Casting = SOLO) -> Path:
 
 
 def same(a: Piece, b: Piece) -> bool:
-    return len(a) == len(b) and np.allclose(a.rows, b.rows, atol=0.002)
+    """Whether two pieces have the same notes; strokes of drums are played as long as they like."""
+    if len(a) != len(b) or not np.allclose(a.rows[:, :3], b.rows[:, :3], atol=0.002):
+        return False
+    return bool(((np.abs(a.offsets - b.offsets) <= 0.002) | (a.classes == DRUMS)).all())
 
 
 def renamed(path: Path, kind: str) -> Path:
@@ -112,7 +115,7 @@ def test_a_performance_is_read_back_as_it_was_written(tmp_path: Path) -> None:
     pedal = (Control(1.0, PEDAL, 127), Control(2.0, PEDAL, 0))
     wanted = replace(wanted, parts=tuple(replace(p, controls=pedal) for p in wanted.parts))
     found = played(raw_of(midi_bytes(wanted)), wanted.fitted)
-    assert [p.player for p in found.parts] == [p.player for p in wanted.parts]
+    assert [p.player.track for p in found.parts] == [p.player.track for p in wanted.parts]
     for part, back in zip(wanted.parts, found.parts, strict=True):
         assert back.pitches.tolist() == part.pitches.tolist()
         assert np.allclose(back.onsets, part.onsets, atol=0.002)

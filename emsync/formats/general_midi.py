@@ -5,7 +5,6 @@ MELODIC = tuple(n for n in range(16) if n != DRUM_CHANNEL)  # all other channels
 VOLUME, PAN, EXPRESSION = 7, 10, 11  # controllers
 PEDAL, DOWN = 64, 64  # the sustain pedal's controller, and the value from which it is down
 FULL = 127  # of a controller
-PEDAL = 64  # controller; down from 64 on
 
 PROGRAM_NAMES = (  # from 0, as General MIDI level 1 names them
     "Acoustic Grand Piano", "Bright Acoustic Piano", "Electric Grand Piano", "Honky-tonk Piano",
