@@ -125,6 +125,24 @@ def test_a_performance_is_read_back_as_it_was_written(tmp_path: Path) -> None:
     assert to_midi(found).tracks[1:] == to_midi(wanted).tracks[1:]
 
 
+def test_scores_of_others_are_played_by_all_their_tracks_of_a_class(tmp_path: Path) -> None:
+    file = mido.MidiFile(type=1, ticks_per_beat=480)
+    file.tracks.append(mido.MidiTrack([mido.MetaMessage("set_tempo", tempo=500_000)]))
+    for number in range(20):
+        channel = number % 15 + (number % 15 >= 9)
+        note = {"channel": channel, "note": 40 + number, "time": 480}
+        file.tracks.append(mido.MidiTrack([
+            mido.Message("program_change", channel=channel, program=96 if number == 10 else 0),
+            mido.Message("note_on", **note), mido.Message("note_off", **note),
+        ]))  # fmt: skip
+    file.save(tmp_path / "many.mid")
+    raw = KeptScore.read(tmp_path / "many.mid").raw
+    found = played(raw, tune())
+    assert [p.pitches.tolist() for p in found.parts] == [[40 + k] for k in range(20) if k != 10]
+    assert {p.player.name for p in found.parts} == {"Piano"} and len(found.channels) == 19
+    assert np.allclose(found.parts[0].onsets, 0.5) and np.allclose(found.parts[0].offsets, 1.0)
+
+
 SPAN = (2 * 1920, 4 * 1920)
 
 

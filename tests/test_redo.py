@@ -34,6 +34,7 @@ from emsync.music.piece import PIANO, Piece
 from emsync.music.tonality import TONICS
 from emsync.options import Options, Outputs
 from emsync.outputs import check_targets
+from emsync.performance.palette import Palette
 from emsync.performance.player import BAND
 from emsync.planning.planner import plan_of
 from emsync.redo import MOMENTS, Redo, check_redo
@@ -497,6 +498,31 @@ def test_stems_of_a_kept_score_are_its_tracks_also_of_one_name(tmp_path: Path) -
     file.tracks.append(mido.MidiTrack(file.tracks[1]))  # a second piano, of the same name
     file.save(tmp_path / "two.mid")
     assert list(play_stems(read_score(tmp_path / "two.mid"), 1.0).parts) == STEMS
+
+
+def test_the_players_of_the_score_play_what_is_composed_anew(
+    composer: Composer, film: Path, tmp_path: Path
+) -> None:
+    """Without being told which palette it has; and its notation is that of its tracks."""
+    keep, out = tmp_path / "keep.mid", tmp_path / "out.mid"
+    first = emsync.generate(film, options(palette="orchestra", seed=SEED), checkpoint=composer)
+    first.save(keep)
+    found = emsync.generate(
+        film, options(palette=None, keep=keep, redo="4-8", seed=3), checkpoint=composer
+    )
+    found.save(out)
+    span = ticks(keep, "4-8")
+    assert stays(outside(keep, span), outside(out, span), span[1])
+    raw, cast = read_raw(out), {p.name for p in Palette.named("orchestra").players}
+    titles = {raw.title(note.track) for note in inside(out, span)}
+    assert titles <= cast and len(titles) > 3
+    assert {section.palette for section in found.plan.sections} == {"orchestra"}
+    assert emsync.check(out).ok
+    parts = found.performance().parts
+    assert sum(len(part.onsets) for part in parts) == len(raw.notes)
+    assert [part.player.name for part in parts] == [
+        name for number in range(1, len(raw.tracks)) if (name := raw.title(number))
+    ]
 
 
 def test_a_checkpoint_without_a_tempo_takes_the_scores(

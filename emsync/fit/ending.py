@@ -113,7 +113,7 @@ def cadence(
     ended = replace(
         piece,
         offsets=np.minimum(piece.offsets, np.where(drums, duration, at)),
-        chords=np.union1d(piece.chords[piece.chords <= at + GRIP], [at]),
+        chords=np.union1d(piece.chords[piece.chords <= at + GRIP], strokes),
     ).where(earlier | (drums & strikes))
     pitched = [c for c in range(len(CLASSES)) if c in players and c != DRUMS]
     able = [c for c in pitched if c in ended.classes] or [c for c in LEADERS if c in pitched][:1]

@@ -1,6 +1,7 @@
 """START HERE: a piece fitted to its film becomes parts for players: what files are written from."""
 
 from dataclasses import dataclass, replace
+from itertools import cycle
 
 from emsync.fit.dynamics import Dynamics
 from emsync.fit.time_map import Fitted
@@ -26,8 +27,11 @@ class Performance:
 
     @property
     def channels(self) -> list[int]:
-        """The MIDI channel of each part, from 0: that of drums, or the next of all others."""
-        free = iter(MELODIC)
+        """The MIDI channel of each part, from 0: that of drums, or the next of all others.
+
+        Where a kept score of someone has more parts than there are channels, they share them.
+        """
+        free = cycle(MELODIC)
         drums = (part.player.instrument == DRUMS for part in self.parts)
         return [DRUM_CHANNEL if drum else next(free) for drum in drums]
 
