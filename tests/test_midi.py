@@ -289,7 +289,7 @@ def test_a_fade_sinks_to_silence_at_the_end() -> None:
     for track in file.tracks[1:]:
         ramp = [m.value for m in track if m.type == "control_change" and m.control == 11]
         assert ramp[-1] == 0 and ramp[-64:] == sorted(ramp[-64:], reverse=True)
-        assert ramp[0] == 127 or "Strings" in track.name
+        assert max(ramp) == 96 or track.name == "Strings"
 
 
 @pytest.mark.parametrize("tonic", range(12))

@@ -29,6 +29,7 @@ BASE = 84.0  # controller 11 at the ends of a phrase: 7 dB below the loudest
 PHRASE = 30.0  # steps that a long phrase rises
 LONG = 4.0  # seconds; a shorter phrase rises less
 SUMMIT = 0.6  # share of a phrase at which it is loudest
+STEADY = 96.0  # controller 11 of all others: as loud as who swells is on the average
 LOWEST = 56.0  # controller 11 of a player who sounds, before the fade
 REST = 0.25  # seconds; a phrase ends where a player is silent for longer
 BARS = 4  # of a phrase where nobody rests
@@ -50,16 +51,12 @@ def expression(part: Part, fitted: Fitted, dynamics: Dynamics) -> tuple[Control,
     A value is set at the beginning, at the first note after a rest, and where it changes.
     """
     fade = np.array(ramp(fitted.duration, dynamics.fade), np.float64).reshape(-1, 2)  # (T, 2)
-    if sustains(part.player):
-        spans = phrases(part, fitted.tempo_map, dynamics)
-        moments = np.concatenate([np.arange(start, end, STEP) for start, end in spans])
-        moments = np.append(0.0, moments[moments < np.append(fade[:, 0], np.inf)[0]])
-        times = np.append(moments, fade[:, 0])
-        levels = swell(times, spans, fitted, dynamics)
-    else:
-        moments = np.zeros(min(1, len(fade)))
-        times = np.append(moments, fade[:, 0])
-        levels = np.full(len(times), float(FULL))
+    swells = sustains(part.player)
+    spans = phrases(part, fitted.tempo_map, dynamics) if swells else np.zeros((0, 2))
+    moments = np.concatenate([[0.0], *(np.arange(start, end, STEP) for start, end in spans)])
+    moments = moments[(moments < np.append(fade[:, 0], np.inf)[0]) | (moments == 0)]
+    times = np.append(moments, fade[:, 0])
+    levels = swell(times, spans, fitted, dynamics) if swells else np.full(len(times), STEADY)
     shares = np.append(np.ones(len(moments)), fade[:, 1] / FULL)
     values = np.round(np.round(levels * shares, 6)).astype(int)
     changes = np.flatnonzero(np.diff(values, prepend=-1))

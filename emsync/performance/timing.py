@@ -36,7 +36,9 @@ def humanized(part: Part, amount: float, seed: int, hits: Sequence[float], durat
     """
     if amount <= 0 or not len(part.onsets):
         return part
-    rng = np.random.default_rng([seed, zlib.crc32(part.player.name.encode())])
+    rng = np.random.default_rng(
+        [seed, zlib.crc32(f"{part.player.name} {part.player.program}".encode())]
+    )
     moments = part.onsets[np.diff(part.onsets, prepend=-np.inf) > TOGETHER]  # (M,)
     moves = amount * STEADY.get(part.player.instrument, 1.0) * _deviations(moments, duration, rng)
     room = ROOM * np.diff(moments, prepend=0.0, append=duration)
