@@ -45,7 +45,7 @@ sections = st.tuples(
         lambda names: tuple(name for name in CLASSES if name in names)
     ),
     st.lists(words, max_size=6).map(" ".join), st.sampled_from(["", "A", "Z"]),
-    st.floats(1, 127) | st.just(math.nan),
+    st.floats(1, 127) | st.just(math.nan), st.sampled_from(["", "orchestra", "my/own.toml"]),
 )  # fmt: skip
 
 

@@ -3,12 +3,12 @@
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
 from emsync.arrays import Seconds
+from emsync.formats.general_midi import FULL
 from emsync.music.piece import CLASSES, DRUMS, Piece
 from emsync.performance.figures import Figure, phrases
 from emsync.performance.player import BAND, OCTAVE, PLAIN, Casting, Player
@@ -34,9 +34,8 @@ def arranged(piece: Piece, casting: Casting = PLAIN, hits: Sequence[float] = ())
 
     Every note has one player who does not double, at its own pitch or octaves from it, and within
     that player's range; a class that has no player is played by that of the plain band. A figure
-    (a line of a phrase) stays with one player. It is moved as one, and with all that the player
-    has in the phrase, so long as its range allows. Drum strokes that a player leaves out are
-    struck at ``hits``, in seconds.
+    (a line of a phrase) stays with one player, and is moved as one where the range allows it. Drum
+    strokes that a player leaves out are struck at ``hits``, in seconds.
     """
     starts = np.array([start for start, _ in casting])
     casts = [_complete(players) for _, players in casting]
@@ -127,39 +126,42 @@ def suits(player: Player, figure: Figure) -> bool:
 
 def _effort(player: Player, pitches: NDArray[np.intp]) -> tuple[int, float]:
     """Return by how many octaves a player moves a figure, and how far it is from the middle."""
+    pitches = pitches + OCTAVE * player.octave
     moves = _moves(player, pitches)
-    off = abs(moves[0] - player.octave) if moves else len(CLASSES) * OCTAVE
     middle = (player.low + player.high) / 2
-    return off, abs(float(pitches.mean()) + OCTAVE * player.octave - middle)
+    return abs(moves[0]) if moves else FULL, abs(float(pitches.mean()) - middle)
 
 
 def _moves(player: Player, pitches: NDArray[np.intp]) -> list[int]:
-    """Return the octaves by which a player can move ``pitches``, the nearest to its own first."""
+    """Return the octaves by which ``pitches`` can be moved into a range, the least first."""
     least = -((pitches.min() - player.low) // OCTAVE)
     most = (player.high - pitches.max()) // OCTAVE
-    return sorted(range(least, most + 1), key=lambda move: (abs(move - player.octave), move))
+    return sorted(range(least, most + 1), key=lambda move: (abs(move), move))
 
 
 def _placed(piece: Piece, figures: Sequence[Figure], player: Player) -> NDArray[np.intp]:
     """Return the pitches at which a player plays the notes of ``figures``.
 
-    All are moved by the same octaves where that fits into the range, else each figure by its own,
-    else each note; then rather so that no two notes that sound together become one.
+    All are moved by the same octaves where most would be outside the range. Else a figure with a
+    note outside is moved by its own octaves, and one that is wider than the range note by note;
+    rather so that no two notes that sound together become one.
     """
     notes = np.concatenate([figure.notes for figure in figures])
-    pitches = piece.pitches[notes].astype(np.intp)
-    if moves := _moves(player, pitches):
+    pitches = piece.pitches[notes].astype(np.intp) + OCTAVE * player.octave
+    outside = (pitches < player.low) | (pitches > player.high)
+    if 2 * np.count_nonzero(outside) > len(notes) and (moves := _moves(player, pitches)):
         return pitches + OCTAVE * moves[0]
+    ends = np.cumsum([len(figure.notes) for figure in figures])
+    lines = np.split(np.arange(len(notes)), ends[:-1])
+    done = np.ones(len(notes), bool)
+    for line in lines:
+        done[line] = not outside[line].any()
     onsets, offsets = piece.onsets[notes], piece.offsets[notes]
-    done = np.zeros(len(notes), bool)
-    edges = np.cumsum([0, *(len(figure.notes) for figure in figures)])
-    for first, stop in pairwise(edges.tolist()):
-        whole = np.arange(first, stop)
-        fits = bool(_moves(player, pitches[whole]))
-        for group in [whole] if fits else np.split(whole, len(whole)):
-            moves = _moves(player, pitches[group])
+    for line in (line for line in lines if not done[line].all()):
+        fits = bool(_moves(player, pitches[line]))
+        for group in [line] if fits else np.split(line, len(line)):
+            placed = [pitches[group] + OCTAVE * move for move in _moves(player, pitches[group])]
             meets = done & (onsets < offsets[group].max()) & (offsets > onsets[group].min())
-            placed = [pitches[group] + OCTAVE * move for move in moves]
             new = next((p for p in placed if not np.isin(p, pitches[meets]).any()), placed[0])
             pitches[group], done[group] = new, True
     return pitches

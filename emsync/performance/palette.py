@@ -175,7 +175,8 @@ def pitch_of(name: str) -> int:
     found = PITCH.fullmatch(name.strip())
     if not found:
         raise ValueError(f"{shown(name)} is no pitch such as C4 (the middle C), F#2 or Bb5")
-    number = pitch_class(found[1].capitalize()) + OCTAVE * (int(found[2]) + 1)
+    sign = {"": 0, "#": 1, "b": -1}[found[1][1:]]  # B#3 is C4, Cb4 is B3
+    number = pitch_class(found[1][0].upper()) + sign + OCTAVE * (int(found[2]) + 1)
     if not 0 <= number <= FULL:
         raise ValueError(f"{shown(name)} is outside C-1 to G9")
     return number
@@ -249,8 +250,8 @@ def _check(players: tuple[Player, ...], told: str) -> None:
             for line in ("upper", "lower"):
                 if not any(p.notes in ("all", notes) and p.line in ("all", line) for p in alone):
                     raise InputError(
-                        f"{told}nobody plays the {notes} notes of the {words}'s {line} line; let a "
-                        "player have them, or all notes"
+                        f"{told}of the {words}, nobody plays the {notes} notes of the {line} line; "
+                        "let a player have them, or all notes"
                     )
 
 

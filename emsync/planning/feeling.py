@@ -13,7 +13,7 @@ from emsync.planning.players import players
 EXCITED = 0.2  # arousal from which a film is excited
 PLEASANT = 0.25  # valence from which it is pleasant, and, below zero, unpleasant
 # For a film that is excited, and for one that is not: unpleasant, between, pleasant
-SUITING = ("orchestra", "orchestra", "band"), ("orchestra", "orchestra", "band")
+SUITING = ("hybrid", "orchestra", "band"), ("chamber", "documentary", "acoustic")
 UNKNOWN = "band"  # where nothing is known of the feeling
 
 
@@ -21,7 +21,7 @@ def palette_of(arc: Sequence[State]) -> str:
     """Return the palette for a film: one for all of it, by its mean feeling over time.
 
     >>> palette_of([State(0.0, 9.0, -0.6, 0.6)]), palette_of([State(0.0, 9.0, 0.7, 0.5)])
-    ('orchestra', 'band')
+    ('hybrid', 'band')
     """
     known = [state for state in arc if not math.isnan(state.valence + state.arousal)]
     total = sum(state.length for state in known)

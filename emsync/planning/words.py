@@ -1,6 +1,7 @@
 """A plan in words: keys, form, and what each section is, for scores, reports and summaries."""
 
 import re
+from pathlib import PurePath
 
 import numpy as np
 
@@ -122,9 +123,15 @@ def clipped(text: str, most: int) -> str:
 
 
 def music_facts(plan: Plan) -> list[str]:
-    """Return the music as a whole: key, if it is known, tempo and form."""
-    key = key_name(plan.tonic, main_mode(plan))
-    return [*filter(None, [key]), f"{plan.tempo:.4g} beats a minute", f"form {form(plan)}"]
+    """Return the music as a whole: key, if it is known, tempo, form and palettes."""
+    key, names = key_name(plan.tonic, main_mode(plan)), ", ".join(palette_names(plan))
+    facts = key, f"{plan.tempo:.4g} beats a minute", f"form {form(plan)}"
+    return [*filter(None, facts), *([f"played by {names}"] if names else [])]
+
+
+def palette_names(plan: Plan) -> list[str]:
+    """Return the palettes that a plan names, each once; files by their names."""
+    return list(dict.fromkeys(PurePath(s.palette).name for s in plan.sections if s.palette))
 
 
 def film_facts(plan: Plan) -> list[str]:
@@ -150,9 +157,12 @@ def told(plan: Plan) -> str:
     """Return all of a plan for a person to read: a line for the whole, two for each section."""
     facts = f"{plan.duration:.2f} s", *music_facts(plan), *film_facts(plan)
     lines = [", ".join(facts)]
+    many = len(palette_names(plan)) > 1
     for section in plan.sections:
         felt = f"valence {section.valence:+.2f}, arousal {section.arousal:+.2f}"
-        words = section_words(plan, section) + (f"; {felt}" if section.emotion else "")
+        parts = section_words(plan, section), felt if section.emotion else ""
+        parts = *parts, PurePath(section.palette).name if many else ""
+        words = "; ".join(filter(None, parts))
         lines += [
             f"  {section.start:8.3f} to {section.end:.3f} s  {section.theme or '–'}  {words}",
             f"      {section.chords or 'chords by the seed'}",
