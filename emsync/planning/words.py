@@ -160,8 +160,8 @@ def told(plan: Plan) -> str:
     many = len(palette_names(plan)) > 1
     for section in plan.sections:
         felt = f"valence {section.valence:+.2f}, arousal {section.arousal:+.2f}"
-        parts = section_words(plan, section), felt if section.emotion else ""
-        parts = *parts, PurePath(section.palette).name if many else ""
+        players = PurePath(section.palette).name if many else ""
+        parts = section_words(plan, section), felt if section.emotion else "", players
         words = "; ".join(filter(None, parts))
         lines += [
             f"  {section.start:8.3f} to {section.end:.3f} s  {section.theme or '–'}  {words}",
