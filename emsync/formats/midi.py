@@ -148,6 +148,11 @@ def _words(fitted: Fitted, labels: ScoreLabels, end: int) -> Iterator[Event]:
     def at(time: float) -> int:
         return int(np.clip(fitted.tempo_map.ticks(np.array([time]))[0], 0, end))
 
+    # before all other texts at its moment: MuseScore shows one, as a lyric, and no markers
+    frame_ms = 1e3 * (0.04 if labels.rate is None else float(1 / labels.rate))
+    for number, report in enumerate(fitted.kept, 2):
+        words = f"SCENE {number:02d} {answer(report, frame_ms)}"
+        yield at(report.cut.time), FIRST, _meta("text", text=words)
     for text in labels.texts:
         yield at(text.time), FIRST, _meta("text", text=ascii_name(text.text))
     for number, section in enumerate(labels.sections, 1):
@@ -163,10 +168,6 @@ def _words(fitted: Fitted, labels: ScoreLabels, end: int) -> Iterator[Event]:
         name = f"CUT {next(numbers):02d}" if report.cut.kept else "cut"
         name += f" {labels.clock(report.cut.time)}"
         yield at(report.cut.time), FIRST, _meta("marker", text=name)
-    frame_ms = 1e3 * (0.04 if labels.rate is None else float(1 / labels.rate))
-    for number, report in enumerate(fitted.kept, 2):
-        words = f"SCENE {number:02d} {answer(report, frame_ms)}"
-        yield at(report.cut.time), FIRST, _meta("text", text=words)
 
 
 def chord_symbol(name: str) -> tuple[Message, Message]:
