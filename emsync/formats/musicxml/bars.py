@@ -63,7 +63,7 @@ def write_bar(
 ) -> None:
     """Write the signs and the notes of one bar on all staves of a part."""
     line, end = context.bars.lines[bar : bar + 2]
-    _say(measure, line, signs)
+    _say(measure, line, signs, len(staves))
     for s, staff in enumerate(staves):
         inside = [[c for c in v if c.start < end and c.stop > line] for v in staff.voices]
         busy = [v for v, voice in enumerate(inside) if voice] or [0]
@@ -279,13 +279,18 @@ def _articulations(note: Element, staccato: bool, accent: bool) -> None:
         SubElement(articulations, "staccato")
 
 
-def _say(measure: Element, line: int, signs: Sequence[Sign]) -> None:
+def _say(measure: Element, line: int, signs: Sequence[Sign], staves: int) -> None:
     """Write the signs of a bar, each where it belongs (some programs do not read offsets)."""
     now = line
     for sign in sorted(signs, key=lambda sign: sign.step):
         if sign.step > now:
             _move(measure, "forward", sign.step - now)
         measure.append(sign.element)
+        if staves > 1:
+            staff = Element("staff")
+            staff.text = "1"
+            sound = sign.element.find("sound")  # which comes last
+            sign.element.insert(len(sign.element) - (sound is not None), staff)
         now = sign.step
     if now > line:
         _move(measure, "backup", now - line)

@@ -51,7 +51,7 @@ def staves(part: Part, tempo_map: TempoMap, bars: Bars) -> list[Staff]:
     music, player = written(part, tempo_map, bars.beats), part.player
     if player.instrument == DRUMS:
         return [Staff(KIT, drummed(music, bars), music.ternary)]
-    pitches = np.array([note.pitch for note in music.notes])
+    pitches = np.array([note.pitch for note in music.notes] or [MIDDLE])
     known = CLEFS.get(player.program)
     two = player.program in GRAND if known is None else False
     low, high = (pitches < MIDDLE - REACH).mean(), (pitches > MIDDLE + REACH).mean()

@@ -16,6 +16,7 @@ from emsync.formats.musicxml.values import spans
 
 HELD = STEP  # a note that goes on for so long after the next one began has a voice of its own
 LONGER, SHORTER = 1.0, 2.0  # what it costs to double or to halve a note; a written sign costs 1
+MOST = 1.5  # times longer on paper than in sound, where that is more than a quarter note
 STACCATO = 2.0  # times longer on paper than in sound is a note with a dot
 EIGHTH = STEP // 2  # what is shorter needs none
 
@@ -98,7 +99,7 @@ def voiced(music: Written, bars: Bars, most: int = 2) -> list[Voice]:
     """Return the notes of a staff in at most ``most`` voices, the higher one first."""
     found: list[Voice] = [[] for _ in range(most)]
     starts = list(_by_start(music.notes))
-    following = [start for start, _ in starts[1:]] + [bars.lines[-1]]
+    following = [*(start for start, _ in starts[1:]), bars.lines[-1]][: len(starts)]
     for (start, notes), after in zip(starts, following, strict=True):
         held = [note for note in notes if most > 1 and note.stop >= after + HELD]
         moving = [note for note in notes if note not in held]
@@ -121,7 +122,7 @@ def _by_start(notes: Sequence[Note]) -> Iterator[tuple[int, list[Note]]]:
 
 def _limits(voice: Sequence[Chord], bars: Bars) -> list[int]:
     """Return for each chord of a voice when the next one begins, or the music ends."""
-    return [chord.start for chord in voice[1:]] + [bars.lines[-1]]
+    return [*(chord.start for chord in voice[1:]), bars.lines[-1]][: len(voice)]
 
 
 def _place(voices: Sequence[Voice], chord: Chord) -> None:
@@ -156,9 +157,15 @@ def _readable(chord: Chord, limit: int, bars: Bars, ternary: Set[int]) -> int:
         away = math.log2((end - start) / sounding) if end < limit or stop < limit else 0.0
         return round(signs + (LONGER * away if away > 0 else -SHORTER * away), 6)
 
+    longest = start + max(STEP, MOST * sounding)
     ends = {min(limit, end) for end in _ends(start, stop, ternary)} | {limit}
-    near = sorted(end for end in ends if end <= stop + 2 * STEP)
-    return min(near or [min(ends)], key=cost)
+    ends -= {end for end in ends if end % STEP and end < limit < _rest_after(end, ternary)}
+    return min(sorted(end for end in ends if end <= longest) or [min(ends)], key=cost)
+
+
+def _rest_after(end: int, ternary: Set[int]) -> int:
+    """Return where the shortest rest ends that may follow a note in its beat."""
+    return end + (4 if end // STEP in ternary else EIGHTH)
 
 
 def _ends(start: int, stop: float, ternary: Set[int]) -> Iterator[int]:
