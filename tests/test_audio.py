@@ -591,8 +591,8 @@ def test_webm_takes_vp9_with_opus(tmp_path: Path) -> None:
     mux(source, tone(3), tmp_path / "out.webm", "mix")
     check_copy(source, tmp_path / "out.webm")
     _, sound = heard(tmp_path / "out.webm")
-    assert strength(sound, 440, 0.5, 2.5) == pytest.approx(0.25, rel=0.1)
-    assert strength(sound, 1000, 0.5, 2.5) == pytest.approx(0.1, rel=0.1)
+    assert strength(sound, 440, 0.5, 2.5) == pytest.approx(0.12, rel=0.1)  # both -19 LUFS
+    assert strength(sound, 1000, 0.5, 2.5) == pytest.approx(0.112, rel=0.1)
 
 
 @pytest.mark.parametrize(
@@ -614,10 +614,10 @@ def test_the_films_own_sound_is_replaced_kept_or_kept_above_the_music(
         mux(source, tone(3), output, keep)
         _, sound = heard(output)
         own[keep], music[keep] = (strength(sound, f, 0.5, 2.5) for f in (440, 1000))
-    assert own["replace"] < 1e-3 and music["replace"] == pytest.approx(0.1, rel=0.05)
-    ratio = own["mix"] / music["mix"]  # of 5.1, six equal channels are lowered together
-    assert ratio == pytest.approx(6.04 if layout == "5.1" else 2.5, rel=0.05)
-    assert own["duck"] / music["duck"] == pytest.approx(ratio * 10 ** (12 / 20), rel=0.1)
+    assert own["replace"] < 1e-3 and music["replace"] == pytest.approx(0.158, rel=0.05)
+    ratio = own["mix"] / music["mix"]
+    assert ratio == pytest.approx(1.07, rel=0.05)  # equally loud: the ear hears 440 Hz less
+    assert own["duck"] / music["duck"] == pytest.approx(ratio * 10 ** (15 / 20), rel=0.1)
 
 
 @pytest.mark.filterwarnings("ignore:the film with music leaves out .* s of sound")

@@ -13,9 +13,8 @@ from emsync.errors import EmsyncWarning
 from emsync.options import Options
 from emsync.pipeline import analyze
 from emsync.sound.audio import Audio
-from emsync.sound.levelling import level
 from emsync.sound.matroska import display_size
-from emsync.sound.mux import mux, soundtrack
+from emsync.sound.mux import mux
 from emsync.video.film import open_film
 
 FORMATS = {".mp4": "mp4", ".mov": "mov", ".mkv": "matroska", ".webm": "webm"}
@@ -80,7 +79,7 @@ def music() -> Audio:
 
 def with_music(source: Path, target: Path) -> Path:
     film = open_film(source)
-    mux(film, soundtrack(film, level(music())), target)
+    mux(film, music(), target)
     return target
 
 

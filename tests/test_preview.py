@@ -13,8 +13,6 @@ from emsync.errors import EmsyncWarning
 from emsync.options import Outputs
 from emsync.outputs import check_outputs
 from emsync.sound.audio import Audio
-from emsync.sound.levelling import level
-from emsync.sound.mux import soundtrack
 from emsync.sound.preview import PLAYED, is_encoded, preview_suffix, write_preview
 from emsync.video.film import open_film
 
@@ -41,7 +39,7 @@ def preview(path: Path) -> Path:
     music = Audio(np.full((round(film.duration * 44100), 2), 0.01, np.float32), 44100)
     out = path.with_name(f"preview{preview_suffix(film)}")
     shares: list[float] = []
-    write_preview(film, soundtrack(film, level(music)), out, shares.append)
+    write_preview(film, music, out, shares.append)
     assert shares and shares == sorted(shares)
     return out
 

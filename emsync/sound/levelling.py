@@ -77,9 +77,9 @@ def level(sound: Sound, lufs: float = LUFS, name: str = "the sound") -> Levelled
         gain = limited(sound, round(min(wanted, most), 2), ceiling)
         reached = measured(multiplied(sound, gain))
         missing, above = lufs - reached.integrated, reached.true_peak - CEILING
-        if above <= 0 and (abs(missing) <= NEAR or (missing > 0 and wanted >= most)):
+        if above <= NEAR and (abs(missing) <= NEAR or (missing > 0 and wanted >= most)):
             break
-        wanted += missing
+        wanted += 1.2 * missing  # of what is added, the limiter takes some
         ceiling -= max(0.0, above)  # between two samples the gain changes, too
     if above > 0:
         gain, reached = multiplied(gain, steady(sound, -above)), reached.amplified(-above)

@@ -49,10 +49,9 @@ def measured(sound: Sound) -> Loudness:
     weighting = _Weighting(sound.rate)
     powers: list[Float64s] = []  # of each tenth of a second
     peak, rest = 0.0, np.zeros(0)
-    heard, again = itertools.tee(evened(sound.blocks(), sound.length, size))
-    for block, between in zip(heard, true_peaks(again), strict=True):
-        peak = max(peak, float(between.max()))
-        power = weighting(block)
+    for padded in with_context(evened(sound.blocks(), sound.length, size), REACH):
+        peak = max(peak, float(_true_peaks(padded).max()))
+        power = weighting(padded[REACH:-REACH])
         whole = len(power) // hop * hop
         powers.append(power[:whole].reshape(-1, hop).mean(axis=1))
         rest = power[whole:]
@@ -66,18 +65,21 @@ def measured(sound: Sound) -> Loudness:
 
 
 def true_peaks(blocks: Iterable[Float32s]) -> Iterator[Float64s]:
-    """Yield the largest magnitude of either side at, and next to, each of the (n, 2) samples.
+    """Return the largest magnitude of either side at, and next to, each of the (n, 2) samples.
 
     Beside a sample lie values that the sound has between it and the next, but that no sample has.
     """
-    kernel = _between()
-    for padded in with_context(blocks, REACH):
-        magnitudes = np.abs(padded).max(axis=1)
-        found = magnitudes[REACH - 1 : -REACH].astype(np.float64)  # from the sample before
-        for side in padded.T:
-            for phase in kernel:
-                np.maximum(found, np.abs(np.convolve(side, phase, "valid")), out=found)
-        yield np.maximum(found[1:], found[:-1])
+    return map(_true_peaks, with_context(blocks, REACH))
+
+
+def _true_peaks(padded: Float32s) -> Float64s:
+    """Return the true peaks of samples that have REACH more on each side."""
+    magnitudes = np.abs(padded).max(axis=1)
+    found = magnitudes[REACH - 1 : -REACH].astype(np.float64)  # from the sample before
+    for side in padded.T:
+        for phase in _between():
+            np.maximum(found, np.abs(np.convolve(side, phase, "valid")), out=found)
+    return np.maximum(found[1:], found[:-1])
 
 
 def with_context(blocks: Iterable[Any], reach: int) -> Iterator[Any]:
