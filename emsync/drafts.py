@@ -259,9 +259,10 @@ def _placed(
         new = ended.piece.onsets >= redo.seconds[0] - NEAR
         draft = replace(ended.piece, downbeats=draft.downbeats).where(new)
     dynamics = Dynamics.under(brief, ending, plan.levels)
+    barred = replace(draft, downbeats=np.array(lines))  # by which the notes are struck
     ours, humanize = redo.score.origin is not None, commission.options.humanize
     performance = perform(
-        stands(draft, brief.cuts),
+        stands(barred, brief.cuts),
         dynamics,
         casting(plan) if ours else PLAIN,  # others have no players but the classes
         sheet=sheet,

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from emsync.data.lakh import MOST_SECONDS, read_lakh
+from emsync.data.lakh import MOST_SECONDS, read_lakh, read_played_lakh
 from emsync.data.midi import read_midi
 from emsync.errors import InputError
 from emsync.music.piece import GUITAR, PIANO, program_class
@@ -334,3 +334,11 @@ def test_onsets_stand_where_the_format_rounded_the_source_midi_to(stem: str, sha
         assert np.abs(late).min() <= step
         explained.append(((late >= 0) & (late <= step)).any())  # a whole step: rounding errors
     assert np.mean(explained) > 0.99  # the rest is struck where the same key still sounds
+
+
+def test_velocities_and_tracks_are_read_beside_the_notes(tmp_path: Path) -> None:
+    arrays, info = triad()
+    song = read_played_lakh(pack(tmp_path / "song.npz", arrays, info))
+    assert song.velocities.tolist() == [90, 90, 90, 90, 91]
+    assert len(set(song.tracks[:3].tolist())) == 1 and song.tracks[0] != song.tracks[3]
+    assert song.piece.classes.tolist() == [3, 3, 3, 2, 2]

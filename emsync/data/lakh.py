@@ -14,7 +14,15 @@ from numpy.typing import NDArray
 
 from emsync.errors import InputError
 from emsync.limits import one_line, parse_json, read_bytes
-from emsync.music.piece import BEATS, HIGHEST, LOWEST, Piece, long_chords, program_class
+from emsync.music.piece import (
+    BEATS,
+    HIGHEST,
+    LOWEST,
+    Piece,
+    Played,
+    long_chords,
+    program_class,
+)
 from emsync.npy import BROKEN, Arrays, open_archive, unpack
 
 LARGEST = 32 * 2**20  # bytes of a file, packed and unpacked; LPD's largest song unpacks to 2 MiB
@@ -31,11 +39,18 @@ def read_lakh(
     With a ``tempo`` in beats a minute the whole song is brought to it; without, it keeps its own.
     Raises InputError, with the reason, for what is not a sound Lakh Pianoroll file.
     """
+    return read_played_lakh(path, labels, tempo).piece
+
+
+def read_played_lakh(
+    path: Path, labels: Mapping[str, float] | None = None, tempo: float | None = None
+) -> Played:
+    """Return what ``read_lakh`` does, with the velocity and the track of each note."""
     data = read_bytes(path, LARGEST)
     try:
         with open_archive(data, LARGEST) as archive:
             info = parse_json(unpack(archive, "info.json").decode("utf-8"), "info.json")
-            return _piece(Arrays(archive), info, labels, tempo)
+            return _played(Arrays(archive), info, labels, tempo)
     except KeyError as error:
         raise InputError(f"{str(path)!r} is not a Lakh Pianoroll file: no {error}") from error
     except (*BROKEN, AttributeError, TypeError, InputError) as error:
@@ -43,16 +58,16 @@ def read_lakh(
         raise InputError(f"{str(path)!r} is not a Lakh Pianoroll file: {reason}") from error
 
 
-def _piece(
+def _played(
     array: Arrays,
     info: Mapping[str, Any],
     labels: Mapping[str, float] | None,
     new_tempo: float | None,
-) -> Piece:
+) -> Played:
     resolution = int(info.get("beat_resolution") or info["resolution"])
     if not 1 <= resolution <= 960:
         raise ValueError(f"its resolution is {resolution} steps a beat")
-    rows = [np.zeros((0, 4), np.int64)]
+    rows = [np.zeros((0, 6), np.int64)]
     for track in range(len(info)):
         if (facts := info.get(str(track))) is not None:
             program = int(facts["program"])
@@ -77,15 +92,14 @@ def _piece(
         notes[:, 2].astype(np.float64),
         (notes[:, 3] - notes[:, 2]) / resolution,
     ).astype(np.int64)
-    table = np.stack(
-        [notes[:, 0], notes[:, 1], clock[notes[:, 2]] - zero, clock[notes[:, 3]] - zero], axis=1
-    )
+    times = (clock[notes[:, step]] - zero for step in (2, 3))
+    table = np.stack([notes[:, 0], notes[:, 1], *times, notes[:, 4], notes[:, 5]], axis=1)
     downbeats = clock[bars] - zero
-    return Piece.of(table, downbeats[downbeats >= 0], clock[chords] - zero, labels)
+    return Played.of(table, downbeats[downbeats >= 0], clock[chords] - zero, labels)
 
 
 def _notes(array: Arrays, track: int, instrument: int) -> NDArray[np.int64]:
-    """Return (N, 4) rows of class, pitch, first step, step after the last one.
+    """Return (N, 6) rows of class, pitch, first step, step after the last, velocity, track.
 
     A note is a run of steps of one velocity in a column of the sparse pianoroll; LPD itself has
     merged equal notes without a gap.
@@ -96,7 +110,7 @@ def _notes(array: Arrays, track: int, instrument: int) -> NDArray[np.int64]:
         raise ValueError(f"track {track} has no whole pianoroll")
     values, steps, columns, shape = (np.asarray(part) for part in parts)
     if not len(steps):
-        return np.zeros((0, 4), np.int64)
+        return np.zeros((0, 6), np.int64)
     if any(part.dtype.kind not in "iu" for part in (steps, columns, shape)):
         raise ValueError(f"track {track} has steps that are no integers")
     if len(shape) != 2 or not 0 < shape[0] <= MOST_STEPS or shape[1] != 128:
@@ -112,15 +126,14 @@ def _notes(array: Arrays, track: int, instrument: int) -> NDArray[np.int64]:
     keep = (values != 0) & (pitch >= LOWEST) & (pitch <= HIGHEST)
     steps, values, pitch = steps[keep], values[keep], pitch[keep]
     if not len(steps):
-        return np.zeros((0, 4), np.int64)
+        return np.zeros((0, 6), np.int64)
     if (np.diff(steps)[np.diff(pitch) == 0] <= 0).any():
         raise ValueError(f"track {track} has steps out of order")
     breaks = (np.diff(steps) != 1) | (np.diff(pitch) != 0) | (values[1:] != values[:-1])
     begin = np.flatnonzero(np.append(True, breaks))
     end = np.append(begin[1:], len(steps)) - 1
-    return np.stack(
-        [np.full(len(begin), instrument), pitch[begin], steps[begin], steps[end] + 1], axis=1
-    )
+    columns = (instrument, pitch[begin], steps[begin], steps[end] + 1, values[begin], track)
+    return np.stack(np.broadcast_arrays(*columns), axis=1).astype(np.int64)
 
 
 def _bars(marked: NDArray[np.int64], bar: int, length: int) -> NDArray[np.int64]:

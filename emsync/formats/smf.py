@@ -12,7 +12,7 @@ from emsync.errors import InputError, warn
 from emsync.formats.instruments import sounding
 from emsync.formats.smf_repair import Repaired, repair
 from emsync.limits import quoted, read_bytes
-from emsync.music.piece import Piece, Score, from_score
+from emsync.music.piece import Piece, Played, Score, played_score
 from emsync.music.ticks import tick_seconds
 
 MOST_BYTES = 32 * 2**20  # no score is larger, and a hostile file may be
@@ -36,7 +36,11 @@ class MidiFile:
 
     def piece(self, labels: Mapping[str, float] | None = None) -> Piece:
         """Return the music. See ``from_score``."""
-        return from_score(self.score, labels, self.instruments)
+        return self.played(labels).piece
+
+    def played(self, labels: Mapping[str, float] | None = None) -> Played:
+        """Return the music with the velocity and the track of each note."""
+        return played_score(self.score, labels, self.instruments)
 
 
 def load(path: Path) -> MidiFile:

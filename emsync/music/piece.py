@@ -6,7 +6,7 @@ Shapes: N notes, K bars, M boundary chords.
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import reduce
-from typing import TYPE_CHECKING, Self, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, Self, TypeAlias, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -136,6 +136,28 @@ class Piece:
         return self.retimed(lambda times: times * factor)
 
 
+@dataclass(frozen=True, eq=False)
+class Played:
+    """A piece as somebody played it: how hard each note was struck, and on which track."""
+
+    piece: Piece
+    velocities: NDArray[np.uint8]  # (N,) 0 to 127
+    tracks: NDArray[np.intp]  # (N,) the place of each note's track in its file
+
+    @classmethod
+    def of(
+        cls,
+        notes: NDArray[Any],
+        downbeats: Seconds,
+        chords: Seconds,
+        labels: Mapping[str, float] | None = None,
+    ) -> Self:
+        """Build it from (N, 6) rows: class, pitch, onset, offset, velocity, track; any order."""
+        rows = notes[np.lexsort((notes[:, 1], notes[:, 0], notes[:, 2]))]  # as Piece.of has them
+        piece = Piece.of(rows[:, :4], downbeats, chords, labels)
+        return cls(piece, rows[:, 4].astype(np.uint8), rows[:, 5].astype(np.intp))
+
+
 def velocities(piece: Piece, reach: float = 0.004) -> NDArray[np.uint8]:
     """Return the (N,) velocities: guitar and piano notes on a boundary chord are accented."""
     harmonic = (piece.classes == GUITAR) | (piece.classes == PIANO)
@@ -233,12 +255,22 @@ def from_score(
     the classes of the tracks where those are known, None of a track where its is not; then the
     unisons of a class are one note.
     """
+    return played_score(score, labels, instruments).piece
+
+
+def played_score(
+    score: Score,
+    labels: Mapping[str, float] | None = None,
+    instruments: Sequence[int | None] = (),
+) -> Played:
+    """Return what ``from_score`` does, with the velocity and the track of each note."""
     known = list(instruments) or [None] * len(score.tracks)
     tpq = score.ticks_per_quarter
     seconds = cast("ScoreSecond", score.to("second"))  # symusic's stubs say ``object``
     columns: list[Float64s] = []
     beats: list[Float64s] = []
-    for track, timed, named in zip(score.tracks, seconds.tracks, known, strict=True):
+    tracks = zip(score.tracks, seconds.tracks, known, strict=True)
+    for place, (track, timed, named) in enumerate(tracks):
         instrument = program_class(track.program, track.is_drum) if named is None else named
         if instrument is None or not track.notes:
             continue
@@ -246,16 +278,16 @@ def from_score(
         start = rows["time"].astype(np.float64)
         pitch = rows["pitch"].astype(np.float64)
         inside = (pitch >= LOWEST) & (pitch <= HIGHEST)
-        table = np.stack([np.full_like(start, instrument), pitch, start, start + rows["duration"]])
-        columns.append(table.T[inside])
+        facts = (instrument, pitch, start, start + rows["duration"], rows["velocity"], place)
+        columns.append(np.stack(np.broadcast_arrays(*facts), axis=1)[inside])
         beats.append((ticks["duration"] / tpq)[inside])
-    notes = np.concatenate(columns) if columns else np.zeros((0, 4))
+    notes = np.concatenate(columns) if columns else np.zeros((0, 6))
     lengths = np.concatenate(beats) if beats else np.zeros(0)
     if any(c is not None for c in known):
         left = singles(notes)
         notes, lengths = notes[left], lengths[left]
     chords = long_chords(notes[:, 0].astype(np.uint8), np.round(notes[:, 2], 3), lengths)
-    return Piece.of(notes, _downbeats(score), chords, labels)
+    return Played.of(notes, _downbeats(score), chords, labels)
 
 
 def _downbeats(score: Score) -> Seconds:

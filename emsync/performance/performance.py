@@ -51,8 +51,8 @@ def perform(
     is how freely the notes are timed, as ``seed`` has it.
     """
     piece = fitted.piece
-    velocities = struck(piece, dynamics)
     hits = [report.hit.time for report in fitted.kept if report.hit is not None]
+    velocities = struck(piece, dynamics, hits)
     parts = [
         Part(
             role.player,

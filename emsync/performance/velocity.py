@@ -1,14 +1,64 @@
-"""How loud each note is struck."""
+"""How hard each note is struck: as the scene is loud, as a person would, and accented on hits."""
+
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from emsync.fit.dynamics import LOUDEST, Dynamics
-from emsync.music.piece import ACCENT, VELOCITY, Piece, velocities
+from emsync.arrays import Float64s, Seconds
+from emsync.fit.dynamics import LOUDEST, RANGE, Dynamics
+from emsync.music.piece import VELOCITY, Piece
+from emsync.performance.touch import balance, touch
+
+ACCENT = 14  # steps, for all that begins on a hit
+ARRIVAL = 8  # steps, on the first downbeat of a section
+NEAR = 0.03  # seconds; what begins so close to a moment begins on it
+LATE = 4.0  # seconds; a downbeat that comes later is not where a section arrives
+WIDER = 0.3  # how much wider the loudest scene's range is, and how much narrower the quietest's
+TOP, BOTTOM = 112, 24  # velocities; beyond them steps become smaller, up to what MIDI has
 
 
-def struck(piece: Piece, dynamics: Dynamics) -> NDArray[np.uint8]:
-    """Return the (N,) velocities of a piece, its boundary chords accented."""
-    accents = velocities(piece) == ACCENT
-    plain = dynamics.at(piece.onsets) + np.where(accents, ACCENT - VELOCITY, 0)
-    return np.round(np.clip(plain, 1, LOUDEST)).astype(np.uint8)
+def struck(piece: Piece, dynamics: Dynamics, hits: Sequence[float] = ()) -> NDArray[np.uint8]:
+    """Return the (N,) velocities of a piece; ``hits`` are seconds at which it meets the picture."""
+    levels = dynamics.at(piece.onsets)
+    room = 1 + WIDER * np.clip((levels - VELOCITY) / RANGE, -1, 1)
+    plain = levels + balance()[piece.classes] + room * touch(piece)
+    loud = plain + accents(piece.onsets, hits, arrivals(piece.downbeats, dynamics.times[1:]))
+    return np.round(within(loud)).astype(np.uint8)
+
+
+def accents(onsets: Seconds, hits: Sequence[float], starts: Sequence[float]) -> Float64s:
+    """Return the (N,) steps by which notes on ``hits`` and on the ``starts`` of sections stand out.
+
+    >>> accents(np.array([0.0, 2.0, 4.0]), hits=[2.0], starts=[2.0, 4.01]).tolist()
+    [0.0, 14.0, 8.0]
+    """
+    on_hit = ACCENT * _on(onsets, hits)
+    return np.maximum(on_hit, ARRIVAL * _on(onsets, starts))
+
+
+def arrivals(downbeats: Seconds, starts: Sequence[float]) -> list[float]:
+    """Return the first downbeat at or after each of ``starts``, where one comes soon."""
+    nexts = np.searchsorted(downbeats, np.subtract(starts, NEAR))
+    pairs = zip(starts, nexts.tolist(), strict=True)
+    found = [(start, float(downbeats[i])) for start, i in pairs if i < len(downbeats)]
+    return [time for start, time in found if time <= start + LATE]
+
+
+def within(values: Float64s) -> Float64s:
+    """Return ``values`` between 1 and LOUDEST: the order stays, beyond TOP and BOTTOM it is denser.
+
+    >>> within(np.array([80.0, 112.0, 120.0, 127.0, 140.0])).round().tolist()
+    [80.0, 112.0, 119.0, 122.0, 126.0]
+    """
+    above, below = LOUDEST - TOP, BOTTOM - 1
+    high = TOP + above * np.tanh(np.maximum(values - TOP, 0) / above)
+    low = BOTTOM - below * np.tanh(np.maximum(BOTTOM - values, 0) / below)
+    return np.where(values > TOP, high, np.where(values < BOTTOM, low, values))
+
+
+def _on(onsets: Seconds, moments: Sequence[float]) -> NDArray[np.bool_]:
+    """Return the (N,) onsets that are on one of ``moments``."""
+    times = np.append(-np.inf, np.append(np.sort(moments), np.inf))
+    after = np.searchsorted(times, onsets)
+    return np.minimum(times[after] - onsets, onsets - times[after - 1]) <= NEAR
