@@ -27,7 +27,9 @@ from emsync.data.lakh import read_played_lakh
 from emsync.data.split import is_held_out
 from emsync.errors import InputError
 from emsync.music.piece import CLASSES, DRUMS, Played
-from emsync.performance.features import drum_kinds, features, metre
+from emsync.performance.features import features
+from emsync.performance.metre import metre
+from emsync.performance.strokes import drum_kinds
 from emsync.performance.touch import WEIGHTS, Touch
 
 HELD_OUT = 0.1

@@ -9,7 +9,10 @@ from hypothesis import strategies as st
 
 from emsync.fit.dynamics import RANGE, Dynamics
 from emsync.music.piece import BASS, DRUMS, GUITAR, PIANO, STRINGS, VELOCITY, Piece
-from emsync.performance.features import Strokes, drum_kinds, features, metre
+from emsync.performance import velocity
+from emsync.performance.features import features
+from emsync.performance.metre import metre
+from emsync.performance.strokes import Strokes, drum_kinds, tops
 from emsync.performance.touch import WEIGHTS, touch
 from emsync.performance.velocity import ACCENT, accents, arrivals, struck, within
 
@@ -142,3 +145,13 @@ def test_the_same_bars_are_played_alike_wherever_they_begin(shift: float) -> Non
 def test_guitar_without_a_bar_line_is_played_too() -> None:
     piece = Piece.of(np.array([(GUITAR, 60, 0.5 * i, 0.5 * i + 0.4) for i in range(16)]))
     assert np.unique(struck(piece, Dynamics())).size > 1
+
+
+def test_the_top_note_of_a_piano_chord_stands_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    piece = band()
+    voiced = struck(piece, Dynamics()).astype(int)
+    monkeypatch.setattr(velocity, "VOICED", 0)
+    gained = voiced - struck(piece, Dynamics())
+    top = (piece.classes == PIANO) & (piece.pitches == 67)
+    assert (gained[top] > 0).all() and (gained[~top] == 0).all()
+    assert np.array_equal(tops(piece) & (piece.classes == PIANO), top)

@@ -132,8 +132,8 @@ def _notes(array: Arrays, track: int, instrument: int) -> NDArray[np.int64]:
     breaks = (np.diff(steps) != 1) | (np.diff(pitch) != 0) | (values[1:] != values[:-1])
     begin = np.flatnonzero(np.append(True, breaks))
     end = np.append(begin[1:], len(steps)) - 1
-    columns = (instrument, pitch[begin], steps[begin], steps[end] + 1, values[begin], track)
-    return np.stack(np.broadcast_arrays(*columns), axis=1).astype(np.int64)
+    facts = (instrument, pitch[begin], steps[begin], steps[end] + 1, values[begin], track)
+    return np.stack(np.broadcast_arrays(*facts), axis=1).astype(np.int64)
 
 
 def _bars(marked: NDArray[np.int64], bar: int, length: int) -> NDArray[np.int64]:

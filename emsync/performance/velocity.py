@@ -5,13 +5,16 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from emsync.arrays import Float64s, Seconds
+from emsync.arrays import Float64s, Int64s, Seconds
 from emsync.fit.dynamics import LOUDEST, RANGE, Dynamics
-from emsync.music.piece import VELOCITY, Piece
+from emsync.music.piece import GUITAR, PIANO, VELOCITY, Piece
+from emsync.performance.strokes import tops
 from emsync.performance.touch import balance, touch
 
 ACCENT = 14  # steps, for all that begins on a hit
 ARRIVAL = 8  # steps, on the first downbeat of a section
+VOICED = 4  # steps, by which the top note of a chord stands out: people's chords are even
+SINGING = (GUITAR, PIANO)  # the instruments whose chords are voiced so
 NEAR = 0.03  # seconds; what begins so close to a moment begins on it
 LATE = 4.0  # seconds; a downbeat that comes later is not where a section arrives
 WIDER = 0.3  # how much wider the loudest scene's range is, and how much narrower the quietest's
@@ -22,16 +25,17 @@ def struck(piece: Piece, dynamics: Dynamics, hits: Sequence[float] = ()) -> NDAr
     """Return the (N,) velocities of a piece; ``hits`` are seconds at which it meets the picture."""
     levels = dynamics.at(piece.onsets)
     room = 1 + WIDER * np.clip((levels - VELOCITY) / RANGE, -1, 1)
-    plain = levels + balance()[piece.classes] + room * touch(piece)
+    voiced = VOICED * (tops(piece) & np.isin(piece.classes, SINGING))
+    plain = levels + balance()[piece.classes] + room * (touch(piece) + voiced)
     loud = plain + accents(piece.onsets, hits, arrivals(piece.downbeats, dynamics.times[1:]))
     return np.round(within(loud)).astype(np.uint8)
 
 
-def accents(onsets: Seconds, hits: Sequence[float], starts: Sequence[float]) -> Float64s:
+def accents(onsets: Seconds, hits: Sequence[float], starts: Sequence[float]) -> Int64s:
     """Return the (N,) steps by which notes on ``hits`` and on the ``starts`` of sections stand out.
 
     >>> accents(np.array([0.0, 2.0, 4.0]), hits=[2.0], starts=[2.0, 4.01]).tolist()
-    [0.0, 14.0, 8.0]
+    [0, 14, 8]
     """
     on_hit = ACCENT * _on(onsets, hits)
     return np.maximum(on_hit, ARRIVAL * _on(onsets, starts))
@@ -49,7 +53,7 @@ def within(values: Float64s) -> Float64s:
     """Return ``values`` between 1 and LOUDEST: the order stays, beyond TOP and BOTTOM it is denser.
 
     >>> within(np.array([80.0, 112.0, 120.0, 127.0, 140.0])).round().tolist()
-    [80.0, 112.0, 119.0, 122.0, 126.0]
+    [80.0, 112.0, 119.0, 123.0, 126.0]
     """
     above, below = LOUDEST - TOP, BOTTOM - 1
     high = TOP + above * np.tanh(np.maximum(values - TOP, 0) / above)
