@@ -23,18 +23,35 @@ WRONG, LATE = 0.2, 0.5  # shares of the notes
 
 
 def shuffled(piece: Piece, rng: np.random.Generator) -> Piece | None:
-    """The bars in another order."""
-    bars = np.append(piece.downbeats, max(piece.duration, float(piece.downbeats.max(initial=0))))
+    """The whole bars in another order."""
+    bars = piece.downbeats
     lengths = np.diff(bars)
-    if len(lengths) < 4:
+    if len(lengths) < 3:
         return None
     order = rng.permutation(len(lengths))
-    bar = np.searchsorted(bars[:-1], piece.onsets + 1e-3, side="right") - 1
     starts = np.zeros(len(lengths))
     starts[order] = bars[0] + np.concatenate([[0.0], np.cumsum(lengths[order])[:-1]])
-    shift = np.where(bar >= 0, (starts - bars[:-1])[bar], 0.0)
+    moves = np.concatenate([[0.0], starts - bars[:-1], [0.0]])  # before, in, and after whole bars
+    shift = moves[np.searchsorted(bars, piece.onsets + 1e-3, side="right")]
     rows = piece.rows + np.stack([0 * shift, 0 * shift, shift, shift], axis=1)
-    return Piece.of(rows, np.sort(starts), piece.chords)
+    return Piece.of(rows, np.append(np.sort(starts), bars[-1]), piece.chords)
+
+
+def looped(piece: Piece, rng: np.random.Generator) -> Piece | None:
+    """One bar over and over."""
+    bars = piece.downbeats
+    if len(bars) < 5:
+        return None
+    bar = int(rng.integers(0, len(bars) - 1))
+    inside = (piece.onsets >= bars[bar] - 1e-3) & (piece.onsets < bars[bar + 1] - 1e-3)
+    one = piece.where(inside).rows
+    if not len(one):
+        return None
+    length = (bars[bar + 1] - bars[bar]) * np.array([0.0, 0.0, 1.0, 1.0])
+    rows = [one + (k - bar) * length for k in range(len(bars) - 1)]
+    lines = bars[bar] + (np.arange(len(bars)) - bar) * length[3]
+    start = max(0.0, -float(lines[0]), -float(rows[0][:, 2].min()))
+    return Piece.of(np.concatenate(rows) + start * np.sign(length), lines + start)
 
 
 def droned(piece: Piece, rng: np.random.Generator) -> Piece | None:
@@ -113,6 +130,7 @@ def out_of_time(piece: Piece, rng: np.random.Generator) -> Piece | None:
 
 DAMAGES: Mapping[str, Damage] = {
     "shuffled bars": shuffled,
+    "one bar over and over": looped,
     "a drone": droned,
     "a voice transposed": transposed,
     "a voice two octaves off": misplaced,

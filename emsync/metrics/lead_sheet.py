@@ -27,9 +27,10 @@ class Players:
     rested: int  # of these, that begin none
 
     @property
-    def share_played(self) -> float:
-        """The share of those asked that play; 1 where none is asked."""
-        return self.played / self.asked if self.asked else 1.0
+    def share(self) -> float:
+        """The share that does what is asked, plays or rests; 1 where there are none."""
+        pairs = self.asked + self.unasked
+        return (self.played + self.rested) / pairs if pairs else 1.0
 
 
 def chords_followed(sheet: LeadSheet, piece: Piece, edges: Seconds) -> Followed:
@@ -70,8 +71,8 @@ def onsets_asked(sheet: LeadSheet, end: float) -> float:
 def planned_share(sheet: LeadSheet, piece: Piece, edges: Seconds) -> float:
     """Return how well the plan is followed, from 0 to 1: the mean of chords and players.
 
-    Of the half bars with pitched sound the share whose root is the planned one, and of those asked
-    to play the share that does.
+    Of the half bars with pitched sound the share whose root is the planned one; of the instruments
+    in each section the share that plays where it is asked for, and rests where it is not.
     """
     root = chords_followed(sheet, piece, edges).root
-    return (float(np.nan_to_num(root)) + players(sheet, piece, edges).share_played) / 2
+    return (float(np.nan_to_num(root)) + players(sheet, piece, edges).share) / 2

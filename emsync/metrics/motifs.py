@@ -80,7 +80,9 @@ def returns_of(piece: Piece) -> Returns:
     sounds = alike.diagonal() > 0  # a span without a note is like none
 
     def after(*lags: int) -> float:
-        values = [alike.diagonal(lag)[sounds[lag:] & sounds[: len(sounds) - lag]] for lag in lags]
+        values = [
+            alike.diagonal(lag)[sounds[lag:] & sounds[:-lag]] for lag in lags if lag < len(sounds)
+        ]
         means = [float(value.mean()) for value in values if len(value)]
         return float(np.mean(means)) if means else math.nan
 

@@ -5,9 +5,11 @@ it; ``scripts/portraits.py`` makes it. Measures are named after their files and 
 their heads, such as "melody.steps". What a piece does not have is NaN.
 """
 
-from collections.abc import Callable, Mapping
+import json
+import math
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +18,7 @@ from emsync.arrays import Float64s, Seconds
 from emsync.metrics.agreement import agreement_of
 from emsync.metrics.bass import bass_of
 from emsync.metrics.cadence import cadence
-from emsync.metrics.harmony import movement_of
+from emsync.metrics.harmony import Range, movement_of
 from emsync.metrics.melody import melody_of
 from emsync.metrics.motifs import returns_of
 from emsync.metrics.quality import beat_positions
@@ -27,6 +29,7 @@ from emsync.music.chords import Harmony, half_bars, heard
 from emsync.music.lead_sheet import LeadSheet
 from emsync.music.piece import Piece
 
+UNKNOWN = Range(math.nan, math.nan, math.nan)
 REAL_SONGS = Path(__file__).with_name("portrait.json")
 
 Portrait = Mapping[str, float]
@@ -74,3 +77,59 @@ def _last(sheet: LeadSheet | None) -> int | None:
     """Return the last chord that a sheet asks for."""
     chords = [] if sheet is None else sheet.harmony.chords.tolist()
     return chords[-1] if chords else None
+
+
+def ranges_of(songs: Sequence[Portrait]) -> dict[str, Range]:
+    """Return where the middle 80 % of songs lie, measure by measure; NaN where none has it."""
+    found = {}
+    for name in songs[0]:
+        values = np.array([song[name] for song in songs])
+        known = values[np.isfinite(values)]
+        marks = np.quantile(known, (0.1, 0.5, 0.9)) if len(known) else np.full(3, np.nan)
+        found[name] = Range(*np.round(marks, 4).tolist())
+    return found
+
+
+def beside(
+    found: Sequence[Portrait], real: Sequence[Mapping[str, Range]]
+) -> dict[str, dict[str, float]]:
+    """Return {measure: the median of pieces, the songs' range, the share of pieces inside it}.
+
+    ``real`` are the ranges of songs as long as each piece; means of them are returned.
+    """
+    table = {}
+    for name in found[0]:
+        values = np.array([one[name] for one in found])
+        low, median, high = np.array(
+            [(own.low, own.median, own.high) for own in (each.get(name, UNKNOWN) for each in real)]
+        ).T
+        known = np.isfinite(values)
+        close = np.round(values, 4)  # as ranges are kept
+        judged = known & np.isfinite(median)
+        table[name] = {
+            "median": float(np.median(values[known])) if known.any() else math.nan,
+            "n": float(known.sum()),
+            "low": float(low.mean()),
+            "reference_median": float(median.mean()),
+            "high": float(high.mean()),
+            "inside": float(((low <= close) & (close <= high))[judged].mean())
+            if judged.any()
+            else math.nan,
+        }
+    return table
+
+
+@cache
+def real_songs() -> Mapping[int, Mapping[str, Range]]:
+    """Return the range of each measure over real songs, by the bars of their excerpts."""
+    ranges = json.loads(REAL_SONGS.read_text(encoding="utf-8"))["ranges"]
+    return {
+        int(bars): {name: Range(*values) for name, values in row.items()}
+        for bars, row in ranges.items()
+    }
+
+
+def songs_like(bars: float) -> Mapping[str, Range]:
+    """Return the ranges of the excerpts whose length is nearest to ``bars``."""
+    found = real_songs()
+    return found[min(found, key=lambda length: abs(math.log(length / max(bars, 1.0))))]
