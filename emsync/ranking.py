@@ -1,16 +1,16 @@
 """Which of several pieces to keep: a stated score, each part from 0 to 1.
 
-    score = 0.26 hits + 0.07 ending + 0.11 density + 0.11 mood + 0.19 likeness + 0.26 plan
+    score = 0.24 hits + 0.08 density + 0.08 mood + 0.20 likeness + 0.40 plan
 
 - hits: the kept cuts that are hit, each by its strength; a chord counts 1, a downbeat 0.85, a
   beat 0.6. One without cuts.
-- ending: the notes of the last chord, up to six, over six, if it rings to the end.
 - density: how near the notes a second of each instrument are to what the arousal requests.
 - mood: how near what the notes suggest (``music.mood``) is to the requested valence.
-- likeness: how typical of real songs the piece is (``music.typicality``): no tone that never stops.
+- likeness: how little in it is unlike real songs (``metrics.likeness``): no voice out of tune, no
+  note or bar that never stops, no cluster.
 - plan: the mean of two shares: of the half bars, those whose heard root is the planned one; of the
-  instruments asked for in each section, those that play in it (``metrics.lead_sheet``). One
-  without a plan.
+  instruments that are asked for in a section or play in it, those that are and do
+  (``metrics.lead_sheet``). One without a plan.
 
 Density and mood are judged scene by scene, the plan's sections where there is one, and weighed by
 the length of each.
@@ -37,24 +37,25 @@ from emsync.emotion.arc import State
 from emsync.fit.ending import Ending
 from emsync.fit.time_map import Fitted
 from emsync.metrics.lead_sheet import planned_share
+from emsync.metrics.likeness import likeness
+from emsync.metrics.portrait import portrait
 from emsync.metrics.rhythm import cm
 from emsync.music.chords import Harmony
 from emsync.music.lead_sheet import LeadSheet
 from emsync.music.mood import MoodModel, features
 from emsync.music.piece import DRUMS, Piece, to_score
 from emsync.music.statistics import density
-from emsync.music.typicality import typicality
 from emsync.signals import SAMPLE_RATE
 from emsync.sound import audio
 from emsync.sound.rhythm import as_signal, onset_strength
 from emsync.sound.synthesis import synthesize
 from emsync.tokens import Ids
 
-# Where two are drawn and where four, a plan that weighs as much as the hits gains 0.02 and 0.05 of
-# the planned roots and costs no other part more than 0.01; three times that costs density 0.04.
-WEIGHTS = {
-    "hits": 0.26, "ending": 0.07, "density": 0.11, "mood": 0.11, "likeness": 0.19, "plan": 0.26,
-}  # fmt: skip
+# Of four drawn for each of 23 films, the kept one follows its plan at least as well as their mean
+# for every film, and the planned roots in 0.062 more of the half bars; with a plan that weighs as
+# much as the hits, not for five, and in 0.017. Over their mean, density gains 0.04, likeness 0.03
+# and mood 0.02.
+WEIGHTS = {"hits": 0.24, "density": 0.08, "mood": 0.08, "likeness": 0.20, "plan": 0.40}
 RHYTHM = {"rhythm": 0.25}  # weighs with the others, where it is requested
 SEAM = {"seam": 1.0}  # and this, where a span is composed anew
 WORTH = {"chord": 1.0, "downbeat": 0.85, "beat": 0.6}
@@ -111,10 +112,9 @@ def judge(
     """
     parts = {
         "hits": _hits(fitted),
-        "ending": _ending(fitted.piece, fitted.duration),
         "density": _over_scenes(fitted.piece, requested, _density),
         "mood": _over_scenes(fitted.piece, requested, _mood),
-        "likeness": typicality(fitted.piece, fitted.duration),
+        "likeness": _likeness(fitted),
         "plan": _plan(fitted, sheet),
     }
     if pictures is not None:
@@ -129,11 +129,6 @@ def _hits(fitted: Fitted) -> float:
         return 1.0
     worth = sum(r.cut.strength * WORTH[r.hit.kind] for r in fitted.kept if r.hit is not None)
     return worth / total
-
-
-def _ending(piece: Piece, duration: float) -> float:
-    ringing = (piece.classes != DRUMS) & (piece.offsets >= duration - 0.05)
-    return min(6, int(ringing.sum())) / 6
 
 
 def _over_scenes(
@@ -163,6 +158,13 @@ def _mood(piece: Piece, scene: State) -> float:
         return 0.0
     heard = MoodModel.load().heard(features(piece))
     return 1.0 - min(1.0, abs(heard - scene.valence))
+
+
+def _likeness(fitted: Fitted) -> float:
+    halves = fitted.tempo_map.half_bars(fitted.duration)
+    beats = fitted.tempo_map.beats
+    found = portrait(fitted.piece, fitted.duration, edges=halves, beats=beats)
+    return likeness(found, bars=(len(halves) - 1) / 2)
 
 
 def _plan(fitted: Fitted, sheet: LeadSheet | None) -> float:

@@ -18,6 +18,7 @@ from emsync.fit.ending import Ending
 from emsync.fit.hits import fit
 from emsync.metrics.harmony import movement_of
 from emsync.metrics.lead_sheet import chords_followed, onsets_asked, planned_share, players
+from emsync.metrics.portrait import portrait
 from emsync.model.composer import Composer
 from emsync.model.transformer import EventTransformer, ModelConfig
 from emsync.music.chords import QUALITIES, Harmony, parse_chord
@@ -93,14 +94,16 @@ def judged(piece: Piece, asked: LeadSheet | None, video: Analysis, seed: int = 0
     return judge(fit(piece, video.cuts, END), CUT, video, seed, IDS, sheet=asked)
 
 
-def test_who_leaves_an_instrument_silent_that_is_asked_for_loses() -> None:
+def test_who_leaves_one_asked_for_silent_or_lets_another_play_loses() -> None:
     asked = sheet("C Am F G C Am Dm G", Passage(0.0, END, (BASS, PIANO, STRINGS)))
     video = Analysis(END, "25", (Cut(8.0),))
     full = judged(block_chords(asked, (BASS, PIANO, STRINGS)), asked, video, 1)
     thin = judged(block_chords(asked, (BASS, PIANO)), asked, video, 2)
     assert full.parts["plan"] == 1.0
-    assert thin.parts["plan"] == pytest.approx(1 - 1 / 6, abs=1e-3)
-    assert [one.seed for one in rank([thin, full])] == [1, 2]
+    more = judged(block_chords(asked, (BASS, GUITAR, PIANO, STRINGS)), asked, video, 3)
+    assert thin.parts["plan"] == pytest.approx((1 + 2 / 3) / 2, abs=1e-3)
+    assert more.parts["plan"] == pytest.approx((1 + 3 / 4) / 2, abs=1e-3)
+    assert rank([thin, full, more])[0].seed == 1
 
 
 def test_without_a_plan_there_is_none_to_stray_from() -> None:
@@ -142,6 +145,7 @@ def measurement(
         chords_followed(asked, piece, EDGES),
         movement_of(piece, EDGES, asked.tonic),
         players(asked, piece, EDGES),
+        portrait(piece),
         0.25 if clip == "a" else math.nan,
         30, 40.0 if clip == "a" else math.nan,
         np.bincount(piece.classes, minlength=len(CLASSES)).astype(np.float64),

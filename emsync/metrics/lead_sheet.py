@@ -28,9 +28,9 @@ class Players:
 
     @property
     def share(self) -> float:
-        """The share that does what is asked, plays or rests; 1 where there are none."""
-        pairs = self.asked + self.unasked
-        return (self.played + self.rested) / pairs if pairs else 1.0
+        """Of those that are asked for or play, the share that is and does; 1 without any."""
+        either = self.asked + self.unasked - self.rested
+        return self.played / either if either else 1.0
 
 
 def chords_followed(sheet: LeadSheet, piece: Piece, edges: Seconds) -> Followed:
@@ -72,7 +72,7 @@ def planned_share(sheet: LeadSheet, piece: Piece, edges: Seconds) -> float:
     """Return how well the plan is followed, from 0 to 1: the mean of chords and players.
 
     Of the half bars with pitched sound the share whose root is the planned one; of the instruments
-    in each section the share that plays where it is asked for, and rests where it is not.
+    that are asked for in a section or play in it, the share that is asked for and plays.
     """
     root = chords_followed(sheet, piece, edges).root
     return (float(np.nan_to_num(root)) + players(sheet, piece, edges).share) / 2
