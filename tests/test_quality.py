@@ -8,9 +8,10 @@ import pytest
 
 from emsync.data.songs import read_song
 from emsync.errors import AssetError
+from emsync.evaluation import tables
 from emsync.evaluation.quality import evaluate as evaluate_quality
 from emsync.metrics import quality
-from emsync.music.piece import DRUMS, PIANO, Piece
+from emsync.music.piece import DRUMS, PIANO, Piece, to_score
 
 
 def bars(count: int, notes: list[tuple[int, int, float]], length: float = 2.0) -> Piece:
@@ -54,16 +55,17 @@ def test_what_a_piece_does_not_have_is_nan_not_zero() -> None:
     assert np.isnan(measured["bar_regularity"]) and np.isnan(measured["on_grid"])
 
 
-def test_without_muspy_the_message_says_what_to_install(
+def test_without_muspy_its_statistics_are_left_out_and_a_line_says_what_to_install(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setitem(sys.modules, "muspy", None)
-    for work in (
-        lambda: quality.measure(bars(8, [(PIANO, 60, 0)])),
-        lambda: evaluate_quality([tmp_path], tmp_path),
-    ):
-        with pytest.raises(AssetError, match=r"python -m pip install 'emsync\[evaluate\]'"):
-            work()
+    with pytest.raises(AssetError, match=r"python -m pip install 'emsync\[evaluate\]'"):
+        quality.measure(bars(8, [(PIANO, 60, 0)]))
+    for name in ("ours", "song"):
+        to_score(bars(8, [(PIANO, 60, 0), (PIANO, 64, 8)])).dump_midi(tmp_path / f"{name}.mid")
+    report = evaluate_quality([tmp_path / "ours.mid"], tmp_path)
+    assert "statistics" not in report and report["portrait"]["melody.repeats"]["inside"] == 1
+    assert any("python -m pip install" in line for line in tables.quality_tables(report))
 
 
 def test_overlapped_area_is_one_for_the_same_and_zero_for_strangers() -> None:

@@ -77,14 +77,14 @@ def quality(
     limit: Annotated[int, typer.Option(min=2, help="songs to compare with")] = 100,
     as_json: Json = False,
 ) -> int:
-    """Compare SCORES with real songs, by symbolic statistics."""
+    """Compare SCORES with real songs: melody, harmony, bass, form and more."""
     from emsync.evaluation.quality import evaluate
-    from emsync.evaluation.tables import quality_table
+    from emsync.evaluation.tables import quality_tables
 
     with progress() as show:
         report = evaluate(scores, reference, limit, show)
     head = f"{report['scores']} scores, {report['songs']} songs of {report['seconds']:.0f} s"
-    print_report(report, as_json, "\n".join([head, *quality_table(report["statistics"])]))
+    print_report(report, as_json, "\n".join([head, *quality_tables(report)]))
     return exit_code(report["failed"])
 
 

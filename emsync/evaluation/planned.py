@@ -17,6 +17,8 @@ moves            how the heard chords move (``metrics.harmony``), of clips of LE
                  more, beside the middle 80 % of real songs
 rest, play       of the classes that a section does not ask for, those that begin no note in it; of
                  those that it asks for, those that begin one
+portrait         all measures of ``metrics.portrait``, and how differently the notes are struck,
+                 beside the songs of each clip's length that ``portrait.json`` holds
 returned         how much more alike the passages of one theme are than those of two
                  (``metrics.motifs``), of clips in which a theme returns beside another
 onsets           moments at which a note begins, as a share of those that the plan's densities ask
@@ -46,6 +48,8 @@ from emsync.metrics import cut_hits, statistics
 from emsync.metrics.harmony import Followed, Movement, movement_of, real_songs
 from emsync.metrics.lead_sheet import Players, chords_followed, onsets_asked, players
 from emsync.metrics.motifs import returned
+from emsync.metrics.portrait import beside, portrait, songs_like
+from emsync.metrics.velocity import velocity_of
 from emsync.model.composer import Composer
 from emsync.music.chords import transposed
 from emsync.music.lead_sheet import LeadSheet
@@ -96,6 +100,7 @@ class Measurement:
     followed: Followed
     moves: Movement  # of the chords that are heard
     players: Players
+    portrait: Mapping[str, float]  # of ``metrics.portrait``
     returned: float  # NaN where no theme returns
     onsets: int  # moments at which a note begins, until the last chord
     onsets_asked: float  # by the plan; NaN where it asks for no density
@@ -114,6 +119,7 @@ class Measurement:
             "followed": asdict(self.followed),
             "moves": asdict(self.moves),
             "players": asdict(self.players),
+            "portrait": dict(self.portrait),
             "returned": self.returned,
             "onsets": self.onsets,
             "onsets_asked": self.onsets_asked,
@@ -233,6 +239,7 @@ def measure(clip: str, arm: str, made: Composition) -> Measurement:
         chords_followed(made.sheet, made.piece, edges),
         movement_of(made.piece, edges, made.sheet.tonic),
         players(made.sheet, made.piece, edges),
+        drawn_from(made, edges),
         returned(made.piece.retimed(beats), made.sheet.retimed(beats).passages),
         len(np.unique(made.piece.onsets[made.piece.onsets < end])),
         onsets_asked(made.sheet.retimed(beats), float(beats(np.array([end]))[0])),
@@ -241,6 +248,19 @@ def measure(clip: str, arm: str, made: Composition) -> Measurement:
         cut_hits.hits(cuts, chords, 1 / rate) if cuts else 0,
         tuple(candidate.to_json() for candidate in made.candidates),
     )
+
+
+def drawn_from(made: Composition, edges: Seconds) -> dict[str, float]:
+    """Return the portrait of a composition, and how differently its notes are struck."""
+    beats = made.fitted.tempo_map.beats
+    found = portrait(made.piece, made.analysis.duration, edges=edges, beats=beats, sheet=made.sheet)
+    parts = made.performance().parts
+    struck = velocity_of(
+        np.concatenate([part.velocities for part in parts]),
+        np.concatenate([np.full(len(part.onsets), k, np.uint8) for k, part in enumerate(parts)]),
+        beats(np.concatenate([part.onsets for part in parts])),
+    )
+    return found | {f"velocity.{name}": value for name, value in asdict(struck).items()}
 
 
 def summary(measured: Sequence[Measurement]) -> dict[str, Any]:
@@ -271,6 +291,10 @@ def summary(measured: Sequence[Measurement]) -> dict[str, Any]:
             }
             for name in MOVES
         },
+        "portrait": beside(
+            [one.portrait for one in measured],
+            [songs_like(one.followed.half_bars / 2) for one in measured],
+        ),
         "rest": share([one.rested for one in told], [one.unasked for one in told]),
         "play": share([one.played for one in told], [one.asked for one in told]),
         "returned": asdict(statistics.mean([one.returned for one in measured])),

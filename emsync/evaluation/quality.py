@@ -1,6 +1,10 @@
-"""Scores beside real songs, by symbolic statistics: ``emsync evaluate quality``."""
+"""Scores beside real songs: ``emsync evaluate quality``.
+
+By the measures of ``metrics.portrait``, and where muspy is installed by its statistics, too.
+"""
 
 from collections.abc import Mapping, Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +13,7 @@ import numpy as np
 from emsync.data.songs import Named, find_songs, read_song
 from emsync.errors import InputError
 from emsync.metrics import quality
+from emsync.metrics.portrait import beside, portrait, ranges_of
 from emsync.music.piece import Piece
 from emsync.plain import plain
 from emsync.progress import Progress, silent
@@ -24,7 +29,6 @@ def evaluate(
     At most ``limit`` songs of the folder ``reference``, spread evenly over their names, each cut
     to the median length of the scores.
     """
-    quality.load_muspy()  # before an hour's reading
     songs = [named for named in find_songs([reference]) if named[1] not in set(scores)]
     pieces, skipped = read_all(find_songs(scores), progress, "Reading scores")
     if not pieces:
@@ -38,9 +42,22 @@ def evaluate(
         "scores": len(pieces),
         "songs": len(real),
         "seconds": seconds,
-        "statistics": quality.compare(pieces, real),
+        **compared(pieces, real),
         "failed": skipped + unread,
     })  # fmt: skip
+
+
+def compared(pieces: Sequence[Piece], songs: Sequence[Piece]) -> dict[str, Any]:
+    """Return the measures of pieces beside those of songs as long as they are.
+
+    Under "portrait" all of ours, and under "statistics" muspy's; none where it is not installed.
+    """
+    ranges = ranges_of([portrait(song) for song in songs])
+    found = [portrait(piece) for piece in pieces]
+    report: dict[str, Any] = {"portrait": beside(found, [ranges] * len(found))}
+    if find_spec("muspy") is not None:
+        report["statistics"] = quality.compare(pieces, songs)
+    return report
 
 
 def read_all(

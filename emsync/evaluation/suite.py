@@ -22,7 +22,7 @@ from emsync.data.songs import find_songs
 from emsync.errors import EmsyncError, InputError
 from emsync.evaluation import control
 from emsync.evaluation.likelihood import untrained
-from emsync.evaluation.quality import SONGS, first_reason, read_all
+from emsync.evaluation.quality import SONGS, compared, first_reason, read_all
 from emsync.evaluation.sync import RATE, aligned, hear
 from emsync.evaluation.tables import suite_table
 from emsync.files import check_target, together
@@ -382,7 +382,6 @@ def _align(
 
 def _real(reference: Path, checkpoint: Path, progress: Progress) -> list[Piece]:
     """Return songs that the checkpoint was not trained on, before an hour's composing."""
-    quality.load_muspy()
     songs = untrained([reference], checkpoint, SONGS)
     if not songs:
         raise InputError(
@@ -397,9 +396,8 @@ def _real(reference: Path, checkpoint: Path, progress: Progress) -> list[Piece]:
 def _beside(pieces: Sequence[Piece], songs: Sequence[Piece]) -> dict[str, Any]:
     seconds = float(np.median([piece.duration for piece in pieces]))
     excerpts = [piece for song in songs if len(piece := quality.excerpt(song, seconds))]
-    compared = quality.compare(pieces, excerpts)
     return {"scores": len(pieces), "songs": len(excerpts), "seconds": seconds,
-            "statistics": compared}  # fmt: skip
+            **compared(pieces, excerpts)}  # fmt: skip
 
 
 def _score(folder: Path, clip: Path, seed: int, arm: str) -> Path:

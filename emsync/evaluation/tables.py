@@ -1,6 +1,7 @@
 """The reports of ``emsync evaluate`` as lines and tables in Markdown."""
 
 from collections.abc import Mapping, Sequence
+from itertools import chain
 from typing import Any
 
 ERRORS = {"median_ms": "+.0f", "p95_ms": "+.0f", "p95_absolute_ms": ".0f"}  # their formats
@@ -63,6 +64,28 @@ def told_table(report: Mapping[str, Any]) -> list[str]:
         for name, row in {**report["conditions"], **report["given"]}.items()
     ]  # fmt: skip
     return grid(["told, nats", "nothing", "its own", "another song's", "between", "songs"], rows)
+
+
+def quality_tables(report: Mapping[str, Any]) -> list[str]:
+    """Return the lines of the tables of scores beside songs, muspy's where it is installed."""
+    lines = portrait_table(report["portrait"], "scores")
+    if "statistics" in report:
+        return [*lines, "", *quality_table(report["statistics"])]
+    return [*lines, "", "For muspy's statistics, too: python -m pip install 'emsync[evaluate]'"]
+
+
+def portrait_table(measures: Mapping[str, Mapping[str, Any]], what: str) -> list[str]:
+    """Return the lines of a table of the measures of ``metrics.portrait``."""
+    return grid(
+        ["measure", f"{what}, median", "n", "songs: median [middle 80 %]", "inside"],
+        [
+            [name, number(row["median"], ".2f"), number(row["n"], ".0f"),
+             f"{number(row['reference_median'], '.2f')} "
+             f"[{number(row['low'], '.2f')}, {number(row['high'], '.2f')}]",
+             number(row["inside"], ".0%")]
+            for name, row in measures.items()
+        ],
+    )  # fmt: skip
 
 
 def quality_table(statistics: Mapping[str, Mapping[str, Any]]) -> list[str]:
@@ -163,10 +186,12 @@ def plan_table(report: Mapping[str, Any]) -> str:
     kept = report["notes"]
     classes = list(next(iter(kept.values())))
     played = [[arm, *(_share(row[name]) for name in classes)] for arm, row in kept.items()]
+    portraits = [["", *portrait_table(row["portrait"], arm)] for arm, row in arms.items()]
     return "\n".join([
         head, "", *grid(["share", *arms], rows), "",
         *grid(["heard chords", *arms, "real songs, middle 80 %"], moves), "",
         *grid([f"notes, of those of “{report['base']}”", *classes], played),
+        *chain.from_iterable(portraits),
     ])  # fmt: skip
 
 
@@ -195,7 +220,7 @@ def suite_table(report: Mapping[str, Any]) -> str:
     if "quality" in report:
         q = report["quality"]
         what = f"{q['scores']} scores beside {q['songs']} songs of {q['seconds']:.0f} s"
-        lines += ["", f"## Quality, {what}", "", *quality_table(q["statistics"])]
+        lines += ["", f"## Quality, {what}", "", *quality_tables(q)]
     if "control" in report:
         lines += ["", "## Control", "", *control_table(report["control"])]
     return "\n".join([*lines, *_clips(report)]) + "\n"
