@@ -335,3 +335,16 @@ def test_a_film_of_which_nothing_is_known_has_a_report_too(tmp_path: Path) -> No
     assert "no cuts to hit" in composition.summary() and "0 of 0" not in composition.summary()
     assert any("no film strip" in remark for remark in remarks(composition))
     assert any("no cut" in remark for remark in remarks(composition))
+
+
+def test_free_timing_is_heard_and_not_notated(composition: Composition) -> None:
+    free = replace(composition, options=replace(composition.options, humanize=1.0))
+    straight, heard, notated = (
+        [part.onsets.tolist() for part in performance.parts]
+        for performance in (
+            composition.performance(),
+            free.performance(),
+            free.performance(humanize=0.0),
+        )
+    )
+    assert straight == notated != heard
