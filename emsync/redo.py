@@ -18,6 +18,7 @@ from emsync.arrays import Float64s, Seconds
 from emsync.errors import InputError, UsageError, warn
 from emsync.fit.bar_grid import NEAR, BarGrid
 from emsync.formats.midi_raw import RawMidi
+from emsync.formats.played import parts
 from emsync.formats.splice import KeptScore, piece_of
 from emsync.limits import quoted
 from emsync.music.piece import BEATS, Piece
@@ -131,16 +132,17 @@ class Redo:
     def palette(self) -> str | None:
         """Return the palette that is shipped whose players the score's tracks are, if there is one.
 
-        Of several that have them all it is the one of fewest players.
+        Of several it is the one with most of their volumes and places, then that of fewest players.
         """
-        tracks = {(self.raw.title(note.track), note.program) for note in self.raw.notes}
-        casts = [(name, Palette.named(name).players) for name in names()]
-        found = [
-            (len(players), name)
-            for name, players in casts
-            if tracks <= {(player.name, player.program) for player in players}
-        ]
-        return min(found)[1] if tracks and found else None
+        played = [part.player for part in parts(self.raw)]
+        found = []
+        for name in names():
+            cast = Palette.named(name).players
+            sounds = {(player.name, player.instrument, player.program) for player in cast}
+            if all((p.name, p.instrument, p.program) in sounds for p in played):
+                same = {p.track for p in played} & {player.track for player in cast}
+                found.append((-len(same), len(cast), name))
+        return min(found)[2] if played and found else None
 
     def tonic(self, analysis: Analysis, mode: str | None) -> str:
         """Return the tonic that the score says it has, or else has by its notes.

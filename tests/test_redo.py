@@ -23,6 +23,8 @@ from emsync.composition import Composition
 from emsync.drafts import _later, _sheet_since, _themes, _tokens
 from emsync.errors import EmsyncWarning, InputError, UsageError
 from emsync.fit.bar_grid import BarGrid
+from emsync.fit.hits import fit
+from emsync.formats.midi import write_midi
 from emsync.formats.midi_raw import RawMidi, read_raw
 from emsync.formats.smf import read_score
 from emsync.formats.splice import SCENE, KeptScore, piece_of
@@ -34,7 +36,8 @@ from emsync.music.piece import PIANO, Piece
 from emsync.music.tonality import TONICS
 from emsync.options import Options, Outputs
 from emsync.outputs import check_targets
-from emsync.performance.palette import Palette
+from emsync.performance.palette import Palette, names
+from emsync.performance.performance import perform
 from emsync.performance.player import BAND
 from emsync.planning.planner import plan_of
 from emsync.redo import MOMENTS, Redo, check_redo
@@ -142,6 +145,16 @@ def stays(before: list[Row], after: list[Row], seam: int) -> bool:
     return not [row for row in (*more, *rows) if row[1] != seam] and len(more) <= 2
 
 
+def same_outside(kept: Path, out: Path, span: tuple[int, int]) -> None:
+    """Check that all tracks but those that have gone, or play for the first time, stay."""
+    before, after = outside(kept, span), outside(out, span)
+    tracks = {name for name, _, _ in before} & {name for name, _, _ in after}
+    was, now = ([row for row in rows if row[0] in tracks] for rows in (before, after))
+    assert stays(was, now, span[1])
+    playing = {read_raw(out).name(note.track).split("(")[-1] for note in read_raw(out).notes}
+    assert {name for name, _, _ in after} - tracks <= playing  # a new track plays
+
+
 def inside(path: Path, span: tuple[int, int]) -> list[Any]:
     return [note for note in read_raw(path).notes if span[0] <= note.start < span[1]]
 
@@ -160,12 +173,7 @@ def test_outside_the_span_every_event_is_the_same(
 ) -> None:
     out, span = tmp_path / "out.mid", ticks(kept, redo)
     anew(composer, film, kept, redo, seed=8).save(out)
-    before, after = outside(kept, span), outside(out, span)
-    names = {name for name, _, _ in before} & {name for name, _, _ in after}
-    was, now = ([row for row in rows if row[0] in names] for rows in (before, after))
-    assert stays(was, now, span[1])
-    playing = {read_raw(out).name(note.track).split("(")[-1] for note in read_raw(out).notes}
-    assert {name for name, _, _ in after} - names <= playing  # a new track plays
+    same_outside(kept, out, span)
     assert inside(out, span) != inside(kept, span)
     assert emsync.check(kept).ok and emsync.check(out).ok
 
@@ -512,7 +520,7 @@ def test_the_players_of_the_score_play_what_is_composed_anew(
     )
     found.save(out)
     span = ticks(keep, "4-8")
-    assert stays(outside(keep, span), outside(out, span), span[1])
+    same_outside(keep, out, span)
     raw, cast = read_raw(out), {p.name for p in Palette.named("orchestra").players}
     titles = {raw.title(note.track) for note in inside(out, span)}
     assert titles <= cast and len(titles) > 3
@@ -523,6 +531,18 @@ def test_the_players_of_the_score_play_what_is_composed_anew(
     assert [part.player.name for part in parts] == [
         name for number in range(1, len(raw.tracks)) if (name := raw.title(number))
     ]
+
+
+@pytest.mark.parametrize("name", names())
+def test_the_palette_of_a_score_is_known_by_its_tracks(name: str, tmp_path: Path) -> None:
+    cast = Palette.named(name).players
+    rows = [(p.instrument, max(p.low, 36), 0.5, 1.0) for p in cast]
+    piece = Piece.of(np.array(rows), np.arange(0, LENGTH, 2.0))
+    write_midi(tmp_path / "a.mid", perform(fit(piece, (), LENGTH), casting=((0.0, cast),)))
+    redo = Redo.of(Options(keep=tmp_path / "a.mid", redo="3-4"), LENGTH, TEMPO)
+    assert redo is not None and redo.palette() == name
+    song = Redo.of(Options(keep=foreign(tmp_path / "b.mid"), redo="3-4"), LENGTH, TEMPO)
+    assert song is not None and song.palette() is None
 
 
 def test_a_checkpoint_without_a_tempo_takes_the_scores(

@@ -14,16 +14,17 @@ SOUND = (VOLUME, PAN)  # controllers of the player, not of the part
 
 
 def played(raw: RawMidi, fitted: Fitted) -> Performance:
-    """Return what the tracks of a file play of ``fitted``, which was read from it.
+    """Return what the tracks of a file play of ``fitted``, which was read from it."""
+    return Performance(fitted, tuple(parts(raw)))
 
-    What no class holds, such as effects, is no part.
-    """
+
+def parts(raw: RawMidi) -> list[Part]:
+    """Return what the tracks of a file play. What no class holds, such as effects, is no part."""
     notes: dict[tuple[int, int], list[RawNote]] = {}
     for note in raw.notes:
         if raw.instrument(note) is not None and note.stop is not None and note.stop > note.start:
             notes.setdefault((note.track, note.channel), []).append(note)
-    parts = (_part(raw, mine) for _, mine in sorted(notes.items()))
-    return Performance(fitted, tuple(parts))
+    return [_part(raw, mine) for _, mine in sorted(notes.items())]
 
 
 def _part(raw: RawMidi, notes: list[RawNote]) -> Part:
