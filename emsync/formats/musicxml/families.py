@@ -39,6 +39,7 @@ SHORT = {
     **{"flute": "Fl.", "flutes": "Fl.", "piccolo": "Picc.", "oboe": "Ob.", "clarinet": "Cl."},
     **{"bassoon": "Bsn.", "horn": "Hn.", "horns": "Hn.", "trumpet": "Tpt.", "trombone": "Tbn."},
     **{"trombones": "Tbn.", "timpani": "Timp.", "choir": "Ch.", "organ": "Org.", "synth": "Syn."},
+    **{"percussion": "Perc.", "pizzicato": "Pizz.", "spiccato": "Spicc.", "tuba": "Tba."},
     **{"vibraphone": "Vib.", "marimba": "Mar.", "glockenspiel": "Glock.", "xylophone": "Xyl."},
 }
 

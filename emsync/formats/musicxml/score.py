@@ -239,10 +239,15 @@ def _fill(
     """Add the bars of one part."""
     bars, part = page.bars, desk.part
     chords = [chord for staff in desk.staves for voice in staff.voices for chord in voice]
+    heard = {bar for chord in chords for bar, _, _ in bars.pieces(chord.start, chord.stop)}
     signs: list[Sign] = []
     if top:
         signs += say.tempi(page.fitted)
-        signs += say.landmarks(page.fitted, page.labels)
+        for sign in say.landmarks(page.fitted, page.labels):
+            bar = bars.at(sign.step)
+            # what is said within a rest of several bars is not shown
+            rests = alone and bar not in heard
+            signs.append(replace(sign, step=bars.lines[bar]) if rests else sign)
     if named:
         signs += [say.chord_symbol(*symbol) for symbol in page.chords]
     levels = [(chord.start, note.velocity) for chord in chords for note in chord.notes]
@@ -258,7 +263,6 @@ def _fill(
         return chord.start in page.hits and loudest >= usual + say.ACCENT
 
     context = Context(desk.id, bars, page.fifths, page.chord_at, accented)
-    heard = {bar for chord in chords for bar, _, _ in bars.pieces(chord.start, chord.stop)}
     size, key = 0, None
     for bar, (line, end) in enumerate(pairwise(bars.lines)):
         measure = SubElement(element, "measure", number=str(bar + 1))

@@ -22,6 +22,7 @@ TOLD = 0.05  # share by which the tempo differs from the one that is printed bef
 MARKS = ("pp", "p", "mp", "mf", "f", "ff")
 EDGES = (40, 56, 72, 88, 104)  # velocities between them
 SWELL = 16  # steps of controller 11 that are a swell on paper
+LONGEST_STEP = 1.0  # seconds between two values of one swell
 SHORTEST_SWELL = 2 * STEP  # steps
 PEDAL, DOWN = 64, 64  # controller, and the value from which it is down
 ACCENT = 16  # steps of velocity above the other notes of a part that are an accent, on a hit
@@ -67,10 +68,16 @@ def tempi(fitted: Fitted) -> Iterator[Sign]:
 
 
 def landmarks(fitted: Fitted, labels: ScoreLabels) -> Iterator[Sign]:
-    """Yield the letter and the feeling of each section, and in a small box each kept cut.
+    """Yield in a small box each kept cut, and the letter and the feeling of each section.
 
-    A letter that comes again has a number: "B2".
+    A letter that comes again has a number: "B2". The cuts are first, since above a rest of several
+    bars MuseScore shows the first text only.
     """
+    for number, report in enumerate(fitted.kept, 1):
+        element, kind = _direction("above")
+        words = SubElement(kind, "words", {"enclosure": "rectangle", "font-size": "8"})
+        words.text = f"{number}  {labels.clock(report.cut.time)}"
+        yield Sign(step_of(fitted, report.cut.time), element)
     before, letters = "", Counter[str]()
     for section in labels.sections:
         step, told = step_of(fitted, section.time), section.feeling or section.text
@@ -85,11 +92,6 @@ def landmarks(fitted: Fitted, labels: ScoreLabels) -> Iterator[Sign]:
             SubElement(kind, "words", {"font-style": "italic"}).text = one_line(told)
             yield Sign(step, element)
         before = told
-    for number, report in enumerate(fitted.kept, 1):
-        element, kind = _direction("above")
-        words = SubElement(kind, "words", {"enclosure": "rectangle", "font-size": "8"})
-        words.text = f"{number}  {labels.clock(report.cut.time)}"
-        yield Sign(step_of(fitted, report.cut.time), element)
 
 
 def chord_symbols(fitted: Fitted, labels: ScoreLabels, bars: Bars) -> list[tuple[int, str]]:
@@ -168,16 +170,23 @@ def swells(fitted: Fitted, part: Part, chords: Sequence[Chord], last: int) -> It
 
 def _runs(rows: Sequence[tuple[float, int]]) -> Iterator[tuple[float, float, bool]]:
     """Yield the start, the end and the direction of each long way up or down of (time, value)."""
-    first = 0
-    for i in range(1, len(rows) + 1):
-        ends = i == len(rows) or (
-            i - first > 1 and (rows[i][1] - rows[i - 1][1]) * (rows[i - 1][1] - rows[first][1]) < 0
-        )
-        if ends:
-            change = rows[i - 1][1] - rows[first][1]
-            if abs(change) >= SWELL:
-                yield rows[first][0], rows[i - 1][0], change > 0
-            first = i - 1
+    run = list(rows[:1])
+    for before, now in pairwise(rows):
+        change = now[1] - before[1]
+        if change and len(run) > 1 and (change > 0) != (run[-1][1] > run[0][1]):
+            yield from _run(run)
+            run = [before]
+        if now[0] - before[0] > LONGEST_STEP or (not change and len(run) == 1):
+            yield from _run(run)  # a value that has stood for long is no part of a swell
+            run = [now]
+        else:
+            run.append(now)
+    yield from _run(run)
+
+
+def _run(run: Sequence[tuple[float, int]]) -> Iterator[tuple[float, float, bool]]:
+    if run and abs(run[-1][1] - run[0][1]) >= SWELL:
+        yield run[0][0], run[-1][0], run[-1][1] > run[0][1]
 
 
 def _direction(placement: str) -> tuple[Element, Element]:
