@@ -331,6 +331,16 @@ def test_parts_stand_in_the_order_of_a_score(tmp_path: Path) -> None:
     assert listed.count("part-group") == 2  # one pair of strings
 
 
+def test_players_of_one_name_have_parts_of_their_own(tmp_path: Path) -> None:
+    names = ("Flute", "Flute", "Flute 2", "Fl\u00f6te/../x", "\u0444", "flute")
+    parts = [part_of([(0, 1, 60)], Player(name, STRINGS, 73)) for name in names]
+    paths = write_parts(tmp_path, music(*parts))
+    assert [path.stem for path in paths] == [
+        "flute", "flute-2", "flute-2-2", "flote-x", "part", "flute-3",
+    ]  # fmt: skip
+    assert sorted(tmp_path.iterdir()) == sorted(paths)
+
+
 def test_every_program_has_one_place() -> None:
     programs = [program for family_ in FAMILIES for program in family_.programs]
     assert len(programs) == len(set(programs))

@@ -1,10 +1,10 @@
 """START HERE: a performance as a score for the conductor, and as a part for each player."""
 
+import itertools
 import re
 from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from itertools import pairwise
 from pathlib import Path
 from xml.etree import ElementTree
 from xml.etree.ElementTree import Element, SubElement
@@ -15,13 +15,14 @@ from emsync.files import atomic_write
 from emsync.fit.time_map import Fitted
 from emsync.formats.labels import NO_LABELS, ScoreLabels, ascii_name
 from emsync.formats.musicxml import signs as say
-from emsync.formats.musicxml.bars import Context, write_bar
-from emsync.formats.musicxml.families import abbreviation, family, place
+from emsync.formats.musicxml.bars import Bars
+from emsync.formats.musicxml.families import family, place
 from emsync.formats.musicxml.grid import STEP
+from emsync.formats.musicxml.heading import Desk, write_head
+from emsync.formats.musicxml.notes import Context, write_bar
 from emsync.formats.musicxml.signs import Sign
 from emsync.formats.musicxml.staves import Staff, staves
-from emsync.formats.musicxml.voices import Bars, Chord
-from emsync.limits import one_line
+from emsync.formats.musicxml.voices import Chord
 from emsync.music.bars import TICKS
 from emsync.music.piece import DRUMS, PIANO
 from emsync.music.tonality import estimate_key, fifths_of, pitch_class
@@ -30,16 +31,6 @@ from emsync.performance.performance import Performance
 from emsync.performance.player import BAND
 
 LONGEST_NAME = 48  # characters of a file of a part
-PAPER = 210, 297  # mm, A4
-MARGIN = 12  # mm around a page
-STAFF_HEIGHTS = (
-    (2, 7.0),
-    (4, 6.0),
-    (6, 5.2),
-    (9, 4.5),
-    (14, 4.0),
-    (1 << 20, 3.5),
-)  # most staves, mm
 
 
 @dataclass(frozen=True)
@@ -75,21 +66,6 @@ class Page:
         return self.chords[index - 1][1] if index else "N"
 
 
-@dataclass(frozen=True)
-class Desk:
-    """One part with its place in the score."""
-
-    number: int  # from 1
-    part: Part
-    channel: int
-    staves: list[Staff]
-
-    @property
-    def id(self) -> str:
-        """What the file calls it."""
-        return f"P{self.number}"
-
-
 def write_musicxml(path: Path, performance: Performance, labels: ScoreLabels = NO_LABELS) -> None:
     """Write the score of ``performance`` to ``path`` as MusicXML, atomically.
 
@@ -112,9 +88,9 @@ def write_parts(
     for desk in _desks(page, performance):
         name = re.sub(r"[^a-z0-9]+", "-", ascii_name(desk.part.player.name).lower()).strip("-")
         name = name[:LONGEST_NAME].strip("-") or "part"
-        path = folder / f"{name}.musicxml"
-        if path in paths:
-            path = folder / f"{name}-{desk.number}.musicxml"
+        more = (f"{name}-{number}" for number in itertools.count(2))
+        paths_of = (folder / f"{one}.musicxml" for one in itertools.chain([name], more))
+        path = next(path for path in paths_of if path not in paths)
         _write(path, page, [desk], labels.title, alone=True)
         paths.append(path)
     return paths
@@ -160,77 +136,16 @@ def _desks(page: Page, performance: Performance) -> list[Desk]:
 def _write(path: Path, page: Page, desks: Sequence[Desk], title: str, alone: bool = False) -> None:
     """Write a file of some desks; of one that is ``alone`` it is the part."""
     root = Element("score-partwise", version="4.0")
-    SubElement(SubElement(root, "work"), "work-title").text = one_line(title)
-    encoding = SubElement(SubElement(root, "identification"), "encoding")
-    SubElement(encoding, "software").text = "emsync"
-    tenths = _paper(root, sum(len(desk.staves) for desk in desks))
-    if alone:  # a title alone would be printed without being told to
-        top = PAPER[1] - MARGIN
-        _credit(root, one_line(title), "center", PAPER[0] / 2 * tenths, top * tenths)
-        _credit(root, desks[0].part.player.name, "left", MARGIN * tenths, top * tenths)
-    listed = SubElement(root, "part-list")
-    kin = [family(desk.part.player).name for desk in desks]
+    write_head(root, desks, title, alone)
     pitched = [desk for desk in desks if desk.part.player.instrument != DRUMS]
     readers = [desk for desk in pitched if family(desk.part.player).chords]
     named = None if alone and not readers else next(iter(readers or pitched or desks))
-    for i, desk in enumerate(desks):
-        if kin.count(kin[i]) > 1 and kin.index(kin[i]) == i:
-            group = SubElement(listed, "part-group", type="start", number="1")
-            SubElement(group, "group-symbol").text = "bracket"
-            SubElement(group, "group-barline").text = "yes"
-        _list_desk(listed, desk)
-        if kin.count(kin[i]) > 1 and kin[i] not in kin[i + 1 :]:
-            SubElement(listed, "part-group", type="stop", number="1")
-    for i, desk in enumerate(desks):
+    for desk in desks:
         part = SubElement(root, "part", id=desk.id)
-        _fill(part, page, desk, top=i == 0, named=desk is named, alone=alone)
+        _fill(part, page, desk, top=desk is desks[0], named=desk is named, alone=alone)
     ElementTree.indent(root)
     with atomic_write(path) as partial:
         ElementTree.ElementTree(root).write(partial, encoding="utf-8", xml_declaration=True)
-
-
-def _paper(root: Element, staves: int) -> float:
-    """Say how large paper and staves are, the more the smaller; return tenths in a millimeter."""
-    height = next(mm for most, mm in STAFF_HEIGHTS if staves <= most)
-    defaults = SubElement(root, "defaults")
-    scaling = SubElement(defaults, "scaling")
-    SubElement(scaling, "millimeters").text = str(height)
-    SubElement(scaling, "tenths").text = "40"
-    layout = SubElement(defaults, "page-layout")
-    tenths = 40 / height
-    for name, mm in (("page-height", PAPER[1]), ("page-width", PAPER[0])):
-        SubElement(layout, name).text = f"{mm * tenths:.1f}"
-    margins = SubElement(layout, "page-margins", type="both")
-    for side in ("left", "right", "top", "bottom"):
-        SubElement(margins, f"{side}-margin").text = f"{MARGIN * tenths:.1f}"
-    return tenths
-
-
-def _credit(root: Element, words: str, side: str, x: float, y: float) -> None:
-    """Print words at the head of the first page, ``x`` and ``y`` tenths from its lower left."""
-    credit = SubElement(root, "credit", page="1")
-    place = {"default-x": f"{x:.1f}", "default-y": f"{y:.1f}", "justify": side, "valign": "top"}
-    size = "22" if side == "center" else "14"
-    SubElement(credit, "credit-words", {**place, "font-size": size}).text = words
-
-
-def _list_desk(listed: Element, desk: Desk) -> None:
-    """Say what a part is called and played by."""
-    player, drums = desk.part.player, desk.part.player.instrument == DRUMS
-    row = SubElement(listed, "score-part", id=desk.id)
-    SubElement(row, "part-name").text = player.name
-    SubElement(row, "part-abbreviation").text = abbreviation(player.name)
-    sounds = np.unique(desk.part.pitches).tolist() if drums else [0]
-    for pitch in sounds:
-        instrument = SubElement(row, "score-instrument", id=f"{desk.id}-I{pitch}")
-        name = f"Drum {pitch}" if drums else player.name
-        SubElement(instrument, "instrument-name").text = name
-    for pitch in sounds:
-        midi = SubElement(row, "midi-instrument", id=f"{desk.id}-I{pitch}")
-        SubElement(midi, "midi-channel").text = str(desk.channel + 1)
-        SubElement(midi, "midi-program").text = str(player.program + 1)
-        if drums:
-            SubElement(midi, "midi-unpitched").text = str(pitch + 1)
 
 
 def _fill(
@@ -264,7 +179,7 @@ def _fill(
 
     context = Context(desk.id, bars, page.fifths, page.chord_at, accented)
     size, key = 0, None
-    for bar, (line, end) in enumerate(pairwise(bars.lines)):
+    for bar, (line, end) in enumerate(itertools.pairwise(bars.lines)):
         measure = SubElement(element, "measure", number=str(bar + 1))
         beats = (end - line) // STEP
         attributes = Element("attributes")

@@ -11,9 +11,10 @@ import numpy as np
 from emsync.fit.time_map import Fitted
 from emsync.formats.general_midi import EXPRESSION
 from emsync.formats.labels import ScoreLabels
+from emsync.formats.musicxml.bars import Bars
 from emsync.formats.musicxml.grid import STEP, TICKS_IN_STEP
 from emsync.formats.musicxml.spelling import SIGNS
-from emsync.formats.musicxml.voices import Bars, Chord
+from emsync.formats.musicxml.voices import Chord
 from emsync.limits import one_line
 from emsync.music.chords import QUALITIES
 from emsync.performance.part import Part

@@ -6,9 +6,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from emsync.formats.musicxml.bars import Bars
 from emsync.formats.musicxml.families import GRAND
 from emsync.formats.musicxml.grid import Note, written
-from emsync.formats.musicxml.voices import Bars, Voice, drummed, voiced
+from emsync.formats.musicxml.voices import Voice, drummed, voiced
 from emsync.music.bars import TempoMap
 from emsync.music.piece import DRUMS
 from emsync.performance.part import Part

@@ -11,8 +11,8 @@ from itertools import groupby, pairwise
 
 import numpy as np
 
+from emsync.formats.musicxml.bars import Bars
 from emsync.formats.musicxml.grid import STEP, Note, Written
-from emsync.formats.musicxml.values import spans
 
 HELD = STEP  # a note that goes on for so long after the next one began has a voice of its own
 LONGER, SHORTER = 1.0, 2.0  # what it costs to double or to halve a note; a written sign costs 1
@@ -47,44 +47,6 @@ class Chord:
 
 
 Voice = list[Chord]  # one after another
-
-
-@dataclass(frozen=True)
-class Bars:
-    """The bars of a score."""
-
-    lines: tuple[int, ...]  # steps at which each begins, and the last one ends
-
-    @property
-    def beats(self) -> int:
-        """The beats of all bars."""
-        return self.lines[-1] // STEP
-
-    def at(self, step: int) -> int:
-        """Return the index of the bar in which ``step`` is; the last goes on."""
-        found = int(np.searchsorted(self.lines, step, side="right")) - 1
-        return min(found, len(self.lines) - 2)
-
-    def pieces(self, start: int, stop: int) -> Iterator[tuple[int, int, int]]:
-        """Yield the bars that a stretch touches, and the start and stop of it in each."""
-        bar = self.at(start)
-        while start < stop:
-            until = min(stop, self.lines[bar + 1])
-            yield bar, start, until
-            start, bar = until, bar + 1
-
-    def written(
-        self, start: int, stop: int, ternary: Set[int] = frozenset(), rest: bool = False
-    ) -> Iterator[tuple[int, int]]:
-        """Yield the notes or rests that write a stretch over all its bars, in steps."""
-        for bar, a, b in self.pieces(start, stop):
-            line, beats = self.lines[bar], (self.lines[bar + 1] - self.lines[bar]) // STEP
-            if rest and b - a == beats * STEP:
-                yield a, b
-                continue
-            threes = {beat - line // STEP for beat in ternary if line <= beat * STEP < b}
-            for x, y in spans(a - line, b - line, beats, threes, rest):
-                yield line + x, line + y
 
 
 def drummed(music: Written, bars: Bars) -> list[Voice]:
