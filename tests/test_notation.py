@@ -199,7 +199,7 @@ def played(draw: st.DrawFn) -> Performance:
 
 
 @settings(
-    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(performance=played())
 def test_any_music_keeps_its_notes_in_full_bars(performance: Performance, tmp_path: Path) -> None:
