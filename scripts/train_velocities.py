@@ -37,6 +37,7 @@ LEAST_NOTES, LEAST_VALUES, MOST_EQUAL, LEAST_SPREAD = 64, 12, 0.4, 4.0
 BARS = 8  # before and after a note, whose mean its velocity is compared with
 SAMPLE = 250  # notes of a class in a song to train on
 HIDDEN, BATCH, RATE, DECAY = 96, 4096, 2e-3, 1e-2
+ROUNDS = 5  # in which the gains settle
 BEND = 10.0  # steps of velocity; from there on an error counts in proportion, not squared
 
 Floats = NDArray[np.float64]
@@ -51,7 +52,6 @@ class Song:
     notes: int = 0
     columns: NDArray[np.float16] | None = None  # (N, F)
     away: NDArray[np.float16] | None = None  # (N,) steps of velocity
-    balance: NDArray[np.float64] | None = None  # (classes,) mean velocity; NaN
     classes: NDArray[np.uint8] | None = None
     voices: NDArray[np.int64] | None = None  # the class, or the kind of drum
     places: NDArray[np.int64] | None = None  # sixteenths since the downbeat
@@ -104,14 +104,12 @@ def read(job: tuple[Path, str]) -> Song | None:
         return Song(group, (total, 0))
     classes = piece.classes.astype(np.int64)
     voices = np.where(classes == DRUMS, len(CLASSES) + drum_kinds(piece.pitches), classes)
-    means = [song.velocities[human & (classes == c)] for c in range(len(CLASSES))]
     return Song(
         group,
         (total, tracks),
         len(piece),
         features(piece)[human].astype(np.float16),
         away[human].astype(np.float16),
-        np.array([part.mean() if len(part) else np.nan for part in means]),
         piece.classes[human],
         voices[human],
         np.round(here.place[human] * 4).astype(np.int64) % 16,
@@ -125,12 +123,6 @@ def parts(song: Song) -> Iterator[tuple[int, NDArray[np.intp]]]:
         notes = np.flatnonzero(song.classes == c)
         if len(notes) >= LEAST_NOTES:
             yield c, notes
-
-
-def balance(songs: list[Song]) -> Floats:
-    """Return how much louder each class is struck than the mean of those who play with it."""
-    table = np.stack([song.balance - np.nanmean(song.balance) for song in songs])
-    return np.nanmedian(table, axis=0)
 
 
 def train(songs: list[Song], epochs: int, rng: np.random.Generator) -> Touch:
@@ -167,23 +159,29 @@ def train(songs: list[Song], epochs: int, rng: np.random.Generator) -> Touch:
     biases = [layer.bias.detach().double().numpy() for layer in layers]
     weights[-1], biases[-1] = weights[-1] * BEND, biases[-1] * BEND
     even = np.ones(len(CLASSES))
-    return Touch(
-        centre.numpy(), scale.numpy(), tuple(weights), tuple(biases), even, even, balance(songs)
-    )
+    return Touch(centre.numpy(), scale.numpy(), tuple(weights), tuple(biases), even, even)
 
 
 def with_spread(network: Touch, songs: list[Song]) -> Touch:
     """Return ``network`` with the gains that give each class the median spread of people."""
-    real: dict[int, list[float]] = {c: [] for c in range(len(CLASSES))}
-    ours: dict[int, list[float]] = {c: [] for c in range(len(CLASSES))}
-    for song in songs:
-        expected = network.expected(song.columns)
+    spreads = median_spreads(songs, [song.away.astype(np.float64) for song in songs])
+    expected = [network.expected(song.columns) for song in songs]
+    network = replace(network, spreads=spreads, gains=spreads / median_spreads(songs, expected))
+    for _ in range(ROUNDS):  # what goes far is held back, so that more gain is needed
+        played = [
+            network.played(guess, song.classes) for guess, song in zip(expected, songs, strict=True)
+        ]
+        network = replace(network, gains=network.gains * spreads / median_spreads(songs, played))
+    return network
+
+
+def median_spreads(songs: list[Song], values: list[Floats]) -> Floats:
+    """Return the (classes,) medians, over songs, of the standard deviation of the (N,) values."""
+    found: dict[int, list[float]] = {c: [] for c in range(len(CLASSES))}
+    for song, mine in zip(songs, values, strict=True):
         for c, notes in parts(song):
-            real[c].append(float(song.away[notes].astype(np.float64).std()))
-            ours[c].append(float(expected[notes].std()))
-    spreads = np.array([np.median(real[c]) for c in real])
-    gains = spreads / np.array([np.median(ours[c]) for c in ours])
-    return replace(network, gains=gains, spreads=spreads)
+            found[c].append(float(mine[notes].std()))
+    return np.array([np.median(found[c]) for c in found])
 
 
 def save(network: Touch, path: Path) -> None:
@@ -194,7 +192,7 @@ def save(network: Touch, path: Path) -> None:
     }
     np.savez_compressed(
         path, centre=network.centre.astype(np.float32), scale=network.scale.astype(np.float32),
-        gains=network.gains, spreads=network.spreads, balance=network.balance, **layers,
+        gains=network.gains, spreads=network.spreads, **layers,
     )  # fmt: skip
 
 
@@ -289,7 +287,7 @@ def main() -> None:
     network = with_spread(train(rest, args.epochs, np.random.default_rng(0)), rest[::4])
     save(network, args.out)
     network = Touch.load(args.out)
-    for name in ("gains", "spreads", "balance"):
+    for name in ("gains", "spreads"):
         print(f"{name}:", getattr(network, name).round(2))
     print(f"{len(rest)} songs to train on, {len(test)} held out, {args.out.stat().st_size} bytes; "
           f"{time.monotonic() - begun:.0f} s\n")  # fmt: skip

@@ -99,6 +99,14 @@ def test_velocities_follow_the_level_and_the_loud_range_is_wider() -> None:
     assert loud[pitched].std() > quiet[pitched].std()
 
 
+def test_each_scene_is_as_loud_as_it_is_asked_to_be_whatever_is_played_in_it() -> None:
+    piece = band(16)
+    away = touch(piece, [16.0])
+    for scene in (piece.onsets < 16, piece.onsets >= 16):
+        for c in (DRUMS, BASS, PIANO, STRINGS):
+            assert abs(away[scene & (piece.classes == c)].mean()) < 4  # held back at both ends
+
+
 def test_all_that_begins_on_a_hit_is_accented_moderately() -> None:
     piece = band()
     plain, hit = struck(piece, Dynamics()), struck(piece, Dynamics(), [4.0])

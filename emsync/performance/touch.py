@@ -5,6 +5,7 @@ says how well it agrees with people on songs it never saw: ``scripts/train_veloc
 expects is a mean over all of them, flatter than any: ``gains`` give it the spread of people.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -12,12 +13,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from emsync.arrays import Float64s
+from emsync.arrays import Float64s, Int64s
 from emsync.music.piece import CLASSES, Piece
 from emsync.performance.features import features
 
 WEIGHTS = Path(__file__).with_name("touch.npz")
 MOST = 2.5  # standard deviations: what goes further is held back
+NEAR = 0.03  # seconds; what begins so close to a moment begins on it
 DIGITS = 3  # in which floating point does not differ between machines and threads
 
 
@@ -31,7 +33,6 @@ class Touch:
     biases: tuple[Float64s, ...]  # (H,), (H,), (1,)
     gains: Float64s  # (classes,) from what is expected to what is played
     spreads: Float64s  # (classes,) standard deviation of people, in steps of velocity
-    balance: Float64s  # (classes,) steps above the mean of those who play together
 
     @classmethod
     def load(cls, path: Path = WEIGHTS) -> "Touch":
@@ -46,7 +47,6 @@ class Touch:
             tuple(array[f"bias{layer}"] for layer in layers),
             array["gains"],
             array["spreads"],
-            array["balance"],
         )
 
     def expected(self, columns: NDArray[np.floating]) -> Float64s:
@@ -56,12 +56,18 @@ class Touch:
             values = np.maximum(values @ weight + bias, 0)
         return (values @ self.weights[-1] + self.biases[-1])[:, 0]
 
-    def played(self, expected: Float64s, classes: NDArray[np.integer]) -> Float64s:
-        """Return the (N,) steps above the usual of each class, as far apart as people's are."""
-        usual = np.zeros(len(CLASSES))
-        for c in np.unique(classes):
-            usual[c] = expected[classes == c].mean()
-        away = (expected - usual[classes]) * self.gains[classes]
+    def played(
+        self, expected: Float64s, classes: NDArray[np.integer], scenes: Int64s | None = None
+    ) -> Float64s:
+        """Return the (N,) steps above the usual of each class, as far apart as people's are.
+
+        The usual is that of the class in each of the (N,) ``scenes``, which has a level of its own.
+        """
+        groups = classes.astype(np.int64)
+        if scenes is not None:
+            groups = groups + len(CLASSES) * scenes
+        usual = np.bincount(groups, expected) / np.maximum(np.bincount(groups), 1)
+        away = (expected - usual[groups]) * self.gains[classes]
         most = MOST * self.spreads[classes]
         return np.round(most * np.tanh(away / most), DIGITS)
 
@@ -71,14 +77,13 @@ def _fitted() -> Touch:
     return Touch.load()
 
 
-def balance() -> Float64s:
-    """Return the (classes,) steps by which each is struck harder than those it plays with."""
-    return _fitted().balance
+def touch(piece: Piece, starts: Sequence[float] = ()) -> Float64s:
+    """Return the (N,) steps of velocity by which each note of ``piece`` differs from the usual.
 
-
-def touch(piece: Piece) -> Float64s:
-    """Return the (N,) steps of velocity by which each note of ``piece`` differs from the usual."""
+    ``starts`` are the seconds, ascending, at which scenes begin: in each of them the usual differs.
+    """
     if not len(piece):
         return np.zeros(0)
     network = _fitted()
-    return network.played(network.expected(features(piece)), piece.classes)
+    scenes = np.searchsorted(np.subtract(starts, NEAR), piece.onsets, side="right")
+    return network.played(network.expected(features(piece)), piece.classes, scenes)
