@@ -11,11 +11,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import mido
 import numpy as np
 import pytest
 
 from emsync.data.lakh import MOST_SECONDS, read_lakh, read_played_lakh
-from emsync.data.midi import read_midi
+from emsync.data.midi import read_midi, read_played_midi
 from emsync.errors import InputError
 from emsync.music.piece import GUITAR, PIANO, program_class
 
@@ -342,3 +343,18 @@ def test_velocities_and_tracks_are_read_beside_the_notes(tmp_path: Path) -> None
     assert song.velocities.tolist() == [90, 90, 90, 90, 91]
     assert len(set(song.tracks[:3].tolist())) == 1 and song.tracks[0] != song.tracks[3]
     assert song.piece.classes.tolist() == [3, 3, 3, 2, 2]
+
+
+def test_velocities_of_midi_are_those_of_its_tracks(tmp_path: Path) -> None:
+    file = mido.MidiFile(ticks_per_beat=480)
+    for channel, velocity in ((0, 40), (1, 100)):
+        track = mido.MidiTrack([mido.Message("program_change", channel=channel, program=0)])
+        for pitch in (60 + channel, 72):
+            track.append(mido.Message("note_on", channel=channel, note=pitch, velocity=velocity))
+            track.append(mido.Message("note_off", channel=channel, note=pitch, time=480))
+        file.tracks.append(track)
+    file.save(tmp_path / "song.mid")
+    song = read_played_midi(tmp_path / "song.mid")
+    assert song.piece.pitches[:2].tolist() == [60, 61]
+    assert song.velocities.tolist()[:2] == [40, 100]
+    assert sorted(song.tracks.tolist()) == [0, 0, 1, 1]
