@@ -12,7 +12,7 @@ from emsync.music.piece import BASS, DRUMS, GUITAR, PIANO, STRINGS, VELOCITY, Pi
 from emsync.performance import velocity
 from emsync.performance.features import features
 from emsync.performance.metre import metre
-from emsync.performance.strokes import Strokes, drum_kinds, tops
+from emsync.performance.strokes import Strokes, drum_kinds, outer
 from emsync.performance.touch import WEIGHTS, touch
 from emsync.performance.velocity import ACCENT, accents, arrivals, struck, within
 
@@ -155,11 +155,15 @@ def test_guitar_without_a_bar_line_is_played_too() -> None:
     assert np.unique(struck(piece, Dynamics())).size > 1
 
 
-def test_the_top_note_of_a_piano_chord_stands_out(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_outer_voices_of_chords_stand_out(monkeypatch: pytest.MonkeyPatch) -> None:
     piece = band()
     voiced = struck(piece, Dynamics()).astype(int)
     monkeypatch.setattr(velocity, "VOICED", 0)
     gained = voiced - struck(piece, Dynamics())
-    top = (piece.classes == PIANO) & (piece.pitches == 67)
-    assert (gained[top] > 0).all() and (gained[~top] == 0).all()
-    assert np.array_equal(tops(piece) & (piece.classes == PIANO), top)
+    ends = (piece.classes == PIANO) & ((piece.pitches == 67) | (piece.pitches == 55))
+    assert (gained[ends] > 0).all() and (gained[~ends] == 0).all()
+
+
+def test_a_third_has_a_top_and_no_bottom() -> None:
+    piece = Piece.of(np.array([(PIANO, p, t, t + 1.0) for p, t in ((60, 0), (64, 0), (72, 1))]))
+    assert outer(piece).tolist() == [False, True, False]

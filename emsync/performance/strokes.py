@@ -79,9 +79,14 @@ class Strokes:
         return np.append(missing, gaps), np.append(gaps, missing)
 
 
-def tops(piece: Piece) -> NDArray[np.bool_]:
-    """Return which of the (N,) notes are the highest of two or more that an instrument strikes."""
+def outer(piece: Piece) -> NDArray[np.bool_]:
+    """Return which of the (N,) notes are outer voices of what an instrument strikes together.
+
+    They are the highest of two notes or more, and the lowest of three or more.
+    """
     beats = metre(piece.onsets, piece.downbeats).beats
     strokes = Strokes.find(piece.classes.astype(np.int64), piece.pitches, beats, beats)
-    size, top = strokes.sizes[strokes.of], strokes.tops[strokes.of]
-    return (size > 1) & (piece.pitches == top)
+    size, top, bottom = (
+        column[strokes.of] for column in (strokes.sizes, strokes.tops, strokes.bottoms)
+    )
+    return ((size > 1) & (piece.pitches == top)) | ((size > 2) & (piece.pitches == bottom))

@@ -7,14 +7,14 @@ from numpy.typing import NDArray
 
 from emsync.arrays import Float64s, Int64s, Seconds
 from emsync.fit.dynamics import LOUDEST, RANGE, Dynamics
-from emsync.music.piece import GUITAR, PIANO, VELOCITY, Piece
-from emsync.performance.strokes import tops
+from emsync.music.piece import GUITAR, PIANO, STRINGS, VELOCITY, Piece
+from emsync.performance.strokes import outer
 from emsync.performance.touch import NEAR, touch
 
 ACCENT = 14  # steps, for all that begins on a hit
 ARRIVAL = 8  # steps, on the first downbeat of a section
-VOICED = 4  # steps, by which the top note of a chord stands out: people's chords are even
-SINGING = (GUITAR, PIANO)  # the instruments whose chords are voiced so
+VOICED = 4  # steps by which the outer voices of chords stand out: touch makes them too soft
+CHORDAL = (GUITAR, PIANO, STRINGS)  # the instruments whose chords are voiced so
 LATE = 4.0  # seconds; a downbeat that comes later is not where a section arrives
 WIDER = 0.3  # how much wider the loudest scene's range is, and how much narrower the quietest's
 TOP, BOTTOM = 112, 24  # velocities; beyond them steps become smaller, up to what MIDI has
@@ -24,7 +24,7 @@ def struck(piece: Piece, dynamics: Dynamics, hits: Sequence[float] = ()) -> NDAr
     """Return the (N,) velocities of a piece; ``hits`` are seconds at which it meets the picture."""
     levels = dynamics.at(piece.onsets)
     room = 1 + WIDER * np.clip((levels - VELOCITY) / RANGE, -1, 1)
-    voiced = VOICED * (tops(piece) & np.isin(piece.classes, SINGING))
+    voiced = VOICED * (outer(piece) & np.isin(piece.classes, CHORDAL))
     plain = levels + room * (touch(piece, dynamics.times[1:]) + voiced)
     loud = plain + accents(piece.onsets, hits, arrivals(piece.downbeats, dynamics.times[1:]))
     return np.round(within(loud)).astype(np.uint8)
