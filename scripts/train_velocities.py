@@ -55,7 +55,6 @@ class Song:
     classes: NDArray[np.uint8] | None = None
     voices: NDArray[np.int64] | None = None  # the class, or the kind of drum
     places: NDArray[np.int64] | None = None  # sixteenths since the downbeat
-    onsets: NDArray[np.float64] | None = None
 
 
 def is_human(velocities: Floats) -> bool:
@@ -113,7 +112,6 @@ def read(job: tuple[Path, str]) -> Song | None:
         piece.classes[human],
         voices[human],
         np.round(here.place[human] * 4).astype(np.int64) % 16,
-        piece.onsets[human],
     )
 
 
