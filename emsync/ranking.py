@@ -52,9 +52,9 @@ from emsync.sound.synthesis import synthesize
 from emsync.tokens import Ids
 
 # Of four drawn for each of 23 films, the kept one follows its plan at least as well as their mean
-# for every film, and the planned roots in 0.062 more of the half bars; with a plan that weighs as
-# much as the hits, not for five, and in 0.017. Over their mean, density gains 0.04, likeness 0.03
-# and mood 0.02.
+# for every film (with other seeds, for 10 of 12), and the planned roots in 0.062 more of the half
+# bars; with a plan that weighs as much as the hits, not for five, and in 0.017. Over their mean,
+# density gains 0.04, likeness 0.03 and mood 0.02.
 WEIGHTS = {"hits": 0.24, "density": 0.08, "mood": 0.08, "likeness": 0.20, "plan": 0.40}
 RHYTHM = {"rhythm": 0.25}  # weighs with the others, where it is requested
 SEAM = {"seam": 1.0}  # and this, where a span is composed anew

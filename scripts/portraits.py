@@ -14,14 +14,14 @@ import json
 import zlib
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize
 
-from emsync.data.songs import Named, read_song
+from emsync.data.songs import Named, read_played
 from emsync.data.split import is_held_out
 from emsync.errors import InputError
 from emsync.evaluation.damaged import DAMAGES
@@ -29,7 +29,9 @@ from emsync.evaluation.likelihood import untrained
 from emsync.metrics.harmony import Range
 from emsync.metrics.likeness import WEIGHTS, distances
 from emsync.metrics.portrait import REAL_SONGS, Portrait, portrait, ranges_of
-from emsync.music.piece import CLASSES, Piece
+from emsync.metrics.quality import beat_positions
+from emsync.metrics.velocity import velocity_of
+from emsync.music.piece import CLASSES, Piece, Played
 
 BARS = (4, 8, 16, 32)
 FEWEST = 8  # notes of an excerpt
@@ -74,8 +76,11 @@ class Contest:
         return float(right.mean() if only is None else right[only].mean())
 
 
-def excerpt(song: Piece, bars: int, ends: bool) -> Piece | None:
-    """Return so many bars of a song, its last ones or from a third on; None where it is shorter."""
+def excerpt(song: Piece, bars: int, ends: bool) -> tuple[float, Piece] | None:
+    """Return so many bars of a song, its last ones or from a third on, and when they begin.
+
+    None where the song is shorter, or hardly anything plays.
+    """
     lines = song.downbeats
     last = int(np.searchsorted(lines, song.onsets[-1] + 1e-6)) if ends else len(lines) - 1
     first = last - bars if ends else min(last - bars, len(lines) // 3)
@@ -83,26 +88,38 @@ def excerpt(song: Piece, bars: int, ends: bool) -> Piece | None:
         return None
     piece = song.since(lines[first])
     piece = piece if ends else piece.until(lines[first + bars] - lines[first])
-    return piece if len(piece) >= FEWEST and len(piece.downbeats) > 1 else None
+    enough = len(piece) >= FEWEST and len(piece.downbeats) > 1
+    return (float(lines[first]), piece) if enough else None
 
 
 def excerpts_of(named: Named) -> list[Excerpt]:
     """Return the measured excerpts of a song."""
     name, path = named
     try:
-        song = read_song(path)
+        played = read_played(path)
     except InputError:
         return []
     found = []
     for bars in BARS:
         for ends in (False, True):
-            piece = excerpt(song, bars, ends)
-            if piece is not None:
+            cut = excerpt(played.piece, bars, ends)
+            if cut is not None:
+                start, piece = cut
                 rng = np.random.default_rng(zlib.crc32(name.encode()) + bars)
                 hurt = {kind: damage(piece, rng) for kind, damage in DAMAGES.items()}
                 twins = {kind: portrait(twin) for kind, twin in hurt.items() if twin is not None}
-                found.append(Excerpt(name, bars, ends, portrait(piece), twins))
+                real = portrait(piece) | struck(played, start, piece)
+                found.append(Excerpt(name, bars, ends, real, twins))
     return found
+
+
+def struck(played: Played, start: float, piece: Piece) -> dict[str, float]:
+    """Return how differently the notes of an excerpt are struck that begins at ``start``."""
+    at = int(np.searchsorted(played.piece.onsets, start))
+    own = slice(at, at + len(piece))
+    beats = beat_positions(piece, piece.onsets)
+    found = velocity_of(played.velocities[own], played.tracks[own], beats)
+    return {f"velocity.{name}": value for name, value in asdict(found).items()}
 
 
 def by_length(excerpts: Sequence[Excerpt]) -> Ranges:
@@ -157,7 +174,11 @@ def main() -> None:
     with ProcessPoolExecutor(2) as pool:
         songs = untrained([options.corpus], options.checkpoint)
         excerpts = [one for found in pool.map(excerpts_of, songs, chunksize=4) for one in found]
-    names = [name for name in excerpts[0].real if name not in ASKED]
+    names = [
+        name
+        for name in excerpts[0].real
+        if name not in ASKED and not name.startswith("velocity.")  # twins are struck alike
+    ]
     taught = [one for one in excerpts if not one.tests]
     tested = [one for one in excerpts if one.tests]
     half = by_length(taught)  # the test sees nothing of its own half

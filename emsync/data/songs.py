@@ -4,15 +4,15 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TypeAlias
 
-from emsync.data.lakh import read_lakh
-from emsync.data.midi import read_midi
+from emsync.data.lakh import read_played_lakh
+from emsync.data.midi import read_played_midi
 from emsync.errors import InputError, UsageError
-from emsync.music.piece import Piece
+from emsync.music.piece import Piece, Played
 
-READERS: Mapping[str, Callable[..., Piece]] = {
-    ".npz": read_lakh,
-    ".mid": read_midi,
-    ".midi": read_midi,
+READERS: Mapping[str, Callable[..., Played]] = {
+    ".npz": read_played_lakh,
+    ".mid": read_played_midi,
+    ".midi": read_played_midi,
 }
 
 Named: TypeAlias = tuple[str, Path]  # a song's name in a store, and its file
@@ -20,6 +20,11 @@ Named: TypeAlias = tuple[str, Path]  # a song's name in a store, and its file
 
 def read_song(path: Path, tempo: float | None = None) -> Piece:
     """Return the music of a Lakh Pianoroll or MIDI file, brought to ``tempo`` if there is one."""
+    return read_played(path, tempo).piece
+
+
+def read_played(path: Path, tempo: float | None = None) -> Played:
+    """Return what ``read_song`` does, with the velocity and the track of each note."""
     return READERS[path.suffix.lower()](path, tempo=tempo)
 
 

@@ -95,28 +95,34 @@ def beside(
 ) -> dict[str, dict[str, float]]:
     """Return {measure: the median of pieces, the songs' range, the share of pieces inside it}.
 
-    ``real`` are the ranges of songs as long as each piece; means of them are returned.
+    ``real`` are the ranges of songs as long as each piece; means of them are returned, over the
+    pieces that have the measure.
     """
     table = {}
     for name in found[0]:
-        values = np.array([one[name] for one in found])
-        low, median, high = np.array(
-            [(own.low, own.median, own.high) for own in (each.get(name, UNKNOWN) for each in real)]
-        ).T
-        known = np.isfinite(values)
-        close = np.round(values, 4)  # as ranges are kept
-        judged = known & np.isfinite(median)
+        pairs = [
+            (one[name], own.get(name, UNKNOWN))
+            for one, own in zip(found, real, strict=True)
+            if math.isfinite(one[name])
+        ]
+        rows = np.array([(value, own.low, own.median, own.high) for value, own in pairs])
+        value, low, median, high = rows.reshape(-1, 4).T
+        close = np.round(value, 4)  # as ranges are kept
+        inside = ((low <= close) & (close <= high))[np.isfinite(median)]
         table[name] = {
-            "median": float(np.median(values[known])) if known.any() else math.nan,
-            "n": float(known.sum()),
-            "low": float(low.mean()),
-            "reference_median": float(median.mean()),
-            "high": float(high.mean()),
-            "inside": float(((low <= close) & (close <= high))[judged].mean())
-            if judged.any()
-            else math.nan,
+            "median": float(np.median(value)) if len(value) else math.nan,
+            "n": float(len(value)),
+            "low": _mean(low),
+            "reference_median": _mean(median),
+            "high": _mean(high),
+            "inside": _mean(inside),
         }
     return table
+
+
+def _mean(values: np.ndarray) -> float:
+    known = values[np.isfinite(values)]
+    return float(known.mean()) if len(known) else math.nan
 
 
 @cache

@@ -1,7 +1,8 @@
 """Velocity: how differently the notes are struck.
 
 Conventions: velocities from 1 to 127, of notes in beats with bars of four. Spreads are standard
-deviations; a class counts if it has LEAST notes, and classes are averaged. NaN where none has.
+deviations; a class, or a track, counts if it has LEAST notes, and they are averaged. NaN where none
+has.
 
 spread      of all notes of a class
 within      of its notes in one bar, mean over the bars with two notes or more
@@ -34,9 +35,9 @@ class Velocity:
 
 
 def velocity_of(
-    velocities: NDArray[np.uint8], classes: NDArray[np.uint8], beats: Float64s
+    velocities: NDArray[np.uint8], classes: NDArray[np.integer], beats: Float64s
 ) -> Velocity:
-    """Measure the (N,) velocities of notes of (N,) classes that begin at (N,) beats, ascending."""
+    """Measure (N,) velocities of notes of (N,) classes, or tracks, at (N,) ascending beats."""
     rows = []
     for c in np.unique(classes):
         own, at = velocities[classes == c].astype(np.float64), beats[classes == c]
