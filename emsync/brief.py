@@ -16,7 +16,7 @@ from emsync.limits import can_be_read_again, shown
 from emsync.music.tonality import TONICS, pitch_class
 from emsync.options import Options, PathLike, check_tempo
 from emsync.performance.palette import Palette
-from emsync.planning.casting import with_players
+from emsync.planning.casting import check_plays, with_players
 from emsync.planning.plan import Plan
 from emsync.planning.planner import given_plan
 from emsync.planning.theme import in_plan, read_theme
@@ -61,7 +61,8 @@ def check_files(film: Film, options: Options) -> None:
     elif options.theme is not None:
         read_theme(options.theme)
     if options.palette is not None:
-        Palette.named(os.fspath(options.palette))
+        palette = Palette.named(os.fspath(options.palette))
+        check_plays(palette, options.instruments or (), "asked for are")
     if options.start_timecode and film.fps:
         Timecode.parse(options.start_timecode, film.fps)
     if _can_be_read_again(options.cuts):

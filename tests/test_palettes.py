@@ -5,10 +5,12 @@ import json
 import math
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from emsync.analysis import Analysis, Cut, State
+from emsync.brief import check_files
 from emsync.cli import main
 from emsync.errors import EmsyncWarning, InputError, UsageError
 from emsync.formats.general_midi import KITS, PROGRAM_NAMES
@@ -22,6 +24,7 @@ from emsync.planning.plan import Plan, Section
 from emsync.planning.planner import plan_of
 from emsync.sound.soundfont import DRUM_BANK, find_zones
 from emsync.sound.synthesis import check_soundfont, default_soundfont
+from emsync.video.film import open_film
 
 LACKING = {"piano": ("drums", "guitar"), "lullaby": ("drums",)}
 VIOLIN = '[[players]]\nname = "Violin"\nplays = "strings"\nsound = "Violin"\n'
@@ -265,6 +268,17 @@ def test_what_a_palette_does_not_have_is_not_asked_for() -> None:
     edited = tuple(dataclasses.replace(s, palette="piano") for s in given.sections)
     with pytest.raises(UsageError, match="section 2 asks for drums, guitar, which nobody"):
         plan_of(FILM, Options(plan=dataclasses.replace(given, sections=edited)))
+
+
+def test_palettes_are_refused_before_the_film_is_watched(tmp_path: Path, draw_cut: Any) -> None:
+    film = open_film(draw_cut(tmp_path / "clip.mp4", 10, 10))
+    with pytest.raises(UsageError, match="asked for are drums, guitar, which nobody in the pal"):
+        check_files(film, Options(palette="piano", instruments="drums,guitar,piano"))
+    with pytest.raises(InputError, match=r"there is no file 'gone\.toml'"):
+        check_files(film, Options(palette="gone.toml"))
+    plan = Plan(1.0, 120.0, sections=(Section(0.0, 1.0, palette="gone.toml"),))
+    with pytest.raises(InputError, match=r"there is no file 'gone\.toml'"):
+        check_files(film, Options(plan=plan))
 
 
 def test_a_palette_without_what_a_section_asks_gives_all_that_it_has(tmp_path: Path) -> None:

@@ -1,6 +1,6 @@
 """Who plays a plan: the palette of each section becomes players over time."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from emsync.errors import UsageError, warn
@@ -40,13 +40,16 @@ def check_palettes(plan: Plan) -> None:
     """Refuse palettes that are none, that do not play what their section asks, or are too many."""
     casting(plan)
     for number, (section, name) in enumerate(zip(plan.sections, palettes(plan), strict=True), 1):
-        played = Palette.named(name).classes
-        if missing := [one for one in section.instruments if one not in played]:
-            raise UsageError(
-                f"section {number} asks for {', '.join(missing)}, which nobody in the palette "
-                f"{shown(name)} plays; leave {', '.join(missing)} out of its instruments, or take "
-                "another palette"
-            )
+        check_plays(Palette.named(name), section.instruments, f"section {number} asks for")
+
+
+def check_plays(palette: Palette, instruments: Iterable[str], who: str) -> None:
+    """Refuse ``instruments`` that nobody in ``palette`` plays; ``who`` begins the sentence."""
+    if missing := ", ".join(name for name in instruments if name not in palette.classes):
+        raise UsageError(
+            f"{who} {missing}, which nobody in the palette {shown(palette.name)} plays; leave "
+            f"{missing} out of the instruments, or take another palette"
+        )
 
 
 def with_players(plan: Plan, options: Options = Options()) -> Plan:
