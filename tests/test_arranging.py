@@ -164,7 +164,7 @@ def test_a_phrase_moves_as_one_by_octaves_into_the_range() -> None:
     }
 
 
-def test_what_is_too_wide_for_a_range_is_folded_and_stays_distinct() -> None:
+def test_what_is_too_wide_for_a_range_is_folded_and_keeps_its_tones() -> None:
     narrow = Player("Narrow", STRINGS, low=60, high=83)
     rows = [(STRINGS, p, 0.0, 2.0) for p in (48, 60, 64, 67, 96)]
     (role,) = arranged(Piece.of(np.array(rows, np.float64), np.zeros(1)), [(0.0, [narrow])])

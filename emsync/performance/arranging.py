@@ -127,41 +127,37 @@ def suits(player: Player, figure: Figure) -> bool:
 def _effort(player: Player, pitches: NDArray[np.intp]) -> tuple[int, float]:
     """Return by how many octaves a player moves a figure, and how far it is from the middle."""
     pitches = pitches + OCTAVE * player.octave
-    moves = _moves(player, pitches)
+    move = _move(player, pitches)
     middle = (player.low + player.high) / 2
-    return abs(moves[0]) if moves else FULL, abs(float(pitches.mean()) - middle)
+    return FULL if move is None else abs(move), abs(float(pitches.mean()) - middle)
 
 
-def _moves(player: Player, pitches: NDArray[np.intp]) -> list[int]:
-    """Return the octaves by which ``pitches`` can be moved into a range, the least first."""
-    least = -((pitches.min() - player.low) // OCTAVE)
-    most = (player.high - pitches.max()) // OCTAVE
-    return sorted(range(least, most + 1), key=lambda move: (abs(move), move))
+def _move(player: Player, pitches: NDArray[np.intp]) -> int | None:
+    """Return the fewest octaves that bring ``pitches`` into a range; None if they are wider."""
+    least = -((int(pitches.min()) - player.low) // OCTAVE)
+    most = (player.high - int(pitches.max())) // OCTAVE
+    return min(max(0, least), most) if least <= most else None
 
 
 def _placed(piece: Piece, figures: Sequence[Figure], player: Player) -> NDArray[np.intp]:
     """Return the pitches at which a player plays the notes of ``figures``.
 
     All are moved by the same octaves where most would be outside the range. Else a figure with a
-    note outside is moved by its own octaves, and one that is wider than the range note by note;
-    rather so that no two notes that sound together become one.
+    note outside is moved by its own octaves, and one that is wider than the range note by note.
+    So all tones of a chord stay; an octave may become a unison.
     """
-    notes = np.concatenate([figure.notes for figure in figures])
-    pitches = piece.pitches[notes].astype(np.intp) + OCTAVE * player.octave
-    outside = (pitches < player.low) | (pitches > player.high)
-    if 2 * np.count_nonzero(outside) > len(notes) and (moves := _moves(player, pitches)):
-        return pitches + OCTAVE * moves[0]
-    ends = np.cumsum([len(figure.notes) for figure in figures])
-    lines = np.split(np.arange(len(notes)), ends[:-1])
-    done = np.ones(len(notes), bool)
-    for line in lines:
-        done[line] = not outside[line].any()
-    onsets, offsets = piece.onsets[notes], piece.offsets[notes]
-    for line in (line for line in lines if not done[line].all()):
-        fits = bool(_moves(player, pitches[line]))
-        for group in [line] if fits else np.split(line, len(line)):
-            placed = [pitches[group] + OCTAVE * move for move in _moves(player, pitches[group])]
-            meets = done & (onsets < offsets[group].max()) & (offsets > onsets[group].min())
-            new = next((p for p in placed if not np.isin(p, pitches[meets]).any()), placed[0])
-            pitches[group], done[group] = new, True
-    return pitches
+    lines = [piece.pitches[f.notes].astype(np.intp) + OCTAVE * player.octave for f in figures]
+    whole = np.concatenate(lines)
+    outside = (whole < player.low) | (whole > player.high)
+    move = _move(player, whole)
+    if move is not None and 2 * np.count_nonzero(outside) > len(whole):
+        return whole + OCTAVE * move
+    return np.concatenate([_folded(player, line) for line in lines])
+
+
+def _folded(player: Player, line: NDArray[np.intp]) -> NDArray[np.intp]:
+    """Return a line moved into the range of a player by the fewest octaves, as one if it can be."""
+    move = _move(player, line)
+    if move is not None:
+        return line + OCTAVE * move
+    return np.concatenate([_folded(player, line[i : i + 1]) for i in range(len(line))])
