@@ -31,6 +31,7 @@ from emsync.report import bundle
 from emsync.report.bundle import check_bundle, fingerprint, play_stems, read_record
 from emsync.sound import audio
 from emsync.sound.levelling import level
+from emsync.sound.loudness import measured
 from emsync.sound.preview import preview_suffix
 from emsync.sound.synthesis import synthesize
 from emsync.video.cuts import Cut
@@ -93,6 +94,16 @@ def test_stems_are_as_long_as_the_film_and_sum_to_the_mix(made: Path) -> None:
     mix = samples(made / "mix.wav")
     assert {len(stem) for stem in stems} == {len(mix)} == {round(DURATION * 44100)}
     assert abs(sum(stems) - mix).max() <= 0.5 * (len(stems) + 1)  # each is rounded to 16 bits
+
+
+def test_the_facts_and_the_report_tell_how_loud_the_sound_is(made: Path) -> None:
+    told = json.loads((made / "score.json").read_text())["loudness"]
+    mix = (samples(made / "mix.wav") / 32767).astype(np.float32)
+    heard = measured(audio.Audio(mix, 44100))
+    assert told["audio"] == told["video"] == pytest.approx(heard.to_json(), abs=0.1)
+    assert heard.true_peak <= -0.99
+    page = (made / "report.html").read_text(encoding="utf-8")
+    assert f"Loudness of the music: {told['audio']['lufs']} LUFS" in page
 
 
 def test_stems_are_the_tracks_of_the_score_in_order(made: Path) -> None:

@@ -241,13 +241,13 @@ def _report(
     as_json: bool,
 ) -> None:
     """Print what was composed and written."""
+    from emsync.report.words import loudness_lines
+
     spent = {stage: round(seconds, 3) for stage, seconds in {**timings, "total": total}.items()}
     files = written.to_json()
     names = [name for kind, name in files.items() if name and kind not in ("score", "loudness")]
     words = [f"{files['score'] or names[0]}: {composition.summary()}", *names]
-    heard = {"audio": "the music", "video": "the film's sound"}
-    words += [f"{heard[kind]}: {loudness}" for kind, loudness in written.loudness.items()]
-    words.append(f"{total:.1f} s")
+    words += [*loudness_lines(written.loudness), f"{total:.1f} s"]
     report = {**files, **composition.to_json(), "timings": spent}
     print_report(report, as_json, "\n".join(words))
 

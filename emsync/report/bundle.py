@@ -196,7 +196,7 @@ def write_bundle(
     for name, part in stems.parts.items():
         audio.write_wav(part, folder / "stems" / f"{name}.wav")
     audio.write_wav(stems.mix, folder / "mix.wav")
-    write_html(folder / "report.html", composition, preview, "mix.wav")
+    write_html(folder / "report.html", composition, preview, "mix.wav", loudness)
     write_png(folder / "report.png", composition)
     inside = [path for path in folder.rglob("*") if path.is_file()]
     files = sorted(["score.json", *(path.relative_to(folder).as_posix() for path in inside)])

@@ -6,9 +6,11 @@ a film or its sound the page plays it, and a playhead moves over the time line.
 """
 
 from base64 import b64encode
+from collections.abc import Mapping
 from hashlib import sha256
 from importlib.resources import files
 from pathlib import Path
+from types import MappingProxyType
 
 from emsync.composition import Composition
 from emsync.files import atomic_write
@@ -18,26 +20,40 @@ from emsync.report.words import (
     NO_PREVIEW,
     SECTION_COLUMNS,
     cut_rows,
+    loudness_lines,
     remarks,
     section_rows,
     subtitle,
     tiles,
     title,
 )
+from emsync.sound.loudness import Loudness
 
 
-def write_html(path: Path, composition: Composition, preview: str = "", sound: str = "") -> None:
+def write_html(
+    path: Path,
+    composition: Composition,
+    preview: str = "",
+    sound: str = "",
+    loudness: Mapping[str, Loudness] = MappingProxyType({}),
+) -> None:
     """Write ``html_page`` to the HTML file ``path``."""
     with atomic_write(path) as partial:
         # a name may have bytes that are no UTF-8
-        page = html_page(composition, preview, sound)
+        page = html_page(composition, preview, sound, loudness)
         partial.write_text(page, encoding="utf-8", errors="replace")
 
 
-def html_page(composition: Composition, preview: str = "", sound: str = "") -> str:
+def html_page(
+    composition: Composition,
+    preview: str = "",
+    sound: str = "",
+    loudness: Mapping[str, Loudness] = MappingProxyType({}),
+) -> str:
     """Return the report as HTML.
 
     It plays ``preview``, the name of a film beside it, or else ``sound``; without both it is still.
+    ``loudness`` is that of the sound, by the kind of file.
     """
     from jinja2 import Environment, StrictUndefined
     from markupsafe import Markup
@@ -63,7 +79,11 @@ def html_page(composition: Composition, preview: str = "", sound: str = "") -> s
         sections=list(zip(composition.plan.sections, section_rows(composition.plan), strict=True)),
         columns=list(COLUMNS),
         rows=cut_rows(composition),
-        remarks=[*remarks(composition), *([NO_PREVIEW] if sound and not preview else [])],
+        remarks=[
+            *remarks(composition),
+            *(f"Loudness of {line}." for line in loudness_lines(loudness)),
+            *([NO_PREVIEW] if sound and not preview else []),
+        ],
         script=Markup(script),
     )
 

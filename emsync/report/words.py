@@ -10,6 +10,7 @@ from emsync.music.tonality import estimate_key
 from emsync.planning.plan import Plan
 from emsync.planning.words import form, key_name, main_mode, with_signs
 from emsync.report.rows import clock
+from emsync.sound.loudness import Loudness
 from emsync.video.cuts import left_out
 
 NO_PREVIEW = "No preview holds pictures of this kind: the page plays the music alone."
@@ -96,6 +97,12 @@ def cut_rows(composition: Composition) -> list[tuple[list[str], bool]]:
         ]
         table.append((cells, hit is not None))
     return table
+
+
+def loudness_lines(loudness: Mapping[str, Loudness]) -> list[str]:
+    """Return how loud the sound of each kind of file is, a line for each."""
+    names = {"audio": "the music", "video": "the film's sound"}
+    return [f"{names[kind]}: {loud}" for kind, loud in loudness.items()]
 
 
 def remarks(composition: Composition) -> list[str]:

@@ -114,7 +114,7 @@ def limited(sound: Sound, decibels: float, ceiling: float = CEILING) -> Made:
 
     def gains() -> Iterator[Float32s]:
         highest = 10 ** ((ceiling - decibels) / 20)
-        peaks = true_peaks(evened(sound.blocks(), sound.length))
+        peaks = true_peaks(evened(sound.blocks(), sound.length), highest)
         excess = (20 * np.log10(np.maximum(block / highest, 1.0)) for block in peaks)
         for lowered in _reductions(excess, sound.rate):
             factor = (10 ** ((decibels - lowered) / 20)).astype(np.float32)

@@ -16,6 +16,7 @@ HOPS = 4  # a gating block lasts 0.4 s, and one begins every 0.1 s
 SHORT_TERM = 30  # tenths of a second, of which the loudness range is told
 SILENT = -70.0  # LUFS; what is softer is not counted
 OVERSAMPLED = 4  # times, to find the peaks between samples
+PIECE = 1024  # samples, of which it is known at once whether a high peak may lie between them
 REACH = 12  # samples on each side that tell what is between two of them
 
 
@@ -50,7 +51,7 @@ def measured(sound: Sound) -> Loudness:
     powers: list[Float64s] = []  # of each tenth of a second
     peak, rest = 0.0, np.zeros(0)
     for padded in with_context(evened(sound.blocks(), sound.length, size), REACH):
-        peak = max(peak, float(_true_peaks(padded).max()))
+        peak = max(peak, float(_true_peaks(padded, peak).max()))
         power = weighting(padded[REACH:-REACH])
         whole = len(power) // hop * hop
         powers.append(power[:whole].reshape(-1, hop).mean(axis=1))
@@ -64,21 +65,28 @@ def measured(sound: Sound) -> Loudness:
     return Loudness(integrated, _decibels(peak), _range(tenths))
 
 
-def true_peaks(blocks: Iterable[Float32s]) -> Iterator[Float64s]:
-    """Return the largest magnitude of either side at, and next to, each of the (n, 2) samples.
+def true_peaks(blocks: Iterable[Float32s], above: float = 0.0) -> Iterator[Float64s]:
+    """Yield the largest magnitude of either side at, and next to, each of the (n, 2) samples.
 
     Beside a sample lie values that the sound has between it and the next, but that no sample has.
+    Where none of them can be ``above``, they are left out.
     """
-    return map(_true_peaks, with_context(blocks, REACH))
+    return (_true_peaks(padded, above) for padded in with_context(blocks, REACH))
 
 
-def _true_peaks(padded: Float32s) -> Float64s:
+def _true_peaks(padded: Float32s, above: float) -> Float64s:
     """Return the true peaks of samples that have REACH more on each side."""
     magnitudes = np.abs(padded).max(axis=1)
     found = magnitudes[REACH - 1 : -REACH].astype(np.float64)  # from the sample before
-    for side in padded.T:
-        for phase in _between():
-            np.maximum(found, np.abs(np.convolve(side, phase, "valid")), out=found)
+    phases = _between()
+    most = max(float(np.abs(phase).sum()) for phase in phases)  # that samples of 1 can make
+    for at in range(0, len(found), PIECE):
+        here = slice(at, at + PIECE + 2 * REACH - 1)
+        if magnitudes[here].max() * most > above:
+            part = found[at : at + PIECE]
+            for side in padded[here].T:
+                for phase in phases:
+                    np.maximum(part, np.abs(np.convolve(side, phase, "valid")), out=part)
     return np.maximum(found[1:], found[:-1])
 
 
