@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from multiprocessing import Pool
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -45,16 +46,14 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True, eq=False)
 class Song:
-    """The notes of a song. N notes, or those of them that people played."""
+    """The N notes of a song that people played."""
 
     group: str
-    tracks: tuple[int, int]  # in it; that people played
-    notes: int = 0
-    columns: NDArray[np.float16] | None = None  # (N, F)
-    away: NDArray[np.float16] | None = None  # (N,) steps of velocity
-    classes: NDArray[np.uint8] | None = None
-    voices: NDArray[np.int64] | None = None  # the class, or the kind of drum
-    places: NDArray[np.int64] | None = None  # sixteenths since the downbeat
+    columns: NDArray[np.float16]  # (N, F)
+    away: NDArray[np.float16]  # (N,) steps of velocity
+    classes: NDArray[np.uint8]  # (N,)
+    voices: NDArray[np.int64]  # (N,) the class, or the kind of drum
+    places: NDArray[np.int64]  # (N,) sixteenths since the downbeat
 
 
 def is_human(velocities: Floats) -> bool:
@@ -70,7 +69,8 @@ def is_human(velocities: Floats) -> bool:
 
 def around(values: NDArray[np.number]) -> Floats:
     """Return the sum of each bar's value and those of BARS bars before and after."""
-    return np.convolve(values, np.ones(2 * BARS + 1))[BARS:][: len(values)]
+    sums = np.convolve(values.astype(np.float64), np.ones(2 * BARS + 1))
+    return sums[BARS:][: len(values)]
 
 
 def deviations(song: Played, bars: NDArray[np.int64]) -> tuple[Floats, NDArray[np.bool_], int]:
@@ -89,29 +89,34 @@ def deviations(song: Played, bars: NDArray[np.int64]) -> tuple[Floats, NDArray[n
     return away, human, tracks
 
 
-def read(job: tuple[Path, str]) -> Song | None:
+def read(job: tuple[Path, str]) -> tuple[int, int, Song | None]:
+    """Return the tracks of a song, how many of them people played, and their notes."""
     path, group = job
     try:
         song = read_played_lakh(path)
     except InputError:
-        return None
+        return 0, 0, None
     piece = song.piece
     here = metre(piece.onsets, piece.downbeats)
     away, human, tracks = deviations(song, here.bars)
     total = len(np.unique(song.tracks))
-    if not human.any():
-        return Song(group, (total, 0))
+    if not tracks:
+        return total, 0, None
     classes = piece.classes.astype(np.int64)
     voices = np.where(classes == DRUMS, len(CLASSES) + drum_kinds(piece.pitches), classes)
-    return Song(
-        group,
-        (total, tracks),
-        len(piece),
-        features(piece)[human].astype(np.float16),
-        away[human].astype(np.float16),
-        piece.classes[human],
-        voices[human],
-        np.round(here.place[human] * 4).astype(np.int64) % 16,
+    places = np.round(here.place * 4).astype(np.int64) % 16
+    columns = features(piece).astype(np.float16)[human]
+    return (
+        total,
+        tracks,
+        Song(
+            group,
+            columns,
+            away[human].astype(np.float16),
+            piece.classes[human],
+            voices[human],
+            places[human],
+        ),
     )
 
 
@@ -144,11 +149,11 @@ def train(songs: list[Song], epochs: int, rng: np.random.Generator) -> Touch:
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, RATE, steps)
     print(f"{len(columns)} notes to train on, {steps} steps", flush=True)
     for _ in range(epochs):
-        for batch in torch.randperm(len(columns)).split(BATCH):
+        for batch in torch.randperm(len(columns)).split(BATCH):  # type: ignore[no-untyped-call]
             inputs = ((columns[batch].float() - centre) / scale).float()
             loss = F.smooth_l1_loss(net(inputs)[:, 0], away[batch] / BEND)
             optimizer.zero_grad()
-            loss.backward()
+            loss.backward()  # type: ignore[no-untyped-call]
             optimizer.step()
             schedule.step()
         print(f"loss {float(loss.detach()):.4f}", flush=True)
@@ -188,10 +193,14 @@ def save(network: Touch, path: Path) -> None:
         for kind, values in (("weight", network.weights), ("bias", network.biases))
         for i, value in enumerate(values)
     }
-    np.savez_compressed(
-        path, centre=network.centre.astype(np.float32), scale=network.scale.astype(np.float32),
-        gains=network.gains, spreads=network.spreads, **layers,
-    )  # fmt: skip
+    arrays: dict[str, Any] = {
+        "centre": network.centre.astype(np.float32),
+        "scale": network.scale.astype(np.float32),
+        "gains": network.gains,
+        "spreads": network.spreads,
+        **layers,
+    }
+    np.savez_compressed(path, **arrays)
 
 
 def means_of(songs: list[Song], keys: str) -> NDArray[np.float64]:
@@ -250,8 +259,8 @@ def evaluate(network: Touch, train_songs: list[Song], test: list[Song]) -> None:
                 f"{mean[1]:.2f} [{low[1]:.2f}, {high[1]:.2f}]; {np.median(values[:, 2]):.1f}"
             )
         print(f"| {name} | " + " | ".join(cells) + " |")
-    real = {c: np.median([row[3] for row in rows]) for c, rows in found["network"].items()}
-    print("| people | " + " | ".join(f"; ; {real[c]:.1f}" for c in range(len(CLASSES))) + " |")
+    people = {c: np.median([row[3] for row in rows]) for c, rows in found["network"].items()}
+    print("| people | " + " | ".join(f"; ; {people[c]:.1f}" for c in range(len(CLASSES))) + " |")
 
 
 def main() -> None:
@@ -272,12 +281,13 @@ def main() -> None:
         if fact.rank == 0 and (args.lakh / fact.path).exists()
     ][: args.songs]
     with Pool() as pool:
-        songs = [song for song in pool.imap(read, jobs, chunksize=16) if song is not None]
-    tracks = np.array([song.tracks for song in songs])
-    human = [song for song in songs if song.notes]
+        found = pool.map(read, jobs, chunksize=16)
+    human = [song for _, _, song in found if song is not None]
+    tracks, played = sum(total for total, _, _ in found), sum(count for _, count, _ in found)
+    sound = sum(total > 0 for total, _, _ in found)
     print(
-        f"{len(songs)} songs of {tracks[:, 0].sum()} tracks; people played {tracks[:, 1].sum()} "
-        f"tracks in {len(human)} songs; {time.monotonic() - begun:.0f} s",
+        f"{sound} songs of {tracks} tracks; people played {played} tracks in {len(human)} songs; "
+        f"{time.monotonic() - begun:.0f} s",
         flush=True,
     )
     test = [song for song in human if is_held_out(song.group, HELD_OUT)]

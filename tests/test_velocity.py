@@ -33,7 +33,7 @@ def band(bars: int = 8, start: float = 0.0, bar: float = BAR) -> Piece:
         if k % 2 == 0:
             rows.append((BASS, 36 + k % 7, time, time + beat))
             rows.append((STRINGS, 72 + k % 5, time, time + beat))
-    return Piece.of(np.array(rows), start + bar * np.arange(bars))
+    return Piece.of(np.array(rows), np.array([start + bar * k for k in range(bars)]))
 
 
 def mean(piece: Piece, values: np.ndarray, instrument: int, pitch: int | None = None) -> float:
