@@ -292,6 +292,8 @@ def test_the_winner_is_muxed_from_its_offset_and_silent_after_its_end(
 ) -> None:
     out = tmp_path / "out.mp4"
     report = match(film, library, out=out)
+    told = report.to_json()["loudness"]
+    assert told["lufs"] < -15 and told["true_peak"] <= -1
     sound = read_stereo(out, 0.0, 9.0)
     assert sound.duration == pytest.approx(4.0, abs=0.1)
     loud = np.abs(sound.samples).max(axis=1)

@@ -23,6 +23,7 @@ MOST_LIMITED = 6.0  # dB by which a peak may be turned down; more is heard
 AHEAD = 0.005  # seconds before a peak in which it is turned down
 RELEASE = 40.0  # dB a second by which the limiter lets go
 NEAR = 0.05  # LU to the target that are near enough
+HEARD = 0.5  # LU below the target that are told
 PASSES = 5  # over a limited sound, at most, to find its gain
 
 
@@ -83,7 +84,7 @@ def level(sound: Sound, lufs: float = LUFS, name: str = "the sound") -> Levelled
         ceiling -= max(0.0, above)  # between two samples the gain changes, too
     if above > 0:
         gain, reached = multiplied(gain, steady(sound, -above)), reached.amplified(-above)
-    if missing > 0.1:
+    if missing > HEARD:
         warn(
             f"{name} reaches {reached.integrated:.1f} LUFS, not {lufs:g}: its peaks would have to "
             f"be turned down by more than {MOST_LIMITED:g} dB"
