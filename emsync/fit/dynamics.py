@@ -11,7 +11,7 @@ from emsync.arrays import Float64s, Seconds
 from emsync.fit.ending import Ending
 from emsync.music.piece import VELOCITY
 
-RANGE = 24  # steps of velocity between an arousal of zero and one of one
+RANGE = 32  # steps of velocity between an arousal of zero and one of one
 RAMP = 2.0  # seconds in which one loudness becomes the next
 LOUDEST = 127  # velocity that MIDI has
 
@@ -20,7 +20,7 @@ def level_of(arousal: float) -> float:
     """Return the velocity of a plain note where the film is so excited; NaN is in the middle.
 
     >>> level_of(0.5)
-    92.0
+    96.0
     """
     return VELOCITY + RANGE * float(np.clip(np.nan_to_num(arousal), -1, 1))
 
@@ -38,7 +38,7 @@ class Dynamics:
         """Return the dynamics of (start in seconds, arousal) states; NaN is in the middle.
 
         >>> Dynamics.of([(0.0, 0.0), (8.0, 0.5)]).levels
-        (80.0, 92.0)
+        (80.0, 96.0)
         """
         levels = [level_of(a) for _, a in states]
         if not levels:
