@@ -201,7 +201,9 @@ def main() -> None:
         }
     facts = {"made by": "scripts/portraits.py", "songs": len({one.song for one in excerpts})}
     ranges = {
-        str(n): {name: [r.low, r.median, r.high] for name, r in row.items()}
+        str(n): {
+            name: [r.low, r.median, r.high] for name, r in row.items() if np.isfinite(r.median)
+        }
         for n, row in every.items()
     }
     pairs = zip(names, weights.reshape(-1, 2).tolist(), strict=True)

@@ -19,7 +19,7 @@ from functools import cache
 from pathlib import Path
 
 from emsync.metrics.harmony import Range
-from emsync.metrics.portrait import Portrait, songs_like
+from emsync.metrics.portrait import UNKNOWN, Portrait, songs_like
 
 WEIGHTS = Path(__file__).with_name("likeness.json")
 FAR = 3.0  # outer tenths
@@ -40,18 +40,18 @@ def costs(found: Portrait, bars: float) -> dict[str, float]:
     ranges = songs_like(bars)
     told = {}
     for name, (below, above) in judge()[0].items():
-        under, over = distances(found[name], ranges[name])
+        under, over = distances(found[name], ranges.get(name, UNKNOWN))
         told[name] = below * under + above * over
     return dict(sorted(told.items(), key=lambda item: -item[1]))
 
 
 def distances(value: float, real: Range) -> tuple[float, float]:
-    """Return how far a value lies below and above the median of real songs; 0 where it is NaN.
+    """Return how far a value lies below and above the median of real songs; 0 where either is NaN.
 
     >>> distances(5.0, Range(2.0, 4.0, 6.0)), distances(0.0, Range(2.0, 4.0, 6.0))
     ((0.0, 0.5), (2.0, 0.0))
     """
-    if math.isnan(value):
+    if math.isnan(value) or math.isnan(real.median):
         return 0.0, 0.0
     least = max(NARROW * (real.high - real.low), FINE)
     below = (real.median - value) / max(real.median - real.low, least)

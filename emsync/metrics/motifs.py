@@ -72,9 +72,9 @@ class Returns:
 
 
 def returns_of(piece: Piece) -> Returns:
-    """Measure how the music of a piece in beats returns, from its first whole bar on."""
-    bars = math.ceil(piece.duration / BEATS - 1e-6)
-    if bars < SPAN + min(PHRASED):
+    """Measure how the music of a piece in beats returns, over the bars in which notes begin."""
+    bars = int(piece.onsets.max(initial=-1.0) / BEATS + 1e-6) + 1
+    if bars < SPAN:
         return Returns.none()
     alike = (_table(motifs(piece), bars) + _table(rhythms(piece), bars)) / 2
     sounds = alike.diagonal() > 0  # a span without a note is like none
