@@ -13,6 +13,7 @@ from emsync.fit.dynamics import Dynamics
 from emsync.fit.ending import Ending
 from emsync.fit.time_map import CutReport, Fitted
 from emsync.formats.labels import ScoreLabels, TimedText
+from emsync.formats.midi import midi_bytes
 from emsync.formats.midi_raw import raw_of
 from emsync.formats.played import played
 from emsync.music.chords import Harmony
@@ -115,6 +116,11 @@ class Composition:
             humanize=self.options.humanize if humanize is None else humanize,
             seed=one.seed,
         )
+
+    def midi(self, candidate: Candidate | None = None) -> bytes:
+        """Return the content of a candidate's .mid; the best's where none is given."""
+        one = candidate or self.best
+        return one.midi or midi_bytes(self.performance(one), self.labels_of(one))
 
     def labels_of(self, candidate: Candidate | None = None) -> ScoreLabels:
         """Return the words of a candidate's score with its chords; the best where none is given."""

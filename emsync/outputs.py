@@ -12,13 +12,11 @@ from emsync.composition import Composition
 from emsync.errors import AssetError, UsageError
 from emsync.files import Together, check_suffix, check_target, together
 from emsync.formats.cut_lists import WRITERS, check_writable, write_cuts
-from emsync.formats.midi import midi_bytes
 from emsync.formats.smf import parse
 from emsync.music.piece import Score
 from emsync.options import LUFS, MOST_CANDIDATES, Options, Outputs, check_lufs
 from emsync.planning.plan import Plan
 from emsync.progress import Progress, Stopwatch, silent
-from emsync.ranking import Candidate
 from emsync.report.bundle import (
     check_bundle,
     files_of,
@@ -142,7 +140,7 @@ def write_outputs(
     with together() as files:
         folder = outputs.bundle and _bundle(files, outputs.bundle)
         with clock("write"):
-            data = _midi(composition, composition.best)
+            data = composition.midi()
             places = [p for p in (outputs.score, folder and folder / "score.mid") if p]
             for place in places:
                 (place if folder in place.parents else files.file(place)).write_bytes(data)
@@ -150,7 +148,7 @@ def write_outputs(
                 names = _numbered(places[0], len(composition.candidates))
                 for name, candidate in zip(names, composition.candidates, strict=True):
                     file = name if folder in name.parents else files.file(name)
-                    file.write_bytes(_midi(composition, candidate))
+                    file.write_bytes(composition.midi(candidate))
         if outputs.audio or outputs.video or folder:
             with clock("render"):
                 progress("Playing", 0.0)
@@ -198,7 +196,7 @@ def play(
 ) -> audio.Audio:
     """Return the sound of a composition at ``lufs``, exactly as long as its film."""
     check_lufs(lufs)
-    data = _midi(composition, composition.best)
+    data = composition.midi()
     return audio.whole(_played(parse(data), composition.analysis.duration, soundfont, lufs))
 
 
@@ -206,12 +204,6 @@ def _played(score: Score, duration: float, soundfont: Path | None, lufs: float) 
     sound = played(score, soundfont)
     kept = Kept(Made(sound.rate, round(duration * sound.rate), sound.make))
     return level(kept, lufs, "the music")
-
-
-def _midi(composition: Composition, candidate: Candidate) -> bytes:
-    if candidate.midi is not None:
-        return candidate.midi
-    return midi_bytes(composition.performance(candidate), composition.labels_of(candidate))
 
 
 Kind: TypeAlias = Literal["analysis", "plan", "plot", "cuts"]

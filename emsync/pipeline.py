@@ -101,22 +101,28 @@ def generate(
 
 def composed(asked: Commission, progress: Callable[[float], None]) -> list[Candidate]:
     """Return a candidate for each seed: drawn, bent onto the cuts, ended and judged."""
-    brief, plan, sync = asked.brief, asked.plan, asked.options.sync
-    rate, bend = Fraction(brief.fps) or None, asked.options.max_tempo_change
+    options = asked.options
     samples = draw(
-        asked.composer, [brief] * len(asked.seeds), asked.seeds, bend, asked.sampling, progress,
-        sync=sync, plan=plan, last_chord=asked.ending.chord, theme=asked.theme,
+        asked.composer, [asked.brief] * len(asked.seeds), asked.seeds, options.max_tempo_change,
+        asked.sampling, progress, sync=options.sync, plan=asked.plan,
+        last_chord=asked.ending.chord, theme=asked.theme,
     )  # fmt: skip
-    candidates = []
-    for sample, seed in zip(samples, asked.seeds, strict=True):
-        fitted = fit(sample.piece, brief.cuts, brief.duration, sync, bend, rate, sample.beat)
-        sheet = sample.sheet and sample.sheet.retimed(fitted.time_map.apply)
-        harmony = None if sheet is None else sheet.harmony
-        if sheet is not None:
-            fitted = replace(fitted, piece=let_go(fitted.piece, sheet))
-        ended, ending = asked.ending.apply(fitted, harmony, plan.sections[-1].classes)
-        candidates.append(judge(ended, ending, brief, seed, sample.ids, asked.visible, sheet))
-    return candidates
+    return [
+        candidate(asked, sample, seed) for sample, seed in zip(samples, asked.seeds, strict=True)
+    ]
+
+
+def candidate(asked: Commission, sample: Sample, seed: int) -> Candidate:
+    """Return a piece that was drawn, bent onto the cuts, ended and judged."""
+    brief, options = asked.brief, asked.options
+    rate, bend = Fraction(brief.fps) or None, options.max_tempo_change
+    fitted = fit(sample.piece, brief.cuts, brief.duration, options.sync, bend, rate, sample.beat)
+    sheet = sample.sheet and sample.sheet.retimed(fitted.time_map.apply)
+    harmony = None if sheet is None else sheet.harmony
+    if sheet is not None:
+        fitted = replace(fitted, piece=let_go(fitted.piece, sheet))
+    ended, ending = asked.ending.apply(fitted, harmony, asked.plan.sections[-1].classes)
+    return judge(ended, ending, brief, seed, sample.ids, asked.visible, sheet)
 
 
 def analyze(

@@ -17,6 +17,7 @@ from emsync.fit.hits import fit
 from emsync.formats.labels import ScoreLabels
 from emsync.formats.midi import write_midi
 from emsync.music.piece import PIANO, Piece
+from emsync.options import Options
 from emsync.performance.performance import perform
 from emsync.sound import audio
 from emsync.sound.synthesis import synthesize
@@ -208,11 +209,20 @@ def test_what_the_model_is_told_is_all_that_differs(small: Path) -> None:
     from emsync.model.composer import Composer
 
     composer = Composer.from_pretrained(small)
-    without = Analysis(8.0, "25")
-    drawn = suites.draw_arms(composer, without, range(2))
-    assert {arm: len(pieces) for arm, pieces in drawn.items()} == dict.fromkeys(suites.ARMS, 2)
+    composed = suites.compose_arms(composer, Analysis(8.0, "25"), range(2))
+    assert {arm: len(made) for arm, made in composed.items()} == dict.fromkeys(suites.ARMS, 2)
     with_cuts, without_cuts = suites.ARMS["conditioned"], suites.ARMS["neither"]
     assert with_cuts[1] == without_cuts[1] and with_cuts[0] != without_cuts[0]
+
+
+def test_the_suite_measures_what_is_generated(small: Path, film: Path) -> None:
+    from emsync.model.composer import Composer
+    from emsync.pipeline import analyze, generate
+
+    composer = Composer.from_pretrained(small)
+    composed = suites.compose_arms(composer, analyze(film), [3])
+    made = generate(film, Options(seed=3, candidates=1), checkpoint=small)
+    assert composed[suites.PRODUCT][0].midi() == made.midi()
 
 
 def test_sound_begins_with_the_first_picture(shared: Path) -> None:

@@ -18,6 +18,8 @@ import numpy as np
 
 import emsync
 from emsync.analysis import Analysis
+from emsync.commission import Commission
+from emsync.composition import Composition
 from emsync.data.songs import find_songs
 from emsync.errors import EmsyncError, InputError
 from emsync.evaluation import control
@@ -26,20 +28,15 @@ from emsync.evaluation.quality import SONGS, compared, first_reason, read_all
 from emsync.evaluation.sync import RATE, aligned, hear
 from emsync.evaluation.tables import suite_table
 from emsync.files import check_target, together
-from emsync.fit.dynamics import Dynamics
-from emsync.fit.ending import Ending
-from emsync.fit.hits import fit
 from emsync.formats.labels import ScoreLabels
-from emsync.formats.midi import write_midi
 from emsync.formats.midi_check import check
 from emsync.limits import shown
 from emsync.metrics import av_align, cut_hits, quality, rhythm, statistics
 from emsync.metrics.events import errors
-from emsync.model.composer import Composer, Sample, files_of_checkpoint, find_checkpoint
+from emsync.model.composer import Composer, files_of_checkpoint, find_checkpoint
 from emsync.music.piece import Piece
-from emsync.options import Options, Sync
-from emsync.performance.performance import perform
-from emsync.pipeline import draw
+from emsync.options import Options
+from emsync.pipeline import candidate, draw
 from emsync.plain import plain
 from emsync.planning.planner import plan_of
 from emsync.progress import Progress, silent
@@ -183,10 +180,7 @@ def _clip(
     footage = watch(open_film(clip), lambda share: note(0.1 * share), [impact])
     video = Analysis.of(footage)
     pictures = impact.signal(video.duration)
-    exact = Fraction(video.fps) or None
-    rate = float(exact or 0)
-    ending = Ending.of("cadence", video)
-    brief = ending.requested_in(video)
+    rate = float(Fraction(video.fps))
     kept = [cut.time for cut in video.kept]
     motion = av_align.watch(footage.film, lambda share: note(0.1 + 0.2 * share))
     own = None
@@ -198,35 +192,22 @@ def _clip(
                 "cm": rhythm.cm(rhythm_of(sound).signal, pictures, delays=(0.0,)).score,
             }
     measurements = []
-    drawn = draw_arms(composer, video, range(seeds))
-    for i, (arm, (_, fitted)) in enumerate(ARMS.items()):
-        for seed, one in enumerate(drawn[arm]):
+    composed = compose_arms(composer, video, range(seeds))
+    for i, arm in enumerate(ARMS):
+        for seed, made in enumerate(composed[arm]):
             note(0.5 + 0.5 * (i + seed / seeds) / len(ARMS))
-            sync: Sync = "beat" if fitted else "off"
-            bent = fit(
-                one.piece,
-                brief.cuts,
-                video.duration,
-                sync,
-                OPTIONS.max_tempo_change,
-                exact,
-                one.beat,
-            )
-            sheet = one.sheet and one.sheet.retimed(bent.time_map.apply)
-            music, played_ending = ending.apply(bent, sheet.harmony if sheet else None)
             path = _score(scores, clip, seed, arm)
-            loud = Dynamics.under(video, played_ending)
-            write_midi(path, perform(music, loud), ScoreLabels.of(video))
+            path.write_bytes(made.midi())
             played = audio.finish_in_place(synthesize(path, rate=RATE), video.duration, fade=0.0)
             heard = played.samples.mean(axis=1)
-            events = cut_hits.events(music.piece, video.duration)
+            events = cut_hits.events(made.piece, video.duration)
             measurements.append(Measurement(
                 clip.name, arm,
                 cut_hits.evaluate(kept, events, video.duration, rate),
                 {kind: errors(kept, times).tolist() for kind, times in events.items()},
                 aligned(motion, av_align.listen(heard), rate, video.duration),
                 rhythm.cm(rhythm_of(heard).signal, pictures, delays=(0.0,)).score,
-                music.piece,
+                made.piece,
                 tuple(check(path, video.duration).errors),
             ))  # fmt: skip
     product = [one for one in measurements if one.arm == PRODUCT]
@@ -243,25 +224,33 @@ def _clip(
     return row, measurements
 
 
-def draw_arms(composer: Composer, video: Analysis, seeds: Sequence[int]) -> dict[str, list[Sample]]:
-    """Return the unfitted pieces for ``video`` of each arm.
+def compose_arms(
+    composer: Composer, video: Analysis, seeds: Sequence[int]
+) -> dict[str, list[Composition]]:
+    """Return what is composed for ``video`` in each arm; in that of PRODUCT as ``generate`` does.
 
     With and without its cuts all else is the same: the plan of the film and the seed, its tempo and
     bars, which are spotted on the cuts where the music will be fitted to them.
     """
-    found: dict[tuple[bool, bool], list[Sample]] = {which: [] for which in ARMS.values()}
+    found: dict[tuple[bool, bool], list[Composition]] = {which: [] for which in ARMS.values()}
     for seed in seeds:
         for fitted in (True, False):
-            sync: Sync = OPTIONS.sync if fitted else "off"
-            plan = plan_of(video, replace(OPTIONS, seed=seed, sync=sync))
-            brief, ending = plan.brief(video)
+            options = replace(OPTIONS, seed=seed, sync=OPTIONS.sync if fitted else "off")
+            plan = plan_of(video, options)
+            asked, (brief, ending) = plan.asked(video), plan.brief(video)
+            commission = Commission(
+                composer, brief, plan, ending, options, composer.sampling, [seed, seed]
+            )
             pair = draw(
-                composer, [brief, replace(brief, cuts=())], [seed, seed],
-                OPTIONS.max_tempo_change, composer.sampling,
-                sync=sync, plan=plan, last_chord=ending.chord,
+                composer, [brief, replace(brief, cuts=())], commission.seeds,
+                options.max_tempo_change, composer.sampling,
+                sync=options.sync, plan=plan, last_chord=ending.chord,
             )  # fmt: skip
-            for conditioned, one in zip((True, False), pair, strict=True):
-                found[conditioned, fitted].append(one)
+            labels = ScoreLabels.of(asked, plan=plan)
+            for conditioned, sample in zip((True, False), pair, strict=True):
+                best = candidate(commission, sample, seed)
+                made = Composition(best, (), asked, plan, labels, options)
+                found[conditioned, fitted].append(made)
     return {arm: found[which] for arm, which in ARMS.items()}
 
 
