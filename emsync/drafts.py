@@ -22,7 +22,6 @@ from emsync.fit.ending import Ending
 from emsync.fit.hits import measured
 from emsync.fit.section_ends import let_go
 from emsync.fit.time_map import Fitted
-from emsync.formats.general_midi import EXPRESSION
 from emsync.formats.midi import answer
 from emsync.formats.midi_raw import RawMidi
 from emsync.formats.splice import (
@@ -40,6 +39,7 @@ from emsync.model.likelihood import log_likelihood
 from emsync.model.passages import Passages
 from emsync.model.sliding_window import NOTHING
 from emsync.music.chords import NONE, Harmony, parse_chord
+from emsync.music.general_midi import EXPRESSION
 from emsync.music.lead_sheet import THEME_BARS, LeadSheet
 from emsync.music.piece import BEATS, DRUMS, HIGHEST, STRINGS, Piece
 from emsync.performance.expression import ramp

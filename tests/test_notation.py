@@ -18,7 +18,6 @@ from hypothesis import strategies as st
 
 from emsync.fit.hits import fit
 from emsync.fit.time_map import Fitted
-from emsync.formats.general_midi import DRUM_CHANNEL, EXPRESSION
 from emsync.formats.labels import NO_LABELS, ScoreLabels, SectionLabel, TimedText
 from emsync.formats.musicxml import write_musicxml, write_parts
 from emsync.formats.musicxml.families import FAMILIES, family
@@ -29,6 +28,7 @@ from emsync.formats.musicxml.spelling import spell, tones
 from emsync.formats.musicxml.values import BINARY, THREES, edges, spans
 from emsync.music.bars import TICKS, TempoMap
 from emsync.music.chords import QUALITIES, TONES, parse_chord
+from emsync.music.general_midi import DRUM_CHANNEL, EXPRESSION
 from emsync.music.piece import BASS, CLASSES, DRUMS, GUITAR, PIANO, STRINGS, Piece
 from emsync.performance.part import Control, Part
 from emsync.performance.performance import Performance, perform

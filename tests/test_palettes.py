@@ -13,7 +13,7 @@ from emsync.analysis import Analysis, Cut, State
 from emsync.brief import check_files
 from emsync.cli import main
 from emsync.errors import EmsyncWarning, InputError, UsageError
-from emsync.formats.general_midi import KITS, PROGRAM_NAMES
+from emsync.music.general_midi import KITS, PROGRAM_NAMES
 from emsync.music.piece import CLASSES, DRUMS
 from emsync.options import Options
 from emsync.performance.palette import FOLDER, Palette, names, pitch_of, shipped

@@ -13,13 +13,13 @@ from hypothesis import strategies as st
 from emsync.data.midi import read_midi as read_song
 from emsync.fit.hits import fit
 from emsync.fit.time_map import Fitted
-from emsync.formats.general_midi import EXPRESSION, PEDAL, VOLUME
 from emsync.formats.midi import midi_bytes, to_midi, write_midi
 from emsync.formats.midi_check import check
 from emsync.formats.midi_raw import RawMidi, raw_of
 from emsync.formats.played import played
 from emsync.formats.smf import read_midi, read_score
 from emsync.formats.splice import Edit, KeptScore, NewControl, NewNote, piece_of, spliced
+from emsync.music.general_midi import EXPRESSION, PEDAL, VOLUME
 from emsync.music.piece import BASS, DRUMS, GUITAR, PIANO, STRINGS, Piece, from_score
 from emsync.performance.part import Control
 from emsync.performance.performance import Performance, perform

@@ -15,11 +15,11 @@ from emsync.errors import UsageError
 from emsync.fit.dynamics import Dynamics
 from emsync.fit.hits import fit
 from emsync.fit.time_map import Fitted
-from emsync.formats.general_midi import EXPRESSION, PEDAL
 from emsync.formats.labels import ScoreLabels
 from emsync.formats.midi import write_midi
 from emsync.formats.midi_check import check
 from emsync.music.chords import NONE, TONES, Harmony, parse_chord
+from emsync.music.general_midi import EXPRESSION, PEDAL
 from emsync.music.lead_sheet import LeadSheet, Passage
 from emsync.music.piece import BASS, DRUMS, GUITAR, PIANO, STRINGS, Piece
 from emsync.options import Options

@@ -21,10 +21,10 @@ import numpy as np
 from emsync.files import atomic_write
 from emsync.fit.time_map import CutReport, Fitted
 from emsync.formats.chord_events import chord_data
-from emsync.formats.general_midi import EXPRESSION, FULL, PAN, VOLUME
 from emsync.formats.instruments import MARK
 from emsync.formats.labels import NO_LABELS, ScoreLabels, ascii_name
 from emsync.music.bars import TICKS, TempoMap
+from emsync.music.general_midi import EXPRESSION, FULL, PAN, VOLUME
 from emsync.music.piece import CLASSES
 from emsync.music.tonality import estimate_key
 from emsync.performance.part import Part

@@ -14,11 +14,11 @@ from typing import Any, Literal
 import numpy as np
 
 from emsync.errors import UsageError
-from emsync.formats.general_midi import DOWN, DRUM_CHANNEL, PAN, PEDAL, VOLUME
 from emsync.formats.labels import ascii_name
 from emsync.formats.midi import Origin
 from emsync.formats.midi_raw import RawMidi, RawNote, read_raw
 from emsync.music.bars import TICKS
+from emsync.music.general_midi import DOWN, DRUM_CHANNEL, PAN, PEDAL, VOLUME
 from emsync.music.piece import CLASSES, DRUMS
 from emsync.options import PathLike
 from emsync.video.timecode import Timecode

@@ -14,10 +14,10 @@ from numpy.typing import ArrayLike
 
 from emsync.arrays import Seconds
 from emsync.formats.chord_events import chord_of, is_chord
-from emsync.formats.general_midi import DRUM_CHANNEL
 from emsync.formats.instruments import named
 from emsync.formats.labels import ascii_name
 from emsync.formats.smf import load
+from emsync.music.general_midi import DRUM_CHANNEL
 from emsync.music.piece import program_class
 from emsync.music.ticks import tick_seconds
 

@@ -3,8 +3,8 @@
 import numpy as np
 
 from emsync.fit.time_map import Fitted
-from emsync.formats.general_midi import PAN, VOLUME
 from emsync.formats.midi_raw import RawMidi, RawNote
+from emsync.music.general_midi import PAN, VOLUME
 from emsync.music.piece import CLASSES
 from emsync.performance.part import Control, Part
 from emsync.performance.performance import Performance

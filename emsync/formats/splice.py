@@ -19,12 +19,12 @@ import numpy as np
 
 from emsync.errors import InputError
 from emsync.formats.chord_events import is_chord
-from emsync.formats.general_midi import DRUM_CHANNEL, EXPRESSION, FULL, MELODIC, PEDAL
 from emsync.formats.labels import ascii_name
 from emsync.formats.midi import Origin, chord_symbol, control, setup
 from emsync.formats.midi_raw import RawMidi, RawNote, raw_of
 from emsync.formats.smf import MOST_BYTES, load
 from emsync.limits import can_be_read_again, quoted, read_bytes
+from emsync.music.general_midi import DRUM_CHANNEL, EXPRESSION, FULL, MELODIC, PEDAL
 from emsync.music.piece import (
     CLASSES,
     DRUMS,

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emsync.arrays import Seconds
-from emsync.formats.general_midi import FULL
+from emsync.music.general_midi import FULL
 from emsync.music.piece import CLASSES, DRUMS, Piece
 from emsync.performance.figures import Figure, phrases
 from emsync.performance.player import BAND, OCTAVE, PLAIN, Casting, Player

@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from emsync.errors import InputError, UsageError
-from emsync.formats.general_midi import FULL, KITS, MELODIC, PROGRAM_NAMES, STROKES
 from emsync.limits import one_line, quoted, read_toml, shown
+from emsync.music.general_midi import FULL, KITS, MELODIC, PROGRAM_NAMES, STROKES
 from emsync.music.piece import CLASSES, DRUMS
 from emsync.music.tonality import pitch_class
 from emsync.performance.player import LOUDNESS, OCTAVE, Line, Notes, Player

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from emsync.arrays import Seconds
 from emsync.fit.time_map import Fitted
-from emsync.formats.general_midi import FULL, PEDAL
 from emsync.music.chords import NONE, TONES, Harmony
+from emsync.music.general_midi import FULL, PEDAL
 from emsync.music.piece import DRUMS
 from emsync.performance.part import Control, Part
 from emsync.performance.player import Player

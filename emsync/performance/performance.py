@@ -5,7 +5,7 @@ from itertools import cycle
 
 from emsync.fit.dynamics import Dynamics
 from emsync.fit.time_map import Fitted
-from emsync.formats.general_midi import DRUM_CHANNEL, MELODIC
+from emsync.music.general_midi import DRUM_CHANNEL, MELODIC
 from emsync.music.lead_sheet import LeadSheet
 from emsync.music.piece import DRUMS
 from emsync.performance.arranging import arranged

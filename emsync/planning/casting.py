@@ -4,8 +4,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from emsync.errors import UsageError, warn
-from emsync.formats.general_midi import MELODIC
 from emsync.limits import shown
+from emsync.music.general_midi import MELODIC
 from emsync.music.piece import CLASSES, DRUMS
 from emsync.options import Options
 from emsync.performance.palette import Palette

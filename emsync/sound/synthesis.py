@@ -20,10 +20,10 @@ from symusic.core import NoteTick, ScoreSecond, ScoreTick, TempoTick, TrackTick
 from emsync.arrays import Float32s, Float64s, Int64s
 from emsync.errors import AssetError, InputError, UsageError, warn
 from emsync.files import check_suffix, check_target
-from emsync.formats.general_midi import DOWN, DRUM_CHANNEL, EXPRESSION, PAN, PEDAL, VOLUME
 from emsync.formats.smf import MOST_HOURS, read_score
 from emsync.isolated import isolated
 from emsync.limits import quoted
+from emsync.music.general_midi import DOWN, DRUM_CHANNEL, EXPRESSION, PAN, PEDAL, VOLUME
 from emsync.options import LUFS, PathLike, check_lufs
 from emsync.sound.audio import OUTPUT_RATE, Audio, finish_in_place, whole
 from emsync.sound.blocks import Made

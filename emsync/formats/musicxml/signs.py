@@ -9,7 +9,6 @@ from xml.etree.ElementTree import Element, SubElement
 import numpy as np
 
 from emsync.fit.time_map import Fitted
-from emsync.formats.general_midi import EXPRESSION
 from emsync.formats.labels import ScoreLabels
 from emsync.formats.musicxml.bars import Bars
 from emsync.formats.musicxml.grid import STEP, TICKS_IN_STEP
@@ -17,6 +16,7 @@ from emsync.formats.musicxml.spelling import SIGNS
 from emsync.formats.musicxml.voices import Chord
 from emsync.limits import one_line
 from emsync.music.chords import QUALITIES
+from emsync.music.general_midi import EXPRESSION
 from emsync.performance.part import Part
 
 TOLD = 0.05  # share by which the tempo differs from the one that is printed before it is again
