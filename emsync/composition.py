@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 from emsync.analysis import Analysis
 from emsync.errors import UsageError
-from emsync.fit.dynamics import Dynamics
 from emsync.fit.ending import Ending
 from emsync.fit.time_map import CutReport, Fitted
 from emsync.formats.labels import ScoreLabels, TimedText
@@ -20,6 +19,7 @@ from emsync.music.chords import Harmony
 from emsync.music.lead_sheet import LeadSheet
 from emsync.music.piece import Piece
 from emsync.options import LUFS, KeepAudio, Options, Outputs, PathLike, Sampling, as_path
+from emsync.performance.dynamics import Dynamics
 from emsync.performance.performance import Performance, perform
 from emsync.performance.player import Casting
 from emsync.plain import plain

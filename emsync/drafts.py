@@ -17,7 +17,6 @@ from emsync.commission import Commission
 from emsync.conditioning import Targets
 from emsync.errors import warn
 from emsync.fit.bar_grid import NEAR
-from emsync.fit.dynamics import Dynamics
 from emsync.fit.ending import Ending
 from emsync.fit.hits import measured
 from emsync.fit.section_ends import let_go
@@ -42,6 +41,7 @@ from emsync.music.chords import NONE, Harmony, parse_chord
 from emsync.music.general_midi import EXPRESSION
 from emsync.music.lead_sheet import THEME_BARS, LeadSheet
 from emsync.music.piece import BEATS, DRUMS, HIGHEST, STRINGS, Piece
+from emsync.performance.dynamics import Dynamics
 from emsync.performance.expression import ramp
 from emsync.performance.part import Part
 from emsync.performance.performance import perform

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from emsync.fit.dynamics import RAMP, RANGE, Dynamics
 from emsync.music.piece import VELOCITY
+from emsync.performance.dynamics import RAMP, RANGE, Dynamics
 
 arousals = st.lists(st.floats(-1, 1), min_size=1, max_size=6)
 

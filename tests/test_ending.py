@@ -6,7 +6,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from emsync.analysis import Analysis
-from emsync.fit.dynamics import Dynamics
 from emsync.fit.ending import FADE, GRIP, RING, Ending, cadence, last_chord
 from emsync.fit.hits import fit
 from emsync.fit.section_ends import let_go
@@ -14,6 +13,7 @@ from emsync.fit.voicing import REGISTER, ROOF, voiced
 from emsync.music.chords import LOW, QUALITIES, TONES, Harmony, parse_chord
 from emsync.music.lead_sheet import LeadSheet, Passage
 from emsync.music.piece import BASS, DRUMS, GUITAR, PIANO, STRINGS, Piece
+from emsync.performance.dynamics import Dynamics
 from emsync.ranking import WEIGHTS, judge
 from emsync.video.cuts import Cut
 

@@ -104,6 +104,8 @@ def reached(*rooms: str) -> dict[str, str]:
             "matching training evaluation data",
         ),
         ("metrics", "evaluation training model"),
+        ("performance", "formats model ranking pipeline sound report"),
+        ("music", "analysis options video emotion planning fit performance formats"),
     ],
 )
 def test_a_room_imports_nothing_above_it(rooms: str, forbidden: str) -> None:

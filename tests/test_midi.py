@@ -16,7 +16,6 @@ from symusic.core import ScoreSecond
 
 from emsync.analysis import Cut
 from emsync.errors import InputError, UsageError
-from emsync.fit.dynamics import Dynamics
 from emsync.fit.hits import fit
 from emsync.fit.time_map import Fitted
 from emsync.formats.chord_events import chord_data, chord_of, is_chord
@@ -30,6 +29,7 @@ from emsync.music.chords import chord_name
 from emsync.music.piece import BASS, CLASSES, DRUMS, GUITAR, PIANO, STRINGS, Piece
 from emsync.music.tonality import KEYS, estimate_key
 from emsync.options import Sync
+from emsync.performance.dynamics import Dynamics
 from emsync.performance.performance import Performance, perform
 from emsync.video.timecode import NTSC, Timecode
 

@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 
 from emsync.analysis import Cut
 from emsync.errors import UsageError
-from emsync.fit.dynamics import Dynamics
 from emsync.fit.hits import fit
 from emsync.fit.time_map import Fitted
 from emsync.formats.labels import ScoreLabels
@@ -23,6 +22,7 @@ from emsync.music.general_midi import EXPRESSION, PEDAL
 from emsync.music.lead_sheet import LeadSheet, Passage
 from emsync.music.piece import BASS, DRUMS, GUITAR, PIANO, STRINGS, Piece
 from emsync.options import Options
+from emsync.performance.dynamics import Dynamics
 from emsync.performance.expression import BASE, STEP, expression, phrases, swell
 from emsync.performance.lengths import held
 from emsync.performance.part import Control, Part

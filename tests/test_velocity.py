@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from emsync.fit.dynamics import RANGE, Dynamics
 from emsync.music.piece import BASS, DRUMS, GUITAR, PIANO, STRINGS, VELOCITY, Piece
 from emsync.performance import velocity
+from emsync.performance.dynamics import RANGE, Dynamics
 from emsync.performance.features import features
 from emsync.performance.metre import metre
 from emsync.performance.strokes import Strokes, drum_kinds, outer

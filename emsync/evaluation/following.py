@@ -23,7 +23,6 @@ from emsync.analysis import Analysis
 from emsync.conditioning import Floats
 from emsync.emotion.arc import State
 from emsync.evaluation.drawing import Counter, draw_all, uncounted
-from emsync.fit.dynamics import Dynamics
 from emsync.fit.ending import Ending
 from emsync.fit.spotting import Spotting
 from emsync.model.composer import Composer
@@ -32,6 +31,7 @@ from emsync.music.piece import DRUMS, Piece
 from emsync.music.statistics import density, polyphony
 from emsync.music.tonality import TONICS
 from emsync.options import Options
+from emsync.performance.dynamics import Dynamics
 from emsync.planning.placing import lead_sheet
 from emsync.planning.planner import plan_of
 

@@ -13,11 +13,11 @@ from typing import NamedTuple
 import numpy as np
 
 from emsync.arrays import Float64s, Seconds
-from emsync.fit.dynamics import RAMP, Dynamics
 from emsync.fit.time_map import Fitted
 from emsync.music.bars import TempoMap
 from emsync.music.general_midi import EXPRESSION, FULL
 from emsync.music.piece import DRUMS
+from emsync.performance.dynamics import RAMP, Dynamics
 from emsync.performance.part import Control, Part
 from emsync.performance.player import Player
 

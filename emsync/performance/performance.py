@@ -3,12 +3,12 @@
 from dataclasses import dataclass, replace
 from itertools import cycle
 
-from emsync.fit.dynamics import Dynamics
 from emsync.fit.time_map import Fitted
 from emsync.music.general_midi import DRUM_CHANNEL, MELODIC
 from emsync.music.lead_sheet import LeadSheet
 from emsync.music.piece import DRUMS
 from emsync.performance.arranging import arranged
+from emsync.performance.dynamics import Dynamics
 from emsync.performance.expression import expression
 from emsync.performance.lengths import held
 from emsync.performance.part import Part

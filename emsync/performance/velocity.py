@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emsync.arrays import Float64s, Int64s, Seconds
-from emsync.fit.dynamics import LOUDEST, RANGE, Dynamics
 from emsync.music.piece import GUITAR, PIANO, STRINGS, VELOCITY, Piece
+from emsync.performance.dynamics import LOUDEST, RANGE, Dynamics
 from emsync.performance.strokes import outer
 from emsync.performance.touch import NEAR, touch
 

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from emsync.emotion.arc import State
-from emsync.fit.dynamics import level_of
 from emsync.music.onset_rate import TEMPO, onset_rate
 from emsync.options import Mode
+from emsync.performance.dynamics import level_of
 from emsync.planning.players import players
 
 EXCITED = 0.2  # arousal from which a film is excited

@@ -16,12 +16,12 @@ from emsync.analysis import LONGEST_NAME, Analysis
 from emsync.emotion.arc import State
 from emsync.emotion.plane import named
 from emsync.files import atomic_write
-from emsync.fit.dynamics import level_of
 from emsync.fit.ending import Ending
 from emsync.limits import one_line, quoted, read_json
 from emsync.music.piece import CLASSES
 from emsync.music.tonality import fifths_of, pitch_class
 from emsync.options import EndingKind, Mode, PathLike
+from emsync.performance.dynamics import level_of
 from emsync.plain import json_text, plain
 from emsync.planning.chart import Chart, parse_chart
 from emsync.video.cuts import NOT_PLANNED, Cut

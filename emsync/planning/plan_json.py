@@ -7,7 +7,6 @@ from typing import Any, get_args
 
 from emsync.analysis_json import GAPLESS, MOST_CUTS, MOST_SECONDS, felt, tonic_of
 from emsync.errors import InputError, UsageError
-from emsync.fit.dynamics import LOUDEST
 from emsync.json_fields import (
     FieldError,
     as_written,
@@ -20,6 +19,7 @@ from emsync.json_fields import (
 from emsync.limits import one_line
 from emsync.music.piece import CLASSES
 from emsync.options import FASTEST, SLOWEST, EndingKind, Mode
+from emsync.performance.dynamics import LOUDEST
 from emsync.performance.palette import check_name
 from emsync.planning.chart import parse_chart
 from emsync.planning.plan import FORMAT, Plan, Section

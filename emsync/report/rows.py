@@ -9,7 +9,7 @@ import numpy as np
 
 from emsync.analysis import Analysis
 from emsync.emotion.plane import NEUTRAL, gaussians, middle
-from emsync.fit.dynamics import LOUDEST
+from emsync.performance.dynamics import LOUDEST
 from emsync.planning.plan import Plan, Section
 from emsync.planning.words import key_name, with_signs
 from emsync.video.footage import Curve
