@@ -152,7 +152,7 @@ class Composition:
 
     def summary(self) -> str:
         """Return the facts that a person asks for first, in a few lines."""
-        hits = sum(report.hit is not None for report in self.cuts)
+        hits = len(self.fitted.hits)
         lines = [
             f"{self.analysis.duration:.2f} s, {len(self.piece)} notes, "
             f"{', '.join(self.piece.instruments)}; seed {self.options.seed}",

@@ -336,7 +336,7 @@ def test_players_of_one_name_have_parts_of_their_own(tmp_path: Path) -> None:
     parts = [part_of([(0, 1, 60)], Player(name, STRINGS, 73)) for name in names]
     paths = write_parts(tmp_path, music(*parts))
     assert [path.stem for path in paths] == [
-        "flute", "flute-2", "flute-2-2", "flote-x", "part", "flute-3",
+        "flute", "flute-2", "flute-2-2", "flote-x", "untitled", "flute-3",
     ]  # fmt: skip
     assert sorted(tmp_path.iterdir()) == sorted(paths)
 

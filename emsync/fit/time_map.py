@@ -83,6 +83,11 @@ class Fitted:
         """The reports on the cuts that the music was to hit."""
         return [report for report in self.cuts if report.cut.kept]
 
+    @property
+    def hits(self) -> list[float]:
+        """The seconds at which the music meets the kept cuts that are hit."""
+        return [report.hit.time for report in self.kept if report.hit is not None]
+
     def to_json(
         self, rate: Fraction | None = None, start: Timecode | None = None
     ) -> dict[str, Any]:

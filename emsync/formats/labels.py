@@ -1,5 +1,6 @@
 """What the files of a score say in words: its title, its clock, and texts such as the emotion."""
 
+import re
 import unicodedata
 from dataclasses import dataclass
 from fractions import Fraction
@@ -13,6 +14,8 @@ from emsync.errors import UsageError
 from emsync.planning.plan import Plan
 from emsync.planning.words import key_of, key_of_plan, section_words
 from emsync.video.timecode import Timecode, clock_text
+
+LONGEST_FILE = 48  # characters of the name of a player's file
 
 
 @dataclass(frozen=True)
@@ -114,3 +117,13 @@ def ascii_name(text: str) -> str:
     plain = unicodedata.normalize("NFKD", text)
     letters = (c for c in plain if not unicodedata.combining(c))
     return "".join(c if " " <= c <= "~" else "?" for c in letters).strip() or "untitled"
+
+
+def file_name(player: str) -> str:
+    """Return the name of a player as a file is named after it, without a suffix.
+
+    >>> file_name("Violins 1 (solo)"), file_name("ночь")
+    ('violins-1-solo', 'untitled')
+    """
+    words = re.sub("[^a-z0-9]+", "-", ascii_name(player).lower())
+    return words.strip("-")[:LONGEST_FILE].rstrip("-") or "untitled"

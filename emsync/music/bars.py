@@ -54,6 +54,11 @@ class TempoMap:
         return np.concatenate([[0], np.cumsum(self.tempi)])
 
     @property
+    def downbeats(self) -> Seconds:
+        """The (K,) bar lines in seconds."""
+        return self.starts[self.lines] / 1e6
+
+    @property
     def sizes(self) -> Beats:
         """The (K,) beats of each bar."""
         return np.diff(np.append(self.lines, len(self.tempi)))

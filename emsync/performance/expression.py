@@ -134,7 +134,7 @@ def _turns(fitted: Fitted, dynamics: Dynamics) -> Iterator[_Turn]:
 
 def _bar(tempo_map: TempoMap, time: float) -> float:
     """Return the seconds of the bar before ``time``."""
-    lines = np.append(tempo_map.starts[tempo_map.lines], tempo_map.starts[-1]) / 1e6
+    lines = np.append(tempo_map.downbeats, tempo_map.starts[-1] / 1e6)
     bar = int(np.clip(np.searchsorted(lines, time - 1e-3), 1, len(lines) - 1))
     return float(lines[bar] - lines[bar - 1])
 
@@ -159,7 +159,7 @@ def phrases(part: Part, tempo_map: TempoMap, dynamics: Dynamics) -> Seconds:
 
 def _phrase_marks(tempo_map: TempoMap, dynamics: Dynamics) -> Seconds:
     """Return the bar lines at which phrases may be divided: of each section every fourth."""
-    lines = tempo_map.starts[tempo_map.lines] / 1e6
+    lines = tempo_map.downbeats
     firsts = np.searchsorted(lines, np.array(dynamics.times) - 0.03)  # a start is on a line or not
     marks = [
         lines[first:last:BARS] for first, last in itertools.pairwise([*firsts.tolist(), len(lines)])

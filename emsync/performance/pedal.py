@@ -61,7 +61,7 @@ def pedal_spans(part: Part, harmony: Harmony, fitted: Fitted) -> Iterator[Span]:
 
 def _edges(part: Part, harmony: Harmony, fitted: Fitted) -> list[float]:
     """Return when the pedal has to change: with the chords, and on bar lines that are struck."""
-    lines = fitted.tempo_map.starts[fitted.tempo_map.lines] / 1e6
+    lines = fitted.tempo_map.downbeats
     struck = [line for line in lines if (np.abs(part.onsets - line) <= NEAR).any()]
     turns = np.flatnonzero(np.diff(harmony.chords, prepend=NONE))
     changes = harmony.starts[turns]

@@ -51,7 +51,7 @@ def perform(
     is how freely the notes are timed, as ``seed`` has it.
     """
     piece = fitted.piece
-    hits = [report.hit.time for report in fitted.kept if report.hit is not None]
+    hits = fitted.hits
     velocities = struck(piece, dynamics, hits)
     parts = [
         Part(

@@ -23,7 +23,7 @@ from emsync.composition import Composition
 from emsync.errors import InputError, UsageError, warn
 from emsync.files import check_target
 from emsync.formats.cut_lists import check_writable, write_cuts
-from emsync.formats.labels import ScoreLabels, ascii_name
+from emsync.formats.labels import ScoreLabels, file_name
 from emsync.formats.markers import write_markers
 from emsync.formats.musicxml import write_musicxml, write_parts
 from emsync.limits import quoted, read_json, shown
@@ -46,7 +46,6 @@ OURS = re.compile(  # names of all files that a bundle may have, and of no other
     rf"|stems/(\d\d-[a-z0-9-]+|{'|'.join(CLASSES)})\.wav|preview\.\w+|report\.(html|png)"
     r"|parts/[a-z0-9-]{1,64}\.musicxml"
 )
-LONGEST = 60  # characters of the name of a stem
 FOLDERS = ("stems", "parts")  # inside a bundle
 PIECES = 64  # of a film that tell it from others, spread evenly over its file
 PIECE = 2**16  # bytes
@@ -76,7 +75,7 @@ def play_stems(
         alone = score.copy()
         alone.tracks = type(score.tracks)([track])
         sound = Made(audio.OUTPUT_RATE, length, played(alone, soundfont).make)
-        parts[f"{number:02d}-{_slug(track.name) or 'track'}"] = Kept(sound)
+        parts[f"{number:02d}-{file_name(track.name)}"] = Kept(sound)
     mix = level(summed(list(parts.values()), audio.OUTPUT_RATE, length), lufs, "the music")
     gain = Kept(mix.gain) if mix.is_limited else mix.gain
     quiet = {name: multiplied(part, gain) for name, part in parts.items()}
@@ -87,11 +86,6 @@ def play_stems(
         gain = multiplied(gain, lower)
         mix = replace(mix, loudness=mix.loudness.amplified(-20 * math.log10(loudest)))
     return Stems(quiet, replace(mix, gain=gain))
-
-
-def _slug(name: str) -> str:
-    """Return the name of a track as part of the name of a file."""
-    return re.sub("[^a-z0-9]+", "-", ascii_name(name).lower()).strip("-")[:LONGEST].rstrip("-")
 
 
 @dataclass(frozen=True)

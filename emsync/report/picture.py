@@ -261,7 +261,7 @@ def _notes(axes: "Axes", composition: Composition, c: int, places: Any, thick: f
     boxes: Any = np.stack([np.stack(corner, axis=1) for corner in corners], axis=1)  # (N, 4, 2)
     colour = PLAYER_COLOURS[CLASSES[c]]
     axes.add_collection(PolyCollection(boxes, facecolors=colour, edgecolors="none", alpha=0.85))
-    hits = [report.hit.time for report in composition.cuts if report.hit is not None]
+    hits = composition.fitted.hits
     hit = np.isclose(left[:, None], hits, rtol=0, atol=HIT_REACH).any(axis=1)
     x = left[hit] + (least / 2 if c == DRUMS else 0)
     axes.plot(x, places[hit], "o", ms=5.5, mfc=colour, mec=CUT, mew=1.5, clip_on=False, zorder=4)
@@ -274,7 +274,7 @@ def _bar_lines(axes: "Axes", fitted: Fitted) -> None:
 
 def _bars(fitted: Fitted) -> Any:
     """Return the seconds at which the bars begin, up to the end of the video."""
-    starts = fitted.tempo_map.starts[fitted.tempo_map.lines] / 1e6
+    starts = fitted.tempo_map.downbeats
     return starts[starts < fitted.duration]
 
 

@@ -1,7 +1,6 @@
 """START HERE: a performance as a score for the conductor, and as a part for each player."""
 
 import itertools
-import re
 from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -13,7 +12,7 @@ import numpy as np
 
 from emsync.files import atomic_write
 from emsync.fit.time_map import Fitted
-from emsync.formats.labels import NO_LABELS, ScoreLabels, ascii_name
+from emsync.formats.labels import NO_LABELS, ScoreLabels, file_name
 from emsync.formats.musicxml import signs as say
 from emsync.formats.musicxml.bars import Bars
 from emsync.formats.musicxml.families import family, place
@@ -29,8 +28,6 @@ from emsync.music.tonality import estimate_key, fifths_of, pitch_class
 from emsync.performance.part import Part
 from emsync.performance.performance import Performance
 from emsync.performance.player import BAND
-
-LONGEST_NAME = 48  # characters of a file of a part
 
 
 @dataclass(frozen=True)
@@ -49,7 +46,7 @@ class Page:
     def of(cls, fitted: Fitted, labels: ScoreLabels) -> "Page":
         bars = bars_of(fitted)
         sections = [say.step_of(fitted, section.time) for section in labels.sections]
-        hits = [say.step_of(fitted, r.hit.time) for r in fitted.kept if r.hit is not None]
+        hits = [say.step_of(fitted, hit) for hit in fitted.hits]
         return cls(
             fitted,
             labels,
@@ -86,8 +83,7 @@ def write_parts(
     page = Page.of(performance.fitted, labels)
     paths: list[Path] = []
     for desk in _desks(page, performance):
-        name = re.sub(r"[^a-z0-9]+", "-", ascii_name(desk.part.player.name).lower()).strip("-")
-        name = name[:LONGEST_NAME].strip("-") or "part"
+        name = file_name(desk.part.player.name)
         more = (f"{name}-{number}" for number in itertools.count(2))
         paths_of = (folder / f"{one}.musicxml" for one in itertools.chain([name], more))
         path = next(path for path in paths_of if path not in paths)

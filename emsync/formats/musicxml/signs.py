@@ -16,7 +16,7 @@ from emsync.formats.musicxml.spelling import SIGNS
 from emsync.formats.musicxml.voices import Chord
 from emsync.limits import one_line
 from emsync.music.chords import QUALITIES
-from emsync.music.general_midi import EXPRESSION
+from emsync.music.general_midi import DOWN, EXPRESSION, PEDAL
 from emsync.performance.part import Part
 
 TOLD = 0.05  # share by which the tempo differs from the one that is printed before it is again
@@ -25,7 +25,6 @@ EDGES = (40, 56, 72, 88, 104)  # velocities between them
 SWELL = 16  # steps of controller 11 that are a swell on paper
 LONGEST_STEP = 1.0  # seconds between two values of one swell
 SHORTEST_SWELL = 2 * STEP  # steps
-PEDAL, DOWN = 64, 64  # controller, and the value from which it is down
 ACCENT = 16  # steps of velocity above the other notes of a part that are an accent, on a hit
 KINDS = dict(zip(
     QUALITIES,
