@@ -51,13 +51,11 @@ class Kept:
 
     def __init__(self, sound: Sound) -> None:
         self.rate, self.length = sound.rate, sound.length
-        self.peak = 0.0  # the largest magnitude of a sample
         folder = _large_folder()
         self._file = tempfile.SpooledTemporaryFile(IN_MEMORY, dir=folder)  # noqa: SIM115
         weakref.finalize(self, self._file.close)
         try:
             for block in sound.blocks():
-                self.peak = max(self.peak, float(np.abs(block).max(initial=0.0)))
                 self._file.write(np.ascontiguousarray(block, np.float32).tobytes())
         except OSError as error:
             place = shown(str(folder or tempfile.gettempdir()))
