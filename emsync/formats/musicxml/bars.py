@@ -20,6 +20,10 @@ class Bars:
         """The beats of all bars."""
         return self.lines[-1] // STEP
 
+    def size(self, bar: int) -> int:
+        """Return the beats of a bar."""
+        return (self.lines[bar + 1] - self.lines[bar]) // STEP
+
     def at(self, step: int) -> int:
         """Return the index of the bar in which ``step`` is; the last goes on."""
         found = int(np.searchsorted(self.lines, step, side="right")) - 1
@@ -38,7 +42,7 @@ class Bars:
     ) -> Iterator[tuple[int, int]]:
         """Yield the notes or rests that write a stretch over all its bars, in steps."""
         for bar, a, b in self.pieces(start, stop):
-            line, beats = self.lines[bar], (self.lines[bar + 1] - self.lines[bar]) // STEP
+            line, beats = self.lines[bar], self.size(bar)
             if rest and b - a == beats * STEP:
                 yield a, b
                 continue

@@ -174,29 +174,32 @@ def _fill(
         return chord.start in page.hits and loudest >= usual + say.ACCENT
 
     context = Context(desk.id, bars, page.fifths, page.chord_at, accented)
-    size, key = 0, None
-    for bar, (line, end) in enumerate(itertools.pairwise(bars.lines)):
+    for bar in range(len(bars.lines) - 1):
         measure = SubElement(element, "measure", number=str(bar + 1))
-        beats = (end - line) // STEP
-        attributes = Element("attributes")
-        if bar == 0:
-            SubElement(attributes, "divisions").text = str(STEP)
-        if page.fifths[bar] != key:
-            key = page.fifths[bar]
-            SubElement(SubElement(attributes, "key"), "fifths").text = str(key)
-        if beats != size:
-            size = beats
-            time = SubElement(attributes, "time")
-            SubElement(time, "beats").text = str(beats)
-            SubElement(time, "beat-type").text = "4"
-        if bar == 0:
-            _clefs(attributes, desk.staves)
+        attributes = _attributes(page, desk, bar)
         if len(attributes):
             measure.append(attributes)
         write_bar(measure, context, desk.staves, bar, by_bar.get(bar, []))
     if alone:
         _rest_together(element, heard)
     SubElement(SubElement(measure, "barline", location="right"), "bar-style").text = "light-heavy"
+
+
+def _attributes(page: Page, desk: Desk, bar: int) -> Element:
+    """Return what begins with a bar: divisions and clefs with the first, another key or metre."""
+    attributes = Element("attributes")
+    bars = page.bars
+    if bar == 0:
+        SubElement(attributes, "divisions").text = str(STEP)
+    if bar == 0 or page.fifths[bar] != page.fifths[bar - 1]:
+        SubElement(SubElement(attributes, "key"), "fifths").text = str(page.fifths[bar])
+    if bar == 0 or bars.size(bar) != bars.size(bar - 1):
+        time = SubElement(attributes, "time")
+        SubElement(time, "beats").text = str(bars.size(bar))
+        SubElement(time, "beat-type").text = "4"
+    if bar == 0:
+        _clefs(attributes, desk.staves)
+    return attributes
 
 
 def _clefs(attributes: Element, staves: Sequence[Staff]) -> None:
