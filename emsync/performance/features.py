@@ -136,7 +136,7 @@ def _density(notes: Notes) -> Iterator[NDArray[np.generic]]:
 
 def _phrase(notes: Notes) -> Iterator[NDArray[np.generic]]:
     """Yield the place between two rests of the class."""
-    begun, left = phrases(notes.classes, notes.metre.beats, notes.ends)
+    begun, left = _between_rests(notes.classes, notes.metre.beats, notes.ends)
     yield _log(begun)
     yield _log(left)
     yield begun / np.maximum(begun + left, 0.25)
@@ -168,8 +168,8 @@ def _around(groups: Int64s, beats: Float64s, reach: float) -> Float64s:
     return found
 
 
-def phrases(classes: Int64s, beats: Float64s, ends: Float64s) -> tuple[Float64s, Float64s]:
-    """Return the (N,) beats since the phrase of the class began, and to its last stroke."""
+def _between_rests(classes: Int64s, beats: Float64s, ends: Float64s) -> tuple[Float64s, Float64s]:
+    """Return the (N,) beats since the class played again after a rest, and to its last stroke."""
     begun, left = np.zeros(len(beats)), np.zeros(len(beats))
     for c in np.unique(classes):
         mine = np.flatnonzero(classes == c)
