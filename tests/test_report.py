@@ -253,7 +253,7 @@ def test_chords_stand_above_the_notes_spelt_in_their_key_and_sections_as_they_ar
         assert all(cell in page for cell in cells)
     calm, loud = section_rows(composition.plan)
     assert calm == ["A", "0:00", "sadness", "F minor", "66", "piano, strings", "Fm D♭/2 E♭/2"]
-    assert loud[4] == "94" and len(loud[5].split(", ")) == 5
+    assert loud[4] == "99" and len(loud[5].split(", ")) == 5
 
 
 def test_names_of_chords_never_overlap_however_many_there_are(
