@@ -20,10 +20,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emsync.arrays import Float64s
+from emsync.metrics.lines import PER_BEAT, outermost
 from emsync.music.chords import NONE, Harmony
 from emsync.music.piece import BASS, BEATS, DRUMS, Piece
 
-PER_BEAT = 4  # sixteenths
 MIDDLE_C = 60
 LEAST = 4  # notes of a bass that can be measured
 OCTAVE = 12
@@ -71,10 +71,7 @@ def lower_line(piece: Piece) -> Piece:
     own = piece.where(piece.classes == BASS)
     if not len(own):
         own = piece.where((piece.classes != DRUMS) & (piece.pitches < MIDDLE_C))
-    at = np.round(own.onsets * PER_BEAT).astype(np.int64)
-    order = np.lexsort((own.pitches, at))
-    _, first = np.unique(at[order], return_index=True)
-    return own.where(np.isin(np.arange(len(own)), order[first]))
+    return own.where(np.isin(np.arange(len(own)), outermost(own, highest=False)))
 
 
 def _mean(values: NDArray[np.bool_] | Float64s) -> float:

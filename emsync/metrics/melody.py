@@ -37,9 +37,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emsync.arrays import Float64s, Seconds
+from emsync.metrics.lines import PER_BEAT, outermost, sixteenths
 from emsync.music.piece import BASS, BEATS, CLASSES, DRUMS, Piece
 
-PER_BEAT = 4  # sixteenths
 SECTION = 8 * BEATS  # beats of a section, where none are given
 OVERLAP = 0.125  # beats that a note of the line may sound into the next one
 REST, BREATH = float(BEATS), 1.0  # beats of a rest: before a new line, between phrases
@@ -126,10 +126,7 @@ def upper_line(notes: Piece) -> Piece:
     """Return the upper line of the notes of one class, in beats: one note at a time."""
     if not len(notes):
         return notes
-    at = np.round(notes.onsets * PER_BEAT).astype(np.int64)
-    order = np.lexsort((-notes.pitches.astype(np.int64), at))
-    _, first = np.unique(at[order], return_index=True)
-    tops = order[first]
+    tops = outermost(notes, highest=True)
     pitch, starts, ends = notes.pitches[tops].tolist(), notes.onsets[tops], notes.offsets[tops]
     kept: list[int] = []
     for i, (start, tone) in enumerate(zip(starts.tolist(), pitch, strict=True)):
@@ -148,7 +145,7 @@ def _tops(pitched: Piece) -> NDArray[np.int64]:
     """Return the (classes, sixteenths) highest pitch that each class sounds; -1 where none."""
     length = math.ceil(pitched.duration * PER_BEAT) + 1
     tops = np.full((len(CLASSES), length), -1, np.int64)
-    first = np.round(pitched.onsets * PER_BEAT).astype(np.int64)
+    first = sixteenths(pitched)
     last = np.maximum(np.round(pitched.offsets * PER_BEAT).astype(np.int64), first + 1)
     for c, pitch, start, stop in zip(
         pitched.classes.tolist(), pitched.pitches.tolist(), first.tolist(), last.tolist(),

@@ -32,10 +32,10 @@ from typing import Self
 import numpy as np
 
 from emsync.arrays import Float64s
+from emsync.metrics.lines import PER_BEAT, outermost, sixteenths
 from emsync.music.lead_sheet import THEME_BARS, Passage
 from emsync.music.piece import BEATS, DRUMS, Piece
 
-PER_BEAT = 4  # sixteenths
 GRAM = 3  # notes in a row
 LEAST = 2 * BEATS  # beats of two passages that can be compared
 SPAN = 2  # bars that are compared with others
@@ -137,11 +137,10 @@ def motifs(piece: Piece) -> list[Found]:
     for instrument in np.unique(piece.classes).tolist():
         if instrument != DRUMS:
             own = piece.where(piece.classes == instrument)
-            at = np.round(own.onsets * PER_BEAT).astype(np.int64)
-            for line, sign in (("upper", -1), ("lower", 1)):
-                order = np.lexsort((sign * own.pitches.astype(np.int64), at))
-                moments, first = np.unique(at[order], return_index=True)
-                steps = np.diff(own.pitches[order][first].astype(np.int64)).tolist()
+            for line in ("upper", "lower"):
+                notes = outermost(own, highest=line == "upper")
+                moments = sixteenths(own)[notes]
+                steps = np.diff(own.pitches[notes].astype(np.int64)).tolist()
                 waits = np.diff(moments).tolist()
                 for i, moment in enumerate(moments[: 1 - GRAM].tolist()):
                     run = (*steps[i : i + GRAM - 1], *waits[i : i + GRAM - 1])
@@ -154,8 +153,7 @@ def rhythms(piece: Piece) -> list[Found]:
     found: list[Found] = []
     half = PER_BEAT * BEATS // 2
     for instrument in np.unique(piece.classes).tolist():
-        at = np.round(piece.onsets[piece.classes == instrument] * PER_BEAT)
-        moments = np.unique(at.astype(np.int64))
+        moments = np.unique(sixteenths(piece)[piece.classes == instrument])
         numbers, first = np.unique(moments // half, return_index=True)
         for number, own in zip(numbers.tolist(), np.split(moments % half, first[1:]), strict=True):
             found.append((number * half, (instrument, number % 2, *own.tolist())))
