@@ -167,11 +167,13 @@ def _fill(
     by_bar: dict[int, list[Sign]] = {}
     for sign in signs:
         by_bar.setdefault(bars.at(sign.step), []).append(sign)
-    usual = float(np.median(part.velocities)) if len(part.velocities) else 0.0
+    steps, struck = np.array(levels, np.int64).reshape(-1, 2).T
 
     def accented(chord: Chord) -> bool:
-        loudest = max(note.velocity for note in chord.notes)
-        return chord.start in page.hits and loudest >= usual + say.ACCENT
+        if chord.start not in page.hits:
+            return False
+        usual = np.median(struck[np.abs(steps - chord.start) <= say.AROUND])
+        return bool(max(note.velocity for note in chord.notes) >= usual + say.ACCENT)
 
     context = Context(desk.id, bars, page.fifths, page.chord_at, accented)
     for bar in range(len(bars.lines) - 1):

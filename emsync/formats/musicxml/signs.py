@@ -25,7 +25,8 @@ EDGES = (40, 56, 72, 88, 104)  # velocities between them
 SWELL = 16  # steps of controller 11 that are a swell on paper
 LONGEST_STEP = 1.0  # seconds between two values of one swell
 SHORTEST_SWELL = 2 * STEP  # steps
-ACCENT = 16  # steps of velocity above the other notes of a part that are an accent, on a hit
+ACCENT = 10  # steps of velocity above the notes around, of the same part, that are an accent
+AROUND = 4 * STEP  # steps before and after a hit in which they are counted
 KINDS = dict(zip(
     QUALITIES,
     ("major", "minor", "diminished", "suspended-fourth", "dominant", "major-seventh",
