@@ -239,17 +239,20 @@ def compose_arms(
             plan = plan_of(video, options)
             asked, (brief, ending) = plan.asked(video), plan.brief(video)
             commission = Commission(
-                composer, brief, plan, ending, options, composer.sampling, [seed, seed]
-            )
+                composer, brief, plan=plan, ending=ending, options=options,
+                sampling=composer.sampling, seeds=[seed],
+            )  # fmt: skip
             pair = draw(
-                composer, [brief, replace(brief, cuts=())], commission.seeds,
+                composer, [brief, replace(brief, cuts=())], [seed, seed],
                 options.max_tempo_change, composer.sampling,
                 sync=options.sync, plan=plan, last_chord=ending.chord,
             )  # fmt: skip
             labels = ScoreLabels.of(asked, plan=plan)
             for conditioned, sample in zip((True, False), pair, strict=True):
                 best = candidate(commission, sample, seed)
-                made = Composition(best, (), asked, plan, labels, options)
+                made = Composition(
+                    best, others=(), analysis=asked, plan=plan, labels=labels, options=options
+                )
                 found[conditioned, fitted].append(made)
     return {arm: found[which] for arm, which in ARMS.items()}
 

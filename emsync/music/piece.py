@@ -24,7 +24,7 @@ DRUMS, BASS, GUITAR, PIANO, STRINGS = range(5)
 PROGRAMS = (0, 33, 25, 0, 48)  # General MIDI program of each class; drums are a channel, not one
 LOWEST, HIGHEST = 21, 108  # MIDI pitches, the keys of a piano
 
-VELOCITY, ACCENT = 80, 120  # velocity is not modelled; a boundary chord is accented
+VELOCITY, ACCENT = 80, 120  # of notes that nobody performs, and of those on a boundary chord
 
 BEATS = 4  # in a bar, where the music does not say otherwise
 CHORD_SIZE = 3  # notes of one instrument that begin together
@@ -158,7 +158,7 @@ class Played:
         return cls(piece, rows[:, 4].astype(np.uint8), rows[:, 5].astype(np.intp))
 
 
-def velocities(piece: Piece, reach: float = 0.004) -> NDArray[np.uint8]:
+def _velocities(piece: Piece, reach: float = 0.004) -> NDArray[np.uint8]:
     """Return the (N,) velocities: guitar and piano notes on a boundary chord are accented."""
     harmonic = (piece.classes == GUITAR) | (piece.classes == PIANO)
     nearest = np.searchsorted(piece.chords, piece.onsets - reach)
@@ -217,7 +217,7 @@ def to_score(piece: Piece) -> Score:
     score.time_signatures.append(TimeSignatureTick(0, 4, 4))
     starts = np.round(piece.onsets * 1000).astype(np.int32)
     lengths = np.round(piece.offsets * 1000).astype(np.int32) - starts
-    loudness = velocities(piece)
+    loudness = _velocities(piece)
     for c in np.unique(piece.classes):
         mine = piece.classes == c
         track = TrackTick(name=CLASSES[c], program=PROGRAMS[c], is_drum=bool(c == DRUMS))

@@ -8,13 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emsync.arrays import Seconds
-from emsync.music.general_midi import FULL
 from emsync.music.piece import CLASSES, DRUMS, Piece
 from emsync.performance.figures import Figure, phrases
 from emsync.performance.player import BAND, OCTAVE, PLAIN, Casting, Player
 
 AT_HIT = 0.005  # seconds within which a stroke is on a hit
 KICK = 36  # key of a bass drum
+FARTHEST = 99  # octaves to a range that is narrower than the figure: anybody else goes before
 
 
 @dataclass(frozen=True, eq=False)
@@ -129,7 +129,7 @@ def _effort(player: Player, pitches: NDArray[np.intp]) -> tuple[int, float]:
     pitches = pitches + OCTAVE * player.octave
     move = _move(player, pitches)
     middle = (player.low + player.high) / 2
-    return FULL if move is None else abs(move), abs(float(pitches.mean()) - middle)
+    return FARTHEST if move is None else abs(move), abs(float(pitches.mean()) - middle)
 
 
 def _move(player: Player, pitches: NDArray[np.intp]) -> int | None:

@@ -62,8 +62,8 @@ def _is_short(piece: Piece, notes: NDArray[np.intp], before: bool) -> bool:
 
 
 def _phrases(piece: Piece, notes: NDArray[np.intp], changes: Seconds) -> list[NDArray[np.intp]]:
-    """Return ``notes`` in phrases: they end at rests, changes, other kinds of figures, or as PHRASE
-    bars are full.
+    """Return ``notes`` in phrases, which end at rests and changes, where long notes follow short
+    ones or short ones long ones, and when PHRASE bars are full.
     """  # fmt: skip
     onsets = piece.onsets[notes]
     bars = np.searchsorted(piece.downbeats, onsets + TOGETHER, side="right")

@@ -137,10 +137,19 @@ def _player(row: Any, place: str) -> Player:
     elif one.strokes:
         raise InputError(f"{place}strokes are of drums, not of {one.plays}; leave them out")
     return Player(
-        one.name, instrument, _program(one.sound, KITS if drums else _PROGRAMS, drums, place),
-        one.volume, one.pan, low, high, one.octave, one.notes, one.line, one.doubles,
-        tuple(_strokes(one.strokes, place)),
-    )  # fmt: skip
+        one.name,
+        instrument,
+        program=_program(one.sound, KITS if drums else _PROGRAMS, drums, place),
+        volume=one.volume,
+        pan=one.pan,
+        low=low,
+        high=high,
+        octave=one.octave,
+        notes=one.notes,
+        line=one.line,
+        doubles=one.doubles,
+        strokes=tuple(_strokes(one.strokes, place)),
+    )
 
 
 _PROGRAMS = {name: number for number, name in enumerate(PROGRAM_NAMES)}
