@@ -155,6 +155,12 @@ def test_guitar_without_a_bar_line_is_played_too() -> None:
     assert np.unique(struck(piece, Dynamics())).size > 1
 
 
+def test_downbeats_that_stand_twice_are_one() -> None:
+    piece = band()
+    twice = Piece.of(piece.rows, np.repeat(piece.downbeats, 3))
+    assert (touch(twice) == touch(piece)).all()
+
+
 def test_the_outer_voices_of_chords_stand_out(monkeypatch: pytest.MonkeyPatch) -> None:
     piece = band()
     voiced = struck(piece, Dynamics()).astype(int)

@@ -147,6 +147,7 @@ def _phrase(notes: Notes) -> Iterator[NDArray[np.generic]]:
 def _style(piece: Piece) -> list[Float64s]:
     """Return the tempo, and how many of the notes each class has: alike for all notes."""
     lengths = np.diff(piece.downbeats)
+    lengths = lengths[lengths > 1e-6]  # of two downbeats at one moment, one is none
     length = float(np.median(lengths)) if len(lengths) else BAR
     shares = [float((piece.classes == c).mean()) for c in range(len(CLASSES))]
     return [np.full(len(piece), value) for value in (np.log2(length / BAR), *shares)]
