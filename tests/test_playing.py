@@ -216,7 +216,7 @@ def test_without_chords_or_a_pedal_there_is_none() -> None:
 
 
 @given(seed=st.integers(0, 10**6))
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=20)
 def test_no_foreign_tone_is_struck_or_held_under_the_pedal(seed: int) -> None:
     rng = np.random.default_rng(seed)
     music = song(seed)
@@ -255,7 +255,7 @@ def test_a_note_is_held_for_a_sixteenth_or_to_the_next_but_no_longer() -> None:
 
 
 @given(seed=st.integers(0, 10**6), amount=st.floats(0, 1))
-@settings(deadline=None, max_examples=30)
+@settings(deadline=None, max_examples=15)
 def test_people_are_never_late_for_a_hit_nor_out_of_order(seed: int, amount: float) -> None:
     music = song(seed)
     straight, free = (perform(music, humanize=h, seed=seed) for h in (0.0, amount))
