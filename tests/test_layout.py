@@ -104,7 +104,8 @@ def reached(*rooms: str) -> dict[str, str]:
             "matching training evaluation data",
         ),
         ("metrics", "evaluation training model"),
-        ("performance", "formats model ranking pipeline sound report"),
+        ("performance", "formats"),
+        ("formats performance planning fit", "model ranking pipeline sound report"),
         ("music", "analysis options video emotion planning fit performance formats"),
     ],
 )
