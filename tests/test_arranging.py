@@ -215,6 +215,16 @@ def test_drums_that_are_left_out_are_struck_on_a_hit() -> None:
     assert (role.notes.tolist(), role.pitches.tolist()) == ([0, 2, 3], [35, 35, 49])
 
 
+def test_a_class_that_nobody_plays_now_is_played_by_those_of_another_scene() -> None:
+    drums, horn = Player("Kit", DRUMS, 40), Player("Horn", STRINGS, 60, low=40, high=90)
+    piece = piece_of(
+        [(DRUMS, 38, 0, 1), (STRINGS, 60, 0, 8), (DRUMS, 38, 80, 1), (PIANO, 60, 80, 8)]
+    )
+    for casting in ([(0.0, [horn]), (7.0, [drums])], [(0.0, [drums]), (7.0, [horn])]):
+        players = {role.player for role in arranged(piece, casting)}
+        assert players == {drums, horn, BAND[PIANO]}, "drums have one channel"
+
+
 def test_a_class_that_nobody_plays_is_played_by_the_plain_band() -> None:
     piece = scale([60, 62], 1, 1, GUITAR)
     (role,) = arranged(piece, [(0.0, [LONG, SHORT])])

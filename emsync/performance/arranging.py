@@ -33,33 +33,48 @@ def arranged(piece: Piece, casting: Casting = PLAIN, hits: Sequence[float] = ())
     """Return the roles of those who play anything, in the order of the players.
 
     Every note has one player who does not double, at its own pitch or octaves from it, and within
-    that player's range; a class that has no player is played by that of the plain band. A figure
-    (a line of a phrase) stays with one player, and is moved as one where the range allows it. Drum
-    strokes that a player leaves out are struck at ``hits``, in seconds.
+    that player's range. A class that nobody plays at the time is played by those who play it
+    earlier or later, or else by the plain band. A figure (a line of a phrase) stays with one
+    player, and is moved as one where the range allows it. Drum strokes that a player leaves out are
+    struck at ``hits``, in seconds.
     """
     starts = np.array([start for start, _ in casting])
-    casts = [_complete(players) for _, players in casting]
+    casts = _complete([players for _, players in casting])
     dealt: list[Dealt] = []
     for instrument in range(len(CLASSES)):
         notes = np.flatnonzero(piece.classes == instrument)
         if instrument == DRUMS:
             scenes = _scenes(starts, piece.onsets[notes])
             for scene in np.unique(scenes).tolist():
-                mine = [p for p in casts[scene] if p.instrument == DRUMS]
-                dealt.append(_struck(piece, notes[scenes == scene], mine[0], hits))
+                drummer = _of(casts[scene], DRUMS)[0]
+                dealt.append(_struck(piece, notes[scenes == scene], drummer, hits))
         elif len(notes):
             for figures in phrases(piece, notes, starts[1:]):
                 scene = int(_scenes(starts, piece.onsets[figures[0].notes[:1]])[0])
-                players = [p for p in casts[scene] if p.instrument == instrument]
-                dealt += _phrase(piece, figures, players)
+                dealt += _phrase(piece, figures, _of(casts[scene], instrument))
     order = {player.track: player for cast in reversed(casts) for player in reversed(cast)}
     return list(_roles([order[track] for track in _tracks(casts)], dealt))
 
 
-def _complete(players: Sequence[Player]) -> list[Player]:
-    """Return ``players``, and one of the plain band for each class that they do not play."""
-    there = {player.instrument for player in players if not player.doubles}
-    return [*players, *(player for player in BAND if player.instrument not in there)]
+def _complete(casts: Sequence[Sequence[Player]]) -> list[list[Player]]:
+    """Return the casts, each with others for the classes that it does not play.
+
+    They are those of the first cast that has the class, so that drums stay on one track, or the one
+    of the plain band.
+    """
+    return [
+        [*players, *(p for c in range(len(CLASSES)) if not _of(players, c) for p in _any(casts, c))]
+        for players in casts
+    ]
+
+
+def _any(casts: Sequence[Sequence[Player]], instrument: int) -> list[Player]:
+    """Return the players of a class in the first of ``casts``, or the plain band, that has it."""
+    return next(found for players in (*casts, BAND) if (found := _of(players, instrument)))
+
+
+def _of(players: Iterable[Player], instrument: int) -> list[Player]:
+    return [player for player in players if player.instrument == instrument]
 
 
 def _scenes(starts: Seconds, onsets: Seconds) -> NDArray[np.intp]:

@@ -126,16 +126,12 @@ def _told_apart(casts: dict[str, tuple[Player, ...]]) -> dict[str, tuple[Player,
 
 def _check_channels(casts: Sequence[Sequence[Player]], names: Sequence[str]) -> None:
     """Refuse more players than MIDI has channels, with one for each class that nobody plays."""
-    tracks = {p.track for players in casts for p in players if p.instrument != DRUMS}
-    unplayed = {
-        number
-        for players in casts
-        for number in range(DRUMS + 1, len(CLASSES))
-        if number not in {p.instrument for p in players}
-    }
-    if len(tracks) + len(unplayed) > len(MELODIC):
+    players = [p for cast in casts for p in cast if p.instrument != DRUMS]
+    unplayed = len(CLASSES) - 1 - len({p.instrument for p in players})  # see ``arranged``
+    count = len({p.track for p in players}) + unplayed
+    if count > len(MELODIC):
         raise UsageError(
-            f"the palettes {', '.join(map(shown, names))} have {len(tracks) + len(unplayed)} "
+            f"the palettes {', '.join(map(shown, names))} have {count} "
             f"players besides drums, but MIDI has {len(MELODIC)} channels for them; take fewer "
             "palettes in one film"
         )
