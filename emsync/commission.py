@@ -9,6 +9,7 @@ from emsync.fit.ending import Ending
 from emsync.model.composer import Composer
 from emsync.music.piece import Piece
 from emsync.options import Options, Sampling
+from emsync.performance.player import Casting
 from emsync.planning.plan import Plan
 
 
@@ -19,6 +20,7 @@ class Commission:
     composer: Composer
     brief: Analysis  # what the film and the plan ask, with the last chord as one more boundary
     plan: Plan
+    casting: Casting  # who plays from second to second: the palettes of the plan
     ending: Ending
     options: Options
     sampling: Sampling

@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from fractions import Fraction
-from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,7 +22,6 @@ from emsync.performance.dynamics import Dynamics
 from emsync.performance.performance import Performance, perform
 from emsync.performance.player import Casting
 from emsync.plain import plain
-from emsync.planning.casting import casting
 from emsync.planning.plan import Plan
 from emsync.planning.words import chord_symbols, plan_lines
 from emsync.progress import Progress, silent
@@ -45,6 +43,7 @@ class Composition:
     others: tuple[Candidate, ...]  # the candidates that were not kept, best first
     analysis: Analysis  # what the film, the options and the plan asked of the music
     plan: Plan
+    casting: Casting  # who plays from second to second: the palettes of the plan
     labels: ScoreLabels
     options: Options
     film: Film | None = None  # where there is a file
@@ -92,11 +91,6 @@ class Composition:
     def candidates(self) -> tuple[Candidate, ...]:
         """All that were drawn, best first."""
         return (self.best, *self.others)
-
-    @cached_property
-    def casting(self) -> Casting:
-        """Who plays from second to second: the palettes of the plan."""
-        return casting(self.plan)
 
     def performance(
         self, candidate: Candidate | None = None, humanize: float | None = None

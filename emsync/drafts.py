@@ -46,7 +46,6 @@ from emsync.performance.expression import ramp
 from emsync.performance.part import Part
 from emsync.performance.performance import perform
 from emsync.performance.player import PLAIN
-from emsync.planning.casting import casting
 from emsync.planning.placing import lead_sheet
 from emsync.planning.plan import Plan
 from emsync.planning.theme import LEAST, LETTER
@@ -264,7 +263,7 @@ def _placed(
     performance = perform(
         stands(barred, brief.cuts),
         dynamics,
-        casting(plan) if ours else PLAIN,  # others have no players but the classes
+        commission.casting if ours else PLAIN,  # others have no players but the classes
         sheet=sheet,
         humanize=humanize if ours else 0.0,
         seed=seed,

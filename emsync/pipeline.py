@@ -21,6 +21,7 @@ from emsync.model.composer import Composer, Sample
 from emsync.music.piece import Piece
 from emsync.music.tonality import TONICS
 from emsync.options import CHECKPOINT, ESTIMATOR, Options, PathLike, Sampling, Sync
+from emsync.planning.casting import casting
 from emsync.planning.placing import lead_sheet
 from emsync.planning.plan import Plan
 from emsync.planning.planner import plan_of
@@ -72,6 +73,7 @@ def generate(
         plan = (  # what the music will do, as editable JSON
             plan_of(analysis, options) if redo is None else redo.plan(analysis, options)
         )
+        players = casting(plan)  # read once: a file may change while the music is composed
         tell_followed(composer, options)
         asked = plan.asked(analysis)
         ending = Ending.of(plan.ending, asked)  # decided once: the last chord, the fade
@@ -79,6 +81,7 @@ def generate(
             composer,
             brief=ending.requested_in(asked) if redo is None or redo.closes else asked,
             plan=plan,
+            casting=players,
             ending=ending,
             options=options,
             sampling=sampling,
@@ -94,7 +97,7 @@ def generate(
         best, *others = rank(candidates)
     strip = footage.strip if footage else ()
     return Composition(
-        best, tuple(others), asked, plan, labels, options, film, strip, name, sampling,
+        best, tuple(others), asked, plan, players, labels, options, film, strip, name, sampling,
         dict(clock.seconds),
     )  # fmt: skip
 

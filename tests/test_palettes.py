@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import math
+import os
 import re
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from emsync.errors import EmsyncWarning, InputError, UsageError
 from emsync.music.general_midi import KITS, PROGRAM_NAMES
 from emsync.music.piece import CLASSES, DRUMS
 from emsync.options import Options
+from emsync.outputs import plan_targets
 from emsync.performance.palette import FOLDER, Palette, names, pitch_of, shipped
 from emsync.performance.player import BAND
 from emsync.planning.casting import casting
@@ -279,6 +281,23 @@ def test_palettes_are_refused_before_the_film_is_watched(tmp_path: Path, draw_cu
     plan = Plan(1.0, 120.0, sections=(Section(0.0, 1.0, palette="gone.toml"),))
     with pytest.raises(InputError, match=r"there is no file 'gone\.toml'"):
         check_files(film, Options(plan=plan))
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs pipes")
+def test_a_palette_that_can_be_read_only_once_is_refused_at_once(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "p.toml")
+    with pytest.raises(InputError, match="is not a file that can be read again; save it"):
+        Palette.named(str(tmp_path / "p.toml"))
+
+
+def test_a_plan_never_replaces_its_palette(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    mine = tmp_path / "p.toml"
+    mine.write_text(VIOLIN)
+    with pytest.raises(UsageError, match=r"p\.toml' is the palette itself"):
+        plan_targets(tmp_path / "clip.mp4", mine, None, Options(palette=mine))
+    monkeypatch.chdir(tmp_path)
+    Path("jazz").write_text("{}")  # an earlier plan
+    assert plan_targets(Path("clip.mp4"), Path("jazz"), None, Options(palette="jazz"))
 
 
 def test_a_palette_without_what_a_section_asks_gives_all_that_it_has(tmp_path: Path) -> None:

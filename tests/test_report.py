@@ -27,6 +27,7 @@ from emsync.music.chords import Harmony, parse_chord
 from emsync.music.lead_sheet import LeadSheet
 from emsync.music.piece import Piece
 from emsync.options import Options
+from emsync.planning.casting import casting
 from emsync.planning.plan import Plan, Section
 from emsync.ranking import Candidate
 from emsync.report.page import write_html
@@ -93,6 +94,7 @@ def of(
         (),
         video,
         plan,
+        casting(plan),
         ScoreLabels.of(video, plan=plan),
         Options(seed=7),
         strip=tuple(strip),

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from emsync.errors import InputError, UsageError
-from emsync.limits import one_line, quoted, read_toml, shown
+from emsync.limits import can_be_read_again, one_line, quoted, read_toml, shown
 from emsync.music.general_midi import FULL, KITS, MELODIC, PROGRAM_NAMES, STROKES
 from emsync.music.piece import CLASSES, DRUMS
 from emsync.music.tonality import pitch_class
@@ -99,7 +99,10 @@ class _Written:
 
 
 def _read(kind: type[Palette], path: Path, name: str) -> Any:
-    data, told = read_toml(path, MOST_BYTES), f"the palette {quoted(path)}: "
+    told = f"the palette {quoted(path)}: "
+    if not can_be_read_again(path):  # each section asks for it
+        raise InputError(f"{told}it is not a file that can be read again; save it as a .toml first")
+    data = read_toml(path, MOST_BYTES)
     if unknown := sorted(set(data) - {"summary", "players"}):
         raise InputError(f"{told}{shown(unknown[0])} is no key of it; there are summary, players")
     summary = data.get("summary", "")
