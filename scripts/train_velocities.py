@@ -30,7 +30,7 @@ from emsync.errors import InputError
 from emsync.music.piece import CLASSES, DRUMS, Played
 from emsync.performance.features import features
 from emsync.performance.metre import metre
-from emsync.performance.strokes import drum_kinds
+from emsync.performance.strokes import Strokes, drum_kinds
 from emsync.performance.touch import WEIGHTS, Touch
 
 HELD_OUT = 0.1
@@ -54,6 +54,7 @@ class Song:
     classes: NDArray[np.uint8]  # (N,)
     voices: NDArray[np.int64]  # (N,) the class, or the kind of drum
     places: NDArray[np.int64]  # (N,) sixteenths since the downbeat
+    strokes: Strokes
 
 
 def is_human(velocities: Floats) -> bool:
@@ -116,6 +117,7 @@ def read(job: tuple[Path, str]) -> tuple[int, int, Song | None]:
             piece.classes[human],
             voices[human],
             places[human],
+            Strokes.find(voices[human], piece.pitches[human], here.beats[human], here.beats[human]),
         ),
     )
 
@@ -162,17 +164,19 @@ def train(songs: list[Song], epochs: int, rng: np.random.Generator) -> Touch:
     biases = [layer.bias.detach().double().numpy() for layer in layers]
     weights[-1], biases[-1] = weights[-1] * BEND, biases[-1] * BEND
     even = np.ones(len(CLASSES))
-    return Touch(centre.numpy(), scale.numpy(), tuple(weights), tuple(biases), even, even)
+    return Touch(centre.numpy(), scale.numpy(), tuple(weights), tuple(biases), even, even, even)
 
 
 def with_spread(network: Touch, songs: list[Song]) -> Touch:
     """Return ``network`` with the gains that give each class the median spread of people."""
     spreads = median_spreads(songs, [song.away.astype(np.float64) for song in songs])
     expected = [network.expected(song.columns) for song in songs]
-    network = replace(network, spreads=spreads, gains=spreads / median_spreads(songs, expected))
-    for _ in range(ROUNDS):  # what goes far is held back, so that more gain is needed
+    flats = median_spreads(songs, expected)
+    network = replace(network, spreads=spreads, flats=flats, gains=spreads / flats)
+    for _ in range(ROUNDS):  # what sways is raised and what goes far is held back
         played = [
-            network.played(guess, song.classes) for guess, song in zip(expected, songs, strict=True)
+            network.played(guess, song.classes, song.strokes)
+            for guess, song in zip(expected, songs, strict=True)
         ]
         network = replace(network, gains=network.gains * spreads / median_spreads(songs, played))
     return network
@@ -196,6 +200,7 @@ def save(network: Touch, path: Path) -> None:
     arrays: dict[str, Any] = {
         "centre": network.centre.astype(np.float32),
         "scale": network.scale.astype(np.float32),
+        "flats": network.flats,
         "gains": network.gains,
         "spreads": network.spreads,
         **layers,
@@ -228,7 +233,7 @@ def evaluate(network: Touch, train_songs: list[Song], test: list[Song]) -> None:
             "class and place in bar": by_class[song.classes, song.places],
             "instrument or drum, and place in bar": by_both[song.voices, song.places],
             "network": expected,
-            "network, as played": network.played(expected, song.classes),
+            "network, as played": network.played(expected, song.classes, song.strokes),
         }
         for c, notes in parts(song):
             real = song.away[notes].astype(np.float64)
@@ -295,7 +300,7 @@ def main() -> None:
     network = with_spread(train(rest, args.epochs, np.random.default_rng(0)), rest[::4])
     save(network, args.out)
     network = Touch.load(args.out)
-    for name in ("gains", "spreads"):
+    for name in ("flats", "gains", "spreads"):
         print(f"{name}:", getattr(network, name).round(2))
     print(f"{len(rest)} songs to train on, {len(test)} held out, {args.out.stat().st_size} bytes; "
           f"{time.monotonic() - begun:.0f} s\n")  # fmt: skip

@@ -78,6 +78,22 @@ class Strokes:
         gaps = np.where(self.joined, np.diff(values), missing)
         return np.append(missing, gaps), np.append(gaps, missing)
 
+    def usual(self, values: Float64s) -> Float64s:
+        """Return the (G,) means of the values of each voice."""
+        voices, of = np.unique(self.voices, return_inverse=True)
+        return (np.bincount(of, values, len(voices)) / np.bincount(of, minlength=len(voices)))[of]
+
+    def around(self, values: Float64s, reach: float) -> Float64s:
+        """Return the (G,) means of what each voice strikes within ``reach`` beats."""
+        ticks = np.round(self.beats * GRID).astype(np.int64)
+        near = round(reach * GRID)
+        apart = int(ticks.max(initial=0)) + 2 * near + 1  # ticks from voice to voice
+        places = self.voices * apart + ticks
+        first = np.searchsorted(places, places - near)
+        last = np.searchsorted(places, places + near, side="right")
+        sums = np.append(0.0, np.cumsum(values))
+        return (sums[last] - sums[first]) / (last - first)
+
 
 def outer(piece: Piece) -> NDArray[np.bool_]:
     """Return which of the (N,) notes are outer voices of what an instrument strikes together.

@@ -2,7 +2,9 @@
 
 A small network, fitted on songs of Lakh Pianoroll that people played. What makes its weights and
 says how well it agrees with people on songs it never saw: ``scripts/train_velocities.py``. What it
-expects is a mean over all of them, flatter than any: ``gains`` give it the spread of people.
+expects is a mean over all of them, flatter than any, and from note to note more restless than
+slow: ``lived`` gives what changes slowly more weight, and ``gains`` the spread of people.
+Shapes: N notes, F features.
 """
 
 from collections.abc import Sequence
@@ -15,22 +17,27 @@ from numpy.typing import NDArray
 
 from emsync.arrays import Float64s, Int64s
 from emsync.music.piece import CLASSES, Piece
-from emsync.performance.features import features
+from emsync.performance.features import Notes, features
+from emsync.performance.strokes import Strokes
 
 WEIGHTS = Path(__file__).with_name("touch.npz")
-MOST = 2.5  # standard deviations: what goes further is held back
+SLOW = np.array([1.5, 2.5, 2.5, 2.5, 2.5])  # of each class, how much more what changes slowly sways
+AROUND = 1.0  # beats before and after a stroke over which that is taken
+SHARP = 1.5  # most strokes differ little from those around them, a few much
+MOST = 3.0  # standard deviations: what goes further is held back
 NEAR = 0.03  # seconds; what begins so close to a moment begins on it
 DIGITS = 3  # in which floating point does not differ between machines and threads
 
 
 @dataclass(frozen=True, eq=False)
 class Touch:
-    """The network: F features, H hidden units twice, one number in steps of velocity."""
+    """The network: H hidden units twice, one number in steps of velocity."""
 
     centre: Float64s  # (F,) of the features
     scale: Float64s  # (F,)
     weights: tuple[Float64s, ...]  # (F, H), (H, H), (H, 1)
     biases: tuple[Float64s, ...]  # (H,), (H,), (1,)
+    flats: Float64s  # (classes,) standard deviation of what is expected, in steps of velocity
     gains: Float64s  # (classes,) from what is expected to what is played
     spreads: Float64s  # (classes,) standard deviation of people, in steps of velocity
 
@@ -45,6 +52,7 @@ class Touch:
             array["scale"],
             tuple(array[f"weight{layer}"] for layer in layers),
             tuple(array[f"bias{layer}"] for layer in layers),
+            array["flats"],
             array["gains"],
             array["spreads"],
         )
@@ -57,19 +65,34 @@ class Touch:
         return (values @ self.weights[-1] + self.biases[-1])[:, 0]
 
     def played(
-        self, expected: Float64s, classes: NDArray[np.integer], scenes: Int64s | None = None
+        self,
+        expected: Float64s,
+        classes: NDArray[np.integer],
+        strokes: Strokes,
+        scenes: Int64s | None = None,
     ) -> Float64s:
         """Return the (N,) steps above the usual of each class, as far apart as people's are.
 
         The usual is that of the class in each of the (N,) ``scenes``, which has a level of its own.
         """
+        lively = self.lived(expected, classes, strokes)
         groups = classes.astype(np.int64)
         if scenes is not None:
             groups = groups + len(CLASSES) * scenes
-        usual = np.bincount(groups, expected) / np.maximum(np.bincount(groups), 1)
-        away = (expected - usual[groups]) * self.gains[classes]
+        usual = np.bincount(groups, lively) / np.maximum(np.bincount(groups), 1)
+        away = (lively - usual[groups]) * self.gains[classes]
         most = MOST * self.spreads[classes]
         return np.round(most * np.tanh(away / most), DIGITS)
+
+    def lived(self, expected: Float64s, classes: NDArray[np.integer], strokes: Strokes) -> Float64s:
+        """Return what is expected of (N,) notes, swaying more and trembling less."""
+        means = np.bincount(strokes.of, expected) / strokes.sizes
+        columns = (means, strokes.around(means, AROUND), strokes.usual(means))
+        mean, slow, usual = (column[strokes.of] for column in columns)
+        sway = SLOW[classes] * (slow - usual)
+        flat = self.flats[classes]
+        fast = (mean - slow) / flat
+        return usual + sway + flat * np.sign(fast) * np.abs(fast) ** SHARP + (expected - mean)
 
 
 @cache
@@ -86,4 +109,5 @@ def touch(piece: Piece, starts: Sequence[float] = ()) -> Float64s:
         return np.zeros(0)
     network = _fitted()
     scenes = np.searchsorted(np.subtract(starts, NEAR), piece.onsets, side="right")
-    return network.played(network.expected(features(piece)), piece.classes, scenes)
+    expected = network.expected(features(piece))
+    return network.played(expected, piece.classes, Notes.of(piece).strokes, scenes)
