@@ -87,7 +87,7 @@ def separated(piece: Piece, notes: NDArray[np.intp]) -> list[NDArray[np.intp]]:
     """
     lines: list[list[int]] = []
     pitches, onsets, offsets = piece.pitches.astype(int), piece.onsets, piece.offsets
-    for chord in _chords(onsets, notes):
+    for chord in chords(onsets, notes):
         onset = onsets[chord[0]]
         free = [i for i, line in enumerate(lines) if offsets[line[-1]] <= onset + LEGATO]
         steps = sorted(
@@ -107,7 +107,7 @@ def separated(piece: Piece, notes: NDArray[np.intp]) -> list[NDArray[np.intp]]:
     return [np.array(line, np.intp) for line in lines]
 
 
-def _chords(onsets: Seconds, notes: NDArray[np.intp]) -> Sequence[list[int]]:
+def chords(onsets: Seconds, notes: NDArray[np.intp]) -> Sequence[list[int]]:
     """Return ``notes`` in groups that begin together."""
     chords: list[list[int]] = []
     for note in notes.tolist():

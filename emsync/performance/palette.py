@@ -22,7 +22,7 @@ from emsync.limits import can_be_read_again, one_line, quoted, read_toml, shown
 from emsync.music.general_midi import FULL, KITS, MELODIC, PROGRAM_NAMES, STROKES
 from emsync.music.piece import CLASSES, DRUMS
 from emsync.music.tonality import pitch_class
-from emsync.performance.player import LOUDNESS, OCTAVE, Line, Notes, Player
+from emsync.performance.player import LOUDNESS, OCTAVE, Line, Notes, Player, Repeats
 from emsync.settings import Within, build
 
 FOLDER = Path(__file__).parent / "palettes"
@@ -93,6 +93,7 @@ class _Written:
     notes: Notes = "all"
     line: Line = "all"
     doubles: bool = False
+    repeats: Repeats = "struck"
     volume: Annotated[int, Within(0, FULL)] = LOUDNESS
     pan: Annotated[int, Within(0, FULL)] = 64
     strokes: Mapping[str, Any] = field(default_factory=dict)
@@ -134,7 +135,7 @@ def _player(row: Any, place: str) -> Player:
     drums = instrument == DRUMS
     low, high = _range(one.range, place) if one.range else (0, FULL)
     if drums:
-        for key in ("range", "octave", "notes", "line", "doubles"):
+        for key in ("range", "octave", "notes", "line", "doubles", "repeats"):
             if getattr(one, key) != getattr(_Written, key):
                 raise InputError(f"{place}drums have no {key}; leave it out")
     elif one.strokes:
@@ -151,6 +152,7 @@ def _player(row: Any, place: str) -> Player:
         notes=one.notes,
         line=one.line,
         doubles=one.doubles,
+        repeats=one.repeats,
         strokes=tuple(_strokes(one.strokes, place)),
     )
 
@@ -250,6 +252,11 @@ def _check(players: tuple[Player, ...], told: str) -> None:
             raise InputError(
                 f"{told}{first.name} doubles the {words}, whom nobody plays; let one player of "
                 f"{words} not double"
+            )
+        if other := next((p for p in alone if p.repeats != alone[0].repeats), None):
+            raise InputError(
+                f"{told}of the {words}, {alone[0].name} and {other.name} differ in repeats "
+                f"({alone[0].repeats} and {other.repeats}); give them one value"
             )
         if instrument == DRUMS and len(mine) > 1:
             raise InputError(

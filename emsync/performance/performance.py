@@ -14,6 +14,7 @@ from emsync.performance.lengths import held
 from emsync.performance.part import Part
 from emsync.performance.pedal import pedalled
 from emsync.performance.player import PLAIN, Casting
+from emsync.performance.repeats import settled
 from emsync.performance.timing import humanized
 from emsync.performance.velocity import struck
 
@@ -50,8 +51,8 @@ def perform(
     ``sheet``, in the film's time, has the chords that pianists pedal by. ``humanize``, from 0 to 1,
     is how freely the notes are timed, as ``seed`` has it.
     """
-    piece = fitted.piece
     hits = fitted.hits
+    piece = settled(fitted.piece, casting, hits)
     velocities = struck(piece, dynamics, hits)
     parts = [
         Part(

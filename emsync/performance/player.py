@@ -10,6 +10,7 @@ LOUDNESS = 100  # controller 7
 OCTAVE = 12  # semitones
 
 Notes: TypeAlias = Literal["all", "long", "short"]
+Repeats: TypeAlias = Literal["struck", "held", "broken"]
 Line: TypeAlias = Literal["all", "upper", "lower"]
 
 
@@ -28,6 +29,7 @@ class Player:
     notes: Notes = "all"  # of figures of long notes, of short ones, or of both
     line: Line = "all"  # the highest line of its class, all below it, or both
     doubles: bool = False  # whether it plays along with others, who have the same notes
+    repeats: Repeats = "struck"  # what becomes of chords that its class strikes again and again
     # Of drums: what is struck in place of a key; -1 strikes nothing. Other keys stay
     strokes: tuple[tuple[int, int], ...] = ()
 
