@@ -13,8 +13,8 @@ from emsync.performance.dynamics import RANGE, Dynamics
 from emsync.performance.features import features
 from emsync.performance.metre import metre
 from emsync.performance.strokes import Strokes, drum_kinds, outer
-from emsync.performance.touch import WEIGHTS, touch
-from emsync.performance.velocity import ACCENT, accents, arrivals, struck, within
+from emsync.performance.touch import WEIGHTS, Touch, touch
+from emsync.performance.velocity import ACCENT, accents, arrivals, shared, struck, within
 
 BAR = 2.0  # seconds
 
@@ -105,6 +105,31 @@ def test_each_scene_is_as_loud_as_it_is_asked_to_be_whatever_is_played_in_it() -
     for scene in (piece.onsets < 16, piece.onsets >= 16):
         for c in (DRUMS, BASS, PIANO, STRINGS):
             assert abs(away[scene & (piece.classes == c)].mean()) < 4  # held back at both ends
+
+
+def test_what_moves_above_a_held_chord_keeps_its_loudness_and_the_chord_is_softer() -> None:
+    held = [(STRINGS, pitch, 0.0, 4.0) for pitch in (55, 60, 64, 76)]
+    tune = [(STRINGS, 79, 1.0, 2.0), (STRINGS, 74, 2.0, 3.0), (STRINGS, 79, 4.0, 5.0)]
+    piece = Piece.of(np.array([*held, *tune, (BASS, 36, 0.0, 4.0)]))
+    steps = dict(zip(zip(piece.pitches.tolist(), piece.onsets.tolist(), strict=True),
+                     shared(piece).tolist(), strict=True))  # fmt: skip
+    assert steps[36, 0.0] == steps[76, 0.0] == steps[79, 1.0] == steps[79, 4.0] == 0
+    assert steps[55, 0.0] == steps[64, 0.0] > 0
+    assert steps[74, 2.0] > steps[64, 0.0], "below the held top, and the fifth that sounds"
+
+
+def test_lines_sway_more_than_they_tremble() -> None:
+    """What lasts for bars counts more than what alternates from stroke to stroke."""
+    strokes = Strokes.find(
+        np.full(64, PIANO), np.full(64, 60), np.arange(64) / 2, np.arange(64) / 2 + 0.5
+    )
+    slow, fast = (
+        np.where(np.arange(64) % 32 < 16, 2.0, -2.0),
+        np.where(np.arange(64) % 2, 2.0, -2.0),
+    )
+    network, classes = Touch.load(WEIGHTS), np.full(64, PIANO)
+    swaying, trembling = (network.lived(wish, classes, strokes).std() for wish in (slow, fast))
+    assert swaying > 2 * trembling
 
 
 def test_all_that_begins_on_a_hit_is_accented_moderately() -> None:

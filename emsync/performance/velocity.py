@@ -8,12 +8,14 @@ from numpy.typing import NDArray
 from emsync.arrays import Float64s, Int64s, Seconds
 from emsync.music.piece import GUITAR, PIANO, STRINGS, VELOCITY, Piece
 from emsync.performance.dynamics import LOUDEST, RANGE, Dynamics
+from emsync.performance.figures import chords
 from emsync.performance.strokes import outer
 from emsync.performance.touch import NEAR, touch
 
 ACCENT = 14  # steps, for all that begins on a hit
 ARRIVAL = 8  # steps, on the first downbeat of a section
 VOICED = 4  # steps by which the outer voices of chords stand out: touch makes them too soft
+SHARED = 5  # steps by which what lies below another tone is softer, for each doubling of the tones
 CHORDAL = (GUITAR, PIANO, STRINGS)  # the instruments whose chords are voiced so
 LATE = 4.0  # seconds; a downbeat that comes later is not where a section arrives
 WIDER = 0.3  # how much wider the loudest scene's range is, and how much narrower the quietest's
@@ -25,9 +27,30 @@ def struck(piece: Piece, dynamics: Dynamics, hits: Sequence[float] = ()) -> NDAr
     levels = dynamics.at(piece.onsets)
     room = 1 + WIDER * np.clip((levels - VELOCITY) / RANGE, -1, 1)
     voiced = VOICED * (outer(piece) & np.isin(piece.classes, CHORDAL))
-    plain = levels + room * (touch(piece, dynamics.times[1:]) + voiced)
+    plain = levels + room * (touch(piece, dynamics.times[1:]) + voiced - shared(piece))
     loud = plain + accents(piece.onsets, hits, arrivals(piece.downbeats, dynamics.times[1:]))
     return np.round(within(loud)).astype(np.uint8)
+
+
+def shared(piece: Piece) -> Float64s:
+    """Return the (N,) steps by which notes are softer, that others may be heard above them.
+
+    The more tones an instrument sounds, the softer is each; not the highest, which has the tune.
+
+    >>> chord = Piece.of(np.array([(PIANO, pitch, 0.0, 1.0) for pitch in (48, 55, 64, 72)]))
+    >>> shared(chord).tolist()
+    [10.0, 10.0, 10.0, 0.0]
+    """
+    steps = np.zeros(len(piece))
+    for instrument in CHORDAL:
+        sounding: list[int] = []
+        for chord in chords(piece.onsets, np.flatnonzero(piece.classes == instrument)):
+            begins = piece.onsets[chord[0]] + NEAR
+            sounding = [note for note in sounding if piece.offsets[note] > begins] + chord
+            top = piece.pitches[sounding].max()
+            below = [note for note in chord if piece.pitches[note] < top]
+            steps[below] = SHARED * np.log2(len(sounding))
+    return steps
 
 
 def accents(onsets: Seconds, hits: Sequence[float], starts: Sequence[float]) -> Int64s:
