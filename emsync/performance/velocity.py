@@ -13,6 +13,7 @@ from emsync.performance.strokes import outer
 from emsync.performance.touch import NEAR, touch
 
 ACCENT = 14  # steps, for all that begins on a hit
+LEAD, LEADING = 10, 2.0  # steps of a crescendo into a hit, and the seconds that it takes
 ARRIVAL = 8  # steps, on the first downbeat of a section
 VOICED = 4  # steps by which the outer voices of chords stand out: touch makes them too soft
 SHARED = 5  # steps by which what lies below another tone is softer, for each doubling of the tones
@@ -28,6 +29,7 @@ def struck(piece: Piece, dynamics: Dynamics, hits: Sequence[float] = ()) -> NDAr
     room = 1 + WIDER * np.clip((levels - VELOCITY) / RANGE, -1, 1)
     voiced = VOICED * (outer(piece) & np.isin(piece.classes, CHORDAL))
     plain = levels + room * (touch(piece, dynamics.times[1:]) + voiced - shared(piece))
+    plain += lead(piece.onsets, hits)
     loud = plain + accents(piece.onsets, hits, arrivals(piece.downbeats, dynamics.times[1:]))
     return np.round(within(loud)).astype(np.uint8)
 
@@ -61,6 +63,18 @@ def accents(onsets: Seconds, hits: Sequence[float], starts: Sequence[float]) -> 
     """
     on_hit = ACCENT * _on(onsets, hits)
     return np.maximum(on_hit, ARRIVAL * _on(onsets, starts))
+
+
+def lead(onsets: Seconds, hits: Sequence[float]) -> Float64s:
+    """Return the (N,) steps of a crescendo into each of ``hits``, which are not part of it.
+
+    >>> lead(np.array([0.0, 2.0, 3.0, 3.9, 4.0]), hits=[4.0]).round(1).tolist()
+    [0.0, 0.0, 2.5, 9.0, 0.0]
+    """
+    times = np.append(np.sort(hits), np.inf)
+    left = times[np.searchsorted(times, onsets - NEAR)] - onsets
+    share = np.clip(1 - left / LEADING, 0, 1)
+    return np.where(left > NEAR, LEAD * share**2, 0.0)
 
 
 def arrivals(downbeats: Seconds, starts: Sequence[float]) -> list[float]:
