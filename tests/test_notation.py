@@ -23,12 +23,11 @@ from emsync.formats.musicxml import write_musicxml, write_parts
 from emsync.formats.musicxml.families import FAMILIES, family
 from emsync.formats.musicxml.grid import STEP, written
 from emsync.formats.musicxml.score import bars_of
-from emsync.formats.musicxml.signs import PEDAL
 from emsync.formats.musicxml.spelling import spell, tones
 from emsync.formats.musicxml.values import BINARY, THREES, edges, spans
 from emsync.music.bars import TICKS, TempoMap
 from emsync.music.chords import QUALITIES, TONES, parse_chord
-from emsync.music.general_midi import DRUM_CHANNEL, EXPRESSION
+from emsync.music.general_midi import DRUM_CHANNEL, EXPRESSION, PEDAL
 from emsync.music.piece import BASS, CLASSES, DRUMS, GUITAR, PIANO, STRINGS, Piece
 from emsync.performance.part import Control, Part
 from emsync.performance.performance import Performance, perform

@@ -38,6 +38,7 @@ from emsync.music.piece import Piece
 from emsync.options import Options
 from emsync.pipeline import candidate, draw
 from emsync.plain import plain
+from emsync.planning.casting import casting
 from emsync.planning.planner import plan_of
 from emsync.progress import Progress, silent
 from emsync.sound import audio
@@ -238,8 +239,9 @@ def compose_arms(
             options = replace(OPTIONS, seed=seed, sync=OPTIONS.sync if fitted else "off")
             plan = plan_of(video, options)
             asked, (brief, ending) = plan.asked(video), plan.brief(video)
+            players = casting(plan)
             commission = Commission(
-                composer, brief, plan=plan, ending=ending, options=options,
+                composer, brief, plan=plan, casting=players, ending=ending, options=options,
                 sampling=composer.sampling, seeds=[seed],
             )  # fmt: skip
             pair = draw(
@@ -251,8 +253,9 @@ def compose_arms(
             for conditioned, sample in zip((True, False), pair, strict=True):
                 best = candidate(commission, sample, seed)
                 made = Composition(
-                    best, others=(), analysis=asked, plan=plan, labels=labels, options=options
-                )
+                    best, others=(), analysis=asked, plan=plan, casting=players, labels=labels,
+                    options=options,
+                )  # fmt: skip
                 found[conditioned, fitted].append(made)
     return {arm: found[which] for arm, which in ARMS.items()}
 
