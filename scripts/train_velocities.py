@@ -27,10 +27,9 @@ from emsync.data.labels import read_index
 from emsync.data.lakh import read_played_lakh
 from emsync.data.split import is_held_out
 from emsync.errors import InputError
-from emsync.music.piece import CLASSES, DRUMS, Played
-from emsync.performance.features import features
-from emsync.performance.metre import metre
-from emsync.performance.strokes import Strokes, drum_kinds
+from emsync.music.piece import CLASSES, Played
+from emsync.performance.features import Notes, features
+from emsync.performance.strokes import Strokes
 from emsync.performance.touch import WEIGHTS, Touch
 
 HELD_OUT = 0.1
@@ -98,15 +97,14 @@ def read(job: tuple[Path, str]) -> tuple[int, int, Song | None]:
     except InputError:
         return 0, 0, None
     piece = song.piece
-    here = metre(piece.onsets, piece.downbeats)
+    notes = Notes.of(piece)
+    here, voices = notes.metre, notes.voices
     away, human, tracks = deviations(song, here.bars)
     total = len(np.unique(song.tracks))
     if not tracks:
         return total, 0, None
-    classes = piece.classes.astype(np.int64)
-    voices = np.where(classes == DRUMS, len(CLASSES) + drum_kinds(piece.pitches), classes)
     places = np.round(here.place * 4).astype(np.int64) % 16
-    columns = features(piece).astype(np.float16)[human]
+    columns = features(notes).astype(np.float16)[human]
     return (
         total,
         tracks,

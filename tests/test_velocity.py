@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from emsync.music.piece import BASS, DRUMS, GUITAR, PIANO, STRINGS, VELOCITY, Piece
 from emsync.performance import velocity
 from emsync.performance.dynamics import RANGE, Dynamics
-from emsync.performance.features import features
+from emsync.performance.features import Notes, features
 from emsync.performance.metre import metre
 from emsync.performance.strokes import Strokes, drum_kinds, outer
 from emsync.performance.touch import WEIGHTS, Touch, touch
@@ -59,7 +59,7 @@ def test_a_short_bar_has_fewer_beats() -> None:
 
 
 def test_features_are_the_same_at_any_tempo_but_for_the_tempo() -> None:
-    slow, fast = features(band()), features(band(bar=1.25))
+    slow, fast = (features(Notes.of(band(bar=bar))) for bar in (BAR, 1.25))
     other = np.flatnonzero((slow != fast).any(0))
     assert len(other) == 1 and np.isfinite(slow).all()
 

@@ -34,6 +34,7 @@ class Notes:
     metre: Metre
     ends: Float64s  # (N,) beats
     strokes: Strokes
+    bar: float  # seconds, the median of all bars
 
     @classmethod
     def of(cls, piece: Piece) -> "Notes":
@@ -44,7 +45,10 @@ class Notes:
         kinds = np.where(classes == DRUMS, drum_kinds(pitches), -1)
         voices = np.where(classes == DRUMS, len(CLASSES) + kinds, classes)
         strokes = Strokes.find(voices, pitches, here.beats, ends)
-        return cls(classes, pitches, kinds, voices, here, ends, strokes)
+        lengths = np.diff(piece.downbeats)
+        lengths = lengths[lengths > 1e-6]  # of two downbeats at one moment, one is none
+        bar = float(np.median(lengths)) if len(lengths) else BAR
+        return cls(classes, pitches, kinds, voices, here, ends, strokes, bar)
 
     @property
     def drums(self) -> NDArray[np.bool_]:
@@ -52,12 +56,11 @@ class Notes:
         return self.classes == DRUMS
 
 
-def features(piece: Piece) -> NDArray[np.float32]:
-    """Return the (N, F) features of the notes of ``piece``, at least one."""
-    notes = Notes.of(piece)
+def features(notes: Notes) -> NDArray[np.float32]:
+    """Return the (N, F) features of notes, at least one."""
     parts = (_who, _place, _line, _chord, _others, _density, _phrase)
     columns = [column for part in parts for column in part(notes)]
-    columns += _style(piece)
+    columns += _style(notes)
     return np.column_stack(columns).astype(np.float32)
 
 
@@ -144,13 +147,10 @@ def _phrase(notes: Notes) -> Iterator[NDArray[np.generic]]:
     yield left < 0.01
 
 
-def _style(piece: Piece) -> list[Float64s]:
+def _style(notes: Notes) -> list[Float64s]:
     """Return the tempo, and how many of the notes each class has: alike for all notes."""
-    lengths = np.diff(piece.downbeats)
-    lengths = lengths[lengths > 1e-6]  # of two downbeats at one moment, one is none
-    length = float(np.median(lengths)) if len(lengths) else BAR
-    shares = [float((piece.classes == c).mean()) for c in range(len(CLASSES))]
-    return [np.full(len(piece), value) for value in (np.log2(length / BAR), *shares)]
+    shares = [float((notes.classes == c).mean()) for c in range(len(CLASSES))]
+    return [np.full(len(notes.classes), value) for value in (np.log2(notes.bar / BAR), *shares)]
 
 
 def _log(beats: Float64s) -> Float64s:

@@ -109,5 +109,6 @@ def touch(piece: Piece, starts: Sequence[float] = ()) -> Float64s:
         return np.zeros(0)
     network = _fitted()
     scenes = np.searchsorted(np.subtract(starts, NEAR), piece.onsets, side="right")
-    expected = network.expected(features(piece))
-    return network.played(expected, piece.classes, Notes.of(piece).strokes, scenes)
+    notes = Notes.of(piece)
+    expected = network.expected(features(notes))
+    return network.played(expected, piece.classes, notes.strokes, scenes)
