@@ -98,7 +98,8 @@ def by_ffmpeg(sound: Audio, folder: Path) -> dict[str, float]:
 def test_the_meter_reads_what_tech_3341_requires(
     spans: list[tuple[float, float]], lufs: float
 ) -> None:
-    assert measured(tone(*spans, rate=RATE)).integrated == pytest.approx(lufs, abs=0.1)
+    rate = RATE if len(spans) == 1 else 16000  # the long ones at a rate that is soon measured
+    assert measured(tone(*spans, rate=rate)).integrated == pytest.approx(lufs, abs=0.1)
 
 
 def test_one_side_counts_half_and_997_hertz_at_full_scale_is_3() -> None:
