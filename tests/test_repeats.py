@@ -1,5 +1,6 @@
 """Chords that come again quickly: held, broken or struck, as the palette has it."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -18,7 +19,7 @@ HELD: Casting = [(0.0, [Player("Violins", STRINGS, 48, repeats="held")])]
 BROKEN: Casting = [(0.0, [Player("Harp", GUITAR, 46, repeats="broken")])]
 
 
-def strummed(instrument: int, chords: list[tuple[int, ...]], step: float = STEP) -> Piece:
+def strummed(instrument: int, chords: Sequence[tuple[int, ...]], step: float = STEP) -> Piece:
     rows = [
         (instrument, pitch, k * step, k * step + 0.8 * step)
         for k, chord in enumerate(chords)
