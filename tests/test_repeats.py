@@ -49,9 +49,15 @@ def test_who_breaks_plays_the_tones_in_turn_and_all_of_them_on_bar_lines() -> No
     assert struck[16:] == [[60, 64, 67], [60]], "a bar begins with the whole chord"
 
 
-def test_a_line_that_repeats_its_tone_and_slow_chords_are_struck() -> None:
+def test_a_tone_that_comes_again_too_fast_for_a_tune_is_held() -> None:
+    assert notes(settled(strummed(STRINGS, [(60,)] * 6 + [(62,)]), HELD)) == [
+        (60, 0.0, 0.725), (62, 0.75, 0.85),
+    ]  # fmt: skip
+
+
+def test_a_tune_that_repeats_its_tone_and_slow_chords_are_struck() -> None:
     for piece in (
-        strummed(STRINGS, [(60,)] * 12),
+        strummed(STRINGS, [(60,)] * 12, step=0.2),
         strummed(STRINGS, [(60, 64, 67)] * 12, step=0.5),
         strummed(STRINGS, [(60, 64), (62, 65)] * 6),
     ):

@@ -17,6 +17,7 @@ from emsync.performance.figures import TOGETHER, chords
 from emsync.performance.player import Casting
 
 QUICK = 0.3  # seconds; a chord that comes again later than that is a new one
+FASTEST = 0.17  # seconds; a single tone that comes again sooner is no tune
 COMMON = 2  # tones that two chords share, so that the second is the first again
 
 Chord = list[int]  # places in the piece
@@ -48,18 +49,25 @@ def _runs(piece: Piece, notes: NDArray[np.intp], posts: Seconds) -> Iterator[lis
     """Yield the chords of a class that come again quickly, with the one that they repeat."""
     run: list[Chord] = []
     for chord in chords(piece.onsets, notes):
-        onset = piece.onsets[chord[0]]
         again = (
             bool(run)
-            and onset - piece.onsets[run[-1][0]] <= QUICK
-            and len(_pitches(piece, chord) & _pitches(piece, run[-1])) >= COMMON
-            and np.abs(posts - onset).min() > TOGETHER
+            and _repeats(piece, chord, run[-1])
+            and np.abs(posts - piece.onsets[chord[0]]).min() > TOGETHER
         )
         if not again and len(run) > 1:
             yield run
         run = [*run, chord] if again else [chord]
     if len(run) > 1:
         yield run
+
+
+def _repeats(piece: Piece, chord: Chord, before: Chord) -> bool:
+    """Return whether a chord, or a tone, is the one before once more."""
+    since = piece.onsets[chord[0]] - piece.onsets[before[0]]
+    now, then = _pitches(piece, chord), _pitches(piece, before)
+    if len(now & then) >= COMMON:
+        return bool(since <= QUICK)
+    return now == then and bool(since <= FASTEST)
 
 
 def _pitches(piece: Piece, chord: Chord) -> set[int]:
