@@ -283,6 +283,17 @@ def test_no_short_rest_follows_a_note_in_its_beat(
                 now += length
 
 
+def test_a_last_bar_that_is_too_short_for_a_note_is_not_written() -> None:
+    def bars(duration: float, *late: tuple[int, int, float, float]) -> int:
+        rows = [(PIANO, 60 + k % 5, k / 2, k / 2 + 0.5) for k in range(15)]
+        rows += [(PIANO, 72, 6.0, duration), *late]
+        piece = Piece.of(np.array(rows), np.arange(0, duration, 2.0))
+        return len(bars_of(fit(piece, [], duration)).lines) - 1
+
+    assert bars(8.2) == 4 and bars(8.6) == 5
+    assert bars(8.2, (BASS, 36, 8.0, 8.2)) == 5, "something begins in it"
+
+
 def test_a_silent_bar_is_one_rest_and_a_part_says_how_many(tmp_path: Path) -> None:
     performance = music(part_of([(0, 1, 60), (20, 24, 64)], Player("Flute", STRINGS, 73)))
     root = xml(tmp_path, performance)

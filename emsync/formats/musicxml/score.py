@@ -93,10 +93,16 @@ def write_parts(
 
 
 def bars_of(fitted: Fitted) -> Bars:
-    """Return the bars up to the one in which the video ends."""
+    """Return the bars up to the one in which the video ends.
+
+    A last bar of less than half a beat in which nothing begins is none: what rings into it ends
+    before it, for it is too short for a note.
+    """
     tempo_map = fitted.tempo_map
-    end = int(tempo_map.ticks(np.array([fitted.duration]))[0])
-    lines = [line for line in tempo_map.lines.tolist() if line == 0 or line * TICKS < end]
+    ends = np.array([fitted.duration, fitted.piece.onsets.max(initial=0.0)])
+    end, last = tempo_map.ticks(ends).tolist()
+    ends_at = max(end - TICKS // 2, last + TICKS // 4)
+    lines = [line for line in tempo_map.lines.tolist() if line == 0 or line * TICKS < ends_at]
     after = [*tempo_map.lines.tolist(), len(tempo_map.tempi)][len(lines)]
     return Bars(tuple(line * STEP for line in (*lines, after)))
 
