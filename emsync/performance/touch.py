@@ -26,6 +26,7 @@ AROUND = 1.0  # beats before and after a stroke over which that is taken
 SHARP = 1.5  # most strokes differ little from those around them, a few much
 MOST = 3.0  # standard deviations: what goes further is held back
 NEAR = 0.03  # seconds; what begins so close to a moment begins on it
+BLOCK = 4096  # notes at once, so that a long score takes little memory
 DIGITS = 3  # in which floating point does not differ between machines and threads
 
 
@@ -59,6 +60,12 @@ class Touch:
 
     def expected(self, columns: NDArray[np.floating]) -> Float64s:
         """Return the (N,) steps of velocity that (N, F) features lead to, in the mean of people."""
+        blocks = range(0, len(columns), BLOCK)
+        return np.concatenate(
+            [np.zeros(0), *(self._expected(columns[n : n + BLOCK]) for n in blocks)]
+        )
+
+    def _expected(self, columns: NDArray[np.floating]) -> Float64s:
         values = (columns - self.centre) / self.scale
         for weight, bias in zip(self.weights[:-1], self.biases[:-1], strict=True):
             values = np.maximum(values @ weight + bias, 0)
