@@ -107,10 +107,9 @@ def _struck(piece: Piece, notes: NDArray[np.intp], player: Player, hits: Sequenc
     strokes = keys[piece.pitches[notes]]
     known = keys[keys >= 0]
     instead = keys[KICK] if keys[KICK] >= 0 else known[0]
-    near = np.abs(piece.onsets[notes][:, None] - np.asarray(hits, np.float64)).min(
-        axis=1, initial=np.inf
-    )
-    strokes = np.where((strokes < 0) & (near <= AT_HIT), instead, strokes)
+    onsets, ordered = piece.onsets[notes], np.sort([*hits, np.inf])
+    on_hit = ordered[np.searchsorted(ordered, onsets - AT_HIT)] <= onsets + AT_HIT
+    strokes = np.where((strokes < 0) & on_hit, instead, strokes)
     return player, notes[strokes >= 0], strokes[strokes >= 0]
 
 
