@@ -350,6 +350,54 @@ def _read_midi(path: Path) -> object:
     return read_midi(path)
 
 
+def _palette(folder: Path) -> Path:
+    from emsync.performance.palette import FOLDER
+
+    return Path(shutil.copy(FOLDER / "orchestra.toml", folder / "p.toml"))
+
+
+def _play_palette(path: Path) -> object:
+    """Play a piece by a palette that was read; the score keeps the contract whoever plays."""
+    from emsync.fit.hits import fit
+    from emsync.formats.midi import write_midi
+    from emsync.formats.midi_check import check
+    from emsync.music.piece import Piece
+    from emsync.performance.palette import Palette
+    from emsync.performance.performance import perform
+
+    players = Palette.named(str(path)).players
+    notes = [(i % 5, 30 + i, i * 0.1, i * 0.1 + (0.1, 0.9)[i % 2]) for i in range(60)]
+    fitted = fit(Piece.of(np.array(notes), np.arange(0, 8, 2.0)), (), 8.0, "off", 0.0, None)
+    score = path.with_suffix(".mid")
+    write_midi(score, perform(fitted, casting=[(0.0, players)], humanize=1.0))
+    report = check(score)
+    assert report.ok, report.errors
+    return report
+
+
+def _kept(folder: Path) -> Path:
+    from emsync.fit.hits import fit
+    from emsync.formats.midi import write_midi
+    from emsync.music.piece import Piece
+    from emsync.performance.palette import Palette
+    from emsync.performance.performance import perform
+
+    notes = [(i % 5, 30 + i, i * 0.1, i * 0.1 + 0.3) for i in range(40)]
+    fitted = fit(Piece.of(np.array(notes), np.arange(0, 8, 2.0)), (), 8.0, "off", 0.0, None)
+    players = Palette.named("piano").players
+    write_midi(folder / "score.mid", perform(fitted, casting=[(0.0, players)]))
+    return folder / "score.mid"
+
+
+def _read_kept(path: Path) -> object:
+    """Read a score to keep as those who play it: what a redo begins with."""
+    from emsync.formats.played import parts
+    from emsync.formats.splice import KeptScore, piece_of
+
+    score = KeptScore.read(path)
+    return parts(score.raw), piece_of(score.raw, score.raw.seconds)
+
+
 def _check_midi(path: Path) -> object:
     from emsync.formats.midi_check import check
 
@@ -429,6 +477,8 @@ TARGETS: dict[str, Target] = {
     "lakh": Target(_lakh, _read_lakh),
     "midi": Target(_midi, _read_midi),
     "midi-check": Target(_midi, _check_midi),
+    "midi-kept": Target(_kept, _read_kept),
+    "palette": Target(_palette, _play_palette),
     "soundfont": Target(_font, _check_font),
     "film": Target(_film, _read_film),
     "sound": Target(_sound, _read_sound),
