@@ -62,7 +62,7 @@ def check_files(film: Film, options: Options) -> None:
         read_theme(options.theme)
     if options.palette is not None:
         palette = Palette.named(os.fspath(options.palette))
-        check_plays(palette, options.instruments or (), "asked for are")
+        check_plays(palette, options.instruments or (), "the instruments name")
     if options.start_timecode and film.fps:
         Timecode.parse(options.start_timecode, film.fps)
     if _can_be_read_again(options.cuts):

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from fractions import Fraction
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -99,7 +100,17 @@ class Composition:
 
         ``humanize`` is how freely its notes are timed; None is what was asked for.
         """
+        freedom = self.options.humanize if humanize is None else humanize
         one = candidate or self.best
+        if one is self.best and freedom == self.options.humanize:
+            return self._performance
+        return self._performed(one, freedom)
+
+    @cached_property
+    def _performance(self) -> Performance:
+        return self._performed(self.best, self.options.humanize)
+
+    def _performed(self, one: Candidate, humanize: float) -> Performance:
         if one.midi is not None:  # a kept score plays as it is
             return played(raw_of(one.midi), one.fitted)
         return perform(
@@ -107,7 +118,7 @@ class Composition:
             Dynamics.under(self.analysis, one.ending, self.plan.levels),
             self.casting,
             sheet=one.sheet,
-            humanize=self.options.humanize if humanize is None else humanize,
+            humanize=humanize,
             seed=one.seed,
         )
 

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 import wave
 from collections.abc import Callable
 from fractions import Fraction
@@ -103,7 +104,13 @@ def test_the_facts_and_the_report_tell_how_loud_the_sound_is(made: Path) -> None
     assert told["audio"] == told["video"] == pytest.approx(heard.to_json(), abs=0.1)
     assert heard.true_peak <= -0.99
     page = (made / "report.html").read_text(encoding="utf-8")
-    assert f"Loudness of the music: {told['audio']['lufs']} LUFS" in page
+    assert f"<b>−{-told['audio']['lufs']} LUFS</b>" in page
+
+
+def test_the_page_links_to_every_file_of_the_bundle(made: Path) -> None:
+    page = (made / "report.html").read_text(encoding="utf-8")
+    files = {path.relative_to(made).as_posix() for path in made.rglob("*") if path.is_file()}
+    assert set(re.findall(r'<a href="([^"]+)"', page)) == files - {"report.html"}
 
 
 def test_stems_are_the_tracks_of_the_score_in_order(made: Path) -> None:

@@ -214,6 +214,32 @@ def test_palettes_follow_the_sections_with_one_kit_and_names_told_apart() -> Non
     assert len(casting(Plan(12.0, 120.0, sections=(parts[0], same, parts[2])))) == 1
 
 
+def test_the_kit_is_that_of_the_palette_whose_drums_play_longest() -> None:
+    quiet = Section(0.0, 9.0, palette="jazz", instruments=("piano", "bass"))
+    cast = casting(Plan(12.0, 120.0, sections=(quiet, Section(9.0, 12.0, palette="band"))))
+    kits = {player.program for _, players in cast for player in players if not player.instrument}
+    assert kits == {KITS["Standard"]}
+
+
+def test_the_file_of_a_palette_can_be_printed_and_played_as_one_s_own(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["palettes", "orchestra"]) == 0
+    mine = read(tmp_path, capsys.readouterr().out)
+    assert mine.players == Palette.named("orchestra").players
+    assert main(["palettes", str(tmp_path / "p.toml"), "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert [player["name"] for player in told["players"]] == [p.name for p in mine.players]
+    assert main(["palettes", "orchestr"]) == 2
+
+
+def test_a_palette_is_not_written_over(tmp_path: Path) -> None:
+    mine = tmp_path / "mine.toml"
+    mine.write_text(VIOLIN)
+    with pytest.raises(UsageError, match="the palette"):
+        plan_targets(tmp_path / "a.mp4", mine, None, Options(palette=mine))
+
+
 def test_more_players_than_channels_are_refused() -> None:
     three = zip((0.0, 4.0, 8.0), ("orchestra", "hybrid", "western"), strict=True)
     parts = tuple(Section(start, start + 4, palette=name) for start, name in three)

@@ -28,12 +28,21 @@ from emsync.music.lead_sheet import LeadSheet
 from emsync.music.piece import Piece
 from emsync.options import Options
 from emsync.planning.casting import casting
+from emsync.performance.part import Part
 from emsync.planning.plan import Plan, Section
 from emsync.ranking import Candidate
 from emsync.report.page import write_html
-from emsync.report.picture import svg, time_line, write_png
+from emsync.report.picture import spans, strength, svg, time_line, write_png
 from emsync.report.plots import plot_plan
-from emsync.report.words import cut_rows, remarks, section_rows, tiles
+from emsync.report.words import (
+    cut_rows,
+    loudness_lines,
+    player_rows,
+    remarks,
+    section_rows,
+    tiles,
+)
+from emsync.sound.loudness import Loudness
 from emsync.video.cuts import Cut
 from emsync.video.footage import Curve, Still
 
@@ -168,8 +177,8 @@ def test_without_a_preview_the_page_says_so_and_plays_the_sound(
     page = Page(tmp_path / "report.html")
     assert "video" not in page.tags and page.tags.count("audio") == page.tags.count("script") == 1
     assert ("src", "mix.wav") in page.attributes and "No preview holds pictures" in page.words
-    sections = composition.plan.sections
-    assert len(cut_rows(composition)) + len(sections) == page.tags.count("tr") - 2
+    rows = cut_rows(composition), composition.plan.sections, composition.performance().parts
+    assert sum(len(some) + 1 for some in rows) == page.tags.count("tr")  # 1 for the names above
 
 
 def test_the_playhead_meets_the_cuts_where_they_are_drawn(composition: Composition) -> None:
@@ -254,8 +263,72 @@ def test_chords_stand_above_the_notes_spelt_in_their_key_and_sections_as_they_ar
     for cells in section_rows(composition.plan):
         assert all(cell in page for cell in cells)
     calm, loud = section_rows(composition.plan)
-    assert calm == ["A", "0:00", "sadness", "F minor", "66", "piano, strings", "Fm D♭/2 E♭/2"]
-    assert loud[4] == "99" and len(loud[5].split(", ")) == 5
+    assert calm[:6] == ["A", "0:00", "sadness", "F minor", "66", "–"]
+    assert calm[6:] == ["piano, strings", "Fm D♭/2 E♭/2"]
+    assert loud[4] == "99" and len(loud[6].split(", ")) == 5
+
+
+def palettes(composition: Composition, *names: str) -> Composition:
+    """Return the composition with these palettes in the sections of its plan."""
+    pairs = zip(composition.plan.sections, names, strict=True)
+    sections = tuple(replace(section, palette=name) for section, name in pairs)
+    plan = replace(composition.plan, sections=sections)
+    return replace(composition, plan=plan, casting=casting(plan))
+
+
+def test_the_report_tells_who_plays_which_sound_in_which_section_and_how_hard(
+    composition: Composition, tmp_path: Path
+) -> None:
+    composition = palettes(composition, "piano", "orchestra")
+    parts = composition.performance().parts
+    rows = player_rows(composition.performance())
+    assert [row[:2] for row in rows] == [
+        ["Piano", "Acoustic Grand Piano"],
+        ["Piano 2", "Acoustic Grand Piano"],  # of another volume
+    ]
+    for part, row in zip(parts, rows, strict=True):
+        assert row[3] == str(len(part.onsets))
+        assert (row[6], row[8]) == (str(part.velocities.min()), str(part.velocities.max()))
+    write_html(tmp_path / "report.html", composition)
+    page = Page(tmp_path / "report.html").words
+    assert "played by piano, orchestra" in page
+    assert all(cell in page for row in rows for cell in row)
+    assert [row[5] for row in section_rows(composition.plan)] == ["piano", "orchestra"]
+    assert "F minor  ·  sadness  ·  piano" in drawn(svg(composition))
+    assert composition.summary().splitlines()[3].endswith("strings; orchestra: F Bbmaj7 C7")
+
+
+def test_the_harder_a_note_is_struck_the_stronger_is_its_colour(composition: Composition) -> None:
+    given = np.arange(128)
+    shades = strength(given)
+    assert (np.diff(shades) >= 0).all() and shades[0] == shades[24] < 0.5 and shades[112] == 1
+    drawing = svg(composition)
+    struck = np.concatenate([part.velocities for part in composition.performance().parts])
+    found = {float(shade) for shade in re.findall(r"fill-opacity: ([\d.]+)", drawing)}
+    assert {float(shade) for shade in strength(struck)} - {1.0} <= found
+
+
+def test_lanes_show_when_somebody_plays_and_rests(composition: Composition) -> None:
+    (part, *_) = composition.performance().parts
+    times = np.array([0.0, 0.5, 4.0]), np.array([3.0, 0.9, 5.0])  # the second within the first
+    none = np.zeros(3, np.uint8)
+    some = replace(part, onsets=times[0], offsets=times[1], pitches=none, velocities=none)
+    assert spans(some) == [(0.0, 3.0), (4.0, 5.0)]
+    assert spans(Part.silent(part.player)) == []
+
+
+def test_the_loudness_of_the_film_is_told_where_it_is_not_that_of_the_music() -> None:
+    music, film = Loudness(-16.04, -1.2), Loudness(-16.01, -1.2)
+    assert loudness_lines({"audio": music, "video": film}) == [f"the music: {music}"]
+    film = replace(film, true_peak=-3.0)
+    assert len(loudness_lines({"audio": music, "video": film})) == 2
+    assert loudness_lines({"audio": music}) == [f"the music: {music}"]
+
+
+def test_loudness_is_a_figure_where_the_music_was_played(composition: Composition) -> None:
+    figures = tiles(composition, {"audio": Loudness(-16.04, -1.2)})
+    assert ("−16.0 LUFS", "true peak −1.2 dB") in figures and figures[-1][1] == "seed"
+    assert not any("LUFS" in value for value, _ in tiles(composition))
 
 
 def test_names_of_chords_never_overlap_however_many_there_are(

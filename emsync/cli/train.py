@@ -1,5 +1,6 @@
 """What is installed, and learning from songs: ``plugins``, ``palettes``, ``prepare``, ``train``."""
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -24,10 +25,19 @@ def plugins(as_json: Json = False) -> None:
 
 
 @app.command()
-def palettes(as_json: Json = False) -> None:
+def palettes(
+    name: Annotated[
+        str | None, typer.Argument(help="print its file: to read, or to begin one of your own")
+    ] = None,
+    as_json: Json = False,
+) -> None:
     """List the palettes: who can play, for `generate --palette NAME`."""
-    from emsync.performance.palette import shipped
+    from emsync.performance.palette import Palette, shipped, text_of
 
+    if name is not None:
+        text = text_of(name)
+        print_report(asdict(Palette.named(name)), as_json, text.rstrip())
+        return
     found = shipped()
     words = "\n".join(f"{name:<12} {summary}" for name, summary in found.items())
     print_report(found, as_json, words)

@@ -54,8 +54,7 @@ class Palette:
         A name with a point or a stroke in it is that of a file. UsageError or InputError says
         what is wrong with it.
         """
-        check_name(name)
-        return _read(cls, FOLDER / f"{name}.toml" if name in names() else Path(name), name)
+        return _read(cls, _path(name), name)
 
 
 @lru_cache
@@ -69,9 +68,26 @@ def shipped() -> dict[str, str]:
     return {name: Palette.named(name).summary for name in names()}
 
 
+def text_of(name: str) -> str:
+    """Return the TOML of a palette that can be read, by its name or the path of its file."""
+    Palette.named(name)  # which says what is wrong with it
+    return _path(name).read_text(encoding="utf-8")
+
+
+def _path(name: str) -> Path:
+    check_name(name)
+    return FOLDER / f"{name}.toml" if name in names() else Path(name)
+
+
+def file_of(name: str) -> Path | None:
+    """Return the file that a palette's name is the path of; None where it is not one of a file."""
+    is_path = name.endswith(".toml") or "/" in name or "\\" in name
+    return Path(name) if is_path and name not in names() else None
+
+
 def check_name(name: str) -> None:
     """Refuse what is neither the name of a shipped palette nor that of a file; UsageError."""
-    if name in names() or name.endswith(".toml") or "/" in name or "\\" in name:
+    if name in names() or file_of(name):
         return
     near = get_close_matches(name.lower(), names(), 1)
     meant = f" (did you mean {near[0]}?)" if near else ""

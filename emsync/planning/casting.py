@@ -25,7 +25,7 @@ def palettes(plan: Plan) -> list[str]:
 def casting(plan: Plan) -> Casting:
     """Return the players of a plan from second to second. UsageError where they are too many.
 
-    The drums have one channel, so the kit of the palette that plays longest is that of the film.
+    The drums have one channel, so the film has one kit: of the palette whose drums play longest.
     """
     names = palettes(plan)
     loaded = {name: Palette.named(name) for name in dict.fromkeys(names)}
@@ -86,10 +86,10 @@ def _playable(section: Section) -> Section:
 
 
 def _longest(plan: Plan, names: Sequence[str]) -> str:
-    """Return the name of the palette that plays longest, the earlier of equals."""
+    """Return the name of the palette whose drums play longest, the earlier of equals."""
     lasts = dict.fromkeys(names, 0.0)
     for name, section in zip(names, plan.sections, strict=True):
-        lasts[name] += section.end - section.start
+        lasts[name] += (section.end - section.start) * (CLASSES[DRUMS] in section.instruments)
     return max(lasts, key=lambda name: lasts[name])
 
 

@@ -131,7 +131,18 @@ def music_facts(plan: Plan) -> list[str]:
 
 def palette_names(plan: Plan) -> list[str]:
     """Return the palettes that a plan names, each once; files by their names."""
-    return list(dict.fromkeys(PurePath(s.palette).name for s in plan.sections if s.palette))
+    return list(dict.fromkeys(filter(None, map(palette_name, plan.sections))))
+
+
+def palette_name(section: Section) -> str:
+    """Return the palette that a section names, a file by its name; "" where it names none."""
+    return PurePath(section.palette).name
+
+
+def palettes_told(plan: Plan) -> list[str]:
+    """Return for each section its palette where a plan has several; else "", for all have one."""
+    many = len(palette_names(plan)) > 1
+    return [palette_name(section) if many else "" for section in plan.sections]
 
 
 def film_facts(plan: Plan) -> list[str]:
@@ -143,8 +154,8 @@ def film_facts(plan: Plan) -> list[str]:
 def plan_lines(plan: Plan) -> list[str]:
     """Return what a plan does in a few lines: the whole, then a line for each section."""
     lines = [", ".join(music_facts(plan))]
-    for section in plan.sections:
-        words = section_words(plan, section)
+    for section, palette in zip(plan.sections, palettes_told(plan), strict=True):
+        words = "; ".join(filter(None, (section_words(plan, section), palette)))
         chords = clipped(section.chords, LONGEST_CHART)
         lines.append(
             f"  {section.start:8.3f} s  {section.theme or '.'}  "
@@ -157,11 +168,9 @@ def told(plan: Plan) -> str:
     """Return all of a plan for a person to read: a line for the whole, two for each section."""
     facts = f"{plan.duration:.2f} s", *music_facts(plan), *film_facts(plan)
     lines = [", ".join(facts)]
-    many = len(palette_names(plan)) > 1
-    for section in plan.sections:
+    for section, palette in zip(plan.sections, palettes_told(plan), strict=True):
         felt = f"valence {section.valence:+.2f}, arousal {section.arousal:+.2f}"
-        players = PurePath(section.palette).name if many else ""
-        parts = section_words(plan, section), felt if section.emotion else "", players
+        parts = section_words(plan, section), felt if section.emotion else "", palette
         words = "; ".join(filter(None, parts))
         lines += [
             f"  {section.start:8.3f} to {section.end:.3f} s  {section.theme or '–'}  {words}",

@@ -190,10 +190,11 @@ def write_bundle(
     for name, part in stems.parts.items():
         audio.write_wav(part, folder / "stems" / f"{name}.wav")
     audio.write_wav(stems.mix, folder / "mix.wav")
-    write_html(folder / "report.html", composition, preview, "mix.wav", loudness)
-    write_png(folder / "report.png", composition)
+    write_png(folder / "report.png", composition, loudness)
     inside = [path for path in folder.rglob("*") if path.is_file()]
     files = sorted(["score.json", *(path.relative_to(folder).as_posix() for path in inside)])
+    write_html(folder / "report.html", composition, preview, "mix.wav", loudness, files)
+    files = sorted([*files, "report.html"])
     record: dict[str, Any] = {"files": files}
     if composition.film is not None:
         name, print_ = video.source, fingerprint(composition.film.path)

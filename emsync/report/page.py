@@ -6,10 +6,10 @@ a film or its sound the page plays it, and a playhead moves over the time line.
 """
 
 from base64 import b64encode
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from hashlib import sha256
-from importlib.resources import files
-from pathlib import Path
+from importlib import resources
+from pathlib import Path, PurePosixPath
 from types import MappingProxyType
 
 from emsync.composition import Composition
@@ -18,9 +18,11 @@ from emsync.report.picture import svg, time_line
 from emsync.report.words import (
     COLUMNS,
     NO_PREVIEW,
+    PLAYER_COLUMNS,
     SECTION_COLUMNS,
     cut_rows,
     loudness_lines,
+    player_rows,
     remarks,
     section_rows,
     subtitle,
@@ -36,11 +38,12 @@ def write_html(
     preview: str = "",
     sound: str = "",
     loudness: Mapping[str, Loudness] = MappingProxyType({}),
+    files: Sequence[str] = (),
 ) -> None:
     """Write ``html_page`` to the HTML file ``path``."""
     with atomic_write(path) as partial:
         # a name may have bytes that are no UTF-8
-        page = html_page(composition, preview, sound, loudness)
+        page = html_page(composition, preview, sound, loudness, files)
         partial.write_text(page, encoding="utf-8", errors="replace")
 
 
@@ -49,16 +52,18 @@ def html_page(
     preview: str = "",
     sound: str = "",
     loudness: Mapping[str, Loudness] = MappingProxyType({}),
+    files: Sequence[str] = (),
 ) -> str:
     """Return the report as HTML.
 
     It plays ``preview``, the name of a film beside it, or else ``sound``; without both it is still.
-    ``loudness`` is that of the sound, by the kind of file.
+    ``loudness`` is that of the sound, by the kind of file. ``files`` lie beside the page, which
+    links to them.
     """
     from jinja2 import Environment, StrictUndefined
     from markupsafe import Markup
 
-    texts = files("emsync.report")
+    texts = resources.files("emsync.report")
     environment = Environment(
         autoescape=True, undefined=StrictUndefined, keep_trailing_newline=True
     )
@@ -72,20 +77,37 @@ def html_page(
         media=bool(preview or sound),
         preview=preview,
         sound=sound,
-        tiles=tiles(composition),
+        tiles=tiles(composition, loudness),
         drawing=Markup(svg(composition)),
         line=time_line(composition),
         section_columns=list(SECTION_COLUMNS),
         sections=list(zip(composition.plan.sections, section_rows(composition.plan), strict=True)),
+        player_columns=list(PLAYER_COLUMNS),
+        players=player_rows(composition.performance()),
+        files=grouped(files),
         columns=list(COLUMNS),
         rows=cut_rows(composition),
         remarks=[
             *remarks(composition),
-            *(f"Loudness of {line}." for line in loudness_lines(loudness)),
+            *(f"Loudness of {line}." for line in loudness_lines(loudness)[1:]),  # the first: a tile
             *([NO_PREVIEW] if sound and not preview else []),
         ],
         script=Markup(script),
     )
+
+
+def grouped(files: Sequence[str]) -> dict[str, list[tuple[str, str]]]:
+    """Return the addresses of files and what a page calls them, by their folder.
+
+    >>> grouped(["score.mid", "stems/01-drums.wav"])
+    {'files': [('score.mid', 'score.mid')], 'stems': [('stems/01-drums.wav', '01-drums')]}
+    """
+    groups: dict[str, list[tuple[str, str]]] = {}
+    for path in map(PurePosixPath, files):
+        folder = path.parent.name
+        called = path.stem if folder else path.name
+        groups.setdefault(folder or "files", []).append((str(path), called))
+    return groups
 
 
 def policy(script: str) -> str:

@@ -1,8 +1,8 @@
 """The drawing of a report, as part of a PNG and as SVG.
 
-Under one time line stand the film strip, the motion, the emotion, the plan's sections and players,
-the chords above every note by instrument with its bars, and the tempo, crossed by the cuts; then
-how each cut is hit.
+Under one time line stand the film strip, the motion, the emotion, the plan's sections, who plays,
+the chords above every note as it is played, the fainter the softer, its velocity, and the tempo in
+bars, crossed by the cuts; then how each cut is hit.
 """
 
 import io
@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from textwrap import wrap
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,6 +20,7 @@ from emsync.composition import Composition
 from emsync.files import atomic_write
 from emsync.fit.time_map import Fitted
 from emsync.music.piece import CLASSES, DRUMS
+from emsync.performance.part import Part
 from emsync.planning.words import clipped
 from emsync.report import rows as draw
 from emsync.report.rows import (
@@ -37,14 +39,17 @@ from emsync.report.rows import (
 from emsync.report.words import (
     COLUMNS,
     LONGEST_CHART,
+    PLAYER_COLUMNS,
     SECTION_COLUMNS,
     cut_rows,
+    player_rows,
     remarks,
     section_rows,
     subtitle,
     tiles,
     title,
 )
+from emsync.sound.loudness import Loudness
 from emsync.video.footage import Still
 
 if TYPE_CHECKING:
@@ -56,44 +61,63 @@ HIT_REACH = 0.02  # seconds; notes that begin this close to a hit are the hit
 ROOMY = 0.055  # share of the width that the words beside a cut's number need
 LABELS = 0.02  # least distance between two bar numbers, as a share of the width
 ROW = 0.235  # inches of a table's row
+LETTER = 0.0085  # inches that a letter is wide, for each point of its size
 ROLL = 3.1  # inches of the notes, drums included
 TOP = 1.75  # inches of the words above all
 BOTTOM = 3.35  # inches of the drawings below the time line
 ROW_GAP = 0.36  # inches between rows, for the name of the next
 CLOSE = 0.06  # inches between rows that belong together
 SECTIONS = 0.5  # inches of the sections
-LANE = 0.13  # inches of an instrument
+LANE = 0.13  # inches of a player
+NAME = 6.5  # points of a player's name
+LONGEST_NAME = 15  # characters of it that have room beside the lane
+BREATH = 1.0  # seconds of rest that part two spans in which somebody plays
+VELOCITIES = 0.6  # inches of the velocities
+SOFT, LOUD = 24, 112  # velocities: the softer notes are as faint, the louder ones as strong
+FAINTEST = 0.3  # share of its colour that the softest note has
 CHORDS = 0.23  # inches of the chords
 AXIS = 0.75  # inches below the last row, for its times
 
 
-def write_png(path: Path, composition: Composition) -> None:
-    """Draw the report of a composition into the PNG ``path``."""
+def write_png(
+    path: Path, composition: Composition, loudness: Mapping[str, Loudness] = MappingProxyType({})
+) -> None:
+    """Draw the report of a composition, whose sound is of ``loudness``, into the PNG ``path``."""
     from matplotlib import rc_context
 
     table, notes = cut_rows(composition), remarks(composition)
+    players, figures = player_rows(composition.performance()), tiles(composition, loudness)
     lines = [line for note in notes for line in wrap(note, 170)]
     sections = [[*cells, clipped(chords, LONGEST_CHART)]
                 for *cells, chords in section_rows(composition.plan)]  # fmt: skip
-    foot = 1.1 + ROW * (len(sections) + len(table) + len(lines) + 2)
+    foot = 1.1 + ROW * (len(sections) + len(players) + len(table) + len(lines) + 4)
     with rc_context(_style()):
         figure = _figure(TOP + _height(composition) + foot)
         page = _Page(figure)
         page.text(LEFT, 0.52, title(composition), size=19, weight="bold")
         page.text(LEFT, 0.80, subtitle(composition), size=10.5, color=FAINT)
-        for i, (value, words) in enumerate(tiles(composition)):
-            left = LEFT + i * (RIGHT - LEFT) / len(tiles(composition))
+        for left, (value, words) in zip(_side_by_side(figures), figures, strict=True):
             page.text(left, 1.24, value, size=14, weight="bold")
             page.text(left, 1.45, words, size=9, color=FAINT)
         page.down = TOP
         _draw(page, composition)
         _table(page, SECTION_COLUMNS, [(cells, True) for cells in sections])
+        page.down += ROW
+        _table(page, PLAYER_COLUMNS, [(cells, True) for cells in players])
         if table:
             page.down += ROW
             _table(page, COLUMNS, table)
         _lines(page, lines)
         with atomic_write(path) as partial:
             figure.savefig(partial, format="png", metadata={"Software": None})
+
+
+def _side_by_side(figures: Sequence[tuple[str, str]]) -> list[float]:
+    """Return where each figure begins, as a share of the width, so that each has room."""
+    letters = [max(14 * len(value), 9 * len(words)) for value, words in figures]
+    free = (RIGHT - LEFT) * WIDTH - sum(letters) * LETTER
+    gap = free / max(1, len(figures) - 1)
+    return [LEFT + (sum(letters[:i]) * LETTER + i * gap) / WIDTH for i in range(len(figures))]
 
 
 @dataclass
@@ -128,10 +152,16 @@ class _Page:
 def _height(composition: Composition) -> float:
     """Return the inches that the drawing takes."""
     film = 0.9 + ROW_GAP if composition.strip else 0.0
-    plan = SECTIONS + CLOSE + LANE * len(composition.plan.instruments) + ROW_GAP
+    plan = SECTIONS + CLOSE + _lanes(composition) + ROW_GAP
     chords = CHORDS + CLOSE if composition.labels_of().chords else 0.0
-    rows = film + 0.65 + ROW_GAP + 0.95 + ROW_GAP + plan + chords + ROLL + ROW_GAP + 0.42
+    rows = film + 0.65 + ROW_GAP + 0.95 + ROW_GAP + plan + chords + ROLL + ROW_GAP
+    rows += VELOCITIES + ROW_GAP + 0.42
     return 0.42 + rows + AXIS + BOTTOM
+
+
+def _lanes(composition: Composition) -> float:
+    """Return the inches that the players take."""
+    return LANE * max(1, len(composition.performance().parts))
 
 
 def time_line(composition: Composition) -> dict[str, float]:
@@ -153,6 +183,7 @@ def timeline_foot(composition: Composition) -> float:
 def _draw(page: _Page, composition: Composition) -> None:
     """Draw everything but the words above and the table below."""
     video, fitted, plan = composition.analysis, composition.fitted, composition.plan
+    parts = composition.performance().parts
     top = page.down
     page.down += 0.42
     if composition.strip:
@@ -164,22 +195,26 @@ def _draw(page: _Page, composition: Composition) -> None:
     draw.draw_feeling(feeling, video)
     sections = page.row(SECTIONS, CLOSE)
     draw.draw_sections(sections, plan)
-    players = page.row(LANE * len(plan.instruments))
-    draw.draw_players(players, plan)
+    players = page.row(_lanes(composition))
+    _players(players, parts)
     rows = [motion, feeling, sections, players]
     if symbols := [(symbol.time, symbol.text) for symbol in composition.labels_of().chords]:
         rows.append(page.row(CHORDS, CLOSE))
         draw.draw_chords(rows[-1], symbols, fitted.duration)
     above = rows[-1] if symbols else None
-    drums = bool((fitted.piece.classes == DRUMS).any())
-    roll = page.row(ROLL - 0.65 * drums, 0.05 if drums else ROW_GAP)
-    _roll(roll, composition)
+    tonal = [part for part in parts if part.player.instrument != DRUMS]
+    drums = [part for part in parts if part.player.instrument == DRUMS]
+    roll = page.row(ROLL - 0.65 * bool(drums), 0.05 if drums else ROW_GAP)
+    _roll(roll, composition, tonal)
     rows.append(roll)
-    draw.label(above or roll, "chords and notes" if symbols else "notes")
+    draw.label(above or roll, "chords and notes, as played" if symbols else "notes, as played")
     _legend(above or roll, composition)
     if drums:
         rows.append(page.row(0.6))
-        _drums(rows[-1], composition)
+        _drums(rows[-1], composition, drums)
+    velocities = page.row(VELOCITIES)
+    _velocities(velocities, parts)
+    rows.append(velocities)
     tempo = page.row(0.42, AXIS)
     _tempo(tempo, fitted)
     rows.append(tempo)
@@ -209,10 +244,35 @@ def _film(axes: "Axes", strip: Sequence[Still], height: float) -> None:
     axes.imshow(np.concatenate(parts[:-1], axis=1), extent=(0, 1, 0, 1), aspect="auto")
 
 
-def _roll(axes: "Axes", composition: Composition) -> None:
+def _players(axes: "Axes", parts: Sequence[Part]) -> None:
+    """Draw who plays when: a lane for each player, in the order of the tracks."""
+    for lane, part in enumerate(parts):
+        bars = [(start, end - start) for start, end in spans(part)]
+        colour = PLAYER_COLOURS[CLASSES[part.player.instrument]]
+        axes.broken_barh(bars, (lane - 0.31, 0.62), color=colour, alpha=0.75, lw=0)
+    axes.set_ylim(max(1, len(parts)) - 0.4, -0.6)
+    names = [_shortened(part.player.name) for part in parts]
+    axes.set_yticks(range(len(parts)), labels=names, size=NAME)
+
+
+def spans(part: Part) -> list[tuple[float, float]]:
+    """Return from when to when somebody plays, in seconds, without a rest of ``BREATH``."""
+    if not len(part.onsets):
+        return []
+    until = np.maximum.accumulate(part.offsets)
+    breaks = np.flatnonzero(part.onsets[1:] - until[:-1] >= BREATH)
+    starts = part.onsets[np.concatenate([[0], breaks + 1])]
+    ends = until[np.concatenate([breaks, [len(until) - 1]])]
+    return list(zip(starts.tolist(), ends.tolist(), strict=True))
+
+
+def _shortened(name: str) -> str:
+    return name if len(name) <= LONGEST_NAME else f"{name[: LONGEST_NAME - 1].rstrip()}…"
+
+
+def _roll(axes: "Axes", composition: Composition, parts: Sequence[Part]) -> None:
     """Draw the notes by pitch, coloured by instrument."""
-    piece = composition.fitted.piece
-    tonal = piece.pitches[piece.classes != DRUMS]
+    tonal = np.concatenate([np.zeros(0, np.uint8), *(part.pitches for part in parts)])
     low, high = (int(tonal.min()) - 2, int(tonal.max()) + 3) if len(tonal) else (47, 73)
     middle, span = (low + high) / 2, max(high - low, 24)
     low, high = round(middle - span / 2), round(middle + span / 2)
@@ -222,49 +282,63 @@ def _roll(axes: "Axes", composition: Composition) -> None:
     axes.grid(axis="y", color=GRID, lw=0.8)
     axes.set_axisbelow(True)
     _bar_lines(axes, composition.fitted)
-    for c in np.unique(piece.classes[piece.classes != DRUMS]).tolist():
-        mine = piece.classes == c
-        _notes(
-            axes, composition, c, piece.pitches[mine].astype(float), max(0.86, (high - low) / 52)
-        )
+    for part in parts:
+        _notes(axes, composition, part, part.pitches.astype(float), max(0.86, (high - low) / 52))
 
 
-def _drums(axes: "Axes", composition: Composition) -> None:
+def _drums(axes: "Axes", composition: Composition, parts: Sequence[Part]) -> None:
     """Draw the drums, one line for each sound."""
-    piece = composition.fitted.piece
-    pitches = piece.pitches[piece.classes == DRUMS]
-    sounds = np.unique(pitches)
+    sounds = np.unique(np.concatenate([part.pitches for part in parts]))
     lines = max(len(sounds), 4)
     axes.set_ylim(-0.8, lines - 0.2)
     axes.set_yticks([(lines - 1) / 2], labels=["drums"])
     _bar_lines(axes, composition.fitted)
-    _notes(
-        axes,
-        composition,
-        DRUMS,
-        np.searchsorted(sounds, pitches).astype(float),
-        max(0.7, lines / 12),
-    )
+    for part in parts:
+        places = np.searchsorted(sounds, part.pitches).astype(float)
+        _notes(axes, composition, part, places, max(0.7, lines / 12))
 
 
-def _notes(axes: "Axes", composition: Composition, c: int, places: Any, thick: float) -> None:
-    """Draw the notes of one instrument as bars at heights ``places``; a ring begins each hit."""
+def _notes(axes: "Axes", composition: Composition, part: Part, places: Any, thick: float) -> None:
+    """Draw the notes of a part as bars at heights ``places``; a ring begins each hit."""
     from matplotlib.collections import PolyCollection
+    from matplotlib.colors import to_rgba_array
 
-    piece, least = composition.fitted.piece, composition.fitted.duration * LEAST_WIDTH
-    mine = piece.classes == c
-    left, right = piece.onsets[mine], piece.offsets[mine]
+    drums, least = part.player.instrument == DRUMS, composition.fitted.duration * LEAST_WIDTH
+    left, right = part.onsets, part.offsets
     # a drum is struck, however long its note; and a hair's breadth parts a note from the next
-    right = left + least if c == DRUMS else np.maximum(left + least, right - least / 3)
+    right = left + least if drums else np.maximum(left + least, right - least / 3)
     low, high = places - thick / 2, places + thick / 2
     corners = [(left, low), (right, low), (right, high), (left, high)]
     boxes: Any = np.stack([np.stack(corner, axis=1) for corner in corners], axis=1)  # (N, 4, 2)
-    colour = PLAYER_COLOURS[CLASSES[c]]
-    axes.add_collection(PolyCollection(boxes, facecolors=colour, edgecolors="none", alpha=0.85))
+    colour = PLAYER_COLOURS[CLASSES[part.player.instrument]]
+    shades = to_rgba_array(colour, strength(part.velocities))
+    axes.add_collection(PolyCollection(boxes, facecolors=shades, edgecolors="none"))
     hits = composition.fitted.hits
     hit = np.isclose(left[:, None], hits, rtol=0, atol=HIT_REACH).any(axis=1)
-    x = left[hit] + (least / 2 if c == DRUMS else 0)
+    x = left[hit] + (least / 2 if drums else 0)
     axes.plot(x, places[hit], "o", ms=5.5, mfc=colour, mec=CUT, mew=1.5, clip_on=False, zorder=4)
+
+
+def strength(velocities: Any) -> Any:
+    """Return how much of its colour each note has, from FAINTEST to 1, in hundredths.
+
+    >>> strength(np.array([10, 68, 127])).tolist()
+    [0.3, 0.65, 1.0]
+    """
+    share = np.clip((velocities.astype(float) - SOFT) / (LOUD - SOFT), 0, 1)
+    return np.round(FAINTEST + (1 - FAINTEST) * share, 2)
+
+
+def _velocities(axes: "Axes", parts: Sequence[Part]) -> None:
+    """Draw how hard each note is struck, as a point."""
+    for part in parts:
+        colour = PLAYER_COLOURS[CLASSES[part.player.instrument]]
+        axes.plot(part.onsets, part.velocities, "o", ms=2.6, mfc=colour, mec="none", alpha=0.75)
+    axes.set_ylim(20, 130)
+    axes.set_yticks([40, 80, 120], labels=["40", "80", "120"])
+    axes.grid(axis="y", color=GRID, lw=0.8)
+    axes.set_axisbelow(True)
+    draw.label(axes, "velocity of each note")
 
 
 def _bar_lines(axes: "Axes", fitted: Fitted) -> None:

@@ -11,7 +11,7 @@ from emsync.analysis import Analysis
 from emsync.emotion.plane import NEUTRAL, gaussians, middle
 from emsync.performance.dynamics import LOUDEST
 from emsync.planning.plan import Plan, Section
-from emsync.planning.words import key_name, with_signs
+from emsync.planning.words import key_name, palettes_told, with_signs
 from emsync.video.footage import Curve
 
 if TYPE_CHECKING:
@@ -212,14 +212,15 @@ def _points(curve: Curve, duration: float) -> tuple[Any, Any]:
 
 def draw_sections(axes: "Axes", plan: Plan) -> None:
     """Draw each section as a band as high as it is loud, with its letter, key and emotion."""
-    for section, (_, level) in zip(plan.sections, plan.levels, strict=True):
+    palettes = palettes_told(plan)
+    for section, (_, level), palette in zip(plan.sections, plan.levels, palettes, strict=True):
         colour = EMOTION_COLOURS.get(section.emotion, FAINT)
         length = section.end - section.start
         axes.bar(section.start, level, length, align="edge", color=colour, alpha=0.26, lw=0)
         axes.plot([section.start, section.end], [level, level], color=colour, lw=2)
         axes.axvline(section.start, color=INK, lw=0.8, alpha=0.5)
         at, low = section.start + GAP * plan.duration, LOUDEST * 0.12
-        if words := first_that_fits(axes, _names_of(plan, section), length, plan.duration):
+        if words := first_that_fits(axes, _names_of(plan, section, palette), length, plan.duration):
             axes.text(at, low, section.theme, size=NAME, color=INK, weight="bold")
             rest = words.removeprefix(section.theme).lstrip(" ·")  # a browser draws no first space
             at += seconds_wide(axes, section.theme, plan.duration) + 2 * GAP * plan.duration
@@ -231,11 +232,12 @@ def draw_sections(axes: "Axes", plan: Plan) -> None:
     label(axes, "sections, as high as they are loud (velocity)")
 
 
-def _names_of(plan: Plan, section: Section) -> list[str]:
+def _names_of(plan: Plan, section: Section, palette: str) -> list[str]:
     """Return what a section may be called in its band, the longest first."""
     theme, key = section.theme, with_signs(key_name(plan.tonic, section.mode))
     short = key.removesuffix(" major").replace(" minor", "m")
-    choices = ((theme, key, section.emotion), (theme, key), (theme, short), (theme,))
+    whole = theme, key, section.emotion
+    choices = ((*whole, palette), whole, (theme, key), (theme, short), (theme,))
     return ["  ·  ".join(filter(None, choice)) for choice in choices]
 
 

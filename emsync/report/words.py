@@ -1,14 +1,29 @@
 """What a report says in words: its figures, a row for each section and each cut, and remarks."""
 
+import math
 from collections.abc import Mapping
+from types import MappingProxyType
 
 import numpy as np
 
 from emsync.composition import Composition
 from emsync.emotion.plane import in_percent, normalise
-from emsync.music.tonality import estimate_key
+from emsync.music.general_midi import KITS, PROGRAM_NAMES
+from emsync.music.piece import CLASSES, DRUMS
+from emsync.music.tonality import TONICS, estimate_key
+from emsync.performance.part import Part
+from emsync.performance.performance import Performance
+from emsync.performance.player import Player
 from emsync.planning.plan import Plan
-from emsync.planning.words import form, key_name, main_mode, with_signs
+from emsync.planning.words import (
+    clipped,
+    form,
+    key_name,
+    main_mode,
+    palette_name,
+    palette_names,
+    with_signs,
+)
 from emsync.report.rows import clock
 from emsync.sound.loudness import Loudness
 from emsync.video.cuts import left_out
@@ -33,14 +48,29 @@ SECTION_COLUMNS = {  # as COLUMNS
     "feeling": 0.12,
     "key": 0.195,
     "level": 0.27,
-    "instruments": 0.32,
-    "chords, bar by bar": 0.55,
+    "palette": 0.315,
+    "instruments": 0.405,
+    "chords, bar by bar": 0.61,
 }
+PLAYER_COLUMNS = {  # as COLUMNS
+    "player": 0.0,
+    "sound": 0.15,
+    "plays": 0.34,
+    "notes": 0.42,
+    "lowest": 0.49,
+    "highest": 0.55,
+    "softest": 0.62,
+    "median velocity": 0.69,
+    "loudest": 0.79,
+}
+LONGEST_PALETTE = 13  # characters of its name that the table has room for
 LETTERS = 8  # of the form that a tile has room for
-LONGEST_CHART = 70  # characters of a section's chords that a picture has room for
+LONGEST_CHART = 60  # characters of a section's chords that a picture has room for
 
 
-def tiles(composition: Composition) -> list[tuple[str, str]]:
+def tiles(
+    composition: Composition, loudness: Mapping[str, Loudness] = MappingProxyType({})
+) -> list[tuple[str, str]]:
     """Return the figures that stand above all, each with its words."""
     fitted, video, rate = composition.fitted, composition.analysis, composition.rate
     length = f"{round(video.duration * rate)} frames at {float(rate):.5g}" if rate else "of film"
@@ -50,16 +80,25 @@ def tiles(composition: Composition) -> list[tuple[str, str]]:
     hits = (f"{len(met)} of {len(composition.cuts)}", within) if composition.cuts else NO_CUTS
     beats = np.searchsorted(fitted.tempo_map.starts, fitted.duration * 1e6)
     bpm = 60e6 / fitted.tempo_map.tempi[: max(1, int(beats))]
-    played = fitted.piece.instruments
+    players = len(composition.performance().parts)
     spread = f"beats a minute, {bpm.min():.0f} to {bpm.max():.0f}"
     return [
         (f"{video.duration:.2f} s", length),
         hits,
         (f"{np.median(bpm):.0f}", spread if bpm.max() - bpm.min() >= 1 else "beats a minute"),
         _key(composition),
-        (f"{len(fitted.piece)}", f"notes, {len(played)} instrument{'s' * (len(played) != 1)}"),
+        (f"{len(fitted.piece)}", f"notes, {players} player{'s' * (players != 1)}"),
+        *_loudness_tile(loudness),
         (f"{composition.options.seed}", "seed"),
     ]
+
+
+def _loudness_tile(loudness: Mapping[str, Loudness]) -> list[tuple[str, str]]:
+    """Return how loud the music is, where it was played."""
+    if "audio" not in loudness or math.isinf(loudness["audio"].integrated):
+        return []
+    music = loudness["audio"]
+    return [(f"{_signed(music.integrated, 1)} LUFS", f"true peak {_signed(music.true_peak, 1)} dB")]
 
 
 def section_rows(plan: Plan) -> list[list[str]]:
@@ -71,11 +110,44 @@ def section_rows(plan: Plan) -> list[list[str]]:
             section.emotion or "–",
             with_signs(key_name(plan.tonic, section.mode)) or "–",
             f"{level:.0f}",
+            clipped(palette_name(section), LONGEST_PALETTE) or "–",
             ", ".join(section.instruments),
             with_signs(section.chords) or "–",
         ]
         for section, (_, level) in zip(plan.sections, plan.levels, strict=True)
     ]
+
+
+def player_rows(performance: Performance) -> list[list[str]]:
+    """Return for each player the cells, in the order of PLAYER_COLUMNS."""
+    return [_player_row(part) for part in performance.parts]
+
+
+def _player_row(part: Part) -> list[str]:
+    player, drums = part.player, part.player.instrument == DRUMS
+    names = [player.name, sound_of(player), CLASSES[player.instrument], str(len(part.onsets))]
+    if not len(part.onsets):
+        return [*names, *["–"] * 5]
+    reach = ("–", "–") if drums else map(_pitch, (part.pitches.min(), part.pitches.max()))
+    struck = part.velocities.min(), np.median(part.velocities), part.velocities.max()
+    return [*names, *reach, *(f"{velocity:.0f}" for velocity in struck)]
+
+
+def sound_of(player: Player) -> str:
+    """Return the General MIDI name of a player's sound or kit, its number where it has none."""
+    if player.instrument != DRUMS:
+        return PROGRAM_NAMES[player.program]
+    kits = {number: name for name, number in KITS.items()}
+    return f"{kits.get(player.program, player.program)} kit"
+
+
+def _pitch(pitch: int) -> str:
+    """Return the name of a MIDI pitch.
+
+    >>> _pitch(60), _pitch(58)
+    ('C4', 'B♭3')
+    """
+    return with_signs(f"{TONICS[pitch % 12]}{pitch // 12 - 1}")
 
 
 def cut_rows(composition: Composition) -> list[tuple[list[str], bool]]:
@@ -100,9 +172,14 @@ def cut_rows(composition: Composition) -> list[tuple[list[str], bool]]:
 
 
 def loudness_lines(loudness: Mapping[str, Loudness]) -> list[str]:
-    """Return how loud the sound of each kind of file is, a line for each."""
+    """Return how loud the music is, and the film's sound where that has more in it than music."""
     names = {"audio": "the music", "video": "the film's sound"}
-    return [f"{names[kind]}: {loud}" for kind, loud in loudness.items()]
+    lines = {f"{names[kind]}: ": str(loud) for kind, loud in loudness.items()}
+    return [
+        name + loud
+        for name, loud in lines.items()
+        if name != "the film's sound: " or loud != lines.get("the music: ")
+    ]
 
 
 def remarks(composition: Composition) -> list[str]:
@@ -135,11 +212,13 @@ def title(composition: Composition) -> str:
 
 
 def subtitle(composition: Composition) -> str:
-    """Return the mood of the music in a line."""
+    """Return who plays the music, and its mood, in a line."""
     video, asked = composition.analysis, composition.options.emotion
     known = not np.isnan(video.valence + video.arousal)
     mood = f"valence {_signed(video.valence, 2)}, arousal {_signed(video.arousal, 2)}"
-    parts = ["Music composed by emsync", mood if known else "", in_percent(video.emotion)]
+    names = ", ".join(palette_names(composition.plan))
+    players = f"played by {names}" if names else ""
+    parts = ["Music composed by emsync", players, mood if known else "", in_percent(video.emotion)]
     if isinstance(asked, Mapping):  # text was parsed when it was given
         parts.append(f"asked for {in_percent(normalise(asked))}")
     return "  ·  ".join(part for part in parts if part)
