@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from emsync.model.composer import Composer
     from emsync.music.piece import Piece
     from emsync.options import Options
+    from emsync.performance.own import perform
+    from emsync.performance.palette import Palette
+    from emsync.performance.performance import Performance
     from emsync.pipeline import analyze, generate, plan
     from emsync.planning.plan import Plan
     from emsync.sound.audio import Audio
@@ -31,12 +34,15 @@ _HOMES = {  # of each public name, imported when it is first used: ``emsync --he
     "Composition": "emsync.composition",
     "EmsyncError": "emsync.errors",
     "Options": "emsync.options",
+    "Palette": "emsync.performance.palette",
+    "Performance": "emsync.performance.performance",
     "Piece": "emsync.music.piece",
     "Plan": "emsync.planning.plan",
     "analyze": "emsync.pipeline",
     "check": "emsync.formats.midi_check",
     "generate": "emsync.pipeline",
     "match": "emsync.matching",
+    "perform": "emsync.performance.own",
     "plan": "emsync.pipeline",
     "render": "emsync.sound.synthesis",
 }
@@ -48,6 +54,8 @@ __all__ = [
     "Composition",
     "EmsyncError",
     "Options",
+    "Palette",
+    "Performance",
     "Piece",
     "Plan",
     "__version__",
@@ -55,6 +63,7 @@ __all__ = [
     "check",
     "generate",
     "match",
+    "perform",
     "plan",
     "render",
 ]

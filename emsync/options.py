@@ -71,6 +71,12 @@ def check_lufs(lufs: float) -> None:
         )
 
 
+def check_humanize(freedom: float) -> None:
+    """Refuse a freedom of timing outside 0 to 1; NaN, too."""
+    if not 0 <= freedom <= 1:
+        raise UsageError(f"humanize is {shown(freedom)}; choose from 0 (on the beat) to 1 (free)")
+
+
 @dataclass(frozen=True)
 class Options:
     """What a person asks of the music, beyond what the film does. UsageError names what cannot be.
@@ -143,10 +149,7 @@ class Options:
         if self.tempo is not None:
             check_tempo(self.tempo)
         check_tempo_change(self.max_tempo_change)
-        if not 0 <= self.humanize <= 1:
-            raise UsageError(
-                f"humanize is {shown(self.humanize)}; choose from 0 (on the beat) to 1 (free)"
-            )
+        check_humanize(self.humanize)
         if self.min_cut_distance is not None:
             check_cut_distance(self.min_cut_distance)
         for name in ("valence", "arousal"):

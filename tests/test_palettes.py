@@ -303,7 +303,9 @@ def test_what_a_palette_does_not_have_is_not_asked_for() -> None:
 
 def test_palettes_are_refused_before_the_film_is_watched(tmp_path: Path, draw_cut: Any) -> None:
     film = open_film(draw_cut(tmp_path / "clip.mp4", 10, 10))
-    with pytest.raises(UsageError, match="asked for are drums, guitar, which nobody in the pal"):
+    with pytest.raises(
+        UsageError, match="the instruments name drums, guitar, which nobody in the pal"
+    ):
         check_files(film, Options(palette="piano", instruments="drums,guitar,piano"))
     with pytest.raises(InputError, match=r"there is no file 'gone\.toml'"):
         check_files(film, Options(palette="gone.toml"))

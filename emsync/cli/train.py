@@ -1,6 +1,6 @@
 """What is installed, and learning from songs: ``plugins``, ``palettes``, ``prepare``, ``train``."""
 
-from dataclasses import asdict
+import tomllib
 from pathlib import Path
 from typing import Annotated
 
@@ -27,16 +27,17 @@ def plugins(as_json: Json = False) -> None:
 @app.command()
 def palettes(
     name: Annotated[
-        str | None, typer.Argument(help="print its file: to read, or to begin one of your own")
+        str | None,
+        typer.Argument(metavar="NAME", help="print its file: to read, or to begin one of your own"),
     ] = None,
     as_json: Json = False,
 ) -> None:
     """List the palettes: who can play, for `generate --palette NAME`."""
-    from emsync.performance.palette import Palette, shipped, text_of
+    from emsync.performance.palette import shipped, text_of
 
     if name is not None:
         text = text_of(name)
-        print_report(asdict(Palette.named(name)), as_json, text.rstrip())
+        print_report({"name": name, **tomllib.loads(text)}, as_json, text.rstrip())
         return
     found = shipped()
     words = "\n".join(f"{name:<12} {summary}" for name, summary in found.items())

@@ -1,0 +1,42 @@
+"""A piece of one's own, played without a film."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import emsync
+from emsync.errors import UsageError
+from emsync.formats.smf import read_midi
+from emsync.music.piece import Piece
+
+
+def test_a_palette_plays_every_note_of_a_piece_at_its_time(piece: Piece) -> None:
+    parts = emsync.perform(piece, "acoustic", level=90).parts
+    onsets = np.sort(np.concatenate([part.onsets for part in parts]))
+    assert onsets.tolist() == np.sort(piece.onsets).tolist()  # nobody doubles in this palette
+    struck = np.concatenate([part.velocities for part in parts]).astype(float)
+    assert abs(struck.mean() - 90) < 5 and struck.std() > 3
+
+
+def test_a_midi_file_is_performed_saved_and_kept_to_the_contract(
+    piece: Piece, tmp_path: Path
+) -> None:
+    emsync.perform(piece).save(tmp_path / "plain.mid")
+    again = emsync.perform(tmp_path / "plain.mid", "chamber", humanize=0.5, seed=3)
+    again.save(tmp_path / "chamber.mid")
+    assert emsync.check(tmp_path / "chamber.mid").ok
+    assert read_midi(tmp_path / "chamber.mid").instruments == piece.instruments
+
+
+def test_what_cannot_be_performed_is_named(piece: Piece, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="the piece has no notes"):
+        emsync.perform(Piece.of(np.zeros((0, 4))))
+    with pytest.raises(UsageError, match="the level is 0; choose a velocity from 1 to 127"):
+        emsync.perform(piece, level=0)
+    with pytest.raises(UsageError, match="humanize is 2; choose from 0"):
+        emsync.perform(piece, humanize=2)
+    with pytest.raises(UsageError, match="there is no palette 'orchestr'"):
+        emsync.perform(piece, "orchestr")
+    with pytest.raises(UsageError, match=r"end its name with .mid"):
+        emsync.perform(piece).save(tmp_path / "a.wav")
