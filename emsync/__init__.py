@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from emsync.model.composer import Composer
     from emsync.music.piece import Piece
     from emsync.options import Options
-    from emsync.performance.own import perform
     from emsync.performance.palette import Palette
     from emsync.performance.performance import Performance
+    from emsync.performing import perform
     from emsync.pipeline import analyze, generate, plan
     from emsync.planning.plan import Plan
     from emsync.sound.audio import Audio
@@ -42,7 +42,7 @@ _HOMES = {  # of each public name, imported when it is first used: ``emsync --he
     "check": "emsync.formats.midi_check",
     "generate": "emsync.pipeline",
     "match": "emsync.matching",
-    "perform": "emsync.performance.own",
+    "perform": "emsync.performing",
     "plan": "emsync.pipeline",
     "render": "emsync.sound.synthesis",
 }

@@ -233,13 +233,6 @@ def test_the_file_of_a_palette_can_be_printed_and_played_as_one_s_own(
     assert main(["palettes", "orchestr"]) == 2
 
 
-def test_a_palette_is_not_written_over(tmp_path: Path) -> None:
-    mine = tmp_path / "mine.toml"
-    mine.write_text(VIOLIN)
-    with pytest.raises(UsageError, match="the palette"):
-        plan_targets(tmp_path / "a.mp4", mine, None, Options(palette=mine))
-
-
 def test_more_players_than_channels_are_refused() -> None:
     three = zip((0.0, 4.0, 8.0), ("orchestra", "hybrid", "western"), strict=True)
     parts = tuple(Section(start, start + 4, palette=name) for start, name in three)

@@ -22,9 +22,10 @@ def test_a_palette_plays_every_note_of_a_piece_at_its_time(piece: Piece) -> None
 def test_a_midi_file_is_performed_saved_and_kept_to_the_contract(
     piece: Piece, tmp_path: Path
 ) -> None:
-    emsync.perform(piece).save(tmp_path / "plain.mid")
-    again = emsync.perform(tmp_path / "plain.mid", "chamber", humanize=0.5, seed=3)
-    again.save(tmp_path / "chamber.mid")
+    emsync.perform(piece, out=tmp_path / "plain.mid")
+    emsync.perform(
+        tmp_path / "plain.mid", "chamber", tmp_path / "chamber.mid", humanize=0.5, seed=3
+    )
     assert emsync.check(tmp_path / "chamber.mid").ok
     assert read_midi(tmp_path / "chamber.mid").instruments == piece.instruments
 
@@ -39,4 +40,4 @@ def test_what_cannot_be_performed_is_named(piece: Piece, tmp_path: Path) -> None
     with pytest.raises(UsageError, match="there is no palette 'orchestr'"):
         emsync.perform(piece, "orchestr")
     with pytest.raises(UsageError, match=r"end its name with .mid"):
-        emsync.perform(piece).save(tmp_path / "a.wav")
+        emsync.perform(piece, out=tmp_path / "a.wav")

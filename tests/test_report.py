@@ -27,8 +27,8 @@ from emsync.music.chords import Harmony, parse_chord
 from emsync.music.lead_sheet import LeadSheet
 from emsync.music.piece import Piece
 from emsync.options import Options
-from emsync.planning.casting import casting
 from emsync.performance.part import Part
+from emsync.planning.casting import casting
 from emsync.planning.plan import Plan, Section
 from emsync.ranking import Candidate
 from emsync.report.page import write_html

@@ -30,9 +30,9 @@ EmotionEstimator = Annotated[
     typer.Option(help=f"what estimates the emotion: {ESTIMATOR}, or pictures=0.5,clip:FOLDER=0.5"),
 ]
 Lufs = Annotated[
-    float, typer.Option(help="integrated loudness of the sound, at most -1 dB true peak")
+    float, typer.Option(help="how loud the sound is, in LUFS: -16 for the web, -23 for television")
 ]
-SoundFont = Annotated[Path | None, typer.Option(help="an .sf2 file to play with")]
+SoundFont = Annotated[Path | None, typer.Option(help="an .sf2 or .sf3 file to play with")]
 
 
 @contextmanager

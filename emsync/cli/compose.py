@@ -53,7 +53,7 @@ def generate(
     bundle: Annotated[
         Path | None,
         typer.Option(
-            help="a folder: score, stems, markers, notation, report", rich_help_panel=FILES
+            help="a folder: score, parts, stems, mix, markers, report", rich_help_panel=FILES
         ),
     ] = None,
     force: Annotated[
@@ -83,12 +83,13 @@ def generate(
         ),
     ] = None,
     soundfont: Annotated[
-        Path | None, typer.Option(help="an .sf2 file to play with", rich_help_panel=FILES)
+        Path | None, typer.Option(help="an .sf2 or .sf3 file to play with", rich_help_panel=FILES)
     ] = None,
     lufs: Annotated[
         float,
         typer.Option(
-            help="integrated loudness of all sound, at most -1 dB true peak", rich_help_panel=FILES
+            help="how loud all sound is, in LUFS: -16 for the web, -23 for television",
+            rich_help_panel=FILES,
         ),
     ] = LUFS,
     emotion: wishes.Emotion = None,

@@ -115,7 +115,8 @@ EndingWish = Annotated[
 Humanize = Annotated[
     float,
     typer.Option(
-        help="how freely the notes are timed, 0 to 1; never on hits", rich_help_panel=MUSIC
+        help="how freely the notes are timed: 0 exactly, 1 up to 20 ms off; never on hits",
+        rich_help_panel=MUSIC,
     ),
 ]
 StartTimecode = Annotated[

@@ -2,13 +2,11 @@
 
 from dataclasses import dataclass, replace
 from itertools import cycle
-from pathlib import Path
 
 from emsync.fit.time_map import Fitted
 from emsync.music.general_midi import DRUM_CHANNEL, MELODIC
 from emsync.music.lead_sheet import LeadSheet
 from emsync.music.piece import DRUMS
-from emsync.options import PathLike
 from emsync.performance.arranging import arranged
 from emsync.performance.dynamics import Dynamics
 from emsync.performance.expression import expression
@@ -37,15 +35,6 @@ class Performance:
         free = cycle(MELODIC)
         drums = (part.player.instrument == DRUMS for part in self.parts)
         return [DRUM_CHANNEL if drum else next(free) for drum in drums]
-
-    def save(self, path: PathLike) -> None:
-        """Write the performance as a MIDI file, whole or not at all."""
-        from emsync.files import check_suffix
-        from emsync.formats.midi import write_midi  # which imports this
-
-        target = Path(path)
-        check_suffix(target, (".mid", ".midi"))
-        write_midi(target, self)
 
 
 def perform(
