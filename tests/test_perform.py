@@ -15,8 +15,15 @@ def test_a_palette_plays_every_note_of_a_piece_at_its_time(piece: Piece) -> None
     parts = emsync.perform(piece, "acoustic", level=90).parts
     onsets = np.sort(np.concatenate([part.onsets for part in parts]))
     assert onsets.tolist() == np.sort(piece.onsets).tolist()  # nobody doubles in this palette
-    struck = np.concatenate([part.velocities for part in parts]).astype(float)
-    assert abs(struck.mean() - 90) < 5 and struck.std() > 3
+
+
+def test_a_performance_is_as_loud_as_its_level_and_no_two_notes_alike(piece: Piece) -> None:
+    soft, loud = (
+        np.concatenate([part.velocities for part in emsync.perform(piece, level=level).parts])
+        for level in (50, 80)
+    )
+    assert (soft < loud).all() and 15 < np.median(loud) - np.median(soft) < 45
+    assert loud.std() > 3
 
 
 def test_a_midi_file_is_performed_saved_and_kept_to_the_contract(

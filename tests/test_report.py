@@ -301,7 +301,7 @@ def test_the_report_tells_who_plays_which_sound_in_which_section_and_how_hard(
 def test_the_harder_a_note_is_struck_the_stronger_is_its_colour(composition: Composition) -> None:
     given = np.arange(128)
     shades = strength(given)
-    assert (np.diff(shades) >= 0).all() and shades[0] == shades[24] < 0.5 and shades[112] == 1
+    assert (np.diff(shades) >= 0).all() and shades[0] < 0.5 < shades[90] < shades[127] == 1
     drawing = svg(composition)
     struck = np.concatenate([part.velocities for part in composition.performance().parts])
     found = {float(shade) for shade in re.findall(r"fill-opacity: ([\d.]+)", drawing)}

@@ -67,14 +67,15 @@ TOP = 1.75  # inches of the words above all
 BOTTOM = 3.35  # inches of the drawings below the time line
 ROW_GAP = 0.36  # inches between rows, for the name of the next
 CLOSE = 0.06  # inches between rows that belong together
+NO_FILM = 0.18  # inches in its place, so that the name of the next row is below the cuts' numbers
 SECTIONS = 0.5  # inches of the sections
 LANE = 0.13  # inches of a player
 NAME = 6.5  # points of a player's name
 LONGEST_NAME = 15  # characters of it that have room beside the lane
 BREATH = 1.0  # seconds of rest that part two spans in which somebody plays
 VELOCITIES = 0.6  # inches of the velocities
-SOFT, LOUD = 24, 112  # velocities: the softer notes are as faint, the louder ones as strong
-FAINTEST = 0.3  # share of its colour that the softest note has
+SOFT, LOUD = 40, 124  # velocities: the softer notes are as faint, the louder ones as strong
+FAINTEST = 0.25  # share of its colour that the softest note has
 CHORDS = 0.23  # inches of the chords
 AXIS = 0.75  # inches below the last row, for its times
 
@@ -151,7 +152,7 @@ class _Page:
 
 def _height(composition: Composition) -> float:
     """Return the inches that the drawing takes."""
-    film = 0.9 + ROW_GAP if composition.strip else 0.0
+    film = 0.9 + ROW_GAP if composition.strip else NO_FILM
     plan = SECTIONS + CLOSE + _lanes(composition) + ROW_GAP
     chords = CHORDS + CLOSE if composition.labels_of().chords else 0.0
     rows = film + 0.65 + ROW_GAP + 0.95 + ROW_GAP + plan + chords + ROLL + ROW_GAP
@@ -189,6 +190,8 @@ def _draw(page: _Page, composition: Composition) -> None:
     if composition.strip:
         film = page.row(0.9)
         _film(film, composition.strip, 0.9)
+    else:
+        page.down += NO_FILM
     motion = page.row(0.65)
     draw.draw_motion(motion, video)
     feeling = page.row(0.95)
@@ -322,8 +325,8 @@ def _notes(axes: "Axes", composition: Composition, part: Part, places: Any, thic
 def strength(velocities: Any) -> Any:
     """Return how much of its colour each note has, from FAINTEST to 1, in hundredths.
 
-    >>> strength(np.array([10, 68, 127])).tolist()
-    [0.3, 0.65, 1.0]
+    >>> strength(np.array([10, 82, 127])).tolist()
+    [0.25, 0.62, 1.0]
     """
     share = np.clip((velocities.astype(float) - SOFT) / (LOUD - SOFT), 0, 1)
     return np.round(FAINTEST + (1 - FAINTEST) * share, 2)
