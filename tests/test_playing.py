@@ -4,10 +4,11 @@ import itertools
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given, reject, settings
 from hypothesis import strategies as st
 
 from emsync.analysis import Cut
@@ -25,11 +26,14 @@ from emsync.options import Options
 from emsync.performance.dynamics import Dynamics
 from emsync.performance.expression import BASE, STEP, expression, phrases, swell
 from emsync.performance.lengths import held
+from emsync.performance.palette import names
 from emsync.performance.part import Control, Part
 from emsync.performance.pedal import LEGATO, pedal_spans, pedalled
 from emsync.performance.performance import Performance, perform
 from emsync.performance.player import BAND, Player
 from emsync.performance.timing import MOST, humanized
+from emsync.planning.casting import casting
+from emsync.planning.plan import Plan, Section
 
 RATE = Fraction(25)
 BARS = np.arange(0, 40, 2.0)  # of four beats at 120 a minute
@@ -284,6 +288,28 @@ def test_free_timing_keeps_the_contract_and_the_hits(tmp_path: Path) -> None:
     path = tmp_path / "score.mid"
     write_midi(path, perform(music, sheet=chords, humanize=1.0), ScoreLabels(rate=RATE))
     assert check(path).errors == []
+
+
+@given(st.integers(0, 10**6), st.lists(st.sampled_from(names()), min_size=2, max_size=3))
+@settings(max_examples=10, deadline=None)
+def test_whoever_plays_which_scene_the_score_keeps_the_contract(
+    seed: int, chosen: list[str]
+) -> None:
+    starts = np.linspace(0, 24, len(chosen) + 1).tolist()
+    scenes = [
+        Section(*edges, palette=p)
+        for edges, p in zip(itertools.pairwise(starts), chosen, strict=True)
+    ]
+    music = song(seed)
+    try:
+        players = casting(Plan(music.duration, 120.0, sections=tuple(scenes)))
+    except UsageError:  # more than there are channels
+        reject()
+    with TemporaryDirectory() as folder:
+        score = Path(folder, "score.mid")
+        write_midi(score, perform(music, casting=players, humanize=1.0, seed=seed))
+        report = check(score)
+    assert report.ok, report.errors
 
 
 def deviations(amount: float, player: Player, seed: int = 0) -> np.ndarray:
