@@ -71,6 +71,12 @@ def check_lufs(lufs: float) -> None:
         )
 
 
+def check_seed(seed: int) -> None:
+    """Refuse a seed that random numbers cannot begin with."""
+    if not 0 <= seed <= MOST_SEED:
+        raise UsageError(f"the seed is {shown(seed)}; choose from 0 to {MOST_SEED}")
+
+
 def check_humanize(freedom: float) -> None:
     """Refuse a freedom of timing outside 0 to 1; NaN, too."""
     if not 0 <= freedom <= 1:
@@ -131,8 +137,7 @@ class Options:
             raise UsageError(
                 f"{self.candidates} candidates cannot be drawn; choose from 1 to {MOST_CANDIDATES}"
             )
-        if not 0 <= self.seed <= MOST_SEED:
-            raise UsageError(f"the seed is {shown(self.seed)}; choose from 0 to {MOST_SEED}")
+        check_seed(self.seed)
         if self.rhythm and self.analysis is not None:
             raise UsageError("rhythm is seen in the video itself; leave out rhythm or the analysis")
         if (self.keep is None) != (self.redo is None):

@@ -10,11 +10,13 @@ from emsync.formats.midi import write_midi
 from emsync.formats.smf import read_midi
 from emsync.limits import shown
 from emsync.music.piece import VELOCITY, Piece
-from emsync.options import PathLike, check_humanize
+from emsync.options import PathLike, check_humanize, check_seed
 from emsync.performance.dynamics import LOUDEST, Dynamics
-from emsync.performance.palette import Palette
+from emsync.performance.palette import Palette, names
 from emsync.performance.performance import Performance
 from emsync.performance.performance import perform as played
+from emsync.planning.casting import check_channels
+from emsync.targets import check_apart
 
 
 def perform(
@@ -42,10 +44,17 @@ def perform(
     if not 1 <= level <= LOUDEST:
         raise UsageError(f"the level is {shown(level)}; choose a velocity from 1 to {LOUDEST}")
     check_humanize(humanize)
+    check_seed(seed)
+    name = os.fspath(palette)
     if out is not None:
+        read = {"the piece": piece, "the palette": None if name in names() else name}
+        check_apart(
+            [Path(out)], {k: Path(v) for k, v in read.items() if isinstance(v, str | os.PathLike)}
+        )
         check_suffix(Path(out), (".mid", ".midi"))
         check_target(Path(out))
-    players = Palette.named(os.fspath(palette)).players
+    players = Palette.named(name).players
+    check_channels([players], [name])
     if not isinstance(piece, Piece):
         piece = read_midi(Path(piece))
     if not len(piece):

@@ -48,3 +48,13 @@ def test_what_cannot_be_performed_is_named(piece: Piece, tmp_path: Path) -> None
         emsync.perform(piece, "orchestr")
     with pytest.raises(UsageError, match=r"end its name with .mid"):
         emsync.perform(piece, out=tmp_path / "a.wav")
+    with pytest.raises(UsageError, match="the seed is -1; choose from 0"):
+        emsync.perform(piece, humanize=1, seed=-1)
+    mine, song = tmp_path / "mine.toml", tmp_path / "song.mid"
+    player = '[[players]]\nname = "P{}"\nplays = "piano"\nsound = 0\n'
+    mine.write_text("".join(player.format(n) for n in range(15)))
+    with pytest.raises(UsageError, match="has 18 players besides drums, with 3 for what"):
+        emsync.perform(piece, mine)
+    emsync.perform(piece, out=song)
+    with pytest.raises(UsageError, match=r"song\.mid' is the piece itself; choose another name"):
+        emsync.perform(song, out=song)

@@ -32,7 +32,7 @@ def casting(plan: Plan) -> Casting:
     starts = [section.start for section in plan.sections]
     changes = [i for i, name in enumerate(names) if i == 0 or names[i - 1] != name]
     casts = _told_apart(_with_kit(loaded, _longest(plan, names)))
-    _check_channels(list(casts.values()), list(loaded))
+    check_channels(list(casts.values()), list(loaded))
     return [(starts[i] if i else 0.0, casts[names[i]]) for i in changes]
 
 
@@ -124,14 +124,16 @@ def _told_apart(casts: dict[str, tuple[Player, ...]]) -> dict[str, tuple[Player,
     return told
 
 
-def _check_channels(casts: Sequence[Sequence[Player]], names: Sequence[str]) -> None:
+def check_channels(casts: Sequence[Sequence[Player]], names: Sequence[str]) -> None:
     """Refuse more players than MIDI has channels, with one for each class that nobody plays."""
     players = [p for cast in casts for p in cast if p.instrument != DRUMS]
     unplayed = len(CLASSES) - 1 - len({p.instrument for p in players})  # see ``arranged``
     count = len({p.track for p in players}) + unplayed
     if count > len(MELODIC):
+        told, several = ", ".join(map(shown, names)), len(names) > 1
+        lacking = f", with {unplayed} for what nobody plays," if unplayed else ","
         raise UsageError(
-            f"the palettes {', '.join(map(shown, names))} have {count} "
-            f"players besides drums, but MIDI has {len(MELODIC)} channels for them; take fewer "
-            "palettes in one film"
+            f"the {'palettes' if several else 'palette'} {told} {'have' if several else 'has'} "
+            f"{count} players besides drums{lacking} but MIDI has {len(MELODIC)} channels for "
+            f"them; take fewer {'palettes in one film' if several else 'players'}"
         )
