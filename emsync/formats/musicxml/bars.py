@@ -1,9 +1,8 @@
 """The bars of a score, and how a stretch of time is written across them."""
 
+from bisect import bisect_right
 from collections.abc import Iterator, Set
 from dataclasses import dataclass
-
-import numpy as np
 
 from emsync.formats.musicxml.grid import STEP
 from emsync.formats.musicxml.values import spans
@@ -26,8 +25,7 @@ class Bars:
 
     def at(self, step: int) -> int:
         """Return the index of the bar in which ``step`` is; the last goes on."""
-        found = int(np.searchsorted(self.lines, step, side="right")) - 1
-        return min(found, len(self.lines) - 2)
+        return min(bisect_right(self.lines, step) - 1, len(self.lines) - 2)
 
     def pieces(self, start: int, stop: int) -> Iterator[tuple[int, int, int]]:
         """Yield the bars that a stretch touches, and the start and stop of it in each."""
@@ -46,6 +44,7 @@ class Bars:
             if rest and b - a == beats * STEP:
                 yield a, b
                 continue
-            threes = {beat - line // STEP for beat in ternary if line <= beat * STEP < b}
+            first, last = line // STEP, -(-b // STEP)
+            threes = {beat - first for beat in range(first, last) if beat in ternary}
             for x, y in spans(a - line, b - line, beats, threes, rest):
                 yield line + x, line + y
