@@ -585,10 +585,20 @@ def strip() -> Iterator[Still]:
     ("analysis", "stills"),
     [
         (WHOLE, tuple(strip())),
-        (replace(WHOLE, source="a $x$ <&> name.mp4", cuts=()), ()),
+        pytest.param(
+            replace(WHOLE, source="a $x$ <&> name.mp4", cuts=()), (), marks=pytest.mark.slow
+        ),
         (Analysis(0.04, "0"), ()),
-        (replace(WHOLE, arc=tuple(State(i / 2, i / 2 + 0.5, 0.0, 0.0) for i in range(20))), ()),
-        (replace(WHOLE, duration=7200.0).with_feeling(emotion={"joy": 1.0}), ()),
+        pytest.param(
+            replace(WHOLE, arc=tuple(State(i / 2, i / 2 + 0.5, 0.0, 0.0) for i in range(20))),
+            (),
+            marks=pytest.mark.slow,
+        ),
+        pytest.param(
+            replace(WHOLE, duration=7200.0).with_feeling(emotion={"joy": 1.0}),
+            (),
+            marks=pytest.mark.slow,
+        ),
     ],
 )
 def test_any_analysis_can_be_drawn(

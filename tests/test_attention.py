@@ -45,7 +45,9 @@ def outputs(layer: RelativeAttention, x: Tensor) -> list[Tensor]:
 
 @pytest.mark.parametrize("device", DEVICES)
 @pytest.mark.parametrize("name", [name for name, attend in ATTENTIONS.items() if attend])
-@pytest.mark.parametrize("tokens", [1, 37, QUERIES + 44])
+@pytest.mark.parametrize(
+    "tokens", [37, *(pytest.param(n, marks=pytest.mark.slow) for n in (1, QUERIES + 44))]
+)
 def test_fused_attention_is_the_network_s_own_forwards_and_backwards(
     tokens: int, name: str, device: str
 ) -> None:

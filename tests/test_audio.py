@@ -545,7 +545,9 @@ def test_real_pictures_are_copied_bit_for_bit_or_refused_with_a_way_out(
 VARIABLE = tuple(np.cumsum([33, 33, 100, 10, 50, 40, 700] * 5).tolist())
 
 
-@pytest.mark.parametrize("target", [".mp4", pytest.param(".mov", marks=pytest.mark.slow), ".mkv"])
+@pytest.mark.parametrize(
+    "target", [".mp4", *(pytest.param(s, marks=pytest.mark.slow) for s in (".mov", ".mkv"))]
+)
 @pytest.mark.parametrize(
     "film",
     [
@@ -601,7 +603,7 @@ def test_webm_takes_vp9_with_opus(tmp_path: Path) -> None:
         ("mono", 8000),
         pytest.param("mono", 44100, marks=pytest.mark.slow),
         pytest.param("stereo", 48000, marks=pytest.mark.slow),
-        ("5.1", 48000),
+        pytest.param("5.1", 48000, marks=pytest.mark.slow),
     ],
 )
 def test_the_films_own_sound_is_replaced_kept_or_kept_above_the_music(
@@ -652,6 +654,7 @@ def test_what_an_edit_list_hides_stays_hidden_or_is_refused(tmp_path: Path) -> N
         mux(source, tone(3), tmp_path / "out.mkv")
 
 
+@pytest.mark.slow
 def test_a_silent_film_is_given_the_music_whatever_is_to_be_kept(tmp_path: Path) -> None:
     source = draw_film(tmp_path / "silent.mp4")
     for keep in KEEPS:
@@ -660,6 +663,7 @@ def test_a_silent_film_is_given_the_music_whatever_is_to_be_kept(tmp_path: Path)
     assert len(files) == 1
 
 
+@pytest.mark.slow
 def test_the_same_film_and_music_give_the_same_bytes(tmp_path: Path) -> None:
     source = draw_film(tmp_path / "film.mp4")
     for suffix in (".mp4", ".mkv"):

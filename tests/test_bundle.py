@@ -277,6 +277,7 @@ def test_only_what_an_earlier_bundle_wrote_is_replaced(
     assert {path.name for path in tmp_path.iterdir()} == {"bundle", "elsewhere"}
 
 
+@pytest.mark.slow
 def test_the_bundle_of_another_film_is_replaced_only_by_force(
     film: Path, small: Path, tmp_path: Path, draw_cut: Callable[..., Path]
 ) -> None:

@@ -260,6 +260,7 @@ def test_how_sound_is_cut_into_blocks_is_not_heard() -> None:
         assert np.array_equal(whole, cut)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("together", [mix, mix_ducked])
 def test_a_long_film_is_not_held_in_memory(together: Callable[[Sound, Sound], Sound]) -> None:
     length = 90 * RATE  # 32 MB

@@ -115,6 +115,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(guards, "EVERY", 3)
 
 
+@pytest.mark.slow
 def test_a_run_at_a_huge_rate_goes_back_twice_and_stops_the_third_time(
     quick: None, store: Path, tmp_path: Path
 ) -> None:
@@ -149,6 +150,7 @@ def wild_at(monkeypatch: pytest.MonkeyPatch, *steps: int) -> None:
     monkeypatch.setattr(Guard, "is_wild", lambda guard, *_: guard.state.step in steps)
 
 
+@pytest.mark.slow
 def test_a_run_that_went_back_goes_on_at_half_its_rates_however_it_is_interrupted(
     quick: None, store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -180,8 +180,11 @@ def with_norm(model: EventTransformer, qk_norm: bool) -> EventTransformer:
     return other
 
 
-@pytest.mark.parametrize("qk_norm", [False, True])
-@pytest.mark.parametrize("name", ["emsync-small", "emsync-small-2"])
+SLOW = pytest.mark.slow
+
+
+@pytest.mark.parametrize("qk_norm", [False, pytest.param(True, marks=SLOW)])
+@pytest.mark.parametrize("name", ["emsync-small", pytest.param("emsync-small-2", marks=SLOW)])
 def test_real_songs_are_as_likely_within_one_percent(
     name: str, qk_norm: bool, shared: Path
 ) -> None:

@@ -32,6 +32,7 @@ def test_what_the_child_raises_and_warns_is_raised_and_warned_here(
         isolated(_refuse, "line 4", name="'x'")
 
 
+@pytest.mark.slow
 def test_a_crash_a_hang_and_too_much_memory_are_errors() -> None:
     with pytest.raises(InputError, match="'x' crashes its reader"):
         isolated(ctypes.string_at, 0, name="'x'")

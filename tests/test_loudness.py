@@ -236,6 +236,7 @@ def test_a_sound_is_levelled_in_place_as_elsewhere() -> None:
     assert np.array_equal(sound.samples, elsewhere)
 
 
+@pytest.mark.slow
 def test_a_long_sound_is_not_held_in_memory() -> None:
     length = 100 * RATE  # 35 MB
     part = drums(BLOCK / RATE).samples

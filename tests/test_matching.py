@@ -118,6 +118,7 @@ def test_rank_is_each_metric_on_each_track_alone() -> None:
     assert rank(pictures, tracks, "dm")[-1].score == 0.0
 
 
+@pytest.mark.slow
 def test_a_click_is_an_onset_at_its_time_and_silence_has_none(tmp_path: Path) -> None:
     heard = read_rhythm(clicks(tmp_path / "clicks.wav", [1.0, 2.0], 3.0, 48000, 2))
     strong = np.flatnonzero(heard.signal > 0.5)
@@ -173,6 +174,7 @@ def test_only_what_changed_is_heard_again(library: Path, tmp_path: Path) -> None
     assert listen_to(library, index).heard == 1
 
 
+@pytest.mark.slow
 def test_an_older_index_is_made_anew_and_said_so(
     film: Path, library: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -388,6 +390,7 @@ def test_a_candidate_that_sounds_with_the_impacts_is_better_than_one_beside_them
     assert on.score == pytest.approx(total / 1.25, abs=1e-3), "a fifth is the rhythm's"
 
 
+@pytest.mark.slow
 def test_rhythm_is_a_part_of_the_score_where_it_is_asked_for(
     film: Path, small: Path, tmp_path: Path
 ) -> None:

@@ -527,6 +527,7 @@ def test_the_duration_can_be_asked_for(score: Path) -> None:
     assert any("the video at 49.000 s" in error for error in check(score, 49.0).errors)
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::emsync.errors.EmsyncWarning")
 @settings(max_examples=60, deadline=None)
 @given(seed=st.integers(0, 10**9), cut=st.floats(0, 1))

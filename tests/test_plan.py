@@ -244,6 +244,7 @@ def test_the_tempo_suits_the_cuts_and_the_last_chord(cut: float, duration: float
     assert cut in spotting_of(brief, "beat", 0.06).hits
 
 
+@pytest.mark.slow
 def test_one_seed_draws_other_chords_for_another_film_and_the_same_for_the_same() -> None:
     films = [Analysis(20.0 + n, "25", valence=0.5, arousal=0.2) for n in range(8)]
     plans = [plan_of(film) for film in films]

@@ -202,6 +202,7 @@ values = st.lists(
 )
 
 
+@pytest.mark.slow
 @given(values)
 def test_controllers_of_the_span_are_performed_anew_and_stand_after_it_as_they_did(
     said: list[tuple[int, int, int]],

@@ -318,6 +318,7 @@ def test_two_runs_cannot_fill_one_store_and_a_killed_one_does_not_block(
     assert not (out / ".lock").exists()
 
 
+@pytest.mark.slow
 def test_damage_in_any_byte_of_a_stores_facts_is_told(whole: Path, tmp_path: Path) -> None:
     out = copy(whole, tmp_path / "s")
     rng = np.random.default_rng(0)

@@ -35,6 +35,7 @@ def fuzz(folder: Path, *words: object) -> None:
         pytest.fail(f"{target}: {run.returncode}; the case is {kept}\n{run.stderr[-2000:]}")
 
 
+@pytest.mark.slow
 def test_what_broke_a_reader_once_and_other_damage_is_read_or_refused(tmp_path: Path) -> None:
     assert {folder.name for folder in (HERE / "regressions").glob("*/")} <= set(TARGETS)
     fuzz(tmp_path, "--seconds", 0.02)
