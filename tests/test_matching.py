@@ -289,6 +289,7 @@ def test_unreadable_files_are_listed_and_skipped_with_exit_code_5(
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:the track reaches .* LUFS")  # clicks are hardly as loud
 def test_the_winner_is_muxed_from_its_offset_and_silent_after_its_end(
     film: Path, library: Path, tmp_path: Path
 ) -> None:

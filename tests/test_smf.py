@@ -12,7 +12,7 @@ from emsync.data.midi import read_midi as read_song
 from emsync.errors import EmsyncWarning, InputError
 from emsync.formats.midi_check import check
 from emsync.formats.smf import read_midi, read_score
-from emsync.formats.smf_repair import repair
+from emsync.formats.smf_repair import MOST_EVENTS, repair
 
 
 def chunk(name: bytes, body: bytes, size: int | None = None) -> bytes:
@@ -165,7 +165,7 @@ MANY = {  # as strangers make them, and whether they are read
     "markers": (events(*[b"\x01\xff\x06\x01a\x01\xff\x51\x03\x07\x27\x10"] * 20_000, NOTE), True),
     "tracks": (midi(*[chunk(b"MTrk", END)] * 65_535), False),
     "empty tracks": (midi(*[chunk(b"MTrk", NOTE + END)] * 1000), True),
-    "events": (events(b"\x00\xb0\x07\x40" * 500_001), False),
+    "events": (events(b"\x00\xb0\x07\x40" * (MOST_EVENTS + 1)), False),
 }
 
 

@@ -21,6 +21,7 @@ OCTAVE, OPEN = 12, 7  # semitones; the next voice is so far above the root, at l
 BASS_ROOTS = 18  # semitones of a bass below others in which its root lies; an octave of all else
 ALONE, AMONG = 4, 3  # voices above the root: of one with nobody beside it but the bass, of more
 ROOF = 72  # others are below the melody, but may always go up to here
+TOP = 127  # MIDI pitch
 HOLE = 9  # semitones between neighbouring upper voices from which on they fall apart
 
 Voices = Mapping[int, Sequence[int]]  # class: pitches, ascending
@@ -43,10 +44,12 @@ def voiced(root: int, tones: Sequence[int], before: Voices) -> Voices:
         return {BASS: sorted(bottom + tone + OCTAVE * (k == 1) for k, tone in enumerate(tones))}
     chord = {c: [bottom] if c == deepest else [] for c in before}
     upper.sort(key=lambda c: (-max(before[c], default=0), c))  # who has the melody leads
-    classes, taken, ceiling = [(root + tone) % 12 for tone in tones], [bottom], 127
+    classes, taken, ceiling = [(root + tone) % 12 for tone in tones], [bottom], TOP
     for place, c in enumerate(upper):
         number = ALONE if len(upper) == 1 else max(AMONG, 0 if place else len(tones))
         free = _free(c, classes, bottom, taken, ceiling)
+        if len(free) < len(upper) - place:  # rather above the melody than silent
+            free = _free(c, classes, bottom, taken, TOP)
         number = max(1, min(number, len(free) - (len(upper) - 1 - place)))
         chosen = _chosen(free, number, classes, before[c], taken, MIDDLE[c])
         chord[c] += chosen

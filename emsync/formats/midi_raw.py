@@ -109,16 +109,22 @@ class RawMidi:
         texts = ((tick, _SECTION.fullmatch(m.text)) for tick, _, m in self.events("text"))
         return [(tick, int(match[1]), match[2]) for tick, match in texts if match]
 
+    @cached_property
+    def _names(self) -> list[str | None]:
+        """The name of each track, in ASCII, if it has one."""
+        return [
+            next((ascii_name(m.name) for _, m in track if m.type == "track_name"), None)
+            for track in self.tracks
+        ]
+
     def title(self, track: int) -> str:
         """Return the name of a track, in ASCII; "" where it has none."""
-        return next(
-            (ascii_name(m.name) for _, m in self.tracks[track] if m.type == "track_name"), ""
-        )
+        return self._names[track] or ""
 
     def name(self, track: int) -> str:
         """Return a track in words: its number, and its name if it has one."""
-        named = any(m.type == "track_name" for _, m in self.tracks[track])
-        return f"track {track} ({self.title(track)!r})" if named else f"track {track}"
+        title = self._names[track]
+        return f"track {track}" if title is None else f"track {track} ({title!r})"
 
     def facts(self) -> dict[str, Any]:
         """Return what the file holds, in plain values."""

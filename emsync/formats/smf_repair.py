@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from emsync.limits import shown
 
-MOST_EVENTS = 2_000_000  # four hours of a dense score of ours; an hour of it has 450,000
+MOST_EVENTS = 1_000_000  # two hours of a dense score of ours; one hour of it has 450,000
 MOST_TRACKS = 1024
 MOST_REMARKS = 12
 MOST_TICKS = 2**31 - 1  # what native code counts to
