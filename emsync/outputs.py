@@ -15,7 +15,7 @@ from emsync.formats.cut_lists import WRITERS, check_writable, write_cuts
 from emsync.formats.smf import parse
 from emsync.music.piece import Score
 from emsync.options import LUFS, MOST_CANDIDATES, Options, Outputs, check_lufs
-from emsync.performance.palette import names
+from emsync.performance.palette import file_of
 from emsync.planning.plan import Plan
 from emsync.progress import Progress, Stopwatch, silent
 from emsync.report.bundle import (
@@ -97,7 +97,7 @@ def _read(options: Options | None) -> dict[str, Path]:
     given = {
         "the analysis": options.analysis,
         "the plan": options.plan,
-        "the palette": None if options.palette in names() else options.palette,
+        "the palette": options.palette and file_of(os.fspath(options.palette)),
         "the theme": options.theme,
         "the kept score": options.keep,
         "the list of cuts": None if options.cuts in ("auto", "none") else options.cuts,

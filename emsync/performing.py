@@ -12,7 +12,7 @@ from emsync.limits import shown
 from emsync.music.piece import VELOCITY, Piece
 from emsync.options import PathLike, check_humanize, check_seed
 from emsync.performance.dynamics import LOUDEST, Dynamics
-from emsync.performance.palette import Palette, names
+from emsync.performance.palette import Palette, file_of
 from emsync.performance.performance import Performance
 from emsync.performance.performance import perform as played
 from emsync.planning.casting import check_channels
@@ -47,7 +47,7 @@ def perform(
     check_seed(seed)
     name = os.fspath(palette)
     if out is not None:
-        read = {"the piece": piece, "the palette": None if name in names() else name}
+        read = {"the piece": piece, "the palette": file_of(name)}
         check_apart(
             [Path(out)], {k: Path(v) for k, v in read.items() if isinstance(v, str | os.PathLike)}
         )

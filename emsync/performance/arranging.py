@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emsync.arrays import Seconds
+from emsync.music.moments import near
 from emsync.music.piece import CLASSES, DRUMS, Piece
 from emsync.performance.figures import Figure, phrases
 from emsync.performance.player import BAND, OCTAVE, PLAIN, Casting, Player
@@ -107,8 +108,7 @@ def _struck(piece: Piece, notes: NDArray[np.intp], player: Player, hits: Sequenc
     strokes = keys[piece.pitches[notes]]
     known = keys[keys >= 0]
     instead = keys[KICK] if keys[KICK] >= 0 else known[0]
-    onsets, ordered = piece.onsets[notes], np.sort([*hits, np.inf])
-    on_hit = ordered[np.searchsorted(ordered, onsets - AT_HIT)] <= onsets + AT_HIT
+    on_hit = near(piece.onsets[notes], hits, AT_HIT)
     strokes = np.where((strokes < 0) & on_hit, instead, strokes)
     return player, notes[strokes >= 0], strokes[strokes >= 0]
 

@@ -15,6 +15,7 @@ from emsync.arrays import Seconds
 from emsync.fit.time_map import Fitted
 from emsync.music.chords import NONE, TONES, Harmony
 from emsync.music.general_midi import FULL, PEDAL
+from emsync.music.moments import near
 from emsync.music.piece import DRUMS
 from emsync.performance.part import Control, Part
 from emsync.performance.player import Player
@@ -62,10 +63,9 @@ def pedal_spans(part: Part, harmony: Harmony, fitted: Fitted) -> Iterator[Span]:
 def _edges(part: Part, harmony: Harmony, fitted: Fitted) -> list[float]:
     """Return when the pedal has to change: with the chords, and on bar lines that are struck."""
     lines = fitted.tempo_map.downbeats
-    struck = [line for line in lines if (np.abs(part.onsets - line) <= NEAR).any()]
     turns = np.flatnonzero(np.diff(harmony.chords, prepend=NONE))
     changes = harmony.starts[turns]
-    struck = [line for line in struck if not (np.abs(changes - line) <= NEAR).any()]
+    struck = lines[near(lines, part.onsets, NEAR) & ~near(lines, changes, NEAR)]
     edges = np.unique(np.clip([*changes, *struck], 0, fitted.duration))
     return [*edges[edges < fitted.duration - SHORTEST].tolist(), fitted.duration]
 

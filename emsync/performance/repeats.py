@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emsync.arrays import Seconds
+from emsync.music.moments import near
 from emsync.music.piece import CLASSES, Piece
 from emsync.performance.figures import TOGETHER, chords
 from emsync.performance.player import Casting
@@ -31,13 +32,14 @@ def settled(piece: Piece, casting: Casting, hits: Sequence[float] = ()) -> Piece
     """
     starts = [start for start, _ in casting]
     posts = np.concatenate([piece.downbeats, piece.chords, hits, starts])
+    fresh = near(piece.onsets, posts, TOGETHER)
     keeps, offsets = np.ones(len(piece), np.bool_), piece.offsets.copy()
     scenes = np.searchsorted(starts[1:], piece.onsets, side="right")
     for scene, (_, players) in enumerate(casting):
         for instrument in range(len(CLASSES)):
             rules = {p.repeats for p in players if p.instrument == instrument and not p.doubles}
             notes = np.flatnonzero((piece.classes == instrument) & (scenes == scene))
-            for run in _runs(piece, notes, posts):
+            for run in _runs(piece, notes, fresh):
                 if "held" in rules:
                     _hold(piece, run, keeps, offsets)
                 elif "broken" in rules:
@@ -45,15 +47,14 @@ def settled(piece: Piece, casting: Casting, hits: Sequence[float] = ()) -> Piece
     return replace(piece, offsets=offsets).where(keeps)
 
 
-def _runs(piece: Piece, notes: NDArray[np.intp], posts: Seconds) -> Iterator[list[Chord]]:
-    """Yield the chords of a class that come again quickly, with the one that they repeat."""
+def _runs(piece: Piece, notes: NDArray[np.intp], fresh: NDArray[np.bool_]) -> Iterator[list[Chord]]:
+    """Yield the chords of a class that come again quickly, with the one that they repeat.
+
+    Where the first of its notes is one of the (N,) ``fresh`` ones, no chord is a repeat.
+    """
     run: list[Chord] = []
     for chord in chords(piece.onsets, notes):
-        again = (
-            bool(run)
-            and _repeats(piece, chord, run[-1])
-            and np.abs(posts - piece.onsets[chord[0]]).min() > TOGETHER
-        )
+        again = bool(run) and not fresh[chord[0]] and _repeats(piece, chord, run[-1])
         if not again and len(run) > 1:
             yield run
         run = [*run, chord] if again else [chord]

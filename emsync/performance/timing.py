@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emsync.arrays import Float64s, Seconds
+from emsync.music.moments import near
 from emsync.music.piece import BASS, DRUMS
 from emsync.performance.part import Part
 
@@ -67,8 +68,7 @@ def _fixed(
 ) -> NDArray[np.bool_]:
     """Return the (M,) moments that stay where they are."""
     ringing = part.onsets[part.offsets >= duration - TOGETHER]
-    posts = np.sort(np.concatenate([np.asarray(hits, np.float64), ringing, [np.inf]]))
-    return posts[np.searchsorted(posts, moments - FIXED)] <= moments + FIXED
+    return near(moments, [*hits, *ringing], FIXED)
 
 
 def _strummed(part: Part, amount: float, moments: Seconds) -> Part:

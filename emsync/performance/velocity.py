@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emsync.arrays import Float64s, Int64s, Seconds
+from emsync.music.moments import near
 from emsync.music.piece import GUITAR, PIANO, STRINGS, VELOCITY, Piece
 from emsync.performance.dynamics import LOUDEST, RANGE, Dynamics
 from emsync.performance.figures import chords
@@ -61,8 +62,8 @@ def accents(onsets: Seconds, hits: Sequence[float], starts: Sequence[float]) -> 
     >>> accents(np.array([0.0, 2.0, 4.0]), hits=[2.0], starts=[2.0, 4.01]).tolist()
     [0, 14, 8]
     """
-    on_hit = ACCENT * _on(onsets, hits)
-    return np.maximum(on_hit, ARRIVAL * _on(onsets, starts))
+    on_hit = ACCENT * near(onsets, hits, NEAR)
+    return np.maximum(on_hit, ARRIVAL * near(onsets, starts, NEAR))
 
 
 def lead(onsets: Seconds, hits: Sequence[float]) -> Float64s:
@@ -95,10 +96,3 @@ def within(values: Float64s) -> Float64s:
     high = TOP + above * np.tanh(np.maximum(values - TOP, 0) / above)
     low = BOTTOM - below * np.tanh(np.maximum(BOTTOM - values, 0) / below)
     return np.where(values > TOP, high, np.where(values < BOTTOM, low, values))
-
-
-def _on(onsets: Seconds, moments: Sequence[float]) -> NDArray[np.bool_]:
-    """Return the (N,) onsets that are on one of ``moments``."""
-    times = np.append(-np.inf, np.append(np.sort(moments), np.inf))
-    after = np.searchsorted(times, onsets)
-    return np.minimum(times[after] - onsets, onsets - times[after - 1]) <= NEAR

@@ -5,12 +5,10 @@ writes it, a person may edit it, and ``emsync generate clip.mp4 --plan plan.json
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Self
-
-import numpy as np
 
 from emsync.analysis import LONGEST_NAME, Analysis
 from emsync.emotion.arc import State
@@ -18,6 +16,7 @@ from emsync.emotion.plane import named
 from emsync.files import atomic_write
 from emsync.fit.ending import Ending
 from emsync.limits import one_line, quoted, read_json
+from emsync.music.moments import near
 from emsync.music.piece import CLASSES
 from emsync.music.tonality import fifths_of, pitch_class
 from emsync.options import EndingKind, Mode, PathLike
@@ -158,26 +157,19 @@ class Plan:
 
 def hit_cuts(cuts: tuple[Cut, ...], hits: tuple[float, ...]) -> tuple[Cut, ...]:
     """Return ``cuts``, kept where one of ``hits`` is, and a cut at each hit that has none."""
-    there = _near([cut.time for cut in cuts], hits)
+    times = [cut.time for cut in cuts]
+    there = near(times, hits, SAME_MOMENT).tolist()
     told = [
         replace(cut, kept=kept, reason=cut.reason if cut.kept == kept else _REASON[kept])
         for cut, kept in zip(cuts, there, strict=True)
     ]
-    new = _near(hits, [cut.time for cut in cuts])
+    known = near(hits, times, SAME_MOMENT).tolist()
     told += [
-        Cut(hit, reason=_REASON[True]) for hit, known in zip(hits, new, strict=True) if not known
+        Cut(hit, reason=_REASON[True])
+        for hit, is_cut in zip(hits, known, strict=True)
+        if not is_cut
     ]
     return tuple(sorted(told, key=lambda cut: cut.time))
-
-
-def _near(times: Sequence[float], others: Sequence[float]) -> list[bool]:
-    """Return which of ``times`` are the same moment as one of ``others``; both ascend."""
-    if not others:
-        return [False] * len(times)
-    known = np.array(others)
-    after = np.searchsorted(known, times).clip(1, len(known) - 1) if len(known) > 1 else 0
-    gaps = np.minimum(np.abs(known[after] - times), np.abs(known[after - 1] - times))
-    return (gaps <= SAME_MOMENT).tolist()
 
 
 _REASON = {True: "by the plan", False: NOT_PLANNED}
