@@ -15,9 +15,10 @@ import numpy as np
 
 from emsync.analysis_json import FORMAT, read_fields
 from emsync.arrays import Float64s, Seconds
-from emsync.emotion.arc import State, scenes, seconds, settle, whole_feeling
-from emsync.emotion.estimator import Estimator, choose, mean
-from emsync.emotion.plane import SCALE, check_affect, gaussians, mixture_mean, shares
+from emsync.emotion.arc import State, scenes, seconds, settle, whole_point
+from emsync.emotion.belief import Belief, Impression
+from emsync.emotion.estimator import Estimator, Span, choose, together
+from emsync.emotion.plane import SCALE, check_affect, gaussians, mean_point, mixture_mean, shares
 from emsync.files import atomic_write
 from emsync.limits import one_line, quoted, read_json
 from emsync.music.lead_sheet import LeadSheet
@@ -64,6 +65,7 @@ class Analysis:
     valence_curve: Curve | None = None  # the estimator's view of each second, for the picture
     arousal_curve: Curve | None = None
     arc: tuple[State, ...] = ()  # over all of [0, duration] without a gap; () is one state
+    shots: tuple[Impression, ...] = ()  # what each cue said of each shot; nothing follows it
     sheet: LeadSheet | None = None  # the plan in the composed music's seconds; in no file
     # when in the composed music (T,) seconds of the film are: for what a person asks; in no file
     music_time: Callable[[Seconds], Seconds] = field(default=as_it_is, repr=False, compare=False)
@@ -103,10 +105,12 @@ class Analysis:
             if min_cut_distance is None:
                 min_cut_distance = CUT_DISTANCE
         cuts = thinned(cuts, video.duration, min_cut_distance)
-        spans = scenes(cuts, video.duration)
-        felt = estimator.feel(footage, [*spans, *seconds(video.duration, FEELING_REACH)])
-        arc, over_time = settle(spans, felt[: len(spans)]), felt[len(spans) :]
-        feeling = mean(felt[: len(spans)], [end - start for start, end in spans])
+        spans, shots = scenes(cuts, video.duration), scenes(footage.cuts, video.duration)
+        each = seconds(video.duration, FEELING_REACH)
+        says = estimator.says(footage, [*spans, *each, *shots])
+        points = [belief.point for belief in together(says)]
+        arc, over_time = settle(spans, points[: len(spans)]), points[len(spans) :][: len(each)]
+        whole = mean_point(points[: len(spans)], [end - start for start, end in spans])
         return cls(
             duration=video.duration,
             fps=str(video.fps),
@@ -115,11 +119,12 @@ class Analysis:
             brightness=footage.curve(footage.times, footage.brightness, PICTURE_STEP),
             saturation=footage.curve(footage.times, footage.saturation, PICTURE_STEP),
             colourfulness=footage.curve(footage.times, footage.colourfulness, PICTURE_STEP),
-            valence=round(feeling.valence, 4),
-            arousal=round(feeling.arousal, 4),
-            valence_curve=Curve(1.0, tuple(round(f.valence, 4) for f in over_time)),
-            arousal_curve=Curve(1.0, tuple(round(f.arousal, 4) for f in over_time)),
+            valence=round(whole.valence, 4),
+            arousal=round(whole.arousal, 4),
+            valence_curve=Curve(1.0, tuple(round(p.valence, 4) for p in over_time)),
+            arousal_curve=Curve(1.0, tuple(round(p.arousal, 4) for p in over_time)),
             arc=arc,
+            shots=_impressions(shots, says),
             source=video.path.name,
             estimator=estimator.title,
         )
@@ -160,12 +165,11 @@ class Analysis:
 
     def with_arc(self, arc: tuple[State, ...]) -> Self:
         """Return the analysis with the arc that a person gives; the whole is the mean of it."""
-        feeling = whole_feeling(arc)
-        point = (math.nan, math.nan) if feeling is None else (feeling.valence, feeling.arousal)
+        whole = whole_point(arc)
         return replace(
             self,
-            valence=point[0],
-            arousal=point[1],
+            valence=whole.valence,
+            arousal=whole.arousal,
             valence_curve=None,
             arousal_curve=None,
             arc=arc,
@@ -225,6 +229,7 @@ class Analysis:
             valence_curve=curve(self.valence_curve),
             arousal_curve=curve(self.arousal_curve),
             arc=tuple(replace(s, start=s.start * factor, end=s.end * factor) for s in self.arc),
+            shots=tuple(replace(s, start=s.start * factor, end=s.end * factor) for s in self.shots),
             sheet=self.sheet and self.sheet.retimed(lambda times: times * factor),
             music_time=lambda times: self.music_time(times) * factor,
         )
@@ -236,13 +241,16 @@ class Analysis:
 
     def to_json(self) -> dict[str, Any]:
         """Return plain values for ``json.dumps``; NaN becomes null."""
-        bare = replace(self, sheet=None, music_time=as_it_is)  # which would be copied
-        return {"format": FORMAT, **plain(asdict(bare, dict_factory=_stored))}
+        bare = replace(self, sheet=None, music_time=as_it_is, shots=())  # which would be copied
+        data = {"format": FORMAT, **asdict(bare, dict_factory=_stored)}
+        return plain({**data, "shots": [shot.to_json() for shot in self.shots]})
 
     def save(self, path: PathLike) -> None:
-        """Write the JSON file ``path``, atomically: a line for each cut and each state."""
+        """Write the JSON file ``path``, atomically: a line for each cut, state and shot."""
         with atomic_write(Path(path)) as partial:
-            partial.write_text(json_text(self.to_json(), ["cuts", "arc"]), encoding="utf-8")
+            partial.write_text(
+                json_text(self.to_json(), ["cuts", "arc", "shots"]), encoding="utf-8"
+            )
 
     @classmethod
     def load(cls, path: PathLike) -> Self:
@@ -253,3 +261,14 @@ class Analysis:
     def from_json(cls, data: Mapping[str, Any], name: str = "analysis") -> Self:
         """Build an analysis from what ``to_json`` returned; InputError says which value is off."""
         return cls(**read_fields(data, name))
+
+
+def _impressions(
+    shots: Sequence[Span], says: Mapping[str, Sequence[Belief]]
+) -> tuple[Impression, ...]:
+    """Return what each cue says of ``shots``, which are the last of what it was asked."""
+    beliefs = [dict(zip(says, said, strict=True)) for said in zip(*says.values(), strict=True)]
+    return tuple(
+        Impression(round(start, 4), round(end, 4), said)
+        for (start, end), said in zip(shots, beliefs[-len(shots) :], strict=True)
+    )

@@ -10,6 +10,7 @@ from fractions import Fraction
 from typing import Any
 
 from emsync.emotion.arc import State
+from emsync.emotion.belief import Belief, Impression
 from emsync.emotion.plane import NAMES, mixture_mean, named, shares
 from emsync.errors import InputError, UsageError, warn
 from emsync.json_fields import FieldError, as_written, check_keys, list_of, object_of, real, text_of
@@ -68,6 +69,7 @@ def read_fields(data: Mapping[str, Any], name: str) -> dict[str, Any]:
             "valence_curve": _curve(data, "valence_curve", duration, -1.0, 1.0),
             "arousal_curve": _curve(data, "arousal_curve", duration, -1.0, 1.0),
             "arc": _arc(data.get("arc"), duration),
+            "shots": _shots(data.get("shots"), duration),
             "source": text_of(data.get("source", ""), "source"),
             "estimator": text_of(data.get("estimator", ""), "estimator"),
         }
@@ -132,6 +134,33 @@ def _arc(value: Any, duration: float) -> tuple[State, ...]:
     if states and states[-1].end != duration:
         raise FieldError(f"arc ends at {states[-1].end:g}, but the video at {duration:g} s")
     return tuple(states)
+
+
+def _shots(value: Any, duration: float) -> tuple[Impression, ...]:
+    """Return what each cue said of each shot; it is shown, and nothing follows it."""
+    rows = [] if value is None else list_of(value, "shots", MOST_CUTS)
+    shots = []
+    for i, row in enumerate(rows):
+        key, given = f"shots[{i}]", dict(object_of(row, f"shots[{i}]"))
+        start, end = (
+            real(given.pop(name, None), f"{key}.{name}", 0.0, duration + GAPLESS)
+            for name in ("start", "end")
+        )
+        cues = {name: _belief(cue, f"{key}.{one_line(name, SHOWN)}") for name, cue in given.items()}
+        shots.append(Impression(start, end, cues))
+    return tuple(shots)
+
+
+def _belief(value: Any, key: str) -> Belief:
+    """Return what a cue said: its words, and a mean and a width on each axis that it speaks of."""
+    given = object_of(value, key)
+    check_keys(given, [f.name for f in fields(Belief)], key)
+    numbers: dict[str, float] = {}
+    for axis in ("valence", "arousal"):
+        if axis in given:
+            numbers[axis] = real(given[axis], f"{key}.{axis}", -1.0, 1.0)
+            numbers[f"{axis}_sd"] = real(given.get(f"{axis}_sd"), f"{key}.{axis}_sd", 0.0)
+    return Belief(**numbers, words=text_of(given.get("words", ""), f"{key}.words"))
 
 
 def _renewed(data: Mapping[str, Any], name: str) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from emsync.analysis import Analysis
 from emsync.emotion.arc import read_arc
-from emsync.emotion.estimator import choose
+from emsync.emotion.estimator import Estimator, choose
 from emsync.errors import UsageError, warn
 from emsync.formats.cut_lists import read_cuts
 from emsync.limits import can_be_read_again, shown
@@ -29,6 +29,11 @@ from emsync.video.timecode import Timecode
 from emsync.video.watch import watch
 
 
+def estimator_of(options: Options) -> Estimator:
+    """Return the estimator of the emotion that a person asks for, or the usual one."""
+    return choose(options.estimator, ignore_sound=options.ignore_sound)
+
+
 def look(
     film: Film,
     options: Options,
@@ -38,7 +43,7 @@ def look(
     """Watch the film; None if a person gives its analysis."""
     if options.analysis is not None:
         return None
-    return watch(film, progress, observers, stills=choose(options.estimator).stills)
+    return watch(film, progress, observers, estimator_of(options).needs)
 
 
 def check_files(film: Film, options: Options) -> None:
@@ -97,7 +102,7 @@ def brief_of(footage: Footage | None, options: Options) -> Analysis:
     """Return what ``footage``, or the analysis that is given, asks of the music, with options."""
     if footage is not None:
         cuts = _listed(options, footage.film.fps, footage.film.duration)
-        seen = Analysis.of(footage, choose(options.estimator), cuts, options.min_cut_distance)
+        seen = Analysis.of(footage, estimator_of(options), cuts, options.min_cut_distance)
         return apply_options(seen, options)
     if options.analysis is None:
         raise ValueError("there is neither footage nor an analysis to start from")

@@ -95,6 +95,7 @@ class Options:
     cuts: str = "auto"  # "auto" finds them, "none" has none, else a file that lists them
     min_cut_distance: float | None = None  # seconds; None is 4 for what is found, 0 for a list
     estimator: str = ESTIMATOR  # of the emotion; see ``emsync.emotion.estimator.choose``
+    ignore_sound: bool = False  # whether the film's own sound, a temp track say, tells nothing
     emotion_file: PathLike | None = None  # a CSV of valence and arousal over time
     arc: Arc = "scene"  # whether the emotion follows the scenes
     max_va: float | None = None  # the largest mean of an emotion, up to 1; None leaves them

@@ -134,13 +134,17 @@ def analyze(
     progress: Progress = silent,
     *,
     min_cut_distance: float | None = None,
+    ignore_sound: bool = False,
 ) -> Analysis:
     """Watch ``video`` and return what it asks of its music: cuts, motion, emotion over time.
 
     Of cuts less than ``min_cut_distance`` seconds apart, or 4, the stronger is kept; 0 keeps all.
+    ``ignore_sound`` leaves the film's own sound out of what it feels like.
     """
     film = video if isinstance(video, Film) else open_film(video)
-    options = Options(estimator=estimator, min_cut_distance=min_cut_distance)
+    options = Options(
+        estimator=estimator, min_cut_distance=min_cut_distance, ignore_sound=ignore_sound
+    )
     return brief_of(look(film, options, _stage(progress, "Watching")), options)
 
 

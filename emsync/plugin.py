@@ -36,7 +36,8 @@ For a tokenizer:
 
 For an estimator:
 
-- ``Estimator``: the base class. ``Feeling``: its answer for a ``Span`` of seconds.
+- ``Estimator``: the base class. ``Belief``: its answer for a ``Span`` of seconds. ``Needs``: what
+  it needs of a film beyond cuts, motion and colours.
 - ``EMOTIONS``: the names of the six emotions.
 - ``Footage``: what was measured on the pictures. ``Still``: a colour picture and its time, of type
   ``Picture``.
@@ -64,7 +65,8 @@ from emsync.conditioning import (
     window_starts,
 )
 from emsync.emotion.arc import State
-from emsync.emotion.estimator import Estimator, Feeling, Span
+from emsync.emotion.belief import Belief
+from emsync.emotion.estimator import Estimator, Span
 from emsync.emotion.plane import EMOTIONS
 from emsync.errors import AssetError, InputError, UsageError
 from emsync.music.chords import NONE as NO_CHORD
@@ -92,7 +94,7 @@ from emsync.music.tonality import KEYS, TONICS, key_fits, pitch_class
 from emsync.settings import Within
 from emsync.tokens import Ids, LogitsProcessor, Timeline, Tokenizer
 from emsync.video.cuts import Cut
-from emsync.video.footage import Curve, Footage, Still
+from emsync.video.footage import Curve, Footage, Needs, Still
 
 __all__ = [
     "BASS",
@@ -114,13 +116,13 @@ __all__ = [
     "TONICS",
     "Analysis",
     "AssetError",
+    "Belief",
     "Chords",
     "Conditioner",
     "Cursor",
     "Curve",
     "Cut",
     "Estimator",
-    "Feeling",
     "Floats",
     "Footage",
     "GivenKind",
@@ -129,6 +131,7 @@ __all__ = [
     "InputError",
     "LeadSheet",
     "LogitsProcessor",
+    "Needs",
     "Passage",
     "Picture",
     "Piece",

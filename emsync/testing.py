@@ -18,17 +18,18 @@ import numpy as np
 from emsync.analysis import Analysis, Curve, Cut, State
 from emsync.arrays import Seconds
 from emsync.conditioning import Conditioner, Floats, GivenKind
-from emsync.emotion.estimator import Estimator, Feeling
-from emsync.emotion.plane import EMOTIONS
+from emsync.emotion.belief import Belief
+from emsync.emotion.estimator import Estimator
 from emsync.music.chords import Harmony, parse_chord
 from emsync.music.lead_sheet import LeadSheet, Passage
 from emsync.music.piece import BASS, CLASSES, DRUMS, PIANO, STRINGS, Piece
 from emsync.tokens import Ids, Timeline, Tokenizer
 from emsync.video.film import Film
-from emsync.video.footage import Footage, Still
+from emsync.video.footage import NOTHING_MORE, Footage, Needs, Still
 from emsync.video.observers import STILL_HEIGHT, STRIP
 
 CLOSE = 0.05  # seconds; the most that a tokenizer's grid may move a boundary chord
+MOST_WORDS = 120  # characters of what a cue goes by
 ALIKE = 1e-4  # between two feelings that are one; sums in another order differ in the last digits
 
 
@@ -246,10 +247,10 @@ def _start(timeline: Timeline, end: int) -> Timeline:
     return Timeline(timeline.times[:end], timeline.marks[:end])
 
 
-def example_footage(stills: float = 0.0) -> Footage:
+def example_footage(needs: Needs = NOTHING_MORE) -> Footage:
     """Return twenty seconds of drawn footage: a dim and quiet shot, a bright and lively one.
 
-    ``stills`` is the seconds between its colour pictures, as an estimator requests them.
+    ``needs`` is what an estimator requests beyond that.
     """
     times = np.arange(0, 20, 0.04)
     bright = times >= 12.0
@@ -273,11 +274,11 @@ def example_footage(stills: float = 0.0) -> Footage:
         motion=np.where(bright, 0.8, 0.02)[1:] + 0.01 * np.cos(times[1:]) ** 2,
         cuts=(Cut(12.0, frame=300),),
         strip=every(20 / STRIP),
-        stills=every(stills) if stills else (),
+        stills=every(needs.stills) if needs.stills else (),
     )
 
 
-def still_footage(stills: float = 0.0) -> Footage:
+def still_footage(needs: Needs = NOTHING_MORE) -> Footage:
     """Return twenty seconds of one black frame: nothing moves, nothing is cut."""
     black = Still(0.0, np.zeros((STILL_HEIGHT, STILL_HEIGHT * 16 // 9, 3), np.uint8))
     return Footage(
@@ -290,7 +291,7 @@ def still_footage(stills: float = 0.0) -> Footage:
         motion=np.zeros(0),
         cuts=(),
         strip=(black,),
-        stills=(black,) if stills else (),
+        stills=(black,) if needs.stills else (),
     )
 
 
@@ -305,53 +306,52 @@ def check_estimator(estimator: Estimator) -> None:
         all(isinstance(text, str) and text for text in (kind.name, kind.summary, estimator.title)),
         f"name, summary or title of {kind.__name__} is empty",
     )
+    needs = estimator.needs
     _require(
-        bool(np.isfinite(estimator.stills)) and estimator.stills >= 0,
-        f"stills is {estimator.stills}; it is seconds between pictures, or 0",
+        isinstance(needs, Needs) and bool(np.isfinite(needs.stills)) and needs.stills >= 0,
+        f"needs is {needs!r}; its stills are seconds between pictures, or 0",
     )
     spans = [(12.0, 20.0), (0.0, 20.0), (3.0, 14.5), (0.0, 12.0), (5.001, 5.002), (19.9, 20.0)]
-    for footage in (example_footage(estimator.stills), still_footage(estimator.stills)):
+    for footage in (example_footage(needs), still_footage(needs)):
         where = f"in {footage.film.path}"
         before = deepcopy(footage)
         felt = estimator.feel(footage, spans)
         _require(
             len(felt) == len(spans),
-            f"there are {len(felt)} feelings for {len(spans)} spans {where}",
+            f"there are {len(felt)} beliefs for {len(spans)} spans {where}",
         )
-        for span, feeling in zip(spans, felt, strict=True):
-            _check_feeling(feeling, f"{span} s {where}")
+        for span, belief in zip(spans, felt, strict=True):
+            _check_belief(belief, f"{span} s {where}")
         _require(
             list(map(_numbers, estimator.feel(footage, spans))) == list(map(_numbers, felt)),
             f"a second look at the spans {where} differs from the first",
         )
         _require(_same(footage, before), f"what was seen {where} is changed by the look at it")
         again = dict(zip(spans[::-1], estimator.feel(footage, spans[::-1]), strict=True))
-        for span, feeling in zip(spans, felt, strict=True):
+        for span, belief in zip(spans, felt, strict=True):
             (alone,) = estimator.feel(footage, [span])
             for name, other in (("alone", alone), ("in another order", again[span])):
                 _require(
-                    np.allclose(_numbers(other), _numbers(feeling), 0, ALIKE),
+                    np.allclose(_numbers(other), _numbers(belief), 0, ALIKE),
                     f"{span} s {where}, asked {name}, feels other than among others",
                 )
 
 
-def _check_feeling(feeling: Feeling, where: str) -> None:
-    _require(isinstance(feeling, Feeling), f"{where} feels {feeling!r}, which is no Feeling")
-    for name, value in (("valence", feeling.valence), ("arousal", feeling.arousal)):
+def _check_belief(belief: Belief, where: str) -> None:
+    _require(isinstance(belief, Belief), f"{where} feels {belief!r}, which is no Belief")
+    for name in ("valence", "arousal"):
+        value, width = getattr(belief, name), getattr(belief, f"{name}_sd")
         _require(-1 <= value <= 1, f"the {name} of {where} is {value}, outside -1 to 1")
+        _require(width > 0, f"the width of the {name} of {where} is {width}; it must be above 0")
+    words = belief.words
     _require(
-        set(feeling.emotion) == set(EMOTIONS),
-        f"the emotions of {where} are {', '.join(feeling.emotion)}, not {', '.join(EMOTIONS)}",
-    )
-    shares = list(feeling.emotion.values())
-    _require(
-        all(0 <= share <= 1 for share in shares) and abs(sum(shares) - 1) <= 1e-6,
-        f"the probabilities of {where} are {shares}; they must be 0 or more and sum to 1",
+        isinstance(words, str) and len(words) <= MOST_WORDS and words.isprintable(),
+        f"the words of {where} are {words!r}, which is no line of {MOST_WORDS} characters at most",
     )
 
 
-def _numbers(feeling: Feeling) -> list[float]:
-    return [feeling.valence, feeling.arousal, *(feeling.emotion[name] for name in EMOTIONS)]
+def _numbers(belief: Belief) -> list[float]:
+    return [belief.valence, belief.arousal, belief.valence_sd, belief.arousal_sd]
 
 
 def _same(one: Footage, other: Footage) -> bool:

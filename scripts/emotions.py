@@ -36,7 +36,7 @@ def main(clips: Path, judgement: Path, text: str, write: Path | None) -> None:
     print("|---|---|---|---|---|---|---|---|---|")
     for row in judged:
         start = time.process_time()
-        footage = watch(open_film(clips / row["file"]), stills=estimator.stills)
+        footage = watch(open_film(clips / row["file"]), needs=estimator.needs)
         looked = time.process_time()
         film = Analysis.of(footage, estimator)
         watching += looked - start

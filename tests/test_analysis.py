@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 from emsync.analysis import Analysis, Curve, Cut, State
 from emsync.brief import brief_of
 from emsync.emotion.arc import ALIKE, SHORTEST_STATE, read_arc, scenes, settle
-from emsync.emotion.estimator import Feeling
-from emsync.emotion.plane import NAMES, mixture_mean, named, shares
+from emsync.emotion.belief import Belief, Impression
+from emsync.emotion.plane import NAMES, Point, mixture_mean, named, shares
 from emsync.errors import EmsyncError, EmsyncWarning, InputError, UsageError
 from emsync.fit.tempo import at_tempo
 from emsync.music.chords import Harmony
@@ -41,6 +41,10 @@ WHOLE = Analysis(
     arousal_curve=Curve(5.0, (-0.6, -0.4)),
     source="a.mp4",
     arc=(State(0.0, 4.0, -0.6, -0.3), State(4.0, 10.0, 0.2, -0.4)),
+    shots=(
+        Impression(0.0, 4.0, {"pictures": Belief(-0.5, -0.3, 0.5, 0.4, "dark"), "faces": Belief()}),
+        Impression(4.0, 10.0, {"sound": Belief(arousal=0.25, arousal_sd=0.5, words="loud")}),
+    ),
     estimator="pictures",
 )
 
@@ -395,7 +399,7 @@ LONGER = {
     "duration", "cuts.time", "motion.step", "brightness.step", "saturation.step",
     "colourfulness.step", "valence_curve.step", "arousal_curve.step", "arc.start", "arc.end",
     "sheet.harmony.starts", "sheet.passages.start", "sheet.passages.end", "sheet.begins",
-    "sheet.resumes",
+    "sheet.resumes", "shots.start", "shots.end",
 }  # fmt: skip
 SLOWER = {"fps", "motion.values", "tempo"}
 SAME = {
@@ -404,7 +408,8 @@ SAME = {
     "arc.arousal", "arc.emotion", "source", "estimator", "brightness.values", "saturation.values",
     "colourfulness.values", "sheet.harmony.chords", "sheet.passages.classes",
     "sheet.passages.theme", "sheet.passages.minor", "sheet.passages.density", "sheet.tonic",
-    "sheet.later",
+    "sheet.later", "shots.says.valence", "shots.says.arousal", "shots.says.valence_sd",
+    "shots.says.arousal_sd", "shots.says.words",
 }  # fmt: skip
 SHEET = LeadSheet(
     Harmony(np.array([0.0, 4.0]), np.array([21, 0])),
@@ -455,7 +460,7 @@ points = st.tuples(st.floats(-1, 1), st.floats(-1, 1))
 @given(spans, st.data())
 def test_states_cover_all_last_long_and_differ(lengths: list[float], data: st.DataObject) -> None:
     edges = [0.0, *np.cumsum(lengths).tolist()]
-    feelings = [Feeling.at(*data.draw(points)) for _ in lengths]
+    feelings = [Point(*data.draw(points)) for _ in lengths]
     arc = settle(list(pairwise(edges)), feelings)
     assert (arc[0].start, arc[-1].end) == (0.0, edges[-1])
     assert all(a.end == b.start for a, b in pairwise(arc))
@@ -472,7 +477,7 @@ def test_states_cover_all_last_long_and_differ(lengths: list[float], data: st.Da
 
 
 def test_a_short_scene_joins_the_neighbour_that_it_resembles() -> None:
-    dark, dim, bright = Feeling.at(-0.6, 0.0), Feeling.at(-0.3, 0.0), Feeling.at(0.6, 0.0)
+    dark, dim, bright = Point(-0.6, 0.0), Point(-0.3, 0.0), Point(0.6, 0.0)
     arc = settle([(0, 10), (10, 12), (12, 20)], [bright, dim, dark])
     assert [(s.start, s.end) for s in arc] == [(0, 10), (10, 20)]
     assert arc[1].valence == pytest.approx((-0.3 * 2 - 0.6 * 8) / 10)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from importlib.metadata import entry_points
 from pathlib import Path
+from random import Random
 from typing import Any, ClassVar
 
 import numpy as np
@@ -19,7 +20,8 @@ from hypothesis import strategies as st
 from emsync import plugins
 from emsync.cli import main
 from emsync.emotion import clip
-from emsync.emotion.estimator import Blend, Estimator, Feeling, Span, choose, mean
+from emsync.emotion.belief import Belief, product
+from emsync.emotion.estimator import Estimator, Span, Together, choose
 from emsync.emotion.given import Fixed
 from emsync.emotion.pictures import (
     EXCITEMENT,
@@ -34,12 +36,12 @@ from emsync.emotion.pictures import (
     shots,
     table,
 )
-from emsync.emotion.plane import EMOTIONS, mixture_mean
+from emsync.emotion.plane import EMOTIONS, gaussians, mean_point, mixture_mean
 from emsync.errors import AssetError, InputError, UsageError
 from emsync.testing import check_estimator, example_footage
 from emsync.video.cuts import Cut
 from emsync.video.film import Film
-from emsync.video.footage import Footage, Still
+from emsync.video.footage import Footage, Needs, Still
 
 WHOLE: Span = (0.0, 20.0)
 
@@ -88,11 +90,11 @@ def test_every_estimator_keeps_the_laws(
         needs["clip"] = f":{request.getfixturevalue('scorer')}"
     estimator = choose(name + needs.get(name, ""))
     check_estimator(estimator)
-    (felt,) = estimator.feel(example_footage(estimator.stills), [WHOLE])
-    assert tuple(felt.emotion) == EMOTIONS
+    (felt,) = estimator.feel(example_footage(estimator.needs), [WHOLE])
+    assert felt.words
 
 
-CALM = Feeling.at(0.2, -0.3)
+CALM = Belief(0.2, -0.3, 0.5, 0.5, "calm")
 
 
 @dataclass(frozen=True)
@@ -102,38 +104,38 @@ class Even(Estimator):
     name: ClassVar[str] = "even"
     summary: ClassVar[str] = "the same calm in all of a film"
 
-    def feel(self, _footage: Footage, spans: Sequence[Span]) -> list[Feeling]:
+    def feel(self, _footage: Footage, spans: Sequence[Span]) -> list[Belief]:
         return [CALM] * len(spans)
 
 
 @dataclass(frozen=True)
 class Lazy(Even):
-    def feel(self, _footage: Footage, _spans: Sequence[Span]) -> list[Feeling]:
+    def feel(self, _footage: Footage, _spans: Sequence[Span]) -> list[Belief]:
         return [CALM]
 
 
 @dataclass(frozen=True)
 class Wild(Even):
-    def feel(self, _footage: Footage, spans: Sequence[Span]) -> list[Feeling]:
-        return [Feeling(0.0, 1.5, CALM.emotion)] * len(spans)
+    def feel(self, _footage: Footage, spans: Sequence[Span]) -> list[Belief]:
+        return [Belief(0.0, 1.5)] * len(spans)
 
 
 @dataclass(frozen=True)
 class Lost(Even):
-    def feel(self, _footage: Footage, spans: Sequence[Span]) -> list[Feeling]:
-        return [Feeling(math.nan, 0.0, CALM.emotion)] * len(spans)
+    def feel(self, _footage: Footage, spans: Sequence[Span]) -> list[Belief]:
+        return [Belief(math.nan, 0.0)] * len(spans)
 
 
 @dataclass(frozen=True)
-class Doubtful(Even):
-    def feel(self, _footage: Footage, spans: Sequence[Span]) -> list[Feeling]:
-        return [Feeling(0.0, 0.0, dict.fromkeys(EMOTIONS, 0.1))] * len(spans)
+class TooSure(Even):
+    def feel(self, _footage: Footage, spans: Sequence[Span]) -> list[Belief]:
+        return [Belief(0.0, 0.0, 0.0, 1.0)] * len(spans)
 
 
 @dataclass(frozen=True)
-class Bored(Even):
-    def feel(self, _footage: Footage, spans: Sequence[Span]) -> list[Feeling]:
-        return [Feeling(0.0, 0.0, {"boredom": 1.0})] * len(spans)
+class Wordy(Even):
+    def feel(self, _footage: Footage, spans: Sequence[Span]) -> list[Belief]:
+        return [Belief(words="two\nlines")] * len(spans)
 
 
 @dataclass(frozen=True)
@@ -146,26 +148,26 @@ class Plain(Even):
 class Moody(Even):
     rng: np.random.Generator = field(default_factory=lambda: np.random.default_rng(0))
 
-    def feel(self, _footage: Footage, spans: Sequence[Span]) -> list[Feeling]:
-        return [Feeling.at(*self.rng.uniform(-1, 1, 2)) for _ in spans]
+    def feel(self, _footage: Footage, spans: Sequence[Span]) -> list[Belief]:
+        return [Belief(*self.rng.uniform(-1, 1, 2)) for _ in spans]
 
 
 @dataclass(frozen=True)
 class Drifting(Even):
-    def feel(self, _footage: Footage, spans: Sequence[Span]) -> list[Feeling]:
-        return [Feeling.at(0.1 * i, 0.0) for i, _ in enumerate(spans)]
+    def feel(self, _footage: Footage, spans: Sequence[Span]) -> list[Belief]:
+        return [Belief(0.1 * i, 0.0) for i, _ in enumerate(spans)]
 
 
 @dataclass(frozen=True)
 class Relative(Even):
-    def feel(self, _footage: Footage, spans: Sequence[Span]) -> list[Feeling]:
+    def feel(self, _footage: Footage, spans: Sequence[Span]) -> list[Belief]:
         longest = max(end - start for start, end in spans)
-        return [Feeling.at((end - start) / longest, 0.0) for start, end in spans]
+        return [Belief((end - start) / longest, 0.0) for start, end in spans]
 
 
 @dataclass(frozen=True)
 class Painting(Even):
-    def feel(self, footage: Footage, spans: Sequence[Span]) -> list[Feeling]:
+    def feel(self, footage: Footage, spans: Sequence[Span]) -> list[Belief]:
         footage.strip[0].pixels[:] = 255
         return super().feel(footage, spans)
 
@@ -173,8 +175,8 @@ class Painting(Even):
 @dataclass(frozen=True)
 class Hasty(Even):
     @property
-    def stills(self) -> float:
-        return -1.0
+    def needs(self) -> Needs:
+        return Needs(stills=-1.0)
 
 
 class Bare(Even):
@@ -184,17 +186,17 @@ class Bare(Even):
 @pytest.mark.parametrize(
     ("broken", "sentence"),
     [
-        (Lazy(), "there are 1 feelings for 6 spans in drawn.mp4"),
+        (Lazy(), "there are 1 beliefs for 6 spans in drawn.mp4"),
         (Wild(), r"the arousal of \(12.0, 20.0\) s in drawn.mp4 is 1.5, outside -1 to 1"),
         (Lost(), "the valence of .* is nan, outside -1 to 1"),
-        (Doubtful(), r"the probabilities of .* are \[0.1, .*\]; they must be 0 or more and sum"),
-        (Bored(), "the emotions of .* are boredom, not anger, disgust, fear, joy, sadness, sur"),
-        (Plain(), r"feels \(0.0, 0.0\), which is no Feeling"),
+        (TooSure(), r"the width of the valence of .* is 0.0; it must be above 0"),
+        (Wordy(), "the words of .*, which is no line of 120 characters at most"),
+        (Plain(), r"feels \(0.0, 0.0\), which is no Belief"),
         (Moody(), "a second look at the spans in drawn.mp4 differs from the first"),
         (Drifting(), r"in drawn.mp4, asked .*, feels other than among others"),
         (Relative(), r"\(12.0, 20.0\) s in drawn.mp4, asked alone, feels other than among others"),
         (Painting(), "what was seen in drawn.mp4 is changed by the look at it"),
-        (Hasty(), "stills is -1.0; it is seconds between pictures, or 0"),
+        (Hasty(), "needs is .*; its stills are seconds between pictures, or 0"),
         (Bare(), "Bare is not a dataclass"),
     ],
 )
@@ -214,24 +216,54 @@ def test_the_doors_lead_to_the_four() -> None:
 # Several
 
 
-def test_several_are_averaged_by_their_weights() -> None:
-    blend = choose("fixed:0.8/0=3, fixed:-0.4/0.4")
-    (felt,) = blend.feel(footage(), [WHOLE])
+def test_several_are_multiplied_by_their_precision_and_trust() -> None:
+    both = choose("fixed:0.8/0=3, fixed:-0.4/0.4")
+    (felt,) = both.feel(footage(), [WHOLE])
     assert (felt.valence, felt.arousal) == pytest.approx((0.5, 0.1))
-    assert blend.title == "fixed=3,fixed=1"
+    assert both.title == "fixed=3,fixed"
 
 
 @given(st.floats(0.01, 100))
-def test_a_blend_of_one_opinion_is_that_opinion(weight: float) -> None:
+def test_one_opinion_said_twice_is_that_opinion_surer(trust: float) -> None:
     one = Fixed.given("joy=0.7,fear=0.3")
-    (felt,) = Blend(((one, weight), (one, 1.0))).feel(footage(), [WHOLE])
-    assert felt.valence == pytest.approx(one.feeling.valence)
-    assert felt.emotion == pytest.approx(dict(one.feeling.emotion))
+    (felt,) = Together(((one, trust), (one, 1.0))).feel(footage(), [WHOLE])
+    assert felt.valence == pytest.approx(one.belief.valence)
+    assert felt.valence_sd == pytest.approx(one.belief.valence_sd / math.sqrt(1 + trust))
 
 
-def test_a_blend_asks_for_the_pictures_of_its_most_curious_part(scorer: Path) -> None:
-    assert choose("pictures,fixed:joy").stills == 0
-    assert choose(f"pictures,clip:{scorer}").stills == clip.STILLS > 0
+widths = st.floats(0.01, 10) | st.just(math.inf)
+beliefs = st.builds(Belief, st.floats(-1, 1), st.floats(-1, 1), widths, widths)
+
+
+@given(st.lists(beliefs, min_size=1, max_size=6), st.randoms())
+def test_a_product_lies_among_its_beliefs_in_any_order(said: list[Belief], rng: Random) -> None:
+    felt = product(said)
+    shuffled = [*said]
+    rng.shuffle(shuffled)
+    assert product(shuffled).valence == pytest.approx(felt.valence, abs=1e-9)
+    if speak := [b for b in said if math.isfinite(b.valence_sd)]:
+        values = [b.valence for b in speak]
+        assert min(values) - 1e-9 <= felt.valence <= max(values) + 1e-9
+        assert felt.valence_sd <= min(b.valence_sd for b in speak) * (1 + 1e-9)
+    else:
+        assert (felt.valence, felt.valence_sd) == (0.0, math.inf)
+    assert product([*said, Belief()]).point == felt.point  # who has no say changes nothing
+
+
+def test_a_mixture_is_as_wide_as_its_emotions_are_apart() -> None:
+    assert Belief.of({"joy": 1.0}).point == mixture_mean({"joy": 1.0})
+    torn, g = Belief.of({"joy": 1.0, "fear": 1.0}), gaussians()
+    rng = np.random.default_rng(0)
+    halves = [rng.normal(g[n].valence, g[n].valence_sd, 50_000) for n in ("joy", "fear")]
+    assert torn.valence == pytest.approx(np.concatenate(halves).mean(), abs=0.01)
+    assert torn.valence_sd == pytest.approx(np.concatenate(halves).std(), abs=0.01)
+
+
+def test_together_they_need_what_each_needs(scorer: Path) -> None:
+    assert choose("pictures,fixed:joy").needs == Pictures().needs
+    assert choose(f"fixed:joy,clip:{scorer}").needs.stills == clip.STILLS > 0
+    assert Needs(2.0, faces=True) | Needs(0.0, sound=True) == Needs(2.0, True, True)
+    assert (Needs(2.0) | Needs(1.0)).stills == 1.0
 
 
 @pytest.mark.parametrize(
@@ -258,7 +290,7 @@ def test_what_cannot_be_chosen_is_refused(text: str, error: type, sentence: str)
 # Pictures
 
 
-def felt(film: Footage) -> Feeling:
+def felt(film: Footage) -> Belief:
     (feeling,) = Pictures().feel(film, [(0.0, film.film.duration)])
     return feeling
 
@@ -430,8 +462,8 @@ def test_clip_sees_the_emotion_that_the_sentences_name(scorer: Path) -> None:
     film = footage(stills=[coloured(i, i + 0.5) for i in range(6)])
     spans = [(float(i), i + 1.0) for i in range(6)]
     for emotion, feeling in zip(EMOTIONS, choose(f"clip:{scorer}").feel(film, spans), strict=True):
-        assert max(feeling.emotion, key=lambda name: feeling.emotion[name]) == emotion
-        assert feeling.valence == pytest.approx(mixture_mean(feeling.emotion).valence)
+        assert feeling.words.startswith(emotion)
+        assert feeling.valence * mixture_mean({emotion: 1.0}).valence > 0
 
 
 def test_pictures_without_content_say_nothing(scorer: Path) -> None:
@@ -444,8 +476,8 @@ def test_pictures_without_content_say_nothing(scorer: Path) -> None:
 def test_a_span_without_a_picture_takes_the_nearest(scorer: Path) -> None:
     film = footage(stills=[coloured(0, 1.0), coloured(3, 15.0)])
     early, late = choose(f"clip:{scorer}").feel(film, [(3.0, 4.0), (17.0, 20.0)])
-    assert early.emotion["anger"] > late.emotion["anger"]
-    assert late.emotion["joy"] > early.emotion["joy"]
+    assert early.words.startswith("anger") and late.words.startswith("joy")
+    assert late.valence > early.valence
 
 
 @pytest.mark.slow
@@ -518,7 +550,8 @@ def test_the_fixed_one_says_what_it_was_told() -> None:
         assert (feeling.valence, feeling.arousal) == want
 
 
-def test_the_mean_of_feelings_weighs_them() -> None:
-    both = mean([Feeling.of({"joy": 1}), Feeling.of({"fear": 1})], [1.0, 3.0])
-    assert both.emotion["joy"] == 0.25 and both.emotion["fear"] == 0.75
+def test_the_mean_of_points_weighs_them() -> None:
+    joy, fear = mixture_mean({"joy": 1}), mixture_mean({"fear": 1})
+    both = mean_point([joy, fear], [1.0, 3.0])
     assert both.valence == pytest.approx(mixture_mean({"joy": 1, "fear": 3}).valence)
+    assert both == mean_point([fear, joy], [6.0, 2.0])

@@ -14,7 +14,6 @@ import typer
 
 from emsync.errors import EmsyncWarning, UsageError
 from emsync.limits import one_line
-from emsync.options import ESTIMATOR
 from emsync.progress import clock
 from emsync.targets import STDOUT, descriptor_of, real_target
 
@@ -24,10 +23,6 @@ VideoPath = Annotated[Path, typer.Argument(metavar="VIDEO", help="the video file
 Json = Annotated[bool, typer.Option("--json", help="print one JSON object, and nothing else")]
 Checkpoint = Annotated[
     str, typer.Option(help="a shipped checkpoint's name, a folder, or hub:user/name")
-]
-EmotionEstimator = Annotated[
-    str,
-    typer.Option(help=f"what estimates the emotion: {ESTIMATOR}, or pictures=0.5,clip:FOLDER=0.5"),
 ]
 Lufs = Annotated[
     float, typer.Option(help="how loud the sound is, in LUFS: -16 for the web, -23 for television")

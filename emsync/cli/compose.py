@@ -11,7 +11,6 @@ import typer
 from emsync.cli import wishes
 from emsync.cli.app import app
 from emsync.cli.common import (
-    EmotionEstimator,
     Json,
     VideoPath,
     print_report,
@@ -97,6 +96,7 @@ def generate(
     arousal: wishes.Affect = None,
     emotion_file: wishes.EmotionFile = None,
     estimator: wishes.Estimator = DEFAULTS.estimator,
+    ignore_sound: wishes.IgnoreSound = False,
     arc: wishes.ArcKind = DEFAULTS.arc,
     max_va: wishes.LargestMean = None,
     cuts: wishes.Cuts = DEFAULTS.cuts,
@@ -204,8 +204,9 @@ def generate(
 
     options = Options(
         analysis=analysis, cuts=cuts, min_cut_distance=min_cut_distance, estimator=estimator,
-        emotion_file=emotion_file, arc=arc, emotion=emotion, max_va=max_va,
-        ask=wishes.asked(ask), valence=valence, arousal=arousal, tempo=tempo, tonic=tonic,
+        ignore_sound=ignore_sound, emotion_file=emotion_file, arc=arc, emotion=emotion,
+        max_va=max_va, ask=wishes.asked(ask), valence=valence, arousal=arousal, tempo=tempo,
+        tonic=tonic,
         sync=sync, max_tempo_change=max_tempo_change, ending=ending, start_timecode=start_timecode,
         seed=seed, candidates=candidates, rhythm=rhythm, temperature=temperature, top_p=top_p,
         top_k=top_k, guidance=guidance, plan=plan, theme=theme, mode=mode, chords=chords,
@@ -261,28 +262,29 @@ def analyze(
     ] = None,
     plot: Annotated[Path | None, typer.Option(help="a picture of it all (.png)")] = None,
     save: Annotated[str, typer.Option(help="cut lists to write beside: csv,edl,otio,json")] = "",
-    estimator: EmotionEstimator = DEFAULTS.estimator,
+    estimator: wishes.Estimator = DEFAULTS.estimator,
+    ignore_sound: wishes.IgnoreSound = False,
     min_cut_distance: wishes.CutDistance = None,
     as_json: Json = False,
 ) -> None:
     """Find the cuts, motion and emotion of VIDEO."""
-    from emsync.analysis import Analysis
-    from emsync.emotion.estimator import choose
+    from emsync.brief import brief_of, estimator_of, look
     from emsync.outputs import analysis_targets, check_lists, write_analysis
     from emsync.video.film import open_film
-    from emsync.video.watch import watch
 
-    Options(min_cut_distance=min_cut_distance)  # refuses what cannot be
-    chosen = choose(estimator)
+    options = Options(
+        estimator=estimator, ignore_sound=ignore_sound, min_cut_distance=min_cut_distance
+    )
+    estimator_of(options)  # refuses what cannot be
     out, plot = standard_output(as_json, out, plot)
     beside = (out or Path(video.name)).with_suffix("")
     targets = analysis_targets(video, out, plot, beside, tuple(filter(None, save.split(","))))
     film = open_film(video)
     check_lists(targets, film)
     with progress() as show:
-        footage = watch(film, lambda share: show("Watching", share), stills=chosen.stills)
-        seen = Analysis.of(footage, chosen, min_cut_distance=min_cut_distance)
-        write_analysis(seen, footage.strip, targets)
+        footage = look(film, options, lambda share: show("Watching", share))
+        seen = brief_of(footage, options)
+        write_analysis(seen, footage.strip if footage else (), targets)
     words = "\n".join([*_analysis_lines(seen), *(str(path) for path, _ in targets)])
     print_report(seen.to_json(), as_json, words)
 
@@ -320,6 +322,7 @@ def plan(
     arousal: wishes.Affect = None,
     emotion_file: wishes.EmotionFile = None,
     estimator: wishes.Estimator = DEFAULTS.estimator,
+    ignore_sound: wishes.IgnoreSound = False,
     arc: wishes.ArcKind = DEFAULTS.arc,
     max_va: wishes.LargestMean = None,
     cuts: wishes.Cuts = DEFAULTS.cuts,
@@ -348,8 +351,9 @@ def plan(
 
     options = Options(
         analysis=analysis, cuts=cuts, min_cut_distance=min_cut_distance, estimator=estimator,
-        emotion_file=emotion_file, arc=arc, emotion=emotion, max_va=max_va, valence=valence,
-        arousal=arousal, tempo=tempo, tonic=tonic, mode=mode, chords=chords,
+        ignore_sound=ignore_sound, emotion_file=emotion_file, arc=arc, emotion=emotion,
+        max_va=max_va, valence=valence, arousal=arousal, tempo=tempo, tonic=tonic, mode=mode,
+        chords=chords,
         instruments=instruments, palette=palette, plan=plan, theme=theme, sync=sync,
         max_tempo_change=max_tempo_change, ending=ending, start_timecode=start_timecode, seed=seed,
     )  # fmt: skip

@@ -27,7 +27,16 @@ EmotionFile = Annotated[
 Estimator = Annotated[
     str,
     typer.Option(
-        help="what estimates it: pictures, or pictures=0.5,clip:FOLDER=0.5", rich_help_panel=EMOTION
+        help="what it is read from: faces,pictures,sound, or pictures=0.5,clip:FOLDER",
+        rich_help_panel=EMOTION,
+    ),
+]
+IgnoreSound = Annotated[
+    bool,
+    typer.Option(
+        "--ignore-sound",
+        help="do not listen to the film's own sound, such as a temp track",
+        rich_help_panel=EMOTION,
     ),
 ]
 ArcKind = Annotated[

@@ -11,8 +11,15 @@ from typing import Self
 
 import numpy as np
 
-from emsync.emotion.estimator import Feeling, Span, mean
-from emsync.emotion.plane import check_affect, mixture_mean, named, parse_emotion
+from emsync.emotion.estimator import Span
+from emsync.emotion.plane import (
+    Point,
+    check_affect,
+    mean_point,
+    mixture_mean,
+    named,
+    parse_emotion,
+)
 from emsync.errors import InputError, UsageError
 from emsync.limits import SHOWN, can_be_read_again, one_line, quoted, read_text, shown
 from emsync.video.cuts import Cut
@@ -36,9 +43,9 @@ class State:
         object.__setattr__(self, "emotion", named(self.valence, self.arousal))
 
     @classmethod
-    def of(cls, span: Span, feeling: Feeling) -> Self:
+    def of(cls, span: Span, point: Point) -> Self:
         """Return the state of ``span``."""
-        return cls(*span, round(feeling.valence, 4), round(feeling.arousal, 4))
+        return cls(*span, round(point.valence, 4), round(point.arousal, 4))
 
     @property
     def length(self) -> float:
@@ -62,13 +69,13 @@ def seconds(duration: float, reach: float) -> list[Span]:
     return [(max(0.0, m - reach), min(duration, m + reach)) for m in map(float, middles)]
 
 
-def settle(spans: Sequence[Span], feelings: Sequence[Feeling]) -> tuple[State, ...]:
+def settle(spans: Sequence[Span], points: Sequence[Point]) -> tuple[State, ...]:
     """Merge adjoining spans until each lasts SHORTEST_STATE seconds and differs from the next.
 
     The shortest that is too short goes first, to the neighbour that it resembles more; then those
     that are ALIKE, the most alike first. A merged state has the mean of its seconds.
     """
-    rows = list(zip(spans, feelings, strict=True))
+    rows = list(zip(spans, points, strict=True))
     while len(rows) > 1:
         short = min(range(len(rows)), key=lambda i: _length(rows[i]))
         if _length(rows[short]) < SHORTEST_STATE - 1e-9:
@@ -79,10 +86,10 @@ def settle(spans: Sequence[Span], feelings: Sequence[Feeling]) -> tuple[State, .
             break
         i = min(pairs, key=lambda i: _apart(rows[i], rows[i + 1]))
         rows[i : i + 2] = [_merged(rows[i], rows[i + 1])]
-    return tuple(State.of(span, feeling) for span, feeling in rows)
+    return tuple(State.of(span, point) for span, point in rows)
 
 
-Row = tuple[Span, Feeling]
+Row = tuple[Span, Point]
 
 
 def _length(row: Row) -> float:
@@ -90,21 +97,19 @@ def _length(row: Row) -> float:
 
 
 def _apart(one: Row, other: Row) -> float:
-    """Return the distance of two feelings on the plane."""
+    """Return the distance of two points of the plane."""
     a, b = one[1], other[1]
     return math.hypot(a.valence - b.valence, a.arousal - b.arousal)
 
 
 def _merged(one: Row, other: Row) -> Row:
-    feeling = mean([one[1], other[1]], [_length(one), _length(other)])
-    return (one[0][0], other[0][1]), feeling
+    point = mean_point([one[1], other[1]], [_length(one), _length(other)])
+    return (one[0][0], other[0][1]), point
 
 
-def whole_feeling(arc: Sequence[State]) -> Feeling | None:
-    """Return what an arc feels like as a whole, weighing each second the same; None if unknown."""
-    if any(math.isnan(state.valence + state.arousal) for state in arc):
-        return None
-    return mean([Feeling.at(s.valence, s.arousal) for s in arc], [s.length for s in arc])
+def whole_point(arc: Sequence[State]) -> Point:
+    """Return where an arc is as a whole, weighing each second the same; NaN if unknown."""
+    return mean_point([Point(s.valence, s.arousal) for s in arc], [s.length for s in arc])
 
 
 def check_arc(path: Path) -> None:

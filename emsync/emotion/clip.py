@@ -19,10 +19,11 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 import numpy as np
 
 from emsync.arrays import Float32s, Float64s, Picture
-from emsync.emotion.estimator import Estimator, Feeling, Span
-from emsync.emotion.plane import EMOTIONS
+from emsync.emotion.belief import Belief
+from emsync.emotion.estimator import Estimator, Span
+from emsync.emotion.plane import EMOTIONS, in_percent
 from emsync.errors import AssetError
-from emsync.video.footage import Footage
+from emsync.video.footage import Footage, Needs
 
 if TYPE_CHECKING:
     import torch
@@ -69,10 +70,10 @@ class Clip(Estimator):
         return estimator
 
     @property
-    def stills(self) -> float:
-        return STILLS
+    def needs(self) -> Needs:
+        return Needs(stills=STILLS)
 
-    def feel(self, footage: Footage, spans: Sequence[Span]) -> list[Feeling]:
+    def feel(self, footage: Footage, spans: Sequence[Span]) -> list[Belief]:
         stills = footage.stills or footage.strip
         scorer = load(self.source)
         logits = scorer.logits([still.pixels for still in stills])  # (P, E)
@@ -83,7 +84,8 @@ class Clip(Estimator):
             if not seen.any():
                 seen[np.abs(times - (start + end) / 2).argmin()] = True
             p = softmax(logits[seen].mean(axis=0))
-            said.append(Feeling.of(dict(zip(EMOTIONS, map(float, p), strict=True))))
+            emotion = dict(zip(EMOTIONS, map(float, p), strict=True))
+            said.append(Belief.of(emotion, in_percent(emotion)))
         return said
 
 

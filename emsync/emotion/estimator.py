@@ -1,8 +1,7 @@
-"""What footage feels like: the interface of an estimator, and several averaged.
+"""What footage feels like: the interface of an estimator, and several of them together.
 
-An estimator is given spans of time, all at once, and returns a feeling for each. The
-scenes of a film and its seconds are spans alike. Sound is no part of footage: a film's old
-soundtrack should not lead the new one.
+An estimator is given spans of time, all at once, and returns what it believes of each. The shots
+of a film, its scenes and its seconds are spans alike.
 """
 
 import math
@@ -13,62 +12,13 @@ from functools import reduce
 from typing import ClassVar, Self, TypeAlias
 
 from emsync import plugins
-from emsync.emotion.plane import (
-    EMOTIONS,
-    NEUTRAL,
-    SCALE,
-    Point,
-    categorise,
-    mixture_mean,
-    normalise,
-)
+from emsync.emotion.belief import Belief, product
 from emsync.errors import UsageError
 from emsync.limits import shown
 from emsync.options import ESTIMATOR
-from emsync.video.footage import Footage
+from emsync.video.footage import NOTHING_MORE, Footage, Needs
 
 Span: TypeAlias = tuple[float, float]  # seconds: from, until
-
-
-@dataclass(frozen=True)
-class Feeling:
-    """What a span of a film feels like."""
-
-    valence: float  # in [-1, 1]
-    arousal: float  # in [-1, 1]
-    emotion: Mapping[str, float]  # probabilities of the six emotions, summing to 1
-
-    @classmethod
-    def at(cls, valence: float, arousal: float) -> Self:
-        """Return the feeling at a point of the plane; the emotions follow by the inverse."""
-        return cls(valence, arousal, categorise(valence, arousal))
-
-    @classmethod
-    def of(cls, weights: Mapping[str, float], scale: float = SCALE) -> Self:
-        """Return the feeling of weighted emotions; the point is the mean of their mixture."""
-        point, given = mixture_mean(weights, scale), normalise(weights)
-        emotion = categorise(point.valence, point.arousal) if NEUTRAL in given else given
-        return cls(point.valence, point.arousal, emotion)
-
-
-def mean(feelings: Sequence[Feeling], weights: Sequence[float]) -> Feeling:
-    """Return the mean of feelings, of their points as of their probabilities.
-
-    >>> mean([Feeling.at(0.4, 0.0), Feeling.at(0.8, 0.4)], [3.0, 1.0]).valence
-    0.5
-    """
-    total = sum(weights)
-    shares = [(weight / total, feeling) for weight, feeling in zip(weights, feelings, strict=True)]
-    point = reduce(
-        lambda p, s: Point(p.valence + s[0] * s[1].valence, p.arousal + s[0] * s[1].arousal),
-        shares,
-        Point(0.0, 0.0),
-    )
-    return Feeling(
-        round(point.valence, 12),
-        round(point.arousal, 12),
-        {name: sum(share * f.emotion[name] for share, f in shares) for name in EMOTIONS},
-    )
 
 
 @dataclass(frozen=True)
@@ -79,12 +29,19 @@ class Estimator(ABC):
     summary: ClassVar[str]  # one line for ``emsync plugins``
 
     @abstractmethod
-    def feel(self, footage: Footage, spans: Sequence[Span]) -> list[Feeling]:
+    def feel(self, footage: Footage, spans: Sequence[Span]) -> list[Belief]:
         """Return what ``footage`` feels like in each of ``spans``, which may overlap."""
+
+    def says(self, footage: Footage, spans: Sequence[Span]) -> dict[str, list[Belief]]:
+        """Return what each cue, by its title, makes of each of ``spans``; their product counts."""
+        return {self.title: self.feel(footage, spans)}
 
     @classmethod
     def given(cls, argument: str) -> Self:
-        """Return the estimator for what follows the colon of ``name:argument``, or nothing."""
+        """Return the estimator for what follows the colon of ``name:argument``, or nothing.
+
+        Raises AssetError where weights that it needs are missing.
+        """
         if argument:
             raise UsageError(
                 f"the estimator {cls.name!r} takes no argument, but got {shown(argument)}"
@@ -97,44 +54,67 @@ class Estimator(ABC):
         return self.name
 
     @property
-    def stills(self) -> float:
-        """Seconds between the colour pictures that it needs in the footage; 0 needs none."""
-        return 0.0
+    def needs(self) -> Needs:
+        """What has to be gathered of a film beyond its cuts, motion and colours."""
+        return NOTHING_MORE
 
 
 @dataclass(frozen=True)
-class Blend(Estimator):
-    """The weighted mean of what several estimators say."""
+class Together(Estimator):
+    """The product of what several estimators believe, each trusted more or less."""
 
-    name: ClassVar[str] = "blend"
-    summary: ClassVar[str] = "several estimators averaged"
+    name: ClassVar[str] = "together"
+    summary: ClassVar[str] = "the product of what several estimators believe"
 
-    parts: tuple[tuple[Estimator, float], ...]  # each with its weight, above 0
+    parts: tuple[tuple[Estimator, float], ...]  # each with its trust, above 0; 1 is as it says
 
     @property
-    def stills(self) -> float:
-        return min((e.stills for e, _ in self.parts if e.stills), default=0.0)
+    def needs(self) -> Needs:
+        return reduce(Needs.__or__, (estimator.needs for estimator, _ in self.parts))
 
     @property
     def title(self) -> str:
-        return ",".join(f"{estimator.title}={weight:g}" for estimator, weight in self.parts)
+        return ",".join(
+            estimator.title + ("" if trust == 1 else f"={trust:g}")
+            for estimator, trust in self.parts
+        )
 
-    def feel(self, footage: Footage, spans: Sequence[Span]) -> list[Feeling]:
-        said = [estimator.feel(footage, spans) for estimator, _ in self.parts]
-        weights = [weight for _, weight in self.parts]
-        return [mean(feelings, weights) for feelings in zip(*said, strict=True)]
+    def says(self, footage: Footage, spans: Sequence[Span]) -> dict[str, list[Belief]]:
+        says: dict[str, list[Belief]] = {}
+        for estimator, trust in self.parts:
+            for title, beliefs in estimator.says(footage, spans).items():
+                again = sum(name.split(" #")[0] == title for name in says)
+                name = f"{title} #{again + 1}" if again else title
+                says[name] = [belief.trusted(trust) for belief in beliefs]
+        return says
+
+    def feel(self, footage: Footage, spans: Sequence[Span]) -> list[Belief]:
+        return together(self.says(footage, spans))
 
 
-def choose(text: str = ESTIMATOR) -> Estimator:
-    """Return the estimator that ``text`` names: ``pictures``, or ``pictures=0.5,clip:folder=0.5``.
+def together(says: Mapping[str, Sequence[Belief]]) -> list[Belief]:
+    """Return the product of what all cues make of each span."""
+    return [product(beliefs) for beliefs in zip(*says.values(), strict=True)]
 
-    Each part is the name of a plug-in, after a colon what it needs, after an equals sign its
-    weight. AssetError where a plug-in, or what it needs, is missing.
+
+def choose(text: str = ESTIMATOR, *, ignore_sound: bool = False) -> Estimator:
+    """Return the estimator that ``text`` names: ``pictures``, or ``faces,pictures=0.5,sound``.
+
+    Each part is the name of a plug-in, after a colon what it needs, after an equals sign how far
+    it is trusted. ``ignore_sound`` leaves out what would listen to the film. AssetError where a
+    plug-in, or what it needs, is missing.
     """
     parts = [_part(part.strip()) for part in text.split(",")]
+    if ignore_sound:
+        parts = [(estimator, trust) for estimator, trust in parts if not estimator.needs.sound]
+        if not parts:
+            raise UsageError(
+                f"the estimator {shown(text)} goes by nothing but the sound, which is to be "
+                "ignored; name another, such as pictures"
+            )
     if len(parts) == 1:
         return parts[0][0]
-    return Blend(tuple(parts))
+    return Together(tuple(parts))
 
 
 def _part(text: str) -> tuple[Estimator, float]:

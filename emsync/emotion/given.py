@@ -6,11 +6,18 @@ from pathlib import Path
 from typing import ClassVar, Self
 
 from emsync.emotion.arc import check_arc, read_arc
-from emsync.emotion.estimator import Estimator, Feeling, Span, mean
-from emsync.emotion.plane import check_affect, parse_emotion
+from emsync.emotion.belief import Belief
+from emsync.emotion.estimator import Estimator, Span
+from emsync.emotion.plane import Point, check_affect, mean_point, mixture_mean, parse_emotion
 from emsync.errors import UsageError
 from emsync.limits import shown
 from emsync.video.footage import Footage
+
+SURE = 0.05  # width of what a person says
+
+
+def _said(point: Point, words: str) -> Belief:
+    return Belief(point.valence, point.arousal, SURE, SURE, words)
 
 
 @dataclass(frozen=True)
@@ -22,13 +29,13 @@ class Fixed(Estimator):
         "one feeling throughout: fixed:joy, or valence and arousal fixed:0.5/-0.2"
     )
 
-    feeling: Feeling
+    belief: Belief
 
     @classmethod
     def given(cls, argument: str) -> Self:
         valence, slash, arousal = argument.partition("/")
         if not slash:
-            return cls(Feeling.of(parse_emotion(argument)))
+            return cls(_said(mixture_mean(parse_emotion(argument)), f"given: {argument}"))
         try:
             point = check_affect("valence", float(valence)), check_affect("arousal", float(arousal))
         except ValueError as error:
@@ -37,10 +44,10 @@ class Fixed(Estimator):
             raise UsageError(
                 f"{shown(argument)} is not a valence and an arousal such as 0.5/-0.2"
             ) from None
-        return cls(Feeling.at(*point))
+        return cls(_said(Point(*point), f"given: {argument}"))
 
-    def feel(self, footage: Footage, spans: Sequence[Span]) -> list[Feeling]:
-        return [self.feeling] * len(spans)
+    def feel(self, footage: Footage, spans: Sequence[Span]) -> list[Belief]:
+        return [self.belief] * len(spans)
 
 
 @dataclass(frozen=True)
@@ -59,11 +66,11 @@ class File(Estimator):
         check_arc(Path(argument))  # before the film is watched
         return cls(Path(argument))
 
-    def feel(self, footage: Footage, spans: Sequence[Span]) -> list[Feeling]:
+    def feel(self, footage: Footage, spans: Sequence[Span]) -> list[Belief]:
         arc = read_arc(self.path, footage.film.duration)
-        points = [Feeling.at(state.valence, state.arousal) for state in arc]
+        points = [Point(state.valence, state.arousal) for state in arc]
         said = []
         for start, end in spans:
             shares = [max(0.0, min(end, s.end) - max(start, s.start)) for s in arc]
-            said.append(mean(points, shares))
+            said.append(_said(mean_point(points, shares), f"given in {self.path.name}"))
         return said

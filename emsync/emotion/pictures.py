@@ -19,10 +19,13 @@ from typing import ClassVar
 import numpy as np
 
 from emsync.arrays import Float64s
-from emsync.emotion.estimator import Estimator, Feeling, Span
+from emsync.emotion.belief import Belief
+from emsync.emotion.estimator import Estimator, Span
 from emsync.video.footage import Footage
 
 SHOT = 5.0  # seconds; a shot this long has 1/e of the greatest rhythm
+WIDTHS = (0.6, 0.5)  # of valence and arousal
+WORDS = "light, colour, motion and cutting"
 NO_MOTION = 0.01  # picture heights a second that pass for no motion
 PLEASURE = np.array([0.69, 0.11, 0.11, 0.0, 0.0])  # saturation is the mean of two views of it
 EXCITEMENT = np.array([0.0, 0.0, 0.0, 1.0, 1.0])
@@ -96,13 +99,13 @@ class Pictures(Estimator):
     gain: float = 0.6  # how far from neutral lies what is unusual by one SD (tanh of it)
     statistics: ReferenceStatistics | None = None  # what is ordinary; None is the reference
 
-    def feel(self, footage: Footage, spans: Sequence[Span]) -> list[Feeling]:
+    def feel(self, footage: Footage, spans: Sequence[Span]) -> list[Belief]:
         known = self.statistics or reference_statistics()
         z = (measure(footage, spans) - known.mean) / known.sd  # (N, 5)
         points = []
         for sums, (mean, sd) in ((PLEASURE, known.pleasure), (EXCITEMENT, known.excitement)):
             points.append(np.tanh(self.gain * (z @ sums - mean) / sd))
-        return [Feeling.at(float(v), float(a)) for v, a in zip(*points, strict=True)]
+        return [Belief(float(v), float(a), *WIDTHS, WORDS) for v, a in zip(*points, strict=True)]
 
 
 def measure(footage: Footage, spans: Sequence[Span]) -> Float64s:

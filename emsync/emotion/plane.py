@@ -100,6 +100,20 @@ def mixture_mean(probabilities: Mapping[str, float], scale: float = SCALE) -> Po
     )
 
 
+def mean_point(points: Sequence[Point], weights: Sequence[float]) -> Point:
+    """Return the weighted mean of points; NaN where one is not known.
+
+    >>> mean_point([Point(0.4, 0.0), Point(0.8, 0.4)], [3.0, 1.0])
+    Point(valence=0.5, arousal=0.1)
+    """
+    total = sum(weights)
+    shares = [weight / total for weight in weights]
+    return Point(
+        round(sum(w * p.valence for w, p in zip(shares, points, strict=True)), 12),
+        round(sum(w * p.arousal for w, p in zip(shares, points, strict=True)), 12),
+    )
+
+
 def categorise(valence: float, arousal: float, scale: float = SCALE) -> dict[str, float]:
     """Return the probabilities of the six emotions at a point, by Bayes' rule with equal priors.
 

@@ -14,7 +14,25 @@ from emsync.video.cuts import Cut
 from emsync.video.film import Film
 
 if TYPE_CHECKING:
-    pass
+    from emsync.sound.listening import Heard
+    from emsync.video.faces import Face
+
+
+@dataclass(frozen=True)
+class Needs:
+    """What is gathered of a film beyond its cuts, motion and colours, since it takes longer."""
+
+    stills: float = 0.0  # seconds between colour pictures; 0 keeps none
+    faces: bool = False  # whether faces are followed
+    sound: bool = False  # whether the film's own sound is listened to
+
+    def __or__(self, other: "Needs") -> "Needs":
+        """Return what serves both."""
+        steps = [step for step in (self.stills, other.stills) if step]
+        return Needs(min(steps, default=0.0), self.faces or other.faces, self.sound or other.sound)
+
+
+NOTHING_MORE = Needs()
 
 
 @dataclass(frozen=True)
@@ -47,6 +65,8 @@ class Footage:
     cuts: tuple[Cut, ...]  # all that were found, none thinned
     strip: tuple[Still, ...]  # at most STRIP, evenly spread
     stills: tuple[Still, ...] = ()  # where they were requested: evenly spread, MOST_STILLS at most
+    faces: tuple["Face", ...] = ()  # where they were requested, each through one shot
+    sound: "Heard | None" = None  # where it was requested and the film has any
 
     def curve(self, times: Seconds, values: Float64s, step: float) -> Curve:
         """Return ``values`` at ``times`` averaged over even steps of the whole video.

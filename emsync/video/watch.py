@@ -14,7 +14,7 @@ import numpy as np
 from emsync.video.complete import check_complete
 from emsync.video.cuts import with_fades
 from emsync.video.film import MOMENT, Film, frames, until
-from emsync.video.footage import Footage
+from emsync.video.footage import NOTHING_MORE, Footage, Needs
 from emsync.video.media import nothing_decodes, only_a_picture
 from emsync.video.observers import Colours, Motion, Observer, Reducer, Stills, Strip
 from emsync.video.scenes import SceneDetector
@@ -24,17 +24,16 @@ def watch(
     film: Film,
     progress: Callable[[float], None] | None = None,
     observers: Sequence[Observer] = (),
-    stills: float = 0.0,
+    needs: Needs = NOTHING_MORE,
 ) -> Footage:
     """Decode ``film`` once and measure cuts, motion and colours on reduced frames.
 
     ``progress`` is called now and then with the share that is done, in [0, 1]. ``observers`` are
-    shown every frame too. ``stills`` is the seconds between the colour pictures to keep; 0 keeps
-    none but the strip.
+    shown every frame too. ``needs`` is what else is gathered of the film.
     """
     reduce = Reducer(film)
     colours, motion, scenes = Colours(), Motion(), SceneDetector(film.fps)
-    strip, kept = Strip(film), Stills(film, stills)
+    strip, kept = Strip(film), Stills(film, needs.stills)
     everyone: list[Observer] = [colours, scenes, *observers, motion, strip, kept]
     times = array("d")
     end, reported = 0.0, 0.0  # seconds; share
