@@ -1,57 +1,23 @@
 """musicnn: tags of music, three seconds at a time, and the channels that they are read from.
 
 Pons & Serra 2019 (arXiv:1909.06654): filters as wide as a timbre and as long as a rhythm, three
-convolutions over time, and what is greatest and mean in time. Two sets of weights tell different
-tags: "mtt" (MagnaTagATune: how it sounds) and "msd" (Million Song Dataset: genre and mood).
+convolutions over time, and what is greatest and mean in time.
 
-Shapes: B windows, T steps of HOP, BANDS of the mel scale, CHANNELS before the pooling.
+Shapes: B windows, T steps and BANDS of a log-mel spectrogram, CHANNELS before the pooling.
 """
 
 from functools import cache
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
-from emsync.arrays import Float32s
 from emsync.encoders.weights import read_weights
-from emsync.sound.spectra import mel_bank
 
-RATE, HOP, SIZE, BANDS = 16000, 256, 512, 96  # samples a second; of a step; of a spectrum; bands
 WINDOW = 187  # steps: the 3 s that it was trained with
 CHANNELS = 753  # 561 of the first filters, and 64 of each convolution over time
 MIDDLE = 64
 TIMBRES = {204: (38, 67)}  # filters of each width in bands, all 7 steps long
 RHYTHMS = {51: (128, 64, 32)}  # filters of each length in steps, all one band wide
-
-TAGS = {
-    "mtt": (
-        "guitar", "classical", "slow", "techno", "strings", "drums", "electronic", "rock", "fast",
-        "piano", "ambient", "beat", "violin", "vocal", "synth", "female", "indian", "opera", "male",
-        "singing", "vocals", "no vocals", "harpsichord", "loud", "quiet", "flute", "woman",
-        "male vocal", "no vocal", "pop", "soft", "sitar", "solo", "man", "classic", "choir",
-        "voice", "new age", "dance", "male voice", "female vocal", "beats", "harp", "cello",
-        "no voice", "weird", "country", "metal", "female voice", "choral",
-    ),
-    "msd": (
-        "rock", "pop", "alternative", "indie", "electronic", "female vocalists", "dance", "00s",
-        "alternative rock", "jazz", "beautiful", "metal", "chillout", "male vocalists",
-        "classic rock", "soul", "indie rock", "Mellow", "electronica", "80s", "folk", "90s",
-        "chill", "instrumental", "punk", "oldies", "blues", "hard rock", "ambient", "acoustic",
-        "experimental", "female vocalist", "guitar", "Hip-Hop", "70s", "party", "country",
-        "easy listening", "sexy", "catchy", "funk", "electro", "heavy metal", "Progressive rock",
-        "60s", "rnb", "indie pop", "sad", "House", "happy",
-    ),
-}  # fmt: skip
-
-
-def log_mel(powers: Float32s) -> Float32s:
-    """Return the (T, BANDS) spectrogram that the network takes of (T, SIZE // 2 + 1) powers.
-
-    Upstream takes the logarithm in float16, where the spectra of loud music overflow.
-    """
-    mel = powers @ mel_bank(RATE, SIZE, BANDS)
-    return np.log10(1.0 + 10000.0 * mel).astype(np.float32)
 
 
 class Filters(nn.Module):
@@ -98,7 +64,7 @@ class Middle(nn.Module):
 
 
 class Musicnn(nn.Module):
-    """The network, for one of the two sets of tags."""
+    """The network."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -120,17 +86,16 @@ class Musicnn(nn.Module):
         return torch.cat([first, one, two, three], 2)
 
     def forward(self, mel: Tensor) -> Tensor:
-        """Return the (B, 50) probabilities of the tags."""
+        """Return the (B, 50) probabilities of ``TAGS``."""
         channels = self.channels(mel)
         pooled = torch.stack([channels.amax(1), channels.mean(1)], 2).flatten(1)  # (B, 1506)
         return self.head(self.dense(pooled).relu()).sigmoid()
 
 
 @cache
-def load(tags: str) -> Musicnn:
-    """Return the network that tells the tags "mtt" or "msd"; AssetError without its weights."""
+def load() -> Musicnn:
+    """Return the network with its weights; AssetError where they are missing or broken."""
     model = Musicnn().eval().requires_grad_(False)
-    names = {f"{tags}.{name}": tuple(value.shape) for name, value in model.state_dict().items()}
-    weights = read_weights("musicnn", names)
-    model.load_state_dict({name.removeprefix(f"{tags}."): w for name, w in weights.items()})
+    shapes = {name: tuple(value.shape) for name, value in model.state_dict().items()}
+    model.load_state_dict(read_weights("musicnn", shapes))
     return model

@@ -47,7 +47,7 @@ def measured(sound: Sound) -> Loudness:
     """Return how loud ``sound`` is; it is heard once, block by block."""
     hop = round(sound.rate / 10)
     size = max(1, BLOCK // hop) * hop
-    weighting = _Weighting(sound.rate)
+    weighting = Weighting(sound.rate)
     powers: list[Float64s] = []  # of each tenth of a second
     peak, rest = 0.0, np.zeros(0)
     for padded in with_context(evened(sound.blocks(), sound.length, size), REACH):
@@ -123,7 +123,7 @@ def _between() -> list[Float64s]:
     return filters
 
 
-class _Weighting:
+class Weighting:
     """The K-weighting of BS.1770: what the head and the ear do to sound; for any rate."""
 
     def __init__(self, rate: int) -> None:
@@ -169,16 +169,16 @@ def _sliding(tenths: Float64s, count: int) -> Float64s:
 
 def _mean_loudness(powers: Float64s) -> float:
     """Return the loudness of the mean of what is above SILENT; minus infinity where none is."""
-    heard = powers[_lufs(powers) > SILENT]
-    return float(_lufs(heard.mean())) if len(heard) else -math.inf
+    heard = powers[lufs(powers) > SILENT]
+    return float(lufs(heard.mean())) if len(heard) else -math.inf
 
 
 def _louder(powers: Float64s, relative: float) -> Float64s:
     """Return the blocks above SILENT, and above ``relative`` LU of the mean of these."""
-    heard = powers[_lufs(powers) > SILENT]
+    heard = powers[lufs(powers) > SILENT]
     if not len(heard):
         return heard
-    return heard[_lufs(heard) > _lufs(heard.mean()) + relative]
+    return heard[lufs(heard) > lufs(heard.mean()) + relative]
 
 
 def _range(tenths: Float64s) -> float:
@@ -188,11 +188,12 @@ def _range(tenths: Float64s) -> float:
     heard = _louder(_sliding(tenths, SHORT_TERM), -20.0)
     if not len(heard):
         return 0.0
-    low, high = np.percentile(_lufs(heard), [10, 95])
+    low, high = np.percentile(lufs(heard), [10, 95])
     return float(high - low)
 
 
-def _lufs(power: Any) -> Any:
+def lufs(power: Any) -> Any:
+    """Return the loudness of weighted power, in LUFS."""
     with np.errstate(divide="ignore"):
         return -0.691 + 10 * np.log10(power)
 

@@ -1,6 +1,6 @@
-"""Spectra of sound, and their bands on the mel scale as Slaney's Auditory Toolbox lays them.
+"""Spectra of sound as musicnn takes them, which serve all else that listens to a film.
 
-Shapes: N samples, T steps, F frequencies of a spectrum, BANDS.
+Shapes: N samples, T steps, F frequencies, BANDS of the mel scale.
 """
 
 from functools import cache
@@ -9,46 +9,62 @@ import numpy as np
 
 from emsync.arrays import Float32s, Float64s
 
+RATE, SIZE, HOP, BANDS = 16000, 512, 256, 96  # samples a second, of a spectrum, of a step; bands
+STEP_RATE = RATE / HOP  # steps a second
 
-def powers(samples: Float32s, size: int, hop: int) -> Float32s:
-    """Return the (T, F) power spectra, through Hann windows, of all whole windows of (N,) samples.
+MEL, KNEE = 200.0 / 3.0, 1000.0  # hertz of a mel below the knee, from which on they grow
+GROWTH = np.log(6.4) / 27.0  # of the logarithm with each mel above it
 
-    They are ``size`` samples long, ``hop`` apart, the first at the first sample.
+
+def powers(samples: Float32s) -> Float32s:
+    """Return the (T, F) power spectra of (N,) samples: SIZE of them, under a Hann window, each HOP.
+
+    Only whole windows are taken, the first from the first sample on.
     """
     from scipy.fft import rfft
-    from scipy.signal.windows import hann
 
-    if len(samples) < size:
-        return np.zeros((0, size // 2 + 1), np.float32)
-    pieces = np.lib.stride_tricks.sliding_window_view(samples, size)[::hop]
-    spectra = rfft(pieces * hann(size, sym=False).astype(np.float32), axis=1)
+    if len(samples) < SIZE:
+        return np.zeros((0, SIZE // 2 + 1), np.float32)
+    window = (0.5 - 0.5 * np.cos(np.arange(SIZE) * (2 * np.pi / SIZE))).astype(np.float32)
+    pieces = np.lib.stride_tricks.sliding_window_view(samples, SIZE)[::HOP]
+    spectra = rfft(pieces * window, axis=1)
     power: Float32s = spectra.real**2 + spectra.imag**2
     return power
 
 
-@cache
-def mel_bank(rate: int, size: int, bands: int) -> Float32s:
-    """Return the (F, bands) weights of mel bands from 0 Hz to half the rate, each of area 1.
+def log_mel(powers: Float32s) -> Float32s:
+    """Return the (T, BANDS) spectrogram that musicnn takes of (T, F) powers.
 
-    Triangles as librosa draws them by default: linear below 1 kHz, logarithmic above.
+    Upstream takes the logarithm in float16, where the spectra of loud music overflow.
     """
-    edges = _hertz(np.linspace(0.0, _mel(rate / 2), bands + 2))
-    frequencies = np.arange(size // 2 + 1) * (rate / size)
+    return np.log10(1.0 + 10000.0 * (powers @ mel_bank()))
+
+
+@cache
+def mel_bank() -> Float32s:
+    """Return the (F, BANDS) weights of the bands: triangles of area 1 from 0 Hz to half the rate.
+
+    They lie as in Slaney's Auditory Toolbox, and as librosa lays them: evenly below the knee, in
+    equal ratios above.
+    """
+    edges = _hertz(np.linspace(0.0, _mels(RATE / 2), BANDS + 2))
+    frequencies = hertz()
     rising = (frequencies[:, None] - edges[:-2]) / (edges[1:-1] - edges[:-2])
     falling = (edges[2:] - frequencies[:, None]) / (edges[2:] - edges[1:-1])
     triangles = np.maximum(0.0, np.minimum(rising, falling))
     return (triangles * (2.0 / (edges[2:] - edges[:-2]))).astype(np.float32)
 
 
-STEP, KNEE = 200.0 / 3.0, 1000.0  # hertz of a mel below the knee; where the scale bends
-RATIO = np.log(6.4) / 27.0  # by which the logarithm grows with each mel above it
+def hertz() -> Float64s:
+    """Return the (F,) frequencies of a spectrum."""
+    return np.arange(SIZE // 2 + 1) * (RATE / SIZE)
 
 
-def _mel(hertz: float) -> float:
-    """Return the mels of a frequency above the knee."""
-    return float(KNEE / STEP + np.log(hertz / KNEE) / RATIO)
+def _mels(frequency: float) -> float:
+    """Return where on the scale a frequency above the knee lies."""
+    return float(KNEE / MEL + np.log(frequency / KNEE) / GROWTH)
 
 
 def _hertz(mels: Float64s) -> Float64s:
-    above = KNEE * np.exp(RATIO * (mels - KNEE / STEP))
-    return np.where(mels < KNEE / STEP, STEP * mels, above)
+    above = KNEE * np.exp(GROWTH * (mels - KNEE / MEL))
+    return np.asarray(np.where(mels < KNEE / MEL, MEL * mels, above), np.float64)

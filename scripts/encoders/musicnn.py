@@ -19,6 +19,7 @@ import torch
 from numpy.typing import NDArray
 from safetensors.torch import save_file
 
+NETWORK = "musicnn/MTT_musicnn/"  # the wheel holds another, of the Million Song Dataset's tags
 EPSILON = 1e-3  # of TensorFlow's batch normalisation
 FOOTER = 48  # bytes at the end of a table
 
@@ -26,20 +27,16 @@ Arrays = dict[str, NDArray[np.float32]]
 
 
 def main(wheel: Path, out: Path) -> None:
-    """Write the weights of both networks, and the licence, into the folder ``out``."""
+    """Write the weights and the licence into the folder ``out``."""
     with zipfile.ZipFile(wheel) as files:
-        tensors = {}
-        for tags in ("mtt", "msd"):
-            folder = f"musicnn/{tags.upper()}_musicnn/"
-            variables = read_checkpoint(
-                files.read(folder + ".index"), files.read(folder + ".data-00000-of-00001")
-            )
-            for name, array in rebuilt(variables).items():
-                kind = np.float16 if array.ndim > 1 else np.float32
-                tensors[f"{tags}.{name}"] = torch.from_numpy(array.astype(kind, order="C"))
+        index, data = (files.read(NETWORK + name) for name in (".index", ".data-00000-of-00001"))
         (licence,) = [name for name in files.namelist() if name.endswith("LICENSE.md")]
         out.mkdir(parents=True, exist_ok=True)
         (out / "LICENSE").write_bytes(files.read(licence))
+    tensors = {}
+    for name, array in rebuilt(read_checkpoint(index, data)).items():
+        kind = np.float16 if array.ndim > 1 else np.float32
+        tensors[name] = torch.from_numpy(array.astype(kind, order="C"))
     save_file(tensors, out / "model.safetensors")
     (out / "model.safetensors").chmod(0o644)
 
