@@ -33,8 +33,10 @@ class Filters(nn.Module):
     def forward(self, mel: Tensor) -> Tensor:
         """Return the (B, T, count) channels of (B, T, BANDS)."""
         padded = nn.functional.pad(mel, (0, 0, self.before, self.after))
-        found = self.conv(padded[:, None]).relu()  # (B, C, T, bands)
-        return self.norm(found.permute(0, 2, 3, 1)).amax(2)  # (B, T, C)
+        found = self.conv(padded[:, None])  # (B, count, T, bands)
+        # where the factor of the normalisation is negative, the least becomes the greatest
+        greatest = torch.where(self.norm.weight > 0, found.amax(3).mT, found.amin(3).mT)
+        return self.norm(greatest.relu())
 
 
 class Norm(nn.Module):

@@ -57,7 +57,7 @@ def mel_bank() -> Float32s:
 
 def hertz() -> Float64s:
     """Return the (F,) frequencies of a spectrum."""
-    return np.arange(SIZE // 2 + 1) * (RATE / SIZE)
+    return np.linspace(0.0, RATE / 2, SIZE // 2 + 1)
 
 
 def _mels(frequency: float) -> float:
@@ -67,4 +67,5 @@ def _mels(frequency: float) -> float:
 
 def _hertz(mels: Float64s) -> Float64s:
     above = KNEE * np.exp(GROWTH * (mels - KNEE / MEL))
-    return np.asarray(np.where(mels < KNEE / MEL, MEL * mels, above), np.float64)
+    frequencies: Float64s = np.where(mels < KNEE / MEL, MEL * mels, above)
+    return frequencies
