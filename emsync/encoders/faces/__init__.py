@@ -1,0 +1,1 @@
+"""Faces in pictures: where they are, and what they express. MIT-licensed networks, rebuilt."""

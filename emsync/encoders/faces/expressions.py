@@ -1,0 +1,109 @@
+"""What faces express: seven shares of each, by a small network of densely added convolutions.
+
+The weights are those of ``@vladmandic/face-api``. Shapes: N faces of SIDE × SIDE pixels.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Self
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from emsync.arrays import Float64s, Picture
+from emsync.encoders.faces.layers import Convolution
+from emsync.encoders.weights import read_weights
+from emsync.model.weights import Shape
+
+EXPRESSIONS = ("neutral", "happy", "sad", "angry", "fearful", "disgusted", "surprised")
+SIDE = 112  # pixels
+MEAN = (122.782, 117.001, 104.298)  # levels of red, green and blue that are subtracted
+BLOCKS = (32, 64, 128, 256)  # channels of the dense blocks, each of which halves the picture
+DEPTH = 4  # convolutions in a block
+
+
+class Expressions:
+    """Tells what faces express."""
+
+    def __init__(self, weights: Mapping[str, Tensor]) -> None:
+        self._blocks = [
+            [_separable(weights, f"dense{b}.conv{i}", 1 + (i == 0)) for i in range(DEPTH)]
+            for b in range(len(BLOCKS))
+        ]
+        self._weight, self._bias = weights["fc.weight"], weights["fc.bias"]
+
+    @classmethod
+    def load(cls) -> Self:
+        """Return the network that is shipped; AssetError where its weights are not whole."""
+        named = {f"expressions.{name}": shape for name, shape in shapes().items()}
+        weights = read_weights("faces", named)
+        return cls({name.removeprefix("expressions."): weight for name, weight in weights.items()})
+
+    def of(self, faces: Sequence[Picture]) -> Float64s:
+        """Return the shares of EXPRESSIONS, (N, 7), in ``faces``: RGB, upright, of any sizes."""
+        if not faces:
+            return np.zeros((0, len(EXPRESSIONS)))
+        squares = torch.from_numpy(np.stack([_square(face) for face in faces]))
+        with torch.inference_mode():
+            shares = self((squares.permute(0, 3, 1, 2) - torch.tensor(MEAN)[:, None, None]) / 255)
+        return np.asarray(np.round(shares.double().numpy(), 4))
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """Return shares (N, 7) of faces (N, 3, SIDE, SIDE), RGB with MEAN subtracted, over 255."""
+        for block in self._blocks:
+            x = total = _through(block[0], x).relu()
+            for layers in block[1:]:
+                total = total + _through(layers, x)
+                x = total.relu()
+        pooled = x.mean((2, 3))  # of 7 × 7 cells
+        return (pooled @ self._weight.T + self._bias).softmax(1)
+
+
+def shapes() -> dict[str, Shape]:
+    """Return the shape of each weight of the expression network, by name."""
+    named: dict[str, Shape] = {"fc.weight": (len(EXPRESSIONS), BLOCKS[-1])}
+    named["fc.bias"] = (len(EXPRESSIONS),)
+    inputs = 3
+    for b, outputs in enumerate(BLOCKS):
+        for i in range(DEPTH):
+            name = f"dense{b}.conv{i}"
+            named[f"{name}.bias"] = (outputs,)
+            if inputs == 3:
+                named[f"{name}.weight"] = (outputs, inputs, 3, 3)
+            else:
+                named[f"{name}.depthwise"] = (inputs, 1, 3, 3)
+                named[f"{name}.pointwise"] = (outputs, inputs, 1, 1)
+            inputs = outputs
+    return named
+
+
+def _separable(weights: Mapping[str, Tensor], name: str, stride: int) -> list[Convolution]:
+    """Return the convolutions of ``name``: of each channel, then across them; or a plain one."""
+    bias = weights[f"{name}.bias"]
+    if f"{name}.weight" in weights:
+        return [Convolution(weights[f"{name}.weight"], bias, stride)]
+    depthwise = weights[f"{name}.depthwise"]
+    return [
+        Convolution(depthwise, torch.zeros(len(depthwise)), stride),
+        Convolution(weights[f"{name}.pointwise"], bias),
+    ]
+
+
+def _through(layers: Sequence[Convolution], x: Tensor) -> Tensor:
+    for layer in layers:
+        x = layer(x)
+    return x
+
+
+def _square(face: Picture) -> Picture:
+    """Return ``face`` as SIDE × SIDE pixels, its shape kept, black beside or above and below it."""
+    import cv2
+
+    height, width = face.shape[:2]
+    scale = SIDE / max(height, width)
+    size = max(1, round(width * scale)), max(1, round(height * scale))
+    how = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
+    left, top = (SIDE - size[0]) // 2, (SIDE - size[1]) // 2
+    square = np.zeros((SIDE, SIDE, 3), np.uint8)
+    square[top : top + size[1], left : left + size[0]] = cv2.resize(face, size, interpolation=how)
+    return square
