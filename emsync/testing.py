@@ -24,6 +24,7 @@ from emsync.music.chords import Harmony, parse_chord
 from emsync.music.lead_sheet import LeadSheet, Passage
 from emsync.music.piece import BASS, CLASSES, DRUMS, PIANO, STRINGS, Piece
 from emsync.tokens import Ids, Timeline, Tokenizer
+from emsync.video.faces import Face
 from emsync.video.film import Film
 from emsync.video.footage import NOTHING_MORE, Footage, Needs, Still
 from emsync.video.observers import STILL_HEIGHT, STRIP
@@ -275,6 +276,16 @@ def example_footage(needs: Needs = NOTHING_MORE) -> Footage:
         cuts=(Cut(12.0, frame=300),),
         strip=every(20 / STRIP),
         stills=every(needs.stills) if needs.stills else (),
+        faces=_example_faces() if needs.faces else (),
+    )
+
+
+def _example_faces() -> tuple[Face, ...]:
+    """Return three faces: one is sad in the dim shot, two are in the bright one."""
+    return (
+        Face(2.0, 12.0, 8, 0.5, 0.5, {"sad": 0.7, "neutral": 0.3}),
+        Face(12.0, 20.0, 6, 0.3, 0.6, {"happy": 0.9, "surprised": 0.1}),
+        Face(13.5, 16.0, 2, 0.1, 0.2, {"neutral": 1.0}),
     )
 
 

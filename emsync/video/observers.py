@@ -117,7 +117,7 @@ class Strip:
     def __init__(self, film: Film) -> None:
         self.pictures: list[Still] = []
         self._duration = film.duration
-        self._upright = _Upright(film, STRIP_HEIGHT)
+        self._upright = Upright(film, STRIP_HEIGHT)
 
     def __call__(self, frame: Frame) -> None:
         """Take the next frame in."""
@@ -135,7 +135,7 @@ class Stills:
     def __init__(self, film: Film, step: float) -> None:
         self.pictures: list[Still] = []
         self._step = step
-        self._upright = _Upright(film, STILL_HEIGHT)
+        self._upright = Upright(film, STILL_HEIGHT)
 
     def __call__(self, frame: Frame) -> None:
         """Take the next frame in."""
@@ -145,7 +145,7 @@ class Stills:
                 self.pictures, self._step = self.pictures[1::2], 2 * self._step
 
 
-class _Upright:
+class Upright:
     """Makes pictures of at most ``height`` pixels, in colour and upright."""
 
     def __init__(self, film: Film, height: int) -> None:
@@ -158,6 +158,7 @@ class _Upright:
         self._scaler = VideoReformatter()  # kept, as it is costly to set up
 
     def __call__(self, frame: Frame) -> Still:
+        """Return the picture of ``frame``."""
         stored = pixels(self._scaler, frame.decoded, self._size, "rgb24")
         return Still(frame.time, np.ascontiguousarray(np.rot90(stored, self._turns)))
 

@@ -13,6 +13,7 @@ import numpy as np
 
 from emsync.video.complete import check_complete
 from emsync.video.cuts import with_fades
+from emsync.video.faces import Faces
 from emsync.video.film import MOMENT, Film, frames, until
 from emsync.video.footage import NOTHING_MORE, Footage, Needs
 from emsync.video.media import nothing_decodes, only_a_picture
@@ -35,6 +36,8 @@ def watch(
     colours, motion, scenes = Colours(), Motion(), SceneDetector(film.fps)
     strip, kept = Strip(film), Stills(film, needs.stills)
     everyone: list[Observer] = [colours, scenes, *observers, motion, strip, kept]
+    faces = Faces(film) if needs.faces else None
+    everyone += [faces] if faces else []
     times = array("d")
     end, reported = 0.0, 0.0  # seconds; share
     for time, end, decoded in frames(film):
@@ -66,4 +69,5 @@ def watch(
         cuts=with_fades(cuts, shown, brightness),
         strip=tuple(strip.pictures),
         stills=tuple(kept.pictures),
+        faces=faces.faces(cuts) if faces else (),
     )
