@@ -29,6 +29,7 @@ EMOTION: Mapping[str, str] = {  # that an expression stands for
 NUMBERS = ("one face", "two faces", "three faces", "four faces", "five faces")
 MORE = "a crowd"
 UNSURE = 0.5  # width that is added: what an audience feels beside what a face expresses
+LEAST = 0.01  # trust of a neutral face, or one seen for a moment of a long span
 NO_FACE = Belief(words="no face")
 
 
@@ -65,14 +66,14 @@ class Faces(Estimator):
             for name in EMOTION
         }
         said = Belief.of({EMOTION[name]: share for name, share in shares.items()})
-        # The less of the span shows a face, the less it says.
         covered = _covered([(max(f.start, start), min(f.end, end)) for f in seen]) / (end - start)
+        expressive = 1 - shares["neutral"] / sum(votes)
         return replace(
             said,
             valence_sd=math.hypot(said.valence_sd, self.unsure),
             arousal_sd=math.hypot(said.arousal_sd, self.unsure),
             words=in_words(len(seen), shares),
-        ).trusted(covered)
+        ).trusted(max(covered * expressive, LEAST))
 
 
 def in_words(count: int, votes: Mapping[str, float]) -> str:

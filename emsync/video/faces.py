@@ -20,6 +20,7 @@ from emsync.video.film import Film
 from emsync.video.observers import Frame, Upright
 
 HEIGHT = 720  # pixels of the pictures that are looked at, at most
+FORM = (0.35, 1.4)  # width in heights of what can be a face
 MOST = 16  # faces of a look that are asked for their expression: the largest
 LEAST, SOON, LATER = 0.25, 0.5, 2.0  # seconds between two looks: at least; in a new shot; at most
 RATE, SAVED = 0.8, 4.0  # looks a second, on average; and how many may be saved for quick cuts
@@ -27,11 +28,11 @@ GLANCE = (32, 18)  # pixels of the reduced picture that tells whether there is a
 CHANGED = 8.0  # levels of 255 in one of them since the last look; less is nothing new
 OTHER = 0.5  # standard deviations of the picture; so large a step between frames may be a cut
 
-REACH = 1.0  # face heights that a face moves from one sighting to the next, at most
+REACH = 1.5  # face heights that a face moves from one sighting to the next, at most
 GROWN = 2.0  # times that it grows or shrinks, at most
 LOST = 2 * LATER + 1  # seconds; a face that has not been seen for longer is another one
-OFTEN = 3  # looks; of so many in a shot, one sighting alone has to be SURER
-SURER = 0.8  # score of the detector
+DOUBTFUL, LIKELY, SURE = 0.35, 0.5, 0.8  # scores of the detector: of each sighting, at least;
+OFTEN = 3  # of the best of two or more; of one alone in a shot of so many looks
 DETAIL = 32  # pixels of the square on which sharpness is measured
 
 
@@ -106,10 +107,17 @@ class Faces:
         return True
 
     def _seen(self, picture: Picture) -> tuple[Sighting, ...]:
-        (found,) = self._detector.detect([picture])
-        boxes = sorted(found, key=lambda box: -box.height)[:MOST]
+        (found,) = self._detector.detect([picture], DOUBTFUL)
+        whole = [
+            box
+            for box in found
+            if FORM[0] <= (box.right - box.left) * self._aspect / box.height <= FORM[1]
+        ]
+        boxes = sorted(whole, key=lambda box: -box.height)[:MOST]
         crops = [cut_out(picture, box) for box in boxes]
-        shares = self._expressions.of(crops)
+        mirrored = [np.ascontiguousarray(crop[:, ::-1]) for crop in crops]
+        # A film and its mirrored copy are to say the same.
+        shares = (self._expressions.of(crops) + self._expressions.of(mirrored)) / 2
         return tuple(
             Sighting(box, sharpness(crop), tuple(map(float, row)))
             for box, crop, row in zip(boxes, crops, shares, strict=True)
@@ -134,8 +142,14 @@ def faces_of(looks: Sequence[Look], end: float, aspect: float) -> list[Face]:
     return [
         _face([(looks[i].time, until[i], sighting) for i, sighting in track])
         for track in _tracks(looks, aspect)
-        if len(track) > 1 or len(looks) < OFTEN or track[0][1].box.score >= SURER
+        if _is_face(track, len(looks))
     ]
+
+
+def _is_face(track: Sequence[tuple[int, Sighting]], looks: int) -> bool:
+    """Tell whether a face is sure enough, having been seen so often in a shot of ``looks``."""
+    surest = max(sighting.box.score for _, sighting in track)
+    return surest >= (SURE if len(track) == 1 and looks >= OFTEN else LIKELY)
 
 
 def _tracks(looks: Sequence[Look], aspect: float) -> list[list[tuple[int, Sighting]]]:
