@@ -12,6 +12,8 @@ from typing import Any, Self
 
 from emsync.emotion.plane import NEUTRAL, Point, gaussians, middle, normalise
 
+NARROWEST = 1e-4  # width in a file, where numbers have four digits
+
 
 @dataclass(frozen=True)
 class Belief:
@@ -59,7 +61,10 @@ class Belief:
         numbers: dict[str, Any] = {"words": self.words}
         for axis in ("valence", "arousal"):
             if math.isfinite(sd := getattr(self, f"{axis}_sd")):
-                numbers |= {axis: round(getattr(self, axis), 4), f"{axis}_sd": round(sd, 4)}
+                numbers |= {
+                    axis: round(getattr(self, axis), 4),
+                    f"{axis}_sd": max(NARROWEST, round(sd, 4)),
+                }
         return numbers
 
 

@@ -1,0 +1,87 @@
+"""Why a stretch of film feels as it does: what each cue said of its shots, put shortly."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from emsync.emotion.belief import Belief, Impression, product
+
+LEAST = 0.02  # seconds of a shot within a stretch, less than a frame, below which it is not in it
+SILENT = "nothing to go by"  # a cue that says nothing
+
+
+@dataclass(frozen=True)
+class Reason:
+    """What one cue said of a stretch of film."""
+
+    cue: str
+    belief: Belief  # the mean and the spread of what it said; the words that held longest
+    spoke: int  # of how many shots it had something to say
+    shots: int  # how many shots there are
+    valence_weight: float  # how much it counted in the product, in [0, 1], over the seconds
+    arousal_weight: float
+
+    def __str__(self) -> str:
+        """Return it in words: ``faces: two faces, happy 0.9 (2 of 5 shots)``."""
+        some = f" ({self.spoke} of {self.shots} shots)" if 0 < self.spoke < self.shots else ""
+        return f"{self.cue}: {self.belief.words or SILENT}{some}"
+
+
+def within(shots: Sequence[Impression], start: float, end: float) -> list[Impression]:
+    """Return the parts of ``shots`` that are from ``start`` until ``end``."""
+    parts = [Impression(max(s.start, start), min(s.end, end), s.says) for s in shots]
+    return [part for part in parts if part.end - part.start > LEAST]
+
+
+def reasons(shots: Sequence[Impression]) -> list[Reason]:
+    """Return what each cue said of a stretch that is made of ``shots``, in the order they spoke."""
+    cues = dict.fromkeys(cue for shot in shots for cue in shot.says)
+    return [_reason(cue, shots) for cue in cues]
+
+
+def has_say(belief: Belief) -> bool:
+    """Return whether a belief speaks of an axis at all."""
+    return math.isfinite(min(belief.valence_sd, belief.arousal_sd))
+
+
+def whole(shots: Sequence[Impression]) -> Belief:
+    """Return what all cues together say of a stretch: the mean of its seconds, and its spread."""
+    return _mixed([(shot.end - shot.start, product(list(shot.says.values()))) for shot in shots])
+
+
+def _reason(cue: str, shots: Sequence[Impression]) -> Reason:
+    said = [(s.end - s.start, s.says.get(cue, Belief())) for s in shots]
+    spoken = [(seconds, belief) for seconds, belief in said if has_say(belief)]
+    return Reason(
+        cue, _mixed(spoken or said), len(spoken), len(shots),
+        _weight(cue, shots, "valence_sd"), _weight(cue, shots, "arousal_sd"),
+    )  # fmt: skip
+
+
+def _mixed(said: Sequence[tuple[float, Belief]]) -> Belief:
+    """Return the mean and the spread of beliefs, each weighing its seconds."""
+    held: dict[str, float] = {}  # seconds that the same words hold
+    for seconds, belief in said:
+        held[belief.words] = held.get(belief.words, 0.0) + seconds
+    axes = []
+    for mean, sd in (("valence", "valence_sd"), ("arousal", "arousal_sd")):
+        rows = [(seconds, getattr(b, mean), getattr(b, sd)) for seconds, b in said]
+        rows = [row for row in rows if math.isfinite(row[2])]
+        total = sum(seconds for seconds, _, _ in rows)
+        centre = sum(seconds * m for seconds, m, _ in rows) / total if rows else 0.0
+        spread = sum(seconds * (s**2 + (m - centre) ** 2) for seconds, m, s in rows)
+        axes.append((centre, math.sqrt(spread / total) if rows else math.inf))
+    (valence, valence_sd), (arousal, arousal_sd) = axes
+    words = max(held, key=lambda text: held[text], default="")
+    return Belief(valence, arousal, valence_sd, arousal_sd, words)
+
+
+def _weight(cue: str, shots: Sequence[Impression], sd: str) -> float:
+    """Return the cue's share of the precision, averaged over the seconds of which any cue spoke."""
+    share = seconds = 0.0
+    for shot in shots:
+        precisions = {name: getattr(belief, sd) ** -2 for name, belief in shot.says.items()}
+        if total := sum(precisions.values()):
+            share += (shot.end - shot.start) * precisions.get(cue, 0.0) / total
+            seconds += shot.end - shot.start
+    return share / seconds if seconds else 0.0

@@ -1,0 +1,96 @@
+"""Why a film feels as it does: what each cue said, in words and numbers."""
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from emsync.analysis import Analysis
+from emsync.cli.compose import _analysis_lines
+from emsync.emotion.arc import State
+from emsync.emotion.belief import NARROWEST, Belief, Impression
+from emsync.emotion.reasons import reasons, whole, within
+from emsync.errors import InputError
+
+HAPPY = Belief(0.8, 0.4, 0.2, 0.4, "two faces, happy 0.9")
+DARK = Belief(-0.4, -0.6, 0.4, 0.4, "dark, still")
+LIGHT = Belief(0.4, 0.2, 0.4, 0.4, "light, moving")
+LOUD = Belief(arousal=0.9, arousal_sd=0.2, words="loud, music")
+SHOTS = (
+    Impression(0.0, 3.0, {"faces": Belief(words="no face"), "pictures": DARK, "sound": LOUD}),
+    Impression(3.0, 4.0, {"faces": HAPPY, "pictures": LIGHT, "sound": LOUD}),
+    Impression(4.0, 10.0, {"faces": HAPPY, "pictures": DARK, "sound": Belief(words="silent")}),
+)
+FILM = Analysis(
+    10.0, "25", valence=0.1, arousal=0.1, shots=SHOTS, source="a.mp4",
+    arc=(State(0.0, 4.0, 0.0, 0.3), State(4.0, 10.0, 0.6, 0.0)), estimator="faces,pictures,sound",
+)  # fmt: skip
+
+
+def test_a_cue_is_summed_up_by_the_words_that_held_longest_where_it_spoke() -> None:
+    faces, pictures, sound = reasons(within(SHOTS, 0.0, 4.0))
+    assert str(faces) == "faces: two faces, happy 0.9 (1 of 2 shots)"
+    assert str(pictures) == "pictures: dark, still"  # three seconds of four
+    assert str(sound) == "sound: loud, music"
+    assert [str(reason) for reason in reasons(SHOTS[2:])] == [
+        "faces: two faces, happy 0.9", "pictures: dark, still", "sound: silent",
+    ]  # fmt: skip
+    (mute,) = reasons([Impression(0.0, 1.0, {"a": Belief()})])
+    assert str(mute) == "a: nothing to go by" and mute.spoke == 0
+
+
+def test_what_a_cue_said_is_the_mean_and_the_spread_of_its_seconds() -> None:
+    said = reasons(within(SHOTS, 0.0, 4.0))[1].belief
+    rng = np.random.default_rng(0)
+    draws = np.concatenate([rng.normal(-0.4, 0.4, 150_000), rng.normal(0.4, 0.4, 50_000)])
+    assert said.valence == pytest.approx(draws.mean(), abs=0.01)
+    assert said.valence_sd == pytest.approx(draws.std(), abs=0.01)
+    (one,) = reasons([Impression(0.0, 9.0, {"faces": HAPPY})])
+    assert one.belief == HAPPY
+
+
+def test_weights_are_shares_of_certainty_over_the_seconds_and_sum_to_one() -> None:
+    faces, pictures, sound = reasons(within(SHOTS, 0.0, 4.0))
+    assert faces.valence_weight == pytest.approx(0.25 * 25 / (25 + 6.25))
+    assert sound.valence_weight == 0 and sound.arousal_weight > 0.6
+    for axis in ("valence_weight", "arousal_weight"):
+        assert sum(getattr(r, axis) for r in (faces, pictures, sound)) == pytest.approx(1)
+
+
+def test_together_they_say_the_mean_of_their_products() -> None:
+    said = whole(SHOTS[:1])
+    assert said.valence == pytest.approx(-0.4) and said.valence_sd == pytest.approx(0.4)
+    assert said.arousal == pytest.approx((0.9 * 25 - 0.6 * 6.25) / 31.25)
+    assert math.isinf(whole([Impression(0.0, 1.0, {"a": Belief()})]).valence_sd)
+    assert math.isinf(whole([]).arousal_sd)
+
+
+def test_a_stretch_has_the_parts_of_the_shots_that_are_in_it() -> None:
+    parts = within(SHOTS, 2.0, 4.01)
+    assert [(part.start, part.end) for part in parts] == [(2.0, 3.0), (3.0, 4.0)]
+    assert within(SHOTS, 10.0, 11.0) == [] and reasons([]) == []
+
+
+def test_the_words_of_an_analysis_have_one_line_of_why_for_each_state() -> None:
+    lines = _analysis_lines(FILM)
+    assert lines[-3].strip() == (
+        "faces: two faces, happy 0.9 (1 of 2 shots) · pictures: dark, still · sound: loud, music"
+    )
+    assert (
+        lines[-1].strip() == "faces: two faces, happy 0.9 · pictures: dark, still · sound: silent"
+    )
+    many = tuple(Impression(i / 30, (i + 1) / 30, SHOTS[i % 3].says) for i in range(300))
+    assert len(_analysis_lines(replace(FILM, shots=many))) == len(lines)
+    assert len(_analysis_lines(replace(FILM, shots=()))) == len(lines) - 2
+
+
+def test_a_width_is_above_nothing_in_every_file() -> None:
+    sure = Belief(0.5, 0.5, 1e-9, 1.0, "sure\nas can be")
+    film = replace(FILM, shots=(Impression(0.0, 10.0, {"a\nb": sure}),))
+    (shot,) = Analysis.from_json(film.to_json()).shots
+    assert shot.says == {"a b": replace(sure, valence_sd=NARROWEST, words="sure as can be")}
+    data = film.to_json()
+    data["shots"][0]["a\nb"]["valence_sd"] = 0
+    with pytest.raises(InputError, match=r"shots\[0\].a b.valence_sd is 0, outside 0.0001"):
+        Analysis.from_json(data)
