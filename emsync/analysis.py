@@ -204,6 +204,10 @@ class Analysis:
             arc=tuple(
                 replace(s, valence=moved(s.valence), arousal=moved(s.arousal)) for s in self.arc
             ),
+            shots=tuple(
+                replace(s, says={cue: belief.scaled(factor) for cue, belief in s.says.items()})
+                for s in self.shots
+            ),
         )
 
     def retimed(self, factor: float) -> Self:

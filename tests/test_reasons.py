@@ -9,7 +9,7 @@ import pytest
 from emsync.analysis import Analysis
 from emsync.cli.compose import _analysis_lines
 from emsync.emotion.arc import State
-from emsync.emotion.belief import NARROWEST, Belief, Impression
+from emsync.emotion.belief import NARROWEST, Belief, Impression, product
 from emsync.emotion.reasons import reasons, whole, within
 from emsync.errors import InputError
 
@@ -94,3 +94,13 @@ def test_a_width_is_above_nothing_in_every_file() -> None:
     data["shots"][0]["a\nb"]["valence_sd"] = 0
     with pytest.raises(InputError, match=r"shots\[0\].a b.valence_sd is 0, outside 0.0001"):
         Analysis.from_json(data)
+
+
+def test_on_a_tamer_plane_what_was_said_is_as_much_tamer_as_what_it_makes() -> None:
+    tamer = FILM.scaled(0.4)
+    for shot, before in zip(tamer.shots, FILM.shots, strict=True):
+        one, other = (product(list(s.says.values())) for s in (shot, before))
+        assert one.valence == pytest.approx(other.valence / 2)
+        assert one.arousal_sd == pytest.approx(other.arousal_sd / 2)
+        assert one.words == other.words
+    assert tamer.arc[1].valence == pytest.approx(FILM.arc[1].valence / 2)

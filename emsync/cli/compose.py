@@ -292,15 +292,15 @@ def analyze(
 def _analysis_lines(seen: "Analysis") -> list[str]:
     """Return what was found in a film: a line for each cut and each state, and why it is so."""
     from emsync.emotion.plane import in_percent
-    from emsync.emotion.reasons import reasons, within
+    from emsync.emotion.reasons import reasons, told, within
     from emsync.video.cuts import left_out
 
     states = []
     for s in seen.arc:
         felt = f"{s.emotion}: valence {s.valence:+.2f}, arousal {s.arousal:+.2f}"
         states.append(f"  {s.start:8.3f} to {s.end:.3f} s  {felt}")
-        if why := reasons(within(seen.shots, s.start, s.end)):
-            states.append(f"{'':13}{' · '.join(map(str, why))}")
+        if why := told(reasons(within(seen.shots, s.start, s.end))):
+            states.append(f"{'':13}{why}")
     return [
         f"{seen.duration:.2f} s, {len(seen.cuts)} cuts, {len(seen.kept)} kept; "
         f"{in_percent(seen.emotion)}: valence {seen.valence:+.2f}, arousal {seen.arousal:+.2f}",

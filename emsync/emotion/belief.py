@@ -56,6 +56,12 @@ class Belief:
             self.valence, self.arousal, self.valence_sd / width, self.arousal_sd / width, self.words
         )
 
+    def scaled(self, factor: float) -> "Belief":
+        """Return the belief on a plane ``factor`` times as large, whose edges stay at -1 and 1."""
+        valence, arousal = (max(-1.0, min(1.0, v * factor)) for v in (self.valence, self.arousal))
+        sds = self.valence_sd * factor, self.arousal_sd * factor
+        return Belief(valence, arousal, *sds, self.words)
+
     def to_json(self) -> dict[str, Any]:
         """Return the words, and the numbers of the axes on which it has a say."""
         numbers: dict[str, Any] = {"words": self.words}

@@ -39,6 +39,11 @@ def reasons(shots: Sequence[Impression]) -> list[Reason]:
     return [_reason(cue, shots) for cue in cues]
 
 
+def told(why: Sequence[Reason]) -> str:
+    """Return reasons in a line: ``faces: two faces, happy 0.9 · sound: quiet``."""
+    return " · ".join(map(str, why))
+
+
 def has_say(belief: Belief) -> bool:
     """Return whether a belief speaks of an axis at all."""
     return math.isfinite(min(belief.valence_sd, belief.arousal_sd))

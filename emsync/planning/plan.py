@@ -119,7 +119,11 @@ class Plan:
         """Return ``analysis`` with what the plan asks in place of what the film does."""
         told = analysis if analysis.arc == self.arc else analysis.with_arc(self.arc)
         return replace(
-            told, cuts=hit_cuts(analysis.cuts, self.hits), tempo=self.tempo, tonic=self.tonic
+            told,
+            cuts=hit_cuts(analysis.cuts, self.hits),
+            tempo=self.tempo,
+            tonic=self.tonic,
+            estimator=analysis.estimator,  # sections are made of the states that it found
         )
 
     def brief(self, analysis: Analysis) -> tuple[Analysis, Ending]:

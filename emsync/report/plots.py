@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from emsync.analysis import Analysis
+from emsync.emotion.reasons import reasons, told, within
 from emsync.files import atomic_write
 from emsync.options import Options
 from emsync.planning.plan import Plan
@@ -34,7 +35,9 @@ from emsync.report.rows import (
     WIDTH,
     clock,
     cropped,
+    cue_colours,
     draw_chords,
+    draw_cues,
     draw_emotions,
     draw_feeling,
     draw_motion,
@@ -42,19 +45,24 @@ from emsync.report.rows import (
     draw_players,
     draw_sections,
     label,
+    name_cues,
     signed,
 )
 from emsync.video.footage import Still
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
-HEIGHT = 8.4  # inches: 1008 pixels
 ROWS = 11  # states that the picture has room to write out
 ROW_GAP = 0.36  # inches between rows, for the name of the next
 CLOSE = 0.06  # between rows that belong together
+CUES = 0.75  # inches of what the cues say of one axis
+BELOW = 3.5  # inches of what stands below the time line of an analysis
 FILM = 0.9  # of the film strip
 LONGEST_CHART = 115  # characters of a section's chords
+WHY = 0.75  # of a row of states, for what the cues went by
+LONGEST_WHY = 105  # characters of it
 LANE = 0.14  # inches of an instrument
 LINE = 0.235  # inches of a line of words
 MOST_SECTIONS = 24  # that are written out in words
@@ -66,32 +74,32 @@ def plot_analysis(analysis: Analysis, strip: Sequence[Still], path: Path) -> Non
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
+    places, foot = _places({"film": FILM, "feeling": 1.15, **_cue_rows(analysis), "cuts": 0.5,
+                            "motion": 0.6})  # fmt: skip
+    height = foot + BELOW
     with rc_context({**STYLE, "axes.edgecolor": GRID, "axes.facecolor": PAPER}):
-        figure = Figure(figsize=(WIDTH, HEIGHT), dpi=DOTS, facecolor=PAPER)
+        figure = Figure(figsize=(WIDTH, height), dpi=DOTS, facecolor=PAPER)
         FigureCanvasAgg(figure)
-        across = {"left": LEFT, "right": RIGHT}
-        upper = figure.add_gridspec(
-            4, 1, height_ratios=[1.3, 1.75, 0.75, 0.9], top=0.9, bottom=0.435, hspace=0.34, **across
-        )
+        rows = _rows(figure, places)
         lower = figure.add_gridspec(
-            1, 3, width_ratios=[1.05, 0.75, 1.6], top=0.355, bottom=0.045, wspace=0.2, **across
-        )
-        film, over_time, cuts, motion = (figure.add_subplot(upper[i]) for i in range(4))
+            1, 3, width_ratios=[1.0, 0.62, 1.9], top=(BELOW - 0.65) / height, bottom=0.4 / height,
+            left=LEFT, right=RIGHT, wspace=0.2,
+        )  # fmt: skip
         plane, bars, states = (figure.add_subplot(lower[i]) for i in range(3))
         _title(figure, analysis)
-        box = film.get_position()
-        _film(film, strip, box.width * WIDTH / (box.height * HEIGHT))
-        _cuts(cuts, analysis)
-        draw_motion(motion, analysis)
-        draw_feeling(over_time, analysis)
+        _film(rows.pop("film"), strip, (RIGHT - LEFT) * WIDTH / FILM)
+        _draw_cues(rows, analysis)
+        _cuts(rows["cuts"], analysis)
+        draw_motion(rows["motion"], analysis)
+        draw_feeling(rows["feeling"], analysis)
         draw_plane(plane, analysis)
         draw_emotions(bars, analysis)
         _states(states, analysis)
-        over_time.tick_params(labelbottom=False)  # as the motion's
         for axes in figure.axes:
             axes.spines[:].set_visible(False)
-        for axes in (cuts, motion, over_time):
+        for name, axes in rows.items():
             axes.set_xlim(0, analysis.duration)
+            axes.tick_params(labelbottom=name == "motion")
         with atomic_write(path) as partial:
             figure.savefig(partial, format="png", metadata={"Software": None})
 
@@ -114,7 +122,8 @@ def plot_plan(
     asked = plan.asked(analysis)
     sheet, lines = scheduled(plan, analysis, options)
     places, foot = _places({
-        "film": FILM * bool(strip), "cuts": 0.5, "feeling": 0.95, "sections": 0.55,
+        "film": FILM * bool(strip), "cuts": 0.5, "feeling": 0.95, **_cue_rows(asked),
+        "sections": 0.55,
         "chords": 0.27, "players": LANE * len(plan.instruments),
     })  # fmt: skip
     words = _section_words(plan)
@@ -122,17 +131,15 @@ def plot_plan(
     with rc_context({**STYLE, "axes.edgecolor": GRID, "axes.facecolor": "none"}):
         figure = Figure(figsize=(WIDTH, height), dpi=DOTS, facecolor=PAPER)
         FigureCanvasAgg(figure)
-        told = f"{plan.duration:.2f} s", *music_facts(plan), *film_facts(plan)
-        facts = "  ·  ".join(with_signs(fact) for fact in told)
+        known = f"{plan.duration:.2f} s", *music_facts(plan), *film_facts(plan)
+        facts = "  ·  ".join(with_signs(fact) for fact in known)
         figure.text(LEFT, 1 - 0.4 / height, plan.source or "plan", size=17, weight="bold")
         figure.text(LEFT, 1 - 0.65 / height, facts, size=10.5, color=FAINT)
         across = RIGHT - LEFT
-        rows = {
-            name: figure.add_axes((LEFT, 1 - (top + tall) / height, across, tall / height))
-            for name, (top, tall) in places.items()
-        }
+        rows = _rows(figure, places)
         if strip:
             _film(rows.pop("film"), strip, across * WIDTH / FILM)
+        _draw_cues(rows, asked)
         _cuts(rows["cuts"], asked)
         draw_feeling(rows["feeling"], asked)
         draw_sections(rows["sections"], plan)
@@ -151,6 +158,28 @@ def plot_plan(
         _write(figure.add_axes((LEFT, 0.2 / height, across, low / height)), words)
         with atomic_write(path) as partial:
             figure.savefig(partial, format="png", metadata={"Software": None})
+
+
+def _cue_rows(analysis: Analysis) -> dict[str, float]:
+    """Return the heights of the rows of what the cues say; none where nothing was said."""
+    return dict.fromkeys(("valence", "arousal"), CUES * bool(cue_colours(analysis.shots)))
+
+
+def _draw_cues(rows: Mapping[str, "Axes"], analysis: Analysis) -> None:
+    """Draw what the cues say in their rows, where there are any."""
+    if "valence" in rows:
+        for axis in ("valence", "arousal"):
+            draw_cues(rows[axis], analysis, axis)
+        name_cues(rows["valence"], analysis)
+
+
+def _rows(figure: "Figure", places: Mapping[str, tuple[float, float]]) -> dict[str, "Axes"]:
+    """Return axes across the page for ``places``."""
+    height = float(figure.get_figheight())
+    return {
+        name: figure.add_axes((LEFT, 1 - (top + tall) / height, RIGHT - LEFT, tall / height))
+        for name, (top, tall) in places.items()
+    }
 
 
 def _places(rows: Mapping[str, float]) -> tuple[dict[str, tuple[float, float]], float]:
@@ -198,14 +227,15 @@ def _write(axes: "Axes", lines: Sequence[tuple[str, ...]]) -> None:
 
 def _title(figure: Any, analysis: Analysis) -> None:
     kept, dropped = len(analysis.kept), len(analysis.cuts) - len(analysis.kept)
-    figure.text(LEFT, 0.955, analysis.source or "analysis", size=17, weight="bold")
+    height = figure.get_figheight()
+    figure.text(LEFT, 1 - 0.4 / height, analysis.source or "analysis", size=17, weight="bold")
     facts = [f"{analysis.duration:.2f} s"]
     if rate := Fraction(analysis.fps):
         facts.append(f"{float(rate):.5g} frames a second")
     facts.append(
         f"{kept} cut{'s' * (kept != 1)} to answer" + f", {dropped} dropped" * bool(dropped)
     )
-    figure.text(LEFT, 0.925, "  ·  ".join(facts), size=10.5, color=FAINT)
+    figure.text(LEFT, 1 - 0.65 / height, "  ·  ".join(facts), size=10.5, color=FAINT)
 
 
 def _film(axes: "Axes", strip: Sequence[Still], ratio: float) -> None:
@@ -249,17 +279,22 @@ def _cuts(axes: "Axes", analysis: Analysis) -> None:
 
 
 def _states(axes: "Axes", analysis: Analysis) -> None:
-    """Write the states in words, a line each, as many as there is room for."""
+    """Write the states in words, and below each what the cues went by, as many as have room."""
+    why = [told(reasons(within(analysis.shots, s.start, s.end))) for s in analysis.arc]
+    step = 1.0 + WHY * any(why)
+    room = int(ROWS / step)
     axes.set_xlim(0, 1)
     axes.set_ylim(ROWS, 0)
     axes.set_axis_off()
-    states = analysis.arc if len(analysis.arc) <= ROWS else analysis.arc[: ROWS - 1]
-    for row, state in enumerate(states):
+    states = analysis.arc if len(analysis.arc) <= room else analysis.arc[: room - 1]
+    for row, (state, reason) in enumerate(zip(states, why, strict=False)):
         words = (f"{clock(state.start)} – {clock(state.end)}", state.emotion or "not known",
                  signed("valence", state.valence), signed("arousal", state.arousal))  # fmt: skip
         colours = (INK, EMOTION_COLOURS.get(state.emotion, FAINT), VALENCE, AROUSAL)
         for x, word, colour in zip((0.0, 0.29, 0.51, 0.76), words, colours, strict=True):
-            axes.text(x, row + 0.5, word, color=colour, va="center")
+            axes.text(x, step * row + 0.5, word, color=colour, va="center")
+        small = clipped(reason, LONGEST_WHY)
+        axes.text(0, step * row + 0.5 + WHY, small, color=FAINT, va="center", size=7.5)
     if more := len(analysis.arc) - len(states):
-        axes.text(0, len(states) + 0.5, f"… and {more} more", color=FAINT, va="center")
+        axes.text(0, step * len(states) + 0.5, f"… and {more} more", color=FAINT, va="center")
     label(axes, f"{len(analysis.arc)} state{'s' * (len(analysis.arc) > 1)}")

@@ -1,5 +1,6 @@
 """The rows that the pictures of an analysis, a plan and a composition share, and their style."""
 
+import itertools
 import math
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
@@ -8,7 +9,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from emsync.analysis import Analysis
+from emsync.emotion.belief import Impression, product
 from emsync.emotion.plane import NEUTRAL, gaussians, middle
+from emsync.emotion.reasons import has_say
 from emsync.performance.dynamics import LOUDEST
 from emsync.planning.plan import Plan, Section
 from emsync.planning.words import key_name, palettes_told, with_signs
@@ -28,6 +31,12 @@ EMOTION_COLOURS = {
     "surprise": "#d8739b",
     NEUTRAL: FAINT,
 }
+CUE_COLOURS = {  # of the cues; the colour-blind tell them apart, too
+    "faces": "#d55e00",
+    "pictures": "#2f7fd0",
+    "sound": "#cc79a7",
+}
+OTHER_CUES = ("#009e73", "#56b4e9", "#8a6d3b")  # of plug-ins, in turn
 PLAYER_COLOURS = {  # of the instruments
     "drums": "#8a929b",
     "bass": "#7d4fa0",
@@ -35,6 +44,7 @@ PLAYER_COLOURS = {  # of the instruments
     "piano": "#2f74c0",
     "strings": "#3a9a57",
 }
+BAND = 0.07  # strength of a cue's band times its width: the surer it is, the stronger
 NAME = 9  # points of the names of sections
 NAMES_OF_CHORDS = (9.0, 8.0, 7.0)  # points, as many as there are
 GAP = 0.004  # share of the width before and after a name
@@ -141,7 +151,66 @@ def draw_feeling(axes: "Axes", analysis: Analysis) -> None:
     axes.legend(
         loc="lower right", bbox_to_anchor=(1.0, 1.0), ncols=2, frameon=False, borderaxespad=0.2
     )
-    label(axes, "feeling over time")
+    label(axes, "feeling over time, as it was given" if is_given(analysis) else "feeling over time")
+
+
+def is_given(analysis: Analysis) -> bool:
+    """Return whether a person gave the feeling, or a part of it, in place of the cues."""
+    known = not math.isnan(analysis.valence) or not math.isnan(analysis.arousal)
+    return known and not analysis.estimator
+
+
+def cue_colours(shots: Sequence[Impression]) -> dict[str, str]:
+    """Return the cues that had a say of any shot, each with its colour."""
+    there = dict.fromkeys(cue for shot in shots for cue in shot.says)
+    heard = {cue for shot in shots for cue, said in shot.says.items() if has_say(said)}
+    others = itertools.cycle(OTHER_CUES)
+    return {cue: CUE_COLOURS.get(cue) or next(others) for cue in there if cue in heard}
+
+
+def draw_cues(axes: "Axes", analysis: Analysis, axis: str) -> None:
+    """Draw what each cue says of ``axis`` shot by shot: its mean, and its width as a band.
+
+    A black line is their product. The surer a cue is, the stronger its band.
+    """
+    from matplotlib.collections import LineCollection, PolyCollection
+    from matplotlib.colors import to_rgba
+
+    shots = analysis.shots
+    for cue, colour in cue_colours(shots).items():
+        said = [(s, s.says[cue]) for s in shots if cue in s.says]
+        bands, lines, shades = [], [], []
+        for shot, mean, sd in ((s, getattr(b, axis), getattr(b, f"{axis}_sd")) for s, b in said):
+            if math.isfinite(sd):
+                low, high = max(-1.0, mean - sd), min(1.0, mean + sd)
+                x = shot.start, shot.end
+                bands.append([(x[0], low), (x[1], low), (x[1], high), (x[0], high)])
+                lines.append([(x[0], mean), (x[1], mean)])
+                shades.append(to_rgba(colour, min(0.4, BAND / sd)))
+        axes.add_collection(PolyCollection(bands, facecolors=shades, edgecolors="none"))
+        axes.add_collection(LineCollection(lines, colors=colour, lw=3, capstyle="butt"))
+    together = [(s.start, s.end, product(list(s.says.values()))) for s in shots]
+    agreed = [[(start, getattr(b, axis)), (end, getattr(b, axis))] for start, end, b in together
+              if math.isfinite(getattr(b, f"{axis}_sd"))]  # fmt: skip
+    axes.add_collection(LineCollection(agreed, colors=INK, lw=1.2, capstyle="butt", zorder=3))
+    axes.axhline(0, color="#c5ccd4", lw=1, zorder=0.5)
+    axes.set_ylim(-1.02, 1.02)
+    axes.set_yticks([-1, 0, 1], labels=["−1", "0", "+1"])
+    axes.grid(axis="y", color=GRID, lw=0.8)
+    axes.set_axisbelow(True)
+    axes.xaxis.set_major_formatter(clock)
+    followed = "; the given one is followed" if is_given(analysis) else ""
+    label(axes, f"{axis}, as each cue says it of each shot{followed}")
+
+
+def name_cues(axes: "Axes", analysis: Analysis) -> None:
+    """Name the cues in their colours above the right corner, and the line of their product."""
+    for cue, colour in cue_colours(analysis.shots).items():
+        axes.plot([], [], color=colour, lw=3, label=cue)
+    axes.plot([], [], color=INK, lw=1.2, label="together")
+    axes.legend(
+        loc="lower right", bbox_to_anchor=(1.0, 1.0), ncols=8, frameon=False, borderaxespad=0.2
+    )
 
 
 def draw_plane(axes: "Axes", analysis: Analysis) -> None:
