@@ -14,7 +14,9 @@ from types import MappingProxyType
 
 from emsync.composition import Composition
 from emsync.files import atomic_write
+from emsync.report.origin import origin
 from emsync.report.picture import svg, time_line
+from emsync.report.why import stretches
 from emsync.report.words import (
     COLUMNS,
     NO_PREVIEW,
@@ -30,6 +32,8 @@ from emsync.report.words import (
     title,
 )
 from emsync.sound.loudness import Loudness
+
+FEW = 6  # sections whose reasons are shown at once; of more a click opens each
 
 
 def write_html(
@@ -82,6 +86,9 @@ def html_page(
         line=time_line(composition),
         section_columns=list(SECTION_COLUMNS),
         sections=list(zip(composition.plan.sections, section_rows(composition.plan), strict=True)),
+        origin=origin(composition),
+        stretches=stretches(composition),
+        few=FEW,
         player_columns=list(PLAYER_COLUMNS),
         players=player_rows(composition.performance()),
         files=grouped(files),

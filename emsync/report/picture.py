@@ -23,6 +23,7 @@ from emsync.music.piece import CLASSES, DRUMS
 from emsync.performance.part import Part
 from emsync.planning.words import clipped
 from emsync.report import rows as draw
+from emsync.report.origin import origin
 from emsync.report.rows import (
     CUT,
     DOTS,
@@ -36,6 +37,7 @@ from emsync.report.rows import (
     STYLE,
     WIDTH,
 )
+from emsync.report.why import WHY_COLUMNS, why_rows
 from emsync.report.words import (
     COLUMNS,
     LONGEST_CHART,
@@ -86,12 +88,14 @@ def write_png(
     """Draw the report of a composition, whose sound is of ``loudness``, into the PNG ``path``."""
     from matplotlib import rc_context
 
-    table, notes = cut_rows(composition), remarks(composition)
+    table, notes = cut_rows(composition), [*origin(composition), *remarks(composition)]
+    why = why_rows(composition)
     players, figures = player_rows(composition.performance()), tiles(composition, loudness)
     lines = [line for note in notes for line in wrap(note, 170)]
     sections = [[*cells, clipped(chords, LONGEST_CHART)]
                 for *cells, chords in section_rows(composition.plan)]  # fmt: skip
-    foot = 1.1 + ROW * (len(sections) + len(players) + len(table) + len(lines) + 4)
+    rows = len(sections) + (len(why) + 2) * bool(why) + len(players) + len(table) + len(lines)
+    foot = 1.1 + ROW * (rows + 4)
     with rc_context(_style()):
         figure = _figure(TOP + _height(composition) + foot)
         page = _Page(figure)
@@ -104,6 +108,9 @@ def write_png(
         _draw(page, composition)
         _table(page, SECTION_COLUMNS, [(cells, True) for cells in sections])
         page.down += ROW
+        if why:
+            _table(page, WHY_COLUMNS, [(cells, True) for cells in why])
+            page.down += ROW
         _table(page, PLAYER_COLUMNS, [(cells, True) for cells in players])
         if table:
             page.down += ROW
