@@ -273,6 +273,8 @@ def example_footage(needs: Needs = NOTHING_MORE) -> Footage:
         colourfulness=np.where(bright, 0.4, 0.1),
         motion_times=times[1:] - 0.02,
         motion=np.where(bright, 0.8, 0.02)[1:] + 0.01 * np.cos(times[1:]) ** 2,
+        change_times=times[1:] - 0.02,
+        change=np.where(bright, 0.4, 0.01)[1:],
         cuts=(Cut(12.0, frame=300),),
         strip=every(20 / STRIP),
         stills=every(needs.stills) if needs.stills else (),
@@ -300,6 +302,8 @@ def still_footage(needs: Needs = NOTHING_MORE) -> Footage:
         colourfulness=np.zeros(1),
         motion_times=np.zeros(0),
         motion=np.zeros(0),
+        change_times=np.zeros(0),
+        change=np.zeros(0),
         cuts=(),
         strip=(black,),
         stills=(black,) if needs.stills else (),
@@ -371,7 +375,8 @@ def _same(one: Footage, other: Footage) -> bool:
         (a.pixels, b.pixels)
         for a, b in zip((*one.strip, *one.stills), (*other.strip, *other.stills), strict=True)
     ]
-    columns = ("times", "brightness", "saturation", "colourfulness", "motion_times", "motion")
+    columns = ("times", "brightness", "saturation", "colourfulness", "motion_times", "motion",
+               "change_times", "change")  # fmt: skip
     pairs = [(getattr(one, name), getattr(other, name)) for name in columns]
     return all(np.array_equal(a, b) for a, b in (*pairs, *pictures))
 

@@ -1,10 +1,9 @@
 """How the film's feeling agrees with two judges, shot by shot: each cue, each pair, all of them.
 
     python scripts/emotions.py FOLDER... [--half "held out"] [--judged docs/judgement.csv]
-    python scripts/emotions.py FOLDER... --write-shots emsync/emotion/shots.csv
 
 prints tables in Markdown of the judged films that are in the folders. Intervals are of 95 %, by a
-bootstrap over films. The second line measures what ordinary shots look like anew.
+bootstrap over films.
 """
 
 import argparse
@@ -23,9 +22,7 @@ from scipy.stats import rankdata
 from emsync.arrays import Float64s
 from emsync.emotion.belief import Belief
 from emsync.emotion.estimator import Span, choose, together
-from emsync.emotion.pictures import shots, table
 from emsync.emotion.plane import NEUTRAL, mixture_mean, named
-from emsync.files import atomic_write
 from emsync.options import ESTIMATOR
 from emsync.video.film import open_film
 from emsync.video.watch import watch
@@ -218,7 +215,7 @@ def main(given: argparse.Namespace) -> None:
     judged = read(given.judged, given.half)
     estimator, files = choose(given.estimator), list(dict.fromkeys(s.file for s in judged))
     says: dict[str, list[Belief]] = {}
-    rows, measured = [], []
+    rows: list[Judged] = []
     watching = feeling = length = 0.0
     for file in files:
         if file not in found:
@@ -233,7 +230,6 @@ def main(given: argparse.Namespace) -> None:
         watching, feeling = watching + looked - start, feeling + time.perf_counter() - looked
         length += footage.film.duration
         rows += these
-        measured += shots(footage)
     felt = subsets(says)
     print_shots(rows, says, together(says))
     print(f"\n{judges(rows)}\n")
@@ -245,9 +241,6 @@ def main(given: argparse.Namespace) -> None:
     print(f"{len(clips['always joy'].judged)} clips as wholes:\n\n{compare(clips)}\n")
     print(f"{length / (watching + feeling):.1f} x real time: {1000 * watching / length:.1f} ms a "
           f"second of film to watch it, {1000 * feeling / length:.1f} ms to feel it.")  # fmt: skip
-    if given.write_shots is not None:
-        with atomic_write(given.write_shots) as partial:
-            partial.write_text(table(measured), encoding="utf-8")
 
 
 def print_shots(
@@ -284,5 +277,4 @@ if __name__ == "__main__":
     parser.add_argument("--judged", type=Path, default=Path("docs/judgement.csv"))
     parser.add_argument("--half", default="held out", choices=("held out", "fitting", "both"))
     parser.add_argument("--estimator", default=ESTIMATOR)
-    parser.add_argument("--write-shots", type=Path)
     main(parser.parse_args())

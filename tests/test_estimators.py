@@ -4,7 +4,7 @@ import json
 import math
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -18,25 +18,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from emsync import plugins
+from emsync.arrays import Float32s, Picture
 from emsync.cli import main
 from emsync.emotion import clip
 from emsync.emotion.belief import Belief, product
 from emsync.emotion.estimator import Estimator, Span, Together, choose
 from emsync.emotion.given import Fixed
-from emsync.emotion.pictures import (
-    EXCITEMENT,
-    PLEASURE,
-    SHOT,
-    Pictures,
-    ReferenceStatistics,
-    measure,
-    reference,
-    reference_statistics,
-    shot_rhythm,
-    shots,
-    table,
-)
+from emsync.emotion.pictures import Pictures, measure
 from emsync.emotion.plane import EMOTIONS, gaussians, mean_point, mixture_mean
+from emsync.emotion.things import LOOK, Looks, class_affect, look
+from emsync.encoders import lite0
 from emsync.errors import AssetError, InputError, UsageError
 from emsync.testing import check_estimator, example_footage
 from emsync.video.cuts import Cut
@@ -53,6 +44,7 @@ def footage(
     shot: float = 20.0,
     seconds: float = 20.0,
     stills: Sequence[Still] = (),
+    change: float = 0.1,
 ) -> Footage:
     """Return even footage, cut every ``shot`` seconds."""
     times = np.arange(0, seconds, 0.04)
@@ -65,6 +57,8 @@ def footage(
         colourfulness=np.full(len(times), saturation / 2),
         motion_times=times[1:] - 0.02,
         motion=np.full(len(times) - 1, motion),
+        change_times=times[1:] - 0.02,
+        change=np.full(len(times) - 1, change),
         cuts=tuple(Cut(float(t)) for t in np.arange(shot, seconds, shot)),
         strip=tuple(stills),
     )
@@ -295,83 +289,105 @@ def felt(film: Footage) -> Belief:
     return feeling
 
 
-def test_light_and_colour_please() -> None:
-    assert felt(footage(brightness=0.7)).valence > felt(footage(brightness=0.3)).valence + 0.3
-    assert felt(footage(saturation=0.8)).valence > felt(footage(saturation=0.1)).valence
+def test_colour_pleases_and_leaves_arousal_alone() -> None:
+    grey, vivid = felt(footage(saturation=0.1)), felt(footage(saturation=0.8))
+    assert vivid.valence > grey.valence and vivid.arousal == grey.arousal
 
 
-def test_motion_and_cutting_excite_and_leave_valence_alone() -> None:
+def test_motion_and_change_excite_and_leave_valence_alone() -> None:
     fast, some, none = (felt(footage(motion=m)).arousal for m in (1.0, 0.05, 0.0))
     assert fast > some > none
-    quick, slow, held = (felt(footage(shot=s)).arousal for s in (1.0, 4.0, 20.0))
-    assert quick > slow > held
-    assert felt(footage(motion=1.0, shot=1.0)).valence == felt(footage()).valence
+    flashing, steady = (felt(footage(change=share)).arousal for share in (1.0, 0.0))
+    assert flashing > steady + 0.2
+    assert felt(footage(motion=1.0, change=1.0)).valence == felt(footage()).valence
 
 
-def test_a_dark_film_is_dark_though_all_of_it_is() -> None:
-    assert felt(footage(brightness=0.05)).valence < -0.3
-    assert felt(footage(brightness=0.9)).valence > 0.3
+def test_a_still_film_is_calm_though_all_of_it_is() -> None:
+    assert felt(footage(motion=0.0, change=0.0)).arousal < -0.5
+    assert felt(footage(motion=1.0, change=1.0)).arousal > 0.25
 
 
 def test_a_scene_is_felt_by_its_own_frames() -> None:
     film = footage()
-    film.brightness[film.times >= 10] = 0.9
-    dim, bright = Pictures().feel(film, [(0.0, 10.0), (10.0, 20.0)])
-    assert dim.valence == pytest.approx(felt(footage()).valence)
-    assert bright.valence == pytest.approx(felt(footage(brightness=0.9)).valence)
+    film.motion[film.motion_times >= 10] = 0.9
+    calm, fast = Pictures().feel(film, [(0.0, 10.0), (10.0, 20.0)])
+    assert calm.arousal == pytest.approx(felt(footage()).arousal)
+    assert fast.arousal == pytest.approx(felt(footage(motion=0.9)).arousal)
 
 
 def test_a_span_between_two_frames_has_their_look() -> None:
-    (row,) = measure(footage(brightness=0.7), [(5.001, 5.002)])
-    assert row[0] == pytest.approx(0.7)
+    assert measure(footage(brightness=0.7), [(5.001, 5.002)]).brightness == pytest.approx(0.7)
 
 
-@given(st.floats(0, 1), st.floats(0, 1), st.floats(0, 50), st.floats(0.1, 30), st.floats(0.05, 40))
+@given(st.floats(0, 1), st.floats(0, 1), st.floats(0, 50), st.floats(0, 30), st.floats(0.05, 40))
 def test_any_footage_is_felt_on_the_plane(
-    brightness: float, saturation: float, motion: float, shot: float, seconds: float
+    brightness: float, saturation: float, motion: float, change: float, seconds: float
 ) -> None:
-    feeling = felt(footage(brightness, saturation, motion, shot, seconds))
+    feeling = felt(footage(brightness, saturation, motion, seconds=seconds, change=change))
     assert -1 <= feeling.valence <= 1 and -1 <= feeling.arousal <= 1
 
 
-def test_the_rhythm_of_a_shot_follows_its_length() -> None:
-    spans = [(0.0, 10.0), (10.0, 11.0), (11.0, 15.0), (15.0, 16.0), (9.0, 11.0)]
-    rhythm = shot_rhythm([10.0, 11.0, 15.0], 16.0, spans)
-    assert rhythm[:3] == pytest.approx(np.exp([-10 / SHOT, -1 / SHOT, -4 / SHOT]))
-    assert rhythm[3] == pytest.approx(math.exp(-2))  # cut off by the end: not a short shot
-    assert rhythm[4] == pytest.approx((math.exp(-10 / SHOT) + math.exp(-1 / SHOT)) / 2)
+def seen(monkeypatch: pytest.MonkeyPatch, *names: str) -> None:
+    """Let the network be sure of these things, one a still, by the red of the still."""
+
+    def classes(pictures: Sequence[Picture]) -> Float32s:
+        rows = np.zeros((len(pictures), len(class_affect().names)), np.float32)
+        for row, picture in zip(rows, pictures, strict=True):
+            row[class_affect().names.index(names[int(picture[0, 0, 0])])] = 1.0
+        return rows
+
+    monkeypatch.setattr(lite0, "classes", classes)
 
 
-def test_the_reference_is_ordinary_by_its_own_measure() -> None:
-    rows, known = reference(), reference_statistics()
-    assert len({row.clip for row in rows}) > 20
-    clips: dict[str, list[float]] = {}
-    for row in rows:
-        values = (row.brightness, row.saturation, row.colourfulness, row.motion, row.rhythm)
-        z = (np.array(values) - known.mean) / known.sd
-        clips.setdefault(row.clip, []).append(row.length * float(z @ PLEASURE))
-        clips.setdefault(f"{row.clip} s", []).append(row.length)
-    names = [name for name in clips if f"{name} s" in clips]
-    means = [sum(clips[name]) / sum(clips[f"{name} s"]) for name in names]
-    assert np.mean(means) == pytest.approx(0, abs=1e-9)
-    assert known.pleasure[0] == pytest.approx(0, abs=1e-9) and known.excitement[1] > 1
+def stills(*times: float) -> list[Still]:
+    """Return small stills that are told apart by their red: 0, 1, ..."""
+    return [Still(time, np.full((4, 4, 3), i, np.uint8)) for i, time in enumerate(times)]
 
 
-def test_a_reference_is_written_as_it_is_read() -> None:
-    from importlib.resources import files
+def test_a_weapon_is_unpleasant_and_exciting_and_a_daisy_neither(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    seen(monkeypatch, "assault rifle", "daisy")
+    film = footage(stills=stills(5.0, 15.0), shot=10.0)
+    rifle, daisy = Pictures().feel(film, [(0.0, 10.0), (10.0, 20.0)])
+    assert rifle.valence < -0.4 < 0.4 < daisy.valence
+    assert rifle.arousal > daisy.arousal + 0.5
+    assert rifle.words.endswith("; assault rifle") and daisy.words.endswith("; daisy")
 
-    text = files("emsync.emotion").joinpath("shots.csv").read_text(encoding="utf-8")
-    assert table(reference()) == text
+
+def test_what_the_network_knows_nothing_of_says_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    count = len(class_affect().names)
+    monkeypatch.setattr(lite0, "classes", lambda p: np.full((len(p), count), 1 / count, np.float32))
+    film = footage(stills=stills(5.0))
+    assert felt(film).point == felt(footage()).point
+    assert felt(film).words == felt(footage()).words
 
 
-def test_another_reference_makes_other_footage_ordinary() -> None:
-    rows = [*shots(footage(0.1, 0.1, 0.01)), *shots(footage(0.2, 0.2, 0.1, shot=2.0))]
-    dark = ReferenceStatistics.over(
-        [type(r)(f"{i}.mp4", *list(vars(r).values())[1:]) for i, r in enumerate(rows)]
-    )
-    (feeling,) = Pictures(statistics=dark).feel(footage(0.3, 0.3), [WHOLE])
-    assert feeling.valence > 0.3
-    assert PLEASURE.shape == EXCITEMENT.shape == dark.mean.shape
+def test_each_shot_is_looked_at_and_a_long_one_again_and_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(lite0, "classes", lambda p: np.zeros((len(p), 1000), np.float32))
+    film = footage(stills=stills(*np.arange(0.5, 20.0)))
+    looks = look(replace(film, cuts=(Cut(1.2), Cut(2.4), Cut(4.0))))
+    shots = ((0.0, 1.2), (1.2, 2.4), (2.4, 4.0))
+    assert [sum((looks.times >= a) & (looks.times < b)) for a, b in shots] == [1, 1, 1]
+    assert np.diff(looks.times[3:]).mean() == pytest.approx(LOOK, abs=0.1)
+
+
+def test_the_classes_of_imagenet_each_have_a_feeling() -> None:
+    table = class_affect()
+    assert len(table.names) == lite0.CLASSES == len(table.points)
+    assert np.abs(table.points).max() <= 1
+    worst, best = (table.points[table.names.index(name)] for name in ("assault rifle", "teddy"))
+    assert worst[0] < 0 < best[0] and worst[1] > best[1]
+
+
+def test_words_say_what_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen(monkeypatch, "cannon")
+    dark = footage(brightness=0.1, motion=0.0, change=0.0, stills=stills(5.0))
+    assert felt(dark).words == "dark, still; cannon"
+    doubtful = Looks(np.array([1.0]), 0.5 * np.eye(1000)[[471]])
+    assert doubtful.named(0.0, 2.0) == "cannon?" and doubtful.named(5.0, 6.0) == ""
 
 
 # CLIP: a tiny one that knows six colours by the sentences of six emotions

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from emsync.arrays import Picture
-from emsync.emotion.classes import class_affect
+from emsync.emotion.things import class_affect
 from emsync.encoders import lite0
 
 

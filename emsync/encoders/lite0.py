@@ -2,13 +2,14 @@
 
 Tan & Le 2019, in the variant for small processors (no squeeze-and-excitation, ReLU6), trained on
 ImageNet by its authors. Inference alone, its batch norms folded into the convolutions. Whole
-pictures are squeezed to SIZE pixels, as a convolution needs no more, and one is looked at after the
-other, so that what is said of a picture does not depend on the others.
+pictures are squeezed to SIZE pixels, and each is looked at alone, so that what is said of it does
+not depend on the others.
 
 Shapes: N pictures, C channels, H and W pixels.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import cache
 from typing import TYPE_CHECKING, NamedTuple
@@ -74,38 +75,46 @@ def shapes() -> dict[str, tuple[int, ...]]:
 
 def features(pictures: Sequence[Picture]) -> Float32s:
     """Return the (N, 1280) features of RGB pictures of any size, each at least 0."""
-    import torch
-
-    weights = _weights()
-    with torch.inference_mode(), _one_thread():
-        return _stacked([_features(_prepared(p), weights)[0] for p in pictures], HEAD)
+    return _each(_features, pictures, HEAD)
 
 
 def classes(pictures: Sequence[Picture]) -> Float32s:
     """Return the (N, 1000) probabilities of the classes of ImageNet in RGB pictures."""
-    import torch
+    return _each(_classes, pictures, CLASSES)
 
+
+def _each(
+    run: "Callable[[torch.Tensor, Mapping[str, torch.Tensor]], torch.Tensor]",
+    pictures: Sequence[Picture],
+    width: int,
+) -> Float32s:
+    """Return the (N, width) rows that ``run`` makes of prepared pictures and the weights."""
     weights = _weights()
-    seen = torch.from_numpy(features(pictures))
-    with torch.inference_mode(), _one_thread():
-        rows = [row @ weights["classes.weight"].T + weights["classes.bias"] for row in seen]
-        return _stacked([row.softmax(dim=0) for row in rows], CLASSES)
 
+    def row(picture: Picture) -> Float32s:
+        import torch
 
-def _stacked(rows: "list[torch.Tensor]", width: int) -> Float32s:
-    """Return rows of ``width`` numbers as one array, of no rows if there are none."""
-    return np.array([row.numpy() for row in rows], np.float32).reshape(-1, width)
+        with torch.inference_mode():
+            return np.asarray(run(_prepared(picture), weights)[0].numpy())
+
+    with _one_thread_each() as workers:
+        rows = list(workers.map(row, pictures))
+    return np.array(rows, np.float32).reshape(-1, width)
 
 
 @contextmanager
-def _one_thread() -> Iterator[None]:
-    """Sum in one order, whatever the number of threads; so small a network gains little by more."""
+def _one_thread_each() -> Iterator[ThreadPoolExecutor]:
+    """Let torch compute on one thread in each of as many workers.
+
+    Each picture is then summed in one order, whatever the number of threads.
+    """
     import torch
 
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        yield
+        with ThreadPoolExecutor(threads) as workers:
+            yield workers
     finally:
         torch.set_num_threads(threads)
 
@@ -148,6 +157,12 @@ def _features(x: "torch.Tensor", weights: "Mapping[str, torch.Tensor]") -> "torc
         if block.stride == 1 and block.narrow == block.out:
             x = x + before
     return convolved(x, "head").clamp_(0, LARGEST).mean(dim=(2, 3))
+
+
+def _classes(x: "torch.Tensor", weights: "Mapping[str, torch.Tensor]") -> "torch.Tensor":
+    """Return the (1, 1000) probabilities of one prepared picture."""
+    logits = _features(x, weights) @ weights["classes.weight"].T + weights["classes.bias"]
+    return logits.softmax(dim=1)
 
 
 def _convolved(

@@ -1,6 +1,6 @@
 """What one pass over the frames of a film saw.
 
-Shapes: F frames, P pairs of frames between which motion was measured.
+Shapes: F frames, P pairs of frames between which motion was measured, C pairs of any kind.
 """
 
 import math
@@ -62,6 +62,8 @@ class Footage:
     colourfulness: Float64s  # (F,) Hasler & Süsstrunk 2003: 0 grey, 0.4 vivid
     motion_times: Seconds  # (P,) the middle of each pair
     motion: Float64s  # (P,) mean optical flow, in picture heights a second
+    change_times: Seconds  # (C,) the middle of each pair, those that a cut divides among them
+    change: Float64s  # (C,) share of the picture that changes visibly, a second
     cuts: tuple[Cut, ...]  # all that were found, none thinned
     strip: tuple[Still, ...]  # at most STRIP, evenly spread
     stills: tuple[Still, ...] = ()  # where they were requested: evenly spread, MOST_STILLS at most

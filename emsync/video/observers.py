@@ -28,6 +28,7 @@ STRIP, STRIP_HEIGHT = 12, 144  # pictures in the film strip, and their height in
 STILL_HEIGHT, MOST_STILLS = 224, 512  # pixels of the stills; above so many, every other one goes
 PAIR = 1 / 30 - 0.001  # seconds between the two frames of a motion measurement, at least
 DIGITS = 6  # of what is measured: the last bits of a sum are the machine's, and decide nothing
+VISIBLE = 25  # levels of 255 by which a point has to change to count as changed
 PLAIN = 6.0  # levels of 255; a picture of less contrast (SD) holds nothing that could be followed
 
 
@@ -81,7 +82,10 @@ class Colours:
 
 
 class Motion:
-    """Observer of how far the picture moves, between frames at least PAIR seconds apart."""
+    """Observer of how far the picture moves, between frames at least PAIR seconds apart.
+
+    And of how much of it changes: fireworks, flicker and cuts do not move, but change.
+    """
 
     def __init__(self) -> None:
         import cv2
@@ -90,6 +94,7 @@ class Motion:
         self._last: tuple[float, Picture] | None = None  # time and grey of the last of a pair
         self._spans = array("d")  # (2 P,) start and end of each pair, in turn
         self._speeds = array("d")  # (P,) picture heights a second
+        self._changes = array("d")  # (P,) shares of the picture a second
 
     def __call__(self, frame: Frame) -> None:
         """Take the next frame in."""
@@ -97,18 +102,27 @@ class Motion:
             before, earlier = self._last
             if frame.time - before < PAIR:
                 return
-            speed = _moved(self._flow, earlier, frame.grey) / (frame.time - before)
-            self._speeds.append(round(speed, DIGITS))
+            seconds = frame.time - before
+            self._speeds.append(round(_moved(self._flow, earlier, frame.grey) / seconds, DIGITS))
+            self._changes.append(round(_changed(earlier, frame.grey) / seconds, DIGITS))
             self._spans.extend((before, frame.time))
         self._last = (frame.time, frame.grey)
 
+    def changes(self) -> tuple[Seconds, Float64s]:
+        """Return the middles of all pairs, and how much changes, which at a cut is much."""
+        return self._pairs().mean(axis=1), np.asarray(self._changes, np.float64)
+
     def within_scenes(self, cuts: Sequence[Cut]) -> tuple[Seconds, Float64s]:
         """Return the middles and the motion of the pairs that no cut divides."""
-        spans = np.asarray(self._spans, np.float64).reshape(-1, 2)
+        spans = self._pairs()
         times = np.asarray([cut.time for cut in cuts], np.float64)
         before, until = (np.searchsorted(times, edge, side="right") for edge in spans.T)
         undivided = before == until
         return spans[undivided].mean(axis=1), np.asarray(self._speeds, np.float64)[undivided]
+
+    def _pairs(self) -> Float64s:
+        """Return the (P, 2) starts and ends of the pairs."""
+        return np.asarray(self._spans, np.float64).reshape(-1, 2)
 
 
 class Strip:
@@ -198,6 +212,13 @@ def _moved(flow: Any, before: Any, after: Any) -> float:
     if cv2.meanStdDev(after)[1][0, 0] < PLAIN:  # such as a fade from black
         return 0.0
     return float(speeds(flow.calc(before, after, None)).mean(dtype=np.float64)) / len(after)
+
+
+def _changed(before: Picture, after: Picture) -> float:
+    """Return the share of the points of a picture in grey that change visibly."""
+    import cv2
+
+    return float((cv2.absdiff(before, after) > VISIBLE).mean())
 
 
 def pixels(

@@ -55,6 +55,7 @@ def watch(
     shown, cuts = np.asarray(times, np.float64), scenes.cuts()
     brightness = np.asarray(colours.brightness, np.float64)
     motion_times, speeds = motion.within_scenes(cuts)
+    change_times, changes = motion.changes()
     if film.timing and times[-1] < film.timing.times[-1] - MOMENT:  # the rest of it is damaged
         check_complete(film.path, end, film.duration, "decoded")
         film = until(film, end, len(times))
@@ -66,6 +67,8 @@ def watch(
         colourfulness=np.asarray(colours.colourfulness, np.float64),
         motion_times=motion_times,
         motion=speeds,
+        change_times=change_times,
+        change=changes,
         cuts=with_fades(cuts, shown, brightness),
         strip=tuple(strip.pictures),
         stills=tuple(kept.pictures),
