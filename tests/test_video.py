@@ -272,6 +272,7 @@ def test_what_is_measured_has_no_digits_that_only_the_machine_gives(tmp_path: Pa
     footage = watch(open_film(write(tmp_path / "a.mp4", [*panning(30, 0.02, 161, 91)])))
     for values in (
         footage.brightness, footage.saturation, footage.colourfulness, footage.motion,
+        footage.change,
     ):  # fmt: skip
         assert len(values) and np.round(values, 6).tolist() == values.tolist()
 
@@ -280,6 +281,20 @@ def test_a_cut_is_no_motion(tmp_path: Path) -> None:
     footage = watch(open_film(write(tmp_path / "a.mkv", scenes([20, 20]), codec="ffv1")))
     assert len(footage.cuts) == 1
     assert footage.motion.max() < 0.01
+    at = float(footage.change_times[footage.change.argmax()])
+    assert at == pytest.approx(footage.cuts[0].time, abs=0.05)  # but a change
+
+
+def test_change_is_the_share_of_the_picture_that_changes_a_second(tmp_path: Path) -> None:
+    dark = np.full((90, 160, 3), 60, np.uint8)
+    lit = dark.copy()
+    lit[:, :40] = 120  # a quarter of it
+    dim = np.minimum(dark + 10, 255).astype(np.uint8)  # too little to be seen
+    pictures = [dark, lit] * 10 + [dark, dim] * 10
+    footage = watch(open_film(write(tmp_path / "a.mkv", pictures, codec="ffv1", fps=25)))
+    early = footage.change_times < 0.75
+    assert footage.change[early] == pytest.approx(0.25 * 25, abs=0.2)
+    assert np.median(footage.change[~early]) == 0
 
 
 def test_pictures_that_could_not_be_read_again_are_in_no_film_with_music(tmp_path: Path) -> None:

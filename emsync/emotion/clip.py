@@ -23,7 +23,7 @@ from emsync.emotion.belief import Belief
 from emsync.emotion.estimator import Estimator, Span
 from emsync.emotion.plane import EMOTIONS, in_percent
 from emsync.errors import AssetError
-from emsync.video.footage import Footage, Needs, Still
+from emsync.video.footage import Footage, Needs
 
 if TYPE_CHECKING:
     import torch
@@ -74,7 +74,7 @@ class Clip(Estimator):
         return Needs(stills=STILLS)
 
     def feel(self, footage: Footage, spans: Sequence[Span]) -> list[Belief]:
-        stills = _apart(footage.stills or footage.strip)
+        stills = footage.stills or footage.strip
         scorer = load(self.source)
         logits = scorer.logits([still.pixels for still in stills])  # (P, E)
         times = np.array([still.time for still in stills])
@@ -87,15 +87,6 @@ class Clip(Estimator):
             emotion = dict(zip(EMOTIONS, map(float, p), strict=True))
             said.append(Belief.of(emotion, in_percent(emotion)))
         return said
-
-
-def _apart(stills: Sequence[Still]) -> list[Still]:
-    """Return stills about STILLS seconds apart at least, where another estimator needed more."""
-    chosen: list[Still] = []
-    for still in stills:
-        if not chosen or still.time - chosen[-1].time > 0.75 * STILLS:
-            chosen.append(still)
-    return chosen
 
 
 def softmax(logits: Float64s) -> Float64s:

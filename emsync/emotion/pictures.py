@@ -21,7 +21,7 @@ import numpy as np
 from emsync.arrays import Float64s
 from emsync.emotion.belief import Belief
 from emsync.emotion.estimator import Estimator, Span
-from emsync.emotion.things import STILLS, Looks, look
+from emsync.emotion.things import DIGITS, STILLS, Looks, look
 from emsync.encoders.lite0 import NAME
 from emsync.encoders.weights import check_weights
 from emsync.video.footage import Footage, Needs
@@ -114,7 +114,7 @@ class Pictures(Estimator):
         measures, looks = measure(footage, spans), look(footage)
         things = [means(looks.times, axis, spans) for axis in looks.feeling.T]  # each (N,)
         valence, arousal = (
-            np.clip(axis.middle + axis.gain * z + thing, -1, 1)
+            np.clip(axis.middle + axis.gain * z + thing, -1, 1).round(DIGITS)
             for axis, z, thing in (
                 (VALENCE, measures.colour, things[0]),
                 (AROUSAL, measures.movement, things[1]),

@@ -21,8 +21,8 @@ from emsync.encoders import lite0
 from emsync.video.footage import Footage, Still
 
 STILLS = 1.0  # seconds between the pictures to choose from, so that a shot of a second has one
-LOOK = 2.0  # seconds
-DIGITS = 5  # of probabilities: the last bits of a sum are the machine's, and decide nothing
+LOOK = 2.0  # seconds; half as many say the same, but less steadily of a re-encoded film
+DIGITS = 5  # of what is made of probabilities: the last bits of a sum are the machine's
 SURE, MAYBE = 0.6, 0.3  # probabilities above which a thing is named, and named with a question mark
 
 
