@@ -20,9 +20,12 @@ from emsync.arrays import Seconds
 from emsync.conditioning import Conditioner, Floats, GivenKind
 from emsync.emotion.belief import Belief
 from emsync.emotion.estimator import Estimator
+from emsync.encoders.tags import TAGS
 from emsync.music.chords import Harmony, parse_chord
 from emsync.music.lead_sheet import LeadSheet, Passage
 from emsync.music.piece import BASS, CLASSES, DRUMS, PIANO, STRINGS, Piece
+from emsync.sound.listening import Heard
+from emsync.sound.loudness import SILENT
 from emsync.tokens import Ids, Timeline, Tokenizer
 from emsync.video.faces import Face
 from emsync.video.film import Film
@@ -279,6 +282,7 @@ def example_footage(needs: Needs = NOTHING_MORE) -> Footage:
         strip=every(20 / STRIP),
         stills=every(needs.stills) if needs.stills else (),
         faces=_example_faces() if needs.faces else (),
+        sound=_example_sound() if needs.sound else None,
     )
 
 
@@ -288,6 +292,20 @@ def _example_faces() -> tuple[Face, ...]:
         Face(2.0, 12.0, 8, 0.5, 0.5, {"sad": 0.7, "neutral": 0.3}),
         Face(12.0, 20.0, 6, 0.3, 0.6, {"happy": 0.9, "surprised": 0.1}),
         Face(13.5, 16.0, 2, 0.1, 0.2, {"neutral": 1.0}),
+    )
+
+
+def _example_sound() -> Heard:
+    """Return quiet speech in the dim shot, loud and fast music in the bright one."""
+    music = (np.arange(20) >= 12).astype(np.float64)
+    tags = [{"fast": 0.6, "rock": 0.7, "drums": 0.4}.get(tag, 0.02) for tag in TAGS]
+    return Heard(
+        loudness=np.where(music, -10.0, -40.0),
+        onsets=np.where(music, 5.0, 3.0),
+        brightness=np.where(music, 2000.0, 800.0),
+        speech=1 - music,
+        music=music,
+        tags=np.tile(tags, (20, 1)),
     )
 
 
@@ -307,7 +325,13 @@ def still_footage(needs: Needs = NOTHING_MORE) -> Footage:
         cuts=(),
         strip=(black,),
         stills=(black,) if needs.stills else (),
+        sound=_silence() if needs.sound else None,
     )
+
+
+def _silence() -> Heard:
+    none = np.zeros(20)
+    return Heard(np.full(20, SILENT), none, none, none, none, np.zeros((20, len(TAGS))))
 
 
 def check_estimator(estimator: Estimator) -> None:

@@ -1,0 +1,147 @@
+"""Arousal from the film's own sound: how loud and how busy it is.
+
+Loudness and tempo are what tells the arousal of music and of speech best (Coutinho & Cangelosi
+2011), and the energy of the sound is a part of it in films (Hanjalic & Xu 2005). Both are counted
+in standard deviations from ordinary sound, and their mean is taken. Of valence it says nothing:
+what tells it in one collection of music does not in another (see ``docs/emotion.md``).
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar, Self
+
+import numpy as np
+
+from emsync.emotion.belief import Belief
+from emsync.emotion.estimator import Estimator, Span
+from emsync.encoders.tags import TAGS
+from emsync.encoders.weights import check_weights
+from emsync.sound.listening import Heard
+from emsync.sound.loudness import SILENT
+from emsync.video.footage import Footage, Needs
+
+# What is ordinary, mean and SD. Films for television are -23 LUFS (EBU R 128), on the web -14; the
+# rest is of 1,199 songs of Lakh Pianoroll: onsets a second, and log of the tags fast / slow.
+LOUDNESS = (-19.0, 5.0)
+ONSETS = (3.2, 1.2)
+TEMPO = (-1.4, 1.5)
+MOST = 2.0  # SDs that are counted
+WIDTH = 0.4  # of the arousal: the error on shots judged by people; see ``docs/emotion.md``
+LEAST = 0.001  # a share that is none; a probability that is as good as none
+SAID = 0.5  # from which on speech and music are spoken of
+TAGGED, MOST_TAGS = 0.2, 2  # probability of a tag that is spoken of, and how many are
+UNSAID = {
+    "vocal", "vocals", "no vocal", "no vocals", "male vocal", "female vocal", "male", "female",
+    "voice", "no voice", "male voice", "female voice", "man", "woman", "classic", "beats",
+}  # fmt: skip
+NO_SOUND, SILENCE = Belief(words="no sound"), Belief(words="silent")
+
+
+@dataclass(frozen=True)
+class Sound(Estimator):
+    """Arousal from loudness, onsets and the tempo of music."""
+
+    name: ClassVar[str] = "sound"
+    summary: ClassVar[str] = "arousal from the film's own sound; weights are shipped"
+
+    gain: float = 0.6  # how far from neutral lies what is unusual by one SD (tanh of it)
+
+    @classmethod
+    def given(cls, argument: str) -> Self:
+        estimator = super().given(argument)
+        check_weights("musicnn")
+        return estimator
+
+    @property
+    def needs(self) -> Needs:
+        return Needs(sound=True)
+
+    def feel(self, footage: Footage, spans: Sequence[Span]) -> list[Belief]:
+        if footage.sound is None:
+            return [NO_SOUND] * len(spans)
+        return [self._felt(sound) for sound in within(footage.sound, footage.film.duration, spans)]
+
+    def _felt(self, sound: "Passage") -> Belief:
+        if not sound.audible:
+            return SILENCE
+        arousal = math.tanh(self.gain * excitement(sound))
+        said = Belief(arousal=arousal, arousal_sd=WIDTH, words=in_words(sound))
+        return said.trusted(sound.audible)
+
+
+@dataclass(frozen=True)
+class Passage:
+    """What is heard in a span of a film, where it is not silent."""
+
+    audible: float  # share of it that is not silent
+    loudness: float = SILENT  # LUFS
+    onsets: float = 0.0  # a second
+    speech: float = 0.0  # share
+    music: float = 0.0  # share
+    tags: tuple[float, ...] = ()  # probabilities of ``TAGS`` in its music
+
+
+def within(heard: Heard, duration: float, spans: Sequence[Span]) -> list[Passage]:
+    """Return what is heard in each of ``spans`` of a film that lasts ``duration`` seconds."""
+    audible = heard.loudness > SILENT
+    rows = np.column_stack(
+        [
+            audible,
+            audible * 10 ** (heard.loudness / 10),
+            heard.onsets,
+            heard.speech,
+            heard.music,
+            heard.music[:, None] * heard.tags,
+        ]
+    )
+    edges = np.arange(len(rows) + 1.0)
+    edges[-1] = max(edges[-1], duration)
+    total = np.zeros((len(edges), rows.shape[1]))
+    np.cumsum(rows * np.diff(edges)[:, None], axis=0, out=total[1:])
+    passages = []
+    for start, end in spans:
+        until, since = ([np.interp(t, edges, column) for column in total.T] for t in (end, start))
+        share, power, *rest = (np.array(until) - since) / (end - start)
+        if share < LEAST:
+            passages.append(Passage(0.0))
+            continue
+        onsets, speech, music, *tags = (float(value / share) for value in rest)
+        loudness = 10 * math.log10(power / share)
+        named = tuple(tag / music for tag in tags) if music > LEAST else ()
+        passages.append(Passage(float(share), loudness, onsets, speech, music, named))
+    return passages
+
+
+def excitement(sound: Passage) -> float:
+    """Return how exciting sound is, in SDs from ordinary sound: how loud and how busy it is.
+
+    How busy speech is, which its syllables make, says nothing.
+    """
+    busy = unusual(sound.onsets, *ONSETS) * max(0.0, 1 - sound.speech)
+    if sound.tags:
+        fast, slow = (max(sound.tags[TAGS.index(name)], LEAST) for name in ("fast", "slow"))
+        busy += sound.music * (unusual(math.log(fast / slow), *TEMPO) - busy) / 2
+    return (unusual(sound.loudness, *LOUDNESS) + busy) / 2
+
+
+def unusual(value: float, mean: float, sd: float) -> float:
+    """Return by how many SDs a value differs from the mean, MOST at most."""
+    return min(MOST, max(-MOST, (value - mean) / sd))
+
+
+def in_words(sound: Passage) -> str:
+    """Return what is heard, for a person.
+
+    >>> in_words(Passage(1.0, loudness=-35.0, speech=0.8))
+    'quiet, speech'
+    """
+    level = unusual(sound.loudness, *LOUDNESS)
+    words = ["loud"] if level >= 1 else ["quiet"] if level <= -1 else []
+    likeliest = sorted(zip(sound.tags, TAGS, strict=False), reverse=True)
+    tags = [tag for share, tag in likeliest if share >= TAGGED and tag not in UNSAID][:MOST_TAGS]
+    kinds = ["speech"] if sound.speech >= SAID else []
+    if sound.music >= SAID:
+        kinds.append("music" + (": " if tags else "") + ", ".join(tags))
+    words.append(" and ".join(kinds) or "noise")
+    return ", ".join(words)
