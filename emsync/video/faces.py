@@ -115,9 +115,7 @@ class Faces:
         ]
         boxes = sorted(whole, key=lambda box: -box.height)[:MOST]
         crops = [cut_out(picture, box) for box in boxes]
-        mirrored = [np.ascontiguousarray(crop[:, ::-1]) for crop in crops]
-        # A film and its mirrored copy are to say the same.
-        shares = (self._expressions.of(crops) + self._expressions.of(mirrored)) / 2
+        shares = self._expressions.of(crops)
         return tuple(
             Sighting(box, sharpness(crop), tuple(map(float, row)))
             for box, crop, row in zip(boxes, crops, shares, strict=True)

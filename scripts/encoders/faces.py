@@ -1,7 +1,8 @@
 """Make the weights of the face networks: python scripts/encoders/faces.py PACKAGE OUT
 
 PACKAGE is the unpacked npm package @vladmandic/face-api (1.7.15, MIT): manifests and shards of
-8-bit levels, a scale and a least value for each tensor. They stay in eight bits; only the axes are moved,
+8-bit levels, a scale and a least value for each tensor. They stay in eight bits; only the axes are
+moved,
 from TensorFlow's order to that of torch, and the names are ours. OUT becomes
 ``checkpoints/encoders/faces``, but for its README.
 """

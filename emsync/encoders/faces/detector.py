@@ -15,14 +15,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from emsync.arrays import Picture
+from emsync.arrays import Float64s, Picture
 from emsync.encoders.faces.boxes import Box, best
 from emsync.encoders.faces.layers import Convolution
 from emsync.encoders.weights import read_weights
 from emsync.model.weights import Shape
 
-SIZE = 512  # pixels of the square that the network was trained on, and of a longer side here
-SURE = 0.5  # a box of a lower score is no face
+SIZE = 512  # pixels of the square that the network was trained on
+AREA = 320 * 180  # pixels of the pictures it is shown: in larger ones it misses close faces
+SURE = 0.3  # a box of a lower score is no face
 OVERLAP = 0.5  # intersection over union above which two boxes are one face
 
 BODY = (32, 64, 128, 128, 256, 256, 512, 512, 512, 512, 512, 512, 1024, 1024)  # channels
@@ -34,6 +35,8 @@ FED = (512, 1024, 512, 256, 256, 128)  # channels that each head is fed
 SCALES = (0.2, 0.35, 0.5, 0.65, 0.8, 0.95, 1.0)  # of the boxes of the heads, in SIZE; 1 ends them
 STRIDE = 16  # pixels between two cells of the first head; each further head doubles them
 EPSILON = 0.001  # of the batch norms
+NORM = ("gamma", "beta", "mean", "variance")  # what a batch norm has for each channel
+DIGITS = 3  # of shares and scores
 
 
 class FaceDetector:
@@ -70,16 +73,11 @@ class FaceDetector:
         reduced = [_reduced(picture) for picture in pictures]
         height, width = reduced[0].shape[:2]
         with torch.inference_mode():
-            corners, scores = self(_batch(reduced))
+            corners, scores = self(batch(reduced))
+        shares = corners.double().numpy() / [width, height, width, height]
         # The last bits are the machine's, and must not decide which of two boxes is the better.
-        shares = np.round(corners.numpy().astype(np.float64) / [width, height, width, height], 4)
-        chances = np.round(scores.numpy().astype(np.float64), 4)
-        faces = []
-        for where, how_sure in zip(shares.clip(0, 1), chances, strict=True):
-            likely = np.flatnonzero(how_sure >= sure)
-            kept = likely[best(where[likely], how_sure[likely], OVERLAP)]
-            faces.append([Box(*map(float, (*where[i], how_sure[i]))) for i in kept])
-        return faces
+        where, how_sure = shares.clip(0, 1).round(DIGITS), scores.double().numpy().round(DIGITS)
+        return [_found(*one, sure) for one in zip(where, how_sure, strict=True)]
 
     def __call__(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Return the corners of all boxes in pixels (B, N, 4) and their scores (B, N).
@@ -121,9 +119,6 @@ def shapes() -> dict[str, Shape]:
         plain(f"heads.{i}.boxes", 4 * kinds, inputs, 1)
         plain(f"heads.{i}.scores", 3 * kinds, inputs, 1)
     return named
-
-
-NORM = ("gamma", "beta", "mean", "variance")
 
 
 def _normed(weights: Mapping[str, Tensor], name: str, stride: int) -> Convolution:
@@ -177,21 +172,26 @@ def _by_box(encoded: Tensor, numbers: int) -> Tensor:
     return encoded.permute(0, 2, 3, 1).reshape(batch, height, width, -1, numbers)
 
 
+def _found(corners: Float64s, scores: Float64s, sure: float) -> list[Box]:
+    """Return the boxes of one picture that are ``sure``, each face once."""
+    likely = np.flatnonzero(scores >= sure)
+    kept = likely[best(corners[likely], scores[likely], OVERLAP)]
+    return [Box(*map(float, (*corners[i], scores[i]))) for i in kept]
+
+
 def _reduced(picture: Picture) -> Picture:
-    """Return ``picture`` so large that its longer side is SIZE."""
+    """Return ``picture`` in AREA pixels, its shape kept."""
     import cv2
 
     height, width = picture.shape[:2]
-    scale = SIZE / max(height, width)
+    scale = math.sqrt(AREA / (height * width))
     size = max(1, round(width * scale)), max(1, round(height * scale))
-    if size == (width, height):
-        return picture
     how = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
     return np.asarray(cv2.resize(picture, size, interpolation=how), np.uint8)
 
 
-def _batch(pictures: Sequence[Picture]) -> Tensor:
-    """Return (B, 3, H, W) in [-1, 1] of pictures of one size, black beyond, in whole cells."""
+def batch(pictures: Sequence[Picture]) -> Tensor:
+    """Return (B, 3, H, W) in [-1, 1] of pictures of one size; black fills the last cells."""
     height, width = pictures[0].shape[:2]
     room = ((0, 0), (0, -height % (2 * STRIDE)), (0, -width % (2 * STRIDE)), (0, 0))
     stacked = torch.from_numpy(np.pad(np.stack(pictures), room))

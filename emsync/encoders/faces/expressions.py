@@ -3,7 +3,7 @@
 The weights are those of ``@vladmandic/face-api``. Shapes: N faces of SIDE × SIDE pixels.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Self
 
 import numpy as np
@@ -20,6 +20,8 @@ SIDE = 112  # pixels
 MEAN = (122.782, 117.001, 104.298)  # levels of red, green and blue that are subtracted
 BLOCKS = (32, 64, 128, 256)  # channels of the dense blocks, each of which halves the picture
 DEPTH = 4  # convolutions in a block
+ZOOMS = (1.0, 0.85)  # sides of the views of a face, in its own; each is mirrored, too
+DIGITS = 3  # of the shares: the last bits are the machine's
 
 
 class Expressions:
@@ -40,13 +42,17 @@ class Expressions:
         return cls({name.removeprefix("expressions."): weight for name, weight in weights.items()})
 
     def of(self, faces: Sequence[Picture]) -> Float64s:
-        """Return the shares of EXPRESSIONS, (N, 7), in ``faces``: RGB, upright, of any sizes."""
+        """Return the shares of EXPRESSIONS, (N, 7), in ``faces``: RGB, upright, of any sizes.
+
+        Each is the mean of several views, as the network is easily swayed by where the edges of
+        the picture are. A face and its mirror image express the same.
+        """
         if not faces:
             return np.zeros((0, len(EXPRESSIONS)))
-        squares = torch.from_numpy(np.stack([_square(face) for face in faces]))
         with torch.inference_mode():
-            shares = self((squares.permute(0, 3, 1, 2) - torch.tensor(MEAN)[:, None, None]) / 255)
-        return np.asarray(np.round(shares.double().numpy(), 4))
+            shares = self(batch([view for face in faces for view in _views(face)]))
+        views = shares.double().numpy().reshape(len(faces), -1, len(EXPRESSIONS))
+        return np.asarray(views.mean(1).round(DIGITS))
 
     def __call__(self, x: Tensor) -> Tensor:
         """Return shares (N, 7) of faces (N, 3, SIDE, SIDE), RGB with MEAN subtracted, over 255."""
@@ -95,6 +101,21 @@ def _through(layers: Sequence[Convolution], x: Tensor) -> Tensor:
     return x
 
 
+def batch(faces: Sequence[Picture]) -> Tensor:
+    """Return what the network takes, (N, 3, SIDE, SIDE), of faces of any sizes."""
+    squares = torch.from_numpy(np.stack([_square(face) for face in faces]))
+    return (squares.permute(0, 3, 1, 2) - torch.tensor(MEAN)[:, None, None]) / 255
+
+
+def _views(face: Picture) -> Iterator[Picture]:
+    height, width = face.shape[:2]
+    for zoom in ZOOMS:
+        y, x = round(height * (1 - zoom) / 2), round(width * (1 - zoom) / 2)
+        view = face[y : height - y, x : width - x]
+        yield view
+        yield view[:, ::-1]
+
+
 def _square(face: Picture) -> Picture:
     """Return ``face`` as SIDE × SIDE pixels, its shape kept, black beside or above and below it."""
     import cv2
@@ -105,5 +126,6 @@ def _square(face: Picture) -> Picture:
     how = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
     left, top = (SIDE - size[0]) // 2, (SIDE - size[1]) // 2
     square = np.zeros((SIDE, SIDE, 3), np.uint8)
-    square[top : top + size[1], left : left + size[0]] = cv2.resize(face, size, interpolation=how)
+    shown = cv2.resize(np.ascontiguousarray(face), size, interpolation=how)
+    square[top : top + size[1], left : left + size[0]] = shown
     return square

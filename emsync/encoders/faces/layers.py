@@ -1,4 +1,4 @@
-"""Convolutions as TensorFlow pads them, with what follows them folded in."""
+"""Convolutions as TensorFlow pads them."""
 
 from dataclasses import dataclass
 
@@ -17,11 +17,14 @@ class Convolution:
     def __call__(self, x: Tensor) -> Tensor:
         """Return (B, outputs, H, W) of (B, inputs, H, W), or half the H and W, rounded up."""
         side = self.weight.shape[-1]
-        if self.stride == 1:
-            pad = side // 2
-        else:  # the windows begin at 0, 2, 4, ...: what lacks is added at the right and below
-            pad = 0
-            lacks = [max(0, side - 2 + n % 2) for n in (x.shape[-1], x.shape[-2])]
-            x = F.pad(x, (0, lacks[0], 0, lacks[1]))
         groups = x.shape[1] // self.weight.shape[1]
-        return F.conv2d(x, self.weight, self.bias, self.stride, pad, groups=groups)
+        if self.stride == 1:
+            # To dilate a kernel of one cell changes nothing, but PyTorch then takes oneDNN on one
+            # thread as well as on several: twice as fast, and the same sums.
+            dilation = 2 if side == 1 else 1
+            return F.conv2d(
+                x, self.weight, self.bias, 1, side // 2, dilation=dilation, groups=groups
+            )
+        # The windows begin at 0, 2, 4, ...: what the last ones lack is added, right and below.
+        right, below = (max(0, side - 2 + n % 2) for n in (x.shape[-1], x.shape[-2]))
+        return F.conv2d(F.pad(x, (0, right, 0, below)), self.weight, self.bias, 2, groups=groups)
