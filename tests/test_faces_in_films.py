@@ -77,9 +77,9 @@ def test_what_is_seen_once_of_many_looks_has_to_be_sure() -> None:
     assert not faces_of(once, 4.0, WIDE)
     assert faces_of(once[1:2], 2.0, WIDE), "a short shot has no second look"
     assert faces_of(looks([], [seen(0.5, score=0.9)], [], []), 4.0, WIDE)
-    again = looks([], [seen(0.5, score=0.6)], [seen(0.5, score=0.4)], [])
+    again = looks([], [seen(0.5, score=0.6)], [seen(0.5, score=0.35)], [])
     assert faces_of(again, 4.0, WIDE), "seen again"
-    doubtful = looks([seen(0.5, score=0.4)], [seen(0.5, score=0.4)])
+    doubtful = looks([seen(0.5, score=0.35)], [seen(0.5, score=0.35)])
     assert not faces_of(doubtful, 2.0, WIDE), "never sure"
 
 
@@ -101,7 +101,7 @@ class Everywhere:
     def __init__(self) -> None:
         self.shapes: list[tuple[int, ...]] = []
 
-    def detect(self, pictures: Sequence[NDArray[np.uint8]], sure: float) -> list[list[Box]]:
+    def detect(self, pictures: Sequence[NDArray[np.uint8]]) -> list[list[Box]]:
         self.shapes += [picture.shape for picture in pictures]
         rows = [seen(0.2 + 0.6 * i / self.count).box for i in range(self.count)]
         return [rows for _ in pictures]

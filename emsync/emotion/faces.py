@@ -13,7 +13,6 @@ from typing import ClassVar, Self
 from emsync.emotion.belief import Belief
 from emsync.emotion.estimator import Estimator, Span
 from emsync.emotion.plane import NEUTRAL
-from emsync.encoders.weights import check_weights
 from emsync.video.faces import Face
 from emsync.video.footage import Footage, Needs
 
@@ -44,6 +43,8 @@ class Faces(Estimator):
 
     @classmethod
     def given(cls, argument: str) -> Self:
+        from emsync.encoders.weights import check_weights  # which imports torch
+
         estimator = super().given(argument)
         check_weights("faces")
         return estimator

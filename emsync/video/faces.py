@@ -22,17 +22,17 @@ from emsync.video.observers import Frame, Upright
 HEIGHT = 720  # pixels of the pictures that are looked at, at most
 FORM = (0.35, 1.4)  # width in heights of what can be a face
 MOST = 16  # faces of a look that are asked for their expression: the largest
-LEAST, SOON, LATER = 0.25, 0.5, 2.0  # seconds between two looks: at least; in a new shot; at most
-RATE, SAVED = 0.8, 4.0  # looks a second, on average; and how many may be saved for quick cuts
+LEAST, SOON, LATER = 0.25, 0.5, 1.0  # seconds between two looks: at least; in a new shot; at most
+RATE, SAVED = 1.0, 4.0  # looks a second, on average; and how many may be saved for quick cuts
 GLANCE = (32, 18)  # pixels of the reduced picture that tells whether there is anything new
 CHANGED = 8.0  # levels of 255 in one of them since the last look; less is nothing new
 OTHER = 0.5  # standard deviations of the picture; so large a step between frames may be a cut
 
 REACH = 1.5  # face heights that a face moves from one sighting to the next, at most
 GROWN = 2.0  # times that it grows or shrinks, at most
-LOST = 2 * LATER + 1  # seconds; a face that has not been seen for longer is another one
-DOUBTFUL, LIKELY, SURE = 0.35, 0.5, 0.8  # scores of the detector: of each sighting, at least;
-OFTEN = 3  # of the best of two or more; of one alone in a shot of so many looks
+LOST = 4.0  # seconds; a face that has not been seen for longer is another one
+LIKELY, SURE = 0.5, 0.7  # scores of the detector: of the best sighting of a face, and
+OFTEN = 3  # of the only one in a shot of so many looks
 DETAIL = 32  # pixels of the square on which sharpness is measured
 
 
@@ -107,7 +107,7 @@ class Faces:
         return True
 
     def _seen(self, picture: Picture) -> tuple[Sighting, ...]:
-        (found,) = self._detector.detect([picture], DOUBTFUL)
+        (found,) = self._detector.detect([picture])
         whole = [
             box
             for box in found
