@@ -14,12 +14,14 @@ from hashlib import sha256
 from html.parser import HTMLParser
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from emsync.analysis import Analysis
 from emsync.composition import Composition
+from emsync.emotion.belief import Belief, Impression
 from emsync.fit.ending import Ending
 from emsync.fit.hits import fit
 from emsync.formats.labels import ScoreLabels
@@ -31,9 +33,12 @@ from emsync.performance.part import Part
 from emsync.planning.casting import casting
 from emsync.planning.plan import Plan, Section
 from emsync.ranking import Candidate
-from emsync.report.page import write_html
+from emsync.report.origin import HOW_TO_CHANGE, NO_SOUND, NOT_FOLLOWED, origin
+from emsync.report.page import FEW, write_html
 from emsync.report.picture import spans, strength, svg, time_line, write_png
 from emsync.report.plots import plot_plan
+from emsync.report.rows import CUE_COLOURS, OTHER_CUES, PAPER, cue_colours, draw_cues, name_cues
+from emsync.report.why import Say, stretches, why_rows
 from emsync.report.words import (
     cut_rows,
     loudness_lines,
@@ -423,3 +428,216 @@ def test_free_timing_is_heard_and_not_notated(composition: Composition) -> None:
         )
     )
     assert straight == notated != heard
+
+
+# Why it feels so
+
+HAPPY = Belief(0.75, 0.5, 0.25, 0.5, "two faces, happy 0.9")
+DARK = Belief(-0.5, -0.5, 0.5, 0.5, "dark, still")
+SILENT = Belief(words="silent")
+SHOTS = (
+    Impression(0.0, 4.1, {"faces": HAPPY, "pictures": DARK, "sound": SILENT}),
+    Impression(4.1, 5.0, {"faces": Belief(words="no face"), "pictures": DARK, "sound": SILENT}),
+    Impression(5.0, 16.0, {"faces": HAPPY, "pictures": replace(DARK, words="light")}),
+)
+
+
+def seen(composition: Composition, **options: Any) -> Composition:
+    """Return the composition of a film that three cues were asked about, under options."""
+    given = {"emotion", "valence", "arousal", "emotion_file"} & set(options)
+    estimator = "" if given else "faces,pictures,sound"
+    video = replace(composition.analysis, shots=SHOTS, estimator=estimator)
+    return replace(composition, analysis=video, options=Options(seed=7, **options))
+
+
+def test_the_page_tells_of_each_section_what_each_cue_said_in_words_and_numbers(
+    composition: Composition, tmp_path: Path
+) -> None:
+    write_html(tmp_path / "report.html", seen(composition), "preview.mp4")
+    page = Page(tmp_path / "report.html")
+    calm, loud = stretches(seen(composition))
+    assert calm.told == (
+        "faces: two faces, happy 0.9 (2 of 3 shots) · pictures: dark, still · sound: silent"
+    )
+    for words in (calm.told, loud.told, *origin(seen(composition))):
+        assert words in page.words
+    faces, pictures, sound, together = calm.rows
+    assert faces.words == "two faces, happy 0.9 (2 of 3 shots)" and sound.valence is None
+    assert faces.valence and faces.valence.words == "+0.75 ± 0.25" and together.valence
+    assert pictures.arousal and pictures.arousal.words == "−0.50 ± 0.50"
+    # where a face was seen, its certainty was 16 to 4; elsewhere there was none
+    assert faces.valence.weight == f"{7.1 / 8 * 0.8:.0%}".replace("%", " %")
+    assert [shot.number for shot in calm.shots] == [1, 2, 3]
+    assert [(s.number, s.span) for s in loud.shots] == [(3, "0:08 – 0:16")]
+    assert calm.shots[0].says[0] == ("two faces, happy 0.9", "V +0.75 ± 0.25, A +0.50 ± 0.50")
+    low = "V −0.50 ± 0.50, A −0.50 ± 0.50"
+    assert calm.shots[1].says == [("no face", ""), ("dark, still", low), ("silent", ""), ("", low)]
+    # the shots are places to go to, but where they are the section itself
+    assert [v for name, v in page.attributes if name == "data-time"] == [
+        "0.000", "8.000", "0.000", "4.100", "5.000", "4.100", "15.900",
+    ]  # fmt: skip
+
+
+def test_each_section_has_a_picture_where_the_strip_has_one(
+    composition: Composition, tmp_path: Path
+) -> None:
+    strip = tuple(Still(s.time, s.pixels // (i + 1)) for i, s in enumerate(composition.strip))
+    write_html(tmp_path / "report.html", replace(seen(composition), strip=strip))
+    page = Page(tmp_path / "report.html")
+    pictures = [value for name, value in page.attributes if name == "src"]
+    assert len(pictures) == 2 and len(set(pictures)) == 2
+    assert all(picture.startswith("data:image/jpeg;base64,") for picture in pictures)
+    late = replace(seen(composition), strip=composition.strip[2:])
+    assert [bool(stretch.picture) for stretch in stretches(late)] == [False, True]
+
+
+def test_of_many_sections_the_page_shows_lines_and_of_few_all(
+    composition: Composition, tmp_path: Path
+) -> None:
+    write_html(tmp_path / "few.html", seen(composition))
+    many = tuple(Section(16.0 * i / (FEW + 1), 16.0 * (i + 1) / (FEW + 1)) for i in range(FEW + 1))
+    plan = replace(composition.plan, sections=many)
+    write_html(tmp_path / "many.html", replace(seen(composition), plan=plan))
+    opened = [
+        sum(name == "open" for name, _ in Page(tmp_path / f"{name}.html").attributes)
+        for name in ("few", "many")
+    ]
+    assert opened == [2, 0]
+
+
+@pytest.mark.parametrize(
+    ("mean", "sd", "left", "width", "at"),
+    [(0.0, 0.5, 25, 50, 50), (0.75, 0.5, 62.5, 37.5, 87.5), (-1.0, 4.0, 0, 100, 0)],
+)
+def test_a_say_is_drawn_from_its_mean_as_far_as_its_width_and_no_further_than_the_plane(
+    mean: float, sd: float, left: float, width: float, at: float
+) -> None:
+    say = Say.of(mean, sd)
+    assert say is not None and (say.left, say.width, say.mean) == (left, width, at)
+    assert Say.of(0.0, math.inf) is None
+
+
+def test_a_report_says_what_it_was_felt_from_and_how_to_change_it(
+    composition: Composition,
+) -> None:
+    read, silent, change = origin(seen(composition))
+    assert read.startswith("The feeling was read from the faces and the pictures. ")
+    assert silent == "Sound had no say: silent." and change == HOW_TO_CHANGE
+    assert NO_SOUND in origin(seen(composition, ignore_sound=True))
+    constant = origin(seen(composition, arc="constant"))
+    assert "One feeling was asked for throughout: the mean of the whole film." in constant
+    edited = origin(seen(composition, analysis=composition.analysis))
+    assert any("where its states were edited, they count" in said for said in edited)
+    one = replace(composition.analysis, estimator="clip", shots=(
+        Impression(0.0, 16.0, {"clip": replace(HAPPY, words="joy 70%")}),
+    ))  # fmt: skip
+    assert origin(replace(composition, analysis=one))[0] == "The feeling was read from clip."
+    old = replace(one, shots=())
+    assert "what each shot said was not kept" in origin(replace(composition, analysis=old))[0]
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"emotion": "joy"}, "The feeling was given: joy 100%."),
+        ({"emotion": "joy=3,fear=1", "arousal": -0.5},
+         "The feeling was given: joy 75%, fear 25%, arousal −0.50."),
+        ({"valence": 0.5, "arousal": 0.25},
+         "The feeling was given: valence +0.50, arousal +0.25."),
+        ({"valence": 0.5},
+         "The feeling was given in part: valence +0.50. Its arousal is that of the film."),
+        ({"emotion_file": "to/arc.csv"}, "The feeling was given: the file arc.csv."),
+        ({"plan": "plan.json"}, "The plan was given: the feeling is that of its sections."),
+    ],
+)  # fmt: skip
+def test_what_a_person_gave_is_called_given_and_what_was_seen_is_not_followed(
+    composition: Composition, options: dict[str, Any], words: str
+) -> None:
+    made = seen(composition, **options)
+    assert origin(made)[:2] == [words, NOT_FOLLOWED]
+    assert not any("read from" in said for said in origin(made))
+    if "plan" not in options:  # which may be as it was made
+        assert all(stretch.emotion.endswith(" (given)") for stretch in stretches(made))
+        assert "feeling over time, as it was given" in drawn(svg(made))
+
+
+def test_a_feeling_given_in_the_analysis_is_called_so(composition: Composition) -> None:
+    assert origin(composition) == ["The feeling was given in the analysis.", HOW_TO_CHANGE]
+    assert stretches(composition) == [] and why_rows(composition) == []
+
+
+@pytest.mark.slow
+def test_the_picture_has_a_row_of_reasons_for_each_section(
+    composition: Composition, tmp_path: Path
+) -> None:
+    assert [row[:3] for row in why_rows(seen(composition))] == [
+        ["A", "0:00", "sadness"], ["B", "0:08", "joy"],
+    ]  # fmt: skip
+    write_png(tmp_path / "with.png", seen(composition))
+    write_png(tmp_path / "none.png", composition)
+    assert size(tmp_path / "with.png")[1] > size(tmp_path / "none.png")[1] + 100
+
+
+# What each cue says, over time
+
+
+def test_each_cue_is_drawn_where_it_speaks_as_wide_as_it_says(composition: Composition) -> None:
+    from matplotlib.collections import LineCollection, PolyCollection
+    from matplotlib.colors import to_hex, to_rgba_array
+    from matplotlib.figure import Figure
+
+    axes = Figure(figsize=(13, 1)).add_subplot()
+    draw_cues(axes, seen(composition).analysis, "valence")
+    name_cues(axes, seen(composition).analysis)
+    faces, pictures = [c for c in axes.collections if isinstance(c, PolyCollection)]
+    boxes = [path.get_extents() for path in faces.get_paths()]
+    assert [(box.x0, box.y0, box.x1, box.y1) for box in boxes] == [
+        (0.0, 0.5, 4.1, 1.0), (5.0, 0.5, 16.0, 1.0),
+    ]  # fmt: skip
+    assert len(pictures.get_paths()) == 3
+    shades = [to_rgba_array(cue.get_facecolor())[0] for cue in (faces, pictures)]
+    assert shades[0][3] > shades[1][3] > 0  # the surer, the stronger
+    *_, together = [c for c in axes.collections if isinstance(c, LineCollection)]
+    heights = [segment[0][1] for segment in together.get_segments()]
+    assert heights == pytest.approx([0.5, -0.5, 0.5])  # 0.75 with four times the certainty of -0.5
+    legend = axes.get_legend()
+    assert legend is not None
+    assert [text.get_text() for text in legend.get_texts()] == ["faces", "pictures", "together"]
+    assert to_hex(shades[0]) == CUE_COLOURS["faces"]
+
+
+def test_cues_of_plug_ins_have_colours_of_their_own() -> None:
+    said = dict.fromkeys(("faces", "clip", "mine", "sound"), HAPPY)
+    colours = cue_colours([Impression(0.0, 1.0, {**said, "mute": SILENT})])
+    assert list(colours) == ["faces", "clip", "mine", "sound"]
+    assert len(set(colours.values())) == 4
+
+
+def test_the_colour_blind_tell_the_cues_apart_on_light_and_on_dark() -> None:
+    usual = [*CUE_COLOURS.values()]
+    for seen_as in SIGHTS:
+        for one, other in itertools.combinations(usual, 2):
+            assert np.linalg.norm(lab(one, seen_as) - lab(other, seen_as)) > 25
+    for colour in (*usual, *OTHER_CUES):
+        for paper in (PAPER, "#161b21"):
+            assert np.linalg.norm(lab(colour) - lab(paper)) > 35
+
+
+SIGHTS = (  # Machado, Oliveira & Fernandes 2009, severity 1, on linear RGB; and full sight
+    np.eye(3),
+    np.array([[0.1523, 1.0526, -0.2049], [0.1145, 0.7863, 0.0992], [-0.0039, -0.0481, 1.0520]]),
+    np.array([[0.3673, 0.8606, -0.2280], [0.2801, 0.6725, 0.0474], [-0.0118, 0.0429, 0.9689]]),
+    np.array([[1.2555, -0.0767, -0.1788], [-0.0784, 0.9308, 0.1476], [0.0047, 0.6914, 0.3039]]),
+)
+
+
+def lab(colour: str, sight: np.ndarray = SIGHTS[0]) -> np.ndarray:
+    """Return a colour in CIELAB, as it is seen."""
+    import cv2
+    from matplotlib.colors import to_rgb
+
+    rgb = np.array(to_rgb(colour))
+    linear = np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
+    seen_as = np.clip(sight @ linear, 0, 1)
+    back = np.where(seen_as <= 0.0031308, 12.92 * seen_as, 1.055 * seen_as ** (1 / 2.4) - 0.055)
+    return cv2.cvtColor(back.astype(np.float32).reshape(1, 1, 3), cv2.COLOR_RGB2LAB).reshape(3)

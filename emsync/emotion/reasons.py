@@ -55,7 +55,7 @@ def whole(shots: Sequence[Impression]) -> Belief:
 
 
 def _reason(cue: str, shots: Sequence[Impression]) -> Reason:
-    said = [(s.end - s.start, s.says.get(cue, Belief())) for s in shots]
+    said = [(s.end - s.start, s.says[cue]) for s in shots if cue in s.says]
     spoken = [(seconds, belief) for seconds, belief in said if has_say(belief)]
     return Reason(
         cue, _mixed(spoken or said), len(spoken), len(shots),
