@@ -36,11 +36,12 @@ For a tokenizer:
 
 For an estimator:
 
-- ``Estimator``: the base class. ``Belief``: its answer for a ``Span`` of seconds. ``Needs``: what
-  it needs of a film beyond cuts, motion and colours.
-- ``EMOTIONS``: the names of the six emotions.
-- ``Footage``: what was measured on the pictures. ``Still``: a colour picture and its time, of type
-  ``Picture``.
+- ``Estimator``: the base class. ``Belief``: its answer for a ``Span`` of seconds, a mean and a
+  width of valence and of arousal; a width that is left infinite has no say. The beliefs of several
+  estimators are multiplied. ``EMOTIONS``: the names of the six emotions.
+- ``Needs``: what it needs of a film beyond cuts, motion and colours: stills, faces, sound.
+- ``Footage``: what was gathered of the film. ``Still``: a colour picture and its time, of type
+  ``Picture``. ``Face``: a face, followed through one shot.
 
 For the settings of any of them:
 
@@ -94,6 +95,7 @@ from emsync.music.tonality import KEYS, TONICS, key_fits, pitch_class
 from emsync.settings import Within
 from emsync.tokens import Ids, LogitsProcessor, Timeline, Tokenizer
 from emsync.video.cuts import Cut
+from emsync.video.faces import Face
 from emsync.video.footage import Curve, Footage, Needs, Still
 
 __all__ = [
@@ -123,6 +125,7 @@ __all__ = [
     "Curve",
     "Cut",
     "Estimator",
+    "Face",
     "Floats",
     "Footage",
     "GivenKind",

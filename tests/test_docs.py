@@ -2,10 +2,11 @@
 
 import importlib
 import json
+import math
 import re
 import shlex
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
@@ -15,10 +16,11 @@ import typer
 
 from emsync.analysis import Analysis
 from emsync.cli import app
+from emsync.emotion.estimator import Together, choose, together
 from emsync.options import Options
 from emsync.planning.plan import Plan
 from emsync.planning.planner import plan_of
-from emsync.testing import example_video
+from emsync.testing import example_footage, example_video
 from emsync.video.footage import Curve
 
 ROOT = Path(__file__).parents[1]
@@ -110,25 +112,51 @@ def test_a_link_leads_somewhere(page: Path) -> None:
         assert (page.parent / target).exists(), target
 
 
-def test_the_example_of_a_condition_can_be_followed(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    page = (ROOT / "docs" / "recipes" / "condition.md").read_text()
-    for name, text in re.findall(r'```python title="(\w+)\.py"\n(.*?)```', page, re.DOTALL):
-        (tmp_path / f"{name}.py").write_text(text)
-    monkeypatch.syspath_prepend(tmp_path)
-    try:
-        laws = importlib.import_module("test_register")
-        names = [name for name in dir(laws) if name.startswith("test_")]
-        for name in names:
+@pytest.fixture
+def example(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], Any]]:
+    """Write the modules of a recipe, run its tests, and return the module that has them."""
+    written: list[str] = []
+
+    def follow(recipe: str) -> Any:
+        page = (ROOT / "docs" / "recipes" / f"{recipe}.md").read_text()
+        modules = re.findall(r'```python title="(\w+)\.py"\n(.*?)```', page, re.DOTALL)
+        for name, text in modules:
+            (tmp_path / f"{name}.py").write_text(text)
+            written.append(name)
+        monkeypatch.syspath_prepend(tmp_path)
+        laws = importlib.import_module(modules[-1][0])
+        tests = [name for name in dir(laws) if name.startswith("test_")]
+        for name in tests:
             getattr(laws, name)()
-        assert len(names) == 4
-        conditioner = laws.Register()
-        dark, bright = (
-            replace(example_video(), brightness=Curve(0.1, (light,) * 200)) for light in (0.1, 0.9)
-        )
-        low, high = (conditioner.from_video(video) for video in (dark, bright))
-        assert (low == laws.LOW).all() and (high == laws.HIGH).all()
-    finally:
-        for name in ("test_register", "emsync_register"):
-            sys.modules.pop(name, None)
+        assert len(modules) == 2 and len(tests) == 4
+        return laws
+
+    yield follow
+    for name in written:
+        sys.modules.pop(name, None)
+
+
+def test_the_example_of_a_condition_can_be_followed(example: Callable[[str], Any]) -> None:
+    laws = example("condition")
+    conditioner = laws.Register()
+    dark, bright = (
+        replace(example_video(), brightness=Curve(0.1, (light,) * 200)) for light in (0.1, 0.9)
+    )
+    low, high = (conditioner.from_video(video) for video in (dark, bright))
+    assert (low == laws.LOW).all() and (high == laws.HIGH).all()
+
+
+def test_the_example_of_an_estimator_can_be_followed_and_joins_the_others(
+    example: Callable[[str], Any],
+) -> None:
+    closeness, pictures = example("estimator").Closeness(), choose("pictures")
+    both = Together(((pictures, 1.0), (closeness, 0.5)))
+    footage = example_footage(both.needs)
+    film = Analysis.of(footage, both)
+    assert film.estimator == "pictures,closeness=0.5"
+    for shot in film.shots:
+        light, close = shot.says["pictures"], shot.says["closeness"]
+        felt = together({"a": [light], "b": [close]})[0]
+        assert felt.valence == pytest.approx(light.valence)  # of which it has no say
+        assert min(light.arousal, close.arousal) < felt.arousal < max(light.arousal, close.arousal)
+        assert close.arousal_sd == pytest.approx(closeness.width * math.sqrt(2))
