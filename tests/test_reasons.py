@@ -1,7 +1,7 @@
 """Why a film feels as it does: what each cue said, in words and numbers."""
 
 import math
-from dataclasses import replace
+from dataclasses import astuple, replace
 
 import numpy as np
 import pytest
@@ -28,7 +28,7 @@ FILM = Analysis(
 )  # fmt: skip
 
 
-def test_a_cue_is_summed_up_by_the_words_that_held_longest_where_it_spoke() -> None:
+def test_a_cue_is_summed_up_by_the_words_that_hold_longest_where_it_speaks() -> None:
     faces, pictures, sound = reasons(within(SHOTS, 0.0, 4.0))
     assert str(faces) == "faces: two faces, happy 0.9 (1 of 2 shots)"
     assert str(pictures) == "pictures: dark, still"  # three seconds of four
@@ -47,7 +47,17 @@ def test_what_a_cue_said_is_the_mean_and_the_spread_of_its_seconds() -> None:
     assert said.valence == pytest.approx(draws.mean(), abs=0.01)
     assert said.valence_sd == pytest.approx(draws.std(), abs=0.01)
     (one,) = reasons([Impression(0.0, 9.0, {"faces": HAPPY})])
-    assert one.belief == HAPPY
+    assert astuple(one.belief) == pytest.approx(astuple(HAPPY))
+    (wide,) = reasons([Impression(0.0, 9.0, {"faces": Belief(0.5, 0.5, 1e160, 1e300)})])
+    assert math.isinf(wide.belief.valence_sd) and math.isinf(wide.belief.arousal_sd)
+
+
+def test_a_glance_of_which_a_cue_is_sure_tells_more_than_a_long_look_of_which_it_is_not() -> None:
+    unsure = Belief(0.0, 0.0, 5.0, 5.0, "one face, neutral 1.0")
+    (faces,) = reasons([
+        Impression(0.0, 8.0, {"faces": unsure}), Impression(8.0, 10.0, {"faces": HAPPY}),
+    ])  # fmt: skip
+    assert str(faces) == "faces: two faces, happy 0.9" and faces.belief.valence > 0.75
 
 
 def test_weights_are_shares_of_certainty_over_the_seconds_and_sum_to_one() -> None:

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from emsync.emotion.belief import Belief, Impression, product
 
@@ -15,7 +15,7 @@ class Reason:
     """What one cue said of a stretch of film."""
 
     cue: str
-    belief: Belief  # the mean and the spread of what it said; the words that held longest
+    belief: Belief  # mean and spread of what it said, by how sure it was; the words likewise
     spoke: int  # of how many shots it had something to say
     shots: int  # how many shots there are
     valence_weight: float  # how much it counted in the product, in [0, 1], over the seconds
@@ -51,34 +51,41 @@ def has_say(belief: Belief) -> bool:
 
 def whole(shots: Sequence[Impression]) -> Belief:
     """Return what all cues together say of a stretch: the mean of its seconds, and its spread."""
-    return _mixed([(shot.end - shot.start, product(list(shot.says.values()))) for shot in shots])
+    said = [(shot.end - shot.start, product(list(shot.says.values()))) for shot in shots]
+    return _mixed([(seconds, seconds, belief) for seconds, belief in said])
 
 
 def _reason(cue: str, shots: Sequence[Impression]) -> Reason:
     said = [(s.end - s.start, s.says[cue]) for s in shots if cue in s.says]
     spoken = [(seconds, belief) for seconds, belief in said if has_say(belief)]
+    # a second of which the cue was sure tells more of it than one of which it hardly was
+    sure = [(seconds * b.valence_sd**-2, seconds * b.arousal_sd**-2, b) for seconds, b in spoken]
+    mixed = _mixed(sure)
+    held: dict[str, float] = {}  # how much the same words weigh
+    for on_valence, on_arousal, belief in sure or [(seconds, 0.0, b) for seconds, b in said]:
+        held[belief.words] = held.get(belief.words, 0.0) + on_valence + on_arousal
     return Reason(
-        cue, _mixed(spoken or said), len(spoken), len(shots),
-        _weight(cue, shots, "valence_sd"), _weight(cue, shots, "arousal_sd"),
+        cue, replace(mixed, words=max(held, key=lambda words: held[words])), len(spoken),
+        len(shots), _weight(cue, shots, "valence_sd"), _weight(cue, shots, "arousal_sd"),
     )  # fmt: skip
 
 
-def _mixed(said: Sequence[tuple[float, Belief]]) -> Belief:
-    """Return the mean and the spread of beliefs, each weighing its seconds."""
-    held: dict[str, float] = {}  # seconds that the same words hold
-    for seconds, belief in said:
-        held[belief.words] = held.get(belief.words, 0.0) + seconds
-    axes = []
-    for mean, sd in (("valence", "valence_sd"), ("arousal", "arousal_sd")):
-        rows = [(seconds, getattr(b, mean), getattr(b, sd)) for seconds, b in said]
-        rows = [row for row in rows if math.isfinite(row[2])]
-        total = sum(seconds for seconds, _, _ in rows)
-        centre = sum(seconds * m for seconds, m, _ in rows) / total if rows else 0.0
-        spread = sum(seconds * (s**2 + (m - centre) ** 2) for seconds, m, s in rows)
-        axes.append((centre, math.sqrt(spread / total) if rows else math.inf))
-    (valence, valence_sd), (arousal, arousal_sd) = axes
-    words = max(held, key=lambda text: held[text], default="")
-    return Belief(valence, arousal, valence_sd, arousal_sd, words)
+def _mixed(said: Sequence[tuple[float, float, Belief]]) -> Belief:
+    """Return the mean and the spread of beliefs, each with its weight on valence and arousal."""
+    valence = _spread([(weight, b.valence, b.valence_sd) for weight, _, b in said])
+    arousal = _spread([(weight, b.arousal, b.arousal_sd) for _, weight, b in said])
+    return Belief(valence[0], arousal[0], valence[1], arousal[1])
+
+
+def _spread(rows: Sequence[tuple[float, float, float]]) -> tuple[float, float]:
+    """Return the mean and the standard deviation of weighted Gaussians, those with a say."""
+    rows = [(weight, mean, sd) for weight, mean, sd in rows if weight and math.isfinite(sd)]
+    total = sum(weight for weight, _, _ in rows)
+    if not total:
+        return 0.0, math.inf
+    centre = sum(weight * mean for weight, mean, _ in rows) / total
+    spread = sum(weight * (sd * sd + (mean - centre) ** 2) for weight, mean, sd in rows)
+    return centre, math.sqrt(spread / total)
 
 
 def _weight(cue: str, shots: Sequence[Impression], sd: str) -> float:
