@@ -244,6 +244,19 @@ def test_the_tempo_suits_the_cuts_and_the_last_chord(cut: float, duration: float
     assert cut in spotting_of(brief, "beat", 0.06).hits
 
 
+def test_a_plan_keeps_who_found_the_feeling_until_a_person_edits_it() -> None:
+    arc = (State(0.0, 60.0, 0.5, 0.5), State(60.0, 90.0, -0.5, -0.5))
+    film = Analysis(90.0, "25", arc=arc, valence=0.2, arousal=0.2, estimator="faces,sound")
+    plan = plan_of(film, Options())
+    assert plan.arc != arc, "a state so long is more than one section"
+    assert plan.asked(film).estimator == "faces,sound"
+    first, *others = plan.sections
+    edited = replace(plan, sections=(replace(first, valence=0.4), *others))
+    assert edited.asked(film).estimator == ""
+    given = film.with_feeling({"joy": 1.0})
+    assert plan_of(given, Options()).asked(given).estimator == ""
+
+
 @pytest.mark.slow
 def test_one_seed_draws_other_chords_for_another_film_and_the_same_for_the_same() -> None:
     films = [Analysis(20.0 + n, "25", valence=0.5, arousal=0.2) for n in range(8)]

@@ -453,7 +453,7 @@ SHOTS = (
 
 def seen(composition: Composition, **options: Any) -> Composition:
     """Return the composition of a film that three cues were asked about, under options."""
-    given = {"emotion", "valence", "arousal", "emotion_file"} & set(options)
+    given = {"emotion", "valence", "arousal", "emotion_file", "plan"} & set(options)
     estimator = "" if given else "faces,pictures,sound"
     video = replace(composition.analysis, shots=SHOTS, estimator=estimator)
     return replace(composition, analysis=video, options=Options(seed=7, **options))
@@ -554,7 +554,7 @@ def test_a_report_says_what_it_was_felt_from_and_how_to_change_it(
         ({"valence": 0.5},
          "The feeling was given in part: valence +0.50. Its arousal is that of the film."),
         ({"emotion_file": "to/arc.csv"}, "The feeling was given: the file arc.csv."),
-        ({"plan": "plan.json"}, "The plan was given: the feeling is that of its sections."),
+        ({"plan": "edited.json"}, "The feeling was given by the plan."),
     ],
 )  # fmt: skip
 def test_what_a_person_gave_is_called_given_and_what_was_seen_is_not_followed(
@@ -563,13 +563,12 @@ def test_what_a_person_gave_is_called_given_and_what_was_seen_is_not_followed(
     made = seen(composition, **options)
     assert origin(made)[:2] == [words, NOT_FOLLOWED]
     assert not any("read from" in said for said in origin(made))
-    if "plan" not in options:  # which may be as it was made
-        assert all(stretch.emotion.endswith(" (given)") for stretch in stretches(made))
-        assert is_given(made.analysis)
+    assert all(stretch.emotion.endswith(" (given)") for stretch in stretches(made))
+    assert is_given(made.analysis)
 
 
 def test_a_feeling_given_in_the_analysis_is_called_so(composition: Composition) -> None:
-    assert origin(composition) == ["The feeling was given in the analysis.", HOW_TO_CHANGE]
+    assert origin(composition) == ["The feeling was given by the analysis.", HOW_TO_CHANGE]
     assert stretches(composition) == [] and why_rows(composition) == []
 
 

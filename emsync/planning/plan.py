@@ -10,6 +10,8 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Self
 
+import numpy as np
+
 from emsync.analysis import LONGEST_NAME, Analysis
 from emsync.emotion.arc import State
 from emsync.emotion.plane import named
@@ -123,8 +125,15 @@ class Plan:
             cuts=hit_cuts(analysis.cuts, self.hits),
             tempo=self.tempo,
             tonic=self.tonic,
-            estimator=analysis.estimator,  # sections are made of the states that it found
+            estimator=analysis.estimator * self.feels_as(analysis),  # else a person gave it
         )
+
+    def feels_as(self, analysis: Analysis) -> bool:
+        """Return whether each moment has the feeling that ``analysis`` has there."""
+        told = analysis.with_arc(self.arc)
+        arcs = (*self.arc, *analysis.arc)
+        middles = np.array([(state.start + state.end) / 2 for state in arcs])
+        return bool(np.array_equal(told.feelings(middles), analysis.feelings(middles), True))
 
     def brief(self, analysis: Analysis) -> tuple[Analysis, Ending]:
         """Return all that the music has to meet, its last chord too, and how it ends."""

@@ -60,9 +60,8 @@ def _given(analysis: Analysis, options: Options) -> str:
         return f"The feeling was given in part: {values[0]}. Its {rest[0]} is that of the film."
     if values:
         return f"The feeling was given: {', '.join(values)}."
-    if options.plan is not None:
-        return "The plan was given: the feeling is that of its sections."
-    return "The feeling was given in the analysis." if is_given(analysis) else ""
+    by = "the plan" if options.plan is not None else "the analysis"
+    return f"The feeling was given by {by}." if is_given(analysis) else ""
 
 
 def _read(analysis: Analysis) -> str:
