@@ -219,7 +219,7 @@ def write_film(path: Path, sound: Float64s | None, codec: str = "aac", cut: floa
 def test_a_film_is_heard_under_its_pictures(tmp_path: Path) -> None:
     film = write_film(tmp_path / "film.mp4", tune(8))
     shares: list[float] = []
-    found = listen(film, progress=lambda stage, share: shares.append(share))
+    found = listen(film, shares.append)
     assert found is not None
     assert len(found.loudness) == 8
     assert found.music.min() > 0.9

@@ -10,7 +10,7 @@ Shapes: N samples, T steps, F frequencies, S seconds.
 
 import itertools
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,7 +20,6 @@ from numpy.typing import NDArray
 from emsync.arrays import Float32s, Float64s, Int64s
 from emsync.encoders.weights import check_weights
 from emsync.errors import InputError, warn
-from emsync.progress import Progress, silent
 from emsync.sound.blocks import evened
 from emsync.sound.decode import film_sound
 from emsync.sound.loudness import SILENT, Weighting, lufs, with_context
@@ -63,7 +62,9 @@ class Heard:
     tags: Float64s  # (S, 50) shares of ``TAGS``, as if it were music; 0 in silence
 
 
-def listen(film: Film, track: int | None = None, progress: Progress = silent) -> Heard | None:
+def listen(
+    film: Film, progress: Callable[[float], None] | None = None, track: int | None = None
+) -> Heard | None:
     """Return what the film's own sound is like, under its pictures; None if it has none.
 
     ``track`` is counted among its sounds; None takes what a player does. A sound that cannot be
@@ -91,7 +92,8 @@ def listen(film: Film, track: int | None = None, progress: Progress = silent) ->
         steps.append(_steps(ear(piece[REACH * HOP : -REACH * HOP]), spectra, mel))
         for cell in _cells(mel[REACH : REACH + steps[-1].shape[1]]):
             tags.append(tags[-1] if len(tags) % every else _tagged(cell))
-        progress("listening", min(1.0, (number + 1) * PIECE * RATE / length))
+        if progress:
+            progress(min(1.0, (number + 1) * PIECE * RATE / length))
     return _told(np.concatenate(steps, axis=1), np.array(tags))
 
 

@@ -1,4 +1,4 @@
-"""One pass over the frames of a film: cuts, motion, colour, a film strip.
+"""One pass over the frames of a film: cuts, motion, colour, a film strip; then over its sound.
 
 ``watch`` decodes every frame once, and everything that is measured on the pictures comes
 from that pass. Memory does not grow with the pictures: a few numbers stay of each frame. Times are
@@ -11,6 +11,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from emsync.sound.listening import listen
 from emsync.video.complete import check_complete
 from emsync.video.cuts import with_fades
 from emsync.video.faces import Faces
@@ -19,6 +20,8 @@ from emsync.video.footage import NOTHING_MORE, Footage, Needs
 from emsync.video.media import nothing_decodes, only_a_picture
 from emsync.video.observers import Colours, Motion, Observer, Reducer, Stills, Strip
 from emsync.video.scenes import SceneDetector
+
+WATCHING = 0.9  # share of the time, where the sound is listened to as well
 
 
 def watch(
@@ -32,6 +35,7 @@ def watch(
     ``progress`` is called now and then with the share that is done, in [0, 1]. ``observers`` are
     shown every frame too. ``needs`` is what else is gathered of the film.
     """
+    watching = WATCHING if needs.sound else 1.0  # share of the time
     reduce = Reducer(film)
     colours, motion, scenes = Colours(), Motion(), SceneDetector(film.fps)
     strip, kept = Strip(film), Stills(film, needs.stills)
@@ -45,7 +49,8 @@ def watch(
         frame = reduce(time, decoded)
         for observe in everyone:
             observe(frame)
-        if progress and film.duration and (share := min(1.0, end / film.duration)) > reported:
+        share = watching * min(1.0, end / film.duration) if film.duration else 0.0
+        if progress and share > reported:
             progress(share)
             reported = share + 0.01
     if not times:
@@ -59,6 +64,10 @@ def watch(
     if film.timing and times[-1] < film.timing.times[-1] - MOMENT:  # the rest of it is damaged
         check_complete(film.path, end, film.duration, "decoded")
         film = until(film, end, len(times))
+    sound = None
+    if needs.sound:
+        told = progress or (lambda _share: None)
+        sound = listen(film, lambda share: told(watching + (1 - watching) * share))
     return Footage(
         film=replace(film, frames=len(times)),
         times=shown,
@@ -73,4 +82,5 @@ def watch(
         strip=tuple(strip.pictures),
         stills=tuple(kept.pictures),
         faces=faces.faces(cuts) if faces else (),
+        sound=sound,
     )
