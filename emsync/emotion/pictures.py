@@ -41,7 +41,9 @@ class Axis(NamedTuple):
 
     middle: float  # of ordinary shots without a thing
     gain: float  # for a standard deviation of the measures
-    error: float  # root mean square over clips, each left out of the fit
+    # Root mean square, each film left out of the fit of the middle and the gain. The measures
+    # themselves were chosen on the same shots, so it is somewhat too small.
+    error: float
 
 
 SATURATION = Ordinary(0.31, 0.28)
