@@ -2,9 +2,8 @@
 
 PACKAGE is the unpacked npm package @vladmandic/face-api (1.7.15, MIT): manifests and shards of
 8-bit levels, a scale and a least value for each tensor. They stay in eight bits; only the axes are
-moved,
-from TensorFlow's order to that of torch, and the names are ours. OUT becomes
-``checkpoints/encoders/faces``, but for its README.
+moved, from TensorFlow's order to that of torch, and the names are ours. Its licence is copied; the
+README of ``checkpoints/encoders/faces`` is written by hand.
 """
 
 import argparse

@@ -24,7 +24,7 @@ from emsync.model.weights import Shape
 SIZE = 512  # pixels of the square that the network was trained on
 AREA = 320 * 180  # pixels of the pictures it is shown: in larger ones it misses close faces
 SURE = 0.3  # a box of a lower score is no face
-OVERLAP = 0.5  # intersection over union above which two boxes are one face
+OVERLAP = 0.4  # intersection over union above which two boxes are one face
 
 BODY = (32, 64, 128, 128, 256, 256, 512, 512, 512, 512, 512, 512, 1024, 1024)  # channels
 HALVING = (0, 2, 4, 6, 12)  # layers of the body that halve the picture
