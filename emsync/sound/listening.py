@@ -1,9 +1,10 @@
 """What the film's own sound is like, second by second: how loud, busy and bright; speech; music.
 
 One pass over the sound keeps five numbers of each step, 16 ms. Speech and music are told apart by
-published measures of the seconds around: speech is loud and soft some four times a second, soft for
-a good part of it, and its tones glide (Saunders 1996; Scheirer & Slaney 1997); music has a pulse
-(Scheirer & Slaney), or tones that stay (Hawley 1993).
+published measures of the seconds around: speech grows loud and soft some four times a second, and
+some of its tones stay for a moment; music has a pulse (Scheirer & Slaney 1997), or many tones that
+stay (Hawley 1993). That speech is soft for much of its time (Saunders 1996) is left out: over the
+hiss of an old film it is not.
 
 Shapes: N samples, T steps, F frequencies, S seconds.
 """
@@ -36,14 +37,13 @@ NEAR = 3.0  # seconds around each that tell of speech, and of tones
 PULSE = 5.0  # seconds around each that tell of its pulse
 BEATS = 0.25, 1.2  # seconds from beat to beat
 SYLLABLES = 2.5, 6.0  # hertz: around the 4 Hz by which speech is modulated
-SOFT = 0.5  # of the mean amplitude of a second; what is below is soft
 TONES = 160  # frequencies, up to 5 kHz, among which tones are sought
 AROUND, STANDS_OUT = 15, 4.0  # frequencies above whose mean level a tone is, by so many dB
 STAYS, HELD = 15, 0.85  # steps, a quarter of a second, for this share of which a tone is held
 
 # From what is surely none of it to what surely is, measured on read speech, songs, noise and bangs.
 PULSED, TONAL = (0.2, 0.35), (0.6, 1.5)  # music: clarity of the pulse, or tones that stay
-MODULATED, PAUSING, VOICED = (0.15, 0.3), (0.1, 0.25), (0.02, 0.1)  # speech: all of them
+MODULATED, VOICED = (0.15, 0.3), (0.02, 0.1)  # speech: both, and no music
 ONSET = 1.5, 0.06  # flux of an onset: so many times the mean around it, and so much more
 
 
@@ -170,9 +170,9 @@ def _told(steps: Float32s, tags: Float32s) -> Heard:
         return np.bincount(second, values) / np.bincount(second)
 
     loudness = np.maximum(lufs(mean(power)), SILENT)
-    held, modulation, soft = (v[middles] for v in (_near(tones, NEAR), *_envelope(power)))
+    held = _near(tones, NEAR)[middles]
     music = np.maximum(_ramp(_pulse(flux, middles), *PULSED), _ramp(held, *TONAL))
-    voice = _ramp(modulation, *MODULATED) * _ramp(soft, *PAUSING) * _ramp(held, *VOICED)
+    voice = _ramp(_modulation(power)[middles], *MODULATED) * _ramp(held, *VOICED)
     audible = loudness > SILENT
     return Heard(
         loudness=loudness,
@@ -193,16 +193,15 @@ def _near(values: NDArray[Any], seconds: float) -> Float64s:
     return means
 
 
-def _envelope(power: Float64s) -> tuple[Float64s, Float64s]:
-    """Return (T,) how strongly the amplitude is modulated as by syllables, and its soft share."""
+def _modulation(power: Float64s) -> Float64s:
+    """Return (T,) how strongly the amplitude swings as by syllables, of its mean."""
     from scipy.signal import butter, sosfilt
 
     amplitude = np.sqrt(power)
     mean = _near(amplitude, NEAR)
     band = butter(2, SYLLABLES, "bandpass", fs=STEP_RATE, output="sos")
     swing = _near(sosfilt(band, amplitude - mean) ** 2, NEAR)
-    modulation = np.sqrt(np.maximum(swing, 0.0)) / (mean + math.sqrt(QUIETEST))
-    return modulation, _near(amplitude < SOFT * _near(amplitude, 1.0), NEAR)
+    return np.sqrt(np.maximum(swing, 0.0)) / (mean + math.sqrt(QUIETEST))
 
 
 def _pulse(flux: Float64s, middles: Int64s) -> Float64s:
