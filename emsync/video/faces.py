@@ -74,7 +74,6 @@ class Faces:
 
         self.looks: list[Look] = []
         self._aspect = film.width / film.height
-        self._duration = film.duration
         self._upright = Upright(film, HEIGHT)
         self._detector, self._expressions = FaceDetector.load(), Expressions.load()
         self._looked_at = self._last = np.zeros(GLANCE[::-1], np.float32)
@@ -121,13 +120,13 @@ class Faces:
             for box, crop, row in zip(boxes, crops, shares, strict=True)
         )
 
-    def faces(self, cuts: Sequence[Cut]) -> tuple[Face, ...]:
+    def faces(self, cuts: Sequence[Cut], duration: float) -> tuple[Face, ...]:
         """Return each face of each shot, in order of time; ``cuts`` divide the shots."""
         edges = [-math.inf, *(cut.time for cut in cuts), math.inf]
         found: list[Face] = []
         for start, end in pairwise(edges):
             looks = [look for look in self.looks if start <= look.time < end]
-            found += faces_of(looks, min(end, self._duration), self._aspect)
+            found += faces_of(looks, min(end, duration), self._aspect)
         return tuple(sorted(found, key=lambda face: (face.start, face.end)))
 
 
@@ -153,20 +152,23 @@ def _is_face(track: Sequence[tuple[int, Sighting]], looks: int) -> bool:
 def _tracks(looks: Sequence[Look], aspect: float) -> list[list[tuple[int, Sighting]]]:
     """Return the sightings of each face, with the index of the look; the nearest go together."""
     tracks: list[list[tuple[int, Sighting]]] = []
+    going: list[list[tuple[int, Sighting]]] = []
     for i, look in enumerate(looks):
-        open_ones = [t for t in tracks if look.time - looks[t[-1][0]].time <= LOST]
+        going = [track for track in going if look.time - looks[track[-1][0]].time <= LOST]
         pairs = sorted(
             (distance, a, b)
-            for a, track in enumerate(open_ones)
+            for a, track in enumerate(going)
             for b, sighting in enumerate(look.seen)
             if (distance := apart(track[-1][1].box, sighting.box, aspect)) <= REACH
         )
         followed: set[int] = set()
         for _, a, b in pairs:
-            if open_ones[a][-1][0] < i and b not in followed:
-                open_ones[a].append((i, look.seen[b]))
+            if going[a][-1][0] < i and b not in followed:
+                going[a].append((i, look.seen[b]))
                 followed.add(b)
-        tracks += [[(i, s)] for b, s in enumerate(look.seen) if b not in followed]
+        new = [[(i, sighting)] for b, sighting in enumerate(look.seen) if b not in followed]
+        tracks += new
+        going += new
     return tracks
 
 
@@ -184,8 +186,9 @@ def _face(seen: Sequence[tuple[float, float, Sighting]]) -> Face:
     from emsync.encoders.faces.expressions import EXPRESSIONS
 
     starts, ends, sightings = zip(*seen, strict=True)
-    shares = np.mean([sighting.expression for sighting in sightings], axis=0)
-    shares = shares / shares.sum()
+    rows = [sighting.expression for sighting in sightings]
+    shares = np.average(rows, axis=0, weights=[sighting.box.score for sighting in sightings])
+    shares = np.round(shares / shares.sum(), 4)
     return Face(
         min(starts),
         max(ends),

@@ -59,6 +59,7 @@ def watch(
         raise only_a_picture(film.path)
     shown, cuts = np.asarray(times, np.float64), scenes.cuts()
     brightness = np.asarray(colours.brightness, np.float64)
+    boundaries = with_fades(cuts, shown, brightness)
     motion_times, speeds = motion.within_scenes(cuts)
     change_times, changes = motion.changes()
     if film.timing and times[-1] < film.timing.times[-1] - MOMENT:  # the rest of it is damaged
@@ -78,9 +79,9 @@ def watch(
         motion=speeds,
         change_times=change_times,
         change=changes,
-        cuts=with_fades(cuts, shown, brightness),
+        cuts=boundaries,
         strip=tuple(strip.pictures),
         stills=tuple(kept.pictures),
-        faces=faces.faces(cuts) if faces else (),
+        faces=faces.faces(boundaries, film.duration) if faces else (),
         sound=sound,
     )
