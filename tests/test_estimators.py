@@ -263,7 +263,7 @@ def test_together_they_need_what_each_needs(scorer: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "error", "sentence"),
     [
-        ("colour_motion", AssetError, "no plug-in 'colour_motion'.*there is clip, file, fixed, pi"),
+        ("colour_motion", AssetError, "no plug-in 'colour_motion'.*there is clip, faces, file"),
         ("", AssetError, "no plug-in ''"),
         ("pictures:now", UsageError, "'pictures' takes no argument, but got 'now'"),
         ("pictures=much", UsageError, "the weight of 'pictures' is 'much', which is not a number"),
