@@ -535,6 +535,12 @@ def test_a_report_says_what_it_was_felt_from_and_how_to_change_it(
     assert "One feeling was asked for throughout: the mean of the whole film." in constant
     edited = origin(seen(composition, analysis=composition.analysis))
     assert any("where its states were edited, they count" in said for said in edited)
+    unsure = {"faces": Belief(0.0, 0.0, 9.0, 9.0, "one face, neutral 1.0"), "pictures": DARK}
+    hardly = replace(seen(composition).analysis, shots=(Impression(0.0, 16.0, unsure),))
+    assert origin(replace(composition, analysis=hardly))[:2] == [
+        "The feeling was read from the pictures.",
+        "Faces had hardly a say: one face, neutral 1.0.",
+    ]
     one = replace(composition.analysis, estimator="clip", shots=(
         Impression(0.0, 16.0, {"clip": replace(HAPPY, words="joy 70%")}),
     ))  # fmt: skip
@@ -603,7 +609,9 @@ def test_each_cue_is_drawn_where_it_speaks_as_wide_as_it_says(composition: Compo
     assert len(pictures.get_paths()) == 3
     shades = [to_rgba_array(cue.get_facecolor())[0] for cue in (faces, pictures)]
     assert shades[0][3] > shades[1][3] > 0  # the surer, the stronger
-    *_, together = [c for c in axes.collections if isinstance(c, LineCollection)]
+    first, second, together = [c for c in axes.collections if isinstance(c, LineCollection)]
+    strokes = [to_rgba_array(line.get_color())[0][3] for line in (first, second)]
+    assert strokes[0] == 1 and strokes[1] == 1  # both have a say worth seeing
     heights = [segment[0][1] for segment in together.get_segments()]
     assert heights == pytest.approx([0.5, -0.5, 0.5])  # 0.75 with four times the certainty of -0.5
     legend = axes.get_legend()

@@ -8,11 +8,12 @@ from emsync.analysis import Analysis
 from emsync.composition import Composition
 from emsync.emotion.belief import Impression
 from emsync.emotion.plane import in_percent, normalise
-from emsync.emotion.reasons import SILENT, reasons
+from emsync.emotion.reasons import SILENT, Reason, reasons
 from emsync.limits import one_line
 from emsync.options import Options
 from emsync.report.rows import is_given
 
+COUNTS = 0.01  # share of the certainty below which a cue has hardly a say
 CUE_WORDS = {  # others have the names of their plug-ins
     "faces": "the faces",
     "pictures": "the pictures",
@@ -68,7 +69,7 @@ def _read(analysis: Analysis) -> str:
     """Return which cues had a say."""
     if not analysis.shots:
         return f"The feeling was read from {analysis.estimator}; what each shot said was not kept."
-    spoke = [reason.cue for reason in reasons(analysis.shots) if reason.spoke]
+    spoke = [reason.cue for reason in reasons(analysis.shots) if _counts(reason)]
     if not spoke:
         return "Nothing in the film says what it feels like."
     *most, last = (CUE_WORDS.get(cue, cue) for cue in spoke)
@@ -78,9 +79,14 @@ def _read(analysis: Analysis) -> str:
 
 
 def _silent(shots: Sequence[Impression]) -> list[str]:
-    """Return which cues had no say of any shot, and why."""
+    """Return which cues had no say, or hardly one, and why."""
     return [
-        f"{reason.cue.capitalize()} had no say: {reason.belief.words or SILENT}."
+        f"{reason.cue.capitalize()} had {'hardly a' if reason.spoke else 'no'} say: "
+        f"{reason.belief.words or SILENT}."
         for reason in reasons(shots)
-        if not reason.spoke
+        if not _counts(reason)
     ]
+
+
+def _counts(reason: Reason) -> bool:
+    return max(reason.valence_weight, reason.arousal_weight) >= COUNTS

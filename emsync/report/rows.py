@@ -44,7 +44,8 @@ PLAYER_COLOURS = {  # of the instruments
     "piano": "#2f74c0",
     "strings": "#3a9a57",
 }
-BAND = 0.07  # strength of a cue's band times its width: the surer it is, the stronger
+BAND, LINE = 0.07, 0.6  # strength of a cue's band and line times its width: the surer, the stronger
+FAINTEST = 0.2  # strength of the line of a cue that hardly has a say
 NAME = 9  # points of the names of sections
 NAMES_OF_CHORDS = (9.0, 8.0, 7.0)  # points, as many as there are
 GAP = 0.004  # share of the width before and after a name
@@ -179,7 +180,7 @@ def draw_cues(axes: "Axes", analysis: Analysis, axis: str) -> None:
     shots = analysis.shots
     for cue, colour in cue_colours(shots).items():
         said = [(s, s.says[cue]) for s in shots if cue in s.says]
-        bands, lines, shades = [], [], []
+        bands, lines, shades, strokes = [], [], [], []
         for shot, mean, sd in ((s, getattr(b, axis), getattr(b, f"{axis}_sd")) for s, b in said):
             if math.isfinite(sd):
                 low, high = max(-1.0, mean - sd), min(1.0, mean + sd)
@@ -187,8 +188,9 @@ def draw_cues(axes: "Axes", analysis: Analysis, axis: str) -> None:
                 bands.append([(x[0], low), (x[1], low), (x[1], high), (x[0], high)])
                 lines.append([(x[0], mean), (x[1], mean)])
                 shades.append(to_rgba(colour, min(0.4, BAND / sd)))
+                strokes.append(to_rgba(colour, max(FAINTEST, min(1.0, LINE / sd))))
         axes.add_collection(PolyCollection(bands, facecolors=shades, edgecolors="none"))
-        axes.add_collection(LineCollection(lines, colors=colour, lw=3, capstyle="butt"))
+        axes.add_collection(LineCollection(lines, colors=strokes, lw=3, capstyle="butt"))
     together = [(s.start, s.end, product(list(s.says.values()))) for s in shots]
     agreed = [[(start, getattr(b, axis)), (end, getattr(b, axis))] for start, end, b in together
               if math.isfinite(getattr(b, f"{axis}_sd"))]  # fmt: skip
