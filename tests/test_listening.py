@@ -10,6 +10,7 @@ from typing import Any
 import av
 import numpy as np
 import pytest
+import torch
 
 from emsync.arrays import Float64s
 from emsync.encoders import weights
@@ -119,6 +120,17 @@ def test_a_tune_that_begins_is_heard_when_it_does(hear: Callable[..., Heard]) ->
     found = hear(np.concatenate([noise(12, 0.01), tune(12)]))
     assert found.music[:10].max() < 0.5 < found.music[14:].min()
     assert found.tags[: 2 * CELL] != pytest.approx(found.tags[2 * CELL :])
+
+
+def test_it_hears_the_same_on_any_number_of_threads(hear: Callable[..., Heard]) -> None:
+    alone = hear(tune(18))
+    torch.set_num_threads(3)
+    try:
+        together = hear(tune(18))
+        assert torch.get_num_threads() == 3
+    finally:
+        torch.set_num_threads(1)
+    assert (alone.tags == together.tags).all()
 
 
 def test_silence_is_silent(hear: Callable[..., Heard]) -> None:

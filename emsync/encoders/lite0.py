@@ -8,15 +8,14 @@ not depend on the others.
 Shapes: N pictures, C channels, H and W pixels.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from emsync.arrays import Float32s, Picture
+from emsync.encoders.threads import one_thread_each
 from emsync.encoders.weights import read_weights
 
 if TYPE_CHECKING:
@@ -97,26 +96,9 @@ def _each(
         with torch.inference_mode():
             return np.asarray(run(_prepared(picture), weights)[0].numpy())
 
-    with _one_thread_each() as workers:
+    with one_thread_each() as workers:
         rows = list(workers.map(row, pictures))
     return np.array(rows, np.float32).reshape(-1, width)
-
-
-@contextmanager
-def _one_thread_each() -> Iterator[ThreadPoolExecutor]:
-    """Let torch compute on one thread in each of as many workers.
-
-    Each picture is then summed in one order, whatever the number of threads.
-    """
-    import torch
-
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        with ThreadPoolExecutor(threads) as workers:
-            yield workers
-    finally:
-        torch.set_num_threads(threads)
 
 
 @cache

@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emsync.arrays import Float32s, Float64s, Int64s
+from emsync.encoders.threads import one_thread_each
 from emsync.encoders.weights import check_weights
 from emsync.errors import InputError, warn
 from emsync.sound.blocks import evened
@@ -86,14 +87,18 @@ def listen(
     steps: list[Float32s] = []
     tags: list[Float32s] = []
     pieces = evened(itertools.chain([first], blocks), length, PIECE * RATE)
-    for number, piece in enumerate(with_context(pieces, REACH * HOP)):
-        spectra = powers(piece.mean(axis=1))
-        mel = log_mel(spectra)
-        steps.append(_steps(ear(piece[REACH * HOP : -REACH * HOP]), spectra, mel))
-        for cell in _cells(mel[REACH : REACH + steps[-1].shape[1]]):
-            tags.append(tags[-1] if len(tags) % every else _tagged(cell))
-        if progress:
-            progress(min(1.0, (number + 1) * PIECE * RATE / length))
+    with one_thread_each() as workers:
+        for number, piece in enumerate(with_context(pieces, REACH * HOP)):
+            spectra = powers(piece.mean(axis=1))
+            mel = log_mel(spectra)
+            steps.append(_steps(ear(piece[REACH * HOP : -REACH * HOP]), spectra, mel))
+            cells = _cells(mel[REACH : REACH + steps[-1].shape[1]])
+            due = [(len(tags) + i) % every == 0 for i in range(len(cells))]
+            fresh = workers.map(_tagged, itertools.compress(cells, due))
+            for is_due in due:
+                tags.append(next(fresh) if is_due else tags[-1])
+            if progress:
+                progress(min(1.0, (number + 1) * PIECE * RATE / length))
     return _told(np.concatenate(steps, axis=1), np.array(tags))
 
 
