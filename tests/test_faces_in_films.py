@@ -206,6 +206,16 @@ def _faces(path: Path) -> tuple[Face, ...]:
     return watch(open_film(path), needs=Needs(faces=True)).faces
 
 
+def test_looking_leaves_the_number_of_threads_as_it_was(
+    tmp_path: Path, draw_cut: Callable[..., Path], observed: list[Faces]
+) -> None:
+    import torch
+
+    before = torch.get_num_threads()
+    watch(open_film(draw_cut(tmp_path / "cut.mp4")), needs=Needs(faces=True))
+    assert torch.get_num_threads() == before
+
+
 @pytest.mark.slow
 def test_a_laughing_face_of_a_real_film_is_happy_mirrored_or_not(shared: Path) -> None:
     faces = _faces(shared / "clips" / "mdn_friday_bw.mp4")

@@ -15,6 +15,7 @@ import numpy as np
 
 from emsync.arrays import Picture
 from emsync.encoders.faces.boxes import Box, cut_out
+from emsync.encoders.threads import one_thread_each
 from emsync.video.cuts import Cut
 from emsync.video.film import Film
 from emsync.video.observers import Frame, Upright
@@ -84,7 +85,9 @@ class Faces:
     def __call__(self, frame: Frame) -> None:
         """Take the next frame in."""
         if self._is_due(frame):
-            self.looks.append(Look(frame.time, self._seen(self._upright(frame).pixels)))
+            with one_thread_each():
+                seen = self._seen(self._upright(frame).pixels)
+            self.looks.append(Look(frame.time, seen))
 
     def _is_due(self, frame: Frame) -> bool:
         """Tell whether to look: soon after a cut, then ever less often, and never too often."""
