@@ -276,6 +276,16 @@ def test_a_neutral_face_and_one_that_is_seen_briefly_say_little() -> None:
     assert felt(face("happy", end=2.0)).valence_sd > 2 * sure.valence_sd
 
 
+def test_a_face_that_was_seen_once_says_less_than_one_seen_often() -> None:
+    once, often = felt(face(looks=1)), felt(face(looks=9))
+    assert once.valence == pytest.approx(often.valence)
+    assert once.valence_sd > 1.2 * often.valence_sd
+    assert (
+        felt(face("happy", looks=9), face("angry", looks=1)).valence
+        > felt(face("happy"), face("angry")).valence + 0.1
+    )
+
+
 def test_a_crowd_is_no_surer_than_one_and_disagreement_is_less_sure() -> None:
     one, crowd = felt(face()), felt(*[face()] * 40)
     assert crowd.valence_sd == pytest.approx(one.valence_sd)

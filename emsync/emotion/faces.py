@@ -3,7 +3,7 @@
 A face says what somebody in the film feels, which is not what the film makes its audience feel; so
 the belief is a wide one. What faces express makes a mixture of emotions, in which each face of each
 shot has one vote, weighed by its size and sharpness; many faces are no surer than a few. Faces that
-are neutral, or are seen for a small part of a span, hardly count.
+are neutral, or are seen once, or for a small part of a span, count for little.
 """
 
 import math
@@ -69,9 +69,11 @@ class Faces(Estimator):
 
 def _felt(faces: Sequence[Face], span: Span) -> Belief:
     """Return what the ``faces`` in ``span`` make of it; each has one vote."""
-    weights = [face.height * face.sharpness for face in faces]
-    if not sum(weights):
+    clear = [face.height * face.sharpness for face in faces]
+    if not sum(clear):
         return NO_FACE
+    # One look is a weak witness: what the network says of a face differs from look to look.
+    weights = [c * face.looks / (face.looks + 1) for c, face in zip(clear, faces, strict=True)]
     votes = {
         name: sum(w * f.expression.get(name, 0.0) for w, f in zip(weights, faces, strict=True))
         for name in EMOTION
@@ -79,13 +81,14 @@ def _felt(faces: Sequence[Face], span: Span) -> Belief:
     said = Belief.of({EMOTION[name]: vote for name, vote in votes.items()})
     start, end = span
     shown = [(max(face.start, start), min(face.end, end)) for face in faces]
+    steady = sum(weights) / sum(clear)
     expressive = 1 - votes["neutral"] / sum(votes.values())
     return replace(
         said,
         valence_sd=math.hypot(said.valence_sd, UNSURE),
         arousal_sd=math.hypot(said.arousal_sd, UNSURE),
         words=in_words(most_at_once(shown), votes),
-    ).trusted(max(LEAST, expressive * covered(shown) / (end - start)))
+    ).trusted(max(LEAST, steady * expressive * covered(shown) / (end - start)))
 
 
 def in_words(count: int, votes: Mapping[str, float]) -> str:
