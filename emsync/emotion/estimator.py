@@ -4,7 +4,6 @@ An estimator is given spans of time, all at once, and returns what it believes o
 of a film, its scenes and its seconds are spans alike.
 """
 
-import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -18,6 +17,8 @@ from emsync.limits import shown
 from emsync.options import ESTIMATOR
 from emsync.video.footage import NOTHING_MORE, Footage, Needs
 
+MOST_TRUST = 1e6  # of one among several
+LEAST_TRUST = 1e-6
 Span: TypeAlias = tuple[float, float]  # seconds: from, until
 
 
@@ -127,7 +128,10 @@ def _part(text: str) -> tuple[Estimator, float]:
             raise UsageError(
                 f"the weight of {shown(before)} is {shown(number)}, which is not a number"
             ) from None
-        if not (math.isfinite(weight) and weight > 0):
-            raise UsageError(f"the weight of {shown(before)} is {number}; it must be above 0")
+        if not LEAST_TRUST <= weight <= MOST_TRUST:
+            raise UsageError(
+                f"the weight of {shown(before)} is {number}; it must be above 0, from "
+                f"{LEAST_TRUST:g} to {MOST_TRUST:g}"
+            )
     name, _, argument = named.partition(":")
     return plugins.load(plugins.ESTIMATORS, name, Estimator).given(argument), weight

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 from emsync.errors import AssetError
 from emsync.limits import quoted
-from emsync.model.composer import checkpoints_folder
 from emsync.model.weights import Shape, read_header
+from emsync.shipped import checkpoints_folder
 
 if TYPE_CHECKING:
     import torch

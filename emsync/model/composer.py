@@ -25,6 +25,7 @@ from emsync.music.lead_sheet import LeadSheet
 from emsync.music.piece import Piece
 from emsync.options import CHECKPOINT, PathLike, Sampling, check_tempo
 from emsync.settings import build
+from emsync.shipped import checkpoints_folder
 from emsync.tokens import Ids, Tokenizer
 
 MOST_CONFIG = 2**20  # bytes of a config.json
@@ -226,12 +227,6 @@ def _widened(stored: Mapping[str, Tensor]) -> dict[str, Tensor]:
         if stored[name].dtype is torch.int8:
             weight *= stored[name + SCALE].float()[:, None]
     return weights
-
-
-def checkpoints_folder() -> Path:
-    """Return where the shipped checkpoints are: in the wheel, or beside it in a checkout."""
-    inside = Path(__file__).parents[1] / "checkpoints"
-    return inside if inside.is_dir() else Path(__file__).parents[2] / "checkpoints"
 
 
 def checkpoint_names() -> list[str]:
