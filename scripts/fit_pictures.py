@@ -151,11 +151,15 @@ def main(folders: Sequence[Path], judged: Path) -> None:
         truth = rows.truth[axis]
         middle, slope = fitted(x, truth - things[axis], rows.weights, gain)
         told = left_out(rows, axis, x, things[axis], gain)
+        stretch = spread(truth, rows.weights)[1] / spread(told, rows.weights)[1]
+        told = np.clip(spread(told, rows.weights)[0] * (1 - stretch) + stretch * told, -1, 1)
+        middle = middle * stretch + (1 - stretch) * spread(truth, rows.weights)[0]
         error = np.sqrt(rows.weights @ (told - truth) ** 2)
         alone = {**z, "movement": movement, "things": things[axis]}
         rho = {name: rank_correlation(x, truth, rows.weights) for name, x in alone.items()}
         print(f"\n{axis}: rho of " + ", ".join(f"{name} {r:+.2f}" for name, r in rho.items()))
-        print(f"{axis}: middle {middle:.3f}, gain {slope:.3f}, error {error:.3f}")
+        print(f"{axis}: middle {middle:.3f}, gain {slope * stretch:.3f}, of things {stretch:.3f}, "
+              f"error {error:.3f}")  # fmt: skip
         print("\n| cue | rho | signs | error |\n|---|---|---|---|")
         none = np.zeros(len(x))
         table = {

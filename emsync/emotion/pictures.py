@@ -41,6 +41,7 @@ class Axis(NamedTuple):
 
     middle: float  # of ordinary shots without a thing
     gain: float  # for a standard deviation of the measures
+    things: float  # for what the things that are seen feel like
     # Root mean square, each film left out of the fit of the middle and the gain. The measures
     # themselves were chosen on the same shots, so it is somewhat too small.
     error: float
@@ -49,8 +50,8 @@ class Axis(NamedTuple):
 SATURATION = Ordinary(0.31, 0.28)
 MOTION = Ordinary(-1.27, 0.39)  # log10 of picture heights a second + LEAST
 CHANGE = Ordinary(-0.97, 0.70)  # log10 of the share that changes a second + LEAST
-VALENCE = Axis(0.19, 0.066, 0.29)
-AROUSAL = Axis(-0.19, 0.30, 0.30)
+VALENCE = Axis(0.23, 0.118, 1.79, 0.35)
+AROUSAL = Axis(-0.19, 0.356, 1.18, 0.31)
 
 
 @dataclass(frozen=True)
@@ -116,7 +117,7 @@ class Pictures(Estimator):
         measures, looks = measure(footage, spans), look(footage)
         things = [means(looks.times, axis, spans) for axis in looks.feeling.T]  # each (N,)
         valence, arousal = (
-            np.clip(axis.middle + axis.gain * z + thing, -1, 1).round(DIGITS)
+            np.clip(axis.middle + axis.gain * z + axis.things * thing, -1, 1).round(DIGITS)
             for axis, z, thing in (
                 (VALENCE, measures.colour, things[0]),
                 (AROUSAL, measures.movement, things[1]),
