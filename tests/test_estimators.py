@@ -200,9 +200,11 @@ def test_an_estimator_that_breaks_a_law_fails_the_check(broken: Estimator, sente
         check_estimator(broken)
 
 
-def test_the_doors_lead_to_the_four() -> None:
-    assert {"clip", "file", "fixed", "pictures"} <= set(plugins.names(plugins.ESTIMATORS))
-    assert choose() == Pictures()
+def test_the_doors_lead_to_those_that_are_shipped() -> None:
+    shipped = {"clip", "faces", "file", "fixed", "pictures", "sound"}
+    assert shipped <= set(plugins.names(plugins.ESTIMATORS))
+    assert choose("pictures") == Pictures()
+    assert choose().title == "faces,pictures,sound"
     with pytest.raises(TypeError):
         Estimator()  # type: ignore[abstract]
 

@@ -199,7 +199,7 @@ def test_a_turned_film_is_looked_at_upright(tmp_path: Path, observed: list[Faces
             film.mux(stream.encode(av.VideoFrame.from_ndarray(picture, "rgb24")))
         film.mux(stream.encode(None))
     watch(open_film(path), needs=Needs(faces=True))
-    assert observed[0]._detector.shapes[0] == (96, 48, 3)
+    assert observed[0]._detector.shapes[0] == (96, 48, 3)  # type: ignore[attr-defined]
 
 
 def _faces(path: Path) -> tuple[Face, ...]:

@@ -16,6 +16,7 @@ import numpy as np
 from emsync.emotion.belief import Belief
 from emsync.emotion.estimator import Estimator, Span
 from emsync.emotion.plane import NEUTRAL
+from emsync.encoders.weights import check_weights
 from emsync.video.faces import Face
 from emsync.video.footage import Footage, Needs
 
@@ -47,8 +48,6 @@ class Faces(Estimator):
 
     @classmethod
     def given(cls, argument: str) -> Self:
-        from emsync.encoders.weights import check_weights  # which imports torch
-
         estimator = super().given(argument)
         check_weights("faces")
         return estimator
