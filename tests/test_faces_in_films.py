@@ -17,7 +17,7 @@ from emsync.encoders.faces.boxes import Box
 from emsync.errors import AssetError
 from emsync.testing import check_estimator, example_footage
 from emsync.video import watch as watching
-from emsync.video.faces import RATE, SAVED, Face, Faces, Look, Sighting, faces_of, sharpness
+from emsync.video.faces import MOST, RATE, SAVED, Face, Faces, Look, Sighting, faces_of, sharpness
 from emsync.video.film import open_film
 from emsync.video.footage import Footage, Needs
 from emsync.video.watch import watch
@@ -173,7 +173,7 @@ def test_two_hundred_faces_are_asked_for_those_that_are_largest(
     monkeypatch.setattr(Everywhere, "count", 200)
     still = [np.full((48, 64, 3), 120, np.uint8)] * 50
     footage = watch(open_film(write_film(tmp_path / "crowd.mp4", still)), needs=Needs(faces=True))
-    assert len(footage.faces) == 16
+    assert len(footage.faces) == MOST
 
 
 @pytest.mark.parametrize("size", [(16, 16), (120, 32), (32, 120)])

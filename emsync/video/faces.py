@@ -22,7 +22,7 @@ from emsync.video.observers import Frame, Upright
 
 HEIGHT = 720  # pixels of the pictures that are looked at, at most
 FORM = (0.35, 1.4)  # width in heights of what can be a face
-MOST = 16  # faces of a look that are asked for their expression: the largest
+MOST = 6  # faces of a look that are asked for their expression, which takes time: the largest
 LEAST, SOON, LATER = 0.25, 0.5, 1.25  # seconds between two looks: at least; in a new shot; at most
 RATE, SAVED = 0.9, 4.0  # looks a second, on average; and how many may be saved for quick cuts
 GLANCE = (32, 18)  # pixels of the reduced picture that tells whether there is anything new
