@@ -18,6 +18,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -351,9 +352,15 @@ def generating(clip: Path, checkpoint: str | Path, threads: int, *more: str) -> 
 
 
 def watching(clip: Path) -> dict[str, Any]:
-    """Return how fast a film is watched (cuts, motion and colour), against decoding it alone."""
+    """Return how fast a film is watched and felt, by each cue and by all, against decoding alone.
+
+    "fixed" watches for cuts, motion and colour only.
+    """
     import av
 
+    from emsync.analysis import Analysis
+    from emsync.emotion.estimator import choose
+    from emsync.options import ESTIMATOR
     from emsync.video.film import open_film
     from emsync.video.watch import watch
 
@@ -363,13 +370,16 @@ def watching(clip: Path) -> dict[str, Any]:
             for _ in container.decode(video=0):
                 pass
 
-    video = open_film(clip)
-    seconds, decoded = best(lambda: watch(video), 1), best(decode, 1)
+    def feel(cues: str) -> None:
+        estimator = choose(cues)
+        Analysis.of(watch(video, needs=estimator.needs), estimator)
+
+    video, decoded = open_film(clip), best(decode, 1)
+    cues = ["fixed:0/0", *ESTIMATOR.split(","), ESTIMATOR]
     return {
         "size": f"{video.width}x{video.height}",
         "seconds of film": video.duration,
-        "seconds": seconds,
-        "ratio to real time": video.duration / seconds,
+        "ratio to real time": {n: video.duration / best(partial(feel, n), 1) for n in cues},
         "baseline decoding alone, ratio to real time": video.duration / decoded,
     }
 
