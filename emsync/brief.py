@@ -43,16 +43,20 @@ def look(
     """Watch the film; None if a person gives its analysis."""
     if options.analysis is not None:
         return None
-    return watch(film, progress, observers, estimator_of(options).needs)
+    needs = estimator_of(options).needs
+    return watch(film, progress, observers, needs, options.audio_stream)
 
 
 def check_files(film: Film, options: Options) -> None:
     """Refuse what a person gives that does not fit ``film``, before it is watched.
 
-    These are an analysis or a plan of another film, a theme, a cut list, an emotion file, and a
-    start timecode. What can be read only once, such as a pipe, is read when it is needed.
+    These are an estimator that cannot be, an analysis or a plan of another film, a theme, a cut
+    list, an emotion file, and a start timecode. What can be read only once, such as a pipe, is read
+    when it is needed.
     """
-    if options.analysis is not None and _can_be_read_again(options.analysis):
+    if options.analysis is None:
+        estimator_of(options)
+    elif _can_be_read_again(options.analysis):
         given = _given(options.analysis)
         if not same_length(given.duration, film.duration):
             raise UsageError(

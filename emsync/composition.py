@@ -221,9 +221,9 @@ class Composition:
 
         ``keep_audio`` says what becomes of the film's own sound in ``video``: "replace" drops it,
         "mix" keeps it, "duck" plays the music under it. ``audio_stream`` is which of the film's
-        sounds that is, counted from 0; None takes what players do. ``force`` lets ``bundle``
-        replace another film's, or go into a folder of other things. ``lufs`` is the integrated
-        loudness of all sound that is written, whose true peak is at most -1 dB.
+        sounds that is, counted from 0; None takes the one that was listened to. ``force`` lets
+        ``bundle`` replace another film's, or go into a folder of other things. ``lufs`` is the
+        integrated loudness of all sound that is written, whose true peak is at most -1 dB.
         """
         from emsync.outputs import write_outputs
 

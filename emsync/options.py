@@ -96,6 +96,7 @@ class Options:
     min_cut_distance: float | None = None  # seconds; None is 4 for what is found, 0 for a list
     estimator: str = ESTIMATOR  # of the emotion; see ``emsync.emotion.estimator.choose``
     ignore_sound: bool = False  # whether the film's own sound, a temp track say, tells nothing
+    audio_stream: int | None = None  # which of its sounds counts, from 0; None: what players take
     emotion_file: PathLike | None = None  # a CSV of valence and arousal over time
     arc: Arc = "scene"  # whether the emotion follows the scenes
     max_va: float | None = None  # the largest mean of an emotion, up to 1; None leaves them
@@ -258,7 +259,7 @@ class Outputs:
     keep_audio: KeepAudio = "replace"  # what becomes of the film's own sound
     bundle: Path | None = None  # a folder with all of it; see ``emsync.report.bundle``
     force: bool = False  # let the bundle into a folder that holds another film's, or other things
-    audio_stream: int | None = None  # which of the film's sounds is kept; None: what players take
+    audio_stream: int | None = None  # which of the film's sounds is kept; None: the one listened to
     lufs: float = LUFS  # the integrated loudness of all sound that is written
 
     def __post_init__(self) -> None:

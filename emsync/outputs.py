@@ -3,7 +3,7 @@
 import os
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
@@ -134,6 +134,8 @@ def write_outputs(
     """Write ``outputs``, together or not at all; return what was written."""
     film, duration, clock = composition.film, composition.analysis.duration, Stopwatch()
     font, lufs, loudness = outputs.soundfont, outputs.lufs, dict[str, Loudness]()
+    if outputs.audio_stream is None:
+        outputs = replace(outputs, audio_stream=composition.options.audio_stream)
     if film is None:
         raise ValueError("a composition without a film can be written only by emsync.formats.midi")
     with clock("write"):

@@ -203,7 +203,7 @@ def test_an_estimator_that_breaks_a_law_fails_the_check(broken: Estimator, sente
 def test_the_doors_lead_to_those_that_are_shipped() -> None:
     shipped = {"clip", "faces", "file", "fixed", "pictures", "sound"}
     assert shipped <= set(plugins.names(plugins.ESTIMATORS))
-    assert choose("pictures") == Pictures()
+    assert choose("pictures") == choose(" pictures =0.5 ") == Pictures()
     assert choose().title == "faces,pictures,sound"
     with pytest.raises(TypeError):
         Estimator()  # type: ignore[abstract]
@@ -266,7 +266,9 @@ def test_together_they_need_what_each_needs(scorer: Path) -> None:
     ("text", "error", "sentence"),
     [
         ("colour_motion", AssetError, "no plug-in 'colour_motion'.*there is clip, faces, file"),
-        ("", AssetError, "no plug-in ''"),
+        ("", UsageError, "the estimator '' leaves a name out"),
+        ("faces,,sound", UsageError, "'faces,,sound' leaves a name out"),
+        ("=2", AssetError, "no plug-in ''"),
         ("pictures:now", UsageError, "'pictures' takes no argument, but got 'now'"),
         ("pictures=much", UsageError, "the weight of 'pictures' is 'much', which is not a number"),
         ("pictures=0", UsageError, "the weight of 'pictures' is 0; it must be above 0"),

@@ -11,10 +11,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-import emsync.encoders.weights
 from emsync.emotion.faces import Faces as Estimator
 from emsync.encoders.faces.boxes import Box
-from emsync.errors import AssetError
 from emsync.testing import check_estimator, example_footage
 from emsync.video import watch as watching
 from emsync.video.faces import MOST, RATE, SAVED, Face, Faces, Look, Sighting, faces_of, sharpness
@@ -298,12 +296,3 @@ def test_large_and_sharp_faces_count_for_more() -> None:
     blurred = felt(face("happy", sharpness=0.4), face("angry", sharpness=0.05))
     even = felt(face("happy"), face("angry"))
     assert min(small.valence, blurred.valence) > even.valence + 0.2
-
-
-def test_missing_weights_are_told_before_a_film_is_watched(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    assert Estimator.given("").needs == Needs(faces=True)
-    monkeypatch.setattr(emsync.encoders.weights, "checkpoints_folder", lambda: tmp_path)
-    with pytest.raises(AssetError, match="'faces' is not installed"):
-        Estimator.given("")

@@ -14,8 +14,9 @@ import pytest
 from av.stream import Disposition
 from symusic.core import ControlChangeTick, NoteTick, ScoreTick, TrackTick
 
+from emsync.brief import look
 from emsync.errors import EmsyncWarning, InputError, UsageError
-from emsync.options import Outputs
+from emsync.options import Options, Outputs
 from emsync.outputs import check_outputs
 from emsync.sound import blocks, synthesis
 from emsync.sound.audio import Audio
@@ -25,6 +26,7 @@ from emsync.sound.levelling import level
 from emsync.sound.mixing import duck, mix, mix_ducked
 from emsync.sound.mux import check_kept, mux, soundtrack
 from emsync.sound.synthesis import synthesize
+from emsync.video import watch as watching
 from emsync.video.film import open_film
 
 RATE = 44100
@@ -162,6 +164,20 @@ def test_two_tracks_of_a_camera_are_left_and_right(suffix: str, tmp_path: Path) 
         samples = own_sound(path, RATE).samples
     assert strength(samples, 300, 0.5, 1.5) == pytest.approx([0.2, 0], abs=0.01)
     assert strength(samples, 700, 0.5, 1.5) == pytest.approx([0, 0.2], abs=0.01)
+
+
+def test_the_track_that_counts_is_listened_to(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    film = open_film(draw(tmp_path / "film.mkv", Tone(300, tags=ENGLISH), Tone(3000)))
+    for track, hertz in ((0, 300), (1, 3000)):
+        seen = look(film, Options(estimator="sound", audio_stream=track))
+        assert seen is not None
+        assert seen.sound is not None
+        assert seen.sound.brightness[0] == pytest.approx(hertz, rel=0.1)
+    monkeypatch.setattr(watching, "frames", None)
+    with pytest.raises(UsageError, match="no sound track 2"):
+        look(film, Options(audio_stream=2))
 
 
 def test_a_track_that_is_not_there_is_refused_before_any_work(tmp_path: Path) -> None:

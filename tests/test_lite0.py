@@ -1,16 +1,12 @@
 """EfficientNet-Lite0 says what its authors' own run says."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
 
 from emsync.arrays import Picture
-from emsync.emotion.estimator import choose
 from emsync.emotion.things import class_affect
-from emsync.encoders import lite0, weights
-from emsync.errors import AssetError
+from emsync.encoders import lite0
 
 
 def disc() -> Picture:
@@ -43,20 +39,6 @@ def test_what_is_said_of_a_picture_depends_neither_on_others_nor_on_the_threads(
         assert torch.get_num_threads() == 2
     finally:
         torch.set_num_threads(before)
-
-
-def test_weights_that_are_missing_or_cut_off_are_refused_before_a_film_is_watched(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    whole = weights.weights_of(lite0.NAME).read_bytes()
-    monkeypatch.setattr(weights, "checkpoints_folder", lambda: tmp_path)
-    with pytest.raises(AssetError, match="the encoder 'lite0' is not installed"):
-        choose("pictures")
-    cut = weights.weights_of(lite0.NAME)
-    cut.parent.mkdir(parents=True)
-    cut.write_bytes(whole[:-1000])
-    with pytest.raises(AssetError):
-        choose("pictures")
 
 
 def test_probabilities_sum_to_one_and_no_pictures_are_no_rows() -> None:

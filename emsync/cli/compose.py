@@ -73,14 +73,6 @@ def generate(
         KeepAudio,
         typer.Option(help="the film's own sound; duck plays music under it", rich_help_panel=FILES),
     ] = "replace",
-    audio_stream: Annotated[
-        int | None,
-        typer.Option(
-            help="which of the film's sounds is kept, counted from 0",
-            show_default="what players take",
-            rich_help_panel=FILES,
-        ),
-    ] = None,
     soundfont: Annotated[
         Path | None, typer.Option(help="an .sf2 or .sf3 file to play with", rich_help_panel=FILES)
     ] = None,
@@ -97,6 +89,7 @@ def generate(
     emotion_file: wishes.EmotionFile = None,
     estimator: wishes.Estimator = DEFAULTS.estimator,
     ignore_sound: wishes.IgnoreSound = False,
+    audio_stream: wishes.AudioStream = None,
     arc: wishes.ArcKind = DEFAULTS.arc,
     max_va: wishes.LargestMean = None,
     cuts: wishes.Cuts = DEFAULTS.cuts,
@@ -204,7 +197,8 @@ def generate(
 
     options = Options(
         analysis=analysis, cuts=cuts, min_cut_distance=min_cut_distance, estimator=estimator,
-        ignore_sound=ignore_sound, emotion_file=emotion_file, arc=arc, emotion=emotion,
+        ignore_sound=ignore_sound, audio_stream=audio_stream, emotion_file=emotion_file, arc=arc,
+        emotion=emotion,
         max_va=max_va, ask=wishes.asked(ask), valence=valence, arousal=arousal, tempo=tempo,
         tonic=tonic,
         sync=sync, max_tempo_change=max_tempo_change, ending=ending, start_timecode=start_timecode,
@@ -264,6 +258,7 @@ def analyze(
     save: Annotated[str, typer.Option(help="cut lists to write beside: csv,edl,otio,json")] = "",
     estimator: wishes.Estimator = DEFAULTS.estimator,
     ignore_sound: wishes.IgnoreSound = False,
+    audio_stream: wishes.AudioStream = None,
     min_cut_distance: wishes.CutDistance = None,
     as_json: Json = False,
 ) -> None:
@@ -273,8 +268,9 @@ def analyze(
     from emsync.video.film import open_film
 
     options = Options(
-        estimator=estimator, ignore_sound=ignore_sound, min_cut_distance=min_cut_distance
-    )
+        estimator=estimator, ignore_sound=ignore_sound, audio_stream=audio_stream,
+        min_cut_distance=min_cut_distance,
+    )  # fmt: skip
     estimator_of(options)  # refuses what cannot be
     out, plot = standard_output(as_json, out, plot)
     beside = (out or Path(video.name)).with_suffix("")
@@ -326,6 +322,7 @@ def plan(
     emotion_file: wishes.EmotionFile = None,
     estimator: wishes.Estimator = DEFAULTS.estimator,
     ignore_sound: wishes.IgnoreSound = False,
+    audio_stream: wishes.AudioStream = None,
     arc: wishes.ArcKind = DEFAULTS.arc,
     max_va: wishes.LargestMean = None,
     cuts: wishes.Cuts = DEFAULTS.cuts,
@@ -354,7 +351,8 @@ def plan(
 
     options = Options(
         analysis=analysis, cuts=cuts, min_cut_distance=min_cut_distance, estimator=estimator,
-        ignore_sound=ignore_sound, emotion_file=emotion_file, arc=arc, emotion=emotion,
+        ignore_sound=ignore_sound, audio_stream=audio_stream, emotion_file=emotion_file, arc=arc,
+        emotion=emotion,
         max_va=max_va, valence=valence, arousal=arousal, tempo=tempo, tonic=tonic, mode=mode,
         chords=chords,
         instruments=instruments, palette=palette, plan=plan, theme=theme, sync=sync,

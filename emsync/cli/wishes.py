@@ -39,6 +39,14 @@ IgnoreSound = Annotated[
         rich_help_panel=EMOTION,
     ),
 ]
+AudioStream = Annotated[
+    int | None,
+    typer.Option(
+        help="which of the film's sounds counts, counted from 0",
+        show_default="what players take",
+        rich_help_panel=EMOTION,
+    ),
+]
 ArcKind = Annotated[
     Arc, typer.Option(help="whether the emotion follows the scenes", rich_help_panel=EMOTION)
 ]

@@ -105,7 +105,13 @@ def choose(text: str = ESTIMATOR, *, ignore_sound: bool = False) -> Estimator:
     it is trusted. ``ignore_sound`` leaves out what would listen to the film. AssetError where a
     plug-in, or what it needs, is missing.
     """
-    parts = [_part(part.strip()) for part in text.split(",")]
+    named = [part.strip() for part in text.split(",")]
+    if "" in named:
+        raise UsageError(
+            f"the estimator {shown(text)} leaves a name out; name one, such as pictures, or "
+            "several with a comma between them"
+        )
+    parts = [_part(part) for part in named]
     if ignore_sound:
         parts = [(estimator, trust) for estimator, trust in parts if not estimator.needs.sound]
         if not parts:
@@ -130,8 +136,8 @@ def _part(text: str) -> tuple[Estimator, float]:
             ) from None
         if not LEAST_TRUST <= weight <= MOST_TRUST:
             raise UsageError(
-                f"the weight of {shown(before)} is {number}; it must be above 0, from "
+                f"the weight of {shown(before)} is {weight:g}; it must be above 0, from "
                 f"{LEAST_TRUST:g} to {MOST_TRUST:g}"
             )
     name, _, argument = named.partition(":")
-    return plugins.load(plugins.ESTIMATORS, name, Estimator).given(argument), weight
+    return plugins.load(plugins.ESTIMATORS, name.strip(), Estimator).given(argument), weight

@@ -9,14 +9,13 @@ are neutral, or are seen once, or for a small part of a span, count for little.
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import ClassVar, Self
+from typing import ClassVar
 
 import numpy as np
 
 from emsync.emotion.belief import Belief
 from emsync.emotion.estimator import Estimator, Span
 from emsync.emotion.plane import NEUTRAL
-from emsync.encoders.weights import check_weights
 from emsync.video.faces import Face
 from emsync.video.footage import Footage, Needs
 
@@ -45,12 +44,6 @@ class Faces(Estimator):
 
     name: ClassVar[str] = "faces"
     summary: ClassVar[str] = "emotion from what faces express; the weights are shipped"
-
-    @classmethod
-    def given(cls, argument: str) -> Self:
-        estimator = super().given(argument)
-        check_weights("faces")
-        return estimator
 
     @property
     def needs(self) -> Needs:

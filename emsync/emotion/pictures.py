@@ -22,7 +22,7 @@ from emsync.arrays import Float64s
 from emsync.emotion.belief import Belief
 from emsync.emotion.estimator import Estimator, Span
 from emsync.emotion.things import DIGITS, STILLS, Looks, look
-from emsync.encoders.lite0 import NAME
+from emsync.encoders import lite0
 from emsync.encoders.weights import check_weights
 from emsync.video.footage import Footage, Needs
 
@@ -106,7 +106,7 @@ class Pictures(Estimator):
 
     @classmethod
     def given(cls, argument: str) -> Self:
-        check_weights(NAME)
+        check_weights(lite0.NAME, lite0.shapes())
         return super().given(argument)
 
     @property

@@ -9,14 +9,13 @@ what tells it in one collection of music does not in another (see ``docs/emotion
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Self
+from typing import ClassVar
 
 import numpy as np
 
 from emsync.emotion.belief import Belief
 from emsync.emotion.estimator import Estimator, Span
 from emsync.encoders.tags import TAGS
-from emsync.encoders.weights import check_weights
 from emsync.sound.listening import Heard
 from emsync.sound.loudness import SILENT
 from emsync.video.footage import Footage, Needs
@@ -46,12 +45,6 @@ class Sound(Estimator):
     summary: ClassVar[str] = "arousal from the film's own sound; weights are shipped"
 
     gain: float = 0.6  # how far from neutral lies what is unusual by one SD (tanh of it)
-
-    @classmethod
-    def given(cls, argument: str) -> Self:
-        estimator = super().given(argument)
-        check_weights("musicnn")
-        return estimator
 
     @property
     def needs(self) -> Needs:

@@ -11,8 +11,10 @@ from functools import cache
 import torch
 from torch import Tensor, nn
 
-from emsync.encoders.weights import read_weights
+from emsync.encoders.weights import check_weights, read_weights
+from emsync.model.weights import Shape
 
+NAME = "musicnn"
 WINDOW = 187  # steps: the 3 s that it was trained with
 CHANNELS = 753  # 561 of the first filters, and 64 of each convolution over time
 MIDDLE = 64
@@ -94,10 +96,18 @@ class Musicnn(nn.Module):
         return self.head(self.dense(pooled).relu()).sigmoid()
 
 
+def check() -> None:
+    """Refuse weights that are missing or broken with an AssetError."""
+    check_weights(NAME, _shapes(Musicnn()))
+
+
 @cache
 def load() -> Musicnn:
     """Return the network with its weights; AssetError where they are missing or broken."""
     model = Musicnn().eval().requires_grad_(False)
-    shapes = {name: tuple(value.shape) for name, value in model.state_dict().items()}
-    model.load_state_dict(read_weights("musicnn", shapes))
+    model.load_state_dict(read_weights(NAME, _shapes(model)))
     return model
+
+
+def _shapes(model: Musicnn) -> dict[str, Shape]:
+    return {name: tuple(value.shape) for name, value in model.state_dict().items()}

@@ -24,16 +24,26 @@ def weights_of(encoder: str) -> Path:
     return checkpoints_folder() / "encoders" / encoder / "model.safetensors"
 
 
-def check_weights(encoder: str) -> None:
-    """Refuse weights that are missing or cut off, before anything is watched or listened to."""
+def check_weights(encoder: str, shapes: Mapping[str, Shape]) -> None:
+    """Refuse weights that are missing, cut off or not of ``shapes``, before anything is watched."""
     path = weights_of(encoder)
     try:
-        read_header(path)
+        found = read_header(path)
     except FileNotFoundError:
         raise AssetError(
             f"the encoder {encoder!r} is not installed: there is no {quoted(path)}; install "
             "emsync again"
         ) from None
+    wanted = dict(shapes)
+    for name in shapes:
+        if found.get(name, ("",))[0] == "U8":
+            wanted |= {name + SCALE: (1,), name + LEAST: (1,)}
+    for name, shape in wanted.items():
+        if name not in found or found[name][1] != shape:
+            raise AssetError(
+                f"the weights {quoted(path)} do not fit: {name!r} is not of {shape}; install "
+                "emsync again"
+            )
 
 
 def read_weights(encoder: str, shapes: Mapping[str, Shape]) -> "dict[str, torch.Tensor]":
@@ -41,16 +51,19 @@ def read_weights(encoder: str, shapes: Mapping[str, Shape]) -> "dict[str, torch.
 
     AssetError where they are missing, cut off or of other shapes.
     """
-    from safetensors import safe_open
+    from safetensors import SafetensorError, safe_open
 
-    check_weights(encoder)
+    check_weights(encoder, shapes)
     path = weights_of(encoder)
-    with safe_open(path, "pt") as file:
-        stored = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118, its own
+    try:
+        with safe_open(path, "pt") as file:
+            stored = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118, its own
+    except (OSError, SafetensorError) as error:
+        raise AssetError(
+            f"the weights {quoted(path)} cannot be read: {error}; install emsync again"
+        ) from error
     weights = {}
-    for name, shape in shapes.items():
-        if name not in stored or tuple(stored[name].shape) != shape:
-            raise AssetError(f"the weights {quoted(path)} do not fit: {name!r} is not of {shape}")
+    for name in shapes:
         weights[name] = stored[name].float()
         if name + SCALE in stored:
             weights[name] = weights[name] * stored[name + SCALE] + stored[name + LEAST]

@@ -44,14 +44,19 @@ def check_weights(path: Path, shapes: Mapping[str, Shape]) -> None:
 
 def read_header(path: Path) -> dict[str, tuple[str, Shape]]:
     """Return {name: (kind, shape)} of a safetensors file whose sizes add up to its own."""
-    if not path.exists():
-        raise FileNotFoundError(path)
-    size, name = check_file(path, AssetError), f"the weights {quoted(path)}"
-    with path.open("rb") as file:
-        length = int.from_bytes(file.read(8), "little")
-        if not 2 <= length <= min(LARGEST_HEADER, size - 8):
-            raise AssetError(f"{name} are cut off or broken; fetch them again")
-        header = parse_json(file.read(length).decode("utf-8", "replace"), name, AssetError)
+    name = f"the weights {quoted(path)}"
+    try:
+        if not path.exists():
+            raise FileNotFoundError(path)
+        size = check_file(path, AssetError)
+        with path.open("rb") as file:
+            length = int.from_bytes(file.read(8), "little")
+            if not 2 <= length <= min(LARGEST_HEADER, size - 8):
+                raise AssetError(f"{name} are cut off or broken; fetch them again")
+            text = file.read(length).decode("utf-8", "replace")
+    except PermissionError as error:
+        raise AssetError(f"{name} cannot be read: {error.strerror}; allow it") from error
+    header = parse_json(text, name, AssetError)
     if not isinstance(header, dict):
         raise AssetError(f"{name} are broken: their header is no JSON object")
     header.pop("__metadata__", None)

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 
 from emsync.arrays import Float32s
-from emsync.errors import InputError, warn
+from emsync.errors import InputError, UsageError, warn
 from emsync.limits import quoted
 from emsync.signals import HOP, SAMPLE_RATE
 from emsync.sound.audio import OUTPUT_RATE, Audio
 from emsync.sound.blocks import BLOCK, Made
 from emsync.sound.bounds import checked
-from emsync.sound.tracks import heard_tracks
+from emsync.sound.tracks import choose, heard_tracks
 from emsync.video.film import Film, open_film
 from emsync.video.media import continued, continuity, opened, packets, picture_streams
 
@@ -41,6 +41,16 @@ def film_sound(film: Film, rate: int, track: int | None = None) -> Made | None:
         tracks = heard_tracks(film.path, container, track)
     length = round(film.duration * rate)
     return Made(rate, length, lambda: _heard(film.path, rate, tracks, start, joins))
+
+
+def check_track(film: Film, track: int | None) -> None:
+    """Refuse a sound track that ``film`` does not have, or that no decoder reads; None is any."""
+    if track is None:
+        return
+    if not film.has_audio:
+        raise UsageError(f"{quoted(film.path)} has no sound track {track}; it is silent")
+    with opened(film.path) as container:
+        choose(film.path, container, track)
 
 
 def check_sound(film: Film, track: int | None = None) -> None:

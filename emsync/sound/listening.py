@@ -20,10 +20,9 @@ from numpy.typing import NDArray
 
 from emsync.arrays import Float32s, Float64s, Int64s
 from emsync.encoders.threads import one_thread_each
-from emsync.encoders.weights import check_weights
 from emsync.errors import InputError, warn
 from emsync.sound.blocks import evened
-from emsync.sound.decode import film_sound
+from emsync.sound.decode import check_track, film_sound
 from emsync.sound.loudness import SILENT, Weighting, lufs, with_context
 from emsync.sound.spectra import HOP, RATE, STEP_RATE, hertz, log_mel, powers
 from emsync.video.film import Film
@@ -63,6 +62,18 @@ class Heard:
     tags: Float64s  # (S, 50) shares of ``TAGS``, as if it were music; 0 in silence
 
 
+def check_listening(film: Film, track: int | None = None) -> None:
+    """Refuse, before ``film`` is watched, what ``listen`` could not do.
+
+    AssetError where weights are missing or broken, UsageError where there is no such ``track``,
+    InputError where no decoder reads the one that is named.
+    """
+    from emsync.encoders import musicnn
+
+    musicnn.check()
+    check_track(film, track)
+
+
 def listen(
     film: Film, progress: Callable[[float], None] | None = None, track: int | None = None
 ) -> Heard | None:
@@ -71,7 +82,7 @@ def listen(
     ``track`` is counted among its sounds; None takes what a player does. A sound that cannot be
     decoded is heard as far as it goes, and a warning says so; None where nothing is.
     """
-    check_weights("musicnn")
+    check_listening(film, track)
     try:
         sound = film_sound(film, RATE, track)
     except InputError as error:

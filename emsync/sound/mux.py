@@ -18,7 +18,7 @@ from emsync.options import LUFS, KeepAudio
 from emsync.sound.audio import OUTPUT_RATE
 from emsync.sound.blocks import BLOCK, Kept, Made, Reader, Sound
 from emsync.sound.carry import Extras, of_stream, tags_of
-from emsync.sound.decode import check_sound, film_sound
+from emsync.sound.decode import check_sound, check_track, film_sound
 from emsync.sound.encode import in_words
 from emsync.sound.levelling import Levelled, level
 from emsync.sound.matroska import PLACEHOLDER, display_size, write_display_size
@@ -79,8 +79,7 @@ def check_mux(film: Film, output: Path) -> None:
 
 def check_kept(film: Film, keep_audio: KeepAudio, track: int | None = None) -> None:
     """Refuse, before any work is done for it, a sound of the film that could not be kept."""
-    if track is not None and not film.has_audio:
-        raise UsageError(f"{quoted(film.path)} has no sound track {track}; it is silent")
+    check_track(film, track)
     if keep_audio != "replace" or track is not None:
         check_sound(film, track)
 

@@ -11,7 +11,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from emsync.sound.listening import listen
+from emsync.sound.listening import check_listening, listen
 from emsync.video.complete import check_complete
 from emsync.video.cuts import with_fades
 from emsync.video.faces import Faces
@@ -29,12 +29,17 @@ def watch(
     progress: Callable[[float], None] | None = None,
     observers: Sequence[Observer] = (),
     needs: Needs = NOTHING_MORE,
+    track: int | None = None,
 ) -> Footage:
     """Decode ``film`` once and measure cuts, motion and colours on reduced frames.
 
     ``progress`` is called now and then with the share that is done, in [0, 1]. ``observers`` are
-    shown every frame too. ``needs`` is what else is gathered of the film.
+    shown every frame too. ``needs`` is what else is gathered of the film; AssetError where the
+    weights for it are missing or broken. ``track`` is which of the film's sounds is listened to,
+    counted from 0; None takes what a player does.
     """
+    if needs.sound:
+        check_listening(film, track)
     watching = WATCHING if needs.sound else 1.0  # share of the time
     reduce = Reducer(film)
     colours, motion, scenes = Colours(), Motion(), SceneDetector(film.fps)
@@ -68,7 +73,7 @@ def watch(
     sound = None
     if needs.sound:
         told = progress or (lambda _share: None)
-        sound = listen(film, lambda share: told(watching + (1 - watching) * share))
+        sound = listen(film, lambda share: told(watching + (1 - watching) * share), track)
     return Footage(
         film=replace(film, frames=len(times)),
         times=shown,
