@@ -61,6 +61,17 @@ def test_mel_bands_are_librosas() -> None:
     np.testing.assert_allclose(own, mel.T, rtol=1e-3, atol=1e-5 * mel.max())
 
 
+def test_a_spectrogram_is_the_same_to_the_last_bit_on_any_number_of_threads() -> None:
+    from threadpoolctl import threadpool_limits
+
+    power = powers(np.random.default_rng(0).normal(size=12 * RATE).astype(np.float32))
+    made = []
+    for threads in (1, 2, 3):
+        with threadpool_limits(threads):
+            made.append(log_mel(power))
+    assert all((mel == made[0]).all() for mel in made)
+
+
 @pytest.mark.parametrize("level", [0.0, 1.0, 16.0])
 def test_silence_and_full_scale_give_finite_tags(level: float) -> None:
     sound = np.full(WINDOW * HOP, level, np.float32)

@@ -54,7 +54,8 @@ class Looks:
     def feeling(self) -> Float64s:
         """The (L, 2) expected valence and arousal, less those of a network that knows nothing."""
         points = class_affect().points
-        return self.likely @ (points - points.mean(axis=0))
+        # In einsum the order of the sums does not depend on the number of threads.
+        return np.einsum("lt,ta->la", self.likely, points - points.mean(axis=0))
 
     def named(self, start: float, end: float) -> str:
         """Return the likeliest thing between two times, with a question mark if it is doubtful."""

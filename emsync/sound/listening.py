@@ -82,6 +82,8 @@ def listen(
     ``track`` is counted among its sounds; None takes what a player does. A sound that cannot be
     decoded is heard as far as it goes, and a warning says so; None where nothing is.
     """
+    from emsync.encoders.musicnn import load
+
     check_listening(film, track)
     try:
         sound = film_sound(film, RATE, track)
@@ -98,6 +100,7 @@ def listen(
     steps: list[Float32s] = []
     tags: list[Float32s] = []
     pieces = evened(itertools.chain([first], blocks), length, PIECE * RATE)
+    load()  # once, and not in each worker
     with one_thread_each() as workers:
         for number, piece in enumerate(with_context(pieces, REACH * HOP)):
             spectra = powers(piece.mean(axis=1))
@@ -123,7 +126,8 @@ def _as_far_as_it_goes(blocks: Iterable[Float32s]) -> Iterator[Float32s]:
 def _steps(weighted: Float64s, spectra: Float32s, mel: Float32s) -> Float32s:
     """Return (5, T): the numbers of each step of a piece that ``_told`` takes.
 
-    ``spectra`` and ``mel`` reach beyond the piece on both sides.
+    ``spectra`` and ``mel`` reach beyond the piece on both sides. No sum is a product of matrices,
+    whose last bits depend on the number of threads: an onset may hang on them.
     """
     count = len(weighted) // HOP
     own = slice(REACH, REACH + count)
@@ -134,7 +138,7 @@ def _steps(weighted: Float64s, spectra: Float32s, mel: Float32s) -> Float32s:
             weighted[: count * HOP].reshape(count, HOP).mean(axis=1),
             flux[own],
             magnitudes.sum(axis=1),
-            magnitudes @ hertz(),
+            (magnitudes * hertz()).sum(axis=1),
             _tones(spectra)[own],
         ]
     ).astype(np.float32)

@@ -4,10 +4,14 @@ Shapes: N samples, T steps, F frequencies, BANDS of the mel scale.
 """
 
 from functools import cache
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from emsync.arrays import Float32s, Float64s
+
+if TYPE_CHECKING:
+    from scipy.sparse import csc_array
 
 RATE, SIZE, HOP, BANDS = 16000, 512, 256, 96  # samples a second, of a spectrum, of a step; bands
 STEP_RATE = RATE / HOP  # steps a second
@@ -41,18 +45,21 @@ def log_mel(powers: Float32s) -> Float32s:
 
 
 @cache
-def mel_bank() -> Float32s:
+def mel_bank() -> "csc_array[np.float32]":
     """Return the (F, BANDS) weights of the bands: triangles of area 1 from 0 Hz to half the rate.
 
     They lie as in Slaney's Auditory Toolbox, and as librosa lays them: evenly below the knee, in
-    equal ratios above.
+    equal ratios above. Most are zero; sparse, they are also summed in one order, where those of a
+    dense product depend on the number of threads.
     """
+    from scipy.sparse import csc_array
+
     edges = _hertz(np.linspace(0.0, _mels(RATE / 2), BANDS + 2))
     frequencies = hertz()
     rising = (frequencies[:, None] - edges[:-2]) / (edges[1:-1] - edges[:-2])
     falling = (edges[2:] - frequencies[:, None]) / (edges[2:] - edges[1:-1])
     triangles = np.maximum(0.0, np.minimum(rising, falling))
-    return (triangles * (2.0 / (edges[2:] - edges[:-2]))).astype(np.float32)
+    return csc_array((triangles * (2.0 / (edges[2:] - edges[:-2]))).astype(np.float32))
 
 
 def hertz() -> Float64s:
