@@ -98,15 +98,21 @@ class Musicnn(nn.Module):
 
 def check() -> None:
     """Refuse weights that are missing or broken with an AssetError."""
-    check_weights(NAME, _shapes(Musicnn()))
+    check_weights(NAME, _shapes(_bare()))
 
 
 @cache
 def load() -> Musicnn:
     """Return the network with its weights; AssetError where they are missing or broken."""
-    model = Musicnn().eval().requires_grad_(False)
-    model.load_state_dict(read_weights(NAME, _shapes(model)))
-    return model
+    model = _bare()
+    model.load_state_dict(read_weights(NAME, _shapes(model)), assign=True)
+    return model.eval().requires_grad_(False)
+
+
+def _bare() -> Musicnn:
+    """Return the network without weights: none are drawn, which would move random numbers on."""
+    with torch.device("meta"):
+        return Musicnn()
 
 
 def _shapes(model: Musicnn) -> dict[str, Shape]:
