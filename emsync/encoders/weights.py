@@ -46,25 +46,30 @@ def check_weights(encoder: str, shapes: Mapping[str, Shape]) -> None:
             )
 
 
-def read_weights(encoder: str, shapes: Mapping[str, Shape]) -> "dict[str, torch.Tensor]":
+def read_weights(
+    encoder: str, shapes: Mapping[str, Shape], prefix: str = ""
+) -> "dict[str, torch.Tensor]":
     """Return the weights of ``encoder`` as float32, by name; ``shapes`` are those that it needs.
 
-    AssetError where they are missing, cut off or of other shapes.
+    In the file ``prefix`` stands before each name, where it holds several networks. AssetError
+    where they are missing, cut off or of other shapes.
     """
     from safetensors import SafetensorError, safe_open
 
-    check_weights(encoder, shapes)
+    check_weights(encoder, {prefix + name: shape for name, shape in shapes.items()})
     path = weights_of(encoder)
+    weights = {}
     try:
         with safe_open(path, "pt") as file:
-            stored = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118, its own
+            stored = set(file.keys())
+            for name in shapes:
+                key = prefix + name
+                weights[name] = file.get_tensor(key).float()
+                if key + SCALE in stored:
+                    scale, least = file.get_tensor(key + SCALE), file.get_tensor(key + LEAST)
+                    weights[name] = weights[name] * scale + least
     except (OSError, SafetensorError) as error:
         raise AssetError(
             f"the weights {quoted(path)} cannot be read: {error}; install emsync again"
         ) from error
-    weights = {}
-    for name in shapes:
-        weights[name] = stored[name].float()
-        if name + SCALE in stored:
-            weights[name] = weights[name] * stored[name + SCALE] + stored[name + LEAST]
     return weights

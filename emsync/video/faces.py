@@ -15,7 +15,7 @@ import numpy as np
 
 from emsync.arrays import Picture
 from emsync.encoders.faces.boxes import Box, cut_out
-from emsync.encoders.threads import one_thread_each
+from emsync.encoders.threads import one_thread
 from emsync.video.cuts import Cut
 from emsync.video.film import Film
 from emsync.video.observers import Frame, Upright
@@ -85,7 +85,7 @@ class Faces:
     def __call__(self, frame: Frame) -> None:
         """Take the next frame in."""
         if self._is_due(frame):
-            with one_thread_each():
+            with one_thread():
                 seen = self._seen(self._upright(frame).pixels)
             self.looks.append(Look(frame.time, seen))
 

@@ -60,8 +60,7 @@ class FaceDetector:
     @classmethod
     def load(cls) -> Self:
         """Return the detector that is shipped; AssetError where its weights are not whole."""
-        weights = read_weights("faces", {f"detector.{k}": shape for k, shape in shapes().items()})
-        return cls({name.removeprefix("detector."): weight for name, weight in weights.items()})
+        return cls(read_weights("faces", shapes(), "detector."))
 
     def detect(self, pictures: Sequence[Picture], sure: float = SURE) -> list[list[Box]]:
         """Return the faces in each of ``pictures``, the surest first.

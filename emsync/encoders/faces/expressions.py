@@ -37,9 +37,7 @@ class Expressions:
     @classmethod
     def load(cls) -> Self:
         """Return the network that is shipped; AssetError where its weights are not whole."""
-        named = {f"expressions.{name}": shape for name, shape in shapes().items()}
-        weights = read_weights("faces", named)
-        return cls({name.removeprefix("expressions."): weight for name, weight in weights.items()})
+        return cls(read_weights("faces", shapes(), "expressions."))
 
     def of(self, faces: Sequence[Picture]) -> Float64s:
         """Return the shares of EXPRESSIONS, (N, 7), in ``faces``: RGB, upright, of any sizes.

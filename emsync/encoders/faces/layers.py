@@ -25,6 +25,7 @@ class Convolution:
             return F.conv2d(
                 x, self.weight, self.bias, 1, side // 2, dilation=dilation, groups=groups
             )
-        # The windows begin at 0, 2, 4, ...: what the last ones lack is added, right and below.
+        # The windows begin at 0, 2, 4, ...: what the last ones lack is added, right and below. Of
+        # an odd number TensorFlow would begin before the first; all that was trained is even.
         right, below = (max(0, side - 2 + n % 2) for n in (x.shape[-1], x.shape[-2]))
         return F.conv2d(F.pad(x, (0, right, 0, below)), self.weight, self.bias, 2, groups=groups)
