@@ -394,7 +394,7 @@ def _numbers(belief: Belief) -> list[float]:
 
 
 def _same(one: Footage, other: Footage) -> bool:
-    """Return whether two footages hold the same numbers and pictures."""
+    """Return whether two footages hold the same numbers, pictures, faces and sound."""
     pictures = [
         (a.pixels, b.pixels)
         for a, b in zip((*one.strip, *one.stills), (*other.strip, *other.stills), strict=True)
@@ -402,7 +402,10 @@ def _same(one: Footage, other: Footage) -> bool:
     columns = ("times", "brightness", "saturation", "colourfulness", "motion_times", "motion",
                "change_times", "change")  # fmt: skip
     pairs = [(getattr(one, name), getattr(other, name)) for name in columns]
-    return all(np.array_equal(a, b) for a, b in (*pairs, *pictures))
+    if one.sound and other.sound:
+        pairs += zip(vars(one.sound).values(), vars(other.sound).values(), strict=True)
+    same = all(np.array_equal(a, b) for a, b in (*pairs, *pictures))
+    return same and one.faces == other.faces
 
 
 def check_tokenizer(tokenizer: Tokenizer, piece: Piece) -> None:

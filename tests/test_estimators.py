@@ -29,6 +29,7 @@ from emsync.emotion.plane import EMOTIONS, gaussians, mean_point, mixture_mean
 from emsync.emotion.things import LOOK, Looks, class_affect, look
 from emsync.encoders import lite0
 from emsync.errors import AssetError, InputError, UsageError
+from emsync.sound.loudness import SILENT
 from emsync.testing import check_estimator, example_footage
 from emsync.video.cuts import Cut
 from emsync.video.film import Film
@@ -74,7 +75,7 @@ OURS = sorted(
 )
 
 
-@pytest.mark.parametrize("name", [*OURS, "pictures=1,fixed:0.5/-0.5=3"])
+@pytest.mark.parametrize("name", [*OURS, "faces=1,fixed:0.5/-0.5=3"])
 def test_every_estimator_keeps_the_laws(
     name: str, request: pytest.FixtureRequest, tmp_path: Path
 ) -> None:
@@ -167,6 +168,18 @@ class Painting(Even):
 
 
 @dataclass(frozen=True)
+class Muting(Even):
+    @property
+    def needs(self) -> Needs:
+        return Needs(sound=True)
+
+    def feel(self, footage: Footage, spans: Sequence[Span]) -> list[Belief]:
+        if footage.sound:
+            footage.sound.loudness[:] = SILENT
+        return super().feel(footage, spans)
+
+
+@dataclass(frozen=True)
 class Hasty(Even):
     @property
     def needs(self) -> Needs:
@@ -190,6 +203,7 @@ class Bare(Even):
         (Drifting(), r"in drawn.mp4, asked .*, feels other than among others"),
         (Relative(), r"\(12.0, 20.0\) s in drawn.mp4, asked alone, feels other than among others"),
         (Painting(), "what was seen in drawn.mp4 is changed by the look at it"),
+        (Muting(), "what was seen in drawn.mp4 is changed by the look at it"),
         (Hasty(), "needs is .*; its stills are seconds between pictures, or 0"),
         (Bare(), "Bare is not a dataclass"),
     ],
