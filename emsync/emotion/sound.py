@@ -13,6 +13,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from emsync.arrays import Float64s
 from emsync.emotion.belief import Belief
 from emsync.emotion.estimator import Estimator, Span
 from emsync.encoders.tags import TAGS
@@ -92,18 +93,22 @@ def within(heard: Heard, duration: float, spans: Sequence[Span]) -> list[Passage
     edges[-1] = max(edges[-1], duration)
     total = np.zeros((len(edges), rows.shape[1]))
     np.cumsum(rows * np.diff(edges)[:, None], axis=0, out=total[1:])
-    passages = []
-    for start, end in spans:
-        until, since = ([np.interp(t, edges, column) for column in total.T] for t in (end, start))
-        share, power, *rest = (np.array(until) - since) / (end - start)
-        if share < LEAST:
-            passages.append(Passage(0.0))
-            continue
-        onsets, speech, music, *tags = (float(value / share) for value in rest)
-        loudness = 10 * math.log10(power / share)
-        named = tuple(tag / music for tag in tags) if music > LEAST else ()
-        passages.append(Passage(float(share), loudness, onsets, speech, music, named))
-    return passages
+    starts, ends = np.asarray(spans, np.float64).T
+    since, until = (
+        np.column_stack([np.interp(times, edges, column) for column in total.T])
+        for times in (starts, ends)
+    )
+    return [_passage(row) for row in (until - since) / (ends - starts)[:, None]]
+
+
+def _passage(row: Float64s) -> Passage:
+    """Return what is heard of the mean of the rows of a span, as ``within`` makes them."""
+    share, power, *rest = map(float, row)
+    if share < LEAST:
+        return Passage(0.0)
+    onsets, speech, music, *tags = (value / share for value in rest)
+    named = tuple(tag / music for tag in tags) if music > LEAST else ()
+    return Passage(share, 10 * math.log10(power / share), onsets, speech, music, named)
 
 
 def excitement(sound: Passage) -> float:
