@@ -48,7 +48,7 @@ def gathered(judged: Sequence[Judged], folders: Sequence[Path]) -> Rows:
     columns: list[Measures] = []
     things, features = [], []
     for file, shots in itertools.groupby(judged, key=lambda shot: shot.file):
-        footage, spans = watch(open_film(found[file]), needs=Needs(STILLS)), []
+        footage = watch(open_film(found[file]), needs=Needs(STILLS))
         spans = [shot.span for shot in shots]
         columns.append(measure(footage, spans))
         looks = look(footage)

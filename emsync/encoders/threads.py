@@ -1,4 +1,4 @@
-"""Small networks on one thread each, so that neither sums nor costs depend on how many there are."""
+"""Small networks on one thread each: neither sums nor costs then depend on how many there are."""
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor

@@ -82,8 +82,6 @@ def listen(
     ``track`` is counted among its sounds; None takes what a player does. A sound that cannot be
     decoded is heard as far as it goes, and a warning says so; None where nothing is.
     """
-    from emsync.encoders.musicnn import load
-
     check_listening(film, track)
     try:
         sound = film_sound(film, RATE, track)
@@ -100,6 +98,8 @@ def listen(
     steps: list[Float32s] = []
     tags: list[Float32s] = []
     pieces = evened(itertools.chain([first], blocks), length, PIECE * RATE)
+    from emsync.encoders.musicnn import load
+
     load()  # once, and not in each worker
     with one_thread_each() as workers:
         for number, piece in enumerate(with_context(pieces, REACH * HOP)):
