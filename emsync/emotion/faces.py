@@ -43,7 +43,7 @@ class Faces(Estimator):
     """The emotions that faces express."""
 
     name: ClassVar[str] = "faces"
-    summary: ClassVar[str] = "emotion from what faces express; the weights are shipped"
+    summary: ClassVar[str] = "emotion from what faces express"
 
     @property
     def needs(self) -> Needs:

@@ -106,8 +106,9 @@ class Pictures(Estimator):
 
     @classmethod
     def given(cls, argument: str) -> Self:
+        estimator = super().given(argument)
         check_weights(lite0.NAME, lite0.shapes())
-        return super().given(argument)
+        return estimator
 
     @property
     def needs(self) -> Needs:

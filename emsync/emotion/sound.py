@@ -43,7 +43,7 @@ class Sound(Estimator):
     """Arousal from loudness, onsets and the tempo of music."""
 
     name: ClassVar[str] = "sound"
-    summary: ClassVar[str] = "arousal from the film's own sound; weights are shipped"
+    summary: ClassVar[str] = "arousal from the film's own sound: how loud and how busy it is"
 
     gain: float = 0.6  # how far from neutral lies what is unusual by one SD (tanh of it)
 

@@ -1,8 +1,9 @@
 """One pass over the frames of a film: cuts, motion, colour, a film strip; then over its sound.
 
 ``watch`` decodes every frame once, and everything that is measured on the pictures comes
-from that pass. Memory does not grow with the pictures: a few numbers stay of each frame. Times are
-seconds from the first frame, by presentation timestamps, so a variable frame rate is safe.
+from that pass. Memory does not grow with the pictures: a few numbers stay of each frame, and a
+bounded number of stills where they are needed (140 MB at most of a wide film). Times are seconds
+from the first frame, by presentation timestamps, so a variable frame rate is safe.
 """
 
 from array import array
