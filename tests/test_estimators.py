@@ -24,7 +24,7 @@ from emsync.emotion import clip
 from emsync.emotion.belief import Belief, product
 from emsync.emotion.estimator import Estimator, Span, Together, choose
 from emsync.emotion.given import Fixed
-from emsync.emotion.pictures import Pictures, measure
+from emsync.emotion.pictures import SATURATION, Pictures, measure
 from emsync.emotion.plane import EMOTIONS, gaussians, mean_point, mixture_mean
 from emsync.emotion.things import LOOK, Looks, class_affect, look
 from emsync.encoders import lite0
@@ -370,7 +370,7 @@ def test_a_weapon_is_unpleasant_and_exciting_and_a_daisy_neither(
     rifle, daisy = Pictures().feel(film, [(0.0, 10.0), (10.0, 20.0)])
     assert rifle.valence < -0.4 < 0.4 < daisy.valence
     assert rifle.arousal > daisy.arousal + 0.5
-    assert rifle.words.endswith("; assault rifle") and daisy.words.endswith("; daisy")
+    assert (rifle.words, daisy.words) == ("an assault rifle", "a daisy")
 
 
 def test_what_the_network_knows_nothing_of_says_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -400,12 +400,24 @@ def test_the_classes_of_imagenet_each_have_a_feeling() -> None:
     assert worst[0] < 0 < best[0] and worst[1] > best[1]
 
 
-def test_words_say_what_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_words_are_what_moves_the_feeling_and_nothing_else(monkeypatch: pytest.MonkeyPatch) -> None:
     seen(monkeypatch, "cannon")
-    dark = footage(brightness=0.1, motion=0.0, change=0.0, stills=stills(5.0))
-    assert felt(dark).words == "dark, still; cannon"
+    still = footage(saturation=0.05, motion=0.0, change=0.0, stills=stills(5.0))
+    assert felt(still).words == "colourless, still, a cannon"
+    gains = (1.8, 1.2)
     doubtful = Looks(np.array([1.0]), 0.5 * np.eye(1000)[[471]])
-    assert doubtful.named(0.0, 2.0) == "cannon?" and doubtful.named(5.0, 6.0) == ""
+    assert doubtful.named(0.0, 2.0, gains) == "like a cannon" and doubtful.named(5, 6, gains) == ""
+    assert doubtful.named(0.0, 2.0, (0.0, 0.0)) == "", "it moves nothing"
+    names = class_affect().names
+    plain = Looks(np.array([1.0]), np.eye(1000)[[names.index("lumbermill")]] * 0.1)
+    assert plain.named(0.0, 2.0, gains) == "", "it hardly moves anything"
+
+
+def test_light_changes_neither_the_feeling_nor_its_words() -> None:
+    dark, bright = (felt(footage(brightness=light)) for light in (0.05, 0.9))
+    assert dark == bright
+    ordinary = footage(saturation=SATURATION.mean, motion=0.05, change=0.1)
+    assert felt(ordinary).words == "nothing unusual"
 
 
 # CLIP: a tiny one that knows six colours by the sentences of six emotions

@@ -98,14 +98,16 @@ def test_tags_are_those_of_the_music() -> None:
 @pytest.mark.parametrize(
     ("passage", "words"),
     [
-        (Passage(1.0, -30.0, speech=0.8), "quiet, speech"),
+        (Passage(1.0, -30.0, 3.2, speech=0.8), "quiet, speech"),
         (
             Passage(1.0, -10.0, 4.0, music=1.0, tags=tagged(rock=0.6, drums=0.3, guitar=0.25)),
-            "loud, music: rock, drums",
+            "loud, busy, music: rock, drums",
         ),
-        (Passage(1.0, -19.0, music=0.9, tags=tagged(vocals=0.9)), "music"),
-        (Passage(1.0, -19.0, speech=0.5, music=0.5, tags=tagged()), "speech and music"),
-        (Passage(1.0, -8.0, 6.0), "loud, noise"),
+        (Passage(1.0, -19.0, 3.2, music=0.9, tags=tagged(vocals=0.9, quiet=0.5)), "music"),
+        (Passage(1.0, -19.0, 3.2, speech=0.5, music=0.5, tags=tagged()), "speech and music"),
+        (Passage(1.0, -8.0, 6.0), "loud, busy"),
+        (Passage(1.0, -8.0, 1.0), "loud, sparse"),
+        (Passage(1.0, -19.0, 3.2), "nothing unusual"),
     ],
 )
 def test_words_are_what_is_heard(passage: Passage, words: str) -> None:

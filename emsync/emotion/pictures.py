@@ -19,7 +19,7 @@ from typing import ClassVar, NamedTuple, Self
 import numpy as np
 
 from emsync.arrays import Float64s
-from emsync.emotion.belief import Belief
+from emsync.emotion.belief import ORDINARY, UNUSUAL, Belief
 from emsync.emotion.estimator import Estimator, Span
 from emsync.emotion.things import DIGITS, STILLS, Looks, look
 from emsync.encoders import lite0
@@ -131,13 +131,15 @@ class Pictures(Estimator):
 
 
 def in_words(measures: Measures, looks: Looks, spans: Sequence[Span]) -> list[str]:
-    """Return what spans look like, such as ``dark, still; cannon?``."""
-    said = []
-    rows = zip(spans, measures.brightness, measures.saturation, measures.movement, strict=True)
-    for (start, end), brightness, saturation, movement in rows:
-        light = "dark" if brightness < 0.2 else "bright" if brightness > 0.6 else ""
-        colour = "colourless" if saturation < 0.1 else "colourful" if saturation > 0.6 else ""
-        moves = "still" if movement < -0.7 else "lively" if movement > 0.7 else ""
-        seen = ", ".join(filter(None, (light, colour, moves))) or "ordinary light and movement"
-        said.append("; ".join(filter(None, (seen, looks.named(start, end)))))
+    """Return what of spans moves their feeling, such as ``colourless, still, like a cannon``.
+
+    Light is not spoken of, since it does not count.
+    """
+    said, gains = [], (VALENCE.things, AROUSAL.things)
+    rows = zip(spans, measures.colour, measures.movement, strict=True)
+    for (start, end), colours, movement in rows:
+        colour = "colourless" if colours <= -UNUSUAL else "saturated" if colours >= UNUSUAL else ""
+        moves = "still" if movement <= -UNUSUAL else "lively" if movement >= UNUSUAL else ""
+        words = (colour, moves, looks.named(start, end, gains))
+        said.append(", ".join(filter(None, words)) or ORDINARY)
     return said

@@ -14,7 +14,7 @@ from typing import ClassVar
 import numpy as np
 
 from emsync.arrays import Float64s
-from emsync.emotion.belief import Belief
+from emsync.emotion.belief import ORDINARY, UNUSUAL, Belief
 from emsync.emotion.estimator import Estimator, Span
 from emsync.encoders.tags import TAGS
 from emsync.sound.listening import Heard
@@ -34,6 +34,7 @@ TAGGED, MOST_TAGS = 0.2, 2  # probability of a tag that is spoken of, and how ma
 UNSAID = {
     "vocal", "vocals", "no vocal", "no vocals", "male vocal", "female vocal", "male", "female",
     "voice", "no voice", "male voice", "female voice", "man", "woman", "classic", "beats",
+    "loud", "quiet",  # which is measured
 }  # fmt: skip
 NO_SOUND, SILENCE = Belief(words="no sound"), Belief(words="silent")
 
@@ -112,7 +113,12 @@ def _passage(row: Float64s) -> Passage:
 
 
 def excitement(sound: Passage) -> float:
-    """Return how exciting sound is, in SDs from ordinary sound: how loud and how busy it is.
+    """Return how exciting sound is, in SDs from ordinary sound: how loud and how busy it is."""
+    return (unusual(sound.loudness, *LOUDNESS) + busyness(sound)) / 2
+
+
+def busyness(sound: Passage) -> float:
+    """Return how busy sound is, in SDs from ordinary sound, by its onsets and its music's tempo.
 
     How busy speech is, which its syllables make, says nothing.
     """
@@ -120,7 +126,7 @@ def excitement(sound: Passage) -> float:
     if sound.tags:
         fast, slow = (max(sound.tags[TAGS.index(name)], LEAST) for name in ("fast", "slow"))
         busy += sound.music * (unusual(math.log(fast / slow), *TEMPO) - busy) / 2
-    return (unusual(sound.loudness, *LOUDNESS) + busy) / 2
+    return busy
 
 
 def unusual(value: float, mean: float, sd: float) -> float:
@@ -129,17 +135,17 @@ def unusual(value: float, mean: float, sd: float) -> float:
 
 
 def in_words(sound: Passage) -> str:
-    """Return what is heard, for a person.
+    """Return what is heard, for a person: what counts first, then of what kind it is.
 
     >>> in_words(Passage(1.0, loudness=-35.0, speech=0.8))
     'quiet, speech'
     """
-    level = unusual(sound.loudness, *LOUDNESS)
-    words = ["loud"] if level >= 1 else ["quiet"] if level <= -1 else []
+    level, busy = unusual(sound.loudness, *LOUDNESS), busyness(sound)
+    words = ["loud"] if level >= UNUSUAL else ["quiet"] if level <= -UNUSUAL else []
+    words += ["busy"] if busy >= UNUSUAL else ["sparse"] if busy <= -UNUSUAL else []
     likeliest = sorted(zip(sound.tags, TAGS, strict=False), reverse=True)
     tags = [tag for share, tag in likeliest if share >= TAGGED and tag not in UNSAID][:MOST_TAGS]
     kinds = ["speech"] if sound.speech >= SAID else []
     if sound.music >= SAID:
         kinds.append("music" + (": " if tags else "") + ", ".join(tags))
-    words.append(" and ".join(kinds) or "noise")
-    return ", ".join(words)
+    return ", ".join([*words, *[" and ".join(kinds)] * bool(kinds)]) or ORDINARY

@@ -9,6 +9,7 @@ Shapes: L looks, T the 1000 classes.
 
 import csv
 import itertools
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -23,7 +24,8 @@ from emsync.video.footage import Footage, Still
 STILLS = 1.0  # seconds between the pictures to choose from, so that a shot of a second has one
 LOOK = 2.0  # seconds; half as many say the same, but less steadily of a re-encoded film
 DIGITS = 5  # of what is made of probabilities: the last bits of a sum are the machine's
-SURE, MAYBE = 0.6, 0.3  # probabilities above which a thing is named, and named with a question mark
+SURE = 0.6  # probability from which a thing is there; below, the picture is only like it
+TOLD = 0.1  # on the plane: who moves the feeling so far is named; the others explain nothing
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,6 +34,11 @@ class ClassAffect:
 
     names: tuple[str, ...]  # (T,)
     points: Float64s  # (T, 2) valence and arousal, in [-1, 1]
+
+    @property
+    def unusual(self) -> Float64s:
+        """The (T, 2) points, less that of a network that knows nothing."""
+        return self.points - self.points.mean(axis=0)
 
 
 @cache
@@ -53,18 +60,32 @@ class Looks:
     @property
     def feeling(self) -> Float64s:
         """The (L, 2) expected valence and arousal, less those of a network that knows nothing."""
-        points = class_affect().points
         # In einsum the order of the sums does not depend on the number of threads.
-        return np.einsum("lt,ta->la", self.likely, points - points.mean(axis=0))
+        return np.einsum("lt,ta->la", self.likely, class_affect().unusual)
 
-    def named(self, start: float, end: float) -> str:
-        """Return the likeliest thing between two times, with a question mark if it is doubtful."""
+    def named(self, start: float, end: float, gains: tuple[float, float]) -> str:
+        """Return what moves the feeling most between two times: "a cannon", "like a bubble".
+
+        ``gains`` are how much the feeling of things counts in valence and in arousal. Nothing where
+        no thing moves it by TOLD.
+        """
         within = (self.times >= start) & (self.times < end)
         if not within.any():
             return ""
         likely = self.likely[within].mean(axis=0)
-        name = class_affect().names[int(likely.argmax())]
-        return name if likely.max() >= SURE else f"{name}?" if likely.max() >= MAYBE else ""
+        moved = (np.abs(class_affect().unusual) * gains).max(axis=1) * likely
+        most = int(moved.round(DIGITS).argmax())
+        name = with_article(class_affect().names[most])
+        return "" if moved[most] < TOLD else name if likely[most] >= SURE else f"like {name}"
+
+
+def with_article(name: str) -> str:
+    """Return the name of a thing with its article.
+
+    >>> with_article("bubble"), with_article("Indian cobra"), with_article("unicycle")
+    ('a bubble', 'an Indian cobra', 'a unicycle')
+    """
+    return f"{'an' if re.match('(?!uni|eu)[aeiou]', name, re.IGNORECASE) else 'a'} {name}"
 
 
 def look(footage: Footage) -> Looks:
