@@ -27,7 +27,7 @@ from emsync.music.tonality import TONICS, key_fits, pitch_class
 from emsync.options import FASTEST, SLOWEST, Options
 from emsync.performance.palette import Palette, names
 from emsync.planning.chart import chart_text, shortened, turned
-from emsync.planning.feeling import mode_of
+from emsync.planning.feeling import modes_of
 from emsync.planning.placing import section_bars
 from emsync.planning.plan import Plan
 from emsync.planning.planner import plan_of
@@ -154,12 +154,13 @@ class Redo:
             return TONICS[pitch_class(key[1])]
         piece = piece_of(self.raw, self.grid.seconds)
         total = np.zeros(12)
-        for state in analysis.arc:
+        asked = modes_of([state.valence for state in analysis.arc])
+        for state, own in zip(analysis.arc, asked, strict=True):
             part = piece.where((piece.onsets >= state.start) & (piece.onsets < state.end))
             sounding = pitch_class_seconds(part)
             major, minor = key_fits(sounding).reshape(2, 12)
             fits = {"major": major, "minor": minor, None: np.maximum(major, minor)}
-            total += sounding.sum() * fits[mode or mode_of(state.valence)]
+            total += sounding.sum() * fits[mode or own]
         return TONICS[int(total.argmax())]
 
 

@@ -21,6 +21,7 @@ from emsync.music.chords import QUALITIES
 from emsync.music.piece import CLASSES
 from emsync.music.tonality import TONICS
 from emsync.options import Options
+from emsync.planning.feeling import modes_of
 from emsync.planning.plan import Plan, Section, hit_cuts
 from emsync.planning.planner import plan_of, themes
 
@@ -274,3 +275,26 @@ def test_a_theme_returns_where_the_feeling_comes_near_to_its_own() -> None:
     assert letters((0.1, 0.3), (0.3, 0.1)) == "AB", "a cut between near feelings is heard"
     assert letters(*[(0.1, 0.3)] * 4) == "AABA"
     assert letters((0.1, 0.3), (-0.5, 0.7), (0.9, -0.5)) == "ABC"
+
+
+def test_a_mode_changes_only_where_the_valence_does() -> None:
+    assert modes_of([0.02, -0.03, 0.12]) == ["major"] * 3
+    assert modes_of([-0.02, 0.03, -0.12]) == ["minor"] * 3
+    assert modes_of([0.05, -0.05]) == ["major", "minor"]
+    drift = modes_of([0.04, -0.02, -0.05, -0.08, -0.3, -0.02])
+    assert drift == ["major"] * 3 + ["minor"] * 3, "it may not creep"
+    assert modes_of([math.nan, -0.01, math.nan, 0.01]) == [None, "minor", None, "major"]
+
+
+def test_a_battle_that_is_hardly_pleasant_or_unpleasant_stays_in_its_mode_and_its_theme() -> None:
+    arc = State(0.0, 8.0, 0.02, 0.5), State(8.0, 16.0, -0.01, 0.2), State(16.0, 24.0, 0.03, 0.5)
+    plan = plan_of(Analysis(24.0, "25", valence=0.02, arousal=0.4, arc=arc))
+    assert [section.mode for section in plan.sections] == ["major"] * 3
+    assert "".join(section.theme for section in plan.sections) == "ABA"
+
+
+def test_another_feeling_moves_a_mode_that_its_neighbours_decided() -> None:
+    arc = State(0.0, 8.0, 0.02, 0.5), State(8.0, 16.0, -0.01, 0.0)
+    film = Analysis(16.0, "25", valence=0.0, arousal=0.25, arc=arc)
+    sad = Options(plan=plan_of(film), valence=-0.5)
+    assert [section.mode for section in plan_of(film, sad).sections] == ["minor"] * 2

@@ -52,6 +52,11 @@ class State:
         """Seconds that the state lasts."""
         return self.end - self.start
 
+    @property
+    def point(self) -> Point:
+        """Where on the plane it is."""
+        return Point(self.valence, self.arousal)
+
 
 def scenes(cuts: Iterable[Cut], duration: float) -> list[Span]:
     """Return the spans between the cuts that the music is to hit.
@@ -109,7 +114,7 @@ def _merged(one: Row, other: Row) -> Row:
 
 def whole_point(arc: Sequence[State]) -> Point:
     """Return where an arc is as a whole, weighing each second the same; NaN if unknown."""
-    return mean_point([Point(s.valence, s.arousal) for s in arc], [s.length for s in arc])
+    return mean_point([s.point for s in arc], [s.length for s in arc])
 
 
 def check_arc(path: Path) -> None:

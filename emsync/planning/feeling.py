@@ -4,7 +4,8 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from emsync.emotion.arc import State
+from emsync.emotion.arc import ALIKE, State
+from emsync.emotion.plane import Point
 from emsync.music.onset_rate import TEMPO, onset_rate
 from emsync.options import Mode
 from emsync.performance.dynamics import level_of
@@ -33,14 +34,37 @@ def palette_of(arc: Sequence[State]) -> str:
     return row[(valence >= -PLEASANT) + (valence >= PLEASANT)]
 
 
-def following(valence: float, arousal: float) -> dict[str, Any]:
-    """Return the fields of a ``Section`` that follow from its feeling."""
-    return {
-        "mode": mode_of(valence),
-        "density": density_of(arousal),
-        "instruments": players(arousal),
-        "level": round(level_of(arousal), 1),
-    }
+def following(feelings: Sequence[Point]) -> list[dict[str, Any]]:
+    """Return for each section in a row the fields of ``Section`` that follow from its feeling."""
+    modes = modes_of([feeling.valence for feeling in feelings])
+    return [
+        {
+            "mode": mode,
+            "density": density_of(feeling.arousal),
+            "instruments": players(feeling.arousal),
+            "level": round(level_of(feeling.arousal), 1),
+        }
+        for feeling, mode in zip(feelings, modes, strict=True)
+    ]
+
+
+def modes_of(valences: Sequence[float]) -> list[Mode | None]:
+    """Return the modes of sections in a row, which change only where the valence does, by ALIKE.
+
+    The change from major to minor is heard more than any other; from just above 0 to just below,
+    nothing has changed in the film.
+
+    >>> modes_of([0.02, -0.01, -0.3, 0.02])
+    ['major', 'major', 'minor', 'major']
+    """
+    modes: list[Mode | None] = []
+    decided = math.nan  # the last valence that decided a mode
+    for valence in valences:
+        near = abs(valence - decided) < ALIKE  # an unknown one is near none
+        if not near or mode_of(valence) == mode_of(decided):
+            decided = valence
+        modes.append(mode_of(decided))
+    return modes
 
 
 def mode_of(valence: float) -> Mode | None:

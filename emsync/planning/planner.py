@@ -18,7 +18,7 @@ from emsync.music.tonality import TONICS, fifths_of, pitch_class
 from emsync.options import Mode, Options, PathLike
 from emsync.planning.casting import with_players
 from emsync.planning.chart import PHRASE, Chart, chart_text, moved
-from emsync.planning.feeling import following
+from emsync.planning.feeling import following, modes_of
 from emsync.planning.placing import Placing, section_bars
 from emsync.planning.plan import Plan, Section
 from emsync.planning.progressions import closed, loop
@@ -83,9 +83,11 @@ def outlined(analysis: Analysis, options: Options = Options()) -> Plan:
             state.valence,
             state.arousal,
             theme=letter,
-            **{**following(state.valence, state.arousal), **left},
+            **{**follows, **left},
         )
-        for state, letter in zip(states, letters, strict=True)
+        for state, letter, follows in zip(
+            states, letters, following([state.point for state in states]), strict=True
+        )
     )
     hits = tuple(cut.time for cut in analysis.kept)
     return Plan(
@@ -216,8 +218,8 @@ def themes(states: Sequence[State]) -> list[str]:
     that was left returns at a feeling that is only near to its own, as in ABA.
     """
     letters: list[str] = []
-    first: dict[str, State] = {}
-    for state in states:
+    first: dict[str, tuple[State, Mode | None]] = {}
+    for state in zip(states, modes_of([state.valence for state in states]), strict=True):
         row = letters[-IN_A_ROW:]
         tired = row[0] if len(row) == IN_A_ROW and len(set(row)) == 1 else ""
         away = {letter: _apart(state, begun) for letter, begun in first.items() if letter}
@@ -234,10 +236,9 @@ def themes(states: Sequence[State]) -> list[str]:
     return letters
 
 
-def _apart(one: State, other: State) -> float:
+def _apart(one: tuple[State, Mode | None], other: tuple[State, Mode | None]) -> float:
     """Return the distance of two feelings; modes that differ are far apart, unknown ones alike."""
-    if (one.valence >= 0) != (other.valence >= 0):
+    (a, mode), (b, other_mode) = one, other
+    if mode != other_mode:
         return math.inf
-    return math.hypot(
-        *np.nan_to_num([one.valence - other.valence, one.arousal - other.arousal]).tolist()
-    )
+    return math.hypot(*np.nan_to_num([a.valence - b.valence, a.arousal - b.arousal]).tolist())

@@ -3,14 +3,14 @@
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 
 from emsync.analysis import Analysis
 from emsync.arrays import Float64s
 from emsync.emotion.arc import State
-from emsync.emotion.plane import SCALE
+from emsync.emotion.plane import SCALE, Point, mean_point
 from emsync.errors import UsageError, warn
 from emsync.limits import shown
 from emsync.music.chords import NONE, ROOTS, TONES
@@ -68,7 +68,7 @@ def revised(plan: Plan, analysis: Analysis, options: Options) -> Plan:
         arc = felt(analysis.with_arc(plan.arc), options).arc
     suiting = palette_of(plan.arc)  # what followed from the feeling follows from the new one
     sections = [replace(s, palette="") if s.palette == suiting else s for s in plan.sections]
-    return replace(plan, sections=tuple(feeling(s, arc) for s in sections))
+    return replace(plan, sections=tuple(with_feelings(sections, arc)))
 
 
 def felt(analysis: Analysis, options: Options) -> Analysis:
@@ -85,26 +85,35 @@ def felt(analysis: Analysis, options: Options) -> Analysis:
     )
 
 
-def feeling(section: Section, arc: Sequence[State]) -> Section:
-    """Return ``section`` with the feeling that ``arc`` has there, and what follows from it.
+def with_feelings(sections: Sequence[Section], arc: Sequence[State]) -> list[Section]:
+    """Return ``sections`` with the feeling that ``arc`` has there, and what follows from it.
 
     What a person had edited, so that it did not follow from the feeling before, stays. In another
     mode the chords are drawn anew.
     """
+    points = [_feeling(section, arc) for section in sections]
+    before = following([Point(section.valence, section.arousal) for section in sections])
+    rows = zip(sections, points, before, following(points), strict=True)
+    return [_with_feeling(*row) for row in rows]
+
+
+def _feeling(section: Section, arc: Sequence[State]) -> Point:
+    """Return the mean of ``arc`` in ``section``."""
     inside = [(s, min(s.end, section.end) - max(s.start, section.start)) for s in arc]
     inside = [(state, length) for state, length in inside if length > 0]
-    total = sum(length for _, length in inside)
-    valence = sum(state.valence * length for state, length in inside) / total
-    arousal = sum(state.arousal * length for state, length in inside) / total
-    valence, arousal = round(valence, 4), round(arousal, 4)
-    before = following(section.valence, section.arousal)
-    after = following(valence, arousal)
+    point = mean_point([state.point for state, _ in inside], [length for _, length in inside])
+    return Point(round(point.valence, 4), round(point.arousal, 4))
+
+
+def _with_feeling(
+    section: Section, point: Point, before: Mapping[str, Any], after: Mapping[str, Any]
+) -> Section:
     changes = {name: after[name] for name in after if getattr(section, name) == before[name]}
     if not changes.get("mode", True):  # an unknown valence asks for no mode
         del changes["mode"]
     if changes.get("mode", section.mode) != section.mode:
         changes["chords"] = ""
-    return replace(section, valence=valence, arousal=arousal, **changes)
+    return replace(section, valence=point.valence, arousal=point.arousal, **changes)
 
 
 def in_bars(plan: Plan, bars: Sequence[int], options: Options) -> Plan:
