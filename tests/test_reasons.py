@@ -10,7 +10,7 @@ from emsync.analysis import Analysis
 from emsync.cli.compose import _analysis_lines
 from emsync.emotion.arc import State
 from emsync.emotion.belief import NARROWEST, Belief, Impression, product
-from emsync.emotion.reasons import reasons, whole, within
+from emsync.emotion.reasons import guess, reasons, whole, within
 from emsync.errors import InputError
 
 HAPPY = Belief(0.8, 0.4, 0.2, 0.4, "two faces, happy 0.9")
@@ -83,7 +83,9 @@ def test_a_stretch_has_the_parts_of_the_shots_that_are_in_it() -> None:
 
 
 def test_the_words_of_an_analysis_have_one_line_of_why_for_each_state() -> None:
-    lines = _analysis_lines(FILM)
+    *lines, guessed = _analysis_lines(FILM)
+    assert guessed.startswith("whether it is pleasant or unpleasant is a guess in 1 of 2 states; ")
+    assert lines[-2].strip() == "4.000 to 10.000 s  joy: valence +0.60 ± 0.18, arousal +0.00 ± 0.28"
     assert lines[-3].strip() == (
         "faces: two faces, happy 0.9 (1 of 2 shots) · pictures: dark, still · sound: loud, music"
     )
@@ -91,8 +93,17 @@ def test_the_words_of_an_analysis_have_one_line_of_why_for_each_state() -> None:
         lines[-1].strip() == "faces: two faces, happy 0.9 · pictures: dark, still · sound: silent"
     )
     many = tuple(Impression(i / 30, (i + 1) / 30, SHOTS[i % 3].says) for i in range(300))
-    assert len(_analysis_lines(replace(FILM, shots=many))) == len(lines)
+    assert len(_analysis_lines(replace(FILM, shots=many))) == len(lines) + 1
     assert len(_analysis_lines(replace(FILM, shots=()))) == len(lines) - 2
+
+
+def test_a_valence_is_a_guess_where_its_width_reaches_over_0() -> None:
+    stretches, sure = [(0.0, 4.0), (4.0, 10.0)], {"a": Belief(-0.5, 0.0, 0.4, 1.0)}
+    assert guess(stretches[1:], SHOTS, "states") == ""
+    assert guess(stretches[:1], SHOTS, "states").endswith(" is a guess")
+    assert guess(stretches, SHOTS, "states").endswith(" is a guess in 1 of 2 states")
+    assert guess(stretches, [Impression(0.0, 10.0, sure)], "states") == ""
+    assert guess(stretches, (), "states") == "", "a person said it"
 
 
 def test_a_width_is_above_nothing_in_every_file() -> None:

@@ -527,7 +527,8 @@ def test_a_say_is_drawn_from_its_mean_as_far_as_its_width_and_no_further_than_th
 def test_a_report_says_what_it_was_felt_from_and_how_to_change_it(
     composition: Composition,
 ) -> None:
-    read, silent, change = origin(seen(composition))
+    read, silent, guessed, change = origin(seen(composition))
+    assert guessed == "Whether it is pleasant or unpleasant is a guess in 1 of 2 sections."
     assert read.startswith("The feeling was read from the faces and the pictures. ")
     assert silent == "Sound had no say: silent." and change == HOW_TO_CHANGE
     assert NO_SOUND in origin(seen(composition, ignore_sound=True))
@@ -535,6 +536,7 @@ def test_a_report_says_what_it_was_felt_from_and_how_to_change_it(
     assert "One feeling was asked for throughout: the mean of the whole film." in constant
     edited = origin(seen(composition, analysis=composition.analysis))
     assert any("where its states were edited, they count" in said for said in edited)
+    assert guessed not in edited
     unsure = {"faces": Belief(0.0, 0.0, 9.0, 9.0, "one face, neutral 1.0"), "pictures": DARK}
     hardly = replace(seen(composition).analysis, shots=(Impression(0.0, 16.0, unsure),))
     assert origin(replace(composition, analysis=hardly))[:2] == [

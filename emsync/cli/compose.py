@@ -1,5 +1,6 @@
 """Compose for a film, and see what it asks for: ``generate``, ``plan``, ``analyze``, ``demo``."""
 
+import math
 import os
 import time
 from collections.abc import Mapping
@@ -285,20 +286,31 @@ def analyze(
     print_report(seen.to_json(), as_json, words)
 
 
+HOW_TO_SAY = "where you know, tell generate by --emotion, --valence or --emotion-file"
+
+
 def _analysis_lines(seen: "Analysis") -> list[str]:
     """Return what was found in a film: a line for each cut and each state, and why it is so."""
     from emsync.emotion.plane import in_percent
-    from emsync.emotion.reasons import reasons, told, within
+    from emsync.emotion.reasons import guess, reasons, told, whole, within
     from emsync.video.cuts import left_out
 
     states = []
     for s in seen.arc:
-        felt = f"{s.emotion}: valence {s.valence:+.2f}, arousal {s.arousal:+.2f}"
-        states.append(f"  {s.start:8.3f} to {s.end:.3f} s  {felt}")
-        if why := told(reasons(within(seen.shots, s.start, s.end))):
+        shots = within(seen.shots, s.start, s.end)
+        said = whole(shots)
+        axes = (("valence", s.valence, said.valence_sd), ("arousal", s.arousal, said.arousal_sd))
+        felt = ", ".join(
+            f"{name} {value:+.2f}" + f" ± {sd:.2f}" * math.isfinite(sd) for name, value, sd in axes
+        )
+        states.append(f"  {s.start:8.3f} to {s.end:.3f} s  {s.emotion}: {felt}")
+        if why := told(reasons(shots)):
             states.append(f"{'':13}{why}")
+    if unsure := guess([(s.start, s.end) for s in seen.arc], seen.shots, "states"):
+        states.append(f"{unsure}; {HOW_TO_SAY}")
     return [
-        f"{seen.duration:.2f} s, {len(seen.cuts)} cuts, {len(seen.kept)} kept; "
+        f"{seen.duration:.2f} s, {len(seen.cuts)} cut{'s' * (len(seen.cuts) != 1)}, "
+        f"{len(seen.kept)} kept; "
         f"{in_percent(seen.emotion)}: valence {seen.valence:+.2f}, arousal {seen.arousal:+.2f}",
         *(f"  {c.time:8.3f} s  {c.strength:.2f}  {c.reason or 'kept'}" for c in seen.cuts),
         *filter(None, [left_out(seen.cuts)]),

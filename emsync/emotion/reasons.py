@@ -55,6 +55,17 @@ def whole(shots: Sequence[Impression]) -> Belief:
     return _mixed([(seconds, seconds, belief) for seconds, belief in said])
 
 
+def guess(stretches: Sequence[tuple[float, float]], shots: Sequence[Impression], kind: str) -> str:
+    """Return in how many stretches of seconds the valence may have the other sign; "" if in none.
+
+    ``kind`` is what they are called, such as "states".
+    """
+    said = [whole(within(shots, start, end)) for start, end in stretches] if shots else []
+    unsure = sum(abs(belief.valence) < belief.valence_sd for belief in said)
+    where = f" in {unsure} of {len(said)} {kind}" if len(said) > 1 else ""
+    return f"whether it is pleasant or unpleasant is a guess{where}" if unsure else ""
+
+
 def _reason(cue: str, shots: Sequence[Impression]) -> Reason:
     said = [(s.end - s.start, s.says[cue]) for s in shots if cue in s.says]
     spoken = [(seconds, belief) for seconds, belief in said if has_say(belief)]

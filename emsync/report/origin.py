@@ -8,7 +8,7 @@ from emsync.analysis import Analysis
 from emsync.composition import Composition
 from emsync.emotion.belief import Impression
 from emsync.emotion.plane import in_percent, normalise
-from emsync.emotion.reasons import SILENT, Reason, reasons
+from emsync.emotion.reasons import SILENT, Reason, guess, reasons
 from emsync.limits import one_line
 from emsync.options import Options
 from emsync.report.rows import is_given
@@ -25,9 +25,9 @@ CONSTANT = "One feeling was asked for throughout: the mean of the whole film."
 NO_SOUND = "The film's own sound was left out, as was asked."
 SURER = "Each says it with a width; the surer counts the more."
 HOW_TO_CHANGE = (
-    "To change it, edit the states in the file that `emsync analyze --out` writes and give it with "
-    "--analysis; or list them in a CSV of time,emotion or time,valence,arousal for --emotion-file; "
-    "or give --emotion, --valence or --arousal for the whole film."
+    "To change it, give --emotion, --valence or --arousal for the whole film; or edit the states "
+    "in the file that emsync analyze --out writes and give it with --analysis; or list them in a "
+    "CSV of time,emotion or time,valence,arousal for --emotion-file."
 )
 
 
@@ -39,8 +39,13 @@ def origin(composition: Composition) -> list[str]:
     if given := _given(analysis, options):
         said = [given, *[NOT_FOLLOWED] * bool(analysis.shots)]
     else:
+        sections = [(section.start, section.end) for section in composition.plan.sections]
+        unsure = guess(sections, analysis.shots, "sections")
         said = [_read(analysis), *_silent(analysis.shots)]
-        said += [EDITED] * (options.analysis is not None)
+        if options.analysis is not None:
+            said.append(EDITED)
+        elif unsure:
+            said.append(f"{unsure.capitalize()}.")
         said += [CONSTANT] * (options.arc == "constant")
     return [*said, *[NO_SOUND] * options.ignore_sound, HOW_TO_CHANGE]
 
