@@ -12,6 +12,7 @@ from emsync.emotion.estimator import choose
 from emsync.encoders import weights
 from emsync.errors import AssetError
 from emsync.options import Options
+from emsync.shipped import checkpoints_folder
 from emsync.video import watch
 from emsync.video.film import Film
 
@@ -54,8 +55,8 @@ def put_a_folder(path: Path) -> None:
 def copied(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Copies of the shipped weights, which are used in their place."""
     folder = tmp_path / "checkpoints"
-    shutil.copytree(weights.checkpoints_folder() / "encoders", folder / "encoders")
-    monkeypatch.setattr(weights, "checkpoints_folder", lambda: folder)
+    shutil.copytree(checkpoints_folder() / "encoders", folder / "encoders")
+    monkeypatch.setattr("emsync.encoders.weights.checkpoints_folder", lambda: folder)
     return folder
 
 
