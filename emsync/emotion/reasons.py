@@ -29,8 +29,8 @@ class Reason:
 
 def within(shots: Sequence[Impression], start: float, end: float) -> list[Impression]:
     """Return the parts of ``shots`` that are from ``start`` until ``end``."""
-    parts = [Impression(max(s.start, start), min(s.end, end), s.says) for s in shots]
-    return [part for part in parts if part.end - part.start > LEAST]
+    parts = ((max(shot.start, start), min(shot.end, end), shot.says) for shot in shots)
+    return [Impression(*part) for part in parts if part[1] - part[0] > LEAST]
 
 
 def reasons(shots: Sequence[Impression]) -> list[Reason]:
