@@ -3,7 +3,7 @@
 import json
 import math
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from importlib.metadata import entry_points
@@ -75,10 +75,27 @@ OURS = sorted(
 )
 
 
+def remembered(classes: Callable[[Sequence[Picture]], Float32s]) -> Any:
+    """Return a function that looks once at each picture; ``test_lite0`` says that it may."""
+    rows: dict[bytes, Float32s] = {}
+
+    def again(pictures: Sequence[Picture]) -> Float32s:
+        for picture in pictures:
+            if (key := picture.tobytes()) not in rows:
+                (rows[key],) = classes([picture])
+        return np.stack([rows[picture.tobytes()] for picture in pictures])
+
+    return again
+
+
 @pytest.mark.parametrize("name", [*OURS, "faces=1,fixed:0.5/-0.5=3"])
 def test_every_estimator_keeps_the_laws(
-    name: str, request: pytest.FixtureRequest, tmp_path: Path
+    name: str,
+    request: pytest.FixtureRequest,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr(lite0, "classes", remembered(lite0.classes))
     (tmp_path / "arc.csv").write_text("time,emotion\n0,fear\n7,joy\n")
     needs = {"file": f":{tmp_path / 'arc.csv'}", "fixed": ":joy"}
     if name == "clip":
