@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 DEFAULT_MODEL = "laion/CLIP-ViT-B-32-laion2B-s34B-b79K"  # looked for in the hub's cache
 BATCH = 16  # pictures embedded at once
 STILLS = 2.0  # seconds between the pictures that it looks at
+DIGITS = 4  # of the logits: the last bits of a sum depend on the number of threads
 
 SENTENCES = (
     "a scene from a film, full of {noun}",
@@ -109,7 +110,7 @@ class ClipScorer:
 
     def logits(self, pictures: Sequence[Picture]) -> Float64s:
         """Return the (P, E) logits of RGB pictures, 0 where they say no more than blank ones."""
-        return self._logits(pictures) - self.content_free_bias
+        return np.asarray((self._logits(pictures) - self.content_free_bias).round(DIGITS))
 
     def _prompts(self, tokenizer: Any) -> "torch.Tensor":
         import torch
