@@ -10,7 +10,7 @@ from fractions import Fraction
 from typing import Any
 
 from emsync.emotion.arc import State
-from emsync.emotion.belief import NARROWEST, Belief, Impression
+from emsync.emotion.belief import MOST_WORDS, NARROWEST, Belief, Impression
 from emsync.emotion.plane import NAMES, mixture_mean, named, shares
 from emsync.errors import InputError, UsageError, warn
 from emsync.json_fields import FieldError, as_written, check_keys, list_of, object_of, real, text_of
@@ -27,7 +27,6 @@ FASTEST_FILM = 1_000_000  # frames a second
 MOST_SECONDS = 200_000.0  # of a film: more than two days
 MOST_MOTION = 1e6
 GAPLESS = 0.01  # seconds by which states that were written by hand may miss each other
-LONGEST_WORDS = 255  # characters that say what a cue goes by
 ROUNDING = 0.01  # by which probabilities rounded by hand may miss 1
 
 
@@ -143,10 +142,8 @@ def _shots(value: Any, duration: float) -> tuple[Impression, ...]:
     shots = []
     for i, row in enumerate(rows):
         key, given = f"shots[{i}]", dict(object_of(row, f"shots[{i}]"))
-        start, end = (
-            real(given.pop(name, None), f"{key}.{name}", 0.0, duration + GAPLESS)
-            for name in ("start", "end")
-        )
+        start = real(given.pop("start", None), f"{key}.start", 0.0, duration + GAPLESS)
+        end = real(given.pop("end", None), f"{key}.end", start, duration + GAPLESS)
         cues = {(cue := one_line(name, SHOWN)): _belief(said, f"{key}.{cue}")
                 for name, said in given.items()}  # fmt: skip
         shots.append(Impression(start, end, cues))
@@ -163,7 +160,7 @@ def _belief(value: Any, key: str) -> Belief:
             numbers[axis] = real(given[axis], f"{key}.{axis}", -1.0, 1.0)
             numbers[f"{axis}_sd"] = real(given.get(f"{axis}_sd"), f"{key}.{axis}_sd", NARROWEST)
     words = text_of(given.get("words", ""), f"{key}.words")
-    return Belief(**numbers, words=one_line(words, LONGEST_WORDS))
+    return Belief(**numbers, words=one_line(words, MOST_WORDS))
 
 
 def _renewed(data: Mapping[str, Any], name: str) -> dict[str, Any]:

@@ -68,6 +68,7 @@ def generate(
         impact = Impact() if options.rhythm else None
         footage = look(film, options, _stage(progress, "Watching"), [impact] if impact else [])
         film = footage.film if footage else film  # no longer than what could be decoded
+        progress("Feeling", 0.0)  # of a long film it takes a while
         analysis = brief_of(footage, options)  # what is asked of the music, as editable JSON
         redo = Redo.of(options, analysis.duration, composer.tempo)  # None: compose all of it
         plan = (  # what the music will do, as editable JSON

@@ -31,7 +31,7 @@ def names(group: str) -> list[str]:
 def load(group: str, name: str, kind: type[Plugin]) -> type[Plugin]:
     """Import the plug-in ``name`` of ``group``.
 
-    Raises AssetError when it is missing, offered by two packages, or not a ``kind``.
+    Raises AssetError when it is missing, broken, offered by two packages, or not a ``kind``.
     """
     points = {point.value: point for point in entry_points(group=group, name=name)}
     if not points:
@@ -43,9 +43,20 @@ def load(group: str, name: str, kind: type[Plugin]) -> type[Plugin]:
     if len(points) > 1:
         raise AssetError(f"{name!r} in {group!r} is offered twice: {sorted(points)}; remove one")
     (point,) = points.values()
-    plugin = point.load()
+    try:
+        plugin = point.load()
+    except (ImportError, AttributeError) as error:
+        raise AssetError(
+            f"the plug-in {shown(name)} cannot be loaded from {point.value}: {error}; install its "
+            "package again, or one that fits this emsync"
+        ) from error
     if not (isinstance(plugin, type) and issubclass(plugin, kind)):
         raise AssetError(f"{point.value} in {group!r} is not a {kind.__name__}")
+    if lacking := sorted(getattr(plugin, "__abstractmethods__", ())):
+        raise AssetError(
+            f"the plug-in {shown(name)} is of another emsync: {point.value} has no "
+            f"{', '.join(lacking)}; install a version of its package that fits this emsync"
+        )
     return plugin
 
 

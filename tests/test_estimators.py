@@ -21,8 +21,8 @@ from emsync import plugins
 from emsync.arrays import Float32s, Picture
 from emsync.cli import main
 from emsync.emotion import clip
-from emsync.emotion.belief import Belief, product
-from emsync.emotion.estimator import Estimator, Span, Together, choose
+from emsync.emotion.belief import MOST_WORDS, Belief, product
+from emsync.emotion.estimator import Estimator, Span, Together, checked, choose
 from emsync.emotion.given import Fixed
 from emsync.emotion.pictures import SATURATION, Pictures, measure
 from emsync.emotion.plane import EMOTIONS, gaussians, mean_point, mixture_mean
@@ -241,6 +241,33 @@ def test_the_doors_lead_to_those_that_are_shipped() -> None:
 
 
 # Several
+
+
+@pytest.mark.parametrize(
+    ("said", "sentence"),
+    [
+        ([Belief()], "it gives 1 beliefs for 2 spans"),
+        (None, "it gives 0 beliefs for 2 spans"),
+        ([(0.1, 0.2)] * 2, r"of 0 to 1 s it says \(0.1, 0.2\), which is no Belief"),
+        ([Belief(math.nan, 0.0, 0.3, 0.3)] * 2, r"Belief\(valence=nan.*, outside -1 to 1"),
+        ([Belief(0.0, -9.0, 0.3, 0.3)] * 2, "outside -1 to 1"),
+        ([Belief(0.0, 0.0, 0.0, 0.3)] * 2, "of which a width is below 0.0001"),
+        ([Belief(0.0, 0.0, 0.3, math.nan)] * 2, "of which a width is below 0.0001"),
+    ],
+)
+def test_nonsense_of_an_estimator_is_refused(said: Any, sentence: str) -> None:
+    with pytest.raises(AssetError, match=f"the estimator 'odd' is broken: .*{sentence}"):
+        checked("odd", said, [(0.0, 1.0), (1.0, 2.0)])
+    with pytest.raises(AssetError, match="'end' is broken: its title stands for a time"):
+        checked("end", [], [])
+
+
+def test_what_an_estimator_says_can_be_kept_in_a_file() -> None:
+    said = Belief(*map(np.float32, (0.5, 0.0, 0.1, math.inf)), words="a\n" * 500)
+    (plain,) = checked("odd", iter([said]), [WHOLE])
+    assert (plain.valence, plain.arousal) == (0.5, 0.0)
+    assert plain.words == ("a " * 500)[:MOST_WORDS]
+    assert json.loads(json.dumps(plain.to_json(), allow_nan=False))["valence_sd"] == 0.1
 
 
 def test_several_are_multiplied_by_their_precision_and_trust() -> None:

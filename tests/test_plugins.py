@@ -180,6 +180,19 @@ def test_an_unknown_name_is_refused_with_those_that_are_known() -> None:
         plugins.load(plugins.CONDITIONERS, "boundary", Conditioner)
 
 
+def test_a_plug_in_that_cannot_be_loaded_is_refused(site: Path) -> None:
+    install(EXAMPLE, site)
+    entries = site / "emsync_ending-1.0.dist-info" / "entry_points.txt"
+    for found, sentence in (
+        ("emsync_ending:Gone", "has no attribute 'Gone'; install its package again"),
+        ("emsync_gone:Ending", "No module named 'emsync_gone'"),
+        ("emsync.plugin:Conditioner", "is of another emsync: .* has no .*from_music"),
+    ):
+        entries.write_text(f"[{plugins.CONDITIONERS}]\nending = {found}\n")
+        with pytest.raises(AssetError, match=sentence):
+            plugins.load(plugins.CONDITIONERS, "ending", Conditioner)
+
+
 def test_a_plug_in_of_another_kind_is_refused() -> None:
     with pytest.raises(AssetError, match="is not a Tokenizer"):
         plugins.load(plugins.CONDITIONERS, "boundaries", Tokenizer)

@@ -35,12 +35,16 @@ from emsync.video.film import open_film
 from emsync.video.impact import Impact
 from emsync.video.watch import watch
 from emsync.analysis import Analysis
+from emsync.emotion.estimator import choose
 import cv2
+import torch
 
+torch.set_num_threads(int(sys.argv[2]))
 cv2.setNumThreads(int(sys.argv[2]))
 impact = Impact()
-footage = watch(open_film(sys.argv[1]), observers=[impact])
-print(json.dumps(Analysis.of(footage).to_json()), impact.signal(2.0).tolist())
+estimator = choose()
+footage = watch(open_film(sys.argv[1]), observers=[impact], needs=estimator.needs)
+print(json.dumps(Analysis.of(footage, estimator).to_json()), impact.signal(2.0).tolist())
 """
 
 

@@ -280,6 +280,7 @@ def analyze(
     check_lists(targets, film)
     with progress() as show:
         footage = look(film, options, lambda share: show("Watching", share))
+        show("Feeling", 0.0)  # of a long film it takes a while
         seen = brief_of(footage, options)
         write_analysis(seen, footage.strip if footage else (), targets)
     words = "\n".join([*_analysis_lines(seen), *(str(path) for path, _ in targets)])
@@ -376,6 +377,7 @@ def plan(
     check_files(film, options)
     with progress() as show:
         footage = look(film, options, lambda share: show("Watching", share))
+        show("Feeling", 0.0)  # of a long film it takes a while
         seen = brief_of(footage, options)
         made = plan_of(seen, options)
         write_plan(made, seen, footage.strip if footage else (), targets, options)

@@ -15,6 +15,7 @@ from emsync.emotion.plane import NEUTRAL, Point, gaussians, middle, normalise
 NARROWEST = 1e-4  # width in a file, where numbers have four digits
 UNUSUAL = 0.7  # standard deviations from what is ordinary, from which on words speak of it
 ORDINARY = "nothing unusual"  # the words of a cue to which a stretch is as most are
+MOST_WORDS = 255  # characters that say what a cue goes by
 
 
 @dataclass(frozen=True)

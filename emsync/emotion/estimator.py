@@ -5,20 +5,21 @@ of a film, its scenes and its seconds are spans alike.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import reduce
 from typing import ClassVar, Self, TypeAlias
 
 from emsync import plugins
-from emsync.emotion.belief import Belief, product
-from emsync.errors import UsageError
-from emsync.limits import shown
+from emsync.emotion.belief import MOST_WORDS, NARROWEST, Belief, product
+from emsync.errors import AssetError, UsageError
+from emsync.limits import one_line, shown
 from emsync.options import ESTIMATOR
 from emsync.video.footage import NOTHING_MORE, Footage, Needs
 
 MOST_TRUST = 1e6  # of one among several
 LEAST_TRUST = 1e-6
+TAKEN = ("start", "end")  # what no cue can be called, as a shot in an analysis has its times so
 Span: TypeAlias = tuple[float, float]  # seconds: from, until
 
 
@@ -34,8 +35,11 @@ class Estimator(ABC):
         """Return what ``footage`` feels like in each of ``spans``, which may overlap."""
 
     def says(self, footage: Footage, spans: Sequence[Span]) -> dict[str, list[Belief]]:
-        """Return what each cue, by its title, makes of each of ``spans``; their product counts."""
-        return {self.title: self.feel(footage, spans)}
+        """Return what each cue, by its title, makes of each of ``spans``; their product counts.
+
+        AssetError where ``feel`` returned what is no belief for each span.
+        """
+        return {self.title: checked(self.title, self.feel(footage, spans), spans)}
 
     @classmethod
     def given(cls, argument: str) -> Self:
@@ -91,6 +95,38 @@ class Together(Estimator):
 
     def feel(self, footage: Footage, spans: Sequence[Span]) -> list[Belief]:
         return together(self.says(footage, spans))
+
+
+def checked(title: str, said: object, spans: Sequence[Span]) -> list[Belief]:
+    """Return what an estimator said of ``spans`` in plain numbers, and in words of one line.
+
+    AssetError where it is not a belief for each span, on the plane, and of a width that a file can
+    hold: such an estimator is broken.
+    """
+    beliefs = list(said) if isinstance(said, Iterable) else []
+    if title in TAKEN:
+        raise _broken(title, "its title stands for a time in an analysis")
+    if len(beliefs) != len(spans):
+        raise _broken(title, f"it gives {len(beliefs)} beliefs for {len(spans)} spans")
+    plain = []
+    for belief, (start, end) in zip(beliefs, spans, strict=True):
+        where = f"of {start:g} to {end:g} s it says {shown(belief)}"
+        if not isinstance(belief, Belief):
+            raise _broken(title, f"{where}, which is no Belief")
+        means = float(belief.valence), float(belief.arousal)
+        widths = float(belief.valence_sd), float(belief.arousal_sd)
+        if not all(-1 <= mean <= 1 for mean in means):
+            raise _broken(title, f"{where}, outside -1 to 1")
+        if not all(width >= NARROWEST for width in widths):
+            raise _broken(title, f"{where}, of which a width is below {NARROWEST:g}")
+        plain.append(Belief(*means, *widths, one_line(belief.words, MOST_WORDS)))
+    return plain
+
+
+def _broken(title: str, why: str) -> AssetError:
+    return AssetError(
+        f"the estimator {shown(title)} is broken: {why}; name another, or mend its package"
+    )
 
 
 def together(says: Mapping[str, Sequence[Belief]]) -> list[Belief]:

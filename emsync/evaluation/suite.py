@@ -21,6 +21,7 @@ from emsync.analysis import Analysis
 from emsync.commission import Commission
 from emsync.composition import Composition
 from emsync.data.songs import find_songs
+from emsync.emotion.estimator import Estimator, choose
 from emsync.errors import EmsyncError, InputError
 from emsync.evaluation import control
 from emsync.evaluation.likelihood import untrained
@@ -109,7 +110,7 @@ def evaluate(
         for path in kept:
             check_target(path)
     real = None if reference is None else _real(reference, find_checkpoint(checkpoint), progress)
-    composer = Composer.from_pretrained(checkpoint)
+    estimator, composer = choose(), Composer.from_pretrained(checkpoint)
     measurements: list[Measurement] = []
     rows: list[dict[str, Any]] = []
     failed: list[dict[str, Any]] = []
@@ -121,7 +122,7 @@ def evaluate(
                 progress("Composing and measuring", (done + share) / len(clips))
 
             try:
-                row, measured = _clip(composer, clip, seeds, scores, note)
+                row, measured = _clip(composer, estimator, clip, seeds, scores, note)
             except EmsyncError as error:
                 failed.append({"path": clip.name, "reason": str(error), "code": error.exit_code})
             else:
@@ -174,12 +175,17 @@ def find_films(folder: Path) -> list[Path]:
 
 
 def _clip(
-    composer: Composer, clip: Path, seeds: int, scores: Path, note: Callable[[float], None]
+    composer: Composer,
+    estimator: Estimator,
+    clip: Path,
+    seeds: int,
+    scores: Path,
+    note: Callable[[float], None],
 ) -> tuple[dict[str, Any], list[Measurement]]:
     """Compose for one clip and measure it; return its row and its measurements."""
     impact = Impact()
-    footage = watch(open_film(clip), lambda share: note(0.1 * share), [impact])
-    video = Analysis.of(footage)
+    footage = watch(open_film(clip), lambda share: note(0.1 * share), [impact], estimator.needs)
+    video = Analysis.of(footage, estimator)
     pictures = impact.signal(video.duration)
     rate = float(Fraction(video.fps))
     kept = [cut.time for cut in video.kept]

@@ -3,22 +3,22 @@
 Returns plain values for JSON: no NaN, None where nothing could be measured.
 """
 
-from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from emsync.analysis import Analysis
 from emsync.errors import UsageError
 from emsync.formats.smf import read_midi
 from emsync.metrics import av_align, beats, cut_hits, rhythm, tags
+from emsync.options import CUT_DISTANCE
 from emsync.plain import plain
 from emsync.progress import Progress, silent
 from emsync.sound.decode import own_sound
 from emsync.sound.rhythm import rhythm_of
 from emsync.sound.synthesis import synthesize
+from emsync.video.cuts import thinned
 from emsync.video.film import open_film
 from emsync.video.impact import Impact
 from emsync.video.watch import watch
@@ -48,26 +48,26 @@ def evaluate(
     sound, impact = hear(music), Impact()
     original = None if reference is None else hear(reference)
     footage = watch(open_film(video), lambda share: progress("Watching", share), [impact])
-    seen = Analysis.of(footage)
+    film = footage.film
+    kept = [c.time for c in thinned(footage.cuts, film.duration, CUT_DISTANCE) if c.kept]
     motion = av_align.watch(footage.film, lambda share: progress("Following the motion", share))
-    rate = float(Fraction(seen.fps))
     progress("Listening", 0.0)
-    sound = sound[: round(seen.duration * RATE)]
-    signal, cuts = rhythm_of(sound).signal, [cut.time for cut in seen.kept]
-    events = moments(music, sound, seen.duration)
+    sound = sound[: round(film.duration * RATE)]
+    signal = rhythm_of(sound).signal
+    events = moments(music, sound, film.duration)
     report: dict[str, Any] = {
         "video": str(video),
         "music": str(music),
-        "duration": seen.duration,
-        "fps": seen.fps,
-        "cut_hits": cut_hits.evaluate(cuts, events, seen.duration, rate),
-        "av_align": aligned(motion, av_align.listen(sound), rate, seen.duration),
-        "cm": rhythm.cm(signal, impact.signal(seen.duration), delays=(0.0,)).score,
+        "duration": film.duration,
+        "fps": str(film.fps),
+        "cut_hits": cut_hits.evaluate(kept, events, film.duration, float(film.fps)),
+        "av_align": aligned(motion, av_align.listen(sound), float(film.fps), film.duration),
+        "cm": rhythm.cm(signal, impact.signal(film.duration), delays=(0.0,)).score,
     }
     if original is not None:
-        report["beats"] = beats.evaluate(original, sound, seen.duration)
+        report["beats"] = beats.evaluate(original, sound, film.duration)
     if judge is not None and reference is not None:
-        end = round(seen.duration * judge.rate)
+        end = round(film.duration * judge.rate)
         pair = (hear(path, judge.rate)[:end] for path in (reference, music))
         report["tags"] = tags.evaluate(judge, *pair)
     progress("Listening", 1.0)

@@ -173,7 +173,8 @@ def _by_box(encoded: Tensor, numbers: int) -> Tensor:
 
 def _found(corners: Float64s, scores: Float64s, sure: float) -> list[Box]:
     """Return the boxes of one picture that are ``sure``, each face once."""
-    likely = np.flatnonzero(scores >= sure)
+    inside = (corners[:, 2:] > corners[:, :2]).all(axis=1)  # not in the black that fills the cells
+    likely = np.flatnonzero((scores >= sure) & inside)
     kept = likely[best(corners[likely], scores[likely], OVERLAP)]
     return [Box(*map(float, (*corners[i], scores[i]))) for i in kept]
 
