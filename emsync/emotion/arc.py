@@ -158,7 +158,10 @@ def _rows(path: Path) -> list[tuple[int, dict[str, str]]]:
         rows = []
         for row in reader:
             if None in row or None in row.values():
-                raise InputError(f"{name}, line {reader.line_num}: too few or many cells")
+                raise InputError(
+                    f"{name}, line {reader.line_num}: too few or many cells; "
+                    "a mixture of emotions stands in quotes"
+                )
             rows.append((reader.line_num, {k.strip(): v.strip() for k, v in row.items()}))
         return rows
     except csv.Error as error:
