@@ -15,10 +15,10 @@ import numpy as np
 
 from emsync.analysis_json import FORMAT, read_fields
 from emsync.arrays import Float64s, Seconds
-from emsync.emotion.arc import State, scenes, seconds, settle, whole_point
+from emsync.emotion.arc import State, mean_within, parts_of, scenes, seconds, settle, whole_point
 from emsync.emotion.belief import Belief, Impression
 from emsync.emotion.estimator import Estimator, Span, choose, together
-from emsync.emotion.plane import SCALE, check_affect, gaussians, mean_point, mixture_mean, shares
+from emsync.emotion.plane import SCALE, check_affect, gaussians, mixture_mean, shares
 from emsync.files import atomic_write
 from emsync.limits import one_line, quoted, read_json
 from emsync.music.lead_sheet import LeadSheet
@@ -95,6 +95,9 @@ class Analysis:
     ) -> Self:
         """Return the analysis of ``footage``: its cuts thinned, its feeling estimated by scenes.
 
+        A scene feels as its shots do on average, not as its average looks: a second of a fall
+        after seven of rest is a second of excitement.
+
         ``cuts``, where they are given, stand in the place of those that were found. Cuts are
         thinned to ``min_cut_distance`` seconds; None is CUT_DISTANCE for those that were found,
         and keeps all that are given.
@@ -107,10 +110,12 @@ class Analysis:
         cuts = thinned(cuts, video.duration, min_cut_distance)
         spans, shots = scenes(cuts, video.duration), scenes(footage.cuts, video.duration)
         each = seconds(video.duration, FEELING_REACH)
-        says = estimator.says(footage, [*spans, *each, *shots])
+        parts = parts_of(spans, shots)
+        says = estimator.says(footage, [*parts, *each, *shots])
         points = [belief.point for belief in together(says)]
-        arc, over_time = settle(spans, points[: len(spans)]), points[len(spans) :][: len(each)]
-        whole = mean_point(points[: len(spans)], [end - start for start, end in spans])
+        over_time = points[len(parts) :][: len(each)]
+        arc = settle(spans, [mean_within(span, parts, points[: len(parts)]) for span in spans])
+        whole = mean_within((0.0, video.duration), parts, points[: len(parts)])
         return cls(
             duration=video.duration,
             fps=str(video.fps),

@@ -4,7 +4,7 @@ import json
 import math
 import warnings
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import astuple, dataclass, field, replace
 from fractions import Fraction
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -18,6 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from emsync import plugins
+from emsync.analysis import Analysis
 from emsync.arrays import Float32s, Picture
 from emsync.cli import main
 from emsync.emotion import clip
@@ -26,6 +27,7 @@ from emsync.emotion.estimator import Estimator, Span, Together, checked, choose
 from emsync.emotion.given import Fixed
 from emsync.emotion.pictures import SATURATION, Pictures, measure
 from emsync.emotion.plane import EMOTIONS, gaussians, mean_point, mixture_mean
+from emsync.emotion.reasons import whole, within
 from emsync.emotion.things import LOOK, Looks, class_affect, look
 from emsync.encoders import lite0
 from emsync.errors import AssetError, InputError, UsageError
@@ -462,6 +464,32 @@ def test_light_changes_neither_the_feeling_nor_its_words() -> None:
     assert dark == bright
     ordinary = footage(saturation=SATURATION.mean, motion=0.05, change=0.1)
     assert felt(ordinary).words == "nothing unusual"
+
+
+# From shots to scenes
+
+
+def test_a_scene_feels_as_its_shots_do_on_average() -> None:
+    film = footage(shot=5.0)
+    falls = (film.motion_times > 10) & (film.motion_times < 11)
+    film = replace(film, motion=np.where(falls, 4.0, 0.0), cuts=(Cut(10.0), Cut(11.0)))
+    seen = Analysis.of(film, Pictures(), min_cut_distance=12.0)
+    assert len(seen.kept) == 1 and len(seen.shots) == 3
+    for state in seen.arc:
+        told = whole(within(seen.shots, state.start, state.end))
+        assert astuple(state.point) == pytest.approx(astuple(told.point), abs=1e-3)
+    assert seen.valence == pytest.approx(whole(seen.shots).valence, abs=1e-3)
+    rest, fall, _ = (whole([shot]).arousal for shot in seen.shots)
+    assert seen.arousal == pytest.approx((19 * rest + fall) / 20, abs=1e-3)
+
+
+def test_a_cut_of_a_person_parts_two_feelings_though_no_shot_ends_there(tmp_path: Path) -> None:
+    (tmp_path / "arc.csv").write_text("time,emotion\n0,joy\n7,fear\n")
+    estimator = choose(f"file:{tmp_path / 'arc.csv'}")
+    seen = Analysis.of(footage(), estimator, [Cut(7.0)])
+    assert [(s.start, s.end, s.emotion) for s in seen.arc] == [(0, 7, "joy"), (7, 20, "fear")]
+    joy, fear = gaussians()["joy"].valence, gaussians()["fear"].valence
+    assert [s.valence for s in seen.arc] == pytest.approx([joy, fear], abs=1e-3)
 
 
 # CLIP: a tiny one that knows six colours by the sentences of six emotions

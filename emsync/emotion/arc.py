@@ -1,5 +1,6 @@
 """Emotion over time: a film as a few states, each long enough for music to be in it."""
 
+import bisect
 import csv
 import itertools
 import math
@@ -72,6 +73,22 @@ def seconds(duration: float, reach: float) -> list[Span]:
     """Return a span for each second: its middle, and ``reach`` seconds to either side."""
     middles = np.arange(max(1, math.ceil(duration - 1e-9))) + 0.5
     return [(max(0.0, m - reach), min(duration, m + reach)) for m in map(float, middles)]
+
+
+def parts_of(spans: Sequence[Span], shots: Sequence[Span]) -> list[Span]:
+    """Return the parts between any edges of ``spans`` and of ``shots``, which all adjoin.
+
+    >>> parts_of([(0.0, 5.0), (5.0, 9.0)], [(0.0, 3.0), (3.0, 9.0)])
+    [(0.0, 3.0), (3.0, 5.0), (5.0, 9.0)]
+    """
+    return list(itertools.pairwise(sorted({edge for span in (*spans, *shots) for edge in span})))
+
+
+def mean_within(span: Span, parts: Sequence[Span], points: Sequence[Point]) -> Point:
+    """Return the mean of the seconds of ``span``, given the points of the parts that make it up."""
+    first, last = (bisect.bisect_left(parts, edge, key=lambda part: part[0]) for edge in span)
+    lengths = [end - start for start, end in parts[first:last]]
+    return mean_point(points[first:last], lengths)
 
 
 def settle(spans: Sequence[Span], points: Sequence[Point]) -> tuple[State, ...]:
