@@ -49,21 +49,18 @@ def following(feelings: Sequence[Point]) -> list[dict[str, Any]]:
 
 
 def modes_of(valences: Sequence[float]) -> list[Mode | None]:
-    """Return the modes of sections in a row, which change only where the valence does, by ALIKE.
+    """Return the modes of sections in a row, which change only where the valence is not near 0.
 
-    The change from major to minor is heard more than any other; from just above 0 to just below,
-    nothing has changed in the film.
+    The change from major to minor is heard more than any other. A film that is hardly unpleasant
+    for a while, by less than ALIKE, has not turned; nor has one that is hardly pleasant.
 
-    >>> modes_of([0.02, -0.01, -0.3, 0.02])
-    ['major', 'major', 'minor', 'major']
+    >>> modes_of([0.4, -0.02, -0.3, 0.02])
+    ['major', 'major', 'minor', 'minor']
     """
     modes: list[Mode | None] = []
-    decided = math.nan  # the last valence that decided a mode
     for valence in valences:
-        near = abs(valence - decided) < ALIKE  # an unknown one is near none
-        if not near or mode_of(valence) == mode_of(decided):
-            decided = valence
-        modes.append(mode_of(decided))
+        before = modes[-1] if modes else None
+        modes.append(before if before and abs(valence) < ALIKE else mode_of(valence))
     return modes
 
 
