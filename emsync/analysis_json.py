@@ -141,11 +141,13 @@ def _shots(value: Any, duration: float) -> tuple[Impression, ...]:
     rows = [] if value is None else list_of(value, "shots", MOST_CUTS)
     shots = []
     for i, row in enumerate(rows):
-        key, given = f"shots[{i}]", dict(object_of(row, f"shots[{i}]"))
-        start = real(given.pop("start", None), f"{key}.start", 0.0, duration + GAPLESS)
-        end = real(given.pop("end", None), f"{key}.end", start, duration + GAPLESS)
-        cues = {(cue := one_line(name, SHOWN)): _belief(said, f"{key}.{cue}")
-                for name, said in given.items()}  # fmt: skip
+        key, given = f"shots[{i}]", object_of(row, f"shots[{i}]")
+        check_keys(given, [f.name for f in fields(Impression)], key)
+        start = real(given.get("start"), f"{key}.start", 0.0, duration + GAPLESS)
+        end = real(given.get("end"), f"{key}.end", start, duration + GAPLESS)
+        says = object_of(given.get("says", {}), f"{key}.says")
+        cues = {(cue := one_line(name, SHOWN)): _belief(said, f"{key}.says.{cue}")
+                for name, said in says.items()}  # fmt: skip
         shots.append(Impression(start, end, cues))
     return tuple(shots)
 

@@ -112,8 +112,8 @@ def test_a_width_is_above_nothing_in_every_file() -> None:
     (shot,) = Analysis.from_json(film.to_json()).shots
     assert shot.says == {"a b": replace(sure, valence_sd=NARROWEST, words="sure as can be")}
     data = film.to_json()
-    data["shots"][0]["a\nb"]["valence_sd"] = 0
-    with pytest.raises(InputError, match=r"shots\[0\].a b.valence_sd is 0, outside 0.0001"):
+    data["shots"][0]["says"]["a\nb"]["valence_sd"] = 0
+    with pytest.raises(InputError, match=r"shots\[0\].says.a b.valence_sd is 0, outside 0.0001"):
         Analysis.from_json(data)
 
 

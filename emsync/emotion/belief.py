@@ -106,4 +106,4 @@ class Impression:
     def to_json(self) -> dict[str, Any]:
         """Return plain values."""
         cues = {name: belief.to_json() for name, belief in self.says.items()}
-        return {"start": self.start, "end": self.end, **cues}
+        return {"start": self.start, "end": self.end, "says": cues}
