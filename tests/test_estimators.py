@@ -265,7 +265,8 @@ def test_nonsense_of_an_estimator_is_refused(said: Any, sentence: str) -> None:
 
 
 def test_what_an_estimator_says_can_be_kept_in_a_file() -> None:
-    said = Belief(*map(np.float32, (0.5, 0.0, 0.1, math.inf)), words="a\n" * 500)
+    half: Any = np.float32(0.5)
+    said = Belief(half, 0.0, half / 5, math.inf, "a\n" * 500)
     (plain,) = checked("odd", iter([said]), [WHOLE])
     assert (plain.valence, plain.arousal) == (0.5, 0.0)
     assert plain.words == ("a " * 500)[:MOST_WORDS]
