@@ -19,7 +19,6 @@ from emsync.video.footage import NOTHING_MORE, Footage, Needs
 
 MOST_TRUST = 1e6  # of one among several
 LEAST_TRUST = 1e-6
-TAKEN = ("start", "end")  # what no cue can be called, as a shot in an analysis has its times so
 Span: TypeAlias = tuple[float, float]  # seconds: from, until
 
 
@@ -104,8 +103,6 @@ def checked(title: str, said: object, spans: Sequence[Span]) -> list[Belief]:
     hold: such an estimator is broken.
     """
     beliefs = list(said) if isinstance(said, Iterable) else []
-    if title in TAKEN:
-        raise _broken(title, "its title stands for a time in an analysis")
     if len(beliefs) != len(spans):
         raise _broken(title, f"it gives {len(beliefs)} beliefs for {len(spans)} spans")
     plain = []
