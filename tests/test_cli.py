@@ -143,6 +143,20 @@ def test_what_was_planned_is_composed_as_if_it_had_not_been(
     assert (here / "one.mid").read_bytes() == (here / "two.mid").read_bytes()
 
 
+@pytest.mark.parametrize(
+    ("wish", "told"),
+    [((), True), (("--valence", 0.5), False), (("--mode", "major"), False),
+     (("--chords", "C"), False)],
+)  # fmt: skip
+def test_a_plan_whose_mode_is_a_guess_says_so(
+    run: Run, clip: Path, wish: tuple[str, ...], told: bool
+) -> None:
+    code, words, err = run("plan", clip, "--estimator", "sound", *wish)
+    assert code == 0, err
+    last = words.splitlines()[-1]
+    assert last.startswith("whether it is pleasant or unpleasant is a guess; ") == told
+
+
 def test_a_plan_can_be_edited_and_followed(run: Run, here: Path, clip: Path, small: Path) -> None:
     wishes = ("--instruments", "piano,strings", "--chords", "C", "--seed", 2)
     code, words, err = run("plan", clip, "--out", "p.json", *wishes)

@@ -287,13 +287,13 @@ def analyze(
     print_report(seen.to_json(), as_json, words)
 
 
-HOW_TO_SAY = "where you know, tell generate by --emotion, --valence or --emotion-file"
+HOW_TO_SAY = "where you know, give plan or generate --emotion, --valence or --emotion-file"
 
 
 def _analysis_lines(seen: "Analysis") -> list[str]:
     """Return what was found in a film: a line for each cut and each state, and why it is so."""
     from emsync.emotion.plane import in_percent
-    from emsync.emotion.reasons import guess, reasons, told, whole, within
+    from emsync.emotion.reasons import reasons, told, whole, within
     from emsync.video.cuts import left_out
 
     states = []
@@ -307,8 +307,6 @@ def _analysis_lines(seen: "Analysis") -> list[str]:
         states.append(f"  {s.start:8.3f} to {s.end:.3f} s  {s.emotion}: {felt}")
         if why := told(reasons(shots)):
             states.append(f"{'':13}{why}")
-    if unsure := guess([(s.start, s.end) for s in seen.arc], seen.shots, "states"):
-        states.append(f"{unsure}; {HOW_TO_SAY}")
     return [
         f"{seen.duration:.2f} s, {len(seen.cuts)} cut{'s' * (len(seen.cuts) != 1)}, "
         f"{len(seen.kept)} kept; "
@@ -316,7 +314,16 @@ def _analysis_lines(seen: "Analysis") -> list[str]:
         *(f"  {c.time:8.3f} s  {c.strength:.2f}  {c.reason or 'kept'}" for c in seen.cuts),
         *filter(None, [left_out(seen.cuts)]),
         *states,
+        *_guess_lines(seen),
     ]
+
+
+def _guess_lines(seen: "Analysis") -> list[str]:
+    """Return a line where the sign of the valence, which decides the mode, is a guess."""
+    from emsync.emotion.reasons import guess
+
+    unsure = guess([(s.start, s.end) for s in seen.arc], seen.shots, "states")
+    return [f"{unsure}; {HOW_TO_SAY}"] * bool(unsure)
 
 
 @app.command()
@@ -381,7 +388,9 @@ def plan(
         seen = brief_of(footage, options)
         made = plan_of(seen, options)
         write_plan(made, seen, footage.strip if footage else (), targets, options)
-    words = "\n".join([made.summary(), *(str(path) for path, _ in targets)])
+    given = not seen.estimator or options.analysis or options.plan or options.mode or chords
+    lines = [made.summary(), *([] if given else _guess_lines(seen))]
+    words = "\n".join([*lines, *(str(path) for path, _ in targets)])
     print_report(made.to_json(), as_json, words)
 
 
