@@ -456,6 +456,12 @@ def test_words_are_what_moves_the_feeling_and_nothing_else(monkeypatch: pytest.M
     names = class_affect().names
     plain = Looks(np.array([1.0]), np.eye(1000)[[names.index("lumbermill")]] * 0.1)
     assert plain.named(0.0, 2.0, gains) == "", "it hardly moves anything"
+    worst = np.argsort(class_affect().points[:, 0], kind="stable")
+    likely = np.zeros((2, 1000))
+    likely[0, worst[:30]] = likely[1, worst[-30:]] = 0.03
+    many = Looks(np.array([1.0, 3.0]), likely)
+    said = [many.named(start, start + 2, (1.8, 0.0)) for start in (0.0, 2.0)]
+    assert said == ["unpleasant things", "pleasant things"]
 
 
 def test_light_changes_neither_the_feeling_nor_its_words() -> None:

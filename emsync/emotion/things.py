@@ -25,7 +25,9 @@ STILLS = 1.0  # seconds between the pictures to choose from, so that a shot of a
 LOOK = 2.0  # seconds; half as many say the same, but less steadily of a re-encoded film
 DIGITS = 5  # of what is made of probabilities: the last bits of a sum are the machine's
 SURE = 0.6  # probability from which a thing is there; below, the picture is only like it
-TOLD = 0.1  # on the plane: who moves the feeling so far is named; the others explain nothing
+TOLD = 0.1  # on the plane: who moves the feeling so far is named; the others explain nothing ...
+SUMMED = 0.2  # ... unless they do together
+KINDS = (("pleasant", "unpleasant"), ("exciting", "calm"))  # of things, on each axis
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,17 +68,20 @@ class Looks:
     def named(self, start: float, end: float, gains: tuple[float, float]) -> str:
         """Return what moves the feeling most between two times: "a cannon", "like a bubble".
 
-        ``gains`` are how much the feeling of things counts in valence and in arousal. Nothing where
-        no thing moves it by TOLD.
+        ``gains`` are how much the feeling of things counts in valence and in arousal. Where no one
+        thing moves it by TOLD, it is "pleasant things" if all of them do by SUMMED, else nothing.
         """
         within = (self.times >= start) & (self.times < end)
         if not within.any():
             return ""
         likely = self.likely[within].mean(axis=0)
-        moved = (np.abs(class_affect().unusual) * gains).max(axis=1) * likely
-        most = int(moved.round(DIGITS).argmax())
-        name = with_article(class_affect().names[most])
-        return "" if moved[most] < TOLD else name if likely[most] >= SURE else f"like {name}"
+        moved = (likely[:, None] * class_affect().unusual * gains).round(DIGITS)  # (T, 2)
+        each, both = np.abs(moved).max(axis=1), moved.sum(axis=0)
+        most, axis = int(each.argmax()), int(np.abs(both).argmax())
+        if each[most] >= TOLD:
+            name = with_article(class_affect().names[most])
+            return name if likely[most] >= SURE else f"like {name}"
+        return f"{KINDS[axis][int(both[axis] < 0)]} things" if abs(both[axis]) >= SUMMED else ""
 
 
 def with_article(name: str) -> str:
