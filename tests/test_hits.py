@@ -219,6 +219,12 @@ def test_a_cut_in_silence_is_missed(piece: Piece) -> None:
     assert missed.nearest.error_ms < -10_000
 
 
+def test_what_sounds_after_the_film_answers_none_of_its_cuts() -> None:
+    notes = np.array([(PIANO, 60, time, time + 0.1) for time in (0.0, 2.0, 11.0)])
+    (report,) = fit(Piece.of(notes, np.arange(0, 14, 2.0)), [Cut(9.0)], 10.0, "off").cuts
+    assert report.nearest is not None and report.nearest.time == pytest.approx(2.0, abs=2e-3)
+
+
 def test_silence_where_a_beat_would_be_answers_nothing() -> None:
     notes = np.array([(PIANO, 60, time, time + 0.1) for time in (0.0, 2.0, 4.0, 8.0)])
     piece = Piece.of(notes, np.arange(0, 10, 2.0))

@@ -73,10 +73,11 @@ def fit(
     time_map = _map(plan, duration)
     tempo_map = _tempo_map(bars, time_map, duration)
     frame = float(1 / rate) if rate else 0.04
+    shown = _until(duration, events, time_map)
     reports = tuple(
         _report(
             cut,
-            events,
+            shown,
             plan.hits.get(cut.time) if cut.kept else None,
             time_map,
             tempo_map,
@@ -102,7 +103,8 @@ def measured(
     events = find_events(piece, bars, sync)
     whole = TimeMap(np.array([0.0, duration]), np.array([0.0, duration]))
     frame = float(1 / rate) if rate else 0.04
-    reports = tuple(_report(cut, events, None, whole, tempo_map, sync, frame) for cut in cuts)
+    shown = _until(duration, events, whole)
+    reports = tuple(_report(cut, shown, None, whole, tempo_map, sync, frame) for cut in cuts)
     return Fitted(piece.until(duration), duration, whole, tempo_map, reports, sync, True, "")
 
 
@@ -122,6 +124,12 @@ def find_events(piece: Piece, bars: Bars, sync: Sync = "beat") -> Events:
             found.setdefault(float(time), kind)
     ordered = sorted(found)
     return Events(np.array(ordered), np.array([found[time] for time in ordered], np.intp))
+
+
+def _until(duration: float, events: Events, time_map: TimeMap) -> Events:
+    """Return the events that are still in the film; those after its end answer no cut."""
+    count = int(np.searchsorted(time_map.apply(events.times), duration))
+    return Events(events.times[:count], events.kinds[:count])
 
 
 def worth(kind: int, cut: Cut) -> float:
