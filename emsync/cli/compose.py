@@ -199,10 +199,9 @@ def generate(
     options = Options(
         analysis=analysis, cuts=cuts, min_cut_distance=min_cut_distance, estimator=estimator,
         ignore_sound=ignore_sound, audio_stream=audio_stream, emotion_file=emotion_file, arc=arc,
-        emotion=emotion,
-        max_va=max_va, ask=wishes.asked(ask), valence=valence, arousal=arousal, tempo=tempo,
-        tonic=tonic,
-        sync=sync, max_tempo_change=max_tempo_change, ending=ending, start_timecode=start_timecode,
+        emotion=emotion, max_va=max_va, ask=wishes.asked(ask), valence=valence, arousal=arousal,
+        tempo=tempo, tonic=tonic, sync=sync, max_tempo_change=max_tempo_change, ending=ending,
+        start_timecode=start_timecode,
         seed=seed, candidates=candidates, rhythm=rhythm, temperature=temperature, top_p=top_p,
         top_k=top_k, guidance=guidance, plan=plan, theme=theme, mode=mode, chords=chords,
         instruments=instruments, palette=palette, keep=keep, redo=redo, humanize=humanize,
@@ -372,9 +371,8 @@ def plan(
     options = Options(
         analysis=analysis, cuts=cuts, min_cut_distance=min_cut_distance, estimator=estimator,
         ignore_sound=ignore_sound, audio_stream=audio_stream, emotion_file=emotion_file, arc=arc,
-        emotion=emotion,
-        max_va=max_va, valence=valence, arousal=arousal, tempo=tempo, tonic=tonic, mode=mode,
-        chords=chords,
+        emotion=emotion, max_va=max_va, valence=valence, arousal=arousal, tempo=tempo, tonic=tonic,
+        mode=mode, chords=chords,
         instruments=instruments, palette=palette, plan=plan, theme=theme, sync=sync,
         max_tempo_change=max_tempo_change, ending=ending, start_timecode=start_timecode, seed=seed,
     )  # fmt: skip

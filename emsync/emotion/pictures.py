@@ -5,9 +5,9 @@ things that are seen. Arousal: motion (Hanjalic & Xu 2005) and visible change, c
 visual excitement of Wang & Cheong 2006), and the things. All is counted in standard deviations of
 ordinary shots, never of the film's own, so that a still film is still.
 
-Brightness is left out, though Valdez & Mehrabian give it three times the weight of saturation:
-of the judged shots the dark ones are the more pleasant (``docs/emotion.md``). The numbers below
-are measured by ``scripts/fit_pictures.py``.
+Brightness is left out, though Valdez & Mehrabian give it three times the weight of saturation: in
+films it goes with no pleasure (``docs/emotion.md``). The numbers below are measured by
+``scripts/fit_pictures.py``, and stretched so that estimates are spread as widely as judgements.
 
 Shapes: N spans.
 """
