@@ -22,7 +22,7 @@ from emsync.errors import EmsyncError, EmsyncWarning, InputError, UsageError
 from emsync.fit.tempo import at_tempo
 from emsync.music.chords import Harmony
 from emsync.music.lead_sheet import LeadSheet, Passage
-from emsync.options import Options
+from emsync.options import ESTIMATOR, Options
 from emsync.pipeline import analyze
 from emsync.report.plots import plot_analysis
 from emsync.video.footage import Still
@@ -65,7 +65,7 @@ def test_a_video_is_analysed_in_one_call(shared: Path) -> None:
     assert sum(analysis.emotion.values()) == pytest.approx(1)
     assert -1 <= analysis.valence <= 1 and analysis.arousal > 0.2  # a quick montage of traffic
     assert analysis.motion and len(analysis.motion.values) == 100
-    assert shares and analysis.estimator == "pictures"
+    assert shares and analysis.estimator == ESTIMATOR
     assert (analysis.arc[0].start, analysis.arc[-1].end) == (0.0, 10.0)
     assert Analysis.from_json(analysis.to_json()) == analysis
 
