@@ -276,8 +276,12 @@ def _impressions(
     shots: Sequence[Span], says: Mapping[str, Sequence[Belief]]
 ) -> tuple[Impression, ...]:
     """Return what each cue says of ``shots``, which are the last of what it was asked."""
-    beliefs = [dict(zip(says, said, strict=True)) for said in zip(*says.values(), strict=True)]
+    rows = list(zip(*says.values(), strict=True))[-len(shots) :]
     return tuple(
-        Impression(round(start, 4), round(end, 4), said)
-        for (start, end), said in zip(shots, beliefs[-len(shots) :], strict=True)
+        Impression(
+            round(start, 4),
+            round(end, 4),
+            {cue: belief.rounded() for cue, belief in zip(says, said, strict=True)},
+        )
+        for (start, end), said in zip(shots, rows, strict=True)
     )

@@ -65,15 +65,23 @@ class Belief:
         sds = self.valence_sd * factor, self.arousal_sd * factor
         return Belief(valence, arousal, *sds, self.words)
 
+    def rounded(self) -> "Belief":
+        """Return the belief as a file keeps it: to four digits, 0 where it has no say."""
+        axes = []
+        for mean, sd in ((self.valence, self.valence_sd), (self.arousal, self.arousal_sd)):
+            axes.append(
+                (round(mean, 4) if math.isfinite(sd) else 0.0, max(NARROWEST, round(sd, 4)))
+            )
+        (valence, valence_sd), (arousal, arousal_sd) = axes
+        return Belief(valence, arousal, valence_sd, arousal_sd, self.words)
+
     def to_json(self) -> dict[str, Any]:
         """Return the words, and the numbers of the axes on which it has a say."""
         numbers: dict[str, Any] = {"words": self.words}
+        kept = self.rounded()
         for axis in ("valence", "arousal"):
-            if math.isfinite(sd := getattr(self, f"{axis}_sd")):
-                numbers |= {
-                    axis: round(getattr(self, axis), 4),
-                    f"{axis}_sd": max(NARROWEST, round(sd, 4)),
-                }
+            if math.isfinite(sd := getattr(kept, f"{axis}_sd")):
+                numbers |= {axis: getattr(kept, axis), f"{axis}_sd": sd}
         return numbers
 
 
