@@ -33,7 +33,7 @@ from emsync.video.footage import NOTHING_MORE, Footage, Needs, Still
 from emsync.video.observers import STILL_HEIGHT, STRIP
 
 CLOSE = 0.05  # seconds; the most that a tokenizer's grid may move a boundary chord
-MOST_WORDS = 120  # characters of what a cue goes by
+MOST_TOLD = 120  # characters of what a cue goes by
 ALIKE = 1e-4  # between two feelings that are one; sums in another order differ in the last digits
 
 
@@ -384,8 +384,8 @@ def _check_belief(belief: Belief, where: str) -> None:
         _require(width > 0, f"the width of the {name} of {where} is {width}; it must be above 0")
     words = belief.words
     _require(
-        isinstance(words, str) and len(words) <= MOST_WORDS and words.isprintable(),
-        f"the words of {where} are {words!r}, which is no line of {MOST_WORDS} characters at most",
+        isinstance(words, str) and len(words) <= MOST_TOLD and words.isprintable(),
+        f"the words of {where} are {words!r}, which is no line of {MOST_TOLD} characters at most",
     )
 
 

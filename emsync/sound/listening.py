@@ -23,7 +23,7 @@ from emsync.encoders.threads import one_thread_each
 from emsync.errors import InputError, warn
 from emsync.sound.blocks import evened
 from emsync.sound.decode import check_track, film_sound
-from emsync.sound.loudness import SILENT, Weighting, lufs, with_context
+from emsync.sound.loudness import OFFSET, SILENT, Weighting, lufs, with_context
 from emsync.sound.spectra import HOP, RATE, STEP_RATE, hertz, log_mel, powers
 from emsync.video.film import Film
 
@@ -31,7 +31,7 @@ PIECE = 12  # seconds of sound that are worked on at once
 REACH = 16  # steps before and after a piece, for what begins or stays across its edges
 CELL = 6  # seconds, of which musicnn hears the middle three; PIECE holds whole cells
 MOST_CELLS = 1200  # that musicnn hears, two hours; of a longer film it hears some
-QUIETEST = 10 ** ((SILENT + 0.691) / 10)  # the power of SILENT
+QUIETEST = 10 ** ((SILENT - OFFSET) / 10)  # the power of SILENT
 
 NEAR = 3.0  # seconds around each that tell of speech, and of tones
 PULSE = 5.0  # seconds around each that tell of its pulse

@@ -14,6 +14,7 @@ from emsync.sound.blocks import BLOCK, Sound, evened
 
 HOPS = 4  # a gating block lasts 0.4 s, and one begins every 0.1 s
 SHORT_TERM = 30  # tenths of a second, of which the loudness range is told
+OFFSET = -0.691  # LUFS of a weighted power of 1
 SILENT = -70.0  # LUFS; what is softer is not counted
 OVERSAMPLED = 4  # times, to find the peaks between samples
 PIECE = 1024  # samples, of which it is known at once whether a high peak may lie between them
@@ -195,7 +196,7 @@ def _range(tenths: Float64s) -> float:
 def lufs(power: Any) -> Any:
     """Return the loudness of weighted power, in LUFS."""
     with np.errstate(divide="ignore"):
-        return -0.691 + 10 * np.log10(power)
+        return OFFSET + 10 * np.log10(power)
 
 
 def _decibels(magnitude: float) -> float:
