@@ -1,0 +1,346 @@
+"""The routes of the studio, thin: each looks something up, changes it, and answers in JSON.
+
+The paths and what they answer are listed in ``docs/studio.md``.
+"""
+
+import asyncio
+import json
+import os
+import shutil
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any, TypeAlias
+from urllib.parse import quote, unquote
+
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import FileResponse, JSONResponse, Response, StreamingResponse
+from starlette.routing import Mount, Route
+from starlette.staticfiles import StaticFiles
+
+import emsync
+from emsync.errors import AssetError, EmsyncError, InputError, UsageError
+from emsync.limits import parse_json
+from emsync.studio.document import Edit
+from emsync.studio.guard import LOST, Guard, Secrets
+from emsync.studio.jobs import BusyError, Jobs
+from emsync.studio.lists import lists
+from emsync.studio.studio import ConflictError, Limits, MissingError, Studio, TooMuchError
+
+PAGE = Path(__file__).parent / "page"
+MOST_JSON = 16 * 2**20  # bytes of a request that is no film
+STATUS = (  # of errors, the first that fits
+    (ConflictError, 409), (MissingError, 404), (BusyError, 503), (TooMuchError, 413),
+    (UsageError, 422), (InputError, 422), (AssetError, 500), (EmsyncError, 500),
+)  # fmt: skip
+
+Answer: TypeAlias = Callable[[Request], Awaitable[Response]]
+
+
+def create_app(home: Path, secrets: Secrets, limits: Limits, jobs: Jobs | None = None) -> Starlette:
+    """Return the studio whose films lie in ``home``."""
+    studio = Studio(home, limits, jobs)
+
+    @asynccontextmanager
+    async def lifespan(app: Starlette) -> AsyncIterator[None]:
+        await studio.start()
+        yield
+        await studio.stop()
+
+    routes = [
+        Route("/api/key", give_key, methods=["POST"]),
+        Route("/api/health", health),
+        Route("/api/films", films),
+        Route("/api/films", add_film, methods=["POST"]),
+        Route("/api/films/demo", add_demo, methods=["POST"]),
+        Route("/api/films/{film}", film),
+        Route("/api/films/{film}", delete_film, methods=["DELETE"]),
+        Route("/api/films/{film}/document", put_document, methods=["PUT"]),
+        Route("/api/films/{film}/plan", plan_anew, methods=["POST"]),
+        Route("/api/films/{film}/undo", undo, methods=["POST"]),
+        Route("/api/films/{film}/redo", redo, methods=["POST"]),
+        Route("/api/films/{film}/versions/{number:int}", go_to_version, methods=["POST"]),
+        Route("/api/films/{film}/picture", picture),
+        Route("/api/films/{film}/strip/{number:int}", strip),
+        Route("/api/films/{film}/files/{name}", document_file),
+        Route("/api/films/{film}/jobs", submit, methods=["POST"]),
+        Route("/api/jobs/{job}", job),
+        Route("/api/jobs/{job}", cancel, methods=["DELETE"]),
+        Route("/api/jobs/{job}/events", events),
+        Route("/api/takes/{take}", take),
+        Route("/api/takes/{take}", delete_take, methods=["DELETE"]),
+        Route("/api/takes/{take}/sound", sound),
+        Route("/api/takes/{take}/stems/{name}", stem),
+        Route("/api/takes/{take}/files/{name}", take_file),
+        Mount("/", StaticFiles(directory=PAGE, html=True)),
+    ]
+    app = Starlette(
+        routes=routes,
+        lifespan=lifespan,
+        middleware=[Middleware(Guard, secrets=secrets)],
+        exception_handlers={EmsyncError: refused, OSError: refused, ClientDisconnect: gone},
+    )
+    app.state.studio, app.state.secrets = studio, secrets
+    return app
+
+
+async def refused(request: Request, error: Exception) -> Response:
+    """Answer an error with its sentence."""
+    status = next((code for kind, code in STATUS if isinstance(error, kind)), 500)
+    if isinstance(error, OSError):
+        status, sentence = 507, f"cannot write to {_studio(request).home}: {error.strerror}"
+    else:
+        sentence = str(error)
+    more = error.facts if isinstance(error, ConflictError) else {}
+    return JSONResponse({"error": sentence, **more}, status)
+
+
+async def gone(request: Request, error: Exception) -> Response:
+    """Answer a page that has gone meanwhile."""
+    return Response(status_code=400)
+
+
+# --- who is there ---------------------------------------------------------------------------------
+
+
+async def give_key(request: Request) -> Response:
+    """Turn the key of the printed address into a cookie."""
+    secrets: Secrets = request.app.state.secrets
+    given = (await _json(request)).get("key")
+    if not isinstance(given, str) or not secrets.is_key(given):
+        return JSONResponse({"error": LOST}, 401)
+    answer = JSONResponse({"token": secrets.token})
+    answer.set_cookie(secrets.cookie, secrets.key, httponly=True, samesite="strict", path="/")
+    return answer
+
+
+async def health(request: Request) -> Response:
+    """Tell what the page has to know once."""
+    studio, secrets = _studio(request), request.app.state.secrets
+    facts = await asyncio.to_thread(lists)
+    return JSONResponse({
+        "version": emsync.__version__, "token": secrets.token, "home": str(studio.home),
+        "used": await asyncio.to_thread(studio.used), "free": shutil.disk_usage(studio.home).free,
+        "limits": studio.limits.to_json(), **facts,
+    })  # fmt: skip
+
+
+# --- films ----------------------------------------------------------------------------------------
+
+
+async def films(request: Request) -> Response:
+    """List the films, newest first."""
+    return JSONResponse(await asyncio.to_thread(_studio(request).films))
+
+
+async def add_film(request: Request) -> Response:
+    """Take in a film that is dropped, as it arrives."""
+    name = unquote(request.headers.get("x-name", "film"))
+    length = request.headers.get("content-length", "")
+    size = int(length) if length.isdigit() else None
+    id_ = await _studio(request).add(name, request.stream(), size)
+    return await _told(request, id_, 201)
+
+
+async def add_demo(request: Request) -> Response:
+    """Draw the clip of ``emsync demo``, and take it in."""
+    return await _told(request, await _studio(request).add_demo(), 201)
+
+
+async def film(request: Request) -> Response:
+    """Tell all of a film but its takes' notes."""
+    return await _told(request, request.path_params["film"])
+
+
+async def delete_film(request: Request) -> Response:
+    """Remove a film with all that was made for it."""
+    await _studio(request).delete(request.path_params["film"])
+    return JSONResponse({})
+
+
+async def _told(request: Request, id_: str, status: int = 200) -> Response:
+    return JSONResponse(await asyncio.to_thread(_studio(request).film, id_), status)
+
+
+# --- the document ---------------------------------------------------------------------------------
+
+
+async def put_document(request: Request) -> Response:
+    """Take in an edit."""
+    data = await _json(request)
+    version, what = data.get("version"), data.get("what")
+    return JSONResponse(
+        await _studio(request).edit(
+            request.path_params["film"], version, str(what or "changed"), Edit.from_json(data)
+        )
+    )
+
+
+async def plan_anew(request: Request) -> Response:
+    """Make the plan of the film again."""
+    version = (await _json(request)).get("version")
+    return JSONResponse(await _studio(request).plan_anew(request.path_params["film"], version))
+
+
+async def undo(request: Request) -> Response:
+    """Go back a version."""
+    return await _step(request, -1)
+
+
+async def redo(request: Request) -> Response:
+    """Go forward a version."""
+    return await _step(request, 1)
+
+
+async def _step(request: Request, step: int) -> Response:
+    version = (await _json(request)).get("version")
+    return JSONResponse(await _studio(request).step(request.path_params["film"], version, step))
+
+
+async def go_to_version(request: Request) -> Response:
+    """Go to a version."""
+    number, film = request.path_params["number"], request.path_params["film"]
+    version = (await _json(request)).get("version")
+    return JSONResponse(await _studio(request).go(film, version, number))
+
+
+# --- files of a film ------------------------------------------------------------------------------
+
+
+async def picture(request: Request) -> Response:
+    """Send the film, or the copy that browsers play, in ranges."""
+    project = _studio(request).project(request.path_params["film"])
+    if not project.record.picture:
+        raise MissingError("the film cannot be played yet")
+    path = project.folder / project.record.picture
+    return FileResponse(path, media_type=project.record.picture_type)
+
+
+async def strip(request: Request) -> Response:
+    """Send a picture of the film's strip."""
+    project, number = _studio(request).project(request.path_params["film"]), request.path_params
+    path = project.folder / "strip" / f"{number['number']:02d}.jpg"
+    return _sent(path, "there is no such picture")
+
+
+async def document_file(request: Request) -> Response:
+    """Send the analysis or the plan of the present version, as the command line reads it."""
+    project, name = _studio(request).project(request.path_params["film"]), request.path_params
+    if name["name"] not in ("analysis.json", "plan.json"):
+        raise MissingError("of a film there are analysis.json and plan.json")
+    stem = Path(project.record.name).stem
+    return _sent(project.folder / name["name"], "it is not there yet", f"{stem}.{name['name']}")
+
+
+# --- jobs -----------------------------------------------------------------------------------------
+
+
+async def submit(request: Request) -> Response:
+    """Put work into the queue."""
+    job = await _studio(request).submit(request.path_params["film"], await _json(request))
+    return JSONResponse({"job": job.to_json()}, 202)
+
+
+async def job(request: Request) -> Response:
+    """Tell how far a job is."""
+    return JSONResponse(_studio(request).job(request.path_params["job"]).to_json())
+
+
+async def cancel(request: Request) -> Response:
+    """Cancel a job."""
+    studio = _studio(request)
+    studio.job(request.path_params["job"])
+    return JSONResponse((await studio.jobs.cancel(request.path_params["job"])).to_json())
+
+
+async def events(request: Request) -> Response:
+    """Send the events of a job as they happen."""
+    studio, id_ = _studio(request), request.path_params["job"]
+    studio.job(id_)
+    last = request.headers.get("last-event-id", "")
+    after = int(last) if last.isdigit() else 0
+
+    async def lines() -> AsyncIterator[str]:
+        async for number, name, data in studio.jobs.events(id_, after):
+            yield f"id: {number}\nevent: {name}\ndata: {json.dumps(data)}\n\n"
+
+    headers = {"cache-control": "no-store", "x-accel-buffering": "no"}
+    return StreamingResponse(lines(), media_type="text/event-stream", headers=headers)
+
+
+# --- takes ----------------------------------------------------------------------------------------
+
+
+async def take(request: Request) -> Response:
+    """Tell a take, its notes too."""
+    return JSONResponse(await asyncio.to_thread(_studio(request).take, request.path_params["take"]))
+
+
+async def delete_take(request: Request) -> Response:
+    """Remove a take."""
+    await _studio(request).delete_take(request.path_params["take"])
+    return JSONResponse({})
+
+
+async def sound(request: Request) -> Response:
+    """Send the sound of a take."""
+    _, folder = _studio(request).take_folder(request.path_params["take"])
+    return FileResponse(folder / "sound.flac", media_type="audio/flac")
+
+
+async def stem(request: Request) -> Response:
+    """Send the sound of one player."""
+    studio, params = _studio(request), request.path_params
+    _, folder = studio.take_folder(params["take"])
+    names = {row["name"] for row in studio.take(params["take"])["stems"] or ()}
+    if params["name"] not in names:
+        raise MissingError("the take has no such player, or its players were not played alone yet")
+    return FileResponse(folder / "stems" / f"{params['name']}.flac", media_type="audio/flac")
+
+
+async def take_file(request: Request) -> Response:
+    """Send a file of a take, named after the film."""
+    studio, params = _studio(request), request.path_params
+    project, folder = studio.take_folder(params["take"])
+    known, name = studio.take(params["take"]), params["name"]
+    if name not in known["files"]:
+        raise MissingError(f"{name!r} is not made yet")
+    path = folder / name if name == "score.mid" else folder / "files" / name
+    called = f"{Path(project.record.name).stem}.{known['name']}.{name}"
+    return _sent(path, "it is gone", called)
+
+
+# --- shared ---------------------------------------------------------------------------------------
+
+
+def _studio(request: Request) -> Studio:
+    studio: Studio = request.app.state.studio
+    return studio
+
+
+async def _json(request: Request) -> dict[str, Any]:
+    """Return the JSON object of a request, which is bounded."""
+    data = bytearray()
+    async for piece in request.stream():
+        data += piece
+        if len(data) > MOST_JSON:
+            raise TooMuchError(f"the request has more than {MOST_JSON} bytes")
+    try:
+        text = data.decode()
+    except UnicodeDecodeError as error:
+        raise InputError("the request is no UTF-8") from error
+    value = parse_json(text, "the request") if text else {}
+    if not isinstance(value, dict):
+        raise InputError("the request holds no JSON object")
+    return value
+
+
+def _sent(path: Path, missing: str, called: str = "") -> Response:
+    """Return a file, as an attachment where it is ``called`` something."""
+    if not path.is_file():
+        raise MissingError(missing)
+    disposition = f"attachment; filename*=UTF-8''{quote(os.fsencode(called))}"
+    headers = {"content-disposition": disposition} if called else {}
+    return FileResponse(path, headers=headers)

@@ -1,0 +1,159 @@
+// The one state of the page. Parts of it change by its functions only, and whoever shows a part
+// listens: store.on("document", fn). Names: film, strip, seen, document, takes, job, heard, range,
+// section, say.
+
+import { ask, listen, Refusal } from "./api.js";
+
+const listeners = new Map();
+let stop = null; // what ends listening to the job that is watched
+let line = Promise.resolve(); // edits go one after the other
+
+export const store = {
+  health: null, // what the server told once: limits, palettes, emotions, …
+  film: null, // facts of the open film, or null
+  strip: [], // its pictures: {time, url}
+  seen: null, // the analysis as the film was first seen
+  document: null, // {version, analysis, plan, plan_is, wishes, take, can_undo, …}
+  takes: [], // summaries, oldest first
+  job: null, // the last job of the film, which may have ended
+  heard: null, // the id of the take that plays
+  range: null, // a stretch that is marked: {from, to} in seconds
+  section: null, // the number of the section that is edited
+
+  /** Call `act` whenever one of `names` (a word, or words) changes, and once now. */
+  on(names, act) {
+    for (const name of names.split(" ")) {
+      if (!listeners.has(name)) listeners.set(name, new Set());
+      listeners.get(name).add(act);
+    }
+    act();
+  },
+
+  /** Set parts of the state, and tell whoever listens, each once. */
+  set(parts) {
+    Object.assign(store, parts);
+    const told = new Set();
+    for (const name of Object.keys(parts)) {
+      for (const act of listeners.get(name) ?? []) told.add(act);
+    }
+    for (const act of told) act();
+  },
+
+  /** Show a sentence; `kind` is "note" or "error". */
+  say(sentence, kind = "note") {
+    for (const act of listeners.get("say") ?? []) act({ sentence, kind });
+  },
+
+  /** Open a film by its id, or none. */
+  async open(id) {
+    stop?.();
+    stop = null;
+    if (!id) {
+      history.replaceState(null, "", location.pathname);
+      store.set({ film: null, strip: [], seen: null, document: null, takes: [], job: null,
+        heard: null, range: null, section: null });
+      return;
+    }
+    const told = await ask("GET", `/api/films/${id}`);
+    history.replaceState(null, "", `#film=${id}`);
+    const kept = told.document?.take;
+    const heard = told.takes.some((take) => take.id === kept) ? kept : told.takes.at(-1)?.id;
+    const { film, strip, seen, document, takes, jobs } = told;
+    store.set({ film, strip, seen, document, takes, heard: heard ?? null, range: null,
+      section: null, job: jobs[0] ?? null });
+    if (jobs[0]) store.watch(jobs[0]);
+  },
+
+  /** Read the film again, and keep what is heard and marked. */
+  async reload() {
+    if (!store.film) return;
+    const { film, strip, seen, document, takes } = await ask("GET", `/api/films/${store.film.id}`);
+    const heard = takes.some((take) => take.id === store.heard) ? store.heard : takes.at(-1)?.id;
+    store.set({ film, strip, seen, document, takes, heard: heard ?? null });
+  },
+
+  /** Follow a job to its end. */
+  watch(job) {
+    stop?.();
+    const film = store.film.id;
+    store.set({ job });
+    const mine = (act) => (value) => {
+      if (store.film?.id === film) act(value);
+    };
+    stop = listen(job.id, {
+      job: mine((now) => store.set({ job: now })),
+      strip: mine((picture) => {
+        if (store.strip.some((one) => one.url === picture.url)) return;
+        store.set({ strip: [...store.strip, picture] });
+      }),
+      film: mine(() => attempt(store.reload)),
+      picture: mine(() => attempt(store.reload)),
+      candidate: mine((take) => {
+        if (store.takes.some((one) => one.id === take.id)) return;
+        store.set({ takes: [...store.takes, take] });
+        if (store.takes.length === 1) store.set({ heard: take.id });
+      }),
+      end: mine((now) => {
+        store.set({ job: now });
+        for (const note of now.notes) store.say(note);
+        if (now.state === "failed") store.say(sentence(now.reason), "error");
+        attempt(async () => {
+          await store.reload();
+          const next = (await ask("GET", `/api/films/${film}`)).jobs[0];
+          if (next) store.watch(next);
+        });
+      }),
+    });
+  },
+
+  /** Ask for work: {kind: "compose"} and so on. Resolves to the job. */
+  async submit(wanted) {
+    await line;
+    const { job } = await ask("POST", `/api/films/${store.film.id}/jobs`, wanted);
+    store.watch(job);
+    return job;
+  },
+
+  /** Change the document: any of {analysis, plan, wishes, take}; `what` was done, in few words. */
+  edit(what, parts) {
+    return change("PUT", "document", { what, ...parts });
+  },
+
+  undo: () => change("POST", "undo"),
+  redo: () => change("POST", "redo"),
+  planAnew: () => change("POST", "plan"),
+  goTo: (number) => change("POST", `versions/${number}`),
+};
+
+/** Do what may be refused, and say so. */
+export async function attempt(act) {
+  try {
+    return await act();
+  } catch (error) {
+    if (!(error instanceof Refusal)) throw error;
+    store.say(sentence(error.message), "error");
+    return undefined;
+  }
+}
+
+/** Begin a sentence of the library as sentences begin. */
+export function sentence(text) {
+  const words = text.charAt(0).toUpperCase() + text.slice(1);
+  return /[.?!]$/.test(words) ? words : `${words}.`;
+}
+
+function change(method, path, body = {}) {
+  line = line.then(() => attempt(async () => {
+    const version = store.document.version;
+    try {
+      const told = await ask(method, `/api/films/${store.film.id}/${path}`, { version, ...body });
+      store.set({ document: told.document });
+      for (const note of told.notes) store.say(note);
+    } catch (error) {
+      // show what holds: what was tried is not there
+      store.set({ document: error.facts?.document ?? { ...store.document } });
+      throw error;
+    }
+  }));
+  return line;
+}

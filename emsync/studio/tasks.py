@@ -1,0 +1,178 @@
+"""What the worker does for the studio: watch a film, compose for it, and make files of a take.
+
+Tasks name folders of ``emsync.studio.projects``; what is made appears there whole or not at all.
+"""
+
+import secrets
+import shutil
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from emsync.analysis import Analysis
+from emsync.brief import brief_of, look
+from emsync.composition import Composition
+from emsync.demo import draw_clip
+from emsync.errors import UsageError
+from emsync.files import together
+from emsync.limits import read_json
+from emsync.options import CHECKPOINT, Options
+from emsync.planning.plan import Plan
+from emsync.progress import Progress, clock
+from emsync.studio.document import DRAWN, options_of, outputs_of, read_wishes
+from emsync.studio.projects import write_json
+from emsync.studio.takes import facts_of
+from emsync.video.film import Film, open_film
+
+if TYPE_CHECKING:
+    from emsync.model.composer import Composer
+
+DRAFTS = "abcdefgh"  # what the drafts of a span are called
+
+
+class Tell(Protocol):
+    """Sends an event to the server."""
+
+    def __call__(self, event: str, **facts: Any) -> None: ...
+
+
+def do(task: Mapping[str, Any], tell: Tell) -> dict[str, Any] | None:
+    """Do a task; return its result."""
+    known: dict[str, Callable[[Mapping[str, Any], Tell], dict[str, Any] | None]] = {
+        "watch": watch,
+        "compose": compose,
+        "anew": compose,
+    }
+    if task["kind"] not in known:
+        raise UsageError(f"the studio knows no work {task['kind']!r}")
+    return known[task["kind"]](task, tell)
+
+
+def watch(task: Mapping[str, Any], tell: Tell) -> dict[str, Any]:
+    """Watch a film and write ``seen.json``; its facts are told as soon as it is open."""
+    folder, progress = Path(task["folder"]), _progress(tell)
+    if task["draw"]:  # the demonstration's
+        progress("Drawing the clip", 0.0)
+        draw_clip(folder / task["film"])
+    film = open_film(folder / task["film"])
+    if film.duration > task["seconds"]:
+        raise UsageError(
+            f"the film has {clock(film.duration)}, and {clock(task['seconds'])} is the most here; "
+            "cut it, or compose for it with `emsync generate`"
+        )
+    tell("film", facts=film_facts(film))
+    if film.codec in ("h264", "vp9", "av1"):
+        tell("picture", file=task["film"], type="video/mp4")
+    footage = look(film, Options(), lambda share: progress("Watching", share))
+    progress("Feeling", 0.0)
+    seen = brief_of(footage, Options())
+    seen = replace(seen, source=task["name"])
+    seen.save(folder / "seen.json")
+    return {"facts": film_facts(footage.film if footage else film)}
+
+
+def film_facts(film: Film) -> dict[str, Any]:
+    """Return what the page shows of a film."""
+    return {
+        "duration": film.duration,
+        "fps": str(film.fps),
+        "frames": film.frames,
+        "width": film.width,
+        "height": film.height,
+        "has_audio": film.has_audio,
+    }
+
+
+def compose(task: Mapping[str, Any], tell: Tell) -> dict[str, Any]:
+    """Compose the pieces of a recipe; each is told as soon as it can be heard."""
+    from emsync import pipeline
+
+    folder, recipe = Path(task["folder"]), task["recipe"]
+    kept = Path(task["keep"]) if task.get("keep") else None
+    made: list[str] = []
+
+    def hear(composition: Composition) -> None:
+        number = len(made)
+        named = {
+            "name": DRAFTS[number] if recipe.get("redo") else str(number + 1),
+            "version": task["version"],
+            "parent": task.get("parent"),
+            "range": recipe.get("redo"),
+            "run": task["run"],
+        }
+        seed = composition.best.seed
+        made.append(keep(folder, composition, {**recipe, "seed": seed}, named, kept))
+        tell("candidate", take=made[-1])
+
+    options = options_of_recipe(recipe, kept, recipe["seed"], recipe["candidates"])
+    film = open_film(folder / task["film"])
+    pipeline.generate(
+        film, options, checkpoint=composer(), progress=_progress(tell), on_candidate=hear
+    )
+    return {"takes": made}
+
+
+def options_of_recipe(
+    recipe: Mapping[str, Any], kept: Path | None, seed: int, candidates: int = 1
+) -> Options:
+    """Return the options with which a recipe is composed."""
+    wishes = read_wishes(recipe["wishes"])
+    return options_of(
+        wishes,
+        DRAWN,
+        analysis=Analysis.from_json(recipe["analysis"], "the analysis"),
+        plan=Plan.from_json(recipe["plan"], "the plan"),
+        seed=seed,
+        candidates=candidates,
+        keep=kept,
+        redo=tuple(recipe["redo"]) if recipe.get("redo") else None,
+    )
+
+
+def recomposed(folder: Path, film: Path) -> Composition:
+    """Return the composition of the take in ``folder``, drawn again from its recipe."""
+    from emsync import pipeline
+
+    recipe = read_json(folder / "recipe.json")
+    kept = folder / "kept.mid" if recipe.get("redo") else None
+    options = options_of_recipe(recipe, kept, recipe["seed"])
+    return pipeline.generate(film, options, checkpoint=composer())
+
+
+def keep(
+    project: Path,
+    composition: Composition,
+    recipe: Mapping[str, Any],
+    named: Mapping[str, Any],
+    kept: Path | None,
+) -> str:
+    """Write a take: its score, its sound, its facts and its recipe; return its id."""
+    from emsync.sound.encode import write_audio
+
+    id_ = secrets.token_hex(8)
+    lufs = outputs_of(recipe["wishes"]).lufs
+    with together() as files:
+        folder = files.folder(project / "takes" / id_)
+        (folder / "score.mid").write_bytes(composition.midi())
+        sound = composition.audio(lufs=lufs)
+        write_audio(sound, folder / "sound.flac")
+        if kept is not None:
+            shutil.copyfile(kept, folder / "kept.mid")
+        write_json(folder / "recipe.json", recipe)
+        facts = {**named, **facts_of(composition), "loudness": sound.loudness.to_json()}
+        write_json(folder / "take.json", facts)
+    return id_
+
+
+@cache
+def composer() -> "Composer":
+    """Return the composer that is shipped, which stays in memory."""
+    from emsync.model.composer import Composer
+
+    return Composer.from_pretrained(CHECKPOINT)
+
+
+def _progress(tell: Tell) -> Progress:
+    return lambda stage, share: tell("progress", stage=stage, share=round(float(share), 4))
