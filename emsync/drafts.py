@@ -5,7 +5,7 @@ ranked by how likely the model holds the kept bar after the span once it has rea
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from fractions import Fraction
 
@@ -60,8 +60,8 @@ MARGIN = 1.0  # seconds drawn beyond the end of the film
 
 def redone(
     commission: Commission, redo: Redo, progress: Callable[[float], None]
-) -> list[Candidate]:
-    """Return a candidate for each seed: the score with its own draft of the span."""
+) -> Iterator[Candidate]:
+    """Yield a candidate for each seed: the score with its own draft of the span."""
     composer, seeds, ending = commission.composer, commission.seeds, commission.ending
     sheet = lead_sheet(commission.plan, redo.grid, ending.chord)
     begin, ids, since = _context(composer, redo, sheet)
@@ -89,7 +89,6 @@ def redone(
     planned = sheet.retimed(redo.grid.film)
     harmony = _whole(redo, planned.harmony)
     symbols = _symbols(redo, commission.plan, harmony)
-    candidates = []
     for sample, seed in zip(drawn, seeds, strict=True):
         raw, fitted, played = _placed(redo, sample, since, commission, planned, symbols, seed)
         found = judge(
@@ -99,13 +98,16 @@ def redone(
         if not redo.closes:
             seam = _seam(composer, redo, sample, begin, since, untold, bare)
             found = replace(found, parts={**found.parts, "seam": round(math.exp(seam), 4)})
-        candidates.append(replace(found, midi=written(raw)))
+        yield replace(found, midi=written(raw))
+
+
+def tell_kept_end(redo: Redo, ending: Ending) -> None:
+    """Tell where the span reaches the end, but begins after the last chord."""
     if redo.closes and ending.chord is not None and ending.chord < redo.seconds[0]:
         warn(
             f"the last chord, at {ending.chord:.2f} s, is kept and rings on; begin the span "
             "before it to have another end"
         )
-    return candidates
 
 
 def _context(composer: Composer, redo: Redo, sheet: LeadSheet) -> tuple[int, Ids, float]:

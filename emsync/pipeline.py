@@ -1,6 +1,6 @@
 """START HERE: from a film to its music, in one line. No file is written; see ``emsync.outputs``."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from fractions import Fraction
 
@@ -9,7 +9,7 @@ from emsync.brief import brief_of, check_files, first_timecode, look
 from emsync.commission import Commission
 from emsync.composition import Composition
 from emsync.conditioning import knows_given
-from emsync.drafts import redone
+from emsync.drafts import redone, tell_kept_end
 from emsync.errors import AssetError, UsageError, warn
 from emsync.fit.ending import Ending
 from emsync.fit.hits import fit
@@ -37,6 +37,7 @@ STRIDE = 1_000_003  # between the seeds of candidates, so that another seed shar
 # A wish, which is also the name of its condition but for the theme, and its rule
 FOLLOWED = {"chords": "harmony", "instruments": "instruments", "theme": "theme"}
 MARGIN = 1.0  # seconds of music beyond what the fastest tempo can use
+PAIR = 2  # candidates drawn at once where somebody listens: 1.65 s for 10 of film, all of 4 2.5 s
 
 
 def generate(
@@ -46,6 +47,7 @@ def generate(
     checkpoint: PathLike | Composer = CHECKPOINT,
     device: str = "auto",
     progress: Progress = silent,
+    on_candidate: Callable[[Composition], None] | None = None,
 ) -> Composition:
     """Compose for ``video``; nothing is written. See ``Composition.save``.
 
@@ -53,6 +55,10 @@ def generate(
     a folder, or a Composer that is loaded; ``device`` is "cpu", "cuda", or "auto" for a GPU where
     there is one; ``progress`` is told the stage and the share of it that is done. Raises
     EmsyncError and its kinds.
+
+    ``on_candidate`` is given each candidate as soon as it is judged, in the order of their seeds,
+    as a composition of its own, to save, play or show it at once. They are then drawn in pairs, so
+    that the first is there early; the music is the same. What it raises ends the work.
     """
     clock = Stopwatch()
     with clock("analyze"):  # first, since the checkpoint takes a while
@@ -91,29 +97,56 @@ def generate(
             visible=impact.signal(analysis.duration) if impact else None,
         )
         labels = ScoreLabels.of(asked, first_timecode(film, analysis, options), plan)
+        strip = footage.strip if footage else ()
+
+    def composition(best: Candidate, others: Sequence[Candidate] = ()) -> Composition:
+        return Composition(
+            best, tuple(others), asked, plan, players, labels, options, film, strip, name,
+            sampling, dict(clock.seconds),
+        )  # fmt: skip
+
     with clock("compose"):
         progress("Composing", 0.0)  # the first run compiles for a while
         tell = _stage(progress, "Composing")
-        candidates = composed(commission, tell) if redo is None else redone(commission, redo, tell)
-        best, *others = rank(candidates)
-    strip = footage.strip if footage else ()
-    return Composition(
-        best, tuple(others), asked, plan, players, labels, options, film, strip, name, sampling,
-        dict(clock.seconds),
-    )  # fmt: skip
+        found: list[Candidate] = []
+        for one in candidates(commission, redo, tell, PAIR if on_candidate else None):
+            found.append(one)
+            if on_candidate is not None:
+                on_candidate(composition(one))
+        best, *others = rank(found)
+    return composition(best, others)
 
 
-def composed(asked: Commission, progress: Callable[[float], None]) -> list[Candidate]:
-    """Return a candidate for each seed: drawn, bent onto the cuts, ended and judged."""
+def candidates(
+    asked: Commission,
+    redo: Redo | None,
+    progress: Callable[[float], None],
+    at_once: int | None = None,
+) -> Iterator[Candidate]:
+    """Yield a candidate for each seed as soon as it is judged: a piece, or a draft of a span.
+
+    So many are drawn ``at_once``; all where it is None. It changes none of them.
+    """
+    if redo is not None:
+        tell_kept_end(redo, asked.ending)
+    total = len(asked.seeds)
+    size = at_once or total
+    for done in range(0, total, size):
+        group = replace(asked, seeds=asked.seeds[done : done + size])
+        tell = _part(progress, done / total, len(group.seeds) / total)
+        yield from composed(group, tell) if redo is None else redone(group, redo, tell)
+
+
+def composed(asked: Commission, progress: Callable[[float], None]) -> Iterator[Candidate]:
+    """Yield a candidate for each seed: drawn, bent onto the cuts, ended and judged."""
     options = asked.options
     samples = draw(
         asked.composer, [asked.brief] * len(asked.seeds), asked.seeds, options.max_tempo_change,
         asked.sampling, progress, sync=options.sync, plan=asked.plan,
         last_chord=asked.ending.chord, theme=asked.theme,
     )  # fmt: skip
-    return [
-        candidate(asked, sample, seed) for sample, seed in zip(samples, asked.seeds, strict=True)
-    ]
+    for sample, seed in zip(samples, asked.seeds, strict=True):
+        yield candidate(asked, sample, seed)
 
 
 def candidate(asked: Commission, sample: Sample, seed: int) -> Candidate:
@@ -289,3 +322,7 @@ def _composer(checkpoint: PathLike | Composer) -> tuple[Composer, str]:
 
 def _stage(progress: Progress, stage: str) -> Callable[[float], None]:
     return lambda share: progress(stage, share)
+
+
+def _part(progress: Callable[[float], None], begun: float, size: float) -> Callable[[float], None]:
+    return lambda share: progress(begun + size * share)

@@ -55,7 +55,8 @@ def refused(
     """Check that a run failed in one sentence and left the folder as it was."""
     got, out, err = result
     assert got == code, err
-    message = [line for line in err.splitlines() if line.startswith("emsync: ")]
+    said = [line for line in err.splitlines() if line.startswith("emsync: ")]
+    message = [line for line in said if not line.startswith("emsync: piece ")]
     assert len(message) == 1 and "Traceback" not in err, err
     for word in words:
         assert word in message[0]

@@ -2,8 +2,10 @@
 
 import math
 import os
+import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -222,11 +224,25 @@ def generate(
     started = time.perf_counter() - began
     with progress() as show:
         composition = pipeline.generate(
-            film, options, checkpoint=checkpoint, device=device, progress=show
-        )
+            film, options, checkpoint=checkpoint, device=device, progress=show,
+            on_candidate=_teller(candidates) if candidates > 1 else None,
+        )  # fmt: skip
         written = write_outputs(composition, outputs, show)
     timings = {"start": started, **composition.timings, **written.timings}
     _report(composition, written, timings, time.perf_counter() - began, as_json)
+
+
+def _teller(total: int) -> Callable[["Composition"], None]:
+    """Return what tells on stderr, a line for each, how good the pieces are that are composed."""
+    numbers = count(1)
+
+    def tell(piece: "Composition") -> None:
+        hits, cuts = len(piece.fitted.hits), len(piece.cuts)
+        met = f", {hits} of {cuts} cuts hit" if cuts else ""
+        words = f"emsync: piece {next(numbers)} of {total}: score {piece.best.score:.2f}{met}"
+        print(words, file=sys.stderr, flush=True)  # above the bars, if there are any
+
+    return tell
 
 
 def _report(
