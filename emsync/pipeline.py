@@ -4,6 +4,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from fractions import Fraction
 
+import torch
+
 from emsync.analysis import Analysis
 from emsync.brief import brief_of, check_files, first_timecode, look
 from emsync.commission import Commission
@@ -37,7 +39,7 @@ STRIDE = 1_000_003  # between the seeds of candidates, so that another seed shar
 # A wish, which is also the name of its condition but for the theme, and its rule
 FOLLOWED = {"chords": "harmony", "instruments": "instruments", "theme": "theme"}
 MARGIN = 1.0  # seconds of music beyond what the fastest tempo can use
-PAIR = 2  # candidates drawn at once where somebody listens: 1.65 s for 10 of film, all of 4 2.5 s
+PAIR = 2  # candidates, that take little longer than one: their weights are read once
 
 
 def generate(
@@ -57,8 +59,8 @@ def generate(
     EmsyncError and its kinds.
 
     ``on_candidate`` is given each candidate as soon as it is judged, in the order of their seeds,
-    as a composition of its own, to save, play or show it at once. They are then drawn in pairs, so
-    that the first is there early; the music is the same. What it raises ends the work.
+    as a composition of its own, to save, play or show it at once. They are then drawn a few at a
+    time, so that the first is there early; the music is the same. What it raises ends the work.
     """
     clock = Stopwatch()
     with clock("analyze"):  # first, since the checkpoint takes a while
@@ -109,7 +111,8 @@ def generate(
         progress("Composing", 0.0)  # the first run compiles for a while
         tell = _stage(progress, "Composing")
         found: list[Candidate] = []
-        for one in candidates(commission, redo, tell, PAIR if on_candidate else None):
+        few = at_once(sampling) if on_candidate else options.candidates
+        for one in candidates(commission, redo, tell, few):
             found.append(one)
             if on_candidate is not None:
                 on_candidate(composition(one))
@@ -117,22 +120,26 @@ def generate(
     return composition(best, others)
 
 
+def at_once(sampling: Sampling) -> int:
+    """Return how many candidates to draw at once where somebody waits for the first of them.
+
+    It is as many as there are threads to read them side by side, guided ones twice.
+    """
+    return max(PAIR, torch.get_num_threads() // (1 if sampling.guidance == 1.0 else 2))
+
+
 def candidates(
-    asked: Commission,
-    redo: Redo | None,
-    progress: Callable[[float], None],
-    at_once: int | None = None,
+    asked: Commission, redo: Redo | None, progress: Callable[[float], None], few: int
 ) -> Iterator[Candidate]:
     """Yield a candidate for each seed as soon as it is judged: a piece, or a draft of a span.
 
-    So many are drawn ``at_once``; all where it is None. It changes none of them.
+    So ``few`` are drawn at once, which changes none of them.
     """
     if redo is not None:
         tell_kept_end(redo, asked.ending)
     total = len(asked.seeds)
-    size = at_once or total
-    for done in range(0, total, size):
-        group = replace(asked, seeds=asked.seeds[done : done + size])
+    for done in range(0, total, few):
+        group = replace(asked, seeds=asked.seeds[done : done + few])
         tell = _part(progress, done / total, len(group.seeds) / total)
         yield from composed(group, tell) if redo is None else redone(group, redo, tell)
 

@@ -17,8 +17,8 @@ from emsync.composition import Composition
 from emsync.errors import EmsyncError
 from emsync.model.composer import Composer, Sample
 from emsync.model.transformer import EventTransformer, ModelConfig
-from emsync.options import Options
-from emsync.pipeline import PAIR, STRIDE
+from emsync.options import Options, Sampling
+from emsync.pipeline import PAIR, STRIDE, at_once
 from emsync_conditioners.boundaries import Boundaries
 from emsync_conditioners.chroma import Chroma
 from emsync_conditioners.metre import Metre
@@ -75,8 +75,9 @@ def scores(composition: Composition) -> dict[int, bytes]:
 
 @pytest.mark.parametrize("anew", [False, True], ids=["piece", "draft"])
 def test_each_candidate_is_told_of_as_it_is_judged(
-    composer: Composer, film: Path, kept: Path, anew: bool
+    composer: Composer, film: Path, kept: Path, anew: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 1)
     asked = options(candidates=3, **({"keep": kept, "redo": "3-6"} if anew else {}))
     told: list[Composition] = []
     shares: list[float] = []
@@ -109,10 +110,20 @@ def test_how_many_are_drawn_at_once_changes_no_byte(
     together = scores(emsync.generate(film, asked, checkpoint=composer))
     assert len(set(together.values())) == 5
     for size in (1, 2, 3):
-        monkeypatch.setattr(pipeline, "PAIR", size)
+        monkeypatch.setattr(pipeline, "at_once", lambda _sampling, few=size: few)
         told: list[Composition] = []
         found = emsync.generate(film, asked, checkpoint=composer, on_candidate=told.append)
         assert len(told) == 5 and scores(found) == together
+
+
+@pytest.mark.parametrize(
+    ("threads", "guidance", "few"), [(1, 1.0, 2), (2, 1.5, 2), (8, 1.0, 8), (8, 1.5, 4)]
+)
+def test_threads_say_how_many_are_drawn_at_once(
+    threads: int, guidance: float, few: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch, "get_num_threads", lambda: threads)
+    assert at_once(Sampling(guidance=guidance)) == few
 
 
 def test_what_the_listener_raises_ends_the_work(
@@ -130,6 +141,7 @@ def test_what_the_listener_raises_ends_the_work(
         raise EmsyncError("the disk is full")
 
     monkeypatch.setattr(pipeline, "draw", spy)
+    monkeypatch.setattr(pipeline, "at_once", lambda _sampling: 2)
     with pytest.raises(EmsyncError, match="the disk is full"):
         emsync.generate(film, options(candidates=4), checkpoint=composer, on_candidate=full)
     assert drawn == [6, 6 + STRIDE]
