@@ -126,6 +126,43 @@ def draw_cut(write_film: Callable[..., Path]) -> Callable[..., Path]:
     return draw
 
 
+@pytest.fixture(scope="session")
+def write_numbered() -> Callable[..., Path]:
+    """A function that writes a film of grey frames, each a little brighter than the one before.
+
+    Their left half is dark, so that one sees which way they are turned. ``times`` are milliseconds.
+    """
+
+    def write(
+        path: Path,
+        times: Iterable[int],
+        codec: str = "libx264",
+        pixels: str = "yuv420p",
+        size: tuple[int, int] = (128, 72),
+        turn: int = 0,
+        options: dict[str, str] | None = None,
+    ) -> Path:
+        import av
+
+        with av.open(path, "w") as film:
+            stream: Any = film.add_stream(codec, rate=25, options=options or {})
+            stream.width, stream.height, stream.pix_fmt = *size, pixels
+            stream.time_base = stream.codec_context.time_base = Fraction(1, 1000)
+            if turn:
+                stream.set_display_rotation(turn)
+            shown = list(times)
+            for number, time in enumerate(shown):
+                picture = np.full((size[1], size[0], 3), 40 + 180 * number // len(shown), np.uint8)
+                picture[:, : size[0] // 2] = 16
+                frame = av.VideoFrame.from_ndarray(picture, "rgb24").reformat(format=pixels)
+                frame.pts, frame.time_base = time, Fraction(1, 1000)
+                film.mux(stream.encode(frame))
+            film.mux(stream.encode(None))
+        return path
+
+    return write
+
+
 @pytest.fixture
 def piece() -> Piece:
     """Eight bars of piano at 120 BPM: a walking line, and a held triad every second bar."""

@@ -86,7 +86,7 @@ class Faces:
         """Take the next frame in."""
         if self._is_due(frame):
             with one_thread():
-                seen = self._seen(self._upright(frame).pixels)
+                seen = self._seen(self._upright(frame.time, frame.decoded).pixels)
             self.looks.append(Look(frame.time, seen))
 
     def _is_due(self, frame: Frame) -> bool:

@@ -136,6 +136,18 @@ def decode(packet: "Packet[Any]") -> list["VideoFrame"]:
     return frames
 
 
+def decode_rest(stream: "VideoStream") -> list["VideoFrame"]:
+    """Return the frames that a decoder still holds; it may go on at another key frame then."""
+    import av
+
+    try:
+        frames = stream.codec_context.decode(None)
+    except av.FFmpegError:
+        frames = []
+    stream.codec_context.flush_buffers()
+    return frames
+
+
 def stated(container: "InputContainer", tag: str) -> str:
     """Return the first value that the file, or a stream of it, states for ``tag``, or ""."""
     places = [container.metadata, *(stream.metadata for stream in container.streams)]

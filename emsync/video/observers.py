@@ -137,7 +137,7 @@ class Strip:
         """Take the next frame in."""
         n = len(self.pictures)
         if n < STRIP and frame.time >= (n + 0.5) / STRIP * self._duration:
-            self.pictures.append(self._upright(frame))
+            self.pictures.append(self._upright(frame.time, frame.decoded))
 
 
 class Stills:
@@ -154,7 +154,7 @@ class Stills:
     def __call__(self, frame: Frame) -> None:
         """Take the next frame in."""
         if self._step and frame.time >= (len(self.pictures) + 0.5) * self._step:
-            self.pictures.append(self._upright(frame))
+            self.pictures.append(self._upright(frame.time, frame.decoded))
             if len(self.pictures) > MOST_STILLS:
                 self.pictures, self._step = self.pictures[1::2], 2 * self._step
 
@@ -171,10 +171,10 @@ class Upright:
         self._turns = film.rotation // 90
         self._scaler = VideoReformatter()  # kept, as it is costly to set up
 
-    def __call__(self, frame: Frame) -> Still:
-        """Return the picture of ``frame``."""
-        stored = pixels(self._scaler, frame.decoded, self._size, "rgb24")
-        return Still(frame.time, np.ascontiguousarray(np.rot90(stored, self._turns)))
+    def __call__(self, time: float, decoded: "VideoFrame") -> Still:
+        """Return the picture of a frame that is shown at ``time`` seconds."""
+        stored = pixels(self._scaler, decoded, self._size, "rgb24")
+        return Still(time, np.ascontiguousarray(np.rot90(stored, self._turns)))
 
 
 def colours(picture: Picture, grey: Picture) -> tuple[float, float, float]:

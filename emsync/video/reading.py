@@ -53,6 +53,7 @@ class Reading:
     decoded: Ticks  # (P,) or UNKNOWN
     lengths: Ticks  # (P,) 0 where unknown
     hidden: NDArray[np.bool_]  # (P,) as an edit list may say
+    keys: NDArray[np.bool_]  # (P,) which are decoded without those before
     first: "VideoFrame"
     joins: tuple[Fraction, ...] = ()
     uncut: bool = False
@@ -90,21 +91,23 @@ def _read(
 ) -> Reading:
     """Read all packets of ``stream``, and decode until the first frame."""
     first: VideoFrame | None = None
-    rows = array("q")  # of each packet: when it is shown and decoded, how long, whether hidden
+    rows = array("q")  # of each packet: when it is shown and decoded, how long, hidden or a key
     moved = continuity(container, stream, joins)
     for packet in continued(packets(container, stream), moved):
         if first is None:
             first = next(iter(decode(packet)), None)
         if packet.size:
             shown, decoded = (UNKNOWN if t is None else t for t in (packet.pts, packet.dts))
-            rows.extend((shown, decoded, packet.duration or 0, packet.is_discard))
-    shown, decoded, lengths, hidden = np.ascontiguousarray(
-        np.asarray(rows, np.int64).reshape(-1, 4).T
+            length, kinds = packet.duration or 0, (packet.is_discard, packet.is_keyframe)
+            rows.extend((shown, decoded, length, *kinds))
+    shown, decoded, lengths, hidden, keys = np.ascontiguousarray(
+        np.asarray(rows, np.int64).reshape(-1, 5).T
     )
     if first is None:
         raise nothing_decodes(path)
     found = tuple(moved.joins) if moved else ()
-    return Reading(shown, decoded, lengths, hidden.astype(bool), first, found, uncut)
+    marks = hidden.astype(bool), keys.astype(bool)
+    return Reading(shown, decoded, lengths, *marks, first, found, uncut)
 
 
 def _again(path: Path, joins: Sequence[Fraction] | None = None, uncut: bool = False) -> Reading:
@@ -162,10 +165,9 @@ def _from_first_picture(path: Path, read: Reading) -> Reading:
     if not lost.any():
         return read
     warn(f"the first pictures of {quoted(path)} cannot be decoded and are left out")
-    columns = (read.shown, read.decoded, read.lengths, read.hidden)
-    shown, decoded, lengths, hidden = (column[~lost] for column in columns)
-    numbers = frozenset(np.flatnonzero(lost).tolist())
-    return replace(read, shown=shown, decoded=decoded, lengths=lengths, hidden=hidden, lost=numbers)
+    names = ("shown", "decoded", "lengths", "hidden", "keys")
+    kept = {name: getattr(read, name)[~lost] for name in names}
+    return replace(read, **kept, lost=frozenset(np.flatnonzero(lost).tolist()))
 
 
 def _check_length(
@@ -219,4 +221,5 @@ def timing_of_packets(
     decoded, shown = read.decoded[:until], read.shown[:until]
     if (decoded == UNKNOWN).any() or (np.diff(decoded) <= 0).any():
         decoded = decoding_times(shown)
-    return Timing(base, start, last + length, decoded, shown, read.joins, read.uncut, read.lost)
+    times = start, last + length, decoded, shown, read.keys[:until]
+    return Timing(base, *times, read.joins, read.uncut, read.lost)

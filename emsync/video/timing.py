@@ -6,6 +6,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from emsync.arrays import Seconds, Ticks
 
@@ -22,6 +23,7 @@ class Timing:
     end: int  # when the last picture ends
     decoded: Ticks  # (packets,) when each is decoded, up to the last that is seen
     shown: Ticks  # (packets,) when each is shown, repaired where the file is wrong
+    keys: NDArray[np.bool_]  # (packets,) which are decoded without those before
     joins: tuple[Fraction, ...] = ()  # seconds by which what follows each jump was moved
     uncut: bool = False  # whether the file's edit list is left out, since it is wrong too
     lost: frozenset[int] = frozenset()  # numbers of packets left out, as nothing comes of them
@@ -40,8 +42,9 @@ class Timing:
     def until(self, seconds: float) -> "Timing":
         """Return the timing of the pictures shown before ``seconds``, which end then."""
         end = self.start + round(seconds / self.base)
-        count = int(np.flatnonzero(self.shown < end)[-1]) + 1
-        return replace(self, end=end, decoded=self.decoded[:count], shown=self.shown[:count])
+        seen = slice(int(np.flatnonzero(self.shown < end)[-1]) + 1)
+        columns = {name: getattr(self, name)[seen] for name in ("decoded", "shown", "keys")}
+        return replace(self, end=end, **columns)
 
 
 def timed(found: Iterable["Packet[Any]"], timing: Timing | None) -> Iterator["Packet[Any]"]:
