@@ -2,7 +2,7 @@
 
 import collections
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from fractions import Fraction
@@ -129,13 +129,14 @@ def copy_film(
 
 
 @contextmanager
-def new_film(path: Path) -> Iterator["OutputContainer"]:
-    """Open a film to be written, in the format that its suffix names."""
+def new_film(path: Path, options: Mapping[str, str] | None = None) -> Iterator["OutputContainer"]:
+    """Open a film to be written, in the format that its suffix names, with FFmpeg's ``options``."""
     import av
 
     # "file:", or FFmpeg takes a name such as concat:x.mp4 for a protocol
-    name, form, options = f"file:{path}", FORMATS[path.suffix.lower()], {"fflags": "bitexact"}
-    with av.open(name, "w", format=form, options=options, metadata_errors="replace") as out:
+    name, form = f"file:{path}", FORMATS[path.suffix.lower()]
+    wanted = {"fflags": "bitexact", **(options or {})}
+    with av.open(name, "w", format=form, options=wanted, metadata_errors="replace") as out:
         yield out
 
 
