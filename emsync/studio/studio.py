@@ -67,6 +67,8 @@ class Studio:
             project.sweep()
             if project.record.state == "watching":
                 self._watch(project)
+            elif project.record.state == "ready" and not project.record.picture:
+                self._copy(project)
 
     async def stop(self) -> None:
         """End all work."""
@@ -202,10 +204,16 @@ class Studio:
         return project.id
 
     def _watch(self, project: Project) -> None:
+        project.record.strip = []
         task = {"folder": str(project.folder), "film": project.record.film,
                 "name": project.record.name, "seconds": self.limits.seconds,
                 "draw": not project.film.exists()}  # fmt: skip
         self.jobs.submit(project.id, "watch", task)
+
+    def _copy(self, project: Project) -> None:
+        """Have a copy made of a film that browsers do not play."""
+        task = {"folder": str(project.folder), "film": project.record.film}
+        self.jobs.submit(project.id, "proxy", task)
 
     def _check_room(self, size: int) -> None:
         """Refuse a film that is too large, or for which the disk is too full."""
@@ -364,6 +372,8 @@ class Studio:
             record.facts = answer["result"]["facts"]
             async with self._lock:
                 await asyncio.to_thread(self._begin, project)
+            if not record.picture:
+                self._copy(project)
         project.save()
         return {"film": project.id}
 

@@ -23,6 +23,8 @@ from emsync.planning.plan import Plan
 from emsync.progress import Progress, clock
 from emsync.studio.document import DRAWN, options_of, outputs_of, read_wishes
 from emsync.studio.projects import write_json
+from emsync.studio.proxy import playable, proxy_name, write_proxy
+from emsync.studio.strip import film_strip
 from emsync.studio.takes import facts_of
 from emsync.video.film import Film, open_film
 
@@ -42,6 +44,7 @@ def do(task: Mapping[str, Any], tell: Tell) -> dict[str, Any] | None:
     """Do a task; return its result."""
     known: dict[str, Callable[[Mapping[str, Any], Tell], dict[str, Any] | None]] = {
         "watch": watch,
+        "proxy": proxy,
         "compose": compose,
         "anew": compose,
     }
@@ -63,14 +66,26 @@ def watch(task: Mapping[str, Any], tell: Tell) -> dict[str, Any]:
             "cut it, or compose for it with `emsync generate`"
         )
     tell("film", facts=film_facts(film))
-    if film.codec in ("h264", "vp9", "av1"):
-        tell("picture", file=task["film"], type="video/mp4")
+    (folder / "strip").mkdir(exist_ok=True)
+    film_strip(film, folder / "strip", ready=lambda one: tell("strip", time=one.time))
+    if kind := playable(film):
+        tell("picture", file=task["film"], type=kind)
     footage = look(film, Options(), lambda share: progress("Watching", share))
     progress("Feeling", 0.0)
     seen = brief_of(footage, Options())
     seen = replace(seen, source=task["name"])
     seen.save(folder / "seen.json")
     return {"facts": film_facts(footage.film if footage else film)}
+
+
+def proxy(task: Mapping[str, Any], tell: Tell) -> None:
+    """Write a copy of a film that browsers play, where they do not play it as it is."""
+    folder, progress = Path(task["folder"]), _progress(tell)
+    film = open_film(folder / task["film"])
+    name = proxy_name(film)
+    stage = "Copying the film for the browser"
+    write_proxy(film, folder / name, lambda seconds: progress(stage, seconds / film.duration))
+    tell("picture", file=name, type=f"video/{Path(name).suffix[1:]}")
 
 
 def film_facts(film: Film) -> dict[str, Any]:
