@@ -6,7 +6,7 @@ Tasks name folders of ``emsync.studio.projects``; what is made appears there who
 import secrets
 import shutil
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import asdict, replace
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -15,13 +15,21 @@ from emsync.analysis import Analysis
 from emsync.brief import brief_of, look
 from emsync.composition import Composition
 from emsync.demo import draw_clip
-from emsync.errors import UsageError
+from emsync.errors import EmsyncError, UsageError
 from emsync.files import together
 from emsync.limits import read_json
 from emsync.options import CHECKPOINT, Options
 from emsync.planning.plan import Plan
 from emsync.progress import Progress, clock
 from emsync.studio.document import DRAWN, options_of, outputs_of, read_wishes
+from emsync.studio.exports import (
+    write_bundle_zip,
+    write_film,
+    write_notation,
+    write_sound,
+    write_stems,
+    write_stems_zip,
+)
 from emsync.studio.projects import write_json
 from emsync.studio.proxy import playable, proxy_name, write_proxy
 from emsync.studio.strip import film_strip
@@ -47,6 +55,8 @@ def do(task: Mapping[str, Any], tell: Tell) -> dict[str, Any] | None:
         "proxy": proxy,
         "compose": compose,
         "anew": compose,
+        "stems": stems,
+        "file": file,
     }
     if task["kind"] not in known:
         raise UsageError(f"the studio knows no work {task['kind']!r}")
@@ -146,14 +156,23 @@ def options_of_recipe(
     )
 
 
-def recomposed(folder: Path, film: Path) -> Composition:
-    """Return the composition of the take in ``folder``, drawn again from its recipe."""
+def recomposed(folder: Path, film: Path, progress: Progress) -> Composition:
+    """Return the composition of the take in ``folder``, drawn again from its recipe.
+
+    EmsyncError where it is another one now, as another version of emsync may draw it.
+    """
     from emsync import pipeline
 
     recipe = read_json(folder / "recipe.json")
     kept = folder / "kept.mid" if recipe.get("redo") else None
     options = options_of_recipe(recipe, kept, recipe["seed"])
-    return pipeline.generate(film, options, checkpoint=composer())
+    again = pipeline.generate(film, options, checkpoint=composer(), progress=progress)
+    if again.midi() != (folder / "score.mid").read_bytes():
+        raise EmsyncError(
+            "this piece was composed by another version of emsync, which this one cannot repeat; "
+            "take its .mid, or compose anew"
+        )
+    return again
 
 
 def keep(
@@ -164,21 +183,52 @@ def keep(
     kept: Path | None,
 ) -> str:
     """Write a take: its score, its sound, its facts and its recipe; return its id."""
-    from emsync.sound.encode import write_audio
-
     id_ = secrets.token_hex(8)
     lufs = outputs_of(recipe["wishes"]).lufs
     with together() as files:
         folder = files.folder(project / "takes" / id_)
-        (folder / "score.mid").write_bytes(composition.midi())
-        sound = composition.audio(lufs=lufs)
-        write_audio(sound, folder / "sound.flac")
+        score = composition.midi()
+        (folder / "score.mid").write_bytes(score)
+        loudness = write_sound(score, composition.analysis.duration, folder / "sound.flac", lufs)
         if kept is not None:
             shutil.copyfile(kept, folder / "kept.mid")
         write_json(folder / "recipe.json", recipe)
-        facts = {**named, **facts_of(composition), "loudness": sound.loudness.to_json()}
+        facts = {**named, **facts_of(composition), "loudness": loudness.to_json()}
         write_json(folder / "take.json", facts)
     return id_
+
+
+def stems(task: Mapping[str, Any], tell: Tell) -> None:
+    """Play each player of a take alone."""
+    folder = Path(task["take"])
+    _progress(tell)("Playing each player alone", 0.0)
+    facts, recipe = read_json(folder / "take.json"), read_json(folder / "recipe.json")
+    lufs, score = outputs_of(recipe["wishes"]).lufs, (folder / "score.mid").read_bytes()
+    rows = write_stems(score, facts["duration"], folder / "stems", lufs)
+    write_json(folder / "stems.json", {"stems": [asdict(row) for row in rows]})
+
+
+def file(task: Mapping[str, Any], tell: Tell) -> dict[str, Any]:
+    """Make a file of a take; the film's own sound, and how loud all is, are as wished now."""
+    folder, name, progress = Path(task["take"]), task["name"], _progress(tell)
+    film, target = Path(task["folder"]) / task["film"], folder / "files" / task["name"]
+    target.parent.mkdir(exist_ok=True)
+    facts, recipe = read_json(folder / "take.json"), read_json(folder / "recipe.json")
+    duration, score = facts["duration"], (folder / "score.mid").read_bytes()
+    own, wanted = outputs_of(recipe["wishes"]), outputs_of(task["wishes"])
+    if name == "mix.wav":
+        progress("Playing", 0.0)
+        write_sound(score, duration, target, own.lufs)
+    elif name == "stems.zip":
+        progress("Playing each player alone", 0.0)
+        write_stems_zip(score, duration, target, own.lufs)
+    elif name == "film.mp4":
+        write_film(score, open_film(film), target, wanted, progress)
+    elif name == "score.musicxml":
+        write_notation(recomposed(folder, film, progress), target)
+    else:
+        write_bundle_zip(recomposed(folder, film, progress), target, wanted, progress)
+    return {"name": name, "take": folder.name}
 
 
 @cache
