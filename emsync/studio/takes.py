@@ -1,7 +1,7 @@
 """A take as the page shows it: notes as columns, bars and tempi, cuts with their hits."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +9,11 @@ import numpy as np
 
 from emsync.arrays import Float64s
 from emsync.composition import Composition
+from emsync.formats.midi_raw import raw_of
+from emsync.formats.played import parts as parts_of
 from emsync.limits import read_json
 from emsync.music.piece import CLASSES
+from emsync.performance.part import Part
 from emsync.plain import plain
 from emsync.planning.words import key_of_plan
 
@@ -20,12 +23,16 @@ WHOLE = (  # what only the whole take has
 )  # fmt: skip
 
 
-def facts_of(composition: Composition) -> dict[str, Any]:
-    """Return all that is known of a composition's best piece, as plain values. Times in seconds."""
+def facts_of(composition: Composition, score: bytes) -> dict[str, Any]:
+    """Return all that is known of a composition's best piece, whose .mid is ``score``.
+
+    The values are plain, the times seconds; the notes are those of the file.
+    """
     fitted, plan = composition.fitted, composition.plan
     tempo_map, duration = fitted.tempo_map, fitted.duration
     fit = fitted.to_json(composition.rate)
     beats = tempo_map.starts / 1e6
+    parts = parts_of(raw_of(score))
     return plain({
         "created": time.time(),
         "seed": composition.best.seed,
@@ -35,10 +42,10 @@ def facts_of(composition: Composition) -> dict[str, Any]:
         "cuts": len(composition.cuts),
         "key": key_of_plan(plan),
         "tempo": round(plan.tempo, 2),
-        "notes": len(fitted.piece),
+        "notes": sum(len(part.onsets) for part in parts),
         "instruments": list(fitted.piece.instruments),
         "duration": duration,
-        **_notes(composition),
+        **_notes(parts),
         "bars": _before(tempo_map.downbeats, duration),
         "beats": _before(beats, duration),
         "tempi": [{"time": row["time"], "tempo": row["bpm"]} for row in fit["tempo_map"]],
@@ -55,9 +62,8 @@ def facts_of(composition: Composition) -> dict[str, Any]:
     })  # fmt: skip
 
 
-def _notes(composition: Composition) -> dict[str, Any]:
+def _notes(parts: Sequence[Part]) -> dict[str, Any]:
     """Return who plays, and the notes by onset: columns of as many entries."""
-    parts = composition.performance().parts
     start = np.concatenate([np.zeros(0), *(part.onsets for part in parts)])
     order = np.argsort(start, kind="stable")
 

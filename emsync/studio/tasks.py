@@ -193,7 +193,7 @@ def keep(
         if kept is not None:
             shutil.copyfile(kept, folder / "kept.mid")
         write_json(folder / "recipe.json", recipe)
-        facts = {**named, **facts_of(composition), "loudness": loudness.to_json()}
+        facts = {**named, **facts_of(composition, score), "loudness": loudness.to_json()}
         write_json(folder / "take.json", facts)
     return id_
 
