@@ -1,6 +1,6 @@
 // The one state of the page. Parts of it change by its functions only, and whoever shows a part
 // listens: store.on("document", fn). Names: film, strip, seen, document, takes, job, heard, range,
-// section, say.
+// section, saving, upload, say.
 
 import { ask, listen, Refusal } from "./api.js";
 
@@ -19,6 +19,8 @@ export const store = {
   heard: null, // the id of the take that plays
   range: null, // a stretch that is marked: {from, to} in seconds
   section: null, // the number of the section that is edited
+  saving: 0, // how many changes are on their way
+  upload: null, // {name, share, stop} of the film that is on its way
 
   /** Call `act` whenever one of `names` (a word, or words) changes, and once now. */
   on(names, act) {
@@ -114,9 +116,13 @@ export const store = {
     return job;
   },
 
-  /** Change the document: any of {analysis, plan, wishes, take}; `what` was done, in few words. */
+  /**
+   * Change the document: any of {analysis, plan, wishes, take}; `what` was done, in few words.
+   * `parts` may be a function of the document, which is called once the edits before are done.
+   */
   edit(what, parts) {
-    return change("PUT", "document", { what, ...parts });
+    const made = typeof parts === "function" ? parts : () => parts;
+    return change("PUT", "document", () => ({ what, ...made(store.document) }));
   },
 
   undo: () => change("POST", "undo"),
@@ -142,11 +148,12 @@ export function sentence(text) {
   return /[.?!]$/.test(words) ? words : `${words}.`;
 }
 
-function change(method, path, body = {}) {
+function change(method, path, body = () => ({})) {
+  store.set({ saving: store.saving + 1 });
   line = line.then(() => attempt(async () => {
-    const version = store.document.version;
+    const sent = { version: store.document.version, ...body() };
     try {
-      const told = await ask(method, `/api/films/${store.film.id}/${path}`, { version, ...body });
+      const told = await ask(method, `/api/films/${store.film.id}/${path}`, sent);
       store.set({ document: told.document });
       for (const note of told.notes) store.say(note);
     } catch (error) {
@@ -154,6 +161,6 @@ function change(method, path, body = {}) {
       store.set({ document: error.facts?.document ?? { ...store.document } });
       throw error;
     }
-  }));
+  })).finally(() => store.set({ saving: store.saving - 1 }));
   return line;
 }

@@ -1,0 +1,76 @@
+// The main button, how far the work is, and Cancel.
+
+import { ask } from "./api.js";
+import { button, make, show } from "./dom.js";
+import { stageWords } from "./stages.js";
+import { attempt, store } from "./store.js";
+import { count, length } from "./words.js";
+
+const PIECES = 4; // where nothing else is wished
+const ENDED = ["done", "failed", "cancelled"];
+
+class Compose extends HTMLElement {
+  connectedCallback() {
+    this.act = button("Compose", compose, { kind: "primary large", "aria-describedby": "why" });
+    this.why = make("p", { class: "faint small", id: "why" });
+    this.words = make("p", { class: "doing", role: "status" });
+    this.fill = make("div", {});
+    this.bar = make("div", { class: "bar", role: "progressbar", "aria-label": "Progress",
+      "aria-valuemin": "0", "aria-valuemax": "100" }, this.fill);
+    this.stop = button("Cancel", () => this.cancel());
+    this.busy = make("div", { class: "busy" }, this.words, this.bar);
+    this.append(this.busy, make("div", { class: "line" }, this.why, this.stop, this.act));
+    store.on("film document takes job", () => this.show());
+  }
+
+  show() {
+    const { job, document: now, film } = store;
+    if (!now) return;
+    const works = job && !ENDED.includes(job.state);
+    const wanted = now.wishes.candidates ?? PIECES;
+    show(this.busy, works);
+    show(this.stop, works);
+    this.act.textContent = `Compose ${count(wanted, "piece")}`;
+    this.act.disabled = Boolean(works || film.state !== "ready");
+    this.why.textContent = reason(works, film);
+    if (!works) {
+      this.stop.disabled = false;
+      this.stop.textContent = "Cancel";
+      return;
+    }
+    const { words, share } = stageWords(job);
+    const heard = store.takes.filter((take) => take.created > job.created).length;
+    this.words.textContent = words + said(job, heard);
+    this.bar.classList.toggle("unknown", share === null);
+    this.fill.style.width = share === null ? "" : `${100 * share}%`;
+    if (share === null) this.bar.removeAttribute("aria-valuenow");
+    else this.bar.setAttribute("aria-valuenow", Math.round(100 * share));
+  }
+
+  async cancel() {
+    this.stop.disabled = true;
+    this.stop.textContent = "Stopping …";
+    const done = await attempt(() => ask("DELETE", `/api/jobs/${store.job.id}`));
+    if (!done) this.stop.disabled = false;
+  }
+}
+
+/** What can be heard already. */
+function said(job, heard) {
+  if (job.kind === "compose" && heard) return `; ${count(heard, "piece")} can be heard already`;
+  if (job.kind === "anew" && heard) return `; ${count(heard, "draft")} can be heard already`;
+  return "";
+}
+
+/** Why the button cannot be pressed, or what it will do. */
+function reason(works, film) {
+  if (film.state !== "ready") return "The film is still being watched.";
+  if (works) return "One thing at a time: this one can be stopped.";
+  return `${length(film.duration)} of music, as planned below`;
+}
+
+function compose() {
+  attempt(() => store.submit({ kind: "compose" }));
+}
+
+customElements.define("em-compose", Compose);

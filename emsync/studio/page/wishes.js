@@ -1,0 +1,349 @@
+// What a person wishes of the music. What is left to the film shows what the plan has of it.
+
+import { confirmed } from "./dialog.js";
+import { button, make, show } from "./dom.js";
+import { store } from "./store.js";
+import { capital, signs } from "./words.js";
+
+const CALM = { // beside the six emotions, for the mood of a whole film
+  calm: { valence: 0.3, arousal: -0.5 },
+  neutral: { valence: 0, arousal: 0 },
+};
+const ENDINGS = { cadence: "Cadence", fade: "Fade", cut: "Cut" };
+const SOUNDS = { replace: "Off", duck: "Under", mix: "Beside" }; // the film's own
+const SYNCS = { beat: "Any beat", downbeat: "First beats", chord: "Chord changes", off: "Nothing" };
+const PIECES = 4; // where nothing else is wished
+const PAUSE = 1500; // ms after which tapping has ended
+
+/** Change one wish; null leaves it to the film. */
+function wish(key, value, what) {
+  const said = value === null ? `${what} left to the film` : what;
+  return store.edit(said, ({ wishes }) => ({ wishes: { ...wishes, [key]: value } }));
+}
+
+/** Return the one value that all have, or null. */
+const common = (values) => (new Set(values).size === 1 ? values[0] : null);
+
+let ids = 0;
+
+/** A name with what is named; `.auto(words)` shows what it is left to, `.free(act)` how to leave. */
+function field(title, control, { wide = false, group = false, hint = "" } = {}) {
+  const id = `wish-${(ids += 1)}`;
+  const aside = make("span", { class: "aside" });
+  const name = make(group ? "span" : "label", { class: "name" }, title, aside);
+  if (group) {
+    name.id = id;
+    control.setAttribute("role", "group");
+    control.setAttribute("aria-label", title);
+  } else {
+    const input = control.matches("input, select") ? control : control.querySelector("input, select");
+    input.id = id;
+    name.setAttribute("for", id);
+  }
+  if (hint) name.title = hint;
+  const element = make("div", { class: wide ? "field wide" : "field" }, name, control);
+  return Object.assign(element, {
+    aside(...parts) {
+      aside.replaceChildren(...parts);
+    },
+  });
+}
+
+/** A choice of several, of which the first may be "left to the film". */
+function choice(options, act) {
+  const element = make("select", { onchange: () => act(element.value || null) });
+  const fill = (rows) => {
+    element.replaceChildren(...rows.map(([value, words]) => make("option", { value }, words)));
+  };
+  fill(options);
+  return Object.assign(element, { fill });
+}
+
+/** Buttons of which one is pressed. */
+function oneOf(words, act) {
+  const buttons = Object.entries(words).map(([value, name]) => {
+    const one = button(name, () => act(value));
+    one.dataset.value = value;
+    return one;
+  });
+  const element = make("div", { class: "group joined" }, ...buttons);
+  return Object.assign(element, {
+    set(value) {
+      for (const one of buttons) one.setAttribute("aria-pressed", one.dataset.value === value);
+    },
+  });
+}
+
+/** A slider that is left alone until it is moved; `auto` is where it then stands. */
+function slider(title, key, what, { min, max, step, auto, told, free, hint }) {
+  const input = make("input", { type: "range", min, max, step });
+  const element = field(title, input, { hint });
+  const back = button("auto", () => wish(key, null, what), { kind: "link small" });
+  back.setAttribute("aria-label", `${title}: ${free}`);
+  const paint = () => {
+    input.style.setProperty("--fill", `${(100 * (input.value - min)) / (max - min)}%`);
+  };
+  input.addEventListener("input", () => {
+    paint();
+    element.aside(told(Number(input.value)));
+  });
+  input.addEventListener("change", () => wish(key, Number(input.value), what));
+  return Object.assign(element, {
+    set(value) {
+      const wished = value !== undefined && value !== null;
+      input.value = wished ? value : auto;
+      input.classList.toggle("free", !wished);
+      input.setAttribute("aria-valuetext", wished ? told(value) : free);
+      paint();
+      element.aside(wished ? told(value) : free, ...(wished ? [back] : []));
+    },
+  });
+}
+
+/** A number that is empty where it is left to the film. */
+function number(title, key, what, { min, max, step = "any", hint, more = [] }) {
+  const input = make("input", { type: "number", min, max, step, inputmode: "decimal" });
+  const element = field(title, make("div", { class: "with" }, input, ...more), { hint });
+  input.addEventListener("change", () => {
+    if (input.validity.badInput) return;
+    wish(key, input.value === "" ? null : Number(input.value), what);
+  });
+  return Object.assign(element, {
+    input,
+    set(value, auto) {
+      input.value = value ?? "";
+      input.placeholder = auto;
+    },
+  });
+}
+
+class Wishes extends HTMLElement {
+  connectedCallback() {
+    if (store.health) this.build();
+    else {
+      store.on("health", () => {
+        if (store.health && !this.built) this.build();
+      });
+    }
+  }
+
+  build() {
+    this.built = true;
+    const { emotions, tonics, modes, palettes, instruments, tempo, limits } = store.health;
+    this.points = { ...emotions, ...CALM };
+
+    this.mood = choice([], (value) => this.setMood(value));
+    this.dot = make("span", { class: "dot", "aria-hidden": "true" });
+    this.moodField = field("Mood", make("div", { class: "dotted" }, this.dot, this.mood));
+    this.strength = slider("Emotion strength", "strength", "emotion strength", {
+      min: 0.1, max: 1, step: 0.05, auto: store.health.strength,
+      told: (value) => `${Math.round(100 * value)} %`, free: "as it is seen",
+      hint: "How far the music goes with what is felt",
+    });
+
+    this.tap = button("Tap", () => this.tapped(), { title: "Tap the tempo" });
+    this.tempo = number("Tempo", "tempo", "tempo", { min: tempo[0], max: tempo[1],
+      more: [this.tap], hint: "Beats a minute" });
+    this.tonic = choice([], (value) => wish("tonic", value, "key"));
+    this.mode = choice([], (value) => wish("mode", value, "mode"));
+    this.mode.setAttribute("aria-label", "Major or minor");
+    this.key = field("Key", make("div", { class: "pair" }, this.tonic, this.mode));
+    this.tonics = tonics;
+    this.modes = modes;
+
+    this.chords = make("input", { type: "text", spellcheck: false, autocomplete: "off",
+      onchange: () => wish("chords", this.chords.value.trim() || null, "chords") });
+    this.chordsField = field("Chords", this.chords, { hint: "A chord a bar, such as Am F C G" });
+    this.ending = oneOf(ENDINGS, (value) => wish("ending", value, "ending"));
+    this.endingField = field("Ending", this.ending, { group: true });
+
+    this.toggles = instruments.map((name) => {
+      const dot = make("span", { class: "dot", "aria-hidden": "true" });
+      dot.style.background = `var(--${name})`;
+      const toggle = make("button", { type: "button", onclick: () => this.toggle(name) },
+        dot, capital(name));
+      toggle.dataset.name = name;
+      return toggle;
+    });
+    this.instruments = field("Instruments", make("div", { class: "group" }, ...this.toggles),
+      { wide: true, group: true });
+    this.allBack = button("auto", () => wish("instruments", null, "instruments"),
+      { kind: "link small" });
+    this.allBack.setAttribute("aria-label", "Instruments: as the plan has them");
+
+    this.players = new Map(palettes.map(({ name, players }) => [name, players.join(", ")]));
+    this.palette = choice([], (value) => wish("palette", value, "palette"));
+    this.about = make("p", { class: "faint small about" });
+    this.paletteField = field("Palette", make("div", { class: "described" }, this.palette, this.about),
+      { wide: true });
+
+    this.pieces = oneOf(
+      Object.fromEntries(Array.from({ length: limits.candidates }, (_, i) => [i + 1, i + 1])),
+      (value) => wish("candidates", Number(value), "pieces"));
+    this.piecesField = field("Pieces to choose from", this.pieces, { group: true });
+    this.guidance = slider("Guidance", "guidance", "guidance", {
+      min: 1, max: 4, step: 0.1, auto: 1, told: (value) => value.toFixed(1),
+      free: "the network's own", hint: "How closely the network holds to the plan",
+    });
+    this.sound = oneOf(SOUNDS, (value) => wish("keep_audio", value, "film's sound"));
+    this.soundField = field("Film's own sound", this.sound, { group: true });
+
+    this.rare = {
+      lufs: number("Loudness, LUFS", "lufs", "loudness", { min: -60, max: -5, step: 0.5 }),
+      humanize: number("Free timing", "humanize", "free timing",
+        { min: 0, max: 1, step: 0.05, hint: "0 on the beat, 1 free; never on hits" }),
+      max_tempo_change: number("Tempo may bend by", "max_tempo_change", "bending of the tempo",
+        { min: 0, max: 0.25, step: 0.01, hint: "The share by which it bends towards cuts" }),
+      temperature: number("Temperature", "temperature", "temperature",
+        { min: 0.1, max: 2, step: 0.05, hint: "Above 1 bolder, below it safer" }),
+      top_p: number("Top-p", "top_p", "top-p",
+        { min: 0.05, max: 1, step: 0.01, hint: "The share of likely notes that are drawn from" }),
+      seed: number("Seed", "seed", "seed", { min: 0, step: 1, hint: "Same seed, same music" }),
+    };
+    this.sync = choice([], (value) => wish("sync", value, "what hits cuts"));
+    this.syncField = field("What may hit a cut", this.sync);
+    const rare = make("div", { class: "fields" }, this.rare.lufs, this.syncField,
+      this.rare.max_tempo_change, this.rare.humanize, this.rare.temperature, this.rare.top_p,
+      this.rare.seed);
+    this.count = make("span", { class: "chip strong", hidden: true });
+    this.more = make("details", { class: "more" },
+      make("summary", {}, "More", this.count), rare);
+
+    this.yours = make("div", { class: "yours", hidden: true },
+      make("span", { class: "chip strong" }, "The plan is edited by hand"),
+      button("Plan anew …", planAnew, { kind: "small" }));
+
+    this.append(this.yours, make("div", { class: "fields" }, this.moodField, this.strength,
+      this.tempo, this.key, this.chordsField, this.endingField, this.instruments,
+      this.paletteField, this.piecesField, this.guidance, this.soundField), this.more);
+    store.on("document seen", () => this.show());
+  }
+
+  show() {
+    const { document: now, seen } = store;
+    if (!now) return;
+    const { plan, wishes, plan_is: planIs } = now;
+    show(this.yours, planIs === "yours");
+    this.showMood(now, seen);
+
+    this.strength.set(wishes.strength);
+    this.guidance.set(wishes.guidance);
+    this.tempo.set(wishes.tempo, `auto · ${Math.round(plan.tempo)}`);
+    this.showKey(plan, wishes);
+    this.chords.value = wishes.chords ?? "";
+    this.chords.placeholder = `auto · ${plan.sections[0].chords.split(" ").map(signs).join(" ")}`;
+    this.ending.set(wishes.ending ?? plan.ending);
+    this.endingField.aside(wishes.ending ? "" : "auto");
+
+    const playing = this.playing();
+    for (const toggle of this.toggles) {
+      const on = playing.has(toggle.dataset.name);
+      const last = on && playing.size === 1;
+      toggle.setAttribute("aria-pressed", on);
+      toggle.setAttribute("aria-disabled", last);
+      toggle.title = last ? "At least one has to play" : "";
+    }
+    this.instruments.aside(wishes.instruments ? this.allBack : "auto");
+
+    const palette = common(plan.sections.map((section) => section.palette));
+    this.palette.fill([["", `auto · ${palette ?? "several"}`],
+      ...[...this.players.keys()].map((name) => [name, capital(name)])]);
+    this.palette.value = wishes.palette ?? "";
+    this.about.textContent = this.players.get(wishes.palette ?? palette) ?? "";
+
+    this.pieces.set(String(wishes.candidates ?? PIECES));
+    this.sound.set(wishes.keep_audio ?? "replace");
+    const silent = store.film?.has_audio === false;
+    this.soundField.aside(silent ? "it has none" : "");
+    for (const one of this.sound.children) one.disabled = silent;
+    this.showRare(wishes);
+  }
+
+  showMood({ analysis }, seen) {
+    const { arc } = analysis;
+    const asSeen = JSON.stringify(arc.map(feelingOf)) === JSON.stringify(seen?.arc.map(feelingOf));
+    const felt = asSeen ? "" : Object.keys(this.points).find((name) => arc.every(
+      (state) => near(state, this.points[name]))) ?? "own";
+    const names = Object.keys(this.points).map((name) => [name, capital(name)]);
+    const own = felt === "own" ? [["own", "As drawn by hand"]] : [];
+    this.mood.fill([["", "As the film"], ...own, ...names]);
+    this.mood.value = felt;
+    this.dot.style.background = this.points[felt] && felt !== "calm" ? `var(--${felt})` : "";
+    this.dot.classList.toggle("film", !felt || felt === "own");
+  }
+
+  showKey({ tonic, sections }, wishes) {
+    const mode = common(sections.map((section) => section.mode));
+    this.tonic.fill([["", `auto · ${signs(tonic)}`], ...this.tonics.map((t) => [t, signs(t)])]);
+    this.mode.fill([["", `auto · ${mode ?? "both"}`], ...this.modes.map((m) => [m, m])]);
+    this.tonic.value = wishes.tonic ?? "";
+    this.mode.value = wishes.mode ?? "";
+  }
+
+  showRare(wishes) {
+    const auto = { lufs: store.health.lufs, humanize: 0, max_tempo_change: 0.06, seed: 0,
+      temperature: "the network's own", top_p: "the network's own" };
+    for (const [key, element] of Object.entries(this.rare)) element.set(wishes[key], auto[key]);
+    this.sync.fill([["", `auto · ${SYNCS.beat.toLowerCase()}`],
+      ...store.health.syncs.map((name) => [name, SYNCS[name] ?? capital(name)])]);
+    this.sync.value = wishes.sync ?? "";
+    const set = [...Object.keys(this.rare), "sync"].filter((key) => key in wishes).length;
+    show(this.count, set);
+    this.count.textContent = set;
+  }
+
+  /** Return the names of those that play: as wished, or anywhere in the plan. */
+  playing() {
+    const { wishes, plan } = store.document;
+    return new Set(wishes.instruments ?? plan.sections.flatMap((section) => section.instruments));
+  }
+
+  toggle(name) {
+    const playing = this.playing();
+    if (playing.has(name) && playing.size === 1) {
+      store.say("At least one instrument has to play.");
+      return;
+    }
+    if (!playing.delete(name)) playing.add(name);
+    wish("instruments", store.health.instruments.filter((one) => playing.has(one)), "instruments");
+  }
+
+  setMood(name) {
+    if (name === "own") return;
+    const { seen } = store;
+    const what = name ? `mood: ${name}` : "mood as the film";
+    store.edit(what, ({ analysis }) => {
+      const arc = name
+        ? analysis.arc.map((state) => ({ ...state, ...this.points[name] })) : seen.arc;
+      return { analysis: { ...analysis, arc } };
+    });
+  }
+
+  tapped() {
+    const now = performance.now();
+    const taps = this.taps && now - this.taps.at(-1) < PAUSE ? this.taps : [];
+    this.taps = [...taps.slice(-8), now];
+    clearTimeout(this.timer);
+    if (this.taps.length < 3) return;
+    const beat = (now - this.taps[0]) / (this.taps.length - 1);
+    const [slowest, fastest] = store.health.tempo;
+    const tempo = Math.round(Math.min(fastest, Math.max(slowest, 60000 / beat)));
+    this.tempo.input.value = tempo;
+    this.timer = setTimeout(() => wish("tempo", tempo, "tempo"), PAUSE);
+  }
+}
+
+const feelingOf = ({ start, end, valence, arousal }) => [start, end, valence, arousal];
+
+function near(state, { valence, arousal }) {
+  return Math.hypot(state.valence - valence, state.arousal - arousal) < 0.002;
+}
+
+async function planAnew() {
+  const yes = await confirmed("Plan anew?",
+    "The plan is made of the film and of your wishes again. What you changed in the plan by hand "
+    + "goes; Undo brings it back.", "Plan anew");
+  if (yes) store.planAnew();
+}
+
+customElements.define("em-wishes", Wishes);
