@@ -10,6 +10,7 @@ import "./wishes.js";
 import { enter } from "./api.js";
 import { openHelp } from "./help.js";
 import { attempt, sentence, store } from "./store.js";
+import "./timeline.js";
 
 const main = document.getElementById("studio");
 

@@ -1,0 +1,80 @@
+// What a person is changing just now: all lanes show it at once, and the server is told when the
+// gesture has ended.
+
+import { store } from "./store.js";
+
+const PAUSE = 500; // milliseconds without a key, after which what keys did is told
+const listeners = new Set();
+let parts = {}; // {analysis, plan} as they are shown
+let waiting = null; // {what, parts} that keys have changed
+let timer = 0;
+let told = 0; // edits on their way
+
+function show(changed) {
+  parts = changed;
+  for (const act of listeners) act();
+}
+
+export const draft = {
+  /** The analysis as it is shown; null where there is none. */
+  get analysis() {
+    return parts.analysis ?? store.document?.analysis ?? null;
+  },
+
+  /** The plan as it is shown. */
+  get plan() {
+    return parts.plan ?? store.document?.plan ?? null;
+  },
+
+  /** Call `act` whenever what is shown changes. */
+  on(act) {
+    listeners.add(act);
+  },
+
+  /** Show a change that is not made yet. */
+  show: (changed) => show({ ...parts, ...changed }),
+
+  /** Make a change. Resolves when the server has answered, to whether it is made. */
+  async keep(what, changed) {
+    draft.flush();
+    return tell(what, changed);
+  },
+
+  /** Make a change once the keys rest. */
+  keepSoon(what, changed) {
+    draft.show(changed);
+    waiting = { what, changed: { ...waiting?.changed, ...changed } };
+    clearTimeout(timer);
+    timer = setTimeout(draft.flush, PAUSE);
+  },
+
+  /** Make now what waits. */
+  flush() {
+    clearTimeout(timer);
+    const last = waiting;
+    waiting = null;
+    if (last) tell(last.what, last.changed);
+  },
+
+  /** Show again what holds. */
+  drop() {
+    clearTimeout(timer);
+    waiting = null;
+    if (!told) show({});
+  },
+};
+
+async function tell(what, changed) {
+  const { analysis, plan } = changed;
+  const before = store.document.version;
+  told += 1;
+  show({ ...parts, ...(analysis && { analysis }), ...(plan && { plan }) });
+  await store.edit(what, changed);
+  told -= 1;
+  if (!told && !waiting) show({});
+  return store.document?.version !== before;
+}
+
+// an undo, or leaving the page, comes after what keys did
+addEventListener("keydown", (event) => (event.ctrlKey || event.metaKey) && draft.flush(), true);
+addEventListener("pagehide", draft.flush);

@@ -1,0 +1,5 @@
+// The time line: its lanes, one above the other on one scale.
+
+import "./ruler.js";
+import "./strip.js";
+import "./cuts.js";
