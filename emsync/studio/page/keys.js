@@ -1,0 +1,20 @@
+// Keys that work everywhere on the page but where something is written.
+
+import { store } from "./store.js";
+
+const WRITTEN = "textarea, select, [contenteditable], input:not([type=range], [type=checkbox])";
+const PRESSED = "button, a, summary, input, [role=slider], [role=application], [tabindex]";
+
+/** Call `acts[key]` when a key is pressed; what has the focus keeps the keys that move or press it. */
+export function onKeys(acts) {
+  document.addEventListener("keydown", (event) => {
+    const act = acts[event.key] ?? acts[event.key.toLowerCase()];
+    if (!act || event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey) return;
+    if (!store.film || document.querySelector("dialog[open]")) return;
+    if (event.target.closest(WRITTEN)) return;
+    const own = /^( |Enter|Home|End|Arrow.*)$/.test(event.key);
+    if (own && event.target.closest(PRESSED)) return;
+    event.preventDefault();
+    act(event);
+  });
+}

@@ -1,0 +1,349 @@
+// The player: the film's picture leads, the music of the take that is heard follows it.
+
+import { clock, words } from "./clock.js";
+import { button, icon, make, show } from "./dom.js";
+import { onKeys } from "./keys.js";
+import { each, Moving, Stills } from "./picture.js";
+import { LONGEST, Sound, Stream } from "./sound.js";
+import { store } from "./store.js";
+import { summaryOf, titleOf } from "./take.js";
+
+const STEP = 5; // seconds of a step
+const NEAR = 0.012; // seconds between sound and picture that are let be
+const FAR = 0.06; // seconds after which the sound begins anew at its place
+const PATIENCE = 3; // pictures that are far off, until it does
+const FIRST = 8; // pictures after a start by which the next start is put right
+
+/** What is heard, and how: the mixer sets `stems` to hear players apart. */
+export const heard = {
+  sound: new Sound(),
+  stems: null, // {take, levels: Map of keys, neutral} or null: the mix
+  whole: false, // the film is in memory
+
+  /** The key of a take's sound. */
+  key: (id) => `take:${id}`,
+
+  /** Let be heard what is chosen. */
+  settle() {
+    const { stems } = heard;
+    const levels = new Map();
+    if (store.heard) levels.set(heard.key(store.heard), 1);
+    if (stems && stems.take === store.heard && stems.keys.every((key) => heard.sound.has(key))) {
+      if (!stems.neutral) levels.clear();
+      for (const key of stems.keys) levels.set(key, stems.neutral ? 0 : stems.gain(key));
+    }
+    heard.sound.hear(levels);
+  },
+};
+
+class Player extends HTMLElement {
+  connectedCallback() {
+    this.film = null; // the id of the film that is shown
+    this.picture = null;
+    this.frame = null; // {place, time}: the last picture that was shown
+    this.error = 0; // sound minus picture, smoothed
+    this.far = 0;
+    this.ahead = 0.02; // seconds by which a picture is further than it says when it starts
+    this.started = []; // what the sound was off at the first pictures since
+    this.looping = false;
+    this.own = false;
+    this.#build();
+    clock.onSeek = (time) => this.#seek(time);
+    clock.onToggle = () => this.#toggle();
+    store.on("film strip", () => this.#open());
+    store.on("takes heard film", () => this.#hear());
+    store.on("range", () => this.#tellLoop());
+    clock.on(() => this.#tell());
+    each(() => this.#tick());
+    onKeys({
+      " ": () => clock.toggle(),
+      k: () => clock.toggle(),
+      Home: () => clock.seek(0),
+      j: () => clock.seek(clock.time - STEP),
+      l: () => clock.seek(clock.time + STEP),
+      ArrowLeft: () => clock.seek(clock.time - STEP),
+      ArrowRight: () => clock.seek(clock.time + STEP),
+      o: () => this.#loop(),
+    });
+    globalThis.emsync = {
+      sync: () => this.#off(),
+      bytes: () => heard.sound.bytes,
+      sound: () => heard.sound,
+    };
+  }
+
+  #build() {
+    this.screen = make("div", { class: "screen" });
+    this.note = make("p", { class: "screen-note small", role: "status" });
+    this.place = make("input", {
+      type: "range", class: "place", min: "0", max: "1", step: "0.001", "aria-label": "Place in the film",
+      oninput: () => clock.seek(Number(this.place.value)),
+      onkeydown: (event) => {
+        if (event.key === " ") clock.toggle();
+        const by = { ArrowLeft: -STEP, ArrowRight: STEP }[event.key];
+        if (by) clock.seek(clock.time + by);
+        if (by || event.key === " ") event.preventDefault();
+      },
+    });
+    this.play = button("Play", () => clock.toggle(), { icon: "play", kind: "play primary" });
+    this.loop = button("Loop what is marked", () => this.#loop(), { icon: "loop", "aria-pressed": "false" });
+    this.ownSound = button("Film's own sound", () => this.#ownSound(), { kind: "small", "aria-pressed": "false" });
+    this.volume = make("input", {
+      type: "range", class: "volume", min: "0", max: "1", step: "0.01", value: "1", "aria-label": "Volume",
+      oninput: () => this.#volume(),
+    });
+    this.time = make("output", { class: "time", "aria-live": "off" });
+    this.which = make("span", { class: "chip strong which" });
+    this.append(
+      make("div", { class: "screen-frame" }, this.screen, this.note),
+      this.place,
+      make("div", { class: "transport" },
+        make("div", { class: "group" },
+          button("To the start (Home)", () => clock.seek(0), { icon: "first", kind: "quiet" }),
+          button("Back 5 seconds (J)", () => clock.seek(clock.time - STEP), { icon: "back", kind: "quiet" }),
+          this.play,
+          button("Forward 5 seconds (L)", () => clock.seek(clock.time + STEP), { icon: "forward", kind: "quiet" }),
+          this.loop),
+        this.time, this.which,
+        make("div", { class: "loudness" }, this.ownSound,
+          make("label", { class: "volume-field" }, icon("loud"), this.volume))),
+    );
+    this.#volume();
+    this.#tellLoop();
+  }
+
+  /** Show the film that is open: its picture as soon as there is one. */
+  #open() {
+    const { film } = store;
+    const shown = film && `${film.id} ${film.picture}`;
+    if (!film) return this.#close();
+    if (shown === this.shown) return undefined;
+    const again = this.film === film.id; // a copy for the browser has come
+    const place = again ? clock.time : 0;
+    const playing = again && clock.playing;
+    this.#close();
+    this.film = film.id;
+    this.shown = shown;
+    if (!again) this.#load(film);
+    const told = (name) => this.#told(name);
+    this.picture = film.picture
+      ? new Moving(film.picture, told) : new Stills(film.duration ?? 0, told);
+    this.screen.replaceChildren(this.picture.element);
+    this.screen.style.aspectRatio = film.width ? `${film.width} / ${film.height}` : "16 / 9";
+    this.picture.frames((at, time) => this.#shownAt(at, time));
+    show(this.ownSound, Boolean(film.has_audio && film.picture));
+    clock.tell({ time: place, duration: film.duration ?? 0, playing: false });
+    this.place.max = film.duration ?? 0;
+    if (place) this.picture.seek(place);
+    if (playing) this.#start();
+    this.#notes();
+    return undefined;
+  }
+
+  #load(film) {
+    heard.whole = (film.duration ?? 0) <= LONGEST;
+    const told = () => this.#notes();
+    heard.sound = heard.whole ? new Sound(told) : new Stream(told);
+    heard.stems = null;
+    this.#volume();
+    this.#hear();
+  }
+
+  #close() {
+    heard.sound.stop();
+    this.picture?.end();
+    this.picture = this.film = this.shown = this.frame = null;
+    this.screen.replaceChildren();
+    clock.tell({ time: 0, playing: false });
+  }
+
+  /** Load what can be heard, the chosen take first. */
+  #hear() {
+    if (!store.film) return;
+    const mine = (take) => ({ key: heard.key(take.id), url: `/api/takes/${take.id}/sound` });
+    const chosen = store.takes.filter((take) => take.id === store.heard).map(mine);
+    const others = store.takes.filter((take) => take.id !== store.heard).slice(-7).map(mine);
+    heard.sound.forget((key) => !key.startsWith("take:")
+      || store.takes.some((take) => heard.key(take.id) === key));
+    heard.settle();
+    for (const { key, url } of chosen) heard.sound.load(key, url);
+    if (heard.whole) for (const { key, url } of others) heard.sound.load(key, url);
+    else for (const { key, url } of others) heard.sound.urls.set(key, url);
+    const take = summaryOf(store.heard);
+    show(this.which, Boolean(take));
+    this.which.textContent = take ? capital(titleOf(take)) : "";
+    this.#notes();
+  }
+
+  #notes() {
+    const { film } = store;
+    const sentences = [];
+    if (film && !film.picture && film.state === "ready") {
+      sentences.push("A copy that this browser can play is being made; stills stand in for it.");
+    }
+    const take = summaryOf(store.heard);
+    if (take) {
+      const key = heard.key(take.id);
+      if (heard.sound.failed(key)) sentences.push(`The sound of ${titleOf(take)} did not arrive.`);
+      else if (!heard.sound.has(key)) sentences.push(`Fetching the sound of ${titleOf(take)} …`);
+    }
+    this.note.textContent = this.broken ?? sentences.join(" ");
+    show(this.note, Boolean(this.note.textContent));
+  }
+
+  // --- what a person does ---
+
+  #toggle() {
+    if (!this.picture) return;
+    if (this.picture.paused) this.#start();
+    else this.picture.pause();
+  }
+
+  async #start() {
+    const { picture } = this;
+    heard.sound.wake();
+    const { range } = store;
+    if (this.looping && range && (picture.time < range.from || picture.time >= range.to - 0.02)) {
+      picture.seek(range.from);
+    } else if (picture.ended || clock.time >= clock.duration - 1e-3) picture.seek(0);
+    try {
+      await picture.play();
+    } catch (error) {
+      if (error.name === "AbortError") return; // paused before it began
+      this.broken = "This browser cannot play the film.";
+      this.#notes();
+    }
+  }
+
+  #seek(time) {
+    this.frame = null;
+    this.picture?.seek(time);
+  }
+
+  #loop() {
+    this.looping = !this.looping;
+    this.#tellLoop();
+  }
+
+  #tellLoop() {
+    this.loop.setAttribute("aria-pressed", String(this.looping));
+    const words = store.range ? "Loop what is marked (O)" : "Loop the film (O)";
+    this.loop.title = words;
+    this.loop.setAttribute("aria-label", words);
+  }
+
+  #ownSound() {
+    this.own = !this.own;
+    this.ownSound.setAttribute("aria-pressed", String(this.own));
+    this.#volume();
+  }
+
+  #volume() {
+    const value = Number(this.volume.value);
+    this.volume.style.setProperty("--fill", `${100 * value}%`);
+    heard.sound.volume = value ** 2; // as loudness is heard
+    if (this.picture?.element instanceof HTMLVideoElement) {
+      this.picture.element.muted = !this.own;
+      this.picture.element.volume = value ** 2;
+    }
+  }
+
+  // --- what the picture does ---
+
+  #told(name) {
+    const { picture } = this;
+    if (!picture) return;
+    const runs = !picture.paused && !picture.busy;
+    if ((name === "playing" || name === "seeked") && runs) this.#sound();
+    if (["pause", "seeking", "waiting", "ended", "error"].includes(name)) heard.sound.stop();
+    if (name === "error" && store.film?.picture) this.broken = "This browser cannot play the film.";
+    if (name === "loadeddata") this.broken = null;
+    if (["error", "loadeddata"].includes(name)) this.#notes();
+    if (name === "ended" && this.looping && !store.range) {
+      clock.seek(0);
+      this.#start();
+    }
+    clock.tell({ playing: !picture.paused, ...(picture.busy ? {} : { time: this.#now() }) });
+  }
+
+  #now() {
+    return Math.min(clock.duration, this.picture.time);
+  }
+
+  #sound() {
+    this.error = 0;
+    this.far = 0;
+    this.frame = null;
+    this.started = [];
+    heard.sound.play(this.picture.time + this.ahead);
+  }
+
+  /** Keep the sound with the picture, which was shown at a time. */
+  #shownAt(place, time) {
+    if (this.picture.paused || this.picture.busy) return;
+    this.frame = { place, time };
+    const off = this.#off();
+    if (off === null) return;
+    this.far = Math.abs(off) > FAR ? this.far + 1 : 0;
+    if (this.far >= PATIENCE) {
+      this.far = this.error = 0;
+      heard.sound.play(place + (performance.now() - time) / 1000);
+      return;
+    }
+    if (this.started.length < FIRST && this.started.push(off) === FIRST) {
+      const mean = this.started.reduce((sum, one) => sum + one, 0) / FIRST;
+      this.ahead = Math.min(0.1, Math.max(-0.1, this.ahead - mean / 2));
+    }
+    this.error += 0.15 * (off - this.error);
+    const { slew } = heard.sound;
+    const by = Math.abs(this.error) > NEAR ? -Math.sign(this.error) * slew : 0;
+    const settled = Math.abs(this.error) < NEAR / 3;
+    if (by || settled) heard.sound.bend(1 + by);
+  }
+
+  /** Seconds of sound minus picture at the last picture, or null while either stands. */
+  #off() {
+    if (!this.frame || !heard.sound.playing) return null;
+    const place = heard.sound.place(this.frame.time);
+    return place === null ? null : place - this.frame.place;
+  }
+
+  #tick() {
+    const { picture } = this;
+    if (!picture || picture.paused) return;
+    const { range } = store;
+    if (picture.busy) return;
+    if (this.looping && range && picture.time >= range.to - 0.01) clock.seek(range.from);
+    else clock.tell({ time: this.#now(), playing: true });
+  }
+
+  #tell() {
+    const { time, duration, playing } = clock;
+    const fps = rate(store.film?.fps);
+    const last = (store.film?.frames ?? 1) - 1;
+    const frame = fps ? ` · frame ${Math.min(last, Math.floor(time * fps + 1e-4))}` : "";
+    const text = `${words(time)} / ${words(duration)}${frame}`;
+    if (this.time.textContent !== text) this.time.textContent = text;
+    this.place.value = time;
+    this.place.style.setProperty("--fill", `${(100 * time) / Math.max(duration, 1e-3)}%`);
+    this.place.setAttribute("aria-valuetext", words(time));
+    if (this.wasPlaying === playing) return;
+    this.wasPlaying = playing;
+    const name = playing ? "Pause (Space)" : "Play (Space)";
+    this.play.replaceChildren(icon(playing ? "pause" : "play"));
+    this.play.title = name;
+    this.play.setAttribute("aria-label", name);
+  }
+}
+
+/** Frames a second of "30000/1001". */
+function rate(text) {
+  const [over, under = 1] = String(text ?? 0).split("/").map(Number);
+  return over / under;
+}
+
+function capital(text) {
+  return text.charAt(0).toUpperCase() + text.slice(1);
+}
+
+customElements.define("em-player", Player);
