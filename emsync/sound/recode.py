@@ -106,7 +106,7 @@ def _write(
     sound: Sound | None,
 ) -> None:
     from av.video.frame import PictureType
-    from av.video.reformatter import VideoReformatter
+    from av.video.reformatter import ColorRange, VideoReformatter
 
     encoder, scaler = _encoder(film), VideoReformatter()
     with new_film(path, INDEX_FIRST if path.suffix == ".mp4" else {}) as out:
@@ -133,7 +133,15 @@ def _write(
         for begin, end, frame in frames(film):
             if last < 0:
                 _colour_as(pictures.codec_context, frame)
-            small = scaler.reformat(frame, *size, "yuv420p", interpolation="AREA", threads=1)
+            small = scaler.reformat(
+                frame,
+                *size,
+                "yuv420p",
+                interpolation="AREA",
+                src_color_range=frame.color_range,
+                dst_color_range=ColorRange.MPEG,  # which is what a film means that says nothing
+                threads=1,
+            )
             last = max(last + 1, round(begin * TICKS))
             small.pts, small.time_base = last, Fraction(1, TICKS)
             if is_key := end - key > form.gap:  # else the next one would come too late
