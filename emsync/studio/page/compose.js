@@ -1,7 +1,7 @@
 // The main button, how far the work is, and Cancel.
 
 import { ask } from "./api.js";
-import { button, make, show } from "./dom.js";
+import { button, make, say, show } from "./dom.js";
 import { stageWords } from "./stages.js";
 import { attempt, store } from "./store.js";
 import { count, length } from "./words.js";
@@ -40,7 +40,8 @@ class Compose extends HTMLElement {
     }
     const { words, share } = stageWords(job);
     const heard = store.takes.filter((take) => take.created > job.created).length;
-    this.words.textContent = words + said(job, heard);
+    if (this.watched !== job.id) Object.assign(this, { watched: job.id, wanted });
+    say(this.words, words + said(job, heard, this.wanted));
     this.bar.classList.toggle("unknown", share === null);
     this.fill.style.width = share === null ? "" : `${100 * share}%`;
     if (share === null) this.bar.removeAttribute("aria-valuenow");
@@ -55,11 +56,11 @@ class Compose extends HTMLElement {
   }
 }
 
-/** What can be heard already. */
-function said(job, heard) {
-  if (job.kind === "compose" && heard) return `; ${count(heard, "piece")} can be heard already`;
-  if (job.kind === "anew" && heard) return `; ${count(heard, "draft")} can be heard already`;
-  return "";
+/** What can be heard already of a job, of which so many pieces were wanted. */
+function said(job, heard, wanted) {
+  if (!heard) return "";
+  if (job.kind === "anew") return `; ${count(heard, "draft")} can be heard already`;
+  return `; ${heard} of ${count(wanted, "piece")} can be heard already`;
 }
 
 /** Why the button cannot be pressed, or what it will do. */

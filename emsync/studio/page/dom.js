@@ -67,6 +67,11 @@ export function icon(name) {
   return svg;
 }
 
+/** Let `element` say `words`; what it says already is not said again to screen readers. */
+export function say(element, words) {
+  if (element.textContent !== words) element.textContent = words;
+}
+
 /** Show `element` or not. */
 export function show(element, visible) {
   element.hidden = !visible;

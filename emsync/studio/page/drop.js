@@ -1,7 +1,7 @@
 // Where films come in: dropped anywhere in the window, chosen, or drawn as the demonstration is.
 
 import { ask, upload } from "./api.js";
-import { button, icon, make, show } from "./dom.js";
+import { button, icon, make, say, show } from "./dom.js";
 import { attempt, store } from "./store.js";
 import { length, size } from "./words.js";
 

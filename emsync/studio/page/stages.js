@@ -18,8 +18,8 @@ const COMPILING = "Getting ready to compose: once, the program is compiled for t
 export function stageWords(job) {
   if (!job) return { words: "Waiting for its turn", share: null };
   if (job.state === "queued") {
-    const before = job.place > 1 ? count(job.place, "job") : "another job";
-    return { words: `Waiting; ${before} before it`, share: null };
+    const words = job.place ? `Waiting; ${count(job.place, "job")} before it` : STAGES.Starting;
+    return { words, share: null };
   }
   if (job.stage === "Composing" && !job.share) return { words: COMPILING, share: null };
   const words = STAGES[job.stage] ?? (job.words || KINDS[job.kind] || job.stage || "Working");

@@ -98,7 +98,9 @@ export const store = {
       end: mine((now) => {
         store.set({ job: now });
         for (const note of now.notes) store.say(note);
-        if (now.state === "failed") store.say(sentence(now.reason), "error");
+        if (now.state === "failed" && now.kind !== "watch") {
+          store.say(sentence(now.reason), "error"); // of a film that failed, the page itself tells
+        }
         attempt(async () => {
           await store.reload();
           const next = (await ask("GET", `/api/films/${film}`)).jobs[0];

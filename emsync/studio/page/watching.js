@@ -1,7 +1,7 @@
 // A film that is being watched, or that could not be.
 
 import { ask } from "./api.js";
-import { button, make, show } from "./dom.js";
+import { button, make, say, show } from "./dom.js";
 import { attempt, sentence, store } from "./store.js";
 import { stageWords } from "./stages.js";
 
@@ -41,12 +41,12 @@ class Watching extends HTMLElement {
     show(this.cancel, !failed);
     show(this.again, failed);
     if (failed) {
-      this.told.textContent = sentence(film.reason || "it could not be watched");
+      say(this.told, sentence(film.reason || "it could not be watched"));
       this.cancel.disabled = false;
       return;
     }
     const { words, share } = stageWords(job, film);
-    this.told.textContent = words;
+    say(this.told, words);
     this.bar.classList.toggle("unknown", share === null);
     this.fill.style.width = share === null ? "" : `${100 * share}%`;
     if (share === null) this.bar.removeAttribute("aria-valuenow");

@@ -281,8 +281,9 @@ class Wishes extends HTMLElement {
   }
 
   showRare(wishes) {
-    const auto = { lufs: store.health.lufs, humanize: 0, max_tempo_change: 0.06, seed: 0,
-      temperature: "the network's own", top_p: "the network's own" };
+    const auto = { lufs: `auto · ${store.health.lufs}`, humanize: "auto · 0", seed: "auto · 0",
+      max_tempo_change: "auto · 0.06", temperature: "the network's own",
+      top_p: "the network's own" };
     for (const [key, element] of Object.entries(this.rare)) element.set(wishes[key], auto[key]);
     this.sync.fill([["", `auto · ${SYNCS.beat.toLowerCase()}`],
       ...store.health.syncs.map((name) => [name, SYNCS[name] ?? capital(name)])]);
