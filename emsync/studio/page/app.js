@@ -1,16 +1,18 @@
 // Puts the page together: what is shown of it, and the keys that work everywhere.
 
+import "./candidates.js";
 import "./compose.js";
 import "./drop.js";
 import "./films.js";
 import "./header.js";
 import "./messages.js";
+import "./player.js";
+import "./timeline.js";
 import "./watching.js";
 import "./wishes.js";
 import { enter } from "./api.js";
 import { openHelp } from "./help.js";
 import { attempt, sentence, store } from "./store.js";
-import "./timeline.js";
 
 const main = document.getElementById("studio");
 
