@@ -89,3 +89,6 @@ export function tell(element, ...content) {
   const top = at.top - height - 8 >= 0 ? at.top - height - 8 : at.bottom + 8;
   bubble.style.transform = `translate(${left}px, ${top}px)`;
 }
+
+/** Return a word as it begins a sentence. */
+export const capital = (word) => word.charAt(0).toUpperCase() + word.slice(1);

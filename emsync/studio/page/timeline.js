@@ -3,3 +3,6 @@
 import "./ruler.js";
 import "./strip.js";
 import "./cuts.js";
+import "./arc.js";
+import "./plan.js";
+import "./section.js";

@@ -1,0 +1,262 @@
+// The plan: sections with theme, key, chords and players, and the moments that are to be hit.
+
+import { clock, words } from "./clock.js";
+import { make } from "./dom.js";
+import { draft } from "./draft.js";
+import { framesOf, harmonyOf, mergeSections, onFrame, splitPlace, splitSection, withEdge } from "./edits.js";
+import { follow } from "./gesture.js";
+import { Lane, children, mark, place, say, tell } from "./lane.js";
+import { reveal } from "./ruler.js";
+import { scale } from "./scale.js";
+import { snapped } from "./snap.js";
+import { store } from "./store.js";
+import { printed } from "./take.js";
+
+const EDGE = 8; // pixels from an edge that take hold of it
+const CHORD = 34; // pixels that a chord has to have
+const HUES = [228, 28, 152, 292, 64, 196, 340, 100]; // of themes, one after the other
+const MARKS = ["pp", "p", "mp", "mf", "f", "ff"];
+const EDGES = [40, 56, 72, 88, 104]; // levels between them, as in printed scores
+const FLATS = { Db: "C#", Gb: "F#", Ab: "G#" }; // as minor keys are spelt
+
+/** Return the hue of a theme. */
+export const hueOf = (theme) => HUES[(theme.charCodeAt(0) - 65) % HUES.length];
+
+/** Return how loud a level is, as it is written in scores. */
+export function loudness(level) {
+  return level === null ? "" : MARKS[EDGES.filter((edge) => level >= edge).length];
+}
+
+/** Return a key in words: "C♯ minor". */
+export function keyOf(tonic, mode) {
+  if (!tonic) return mode ?? "";
+  return `${printed(mode === "minor" ? (FLATS[tonic] ?? tonic) : tonic)} ${mode ?? ""}`.trim();
+}
+
+/** Split the section at the playhead. */
+export function splitHere() {
+  const { analysis, plan } = draft;
+  const time = onFrame(clock.time, analysis.fps);
+  const at = splitPlace(plan.sections, time);
+  if (at < 0) {
+    store.say("Put the playhead where another section shall begin, then split it there.");
+    return;
+  }
+  store.set({ section: at + 1 });
+  draft.keep(`split section ${at + 1}`, { plan: splitSection(plan, at, time) });
+}
+
+/** Merge a section with the next. */
+export function mergeNext(at) {
+  if (at === null || at + 1 >= draft.plan.sections.length) {
+    store.say("Choose a section that another follows; the two become one.");
+    return;
+  }
+  store.set({ section: at });
+  draft.keep(`merged sections ${at + 1} and ${at + 2}`, { plan: mergeSections(draft.plan, at) });
+}
+
+class Plan extends Lane {
+  static title = "Plan";
+  static shows = "document section film health";
+
+  build() {
+    this.blocks = make("div");
+    this.edges = make("div");
+    this.hits = make("div", { class: "plan-hits", "aria-hidden": "true" });
+    this.stage.append(this.blocks, this.edges, this.hits);
+    this.tempo = make("span", { class: "tempo", role: "img" });
+    this.legend = make("div", { class: "legend", "aria-hidden": "true" });
+    this.tools.append(this.tempo);
+    this.note.after(this.legend);
+    this.stage.addEventListener("pointerdown", (down) => this.press(down));
+    this.stage.addEventListener("pointermove", (event) => this.hover(event));
+    this.stage.addEventListener("keydown", (event) => this.key(event));
+    this.addEventListener("focusout", () => tell(null));
+  }
+
+  get sections() {
+    return draft.plan?.sections ?? [];
+  }
+
+  draw() {
+    const { plan } = draft;
+    const { sections } = this;
+    if (store.section >= sections.length && store.section !== null) store.set({ section: null });
+    const tempo = plan ? `${Math.round(plan.tempo)} beats a minute` : "";
+    say(this.tempo, plan ? `♩ = ${Math.round(plan.tempo)}` : "");
+    mark(this.tempo, { title: tempo, "aria-label": tempo });
+    say(this.note, store.document?.plan_is === "yours" ? "yours" : "");
+    children(this.legend, store.health?.instruments ?? [], () => make("span"),
+      (name, instrument) => say(name, instrument));
+    children(this.blocks, sections, () => blockOf(this), (block, section, i) => this.drawBlock(block, section, i));
+    children(this.edges, sections.slice(1), () => make("div", { class: "edge", role: "slider", tabIndex: 0 }),
+      (edge, section, i) => {
+        edge.section = i + 1;
+        place(edge, scale.x(section.start));
+        mark(edge, { "aria-label": `Where section ${i + 2} begins`, "aria-valuemin": 0,
+          "aria-valuemax": scale.whole, "aria-valuenow": section.start.toFixed(3),
+          "aria-valuetext": words(section.start, 2) });
+      });
+    const hits = (plan?.hits ?? []).filter((time) => time >= scale.from && time <= scale.to);
+    children(this.hits, hits, () => make("i"), (tick, time) => place(tick, scale.x(time)));
+  }
+
+  drawBlock(block, section, i) {
+    const { plan } = draft;
+    const x = scale.x(section.start);
+    const width = scale.x(section.end) - x;
+    place(block, x, width);
+    block.hidden = x > scale.width || x + width < 0;
+    if (block.hidden) return;
+    block.style.setProperty("--hue", section.theme ? hueOf(section.theme) : 0);
+    block.classList.toggle("plain", !section.theme);
+    block.classList.toggle("chosen", i === store.section);
+    const { name, letter, key, facts, chords, players } = block.parts;
+    name.style.left = `${Math.max(0, -x)}px`;
+    name.style.maxWidth = `${Math.max(0, Math.min(x + width, scale.width) - Math.max(0, x))}px`;
+    say(letter, section.theme);
+    letter.hidden = !section.theme;
+    say(key, keyOf(plan.tonic, section.mode));
+    say(facts, [loudness(section.level), section.palette.split("/").at(-1)].filter(Boolean).join(" · "));
+    facts.hidden = width < 150;
+    mark(name, { "aria-pressed": i === store.section, "aria-label": [
+      `Section ${i + 1}, ${words(section.start)} to ${words(section.end)}`,
+      section.theme && `theme ${section.theme}`, section.emotion, keyOf(plan.tonic, section.mode),
+      section.instruments.join(", "), section.chords && `chords ${section.chords}`].filter(Boolean).join(", ") });
+    this.drawChords(chords, section, x, width);
+    children(players, store.health.instruments, () => make("i"), (bar, instrument) => {
+      bar.dataset.instrument = instrument;
+      bar.classList.toggle("off", !section.instruments.includes(instrument));
+    });
+  }
+
+  /** Write the chords bar by bar where they have room, else as a line. */
+  drawChords(element, section, x, width) {
+    const halves = harmonyOf(draft.plan, section);
+    const half = width / Math.max(1, halves.length);
+    const cells = [];
+    for (let i = 0; i < halves.length; i += 2) {
+      const [one, two] = halves.slice(i, i + 2);
+      const at = x + i * half;
+      if (at > scale.width || at + 2 * half < 0) continue;
+      cells.push({ text: printed(one), x: i * half, width: (one === two || !two ? 2 : 1) * half, bar: true });
+      if (two && one !== two) cells.push({ text: printed(two), x: (i + 1) * half, width: half });
+    }
+    const roomy = halves.length && 2 * half >= CHORD && cells.every((cell) => cell.width >= CHORD * 0.6);
+    element.classList.toggle("line", !roomy);
+    element.style.left = roomy ? "0" : `${Math.max(0, -x)}px`;
+    if (!roomy) {
+      children(element, [section], () => make("span"), (span) => {
+        span.removeAttribute("style");
+        span.className = "";
+        say(span, halves.length ? section.chords.split(/[\s|]+/).map(printed).join(" ") : "");
+      });
+      return;
+    }
+    children(element, cells, () => make("span"), (span, cell) => {
+      span.className = cell.bar ? "bar-line" : "";
+      place(span, cell.x, cell.width);
+      say(span, cell.text);
+    });
+  }
+
+  /** Return what is at the pointer: {edge} or {section}. */
+  at(event) {
+    const x = this.x(event);
+    const reach = event.pointerType === "touch" ? 2 * EDGE : EDGE;
+    const apart = (i) => (i ? Math.abs(scale.x(this.sections[i].start) - x) : Infinity);
+    const edge = this.sections.reduce((best, _, i) => (apart(i) < apart(best) ? i : best), 0);
+    if (apart(edge) <= reach) return { edge };
+    const time = scale.time(x);
+    const section = this.sections.findIndex((one) => time < one.end);
+    return { section: section < 0 ? this.sections.length - 1 : section };
+  }
+
+  press(down) {
+    if (!this.sections.length) return;
+    draft.flush();
+    const { edge, section } = this.at(down);
+    if (!edge) {
+      follow(this.stage, down, { click: () => this.toggle(section) });
+      return;
+    }
+    const { plan } = draft;
+    const from = clock.time;
+    let now = plan;
+    const element = this.edges.children[edge - 1];
+    element.focus({ preventScroll: true });
+    follow(this.stage, down, {
+      move: (event) => {
+        const time = snapped(this.x(event), event.altKey);
+        now = { ...plan, sections: withEdge(plan.sections, edge, time) };
+        draft.show({ plan: now });
+        if (!clock.playing) clock.seek(now.sections[edge].start);
+        tell(element, make("strong", {}, words(now.sections[edge].start, 2)));
+      },
+      end: () => {
+        tell(null);
+        if (now !== plan) draft.keep(`moved the edge of section ${edge + 1}`, { plan: now });
+      },
+      cancel: () => {
+        tell(null);
+        draft.drop();
+        if (!clock.playing) clock.seek(from);
+      },
+    });
+  }
+
+  toggle(at) {
+    store.set({ section: store.section === at ? null : at });
+    this.blocks.children[at]?.parts.name.focus({ preventScroll: true });
+  }
+
+  hover(event) {
+    if (event.buttons || !this.sections.length) return;
+    this.stage.style.cursor = this.at(event).edge ? "ew-resize" : "pointer";
+  }
+
+  key(event) {
+    if (event.ctrlKey || event.metaKey || event.altKey || !this.sections.length) return;
+    const { target, key, shiftKey } = event;
+    const { section: edge } = target;
+    const way = { ArrowRight: 1, ArrowUp: 1, ArrowLeft: -1, ArrowDown: -1 }[key];
+    const letter = key.toLowerCase();
+    if (edge && way) this.nudge(edge, way * (shiftKey ? 10 : 1));
+    else if (edge && (key === "Delete" || key === "Backspace")) mergeNext(edge - 1);
+    else if (letter === "s") splitHere();
+    else if (letter === "m") mergeNext(edge ?? [...this.blocks.children].indexOf(target.parentElement));
+    else if (key === "Escape" && store.section !== null) store.set({ section: null });
+    else return;
+    event.preventDefault();
+    event.stopPropagation();
+  }
+
+  nudge(edge, by) {
+    const { analysis, plan } = draft;
+    const frames = framesOf(analysis.fps);
+    const time = frames.at(frames.of(plan.sections[edge].start) + by);
+    const now = { ...plan, sections: withEdge(plan.sections, edge, time) };
+    draft.keepSoon(`moved the edge of section ${edge + 1}`, { plan: now });
+    reveal(now.sections[edge].start);
+    if (!clock.playing) clock.seek(now.sections[edge].start);
+  }
+}
+
+/** Return a section of the lane, with its parts. */
+function blockOf(lane) {
+  const parts = {
+    letter: make("b", { class: "letter" }), key: make("span"), facts: make("span", { class: "faint" }),
+    chords: make("div", { class: "chords", "aria-hidden": "true" }),
+    players: make("div", { class: "players", "aria-hidden": "true" }),
+  };
+  parts.name = make("button", { class: "section-name", type: "button" }, parts.letter, parts.key, parts.facts);
+  parts.name.addEventListener("click", (event) => {
+    if (!event.detail) lane.toggle([...lane.blocks.children].indexOf(block));
+  });
+  const block = make("div", { class: "section-block" }, parts.name, parts.chords, parts.players);
+  block.parts = parts;
+  return block;
+}
+
+customElements.define("em-plan", Plan);

@@ -1,0 +1,211 @@
+// The section that is chosen in the plan, to edit: feeling, key, chords, players, theme, loudness.
+
+import { words } from "./clock.js";
+import { button, make } from "./dom.js";
+import { draft } from "./draft.js";
+import { withSection } from "./edits.js";
+import { capital, mark, say } from "./lane.js";
+import { hueOf, keyOf, loudness, mergeNext, splitHere } from "./plan.js";
+import { store } from "./store.js";
+
+const MODES = ["major", "minor"];
+const LETTERS = 8; // themes that are offered at least
+const FIRST = 1; // seed where none is wished
+
+const field = (name, control, ...more) => {
+  const id = `section-${name.toLowerCase().replace(/\W+/g, "-")}`;
+  control.id = id;
+  return make("div", { class: "field" }, make("label", { for: id }, name), control, ...more);
+};
+
+class SectionPanel extends HTMLElement {
+  connectedCallback() {
+    if (this.title_) return;
+    this.setAttribute("role", "region");
+    this.setAttribute("aria-label", "The section that is chosen");
+    this.title_ = make("strong");
+    this.facts = make("span", { class: "faint" });
+    this.merger = button("Merge with the next", () => mergeNext(store.section), { kind: "small", title: "M" });
+    this.emotions = make("div", { class: "group" });
+    this.modes = make("div", { class: "group joined" });
+    this.players = make("div", { class: "group" });
+    this.chords = make("input", { type: "text", autocomplete: "off", spellcheck: "false",
+      placeholder: "Am F C G", onchange: () => this.change("chords", this.chords.value.trim(), "chords"),
+      onkeydown: (event) => event.key === "Escape" && this.reset(event) });
+    this.wrong = make("p", { class: "wrong", role: "alert" });
+    this.theme = make("select", { onchange: () => this.change("theme", this.theme.value, "theme") });
+    this.palette = make("select", { onchange: () => this.change("palette", this.palette.value, "palette") });
+    this.density = make("input", { type: "number", min: "0", max: "24", step: "0.1", placeholder: "as it comes",
+      onchange: () => this.change("density", this.density.value === "" ? null : Number(this.density.value), "density") });
+    this.level = make("input", { type: "range", min: "20", max: "127", step: "1",
+      oninput: () => this.drawLevel(Number(this.level.value)),
+      onchange: () => this.change("level", Number(this.level.value), "loudness") });
+    this.loud = make("output");
+    this.append(
+      make("div", { class: "panel-head" }, this.title_, this.facts,
+        make("div", { class: "group" },
+          button("Split at the playhead", splitHere, { kind: "small", title: "S" }), this.merger,
+          button("Close", () => this.close(), { icon: "close", kind: "quiet small" }))),
+      make("div", { class: "section-fields" },
+        make("div", { class: "field wide", role: "group", "aria-label": "Feeling" },
+          make("span", { class: "name" }, "Feeling"), this.emotions),
+        make("div", { class: "field wide", role: "group", "aria-label": "Who plays" },
+          make("span", { class: "name" }, "Who plays"), this.players),
+        make("div", { class: "field chord-field" },
+          make("label", { for: "section-chords" }, "Chords, one a bar (Am/2 for half of one)"),
+          make("div", { class: "joined-input" }, this.chords,
+            button("Chords anew", () => this.anew(), { kind: "", title: "Draw other chords for this section" })),
+          this.wrong),
+        make("div", { class: "field", role: "group", "aria-label": "Mode" },
+          make("span", { class: "name" }, "Mode"), this.modes),
+        field("Theme", this.theme), field("Palette", this.palette),
+        field("Notes a beat", this.density),
+        field("Loudness", this.level)));
+    this.chords.id = "section-chords";
+    this.level.previousElementSibling.append(this.loud);
+    this.addEventListener("keydown", (event) => {
+      if (event.key === "Escape" && !event.defaultPrevented && !event.target.matches("input, select")) this.close();
+    });
+    store.on("document section health film", () => this.draw());
+    draft.on(() => this.draw());
+    store.on("say", (told) => this.hear(told));
+  }
+
+  get section() {
+    return store.section === null ? null : (draft.plan?.sections[store.section] ?? null);
+  }
+
+  draw() {
+    const { section } = this;
+    this.classList.toggle("open", Boolean(section));
+    if (!section || !store.health) return;
+    const { plan } = draft;
+    const at = store.section;
+    if (this.at !== at) say(this.wrong, "");
+    const other = this.at !== at;
+    this.at = at;
+    say(this.title_, `Section ${at + 1} of ${plan.sections.length}`);
+    say(this.facts, [`${words(section.start)} – ${words(section.end)}`, keyOf(plan.tonic, section.mode)]
+      .filter(Boolean).join(" · "));
+    this.merger.disabled = at + 1 >= plan.sections.length;
+    this.drawChoices(section);
+    if (!this.wrong.textContent) put(this.chords, section.chords, other);
+    mark(this.chords, { "aria-invalid": this.wrong.textContent ? "true" : null });
+    this.drawLists(section);
+    put(this.density, section.density === null ? "" : String(Math.round(10 * section.density) / 10), other);
+    this.drawLevel(section.level);
+  }
+
+  drawChoices(section) {
+    const { emotions, instruments } = store.health;
+    const points = { ...emotions, neutral: { valence: 0, arousal: 0 } };
+    rows(this.emotions, Object.entries(points), ([name, { valence, arousal }]) => choice(capital(name),
+      section.emotion === name, () => this.edit("feeling", { valence, arousal }), { "data-emotion": name }));
+    rows(this.players, instruments, (name) => {
+      const on = section.instruments.includes(name);
+      const others = section.instruments.filter((one) => one !== name);
+      const last = on && !others.length;
+      return choice(capital(name), on,
+        () => this.edit(`${on ? "no " : ""}${name}`, { instruments: on ? others : [...section.instruments, name] }),
+        { "data-instrument": name, disabled: last, title: last ? "Somebody has to play" : undefined });
+    });
+    rows(this.modes, MODES, (mode) => {
+      const one = choice(capital(mode), section.mode === mode,
+        () => section.mode !== mode && this.edit("mode", { mode, chords: "" }));
+      one.querySelector(".dot").remove();
+      return one;
+    });
+  }
+
+  drawLists(section) {
+    const letters = draft.plan.sections.map((one) => one.theme).filter(Boolean);
+    const most = Math.max(LETTERS, ...letters.map((letter) => letter.charCodeAt(0) - 64));
+    const themes = Array.from({ length: most }, (_, i) => String.fromCharCode(65 + i));
+    options(this.theme, [["", "none"], ...themes.map((letter) => [letter, letters.includes(letter)
+      && (letter !== section.theme || letters.filter((one) => one === letter).length > 1)
+      ? `${letter}, as section ${draft.plan.sections.findIndex((one) => one.theme === letter) + 1}` : letter])],
+    section.theme);
+    const names = store.health.palettes.map(({ name }) => [name, capital(name)]);
+    const known = names.some(([name]) => name === section.palette);
+    const own = section.palette && !known ? [[section.palette, section.palette.split("/").at(-1)]] : [];
+    options(this.palette, [["", "As suits the film"], ...names, ...own], section.palette);
+    this.style.setProperty("--hue", section.theme ? hueOf(section.theme) : 0);
+  }
+
+  drawLevel(level) {
+    const shown = level ?? 80 + 32 * (this.section?.arousal ?? 0);
+    this.level.value = String(Math.round(shown));
+    this.level.style.setProperty("--fill", `${((shown - 20) / 107) * 100}%`);
+    mark(this.level, { "aria-valuetext": level === null ? "as the feeling" : `${loudness(shown)}, ${Math.round(shown)}` });
+    say(this.loud, level === null ? "as the feeling" : loudness(shown));
+  }
+
+  change(name, value, what) {
+    if (this.section[name] !== value) this.edit(what, { [name]: value });
+  }
+
+  /** Make a change of the section; the sentence of a refusal stands at the chords, where it is theirs. */
+  async edit(what, changes, more = {}) {
+    const at = store.section;
+    this.asking = "chords" in changes;
+    say(this.wrong, "");
+    await draft.keep(`${what} of section ${at + 1}`, { plan: withSection(draft.plan, at, changes), ...more });
+    this.asking = false;
+    this.draw();
+  }
+
+  hear(told) {
+    if (this.asking && told?.kind === "error") say(this.wrong, told.sentence);
+  }
+
+  /** Give the chords that hold back to the field. */
+  reset(event) {
+    event.preventDefault();
+    event.stopPropagation();
+    say(this.wrong, "");
+    this.chords.value = this.section.chords;
+    this.draw();
+  }
+
+  /** Draw other chords: by the next seed, since one seed draws the same. */
+  anew() {
+    const { wishes } = store.document;
+    this.edit("other chords", { chords: "" }, { wishes: { ...wishes, seed: (wishes.seed ?? FIRST) + 1 } });
+  }
+
+  close() {
+    const at = store.section;
+    store.set({ section: null });
+    document.querySelectorAll(".section-name")[at]?.focus();
+  }
+}
+
+function choice(name, on, act, { disabled = false, ...more } = {}) {
+  const one = button(name, act, { kind: "small", "aria-pressed": String(on), ...more });
+  one.disabled = disabled;
+  one.prepend(make("i", { class: "dot" }));
+  return one;
+}
+
+/** Make the children of `parent` anew, and keep the focus where it is. */
+function rows(parent, items, create) {
+  const at = [...parent.children].indexOf(document.activeElement);
+  parent.replaceChildren(...items.map(create));
+  if (at >= 0) parent.children[at]?.focus({ preventScroll: true });
+}
+
+function options(select, items, value) {
+  const key = JSON.stringify(items);
+  if (select.dataset.items !== key) {
+    select.replaceChildren(...items.map(([one, name]) => make("option", { value: one }, name)));
+    select.dataset.items = key;
+  }
+  select.value = value;
+}
+
+/** Put a value into a field, but where a person is typing. */
+function put(input, value, always) {
+  if (always || document.activeElement !== input || !input.matches(":focus")) input.value = value;
+}
+
+customElements.define("em-section", SectionPanel);
