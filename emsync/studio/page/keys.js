@@ -5,7 +5,10 @@ import { store } from "./store.js";
 const WRITTEN = "textarea, select, [contenteditable], input:not([type=range], [type=checkbox])";
 const PRESSED = "button, a, summary, input, [role=slider], [role=application], [tabindex]";
 
-/** Call `acts[key]` when a key is pressed; what has the focus keeps the keys that move or press it. */
+/**
+ * Call `acts[key]` when a key is pressed; one that answers false leaves the key to others. What has
+ * the focus keeps the keys that move or press it.
+ */
 export function onKeys(acts) {
   document.addEventListener("keydown", (event) => {
     const act = acts[event.key] ?? acts[event.key.toLowerCase()];
@@ -14,7 +17,6 @@ export function onKeys(acts) {
     if (event.target.closest(WRITTEN)) return;
     const own = /^( |Enter|Home|End|Arrow.*)$/.test(event.key);
     if (own && event.target.closest(PRESSED)) return;
-    event.preventDefault();
-    act(event);
+    if (act(event) !== false) event.preventDefault();
   });
 }
