@@ -11,6 +11,9 @@ What goes well, but not as a person may think, is an ``EmsyncWarning``.
 """
 
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import ClassVar
 
 
@@ -53,4 +56,27 @@ def warn(message: str) -> None:
 
     In Python it is a warning; the command line prints it to stderr and adds it to ``--json``.
     """
-    warnings.warn(message, EmsyncWarning, stacklevel=3)
+    if (told := _told.get()) is not None:
+        told.append(message)
+    else:
+        warnings.warn(message, EmsyncWarning, stacklevel=3)
+
+
+@contextmanager
+def noted() -> Iterator[list[str]]:
+    """Yield a list of what is told in the block, in place of warnings; each thread has its own.
+
+    >>> with noted() as told:
+    ...     warn("the film's sound is silent")
+    >>> told
+    ["the film's sound is silent"]
+    """
+    told: list[str] = []
+    before = _told.set(told)
+    try:
+        yield told
+    finally:
+        _told.reset(before)
+
+
+_told: ContextVar[list[str] | None] = ContextVar("told", default=None)

@@ -4,44 +4,47 @@ The paths and what they answer are listed in ``docs/studio.md``.
 """
 
 import asyncio
+import errno
 import json
-import os
 import shutil
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 from urllib.parse import quote, unquote
 
 from starlette.applications import Starlette
-from starlette.middleware import Middleware
+from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import FileResponse, JSONResponse, Response, StreamingResponse
 from starlette.routing import Mount, Route
-from starlette.staticfiles import StaticFiles
+from starlette.staticfiles import NotModifiedResponse, StaticFiles
 
 import emsync
-from emsync.errors import AssetError, EmsyncError, InputError, UsageError
-from emsync.limits import parse_json
-from emsync.studio.document import Edit
+from emsync.errors import EmsyncError, InputError, UsageError
+from emsync.limits import one_line, parse_json, quoted, shown
 from emsync.studio.guard import LOST, Guard, Secrets
-from emsync.studio.jobs import BusyError, Jobs
+from emsync.studio.jobs import BusyError
 from emsync.studio.lists import lists
-from emsync.studio.studio import ConflictError, Limits, MissingError, Studio, TooMuchError
+from emsync.studio.studio import (
+    ConflictError,
+    FullError,
+    MissingError,
+    Studio,
+    TooMuchError,
+)
 
 PAGE = Path(__file__).parent / "page"
 MOST_JSON = 16 * 2**20  # bytes of a request that is no film
 STATUS = (  # of errors, the first that fits
     (ConflictError, 409), (MissingError, 404), (BusyError, 503), (TooMuchError, 413),
-    (UsageError, 422), (InputError, 422), (AssetError, 500), (EmsyncError, 500),
+    (FullError, 507), (UsageError, 422), (InputError, 422),
 )  # fmt: skip
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
-Answer: TypeAlias = Callable[[Request], Awaitable[Response]]
 
-
-def create_app(home: Path, secrets: Secrets, limits: Limits, jobs: Jobs | None = None) -> Starlette:
-    """Return the studio whose films lie in ``home``."""
-    studio = Studio(home, limits, jobs)
+def create_app(studio: Studio, secrets: Secrets) -> Guard:
+    """Return the studio as an application that only its own page can use."""
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
@@ -76,30 +79,47 @@ def create_app(home: Path, secrets: Secrets, limits: Limits, jobs: Jobs | None =
         Route("/api/takes/{take}/files/{name}", take_file),
         Mount("/", StaticFiles(directory=PAGE, html=True)),
     ]
-    app = Starlette(
-        routes=routes,
-        lifespan=lifespan,
-        middleware=[Middleware(Guard, secrets=secrets)],
-        exception_handlers={EmsyncError: refused, OSError: refused, ClientDisconnect: gone},
-    )
+    app = Starlette(routes=routes, lifespan=lifespan, exception_handlers=HANDLERS)
     app.state.studio, app.state.secrets = studio, secrets
-    return app
+    return Guard(app, secrets)
 
 
 async def refused(request: Request, error: Exception) -> Response:
     """Answer an error with its sentence."""
-    status = next((code for kind, code in STATUS if isinstance(error, kind)), 500)
+    home = quoted(_studio(request).home)
+    cause = error if isinstance(error, OSError) else error.__cause__
+    if isinstance(cause, OSError) and cause.errno in NO_ROOM:
+        sentence = f"the disk with {home} is full, and nothing was changed; make room"
+        return JSONResponse({"error": sentence}, 507)
     if isinstance(error, OSError):
-        status, sentence = 507, f"cannot write to {_studio(request).home}: {error.strerror}"
-    else:
-        sentence = str(error)
-    more = error.facts if isinstance(error, ConflictError) else {}
-    return JSONResponse({"error": sentence, **more}, status)
+        sentence = f"{error.strerror or error}: {quoted(error.filename or home)}"
+        return JSONResponse({"error": sentence}, 500)
+    status = next((code for kind, code in STATUS if isinstance(error, kind)), 500)
+    facts = error.facts if isinstance(error, ConflictError) else {}
+    return JSONResponse({"error": str(error), **facts}, status)
+
+
+async def unknown(request: Request, error: Exception) -> Response:
+    """Answer what has no route, or not this method."""
+    assert isinstance(error, HTTPException)
+    sentence = f"the studio has nothing there ({error.detail})"
+    return JSONResponse({"error": sentence}, error.status_code, error.headers)
+
+
+async def fault(request: Request, error: Exception) -> Response:
+    """Answer a fault of ours; its trace is in the terminal."""
+    return JSONResponse({"error": f"a fault in emsync: {type(error).__name__}: {error}"}, 500)
 
 
 async def gone(request: Request, error: Exception) -> Response:
     """Answer a page that has gone meanwhile."""
     return Response(status_code=400)
+
+
+HANDLERS: Mapping[Any, Any] = {
+    EmsyncError: refused, OSError: refused, ClientDisconnect: gone, HTTPException: unknown,
+    Exception: fault,
+}  # fmt: skip
 
 
 # --- who is there ---------------------------------------------------------------------------------
@@ -109,7 +129,7 @@ async def give_key(request: Request) -> Response:
     """Turn the key of the printed address into a cookie."""
     secrets: Secrets = request.app.state.secrets
     given = (await _json(request)).get("key")
-    if not isinstance(given, str) or not secrets.is_key(given):
+    if not isinstance(given, str) or not secrets.opens(given):
         return JSONResponse({"error": LOST}, 401)
     answer = JSONResponse({"token": secrets.token})
     answer.set_cookie(secrets.cookie, secrets.key, httponly=True, samesite="strict", path="/")
@@ -121,7 +141,8 @@ async def health(request: Request) -> Response:
     studio, secrets = _studio(request), request.app.state.secrets
     facts = await asyncio.to_thread(lists)
     return JSONResponse({
-        "version": emsync.__version__, "token": secrets.token, "home": str(studio.home),
+        "version": emsync.__version__, "token": secrets.token,
+        "home": one_line(str(studio.home), 1000),
         "used": await asyncio.to_thread(studio.used), "free": shutil.disk_usage(studio.home).free,
         "limits": studio.limits.to_json(), **facts,
     })  # fmt: skip
@@ -139,7 +160,7 @@ async def add_film(request: Request) -> Response:
     """Take in a film that is dropped, as it arrives."""
     name = unquote(request.headers.get("x-name", "film"))
     length = request.headers.get("content-length", "")
-    size = int(length) if length.isdigit() else None
+    size = int(length) if length.isdecimal() else None
     id_ = await _studio(request).add(name, request.stream(), size)
     return await _told(request, id_, 201)
 
@@ -170,40 +191,31 @@ async def _told(request: Request, id_: str, status: int = 200) -> Response:
 async def put_document(request: Request) -> Response:
     """Take in an edit."""
     data = await _json(request)
-    version, what = data.get("version"), data.get("what")
-    return JSONResponse(
-        await _studio(request).edit(
-            request.path_params["film"], version, str(what or "changed"), Edit.from_json(data)
-        )
-    )
+    return JSONResponse(await _studio(request).edit(request.path_params["film"], data))
 
 
 async def plan_anew(request: Request) -> Response:
     """Make the plan of the film again."""
-    version = (await _json(request)).get("version")
-    return JSONResponse(await _studio(request).plan_anew(request.path_params["film"], version))
+    data = await _json(request)
+    return JSONResponse(await _studio(request).plan_anew(request.path_params["film"], data))
 
 
 async def undo(request: Request) -> Response:
     """Go back a version."""
-    return await _step(request, -1)
+    data = await _json(request)
+    return JSONResponse(await _studio(request).step(request.path_params["film"], data, -1))
 
 
 async def redo(request: Request) -> Response:
     """Go forward a version."""
-    return await _step(request, 1)
-
-
-async def _step(request: Request, step: int) -> Response:
-    version = (await _json(request)).get("version")
-    return JSONResponse(await _studio(request).step(request.path_params["film"], version, step))
+    data = await _json(request)
+    return JSONResponse(await _studio(request).step(request.path_params["film"], data, 1))
 
 
 async def go_to_version(request: Request) -> Response:
     """Go to a version."""
-    number, film = request.path_params["number"], request.path_params["film"]
-    version = (await _json(request)).get("version")
-    return JSONResponse(await _studio(request).go(film, version, number))
+    data, params = await _json(request), request.path_params
+    return JSONResponse(await _studio(request).go(params["film"], data, params["number"]))
 
 
 # --- files of a film ------------------------------------------------------------------------------
@@ -214,24 +226,24 @@ async def picture(request: Request) -> Response:
     project = _studio(request).project(request.path_params["film"])
     if not project.record.picture:
         raise MissingError("the film cannot be played yet")
-    path = project.folder / project.record.picture
-    return FileResponse(path, media_type=project.record.picture_type)
+    return _sent(request, project.folder / project.record.picture, project.record.picture_type)
 
 
 async def strip(request: Request) -> Response:
     """Send a picture of the film's strip."""
-    project, number = _studio(request).project(request.path_params["film"]), request.path_params
-    path = project.folder / "strip" / f"{number['number']:02d}.jpg"
-    return _sent(path, "there is no such picture")
+    params = request.path_params
+    project = _studio(request).project(params["film"])
+    return _sent(request, project.folder / "strip" / f"{params['number']:02d}.jpg", "image/jpeg")
 
 
 async def document_file(request: Request) -> Response:
     """Send the analysis or the plan of the present version, as the command line reads it."""
-    project, name = _studio(request).project(request.path_params["film"]), request.path_params
-    if name["name"] not in ("analysis.json", "plan.json"):
+    params = request.path_params
+    project, name = _studio(request).project(params["film"]), params["name"]
+    if name not in ("analysis.json", "plan.json"):
         raise MissingError("of a film there are analysis.json and plan.json")
-    stem = Path(project.record.name).stem
-    return _sent(project.folder / name["name"], "it is not there yet", f"{stem}.{name['name']}")
+    called = f"{Path(project.record.name).stem}.{name}"
+    return _sent(request, project.folder / name, "application/json", called)
 
 
 # --- jobs -----------------------------------------------------------------------------------------
@@ -287,29 +299,29 @@ async def delete_take(request: Request) -> Response:
 async def sound(request: Request) -> Response:
     """Send the sound of a take."""
     _, folder = _studio(request).take_folder(request.path_params["take"])
-    return FileResponse(folder / "sound.flac", media_type="audio/flac")
+    return _sent(request, folder / "sound.flac", "audio/flac")
 
 
 async def stem(request: Request) -> Response:
     """Send the sound of one player."""
     studio, params = _studio(request), request.path_params
     _, folder = studio.take_folder(params["take"])
-    names = {row["name"] for row in studio.take(params["take"])["stems"] or ()}
-    if params["name"] not in names:
+    known = await asyncio.to_thread(studio.take, params["take"])
+    if params["name"] not in {row["name"] for row in known["stems"] or ()}:
         raise MissingError("the take has no such player, or its players were not played alone yet")
-    return FileResponse(folder / "stems" / f"{params['name']}.flac", media_type="audio/flac")
+    return _sent(request, folder / "stems" / f"{params['name']}.flac", "audio/flac")
 
 
 async def take_file(request: Request) -> Response:
     """Send a file of a take, named after the film."""
     studio, params = _studio(request), request.path_params
     project, folder = studio.take_folder(params["take"])
-    known, name = studio.take(params["take"]), params["name"]
+    known, name = await asyncio.to_thread(studio.take, params["take"]), params["name"]
     if name not in known["files"]:
-        raise MissingError(f"{name!r} is not made yet")
+        raise MissingError(f"{shown(name)} is not made yet")
     path = folder / name if name == "score.mid" else folder / "files" / name
     called = f"{Path(project.record.name).stem}.{known['name']}.{name}"
-    return _sent(path, "it is gone", called)
+    return _sent(request, path, called=called)
 
 
 # --- shared ---------------------------------------------------------------------------------------
@@ -327,20 +339,32 @@ async def _json(request: Request) -> dict[str, Any]:
         data += piece
         if len(data) > MOST_JSON:
             raise TooMuchError(f"the request has more than {MOST_JSON} bytes")
+    return await asyncio.to_thread(_object, data) if data else {}
+
+
+def _object(data: bytes | bytearray) -> dict[str, Any]:
     try:
         text = data.decode()
-    except UnicodeDecodeError as error:
-        raise InputError("the request is no UTF-8") from error
-    value = parse_json(text, "the request") if text else {}
+        value = parse_json(text, "the request")
+        if "\\u" in text:  # half a character can be neither written nor sent
+            json.dumps(value, ensure_ascii=False).encode()
+    except UnicodeError as error:
+        raise InputError("the request has half a character, or is no UTF-8") from error
     if not isinstance(value, dict):
         raise InputError("the request holds no JSON object")
     return value
 
 
-def _sent(path: Path, missing: str, called: str = "") -> Response:
-    """Return a file, as an attachment where it is ``called`` something."""
-    if not path.is_file():
-        raise MissingError(missing)
-    disposition = f"attachment; filename*=UTF-8''{quote(os.fsencode(called))}"
+def _sent(request: Request, path: Path, type_: str | None = None, called: str = "") -> Response:
+    """Return a file of the studio, as an attachment where it is ``called`` something.
+
+    A link out of the studio's folder is not followed.
+    """
+    if not path.is_file() or not path.resolve().is_relative_to(_studio(request).home.resolve()):
+        raise MissingError("the file is not there, or not yet")
+    disposition = f"attachment; filename*=UTF-8''{quote(called)}"
     headers = {"content-disposition": disposition} if called else {}
-    return FileResponse(path, headers=headers)
+    answer = FileResponse(path, headers=headers, media_type=type_, stat_result=path.stat())
+    if answer.headers["etag"] in request.headers.get("if-none-match", ""):
+        return NotModifiedResponse(answer.headers)
+    return answer

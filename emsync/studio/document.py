@@ -1,29 +1,35 @@
-"""START HERE: the document of a film: all that a person changes, and what edits make of it.
+"""The document of a film: all that a person changes, and what edits make of it.
 
 It has the analysis, the plan, wishes and the take that is kept. While the plan is "made" it follows
 the film and the wishes; once a person edits it, it is "yours", and changes are carried into it.
 Nothing here reads or writes files. Everything that a browser sends is checked here.
 """
 
-import warnings
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Any, Literal, Self, TypeAlias
+from dataclasses import dataclass, field, fields, replace
+from typing import Any, Literal, Self, TypeAlias, TypeVar
 
 from emsync.analysis import Analysis
 from emsync.brief import brief_of
+from emsync.emotion.arc import State
 from emsync.emotion.plane import SCALE
-from emsync.errors import EmsyncWarning, InputError, UsageError
+from emsync.errors import InputError, UsageError
 from emsync.json_fields import FieldError, check_keys, list_of, object_of, real, text_of
+from emsync.limits import shown
 from emsync.options import LUFS, Options, Outputs
+from emsync.performance.palette import names as palettes
+from emsync.plain import plain
+from emsync.planning.feeling import palette_of
 from emsync.planning.plan import SAME_MOMENT, Plan, Section
 from emsync.planning.planner import plan_of
 from emsync.planning.wishes import with_feelings
 
 PlanIs: TypeAlias = Literal["made", "yours"]
 Wishes: TypeAlias = Mapping[str, Any]
+Stretch = TypeVar("Stretch", State, Section)
 
 MOST_CANDIDATES = 8  # pieces that a page compares
+PARTS = ("analysis", "plan", "wishes")  # of a document that an edit brings whole
 LONGEST = 2000  # characters of a text that is wished, such as a chart
 SLIDE = ("strength", "max_va")  # a wish, and the option that it is
 
@@ -33,10 +39,10 @@ def _number(value: Any, key: str) -> float:
 
 
 def _whole(value: Any, key: str) -> int:
-    number = real(value, key)
+    number = real(value, key, -(2**63), 2**63)
     if number != int(number):
         raise FieldError(f"{key} is {number:g}, not a whole number")
-    return int(number)
+    return int(value)
 
 
 def _text(value: Any, key: str) -> str:
@@ -50,9 +56,17 @@ def _names(value: Any, key: str) -> list[str]:
     return [_text(name, key) for name in list_of(value, key, 20)]
 
 
+def _palette(value: Any, key: str) -> str:
+    """Return the name of a shipped palette: no page names a file of this machine."""
+    name = _text(value, key)
+    if name not in ("", *palettes()):
+        raise FieldError(f"{key} is {shown(name)}; choose one of {', '.join(palettes())}")
+    return name
+
+
 READERS: Mapping[str, Callable[[Any, str], Any]] = {  # of the wishes, by name
     "tempo": _number, "tonic": _text, "mode": _text, "chords": _text, "instruments": _names,
-    "palette": _text, "ending": _text, "sync": _text, "max_tempo_change": _number,
+    "palette": _palette, "ending": _text, "sync": _text, "max_tempo_change": _number,
     "strength": _number, "seed": _whole, "candidates": _whole, "guidance": _number,
     "temperature": _number, "top_p": _number, "humanize": _number, "keep_audio": _text,
     "lufs": _number,
@@ -108,23 +122,32 @@ class Document:
 class Edit:
     """What a person has changed; None leaves a part as it is."""
 
+    what: str = ""  # was done, in a few words
     analysis: Analysis | None = None
     plan: Plan | None = None
     wishes: Wishes | None = None
-    take: str | None = None
+    take: str | None = None  # "" keeps none
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Self:
         """Read an edit that a page sent; InputError or UsageError says which value is off."""
-        analysis, plan, wishes = (
-            None if data.get(key) is None else _object(data[key], f"the {key}")
-            for key in ("analysis", "plan", "wishes")
-        )
+        try:
+            check_keys(data, ("version", *(f.name for f in fields(cls))), "an edit")
+            given = {key: value for key, value in data.items() if value is not None}
+            whats = {key: text_of(given[key], key) for key in ("what", "take") if key in given}
+            parts = {key: object_of(given[key], f"the {key}") for key in PARTS if key in given}
+            plan = Plan.from_json(parts["plan"], "the plan") if "plan" in parts else None
+            for number, section in enumerate(plan.sections if plan else ()):
+                _palette(section.palette, f"the plan: sections[{number}].palette")
+        except FieldError as error:
+            raise InputError(str(error)) from error
         return cls(
-            None if analysis is None else Analysis.from_json(analysis, "the analysis"),
-            None if plan is None else Plan.from_json(plan, "the plan"),
-            None if wishes is None else read_wishes(wishes),
-            data.get("take"),
+            analysis=Analysis.from_json(parts["analysis"], "the analysis")
+            if "analysis" in parts
+            else None,
+            plan=plan,
+            wishes=read_wishes(parts["wishes"]) if "wishes" in parts else None,
+            **whats,
         )
 
 
@@ -178,27 +201,29 @@ def settled(plan: Plan, analysis: Analysis, wishes: Wishes, **wished: Any) -> Pl
 
 def edited(document: Document, edit: Edit) -> Document:
     """Return the document after an edit; InputError or UsageError where it cannot be."""
-    analysis = edit.analysis or document.analysis
-    if analysis.duration != document.analysis.duration:
+    old, analysis = document.analysis, edit.analysis or document.analysis
+    if (analysis.duration, analysis.fps) != (old.duration, old.fps):
         raise UsageError(
-            f"the analysis is of {analysis.duration:.3f} s, the film has "
-            f"{document.analysis.duration:.3f} s"
+            f"the analysis is of {analysis.duration:.3f} s at {analysis.fps} frames a second, the "
+            f"film has {old.duration:.3f} s at {old.fps}"
         )
+    analysis = followed(old, analysis)
     wishes = document.wishes if edit.wishes is None else edit.wishes
-    new = replace(document, analysis=analysis, wishes=wishes, take=edit.take or document.take)
-    if edit.plan is not None:
+    take = document.take if edit.take is None else edit.take or None
+    new = replace(document, analysis=analysis, wishes=wishes, take=take)
+    if edit.plan is not None and edit.plan.to_json() != document.plan.to_json():
         return replace(new, plan=settled(edit.plan, analysis, wishes), plan_is="yours")
     names = {*document.wishes, *wishes}
     changed = {name for name in names if document.wishes.get(name) != wishes.get(name)}
     if document.plan_is == "made":
-        same = analysis == document.analysis and not changed & {*PLANNED, "seed"}
+        same = analysis.to_json() == old.to_json() and not changed & {*PLANNED, "seed"}
         return new if same else replace(new, plan=made(analysis, wishes))
-    plan = carried(document.plan, document.analysis, analysis)
+    plan = carried(document.plan, old, analysis)
     wished = {name: wishes[name] for name in changed & set(PLANNED) if name in wishes}
-    if "strength" in wished:  # it scales what is there, which has the strength before
-        ratio = wished["strength"] / document.wishes.get("strength", SCALE)
+    if "strength" in changed:  # it scales what is there, which has the strength before
+        ratio = wishes.get("strength", SCALE) / document.wishes.get("strength", SCALE)
         wished["strength"] = min(1.0, SCALE * ratio)
-    if plan == document.plan and not wished:
+    if plan is document.plan and not wished:
         return new
     return replace(new, plan=settled(plan, analysis, wishes, **wished))
 
@@ -209,46 +234,61 @@ def anew(document: Document) -> Document:
     return replace(document, plan=plan, plan_is="made")
 
 
+def followed(old: Analysis, new: Analysis) -> Analysis:
+    """Return ``new`` with the feeling that changed on a cut changing where that cut is now.
+
+    So it is where a cut was moved and nothing is said of the feelings.
+    """
+    if (move := moved_cut(old, new)) is None or new.arc != old.arc:
+        return new
+    return replace(new, arc=_moved(new.arc, *move))
+
+
+def moved_cut(old: Analysis, new: Analysis) -> tuple[float, float] | None:
+    """Return from where to where the one kept cut that differs was moved; None where none was."""
+    gone, come = _kept(old) - _kept(new), _kept(new) - _kept(old)
+    return (gone.pop(), come.pop()) if len(gone) == len(come) == 1 else None
+
+
 def carried(plan: Plan, old: Analysis, new: Analysis) -> Plan:
     """Return a person's ``plan`` with what has changed in the analysis: cuts and feelings.
 
     A section that begins on a cut that is moved goes with it. Where the feeling has changed, the
     sections have the new one, and what follows from it.
     """
-    before, after = ({cut.time for cut in analysis.kept} for analysis in (old, new))
-    gone, come = sorted(before - after), sorted(after - before)
+    gone, come = _kept(old) - _kept(new), _kept(new) - _kept(old)
     hits = [hit for hit in plan.hits if all(abs(hit - time) > SAME_MOMENT for time in gone)]
-    sections = plan.sections
-    if len(gone) == len(come) == 1:
-        sections = _moved(sections, gone[0], come[0])
-    same, felt = with_feelings(sections, old.arc), with_feelings(sections, new.arc)
+    sections, arc = plan.sections, old.arc
+    if move := moved_cut(old, new):
+        sections, arc = _moved(sections, *move), _moved(arc, *move)
+    before, after = with_feelings(sections, arc), with_feelings(_unsuited(plan, sections), new.arc)
     told = tuple(
-        section if (a.valence, a.arousal) == (b.valence, b.arousal) else b
-        for section, a, b in zip(sections, same, felt, strict=True)
+        section if _feeling(a) == _feeling(b) else b
+        for section, a, b in zip(sections, before, after, strict=True)
     )
+    if not (gone or come) and told == sections:
+        return plan
     return replace(plan, hits=tuple(sorted({*hits, *come})), sections=told)
 
 
-def _moved(sections: Sequence[Section], old: float, new: float) -> tuple[Section, ...]:
-    """Return ``sections`` with the edge at ``old`` seconds at ``new``, where there is room."""
-    rows = list(sections)
+def _kept(analysis: Analysis) -> set[float]:
+    return {cut.time for cut in analysis.kept}
+
+
+def _feeling(section: Section) -> list[Any]:
+    return plain([section.valence, section.arousal])  # what is not known equals itself
+
+
+def _unsuited(plan: Plan, sections: Sequence[Section]) -> list[Section]:
+    """Return ``sections`` without the palette that followed from the feeling of the film."""
+    suiting = palette_of(plan.arc)
+    return [replace(s, palette="") if s.palette == suiting else s for s in sections]
+
+
+def _moved(stretches: Sequence[Stretch], old: float, new: float) -> tuple[Stretch, ...]:
+    """Return ``stretches`` with the edge at ``old`` seconds at ``new``, where there is room."""
+    rows = list(stretches)
     for i in range(1, len(rows)):
-        edge = rows[i].start
-        if abs(edge - old) <= SAME_MOMENT and rows[i - 1].start < new < rows[i].end:
+        if abs(rows[i].start - old) <= SAME_MOMENT and rows[i - 1].start < new < rows[i].end:
             rows[i - 1], rows[i] = replace(rows[i - 1], end=new), replace(rows[i], start=new)
     return tuple(rows)
-
-
-def noted(act: Callable[[], Document]) -> tuple[Document, list[str]]:
-    """Return what ``act`` does, and what the library told of it, a sentence each."""
-    with warnings.catch_warnings(record=True) as told:
-        warnings.simplefilter("always", EmsyncWarning)
-        document = act()
-    return document, [str(w.message) for w in told if issubclass(w.category, EmsyncWarning)]
-
-
-def _object(value: Any, key: str) -> dict[str, Any]:
-    try:
-        return object_of(value, key)
-    except FieldError as error:
-        raise InputError(str(error)) from error

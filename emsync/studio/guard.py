@@ -9,9 +9,9 @@ import hmac
 import secrets
 from collections.abc import Awaitable, Callable, MutableMapping
 from dataclasses import dataclass, field
-from http.cookies import CookieError, SimpleCookie
 from typing import Any, TypeAlias
 
+from starlette.requests import cookie_parser
 from starlette.responses import JSONResponse
 
 Scope: TypeAlias = MutableMapping[str, Any]
@@ -20,7 +20,7 @@ Receive: TypeAlias = Callable[[], Awaitable[Message]]
 Send: TypeAlias = Callable[[Message], Awaitable[None]]
 App: TypeAlias = Callable[[Scope, Receive, Send], Awaitable[None]]
 
-HOSTS = ("127.0.0.1", "localhost", "[::1]")
+HOSTS = ("127.0.0.1", "localhost")
 HEADERS = (
     (
         b"content-security-policy",
@@ -42,15 +42,37 @@ class Secrets:
     port: int
     key: str = field(default_factory=lambda: secrets.token_urlsafe(24))
     token: str = field(default_factory=lambda: secrets.token_urlsafe(24))
+    _passes: set[str] = field(default_factory=set)
 
     @property
     def cookie(self) -> str:
         """The name of the cookie; browsers share cookies among the ports of a host."""
         return f"emsync-{self.port}"
 
+    @property
+    def hosts(self) -> set[str]:
+        """The ``Host`` headers that are this studio's; a browser leaves out port 80."""
+        ports = ("", ":80") if self.port == 80 else (f":{self.port}",)
+        return {name + port for name in HOSTS for port in ports}
+
+    def new_pass(self) -> str:
+        """Return what counts as the key, once.
+
+        The address that a browser is started with can be read by everybody on the machine.
+        """
+        self._passes.add(new := secrets.token_urlsafe(24))
+        return new
+
     def is_key(self, given: str) -> bool:
         """Return whether ``given`` is the key, in a time that tells nothing of it."""
-        return hmac.compare_digest(given.encode(), self.key.encode())
+        return hmac.compare_digest(given.encode(errors="replace"), self.key.encode())
+
+    def opens(self, given: str) -> bool:
+        """Return whether ``given`` is the key, or a pass, which counts no more after that."""
+        if given in self._passes:
+            self._passes.remove(given)
+            return True
+        return self.is_key(given)
 
 
 class Guard:
@@ -60,13 +82,19 @@ class Guard:
         self.app, self.secrets = app, secrets
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "websocket":
+            await send({"type": "websocket.close"})
+            return
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
 
         async def sent(message: Message) -> None:
             if message["type"] == "http.response.start":
-                message["headers"] = [*message.get("headers", []), *HEADERS]
+                headers = list(message.get("headers", []))
+                if not any(name == b"cache-control" for name, _ in headers):
+                    headers.append((b"cache-control", b"no-cache"))
+                message["headers"] = [*headers, *HEADERS]
             await send(message)
 
         status, sentence = self._refusal(scope)
@@ -77,28 +105,24 @@ class Guard:
 
     def _refusal(self, scope: Scope) -> tuple[int, str]:
         """Return the status and the sentence with which a request is refused, or none."""
-        headers = {name.decode("latin-1"): value.decode("latin-1")
-                   for name, value in scope["headers"]}  # fmt: skip
-        host = headers.get("host", "")
-        if host not in {*(f"{name}:{self.secrets.port}" for name in HOSTS)}:
+        pairs = [(name.decode("latin-1"), value.decode("latin-1"))
+                 for name, value in scope["headers"]]  # fmt: skip
+        headers, api = dict(pairs), scope["path"].startswith("/api/")
+        hosts = [value for name, value in pairs if name == "host"]
+        if len(hosts) != 1 or hosts[0] not in self.secrets.hosts:
             return 400, "the studio answers only under the address that it printed"
-        if headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
+        if headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none") and (
+            api or headers.get("sec-fetch-mode") != "navigate"  # a link to the page is none of it
+        ):
             return 403, "the studio answers only its own page"
-        if not scope["path"].startswith("/api/"):
-            return 0, ""
-        changes = scope["method"] not in ("GET", "HEAD")
-        if scope["path"] == "/api/key":
+        if not api or scope["path"] == "/api/key":
             return 0, ""
         if not self._has_cookie(headers.get("cookie", "")):
             return 401, LOST
-        given = headers.get("x-emsync", "")
+        given, changes = headers.get("x-emsync", ""), scope["method"] not in ("GET", "HEAD")
         if changes and not hmac.compare_digest(given.encode(), self.secrets.token.encode()):
             return 403, "the studio takes changes only from its own page; reload it"
         return 0, ""
 
     def _has_cookie(self, header: str) -> bool:
-        try:
-            morsel = SimpleCookie(header).get(self.secrets.cookie)
-        except CookieError:
-            return False
-        return morsel is not None and self.secrets.is_key(morsel.value)
+        return self.secrets.is_key(cookie_parser(header).get(self.secrets.cookie, ""))

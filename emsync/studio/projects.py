@@ -8,27 +8,31 @@
 up: no name that a browser sends is ever part of a path.
 """
 
+import errno
 import json
+import os
 import re
 import secrets
 import shutil
 import time
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Self
 
-from emsync.errors import InputError
+from emsync.errors import InputError, UsageError, warn
 from emsync.files import atomic_write, together
-from emsync.limits import one_line, read_json
+from emsync.limits import one_line, quoted, read_json
 from emsync.studio.document import Document
 
 FORMAT = 1
 MOST_VERSIONS = 200  # that are kept; the oldest go first
 ID = re.compile(r"[0-9a-f]{16}")
+HALF = re.compile(rf"\.{ID.pattern}\.part")  # a film that is still arriving
 PARTIAL = re.compile(r"\..+\.part(\..*)?")
 SUFFIX = re.compile(r"\.[a-z0-9]{1,8}")
+FILE = re.compile(r"[a-z]+\.[a-z0-9]+|")  # what files of ours are called; "" is none
 LONGEST_NAME = 200  # characters of a film's name
 
 
@@ -40,56 +44,70 @@ class Version:
     what: str  # was done, in a few words
 
 
-@dataclass
+@dataclass(frozen=True)
 class Record:
     """What ``project.json`` says of a film."""
 
     name: str  # of the file that was dropped
     film: str  # the name of its copy
+    drawn: bool = False  # whether the film is the demonstration's, which is drawn
     created: float = field(default_factory=time.time)  # seconds since 1970
     state: str = "watching"  # then "ready", or "failed" for ``reason``
     reason: str = ""
-    facts: dict[str, Any] = field(default_factory=dict)  # of the film, for the page
-    strip: list[float] = field(default_factory=list)  # seconds of its pictures, by number
+    facts: Mapping[str, Any] = field(default_factory=dict)  # of the film, for the page
+    strip: tuple[float, ...] = ()  # seconds of its pictures, by number
     picture: str = ""  # the file that a browser plays; "" while there is none
     picture_type: str = ""  # its media type
     composed: int = 0  # how often pieces were drawn, so that the next are others
-    versions: list[Version] = field(default_factory=list)  # ascending
+    versions: tuple[Version, ...] = ()  # ascending
     at: int = 0  # the number of the present one; 0 while there is none
 
 
 @dataclass
 class Project:
-    """A film in the studio. Its methods change the files, and are called one at a time."""
+    """A film in the studio. Its methods change the files, and are called one at a time.
+
+    What is in memory changes once it is on the disk, so that a full disk loses nothing.
+    """
 
     id: str
     folder: Path
     record: Record
 
     @classmethod
-    def create(cls, home: Path, name: str) -> Self:
-        """Make the folder of a new film, whose file is still to be filled."""
+    def create(cls, home: Path, name: str, drawn: bool = False) -> Self:
+        """Make the folder of a new film, hidden until ``enter`` is called, the film being there.
+
+        ``name`` is what a person calls it; control characters and folders are taken out of it.
+        """
+        name = one_line(Path(name).name, LONGEST_NAME).strip() or "film"
         suffix = Path(name).suffix.lower()
         film = f"film{suffix}" if SUFFIX.fullmatch(suffix) else "film.video"
         id_ = secrets.token_hex(8)
-        folder = home / id_
+        folder = home / f".{id_}.part"
         (folder / "takes").mkdir(parents=True)
-        project = cls(id_, folder, Record(one_line(Path(name).name or "film", LONGEST_NAME), film))
-        project.save()
-        return project
+        return cls(id_, folder, Record(name, film, drawn))
+
+    def enter(self) -> None:
+        """Let the film count: all of it has arrived."""
+        self.save()
+        self.folder = self.folder.rename(self.folder.with_name(self.id))
 
     @classmethod
     def load(cls, folder: Path) -> Self:
         """Read a film's folder; InputError where it is none of ours."""
         data = read_json(folder / "project.json")
         if data.pop("format", None) != FORMAT:
-            raise InputError(f"{folder.name} is of another version of the studio")
+            raise InputError(f"{quoted(folder)} is of another version of the studio")
         known = {f.name for f in fields(Record)}
         try:
             rows = [Version(int(row["number"]), str(row["what"])) for row in data.pop("versions")]
-            record = Record(**{k: v for k, v in data.items() if k in known}, versions=rows)
+            data["strip"] = tuple(map(float, data["strip"]))
+            record = Record(**{k: v for k, v in data.items() if k in known}, versions=tuple(rows))
+            if not all(FILE.fullmatch(name) for name in (record.film, record.picture)):
+                raise ValueError(record.film)
         except (KeyError, TypeError, ValueError) as error:
-            raise InputError(f"{folder.name} has a damaged project.json") from error
+            raise InputError(f"{quoted(folder)} has a damaged project.json") from error
         return cls(folder.name, folder, record)
 
     @property
@@ -97,9 +115,11 @@ class Project:
         """The film as it was dropped."""
         return self.folder / self.record.film
 
-    def save(self) -> None:
-        """Write ``project.json``."""
-        write_json(self.folder / "project.json", {"format": FORMAT, **asdict(self.record)})
+    def save(self, **changes: Any) -> None:
+        """Write ``project.json`` with ``changes`` of the record."""
+        record = replace(self.record, **changes)
+        write_json(self.folder / "project.json", _plain(record))
+        self.record = record
 
     def delete(self) -> None:
         """Remove all of it."""
@@ -113,44 +133,44 @@ class Project:
 
     def bytes(self) -> int:
         """Return how much room all of it takes."""
-        total = 0
-        for path in self.folder.rglob("*"):
-            with suppress(OSError):  # it may go meanwhile
-                total += path.lstat().st_size
-        return total
+        return _size(self.folder)
 
     # --- versions ---
 
     def document(self) -> Document:
         """Return the present document."""
-        return Document.from_json(read_json(self._version(self.record.at)))
+        return Document.from_json(self.document_json())
+
+    def document_json(self) -> dict[str, Any]:
+        """Return the present document as plain values; a take that is gone is not kept."""
+        data = read_json(self._version(self.record.at))
+        return {**data, "take": data["take"] if data["take"] in self.takes() else None}
 
     def seen(self) -> dict[str, Any]:
         """Return the analysis as the film was first seen."""
         return read_json(self.folder / "seen.json")
 
-    def put(self, document: Document, what: str) -> None:
-        """Make ``document`` the present version; what was undone before it is gone."""
+    def put(self, document: Document, what: str, **changes: Any) -> None:
+        """Make ``document`` the present version; what was undone before it is gone.
+
+        ``changes`` are those of the record that go with it.
+        """
         record = self.record
-        kept = [v for v in record.versions if v.number <= record.at]
-        gone = [v for v in record.versions if v.number > record.at]
         number = max((v.number for v in record.versions), default=0) + 1
-        kept.append(Version(number, one_line(what, 80) or "changed"))
-        gone += kept[:-MOST_VERSIONS]
-        record.versions, record.at = kept[-MOST_VERSIONS:], number
+        before = [v for v in record.versions if v.number <= record.at]
+        kept = (*before, Version(number, one_line(what, 80).strip() or "changed"))[-MOST_VERSIONS:]
         (self.folder / "versions").mkdir(exist_ok=True)
-        self._write(document, self._version(number))
-        for version in gone:
+        new = replace(record, versions=kept, at=number, **changes)
+        self._write(document, new, self._version(number))
+        for version in set(record.versions) - set(kept):
             self._version(version.number).unlink(missing_ok=True)
 
-    def go(self, number: int) -> Document:
+    def go(self, number: int) -> None:
         """Make the version of this number the present one; KeyError where there is none."""
         if number not in {v.number for v in self.record.versions}:
             raise KeyError(number)
-        self.record.at = number
-        document = self.document()
-        self._write(document)
-        return document
+        document = Document.from_json(read_json(self._version(number)))
+        self._write(document, replace(self.record, at=number))
 
     def beside(self, step: int) -> int | None:
         """Return the number of the version so many steps from the present one, if there is one."""
@@ -161,43 +181,87 @@ class Project:
     def _version(self, number: int) -> Path:
         return self.folder / "versions" / f"{number}.json"
 
-    def _write(self, document: Document, version: Path | None = None) -> None:
+    def _write(self, document: Document, record: Record, version: Path | None = None) -> None:
         with together() as files:
             if version is not None:
                 _dump(files.file(version), document.to_json())
             document.analysis.save(files.file(self.folder / "analysis.json"))
             document.plan.save(files.file(self.folder / "plan.json"))
-            record = {"format": FORMAT, **asdict(self.record)}
-            _dump(files.file(self.folder / "project.json"), record)
+            _dump(files.file(self.folder / "project.json"), _plain(record))
+        self.record = record
 
     # --- takes ---
 
     def takes(self) -> list[str]:
         """Return the ids of the takes that are whole, oldest first."""
-        folders = [p for p in (self.folder / "takes").glob("*") if ID.fullmatch(p.name)]
-        whole = [p for p in folders if (p / "take.json").is_file()]
-        return [p.name for p in sorted(whole, key=_made)]
+        with os.scandir(self.folder / "takes") as entries:
+            names = [e.name for e in entries if e.is_dir(follow_symlinks=False)]
+        whole = []
+        for name in names:
+            if ID.fullmatch(name):
+                with suppress(FileNotFoundError):  # not yet, or no more
+                    facts = (self.folder / "takes" / name / "take.json").stat()
+                    whole.append((facts.st_mtime_ns, name))
+        return [name for _, name in sorted(whole)]
 
-    def take(self, id_: str) -> Path:
+    def has(self, id_: object) -> bool:
+        """Return whether there is a take of this id."""
+        with os.scandir(self.folder / "takes") as entries:
+            return any(entry.name == id_ for entry in entries) and id_ in self.takes()
+
+    def take(self, id_: object) -> Path:
         """Return the folder of a take; KeyError where there is none of this id."""
-        if id_ not in self.takes():
+        if not self.has(id_):
             raise KeyError(id_)
-        return self.folder / "takes" / id_
+        return self.folder / "takes" / str(id_)
 
 
-def _made(take: Path) -> tuple[int, str]:
-    return (take / "take.json").stat().st_mtime_ns, take.name
+def open_home(home: Path) -> Path:
+    """Return the folder of the studio, which is made where it is missing."""
+    try:
+        home.mkdir(parents=True, exist_ok=True, mode=0o700)  # other people of the machine stay out
+        if not os.access(home, os.R_OK | os.W_OK | os.X_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+    except OSError as error:
+        raise UsageError(
+            f"the studio cannot keep its films in {quoted(home)}: {error.strerror}; name another "
+            "folder with --home"
+        ) from error
+    return home
 
 
 def load_all(home: Path) -> dict[str, Project]:
-    """Return the films in ``home`` by their ids; a folder that cannot be read is left alone."""
-    home.mkdir(parents=True, exist_ok=True)
+    """Return the films in ``home`` by their ids, none but those of a process that has its lock.
+
+    A film that cannot be read is left alone, with a warning. What an upload that was killed has
+    left is removed. Links are not followed.
+    """
     found = {}
     for folder in sorted(home.iterdir()):
-        if ID.fullmatch(folder.name) and (folder / "project.json").is_file():
-            with suppress(InputError):
+        if folder.is_symlink():
+            continue
+        if HALF.fullmatch(folder.name):
+            shutil.rmtree(folder, ignore_errors=True)
+        elif ID.fullmatch(folder.name):
+            try:
                 found[folder.name] = Project.load(folder)
+            except InputError as error:
+                warn(f"a film is left alone: {error}")
     return found
+
+
+def _size(folder: Path | str) -> int:
+    total = 0
+    with suppress(FileNotFoundError), os.scandir(folder) as entries:
+        for entry in entries:
+            with suppress(FileNotFoundError):  # it may go meanwhile
+                inside = entry.is_dir(follow_symlinks=False)
+                total += _size(entry.path) if inside else entry.stat(follow_symlinks=False).st_size
+    return total
+
+
+def _plain(record: Record) -> dict[str, Any]:
+    return {"format": FORMAT, **asdict(record)}
 
 
 def write_json(path: Path, data: Mapping[str, Any]) -> None:

@@ -4,12 +4,19 @@ import asyncio
 import os
 import socket
 import sys
+import threading
 import webbrowser
 from collections.abc import Callable
+from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from emsync.errors import AssetError, UsageError
+from emsync.locks import locked
+
+if TYPE_CHECKING:
+    from emsync.studio.studio import Studio
 
 HOST = "127.0.0.1"
 
@@ -43,33 +50,57 @@ def serve(
         from emsync.video.film import open_film
 
         open_film(clip)  # refused before anything is started
+    from emsync.studio.projects import open_home
+    from emsync.studio.studio import Studio
+
+    home = open_home(home or default_home())
+    with locked(home, "showing the films of the studio in"), _bound(port) as listener:
+        try:
+            asyncio.run(_serve(Studio(home), listener, clip, browser, told))
+        except KeyboardInterrupt:
+            print(file=sys.stderr)  # how a person ends it
+
+
+async def _serve(
+    studio: "Studio",
+    listener: socket.socket,
+    clip: Path | None,
+    browser: bool,
+    told: Callable[[str], None],
+) -> None:
     import uvicorn
 
     from emsync.studio.app import create_app
     from emsync.studio.guard import Secrets
-    from emsync.studio.studio import Limits
 
-    with _bound(port) as listener:
-        secrets = Secrets(listener.getsockname()[1])
-        app = create_app(home or default_home(), secrets, Limits())
-        config = uvicorn.Config(app, log_level="warning", access_log=False, lifespan="on",
-                                timeout_graceful_shutdown=1)  # fmt: skip
-        server = uvicorn.Server(config)
+    class Server(uvicorn.Server):
+        async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+            await studio.stop()  # which ends the streams of events that pages listen to
+            await super().shutdown(sockets)
 
-        async def run() -> None:
-            place = ""
-            if clip is not None:
-                place = f"&film={await app.state.studio.add_copy(clip)}"
-            address = f"http://{HOST}:{secrets.port}/#k={secrets.key}{place}"
-            told(address)
-            if browser:
-                asyncio.get_running_loop().run_in_executor(None, webbrowser.open, address)
-            await server.serve(sockets=[listener])
+    secrets = Secrets(listener.getsockname()[1])
+    config = uvicorn.Config(
+        create_app(studio, secrets),
+        lifespan="on",
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=1,
+    )
+    film = f"&film={await studio.add_copy(clip)}" if clip is not None else ""
+    address = f"http://{HOST}:{secrets.port}/#k="
+    told(f"{address}{secrets.key}{film}")
+    if browser:
+        show = threading.Thread(
+            target=_show, args=(f"{address}{secrets.new_pass()}{film}",), daemon=True
+        )
+        show.start()
+    await Server(config).serve(sockets=[listener])
 
-        try:
-            asyncio.run(run())
-        except KeyboardInterrupt:
-            print(file=sys.stderr)  # how a person ends it
+
+def _show(address: str) -> None:
+    with suppress(webbrowser.Error, OSError):  # the address is printed, too
+        webbrowser.open(address)
 
 
 def _bound(port: int) -> socket.socket:
@@ -77,6 +108,7 @@ def _bound(port: int) -> socket.socket:
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((HOST, port))
+        listener.listen()  # who comes early waits
     except OSError as error:
         listener.close()
         reason = error.strerror

@@ -1,23 +1,25 @@
 """The studio itself: its films, and what pages and the worker do to them, one thing at a time."""
 
 import asyncio
-import os
 import shutil
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from emsync.analysis import Analysis
-from emsync.errors import EmsyncError, InputError, UsageError
-from emsync.limits import quoted, read_json
+from emsync.errors import EmsyncError, InputError, UsageError, noted
+from emsync.json_fields import FieldError, real
+from emsync.limits import quoted, shown
+from emsync.span import read_span
 from emsync.studio import document as documents
 from emsync.studio.document import MOST_CANDIDATES, Document, Edit
 from emsync.studio.jobs import Job, Jobs
-from emsync.studio.projects import Project, load_all
+from emsync.studio.projects import Project, load_all, open_home
 from emsync.studio.takes import summary, take_json
 
-MOST_DRAFTS = 3  # of a span that is composed anew, where nothing else is said
+COMPARED = 4  # pieces that are composed, where nothing else is wished
+DRAFTS = 3  # of a span that is composed anew, where nothing else is said
 FILES = ("score.musicxml", "mix.wav", "film.mp4", "stems.zip", "bundle.zip")  # made when asked for
 
 
@@ -27,6 +29,10 @@ class MissingError(EmsyncError):
 
 class TooMuchError(EmsyncError):
     """More than a limit allows."""
+
+
+class FullError(EmsyncError):
+    """The disk has no room."""
 
 
 class ConflictError(EmsyncError):
@@ -44,6 +50,7 @@ class Limits:
     upload: int = 2 * 2**30  # bytes of a film
     seconds: float = 20 * 60  # of film
     free: int = 2 * 2**30  # bytes that stay free on the disk
+    stalled: float = 60.0  # seconds in which nothing of a film arrives
 
     def to_json(self) -> dict[str, Any]:
         """Return plain values for ``json.dumps``."""
@@ -51,10 +58,10 @@ class Limits:
 
 
 class Studio:
-    """All films in ``home``. What changes a film holds its lock, and is done one at a time."""
+    """All films in ``home``. What changes a film holds the lock, and is done one at a time."""
 
     def __init__(self, home: Path, limits: Limits = Limits(), jobs: Jobs | None = None) -> None:
-        self.home, self.limits = home, limits
+        self.home, self.limits = open_home(home), limits
         self.projects = load_all(home)
         self.jobs = jobs or Jobs()
         self.jobs.on_answer, self.jobs.on_end = self._answered, self._ended
@@ -64,14 +71,15 @@ class Studio:
         """Begin to work; films that were being watched when the studio ended are watched again."""
         self.jobs.start()
         for project in self.projects.values():
-            project.sweep()
+            await asyncio.to_thread(project.sweep)
             if project.record.state == "watching":
+                await asyncio.to_thread(project.save, strip=())
                 self._watch(project)
             elif project.record.state == "ready" and not project.record.picture:
                 self._copy(project)
 
     async def stop(self) -> None:
-        """End all work."""
+        """End all work; what is interrupted is done again by the next start, or left undone."""
         await self.jobs.stop()
 
     # --- looking ---
@@ -107,10 +115,7 @@ class Studio:
                 "created": record.created, "bytes": project.bytes(), **record.facts,
                 "picture": f"/api/films/{id_}/picture" if record.picture else None,
             },
-            "strip": [
-                {"time": time, "url": f"/api/films/{id_}/strip/{number}"}
-                for number, time in enumerate(record.strip)
-            ],
+            "strip": [_picture(project, number) for number in range(len(record.strip))],
             "seen": project.seen() if ready else None,
             "document": self._document(project) if ready else None,
             "takes": [
@@ -129,7 +134,7 @@ class Studio:
     def take_folder(self, id_: str) -> tuple[Project, Path]:
         """Return the film and the folder of a take; MissingError where there is none."""
         for project in self.projects.values():
-            if id_ in project.takes():
+            if project.has(id_):
                 return project, project.take(id_)
         raise MissingError("there is no such piece; it may have been deleted")
 
@@ -149,32 +154,48 @@ class Studio:
         self._check_room(size or 0)
         project = Project.create(self.home, name)
         try:
-            written = 0
-            with project.film.open("xb") as file:
-                async for piece in pieces:
-                    written += len(piece)
-                    if written > self.limits.upload:
-                        self._check_room(written)
-                    await asyncio.to_thread(file.write, piece)
+            await self._fill(project.film, pieces)
+            written = project.film.stat().st_size
             if size is not None and written < size:
                 raise InputError(f"only {written} of {size} bytes of {quoted(name)} arrived")
             if not written:
-                raise InputError(f"{quoted(name)} is empty")
+                raise InputError(f"{quoted(name)} is empty; choose a video")
         except BaseException:
             project.delete()
             raise
         return self._enter(project)
 
+    async def _fill(self, path: Path, pieces: AsyncIterator[bytes]) -> None:
+        """Write the pieces of a film as they arrive."""
+        written = 0
+        with path.open("xb") as file:
+            while True:
+                try:
+                    async with asyncio.timeout(self.limits.stalled):
+                        piece = await anext(pieces, None)
+                except TimeoutError as error:
+                    raise InputError(
+                        f"nothing of the film has arrived for {self.limits.stalled:g} s; "
+                        "drop it once more"
+                    ) from error
+                if piece is None:
+                    return
+                written += len(piece)
+                if written > self.limits.upload:
+                    self._check_room(written)
+                await asyncio.to_thread(file.write, piece)
+                self._check_room(0)
+
     async def add_copy(self, path: Path) -> str:
         """Take in a film that lies on this machine; return the id of it or of an earlier copy."""
         from emsync.report.bundle import fingerprint
 
-        print_ = await asyncio.to_thread(fingerprint, path)
+        size, print_ = path.stat().st_size, fingerprint(path)
         for project in self.projects.values():
-            same = project.film.is_file() and project.film.stat().st_size == path.stat().st_size
-            if same and await asyncio.to_thread(fingerprint, project.film) == print_:
+            film = project.film
+            if film.is_file() and film.stat().st_size == size and fingerprint(film) == print_:
                 return project.id
-        self._check_room(path.stat().st_size)
+        self._check_room(size)
         project = Project.create(self.home, path.name)
         await asyncio.to_thread(shutil.copyfile, path, project.film)
         return self._enter(project)
@@ -182,32 +203,32 @@ class Studio:
     async def add_demo(self) -> str:
         """Take in the clip that ``emsync demo`` draws."""
         self._check_room(0)
-        return self._enter(Project.create(self.home, "demo.mp4"))
+        return self._enter(Project.create(self.home, "demo.mp4", drawn=True))
 
     async def delete(self, id_: str) -> None:
         """Remove a film with all that was made for it."""
-        project = self.project(id_)
-        await self.jobs.cancel_all(id_)
+        await self.jobs.cancel_all(self.project(id_).id)
         async with self._lock:
+            await asyncio.to_thread(self.project(id_).delete)
             del self.projects[id_]
-            await asyncio.to_thread(project.delete)
 
     async def delete_take(self, id_: str) -> None:
         """Remove a take."""
-        _, folder = self.take_folder(id_)
         async with self._lock:
+            _, folder = self.take_folder(id_)
             await asyncio.to_thread(shutil.rmtree, folder)
 
     def _enter(self, project: Project) -> str:
+        project.enter()
         self.projects[project.id] = project
         self._watch(project)
         return project.id
 
     def _watch(self, project: Project) -> None:
-        project.record.strip = []
-        task = {"folder": str(project.folder), "film": project.record.film,
-                "name": project.record.name, "seconds": self.limits.seconds,
-                "draw": not project.film.exists()}  # fmt: skip
+        record = project.record
+        task = {"folder": str(project.folder), "film": record.film, "name": record.name,
+                "seconds": self.limits.seconds,
+                "draw": record.drawn and not project.film.exists()}  # fmt: skip
         self.jobs.submit(project.id, "watch", task)
 
     def _copy(self, project: Project) -> None:
@@ -219,68 +240,90 @@ class Studio:
         """Refuse a film that is too large, or for which the disk is too full."""
         if size > self.limits.upload:
             raise TooMuchError(
-                f"the film has {size / 2**30:.1f} GB, and {self.limits.upload / 2**30:g} are the "
-                "most; make a smaller copy of it"
+                f"the film has {_gigabytes(size)} or more, and {_gigabytes(self.limits.upload)} "
+                "are the most; make a smaller copy of it"
             )
         free = shutil.disk_usage(self.home).free
         if free - size < self.limits.free:
-            raise OSError(28, os.strerror(28))
+            raise FullError(
+                f"the disk with {quoted(self.home)} has {_gigabytes(free)} free, of which "
+                f"{_gigabytes(self.limits.free)} stay so; make room, or delete a film"
+            )
 
     # --- the document ---
 
-    async def edit(self, id_: str, version: Any, what: str, edit: Edit) -> dict[str, Any]:
+    async def edit(self, id_: str, data: Mapping[str, Any]) -> dict[str, Any]:
         """Take in an edit of the present version; return the document after it."""
-        if edit.take is not None:
-            self.take_folder(edit.take)
+
+        def act(before: Document) -> tuple[Document, str]:
+            edit = Edit.from_json(data)
+            if edit.take and edit.take not in self.project(id_).takes():
+                raise MissingError(f"the film has no piece {shown(edit.take)}")
+            return documents.edited(before, edit), edit.what
+
+        return await self._change(id_, data, act)
+
+    async def plan_anew(self, id_: str, data: Mapping[str, Any]) -> dict[str, Any]:
+        """Make the plan of the film again; return the document after it."""
         return await self._change(
-            id_, version, what, lambda document: documents.edited(document, edit)
+            id_, data, lambda document: (documents.anew(document), "plan made anew")
         )
 
-    async def plan_anew(self, id_: str, version: Any) -> dict[str, Any]:
-        """Make the plan of the film again; return the document after it."""
-        return await self._change(id_, version, "plan anew", documents.anew)
-
-    async def _change(self, id_: str, version: Any, what: str, act: Any) -> dict[str, Any]:
-        project = self._ready(id_)
-        async with self._lock:
-            self._check_version(project, version)
-            before = project.document()
-            after, notes = await asyncio.to_thread(documents.noted, lambda: act(before))
-            if after != before:
-                await asyncio.to_thread(project.put, after, what)
+    async def _change(
+        self, id_: str, data: Mapping[str, Any], act: Callable[[Document], tuple[Document, str]]
+    ) -> dict[str, Any]:
+        def change() -> dict[str, Any]:
+            with noted() as notes:
+                before = project.document()
+                after, what = act(before)
+            if after.to_json() != before.to_json():
+                project.put(after, what)
             return {"document": self._document(project), "notes": notes}
 
-    async def step(self, id_: str, version: Any, step: int) -> dict[str, Any]:
-        """Go back a version, or forward; return the document then."""
-        project = self._ready(id_)
-        number = project.beside(step)
-        if number is None:
-            raise UsageError("there is nothing to undo" if step < 0 else "there is nothing to redo")
-        return await self.go(id_, version, number)
-
-    async def go(self, id_: str, version: Any, number: int) -> dict[str, Any]:
-        """Go to a version; return its document."""
-        project = self._ready(id_)
         async with self._lock:
-            self._check_version(project, version)
-            try:
-                await asyncio.to_thread(project.go, number)
-            except KeyError as error:
-                raise MissingError(f"there is no version {number} any more") from error
-            return {"document": self._document(project), "notes": []}
+            project = self._at(id_, data)
+            return await asyncio.to_thread(change)
+
+    async def step(self, id_: str, data: Mapping[str, Any], step: int) -> dict[str, Any]:
+        """Go back a version, or forward; return the document then."""
+        async with self._lock:
+            project = self._at(id_, data)
+            if (number := project.beside(step)) is None:
+                which = "undo" if step < 0 else "redo"
+                raise UsageError(f"there is nothing to {which}")
+            return await self._gone(project, number)
+
+    async def go(self, id_: str, data: Mapping[str, Any], number: int) -> dict[str, Any]:
+        """Go to a version; return its document."""
+        async with self._lock:
+            return await self._gone(self._at(id_, data), number)
+
+    async def _gone(self, project: Project, number: int) -> dict[str, Any]:
+        try:
+            await asyncio.to_thread(project.go, number)
+        except KeyError as error:
+            raise MissingError(f"there is no version {number} any more") from error
+        return {"document": self._document(project), "notes": []}
 
     def _ready(self, id_: str) -> Project:
         project = self.project(id_)
+        if project.record.state == "failed":
+            raise UsageError(f"the film could not be watched: {project.record.reason}")
         if project.record.state != "ready":
             raise UsageError("the film is still being watched; wait until it is")
         return project
 
-    def _check_version(self, project: Project, version: Any) -> None:
+    def _at(self, id_: str, data: Mapping[str, Any]) -> Project:
+        """Return a film whose present version is the one that a page has seen."""
+        project, version = self._ready(id_), data.get("version")
+        if isinstance(version, bool) or not isinstance(version, int):
+            raise UsageError(f"the version is {shown(version)}; name the one that is changed")
         if version != project.record.at:
             raise ConflictError(
                 "this film was changed in another window; here is how it is now",
                 {"document": self._document(project)},
             )
+        return project
 
     def _document(self, project: Project) -> dict[str, Any]:
         record = project.record
@@ -290,105 +333,117 @@ class Studio:
             "can_undo": project.beside(-1) is not None,
             "can_redo": project.beside(1) is not None,
             "versions": [asdict(v) for v in record.versions],
-            **project.document().to_json(),
+            **project.document_json(),
         }
 
     # --- jobs ---
 
     async def submit(self, id_: str, wanted: Mapping[str, Any]) -> Job:
         """Put work for a film into the queue."""
-        project, kind = self._ready(id_), wanted.get("kind")
-        common = {"folder": str(project.folder), "film": project.record.film}
+        async with self._lock:
+            project = self._ready(id_)
+            self.jobs.check_room()
+            task = await asyncio.to_thread(self._task, project, wanted)
+            return self.jobs.submit(id_, wanted["kind"], task)
+
+    def _task(self, project: Project, wanted: Mapping[str, Any]) -> dict[str, Any]:
+        """Return what the worker has to know of the work that is wanted."""
+        kind, document = wanted.get("kind"), project.document_json()
+        self._check_room(0)
+        task = {"folder": str(project.folder), "film": project.record.film}
         if kind == "compose":
-            return self._compose(project, common)
+            candidates = document["wishes"].get("candidates", COMPARED)
+            return {**task, **self._composing(project, document, candidates=candidates)}
+        if kind not in ("anew", "stems", "file"):
+            raise UsageError(f"the studio knows no work {shown(kind)}")
+        try:
+            folder = project.take(wanted.get("take"))
+        except KeyError as error:
+            raise MissingError("there is no such piece; it may have been deleted") from error
         if kind == "anew":
-            return self._compose_anew(project, common, wanted)
-        if kind in ("stems", "file"):
-            _, folder = self.take_folder(str(wanted.get("take")))
-            name = wanted.get("name")
-            if kind == "file" and name not in FILES:
-                raise UsageError(f"no file {name!r} can be made; choose one of {', '.join(FILES)}")
-            task = {**common, "take": str(folder), "name": name, "title": project.record.name}
-            return self.jobs.submit(id_, kind, {**task, "wishes": project.document().wishes})
-        raise UsageError(f"the studio knows no work {kind!r}")
+            more = {"candidates": _drafts(wanted), "redo": _span(wanted)}
+            task |= {"keep": str(folder / "score.mid"), "parent": folder.name}
+            return {**task, **self._composing(project, document, **more)}
+        name = wanted.get("name")
+        if kind == "file" and name not in FILES:
+            known = ", ".join(FILES)
+            raise UsageError(f"no file {shown(name)} can be made; choose one of {known}")
+        more = {"take": str(folder), "name": name, "title": project.record.name}
+        return {**task, **more, "wishes": document["wishes"]}
 
-    def _compose(self, project: Project, common: Mapping[str, Any]) -> Job:
-        document = project.document()
-        recipe = self._recipe(project, document)
-        recipe["candidates"] = document.wishes.get("candidates", 4)
-        return self._submit_composing(project, "compose", {**common, "recipe": recipe})
-
-    def _compose_anew(
-        self, project: Project, common: Mapping[str, Any], wanted: Mapping[str, Any]
-    ) -> Job:
-        _, folder = self.take_folder(str(wanted.get("take")))
-        span, drafts = (wanted.get("from"), wanted.get("to")), wanted.get("drafts", MOST_DRAFTS)
-        if not all(isinstance(at, (int, float)) for at in span):
-            raise UsageError(f"from {span[0]!r} to {span[1]!r} is no span; name two times")
-        if not isinstance(drafts, int) or not 1 <= drafts <= MOST_CANDIDATES:
-            raise UsageError(f"{drafts!r} drafts cannot be drawn; choose 1 to {MOST_CANDIDATES}")
-        recipe = self._recipe(project, project.document())
-        task = {
-            **common, "recipe": {**recipe, "candidates": drafts, "redo": span},
-            "keep": str(folder / "score.mid"), "parent": folder.name,
-        }  # fmt: skip
-        return self._submit_composing(project, "anew", task)
-
-    def _recipe(self, project: Project, document: Document) -> dict[str, Any]:
-        """Return what a piece is composed of, with a seed that no piece was drawn with before."""
-        return {
-            "analysis": document.analysis.to_json(),
-            "plan": document.plan.to_json(),
-            "wishes": dict(document.wishes),
-            "seed": document.wishes.get("seed", 0) + project.record.composed,
-        }
-
-    def _submit_composing(self, project: Project, kind: str, task: dict[str, Any]) -> Job:
-        number = project.record.composed + 1
-        job = self.jobs.submit(project.id, kind, {**task, "version": project.record.at,
-                                                  "run": number})  # fmt: skip
-        project.record.composed = number
-        project.save()
-        return job
+    def _composing(
+        self, project: Project, document: Mapping[str, Any], **more: Any
+    ) -> dict[str, Any]:
+        """Return what pieces are composed of, with a seed that none was drawn with before."""
+        recipe = {key: document[key] for key in ("analysis", "plan", "wishes")}
+        seed = document["wishes"].get("seed", 0) + project.record.composed
+        project.save(composed=project.record.composed + 1)
+        return {"recipe": {**recipe, "seed": seed, **more}, "version": project.record.at}
 
     async def _answered(self, job: Job, answer: dict[str, Any]) -> dict[str, Any] | None:
         """Take in what the worker has done; return what the pages are told of it."""
-        project = self.projects.get(job.film)
-        if project is None:
-            return None
+        async with self._lock:
+            if (project := self.projects.get(job.film)) is None:
+                return None
+            told = await asyncio.to_thread(self._taken_in, project, job, answer)
+        if job.kind == "watch" and answer["event"] == "done" and not project.record.picture:
+            self._copy(project)
+        return told
+
+    def _taken_in(self, project: Project, job: Job, answer: dict[str, Any]) -> dict[str, Any]:
         event, record = answer["event"], project.record
         if event == "film":
-            record.facts = answer["facts"]
+            project.save(facts=answer["facts"])
         elif event == "strip":
-            record.strip.append(answer["time"])
-            return {"time": answer["time"], "url": f"/api/films/{project.id}/strip/"
-                    f"{len(record.strip) - 1}"}  # fmt: skip
+            project.save(strip=(*record.strip, answer["time"]))
+            return _picture(project, len(record.strip))
         elif event == "picture":
-            record.picture, record.picture_type = answer["file"], answer["type"]
+            project.save(picture=answer["file"], picture_type=answer["type"])
         elif event == "candidate":
-            folder = project.take(answer["take"])
-            return summary(await asyncio.to_thread(take_json, folder, project.id))
+            return summary(take_json(project.take(answer["take"]), project.id))
         elif event == "done" and job.kind == "watch":
-            record.facts = answer["result"]["facts"]
-            async with self._lock:
-                await asyncio.to_thread(self._begin, project)
-            if not record.picture:
-                self._copy(project)
-        project.save()
+            seen = Analysis.from_json(project.seen(), "the analysis")
+            with noted() as notes:
+                document = Document.of(seen)
+            job.notes += notes
+            project.put(document, "as seen", state="ready", facts=answer["result"]["facts"])
         return {"film": project.id}
 
-    def _begin(self, project: Project) -> None:
-        """Make the first version of a film that was watched."""
-        seen = Analysis.from_json(read_json(project.folder / "seen.json"), "the analysis")
-        project.record.state = "ready"
-        project.put(Document.of(seen), "as seen")
-
     async def _ended(self, job: Job) -> None:
-        project = self.projects.get(job.film)
-        if project is None:
-            return
-        await asyncio.to_thread(project.sweep)
-        if job.kind == "watch" and job.state != "done":
-            project.record.state = "failed"
-            project.record.reason = job.reason or "watching it was cancelled"
-            project.save()
+        async with self._lock:
+            if project := self.projects.get(job.film):
+                await asyncio.to_thread(_end, project, job)
+
+
+def _end(project: Project, job: Job) -> None:
+    if job.stage:  # it has begun, and may have left something
+        project.sweep()
+    if job.kind == "watch" and job.state != "done":
+        reason = job.reason or "watching it was cancelled"
+        project.save(state="failed", reason=reason)
+
+
+def _picture(project: Project, number: int) -> dict[str, Any]:
+    """Return a picture of a film's strip, as pages are told of it."""
+    url = f"/api/films/{project.id}/strip/{number}"
+    return {"time": project.record.strip[number], "url": url}
+
+
+def _span(wanted: Mapping[str, Any]) -> tuple[float, float]:
+    """Return the seconds that shall be composed anew."""
+    try:
+        return read_span((real(wanted.get("from"), "from"), real(wanted.get("to"), "to")))
+    except FieldError as error:
+        raise UsageError(str(error)) from error
+
+
+def _drafts(wanted: Mapping[str, Any]) -> int:
+    """Return how many drafts of a span are wanted."""
+    drafts = wanted.get("drafts", DRAFTS)
+    if type(drafts) is not int or not 1 <= drafts <= MOST_CANDIDATES:
+        raise UsageError(f"{shown(drafts)} drafts cannot be drawn; choose 1 to {MOST_CANDIDATES}")
+    return drafts
+
+
+def _gigabytes(count: int) -> str:
+    return f"{count / 2**30:.3g} GB"
