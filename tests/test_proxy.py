@@ -96,6 +96,20 @@ def test_a_proxy_is_small_and_upright(
     assert one.shape == other.shape and np.abs(one - other).mean() < 4
 
 
+@pytest.mark.parametrize("trc", [16, 18])
+def test_a_proxy_of_high_dynamic_range_is_what_an_ordinary_screen_shows(
+    trc: int, tmp_path: Path, write_numbered: Callable[..., Path]
+) -> None:
+    colours = {"color_trc": str(trc), "color_primaries": "9", "colorspace": "9"}
+    path = write_numbered(tmp_path / "film.mkv", EVEN[:10], "ffv1", "yuv420p10le", options=colours)
+    film = open_film(path)
+    one, other = (
+        Upright(each, 72)(0.0, next(frames(each))[2]).pixels.astype(int)
+        for each in (film, proxy_of(film, tmp_path))
+    )
+    assert np.abs(one - other).mean() < 3
+
+
 @pytest.mark.parametrize(
     ("name", "codec", "kind"),
     [

@@ -13,9 +13,12 @@ from emsync.sound.blocks import Sound
 from emsync.sound.encode import in_words
 from emsync.sound.mux import SoundWriter, new_film
 from emsync.video.film import Film, frames
+from emsync.video.hdr import is_foreign
+from emsync.video.observers import pixels
 
 if TYPE_CHECKING:
     from av.video.frame import VideoFrame
+    from av.video.reformatter import VideoReformatter
 
 TICKS = 90_000  # per second, by which the new film counts
 INDEX_FIRST = {"movflags": "+faststart"}  # so that a browser plays it before it has all of it
@@ -108,7 +111,7 @@ def _write(
     from av.video.frame import PictureType
     from av.video.reformatter import ColorRange, VideoReformatter
 
-    encoder, scaler = _encoder(film), VideoReformatter()
+    encoder, scaler, to_ordinary = _encoder(film), VideoReformatter(), VideoReformatter()
     with new_film(path, INDEX_FIRST if path.suffix == ".mp4" else {}) as out:
         pictures: Any = out.add_stream(
             encoder.name,
@@ -130,7 +133,8 @@ def _write(
                 packet.duration = lengths.pop(packet.pts, 0)
                 out.mux(packet)
 
-        for begin, end, frame in frames(film):
+        for begin, end, decoded in frames(film):
+            frame = _ordinary(decoded, to_ordinary, size)
             if last < 0:
                 _colour_as(pictures.codec_context, frame)
             small = scaler.reformat(
@@ -155,6 +159,17 @@ def _write(
         write(None)
         if writer:
             writer.finish()
+
+
+def _ordinary(
+    frame: "VideoFrame", scaler: "VideoReformatter", size: tuple[int, int]
+) -> "VideoFrame":
+    """Return a frame as an ordinary screen shows it, since 8 bits hold no more; see ``hdr``."""
+    from av.video.frame import VideoFrame
+
+    if not is_foreign(frame):
+        return frame
+    return VideoFrame.from_ndarray(pixels(scaler, frame, size, "rgb24"), "rgb24")
 
 
 def _colour_as(encoder: Any, frame: "VideoFrame") -> None:
