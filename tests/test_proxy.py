@@ -13,6 +13,7 @@ from studio_page import browser
 
 from emsync.studio.proxy import PROXY, playable, proxy_name, write_proxy
 from emsync.video.film import Film, frames, open_film
+from emsync.video.hdr import is_foreign
 from emsync.video.observers import Upright
 
 EVEN = range(0, 3000, 40)  # milliseconds
@@ -103,11 +104,10 @@ def test_a_proxy_of_high_dynamic_range_is_what_an_ordinary_screen_shows(
     colours = {"color_trc": str(trc), "color_primaries": "9", "colorspace": "9"}
     path = write_numbered(tmp_path / "film.mkv", EVEN[:10], "ffv1", "yuv420p10le", options=colours)
     film = open_film(path)
-    one, other = (
-        Upright(each, 72)(0.0, next(frames(each))[2]).pixels.astype(int)
-        for each in (film, proxy_of(film, tmp_path))
-    )
-    assert np.abs(one - other).mean() < 3
+    high, ordinary = (next(frames(each))[2] for each in (film, proxy_of(film, tmp_path)))
+    assert is_foreign(high) and not is_foreign(ordinary)
+    one, other = (Upright(film, 72)(0.0, frame).pixels for frame in (high, ordinary))
+    assert np.abs(one.astype(int) - other).mean() < 3
 
 
 @pytest.mark.parametrize(
