@@ -1,10 +1,10 @@
 // What the studio has to say: notes go by themselves, errors stay until they are put away.
 
 import { button, make, show } from "./dom.js";
-import { store } from "./store.js";
+import { sentence as begun, store } from "./store.js";
 
 const SECONDS = 8; // that a note stays
-const MOST = 5; // at once
+const MOST = 3; // of a kind, at once
 
 class Messages extends HTMLElement {
   connectedCallback() {
@@ -16,7 +16,8 @@ class Messages extends HTMLElement {
     });
   }
 
-  say({ sentence, kind }) {
+  say({ sentence: told, kind }) {
+    const sentence = begun(told);
     const place = kind === "error" ? this.errors : this.notes;
     [...place.children].find((one) => one.dataset.said === sentence)?.remove();
     const text = make("p", {}, sentence);

@@ -2,6 +2,7 @@
 
 import { confirmed } from "./dialog.js";
 import { button, make, show } from "./dom.js";
+import { withArc } from "./edits.js";
 import { store } from "./store.js";
 import { capital, signs } from "./words.js";
 
@@ -17,8 +18,24 @@ const PAUSE = 1500; // ms after which tapping has ended
 
 /** Change one wish; null leaves it to the film. */
 function wish(key, value, what) {
-  const said = value === null ? `${what} left to the film` : what;
+  const said = `${what}: ${value === null ? "auto" : value}`;
   return store.edit(said, ({ wishes }) => ({ wishes: { ...wishes, [key]: value } }));
+}
+
+/** Wish what is written in `input`; where it is refused, it stays there, to be mended. */
+async function written(input, key, value, what) {
+  const text = input.value;
+  await wish(key, value, what);
+  if (value === null || store.document?.wishes[key] === value) return;
+  input.value = text;
+  input.setAttribute("aria-invalid", "true");
+}
+
+/** Show what is wished in `input`, or what it is left to. */
+function showWritten(input, value, auto) {
+  input.value = value ?? "";
+  input.placeholder = auto;
+  input.removeAttribute("aria-invalid");
 }
 
 /** Return the one value that all have, or null. */
@@ -106,15 +123,9 @@ function number(title, key, what, { min, max, step = "any", hint, more = [] }) {
   const element = field(title, make("div", { class: "with" }, input, ...more), { hint });
   input.addEventListener("change", () => {
     if (input.validity.badInput) return;
-    wish(key, input.value === "" ? null : Number(input.value), what);
+    written(input, key, input.value === "" ? null : Number(input.value), what);
   });
-  return Object.assign(element, {
-    input,
-    set(value, auto) {
-      input.value = value ?? "";
-      input.placeholder = auto;
-    },
-  });
+  return Object.assign(element, { input, set: (value, auto) => showWritten(input, value, auto) });
 }
 
 class Wishes extends HTMLElement {
@@ -152,7 +163,7 @@ class Wishes extends HTMLElement {
     this.modes = modes;
 
     this.chords = make("input", { type: "text", spellcheck: false, autocomplete: "off",
-      onchange: () => wish("chords", this.chords.value.trim() || null, "chords") });
+      onchange: () => written(this.chords, "chords", this.chords.value.trim() || null, "chords") });
     this.chordsField = field("Chords", this.chords, { hint: "A chord a bar, such as Am F C G" });
     this.ending = oneOf(ENDINGS, (value) => wish("ending", value, "ending"));
     this.endingField = field("Ending", this.ending, { group: true });
@@ -230,15 +241,15 @@ class Wishes extends HTMLElement {
     this.guidance.set(wishes.guidance);
     this.tempo.set(wishes.tempo, `auto · ${Math.round(plan.tempo)}`);
     this.showKey(plan, wishes);
-    this.chords.value = wishes.chords ?? "";
-    this.chords.placeholder = `auto · ${plan.sections[0].chords.split(" ").map(signs).join(" ")}`;
+    const planned = plan.sections[0].chords.split(" ").map(signs).join(" ");
+    showWritten(this.chords, wishes.chords, `auto · ${planned}`);
     this.ending.set(wishes.ending ?? plan.ending);
     this.endingField.aside(wishes.ending ? "" : "auto");
 
-    const playing = this.playing();
+    const names = playing(now);
     for (const toggle of this.toggles) {
-      const on = playing.has(toggle.dataset.name);
-      const last = on && playing.size === 1;
+      const on = names.has(toggle.dataset.name);
+      const last = on && names.size === 1;
       toggle.setAttribute("aria-pressed", on);
       toggle.setAttribute("aria-disabled", last);
       toggle.title = last ? "At least one has to play" : "";
@@ -293,30 +304,29 @@ class Wishes extends HTMLElement {
     this.count.textContent = set;
   }
 
-  /** Return the names of those that play: as wished, or anywhere in the plan. */
-  playing() {
-    const { wishes, plan } = store.document;
-    return new Set(wishes.instruments ?? plan.sections.flatMap((section) => section.instruments));
-  }
-
   toggle(name) {
-    const playing = this.playing();
-    if (playing.has(name) && playing.size === 1) {
-      store.say("At least one instrument has to play.");
-      return;
-    }
-    if (!playing.delete(name)) playing.add(name);
-    wish("instruments", store.health.instruments.filter((one) => playing.has(one)), "instruments");
+    const on = !playing(store.document).has(name);
+    store.edit(on ? `${name} play` : `without ${name}`, (document) => {
+      const names = playing(document);
+      if (on) names.add(name);
+      else if (names.size > 1) names.delete(name);
+      else store.say("At least one instrument has to play.");
+      const instruments = store.health.instruments.filter((one) => names.has(one));
+      return { wishes: { ...document.wishes, instruments } };
+    });
   }
 
   setMood(name) {
     if (name === "own") return;
     const { seen } = store;
-    const what = name ? `mood: ${name}` : "mood as the film";
+    const what = `mood: ${name || "as the film"}`;
     store.edit(what, ({ analysis }) => {
-      const arc = name
-        ? analysis.arc.map((state) => ({ ...state, ...this.points[name] })) : seen.arc;
-      return { analysis: { ...analysis, arc } };
+      if (name) {
+        const arc = analysis.arc.map(({ start, end }) => ({ start, end, ...this.points[name] }));
+        return { analysis: { ...withArc(analysis, arc), estimator: "" } };
+      }
+      const { arc, valence, arousal, emotion, estimator } = seen;
+      return { analysis: { ...analysis, arc, valence, arousal, emotion, estimator } };
     });
   }
 
@@ -332,6 +342,11 @@ class Wishes extends HTMLElement {
     this.tempo.input.value = tempo;
     this.timer = setTimeout(() => wish("tempo", tempo, "tempo"), PAUSE);
   }
+}
+
+/** Return the names of those that play: as wished, or anywhere in the plan. */
+function playing({ wishes, plan }) {
+  return new Set(wishes.instruments ?? plan.sections.flatMap((section) => section.instruments));
 }
 
 const feelingOf = ({ start, end, valence, arousal }) => [start, end, valence, arousal];

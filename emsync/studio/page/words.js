@@ -1,11 +1,11 @@
 // How sizes, lengths and numbers are said.
 
-/** Bytes, as people say them: "3.7 MB". */
+/** Bytes, as people say them: "3.7 MB", each unit 1024 of the one before. */
 export function size(bytes) {
   const units = ["bytes", "kB", "MB", "GB", "TB"];
   let power = 0;
   let value = bytes;
-  for (; value >= 1000 && power < units.length - 1; power += 1) value /= 1000;
+  for (; value >= 1024 && power < units.length - 1; power += 1) value /= 1024;
   return `${power && value < 10 ? value.toFixed(1) : Math.round(value)} ${units[power]}`;
 }
 
