@@ -7,6 +7,7 @@ import "./films.js";
 import "./header.js";
 import "./messages.js";
 import "./player.js";
+import "./roll.js";
 import "./timeline.js";
 import "./watching.js";
 import "./wishes.js";

@@ -3,7 +3,7 @@
 import { ask, upload } from "./api.js";
 import { button, icon, make, say, show } from "./dom.js";
 import { attempt, store } from "./store.js";
-import { length, size } from "./words.js";
+import { size } from "./words.js";
 
 const KINDS = /\.(mp4|m4v|mov|qt|mkv|webm|avi|mpe?g|m2?ts|mts|wmv|flv|ogv|3gp|3g2|mxf|vob|y4m|gif)$/i;
 
@@ -73,7 +73,7 @@ function take(files) {
     return;
   }
   if (files.length > 1) {
-    store.say(`One film at a time: ${file.name} is taken of the ${files.length} files.`);
+    store.say(`One film at a time: of the ${files.length} files, “${file.name}” is taken.`);
   }
   send(file);
 }
@@ -83,12 +83,12 @@ function refusal(file) {
   if (!file) return "There is no file in what was dropped.";
   const { upload: most, seconds } = store.health.limits;
   if (file.size > most) {
-    return `${file.name} has ${size(file.size)}, and ${size(most)} are the most; `
+    return `“${file.name}” has ${size(file.size)}, and ${size(most)} are the most; `
       + "make a smaller copy of it.";
   }
-  if (!file.size) return `${file.name} is empty.`;
+  if (!file.size) return `“${file.name}” is empty.`;
   if (/^(text|image|audio)\//.test(file.type) || /^application\/(pdf|zip|json)/.test(file.type)) {
-    return `${file.name} is no film; drop one of up to ${length(seconds)} minutes.`;
+    return `“${file.name}” is no film; drop one of up to ${Math.round(seconds / 60)} minutes.`;
   }
   return "";
 }
@@ -109,7 +109,7 @@ function send(file) {
     } catch (error) {
       store.set({ upload: null });
       if (!stopped) throw error;
-      store.say(`${file.name} was not taken in.`);
+      store.say(`“${file.name}” was not taken in.`);
     }
   });
 }
@@ -149,7 +149,7 @@ function veil() {
     over.hidden = true;
     const entries = [...event.dataTransfer.items].map((item) => item.webkitGetAsEntry?.());
     if (entries.length && entries.every((entry) => entry?.isDirectory)) {
-      store.say(`${entries[0].name} is a folder; drop a film.`, "error");
+      store.say(`“${entries[0].name}” is a folder; drop a film.`, "error");
       return;
     }
     const folders = entries.filter((entry) => entry?.isDirectory).map((entry) => entry.name);

@@ -51,14 +51,16 @@ class Films extends HTMLElement {
   }
 
   async remove(film) {
-    const yes = await confirmed(`Delete ${film.name}?`,
-      `The studio's copy of the film, its plan with all versions, and ${count(film.takes, "piece")} `
-      + `go: ${size(film.bytes)}. This cannot be undone. The file that you dropped stays where it is.`,
+    const plan = film.state === "ready" ? ", its plan with all versions" : "";
+    const pieces = film.takes ? `, and ${count(film.takes, "piece")}` : "";
+    const yes = await confirmed(`Delete “${film.name}”?`,
+      `The studio's copy of the film${plan}${pieces}: ${size(film.bytes)} go, and cannot be `
+      + "brought back. The file that you dropped stays where it is.",
       "Delete", { danger: true });
     if (!yes) return;
     await attempt(async () => {
       await ask("DELETE", `/api/films/${film.id}`);
-      store.say(`${film.name} is deleted.`);
+      store.say(`“${film.name}” is deleted.`);
     });
     await attempt(() => this.read());
   }

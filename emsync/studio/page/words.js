@@ -6,7 +6,8 @@ export function size(bytes) {
   let power = 0;
   let value = bytes;
   for (; value >= 1024 && power < units.length - 1; power += 1) value /= 1024;
-  return `${power && value < 10 ? value.toFixed(1) : Math.round(value)} ${units[power]}`;
+  const digits = power && value < 10 ? 1 : 0;
+  return `${Number(value.toFixed(digits))} ${units[power]}`;
 }
 
 /** "1 piece", "3 pieces", "no pieces". */
