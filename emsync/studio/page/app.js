@@ -34,6 +34,7 @@ store.on("film document health upload", () => {
   else if (!film) show("empty");
   else if (film.state === "ready") show("ready");
   else show(film.state === "failed" ? "failed" : "watching");
+  document.getElementById("film").textContent = film?.name ?? "";
   document.title = film ? `${film.name} – emsync studio` : "emsync studio";
 });
 

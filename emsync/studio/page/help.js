@@ -38,7 +38,7 @@ class Help extends HTMLElement {
     const pairs = (rows, drawn) => make("dl", {},
       ...rows.flatMap(([name, words]) => [make("dt", {}, drawn(name)), make("dd", {}, words)]));
     dialog = make("dialog", { class: "help", "aria-labelledby": "help-title" },
-      make("header", {}, make("h2", { id: "help-title" }, "Help"),
+      make("div", { class: "head" }, make("h2", { id: "help-title" }, "Help"),
         button("Close", () => dialog.close(), { icon: "close", kind: "quiet" })),
       make("h3", {}, "What the lanes show"),
       pairs(LANES, (name) => name),

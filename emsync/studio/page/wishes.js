@@ -14,6 +14,7 @@ const ENDINGS = { cadence: "Cadence", fade: "Fade", cut: "Cut" };
 const SOUNDS = { replace: "Off", duck: "Under", mix: "Beside" }; // the film's own
 const SYNCS = { beat: "Any beat", downbeat: "First beats", chord: "Chord changes", off: "Nothing" };
 const PIECES = 4; // where nothing else is wished
+const NARROW = "(max-width: 640px)"; // where wishes are folded away at first
 const PAUSE = 1500; // ms after which tapping has ended
 
 /** Change one wish; null leaves it to the film. */
@@ -224,9 +225,19 @@ class Wishes extends HTMLElement {
       make("span", { class: "chip strong" }, "The plan is edited by hand"),
       button("Plan anew …", planAnew, { kind: "small" }));
 
-    this.append(this.yours, make("div", { class: "fields" }, this.moodField, this.strength,
-      this.tempo, this.key, this.chordsField, this.endingField, this.instruments,
-      this.paletteField, this.piecesField, this.guidance, this.soundField), this.more);
+    const fields = make("div", { class: "fields" }, this.moodField, this.strength, this.tempo,
+      this.key, this.chordsField, this.endingField, this.instruments, this.paletteField,
+      this.piecesField, this.guidance, this.soundField);
+    this.wished = make("span", { class: "chip strong" });
+    const all = make("details", { class: "all" },
+      make("summary", {}, "Wishes", this.wished), fields, this.more);
+    const narrow = matchMedia(NARROW);
+    const fold = () => {
+      all.open = !narrow.matches;
+    };
+    narrow.addEventListener("change", fold);
+    fold();
+    this.append(this.yours, all);
     store.on("document seen", () => this.show());
   }
 
@@ -235,6 +246,8 @@ class Wishes extends HTMLElement {
     if (!now) return;
     const { plan, wishes, plan_is: planIs } = now;
     show(this.yours, planIs === "yours");
+    const set = Object.keys(wishes).length;
+    this.wished.textContent = set ? `${set} set` : "as the film has it";
     this.showMood(now, seen);
 
     this.strength.set(wishes.strength);
