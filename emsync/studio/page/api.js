@@ -8,7 +8,7 @@ export class Refusal extends Error {
   }
 }
 
-const AWAY = "The studio does not answer; is `emsync studio` still running?";
+export const AWAY = "The studio does not answer; is `emsync studio` still running?";
 let token = "";
 
 /** Turn the key of the printed address into a cookie; resolves to what the page knows once. */
@@ -61,8 +61,11 @@ export function upload(file, progress) {
   return Object.assign(done, { abort: () => request.abort() });
 }
 
-/** Listen to a job until it has ended; `handlers` by the names of events. Returns what stops it. */
-export function listen(job, handlers) {
+/**
+ * Listen to a job until it has ended; `handlers` by the names of events. `away` is called when the
+ * studio does not answer, with whether that is for good. Returns what stops it.
+ */
+export function listen(job, handlers, away) {
   const source = new EventSource(`/api/jobs/${job}/events`);
   for (const [name, act] of Object.entries(handlers)) {
     source.addEventListener(name, (event) => {
@@ -70,6 +73,7 @@ export function listen(job, handlers) {
       act(JSON.parse(event.data));
     });
   }
+  source.onerror = () => away(source.readyState === EventSource.CLOSED);
   return () => source.close();
 }
 

@@ -51,7 +51,8 @@ addEventListener("keydown", (event) => {
       else store.undo();
     }
   } else if (control && key === "enter" && main.dataset.screen === "ready") {
-    document.querySelector("em-compose .primary")?.click();
+    document.activeElement.blur(); // what is being written is wished, too
+    document.querySelector("em-compose .primary").click();
   } else if (event.key === "?" && !writes) openHelp();
 });
 

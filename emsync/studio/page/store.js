@@ -2,8 +2,9 @@
 // listens: store.on("document", fn). Names: film, strip, seen, document, takes, job, heard, range,
 // section, saving, upload, say.
 
-import { ask, listen, Refusal } from "./api.js";
+import { ask, AWAY, listen, Refusal } from "./api.js";
 
+const ENDED = "The studio was ended while it worked; what was made before is still here.";
 const listeners = new Map();
 let stop = null; // what ends listening to the job that is watched
 let line = Promise.resolve(); // edits go one after the other
@@ -107,7 +108,12 @@ export const store = {
           if (next) store.watch(next);
         });
       }),
-    });
+    }, mine((forGood) => {
+      if (!forGood) return store.say(AWAY, "error"); // the browser asks again
+      store.say(ENDED, "error");
+      store.set({ job: { ...store.job, state: "failed", reason: ENDED } });
+      return attempt(store.reload);
+    }));
   },
 
   /** Ask for work: {kind: "compose"} and so on. Resolves to the job. */
