@@ -6,6 +6,7 @@ import { draft } from "./draft.js";
 import { feel, framesOf, mergeStates, onFrame, split, splitPlace, withArc, withEdge } from "./edits.js";
 import { follow } from "./gesture.js";
 import { Lane, capital, children, mark, place, say, tell } from "./lane.js";
+import { picturesAt } from "./pictures.js";
 import { reveal } from "./ruler.js";
 import { scale } from "./scale.js";
 import { snapped } from "./snap.js";
@@ -171,7 +172,8 @@ class Arc extends Lane {
         now = withArc(analysis, withEdge(analysis.arc, edge, time));
         draft.show({ analysis: now });
         if (!clock.playing) clock.seek(now.arc[edge].start);
-        tell(element, make("strong", {}, words(now.arc[edge].start, 2)));
+        tell(this.placeOf(now.arc[edge].start), picturesAt(now.arc[edge].start),
+          make("strong", {}, words(now.arc[edge].start, 2)));
       },
       end: () => {
         tell(null);
@@ -213,7 +215,8 @@ class Arc extends Lane {
   }
 
   tell(knob, axis, value) {
-    tell(knob, make("strong", {}, `${capital(axis)} ${signed(value)}`), make("span", {}, degree(axis, value)));
+    const { left, width, top } = knob.getBoundingClientRect();
+    tell({ left, width, top: top - 8, bottom: top + 8 }, make("strong", {}, `${capital(axis)} ${signed(value)}`), make("span", {}, degree(axis, value)));
   }
 
   hover(event) {

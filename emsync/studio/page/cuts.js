@@ -5,11 +5,12 @@ import { button, make } from "./dom.js";
 import { draft } from "./draft.js";
 import { addCut, framesOf, moveCut, removeCut, turnCut } from "./edits.js";
 import { follow } from "./gesture.js";
-import { Lane, children, mark, place, say, tell, typing } from "./lane.js";
+import { Lane, capital, children, mark, place, say, tell, typing } from "./lane.js";
+import { picturesAt } from "./pictures.js";
 import { reveal } from "./ruler.js";
 import { scale } from "./scale.js";
 import { store } from "./store.js";
-import { pictureAt } from "./strip.js";
+
 import { takeOf } from "./take.js";
 
 const NEAR = 12; // pixels from a cut that take hold of it
@@ -180,17 +181,16 @@ class Cuts extends Lane {
     if (!line.cut) return;
     this.choose(line.cut);
     reveal(line.cut.time);
-    requestAnimationFrame(() => document.activeElement === line && this.tell(line.cut));
+    if (line.matches(":focus-visible")) this.tell(line.cut);
   }
 
-  /** Tell of a cut in a bubble, with the picture nearest. */
+  /** Tell of a cut in a bubble, with the pictures before it and after it. */
   tell(cut) {
-    const line = [...this.lines.children].find((one) => Math.abs(one.cut.time - cut.time) <= SAME);
     const frame = cut.frame === null ? "" : `, frame ${cut.frame}`;
-    const picture = pictureAt(cut.time);
-    const content = [make("strong", {}, `${words(cut.time, 2)}${frame}`), make("span", {}, why(cut))];
-    if (picture) content.unshift(make("img", { src: picture.url, alt: "" }));
-    if (line) tell(line, ...content);
+    const [time, reason] = (this.words ??= [make("strong"), make("span")]);
+    say(time, `${words(cut.time, 2)}${frame}`);
+    say(reason, capital(why(cut)));
+    tell(this.placeOf(cut.time), picturesAt(cut.time), time, reason);
   }
 
   key(event) {
@@ -214,7 +214,7 @@ class Cuts extends Lane {
     draft.keepSoon("moved a cut", { analysis: now.analysis });
     reveal(now.cut.time);
     if (!clock.playing) clock.seek(now.cut.time);
-    requestAnimationFrame(() => requestAnimationFrame(() => this.tell(now.cut)));
+    this.tell(now.cut);
   }
 
   add(time) {
@@ -229,7 +229,7 @@ class Cuts extends Lane {
     const reason = cut.kept ? (seen && !seen.kept ? seen.reason : HAND) : "by hand";
     const now = turnCut(draft.analysis, cut, reason);
     this.keep(cut.kept ? "left out a cut" : "answered a cut", now);
-    requestAnimationFrame(() => requestAnimationFrame(() => this.tell(now.cut)));
+    this.tell(now.cut);
   }
 
   remove(cut) {

@@ -66,6 +66,12 @@ export class Lane extends HTMLElement {
     });
   }
 
+  /** Return the place on the page of a moment in this lane, for `tell`. */
+  placeOf(time) {
+    const { left, top, bottom } = this.stage.getBoundingClientRect();
+    return { left: left + scale.x(time), width: 0, top, bottom };
+  }
+
   /** Return the pixel of the stage that an event is at. */
   x(event) {
     return event.clientX - this.stage.getBoundingClientRect().left;
@@ -76,18 +82,20 @@ export class Lane extends HTMLElement {
 
 let bubble = null;
 
-/** Show a bubble above `element`, with nodes or texts; null hides it. */
-export function tell(element, ...content) {
+/** Show a bubble above `place` (of getBoundingClientRect), with nodes or texts; null hides it. */
+export function tell(place, ...content) {
   bubble ??= document.body.appendChild(make("div", { class: "bubble", "aria-hidden": "true" }));
-  bubble.classList.toggle("shown", element !== null);
-  if (!element) return;
-  bubble.replaceChildren(...content);
-  const at = element.getBoundingClientRect();
+  bubble.classList.toggle("shown", place !== null);
+  if (!place) return;
+  // what is there already stays: a picture would blink
+  const fresh = content.length !== bubble.childNodes.length
+    || content.some((node, i) => node !== bubble.childNodes[i]);
+  if (fresh) bubble.replaceChildren(...content);
   const { offsetWidth: width, offsetHeight: height } = bubble;
-  const middle = Math.min(Math.max(0, at.left + at.width / 2), innerWidth);
+  const middle = Math.min(Math.max(0, place.left + place.width / 2), innerWidth);
   const left = Math.min(Math.max(8, middle - width / 2), innerWidth - width - 8);
-  const top = at.top - height - 8 >= 0 ? at.top - height - 8 : at.bottom + 8;
-  bubble.style.transform = `translate(${left}px, ${top}px)`;
+  const top = place.top - height - 8 >= 0 ? place.top - height - 8 : place.bottom + 8;
+  bubble.style.transform = `translate(${Math.round(left)}px, ${Math.round(top)}px)`;
 }
 
 /** Return a word as it begins a sentence. */

@@ -6,6 +6,7 @@ import { draft } from "./draft.js";
 import { framesOf, harmonyOf, mergeSections, onFrame, splitPlace, splitSection, withEdge } from "./edits.js";
 import { follow } from "./gesture.js";
 import { Lane, children, mark, place, say, tell } from "./lane.js";
+import { picturesAt } from "./pictures.js";
 import { reveal } from "./ruler.js";
 import { scale } from "./scale.js";
 import { snapped } from "./snap.js";
@@ -192,7 +193,8 @@ class Plan extends Lane {
         now = { ...plan, sections: withEdge(plan.sections, edge, time) };
         draft.show({ plan: now });
         if (!clock.playing) clock.seek(now.sections[edge].start);
-        tell(element, make("strong", {}, words(now.sections[edge].start, 2)));
+        tell(this.placeOf(now.sections[edge].start), picturesAt(now.sections[edge].start),
+          make("strong", {}, words(now.sections[edge].start, 2)));
       },
       end: () => {
         tell(null);

@@ -75,7 +75,7 @@ class Ruler extends HTMLElement {
     children(this.ticks, this.marks(), () => make("span", { class: "tick" }), (tick, { time, text, fine }) => {
       place(tick, scale.x(time));
       tick.classList.toggle("fine", Boolean(fine));
-      say(tick, text);
+      say(tick, scale.x(time) > scale.width - (fine ? 18 : 32) ? "" : text);
     });
     const [from, to] = [scale.from / scale.whole, scale.to / scale.whole];
     this.thumb.style.left = `${100 * from}%`;

@@ -6,7 +6,7 @@ import { draft } from "./draft.js";
 import { withSection } from "./edits.js";
 import { capital, mark, say } from "./lane.js";
 import { hueOf, keyOf, loudness, mergeNext, splitHere } from "./plan.js";
-import { store } from "./store.js";
+import { sentence, store } from "./store.js";
 
 const MODES = ["major", "minor"];
 const LETTERS = 8; // themes that are offered at least
@@ -155,7 +155,7 @@ class SectionPanel extends HTMLElement {
   }
 
   hear(told) {
-    if (this.asking && told?.kind === "error") say(this.wrong, told.sentence);
+    if (this.asking && told?.kind === "error") say(this.wrong, sentence(told.sentence.replace(/^.*?\]\.\w+: /, "")));
   }
 
   /** Give the chords that hold back to the field. */
