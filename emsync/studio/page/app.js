@@ -1,13 +1,11 @@
 // Puts the page together: what is shown of it, and the keys that work everywhere.
 
-import "./candidates.js";
 import "./compose.js";
 import "./drop.js";
 import "./films.js";
 import "./header.js";
+import "./listening.js";
 import "./messages.js";
-import "./player.js";
-import "./roll.js";
 import "./timeline.js";
 import "./watching.js";
 import "./wishes.js";

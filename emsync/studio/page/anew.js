@@ -1,0 +1,82 @@
+// A stretch of the piece that is heard, composed anew: asked for here, compared here, kept here.
+
+import { button, make } from "./dom.js";
+import { hear, keep } from "./candidates.js";
+import { attempt, store } from "./store.js";
+import { barWords, nameOf, slots, summaryOf, takeOf, titleOf } from "./take.js";
+
+const DRAFTS = 3;
+const BUSY = ["queued", "running"];
+
+class Anew extends HTMLElement {
+  connectedCallback() {
+    this.say = make("p", { class: "small", "aria-live": "polite" });
+    this.act = button("", () => this.compose(), { kind: "primary" });
+    this.drop = button("Unmark", () => store.set({ range: null }));
+    this.choice = make("div", { class: "compared" });
+    this.append(make("h2", {}, "Some bars anew"), this.say,
+      make("div", { class: "actions" }, this.act, this.drop), this.choice);
+    store.on("heard takes range job document film", () => this.draw());
+  }
+
+  async draw() {
+    const heard = summaryOf(store.heard);
+    this.hidden = !heard;
+    if (!heard) return;
+    const take = await takeOf(heard.id).catch(() => null);
+    if (!take || store.heard !== take.id) return;
+    const { range, job } = store;
+    const busy = job && BUSY.includes(job.state);
+    this.act.hidden = this.drop.hidden = !range;
+    if (!range) {
+      this.say.textContent = "Mark bars in the notes: drag over them, or press [ and ] at the playhead. "
+        + "They can then be composed anew while all else stays to the note.";
+    } else {
+      const bars = barWords(take, range);
+      this.act.textContent = `Compose ${bars} anew ×${DRAFTS}`;
+      this.act.disabled = Boolean(busy);
+      this.say.textContent = busy && job.kind === "anew"
+        ? `Drafts are being composed; the rest of ${titleOf(heard)} stays to the note.`
+        : busy ? "Something else is being made; this can be composed after it."
+          : `Three drafts of ${bars} of ${titleOf(heard)}; the rest stays to the note.`;
+    }
+    this.compare(heard, take);
+  }
+
+  /** Drafts beside what they were made of. */
+  compare(heard, take) {
+    const drafts = slots().filter((one) => one.parent
+      && (one.parent === heard.id || one.parent === heard.parent));
+    const parent = drafts[0] && summaryOf(drafts[0].parent);
+    this.choice.hidden = !parent;
+    if (!parent) return;
+    const [from, to] = drafts[0].range;
+    const bars = barWords(take, { from, to });
+    const row = [parent, ...drafts].map((one) => {
+      const key = slots().findIndex((slot) => slot.id === one.id) + 1;
+      const name = one === parent ? `As it was (${nameOf(one)})` : nameOf(one);
+      return button(key ? `${name} · key ${key}` : name, () => hear(one.id), { kind: "small",
+        "aria-pressed": String(store.heard === one.id) });
+    });
+    const kept = store.document?.take === heard.id;
+    this.choice.replaceChildren(
+      make("h3", {}, `Compare ${bars}`),
+      make("div", { class: "group", role: "group", "aria-label": `Drafts of ${bars}` }, ...row),
+      make("div", { class: "actions" },
+        button(kept ? `${titleOf(heard)} is kept` : `Keep ${titleOf(heard)}`, () => keep(heard), { disabled: kept }),
+        button("From its start", () => this.play(from), { kind: "quiet" })));
+  }
+
+  async play(from) {
+    const { clock } = await import("./clock.js");
+    clock.seek(Math.max(0, from - 2));
+    if (!clock.playing) clock.toggle();
+  }
+
+  compose() {
+    const { from, to } = store.range;
+    return attempt(() => store.submit({ kind: "anew", take: store.heard, from, to, drafts: DRAFTS }));
+  }
+}
+
+customElements.define("em-anew", Anew);

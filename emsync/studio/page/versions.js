@@ -1,0 +1,44 @@
+// The versions of a film's document, newest first: what was done, and the way back.
+
+import { make } from "./dom.js";
+import { store } from "./store.js";
+
+const KEPT = /^kept (piece .*)$/;
+
+class Versions extends HTMLElement {
+  connectedCallback() {
+    this.list = make("ol", { class: "history", reversed: true });
+    this.append(make("h2", {}, "Versions"),
+      make("p", { class: "faint small" }, "Everything that was changed. Go back to any of them; nothing is lost."),
+      this.list);
+    store.on("document", () => this.draw());
+  }
+
+  draw() {
+    const { document: now } = store;
+    this.hidden = !now;
+    if (!now) return;
+    let kept = "";
+    const rows = now.versions.map(({ number, what }) => {
+      kept = KEPT.exec(what)?.[1] ?? kept;
+      return this.row(number, what, KEPT.test(what) ? "" : kept);
+    });
+    const focus = this.contains(document.activeElement);
+    this.list.replaceChildren(...rows.reverse());
+    if (focus) this.list.querySelector("[aria-current]")?.focus();
+  }
+
+  row(number, what, kept) {
+    const present = number === store.document.version;
+    const later = number > store.document.version;
+    const button = make("button", { type: "button", class: later ? "quiet undone" : "quiet",
+      onclick: () => !present && store.goTo(number) },
+    make("span", { class: "number" }, String(number)),
+    make("span", { class: "what" }, what.charAt(0).toUpperCase() + what.slice(1)),
+    make("span", { class: "faint small" }, present ? "now" : later ? "undone" : kept));
+    if (present) button.setAttribute("aria-current", "step");
+    return make("li", {}, button);
+  }
+}
+
+customElements.define("em-versions", Versions);
