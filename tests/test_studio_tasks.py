@@ -101,7 +101,8 @@ def test_a_take_is_told_once_it_is_whole(project: Path, document: Document) -> N
 
 @pytest.mark.slow
 def test_the_facts_are_those_of_the_score(composed: list[Path], document: Document) -> None:
-    for number, folder in enumerate(composed, 1):
+    first = int(take_json(composed[0], "f")["name"])
+    for number, folder in enumerate(composed, first):
         take, score = take_json(folder, "f"), parse((folder / "score.mid").read_bytes())
         assert check(folder / "score.mid").ok
         assert take["name"] == str(number)
@@ -177,11 +178,27 @@ def test_a_span_anew_keeps_all_else_to_the_note(
     drafts = _compose(project, document, candidates=2, redo=span, keep=parent)
     for letter, folder in zip("ab", drafts, strict=True):
         take = take_json(folder, "f")
-        assert (take["name"], take["parent"], take["range"]) == (letter, parent.name, list(span))
+        assert take["name"] == before["name"] + letter
+        assert (take["parent"], take["range"]) == (parent.name, list(span))
         assert _outside(take, span) == _outside(before, span)
         assert (folder / "kept.mid").read_bytes() == (parent / "score.mid").read_bytes()
     again = tasks.recomposed(drafts[0], project / "film.mp4", lambda stage, share: None)
     assert again.midi() == (drafts[0] / "score.mid").read_bytes()
+
+
+def test_takes_are_called_one_after_the_other(tmp_path: Path) -> None:
+    def add(id_: str, parent: str | None = None) -> str:
+        name = tasks.next_name(tmp_path, parent)
+        (tmp_path / id_).mkdir()
+        (tmp_path / id_ / "take.json").write_text(json.dumps({"name": name}))
+        return name
+
+    assert [add("A"), add("B"), add("C")] == ["1", "2", "3"]
+    assert [add("D", "B"), add("E", "B"), add("F", "C")] == ["2a", "2b", "3a"]
+    assert [add("G", "E"), add("H", "E"), add("I", "G")] == ["2b1", "2b2", "2b1a"]
+    (tmp_path / "B" / "take.json").unlink()
+    (tmp_path / "D" / "take.json").unlink()
+    assert add("J") == "4"
 
 
 def _outside(take: dict[str, Any], span: tuple[float, float]) -> list[tuple[float, int]]:

@@ -8,7 +8,9 @@ import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, replace
 from functools import cache
+from itertools import product
 from pathlib import Path
+from string import ascii_lowercase
 from typing import TYPE_CHECKING, Any, Protocol
 
 from emsync.analysis import Analysis
@@ -39,7 +41,8 @@ from emsync.video.film import Film, open_film
 if TYPE_CHECKING:
     from emsync.model.composer import Composer
 
-DRAFTS = "abcdefgh"  # what the drafts of a span are called
+NUMBERS = tuple(map(str, range(1, 10_000)))  # what pieces are called
+LETTERS = tuple(map("".join, (*product(ascii_lowercase), *product(ascii_lowercase, repeat=2))))
 
 
 class Tell(Protocol):
@@ -119,9 +122,8 @@ def compose(task: Mapping[str, Any], tell: Tell) -> dict[str, Any]:
     made: list[str] = []
 
     def hear(composition: Composition) -> None:
-        number = len(made)
         named = {
-            "name": DRAFTS[number] if recipe.get("redo") else str(number + 1),
+            "name": next_name(folder / "takes", task.get("parent")),
             "version": task["version"],
             "parent": task.get("parent"),
             "range": recipe.get("redo"),
@@ -137,6 +139,15 @@ def compose(task: Mapping[str, Any], tell: Tell) -> dict[str, Any]:
         film, options, checkpoint=composer(), progress=_progress(tell), on_candidate=hear
     )
     return {"takes": made}
+
+
+def next_name(takes: Path, parent: str | None) -> str:
+    """Return what the next take is called: 3, a draft of it 3a, and a draft of that 3a1."""
+    stem = read_json(takes / parent / "take.json")["name"] if parent else ""
+    names = {read_json(path)["name"] for path in takes.glob("*/take.json")}
+    tails = LETTERS if stem[-1:].isdigit() else NUMBERS
+    used = [place for place, tail in enumerate(tails) if stem + tail in names]
+    return str(stem + tails[used[-1] + 1 if used else 0])
 
 
 def options_of_recipe(

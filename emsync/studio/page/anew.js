@@ -3,7 +3,7 @@
 import { button, make } from "./dom.js";
 import { hear, keep } from "./candidates.js";
 import { attempt, store } from "./store.js";
-import { barWords, nameOf, slots, summaryOf, takeOf, titleOf } from "./take.js";
+import { barWords, slots, summaryOf, takeOf, titleOf } from "./take.js";
 
 const DRAFTS = 3;
 const BUSY = ["queued", "running"];
@@ -54,7 +54,7 @@ class Anew extends HTMLElement {
     const bars = barWords(take, { from, to });
     const row = [parent, ...drafts].map((one) => {
       const key = slots().findIndex((slot) => slot.id === one.id) + 1;
-      const name = one === parent ? `As it was (${nameOf(one)})` : nameOf(one);
+      const name = one === parent ? `As it was (${one.name})` : one.name;
       return button(key ? `${name} · key ${key}` : name, () => hear(one.id), { kind: "small",
         "aria-pressed": String(store.heard === one.id) });
     });

@@ -6,7 +6,7 @@ import { button, icon, make } from "./dom.js";
 import { onKeys } from "./keys.js";
 import { cleared, colours } from "./paint.js";
 import { attempt, store } from "./store.js";
-import { barWords, hourOf, keyWords, nameOf, slots, summaryOf, takeOf, titleOf } from "./take.js";
+import { barWords, hourOf, keyWords, slots, summaryOf, takeOf, titleOf } from "./take.js";
 
 const PARTS = [ // of a score: its key, what it is called, and what it says
   ["hits", "Hits", "How many of the film's cuts the music meets, and how strongly"],
@@ -131,7 +131,6 @@ class Candidates extends HTMLElement {
   }
 
   #build(take) {
-    const name = nameOf(take);
     const roll = make("canvas", { class: "sketch", "aria-hidden": "true" });
     const state = make("span", { class: "state" });
     const slot = make("span", { class: "slot small faint" });
@@ -140,7 +139,7 @@ class Candidates extends HTMLElement {
     const hear_ = make("button", { type: "button", class: "hear", "aria-pressed": "false",
       onclick: () => hear(take.id) },
     make("span", { class: "head" },
-      make("span", { class: "number" }, make("span", { class: "only-heard" }, "Hear piece "), name),
+      make("span", { class: "number" }, make("span", { class: "only-heard" }, "Hear piece "), take.name),
       state, best, slot),
     roll,
     make("span", { class: "facts" }, facts.join(" · ")),

@@ -24,20 +24,9 @@ export function summaryOf(id) {
   return store.takes.find((take) => take.id === id) ?? null;
 }
 
-/** "2", or "2a" for a draft of piece 2. */
-export function nameOf(take) {
-  if (!take.parent) return take.name;
-  const parent = summaryOf(take.parent);
-  if (!parent) return take.name;
-  return nameOf(parent) + (parent.parent ? `-${take.name}` : take.name);
-}
-
-/** "piece 2", and when it was composed where a later run has one of that name, too. */
+/** "piece 2", or "piece 2a" for a draft of it. */
 export function titleOf(take) {
-  const root = rootOf(take);
-  const newest = Math.max(...store.takes.filter((one) => !one.parent).map((one) => one.run));
-  const when = root.run === newest || root.parent ? "" : ` of ${hourOf(root)}`;
-  return `piece ${nameOf(take)}${when}`;
+  return `piece ${take.name}`;
 }
 
 /** The piece that a draft, or a draft of a draft, was made of. */
