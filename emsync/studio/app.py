@@ -272,7 +272,9 @@ async def events(request: Request) -> Response:
     studio, id_ = _studio(request), request.path_params["job"]
     studio.job(id_)
     last = request.headers.get("last-event-id", "")
-    after = int(last) if last.isdigit() else 0
+    after = int(last) if last.isdecimal() and last.isascii() else 0
+    if studio.jobs.is_heard(id_, after):
+        return Response(status_code=204)  # a browser that is told so does not ask again
 
     async def lines() -> AsyncIterator[str]:
         async for number, name, data in studio.jobs.events(id_, after):

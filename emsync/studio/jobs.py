@@ -270,15 +270,20 @@ class Jobs:
         for job in self.of(film):
             await self.cancel(job.id)
 
+    def is_heard(self, id_: str, after: int) -> bool:
+        """Return whether a job has ended, and its last event is the one of the number ``after``."""
+        events = self._entries[id_].events
+        return bool(events) and events[-1][1] == "end" and events[-1][0] <= after
+
     async def events(self, id_: str, after: int = 0) -> AsyncIterator[Event]:
         """Yield the events of a job with numbers above ``after``, until it or the queue ends."""
         entry = self._entries[id_]
         while True:
-            changed = entry.changed
+            changed = entry.changed  # taken first, so that nothing is missed
             for event in [event for event in entry.events if event[0] > after]:
                 after = event[0]
                 yield event
-            if self._closed or (entry.events and entry.events[-1][1] == "end"):
+            if self._closed or self.is_heard(id_, after):
                 return
             await changed.wait()
 

@@ -80,7 +80,7 @@ class Project:
 
         ``name`` is what a person calls it; control characters and folders are taken out of it.
         """
-        name = one_line(Path(name).name, LONGEST_NAME).strip() or "film"
+        name = one_line(Path(name).name, LONGEST_NAME).strip(" .") or "film"
         suffix = Path(name).suffix.lower()
         film = f"film{suffix}" if SUFFIX.fullmatch(suffix) else "film.video"
         id_ = secrets.token_hex(8)
