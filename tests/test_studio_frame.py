@@ -1,12 +1,14 @@
 """The frame of the studio's page: films come in, wishes, undo, what is said, colours, widths."""
 
-import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from studio_page import Watched, browser, served
+
+from emsync.studio.projects import Project
 
 pytestmark = pytest.mark.browser
 
@@ -63,7 +65,7 @@ def film(address: str, chromium: Any) -> str:
     page = chromium.new_page()
     page.goto(address)
     page.click("text=try the drawn clip")
-    page.wait_for_selector("main[data-screen=ready]", timeout=60_000)
+    page.wait_for_selector("main[data-screen=ready]", timeout=300_000)
     id_ = page.evaluate(STORE, ["film"])[0]["id"]
     page.close()
     return f"{address}&film={id_}"
@@ -176,10 +178,10 @@ def test_nothing_is_wider_than_the_window(frame: Frame, width: int) -> None:
 
 
 def test_a_film_is_deleted_only_when_that_is_confirmed(tmp_path: Path, chromium: Any) -> None:
-    folder = tmp_path / "0123456789abcdef"
-    folder.mkdir()
-    record = {"name": "old.mp4", "film": "film.mp4", "state": "failed", "reason": "it is broken"}
-    (folder / "project.json").write_text(json.dumps({"format": 1, "versions": [], **record}))
+    project = Project.create(tmp_path, "old.mp4")
+    project.film.write_bytes(b"no film")
+    project.record = replace(project.record, state="failed", reason="it is broken")
+    project.enter()
     with served(tmp_path) as studio:
         page = chromium.new_page()
         page.goto(studio.address)
@@ -187,5 +189,5 @@ def test_a_film_is_deleted_only_when_that_is_confirmed(tmp_path: Path, chromium:
             page.click("em-films button[aria-label='Delete old.mp4']")
             page.click(f"dialog button:text-is('{answer}')")
             page.wait_for_timeout(300)
-            assert folder.exists() == left
+            assert project.folder.exists() == left
         page.close()
