@@ -15,6 +15,7 @@ import { store } from "./store.js";
 
 const AXES = ["valence", "arousal"];
 const STEP = 0.05; // of a height by a key
+const NARROW = 44; // pixels that a state has to have for its name
 const EDGE = 8; // pixels from an edge that take hold of it
 const POLES = { valence: ["pleasant", "unpleasant"], arousal: ["excited", "calm"] };
 const NEUTRAL = { neutral: { valence: 0, arousal: 0 } };
@@ -75,7 +76,9 @@ class Arc extends Lane {
       element.dataset.emotion = state.emotion;
       element.classList.toggle("chosen", i === this.chosen);
       const { name } = element.parts;
-      name.style.left = `${Math.min(Math.max(0, -x), Math.max(0, scale.x(state.end) - x - 60))}px`;
+      const width = scale.x(state.end) - x;
+      name.style.left = `${Math.min(Math.max(0, -x), Math.max(0, width - 60))}px`;
+      element.classList.toggle("narrow", width < NARROW);
       say(name, state.emotion ? capital(state.emotion) : "…");
       mark(name, { "aria-pressed": i === this.chosen, "aria-label":
         `${capital(state.emotion || "A feeling")} from ${words(state.start)} to ${words(state.end)}` });

@@ -15,6 +15,7 @@ import { takeOf } from "./take.js";
 
 const NEAR = 12; // pixels from a cut that take hold of it
 const FINGER = 22; // the same for a finger
+const CROWDED = 18; // pixels that a cut has, below which handles are drawn narrow
 const SAME = 0.002; // seconds
 const HAND = "left out by hand";
 
@@ -73,6 +74,8 @@ class Cuts extends Lane {
     say(this.note, cuts.length ? `${kept} of ${cuts.length} answered` : "");
     say(this.empty, draft.analysis && !cuts.length
       ? "No cut was seen. Press C, or click twice here, where the music shall answer the picture." : "");
+    const span = scale.to - scale.from;
+    this.stage.classList.toggle("crowded", (cuts.length * span) / scale.whole > scale.width / CROWDED);
     this.remover.disabled = !chosen;
     this.adder.disabled = !draft.analysis;
     const total = cuts.length;

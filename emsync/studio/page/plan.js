@@ -13,6 +13,7 @@ import { snapped } from "./snap.js";
 import { store } from "./store.js";
 import { printed } from "./take.js";
 
+const NARROW = 28; // pixels that a section has to have for its letter
 const EDGE = 8; // pixels from an edge that take hold of it
 const CHORD = 34; // pixels that a chord has to have
 const HUES = [228, 28, 152, 292, 64, 196, 340, 100]; // of themes, one after the other
@@ -121,6 +122,8 @@ class Plan extends Lane {
     say(key, keyOf(plan.tonic, section.mode));
     say(facts, [loudness(section.level), section.palette.split("/").at(-1)].filter(Boolean).join(" · "));
     facts.hidden = width < 150;
+    key.hidden = width < 60;
+    block.classList.toggle("narrow", width < NARROW);
     mark(name, { "aria-pressed": i === store.section, "aria-label": [
       `Section ${i + 1}, ${words(section.start)} to ${words(section.end)}`,
       section.theme && `theme ${section.theme}`, section.emotion, keyOf(plan.tonic, section.mode),

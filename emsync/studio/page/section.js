@@ -118,13 +118,16 @@ class SectionPanel extends HTMLElement {
   }
 
   drawLists(section) {
-    const letters = draft.plan.sections.map((one) => one.theme).filter(Boolean);
-    const most = Math.max(LETTERS, ...letters.map((letter) => letter.charCodeAt(0) - 64));
+    const { sections } = draft.plan;
+    const used = sections.map((one) => one.theme).filter(Boolean);
+    const most = Math.max(LETTERS, ...used.map((letter) => letter.charCodeAt(0) - 64));
     const themes = Array.from({ length: most }, (_, i) => String.fromCharCode(65 + i));
-    options(this.theme, [["", "none"], ...themes.map((letter) => [letter, letters.includes(letter)
-      && (letter !== section.theme || letters.filter((one) => one === letter).length > 1)
-      ? `${letter}, as section ${draft.plan.sections.findIndex((one) => one.theme === letter) + 1}` : letter])],
-    section.theme);
+    const title = (letter) => {
+      const other = sections.findIndex((one, i) => one.theme === letter && i !== store.section);
+      return other < 0 ? letter : `${letter}, as in section ${other + 1}`;
+    };
+    options(this.theme, [["", "none"], ...themes.map((letter) => [letter, title(letter)])],
+      section.theme);
     const names = store.health.palettes.map(({ name }) => [name, capital(name)]);
     const known = names.some(([name]) => name === section.palette);
     const own = section.palette && !known ? [[section.palette, section.palette.split("/").at(-1)]] : [];
