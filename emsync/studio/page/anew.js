@@ -1,9 +1,10 @@
 // A stretch of the piece that is heard, composed anew: asked for here, compared here, kept here.
 
-import { button, make } from "./dom.js";
+import { clock } from "./clock.js";
+import { button, make, redrawn } from "./dom.js";
 import { hear, keep } from "./candidates.js";
 import { attempt, store } from "./store.js";
-import { barWords, slots, summaryOf, takeOf, titleOf } from "./take.js";
+import { barWords, fitted, slots, summaryOf, takeOf, titleOf } from "./take.js";
 
 const DRAFTS = 3;
 const BUSY = ["queued", "running"];
@@ -25,7 +26,9 @@ class Anew extends HTMLElement {
     if (!heard) return;
     const take = await takeOf(heard.id).catch(() => null);
     if (!take || store.heard !== take.id) return;
-    const { range, job } = store;
+    const { job } = store;
+    const range = store.range && fitted(take, store.range);
+    this.range = range;
     const busy = job && BUSY.includes(job.state);
     this.act.hidden = this.drop.hidden = !range;
     if (!range) {
@@ -50,6 +53,13 @@ class Anew extends HTMLElement {
     const parent = drafts[0] && summaryOf(drafts[0].parent);
     this.choice.hidden = !parent;
     if (!parent) return;
+    const told = JSON.stringify([heard.id, store.document?.take, parent.id, drafts.map((one) => one.id)]);
+    if (told === this.told) return;
+    this.told = told;
+    redrawn(this.choice, () => this.lay(heard, take, parent, drafts));
+  }
+
+  lay(heard, take, parent, drafts) {
     const [from, to] = drafts[0].range;
     const bars = barWords(take, { from, to });
     const row = [parent, ...drafts].map((one) => {
@@ -67,14 +77,13 @@ class Anew extends HTMLElement {
         button("From its start", () => this.play(from), { kind: "quiet" })));
   }
 
-  async play(from) {
-    const { clock } = await import("./clock.js");
+  play(from) {
     clock.seek(Math.max(0, from - 2));
     if (!clock.playing) clock.toggle();
   }
 
   compose() {
-    const { from, to } = store.range;
+    const { from, to } = this.range;
     return attempt(() => store.submit({ kind: "anew", take: store.heard, from, to, drafts: DRAFTS }));
   }
 }

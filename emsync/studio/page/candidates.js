@@ -2,7 +2,7 @@
 // under the piece that they were made of.
 
 import { ask } from "./api.js";
-import { button, icon, make } from "./dom.js";
+import { button, icon, make, redrawn } from "./dom.js";
 import { onKeys } from "./keys.js";
 import { cleared, colours } from "./paint.js";
 import { attempt, store } from "./store.js";
@@ -34,7 +34,8 @@ class Candidates extends HTMLElement {
     this.cards = new Map(); // by id
     this.asked = null; // the id of the take that is to be deleted, once that is confirmed
     this.kept = undefined;
-    store.on("takes heard document film", () => this.#draw());
+    this.laid = ""; // which takes are laid out
+    store.on("takes heard document film", () => redrawn(this, () => this.#draw()));
     store.on("document", () => this.#follow());
     addEventListener("theme", () => this.#redraw());
     onKeys(Object.fromEntries(Array.from({ length: 8 }, (_, slot) => [
@@ -51,31 +52,32 @@ class Candidates extends HTMLElement {
   }
 
   #draw() {
-    if (!store.film) {
-      this.cards.clear();
-      this.replaceChildren();
-      return;
-    }
     for (const id of this.cards.keys()) if (!summaryOf(id)) this.cards.delete(id);
-    const runs = [...new Set(tops().map((take) => take.run))].sort((a, b) => b - a);
-    if (!runs.length) {
-      this.replaceChildren(make("p", { class: "nothing faint" },
-        "No pieces yet. Press Compose, and each appears here as soon as it can be heard."));
-      return;
+    const laid = JSON.stringify([store.film?.id, store.takes.map((take) => take.id)]);
+    if (laid !== this.laid) {
+      this.laid = laid;
+      this.#lay();
     }
-    const focus = document.activeElement?.closest("em-candidates") && document.activeElement;
-    this.replaceChildren(...runs.map((run, nth) => this.#run(run, nth, runs.length)));
-    if (focus?.isConnected) focus.focus();
+    for (const take of store.takes) this.#update(take, this.cards.get(take.id));
   }
 
-  #run(run, nth, runs) {
+  #lay() {
+    if (!store.film) return this.replaceChildren();
+    const runs = [...new Set(tops().map((take) => take.run))].sort((a, b) => b - a);
+    this.replaceChildren(...(runs.length
+      ? runs.map((run, nth) => this.#run(run, nth))
+      : [make("p", { class: "nothing faint" },
+        "No pieces yet. Press Compose, and each appears here as soon as it can be heard.")]));
+    return undefined;
+  }
+
+  #run(run, nth) {
     const takes = tops().filter((take) => take.run === run);
     const pieces = takes.length === 1 ? "1 piece" : `${takes.length} pieces`;
     const title = `${pieces}, composed at ${hourOf(takes[0])}`;
-    const best = takes.length > 1 ? takes.reduce((a, b) => (b.score > a.score ? b : a)).id : null;
-    const cards = make("ul", { class: "cards" }, ...takes.map((take) => this.#card(take, best)));
+    const cards = make("ul", { class: "cards" }, ...takes.map((take) => this.#card(take)));
     const drafts = takes.flatMap((take) => this.#drafts(take));
-    if (runs === 1 || nth === 0) {
+    if (nth === 0) {
       return make("section", { class: "run" }, make("h2", {}, title), cards, ...drafts);
     }
     const open = takes.some((take) => family(take).some((one) => one.id === store.heard));
@@ -98,19 +100,24 @@ class Candidates extends HTMLElement {
       }
       return [
         make("div", { class: "drafts" }, title,
-          make("ul", { class: "cards" }, ...takes.map((take) => this.#card(take, null)))),
+          make("ul", { class: "cards" }, ...takes.map((take) => this.#card(take)))),
         ...takes.flatMap((take) => this.#drafts(take)),
       ];
     });
   }
 
-  #card(take, best) {
+  #card(take) {
     let card = this.cards.get(take.id);
     if (!card) {
       card = this.#build(take);
       this.cards.set(take.id, card);
       takeOf(take.id).then((whole) => sketch(card.roll, whole), () => {});
     }
+    return card.element;
+  }
+
+  /** Say which is heard, which is kept, and which is the best. */
+  #update(take, card) {
     const { element } = card;
     const isHeard = store.heard === take.id;
     const isKept = store.document?.take === take.id;
@@ -120,27 +127,25 @@ class Candidates extends HTMLElement {
     card.hear.setAttribute("aria-pressed", String(isHeard));
     card.state.replaceChildren(...(isHeard ? [icon("loud"), "Heard"] : []));
     card.slot.textContent = slot >= 0 ? `key ${slot + 1}` : "";
-    card.best.hidden = best !== take.id;
+    card.best.hidden = best(take) !== take;
     card.star.setAttribute("aria-pressed", String(isKept));
     const words = isKept ? `${capital(titleOf(take))} is kept` : `Keep ${titleOf(take)}`;
     card.star.title = words;
     card.star.setAttribute("aria-label", words);
-    const asking = this.asked === take.id;
-    card.sure.hidden = !asking;
-    return element;
+    card.sure.hidden = this.asked !== take.id;
   }
 
   #build(take) {
     const roll = make("canvas", { class: "sketch", "aria-hidden": "true" });
     const state = make("span", { class: "state" });
     const slot = make("span", { class: "slot small faint" });
-    const best = make("span", { class: "chip" }, "highest score");
+    const best_ = make("span", { class: "chip" }, "highest score");
     const facts = [keyWords(take.key), `${Math.round(take.tempo)} a minute`, `${take.notes} notes`];
     const hear_ = make("button", { type: "button", class: "hear", "aria-pressed": "false",
       onclick: () => hear(take.id) },
     make("span", { class: "head" },
       make("span", { class: "number" }, make("span", { class: "only-heard" }, "Hear piece "), take.name),
-      state, best, slot),
+      state, best_, slot),
     roll,
     make("span", { class: "facts" }, facts.join(" · ")),
     make("span", { class: "hits" }, hitsWords(take)));
@@ -159,7 +164,7 @@ class Candidates extends HTMLElement {
       star, bin);
     const element = make("li", { class: take.parent ? "piece card draft" : "piece card" },
       hear_, score, parts(take), sure);
-    return { element, roll, state, slot, best, hear: hear_, star, sure };
+    return { element, roll, state, slot, best: best_, hear: hear_, star, sure };
   }
 
   #ask(take) {
@@ -200,6 +205,12 @@ function tops() {
 function family(take) {
   const drafts = store.takes.filter((one) => one.parent === take.id);
   return [take, ...drafts.flatMap(family)];
+}
+
+/** Of several takes of a run the one with the highest score. */
+function best({ run }) {
+  const takes = store.takes.filter((take) => take.run === run);
+  return takes.length > 1 ? takes.reduce((a, b) => (b.score > a.score ? b : a)) : null;
 }
 
 function hitsWords({ hits, cuts }) {

@@ -72,6 +72,21 @@ export function say(element, words) {
   if (element.textContent !== words) element.textContent = words;
 }
 
+/** Redraw what is in `element` by `draw`; what had the focus, or is called the same, has it again. */
+export function redrawn(element, draw) {
+  const active = element.contains(document.activeElement) ? document.activeElement : null;
+  const name = active && nameOf(active);
+  draw();
+  if (!active || document.activeElement === active) return;
+  const all = [...element.querySelectorAll("button, a, input")];
+  const next = active.isConnected ? active : all.find((one) => nameOf(one) === name) ?? all[0];
+  next?.focus({ preventScroll: true });
+}
+
+function nameOf(element) {
+  return element.getAttribute("aria-label") ?? element.textContent;
+}
+
 /** Show `element` or not. */
 export function show(element, visible) {
   element.hidden = !visible;

@@ -1,6 +1,6 @@
 // The files to take away: of the piece that is heard, and of the film.
 
-import { button, icon, make } from "./dom.js";
+import { button, icon, make, redrawn } from "./dom.js";
 import { progress } from "./progress.js";
 import { attempt, store } from "./store.js";
 import { summaryOf, titleOf } from "./take.js";
@@ -27,7 +27,7 @@ class Downloads extends HTMLElement {
     this.others = make("ul", { class: "files" }, ...FILM.map(([name, title, says]) => row(title, name, says,
       this.link(() => `/api/films/${store.film.id}/files/${name}`, name))));
     this.append(this.heading, this.list, make("h3", {}, "Of the film"), this.others);
-    store.on("heard takes film", () => this.draw());
+    store.on("heard takes film", () => redrawn(this, () => this.draw()));
   }
 
   link(address, name) {

@@ -6,8 +6,8 @@ const WRITTEN = "textarea, select, [contenteditable], input:not([type=range], [t
 const PRESSED = "button, a, summary, input, [role=slider], [role=application], [tabindex]";
 
 /**
- * Call `acts[key]` when a key is pressed; one that answers false leaves the key to others. What has
- * the focus keeps the keys that move or press it.
+ * Call `acts[key]` when a key is pressed; one that answers false leaves the key to others. What
+ * keys have brought the focus to keeps those that move or press it.
  */
 export function onKeys(acts) {
   document.addEventListener("keydown", (event) => {
@@ -16,7 +16,7 @@ export function onKeys(acts) {
     if (!store.film || document.querySelector("dialog[open]")) return;
     if (event.target.closest(WRITTEN)) return;
     const own = /^( |Enter|Home|End|Arrow.*)$/.test(event.key);
-    if (own && event.target.closest(PRESSED)) return;
+    if (own && event.target.matches(":focus-visible") && event.target.closest(PRESSED)) return;
     if (act(event) !== false) event.preventDefault();
   });
 }

@@ -10,6 +10,7 @@ import { summaryOf, titleOf } from "./take.js";
 
 const STEP = 5; // seconds of a step
 const NEAR = 0.012; // seconds between sound and picture that are let be
+const WIDE = 0.025; // that are put right at once, if they are there from the start
 const FAR = 0.06; // seconds after which the sound begins anew at its place
 const PATIENCE = 3; // pictures that are far off, until it does
 const FIRST = 8; // pictures after a start by which the next start is put right
@@ -43,6 +44,7 @@ class Player extends HTMLElement {
     this.frame = null; // {place, time}: the last picture that was shown
     this.error = 0; // sound minus picture, smoothed
     this.far = 0;
+    this.bending = false;
     this.ahead = 0.02; // seconds by which a picture is further than it says when it starts
     this.started = []; // what the sound was off at the first pictures since
     this.looping = false;
@@ -68,7 +70,6 @@ class Player extends HTMLElement {
     globalThis.emsync = {
       sync: () => this.#off(),
       bytes: () => heard.sound.bytes,
-      sound: () => heard.sound,
     };
   }
 
@@ -115,7 +116,9 @@ class Player extends HTMLElement {
   /** Show the film that is open: its picture as soon as there is one. */
   #open() {
     const { film } = store;
-    const shown = film && `${film.id} ${film.picture}`;
+    if (film && film.id !== this.film) this.unplayable = null;
+    const address = film && film.picture !== this.unplayable ? film.picture : null;
+    const shown = film && `${film.id} ${address}`;
     if (!film) return this.#close();
     if (shown === this.shown) return undefined;
     const again = this.film === film.id; // a copy for the browser has come
@@ -124,14 +127,13 @@ class Player extends HTMLElement {
     this.#close();
     this.film = film.id;
     this.shown = shown;
-    if (!again) this.#load(film);
+    if (!again) this.#begin(film);
     const told = (name) => this.#told(name);
-    this.picture = film.picture
-      ? new Moving(film.picture, told) : new Stills(film.duration ?? 0, told);
+    this.picture = address ? new Moving(address, told) : new Stills(film.duration ?? 0, told);
     this.screen.replaceChildren(this.picture.element);
     this.screen.style.aspectRatio = film.width ? `${film.width} / ${film.height}` : "16 / 9";
     this.picture.frames((at, time) => this.#shownAt(at, time));
-    show(this.ownSound, Boolean(film.has_audio && film.picture));
+    show(this.ownSound, Boolean(film.has_audio && address));
     clock.tell({ time: place, duration: film.duration ?? 0, playing: false });
     this.place.max = film.duration ?? 0;
     if (place) this.picture.seek(place);
@@ -140,9 +142,11 @@ class Player extends HTMLElement {
     return undefined;
   }
 
-  #load(film) {
+  /** Begin to hear a film. */
+  #begin(film) {
     heard.whole = (film.duration ?? 0) <= LONGEST;
     const told = () => this.#notes();
+    heard.sound.close();
     heard.sound = heard.whole ? new Sound(told) : new Stream(told);
     heard.stems = null;
     this.#volume();
@@ -160,19 +164,23 @@ class Player extends HTMLElement {
   /** Load what can be heard, the chosen take first. */
   #hear() {
     if (!store.film) return;
-    const mine = (take) => ({ key: heard.key(take.id), url: `/api/takes/${take.id}/sound` });
-    const chosen = store.takes.filter((take) => take.id === store.heard).map(mine);
-    const others = store.takes.filter((take) => take.id !== store.heard).slice(-7).map(mine);
+    const others = store.takes.filter((take) => take.id !== store.heard).slice(-7).map((one) => one.id);
     heard.sound.forget((key) => !key.startsWith("take:")
       || store.takes.some((take) => heard.key(take.id) === key));
     heard.settle();
-    for (const { key, url } of chosen) heard.sound.load(key, url);
-    if (heard.whole) for (const { key, url } of others) heard.sound.load(key, url);
-    else for (const { key, url } of others) heard.sound.urls.set(key, url);
+    this.#load([...(store.heard ? [store.heard] : []), ...others]);
     const take = summaryOf(store.heard);
     show(this.which, Boolean(take));
     this.which.textContent = take ? capital(titleOf(take)) : "";
     this.#notes();
+  }
+
+  async #load(ids) {
+    const { sound } = heard;
+    for (const id of ids) {
+      await sound.load(heard.key(id), `/api/takes/${id}/sound`);
+      if (sound !== heard.sound) return; // another film is open
+    }
   }
 
   #notes() {
@@ -180,6 +188,8 @@ class Player extends HTMLElement {
     const sentences = [];
     if (film && !film.picture && film.state === "ready") {
       sentences.push("A copy that this browser can play is being made; stills stand in for it.");
+    } else if (film && film.picture === this.unplayable) {
+      sentences.push("This browser cannot play the film; stills stand in for it.");
     }
     const take = summaryOf(store.heard);
     if (take) {
@@ -187,7 +197,7 @@ class Player extends HTMLElement {
       if (heard.sound.failed(key)) sentences.push(`The sound of ${titleOf(take)} did not arrive.`);
       else if (!heard.sound.has(key)) sentences.push(`Fetching the sound of ${titleOf(take)} …`);
     }
-    this.note.textContent = this.broken ?? sentences.join(" ");
+    this.note.textContent = sentences.join(" ");
     show(this.note, Boolean(this.note.textContent));
   }
 
@@ -209,9 +219,7 @@ class Player extends HTMLElement {
     try {
       await picture.play();
     } catch (error) {
-      if (error.name === "AbortError") return; // paused before it began
-      this.broken = "This browser cannot play the film.";
-      this.#notes();
+      if (error.name !== "AbortError") this.#giveUp(); // it is that where it was paused meanwhile
     }
   }
 
@@ -256,14 +264,19 @@ class Player extends HTMLElement {
     const runs = !picture.paused && !picture.busy;
     if ((name === "playing" || name === "seeked") && runs) this.#sound();
     if (["pause", "seeking", "waiting", "ended", "error"].includes(name)) heard.sound.stop();
-    if (name === "error" && store.film?.picture) this.broken = "This browser cannot play the film.";
-    if (name === "loadeddata") this.broken = null;
-    if (["error", "loadeddata"].includes(name)) this.#notes();
+    if (name === "error") this.#giveUp();
     if (name === "ended" && this.looping && !store.range) {
       clock.seek(0);
       this.#start();
     }
     clock.tell({ playing: !picture.paused, ...(picture.busy ? {} : { time: this.#now() }) });
+  }
+
+  /** Show stills where the browser cannot play the film after all. */
+  #giveUp() {
+    if (!(this.picture instanceof Moving) || !store.film?.picture) return;
+    this.unplayable = store.film.picture;
+    this.#open();
   }
 
   #now() {
@@ -293,12 +306,17 @@ class Player extends HTMLElement {
     if (this.started.length < FIRST && this.started.push(off) === FIRST) {
       const mean = this.started.reduce((sum, one) => sum + one, 0) / FIRST;
       this.ahead = Math.min(0.1, Math.max(-0.1, this.ahead - mean / 2));
+      if (Math.abs(mean) > WIDE) {
+        this.error = 0;
+        heard.sound.play(heard.sound.place() - mean);
+        return;
+      }
     }
     this.error += 0.15 * (off - this.error);
+    this.bending = Math.abs(this.error) > (this.bending ? NEAR / 3 : NEAR);
     const { slew } = heard.sound;
-    const by = Math.abs(this.error) > NEAR ? -Math.sign(this.error) * slew : 0;
-    const settled = Math.abs(this.error) < NEAR / 3;
-    if (by || settled) heard.sound.bend(1 + by);
+    const by = this.bending ? Math.max(-slew, Math.min(slew, this.error / 5)) : 0;
+    heard.sound.bend(1 - Math.round(1000 * by) / 1000);
   }
 
   /** Seconds of sound minus picture at the last picture, or null while either stands. */

@@ -10,7 +10,7 @@ const RATE = 44100;
 
 /** Recordings in memory, by key; `url` of each is where it comes from. */
 export class Sound {
-  slew = 0.004; // by how much it may run faster or slower; nobody hears it
+  slew = 0.008; // by how much it may run faster or slower, for a moment
 
   constructor(changed = () => {}) {
     this.changed = changed; // told when a recording has arrived, or could not
@@ -21,6 +21,7 @@ export class Sound {
     this.recordings = new Map(); // by key: {url, buffer, failed, used, loading}
     this.running = new Map(); // by key: the nodes that sound
     this.anchor = null; // {at: of the context, place: of the film, rate}
+    this.turn = null; // the last call of play
   }
 
   get playing() {
@@ -105,19 +106,23 @@ export class Sound {
 
   /** Begin at a place of the film, which is seen now; what sounded before gives way. */
   async play(place) {
+    const turn = this.turn = { place, since: performance.now() };
     await this.wake();
+    if (this.turn !== turn) return; // it was stopped, or sent elsewhere, meanwhile
+    const now = performance.now();
     const at = this.context.currentTime + LEAD;
     for (const key of this.running.keys()) this.#end(key, at);
-    this.anchor = { at, place: place + at - this.#out(performance.now()), rate: 1 };
+    const seen = place + (now - turn.since) / 1000;
+    this.anchor = { at, place: seen + at - this.#out(now), rate: 1 };
     this.#settle(at);
   }
 
   stop() {
-    this.anchor = null;
+    this.anchor = this.turn = null;
     for (const key of this.running.keys()) this.#end(key, this.context.currentTime);
   }
 
-  /** The place of the film that is heard at a time of performance.now(). */
+  /** The place of the film that is heard at a time of performance.now(), or null while none is. */
   place(time = performance.now()) {
     return this.anchor ? this.#place(this.#out(time)) : null;
   }
@@ -130,9 +135,17 @@ export class Sound {
     for (const nodes of this.running.values()) nodes.source.playbackRate.setValueAtTime(rate, at);
   }
 
+  /** End for good. */
+  close() {
+    this.stop();
+    this.recordings.clear();
+    this.context?.close();
+    this.context = null;
+  }
+
   set volume(value) {
     this.loud = value;
-    this.master?.gain.setTargetAtTime(value, this.context.currentTime, 0.01);
+    if (this.context) this.master.gain.setTargetAtTime(value, this.context.currentTime, 0.01);
   }
 
   /** How loud a recording is now, before its gain: the root of its mean square. */
@@ -269,6 +282,11 @@ export class Stream {
 
   bend(rate) {
     this.element.playbackRate = rate;
+  }
+
+  close() {
+    this.stop();
+    this.element.removeAttribute("src");
   }
 
   set volume(value) {

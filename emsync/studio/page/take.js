@@ -69,14 +69,26 @@ export function barWords(take, range) {
   return first === last ? `bar ${first}` : `bars ${first}–${last}`;
 }
 
+/** The stretch of whole bars that is nearest to one that was marked in another take. */
+export function fitted(take, { from, to }) {
+  const edges = edgesOf(take);
+  const near = (time) => edges.reduce((a, b) => (Math.abs(b - time) < Math.abs(a - time) ? b : a));
+  const first = near(from);
+  return first < near(to) ? { from: first, to: near(to) } : snapped(take, from, to);
+}
+
 /** The stretch of whole bars that covers what is between two moments. */
 export function snapped(take, one, other) {
-  const edges = [0, ...take.bars.filter((bar) => bar > 1e-3), take.duration];
+  const edges = edgesOf(take);
   const low = Math.min(one, other);
   const high = Math.max(one, other);
   const from = edges.filter((edge) => edge <= low + 1e-3).at(-1) ?? 0;
   const to = edges.find((edge) => edge >= high - 1e-3 && edge > from) ?? take.duration;
   return { from, to };
+}
+
+function edgesOf(take) {
+  return [0, ...take.bars.filter((bar) => bar > 1e-3), take.duration];
 }
 
 const TONES = ["C", "C♯", "D", "E♭", "E", "F", "F♯", "G", "A♭", "A", "B♭", "B"];

@@ -1,6 +1,6 @@
 // The versions of a film's document, newest first: what was done, and the way back.
 
-import { make } from "./dom.js";
+import { make, redrawn } from "./dom.js";
 import { store } from "./store.js";
 
 const KEPT = /^kept (piece .*)$/;
@@ -23,9 +23,7 @@ class Versions extends HTMLElement {
       kept = KEPT.exec(what)?.[1] ?? kept;
       return this.row(number, what, KEPT.test(what) ? "" : kept);
     });
-    const focus = this.contains(document.activeElement);
-    this.list.replaceChildren(...rows.reverse());
-    if (focus) this.list.querySelector("[aria-current]")?.focus();
+    redrawn(this.list, () => this.list.replaceChildren(...rows.reverse()));
   }
 
   row(number, what, kept) {
