@@ -1,10 +1,11 @@
 """The page of the studio in a real browser: a server, a Chromium, and what was asked of it."""
 
+import base64
 import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,19 @@ import pytest
 
 CHROMIUMS = ("chromium", "chromium-browser", "google-chrome")
 FLAGS = ("--no-sandbox", "--autoplay-policy=no-user-gesture-required")
+PATIENCE = 120_000  # milliseconds for what a busy machine may be slow at
+SIZE = {"width": 1280, "height": 900}  # of a window
+KEYS = 400  # Tab is pressed at most
+CARRIED = """([data, name, type]) => {
+  const bytes = Uint8Array.from(atob(data), (letter) => letter.charCodeAt(0));
+  const carried = new DataTransfer();
+  carried.items.add(new File([bytes], name, { type }));
+  return carried;
+}"""
+FOCUSED = """() => {
+  const it = document.activeElement;
+  return it.ariaLabel ?? (it.labels?.[0] ?? it).textContent.trim();
+}"""
 
 
 def chromium() -> str:
@@ -82,6 +96,7 @@ class Watched:
         self.page, self.address = page, address
         self.errors: list[str] = []
         self.hosts: set[str] = set()
+        page.set_default_timeout(PATIENCE)
         page.on("console", self._console)
         page.on("pageerror", lambda error: self.errors.append(str(error)))
         page.on("request", self._request)
@@ -99,3 +114,83 @@ class Watched:
     def elsewhere(self) -> set[str]:
         """The hosts that were asked for something, but for the studio's own."""
         return self.hosts - {self.address.split("/")[2]}
+
+    # --- what a person does ---
+
+    def drop(self, path: Path, type_: str = "video/mp4") -> None:
+        """Drop a file into the window."""
+        data = base64.b64encode(path.read_bytes()).decode()
+        carried = self.page.evaluate_handle(CARRIED, [data, path.name, type_])
+        for event in ("dragenter", "dragover", "drop"):
+            self.page.dispatch_event("body", event, {"dataTransfer": carried})
+
+    def button(self, name: str) -> Any:
+        """The button whose name fits a pattern."""
+        return self.page.get_by_role("button", name=re.compile(name))
+
+    def slider(self, name: str) -> Any:
+        """The slider of this name."""
+        return self.page.get_by_role("slider", name=name, exact=True)
+
+    def tab_to(self, name: str) -> None:
+        """Press Tab until what has the focus has a name that fits a pattern."""
+        for _ in range(KEYS):
+            self.page.keyboard.press("Tab")
+            if re.search(name, self.page.evaluate(FOCUSED)):
+                return
+        raise AssertionError(f"Tab does not come to {name!r}")
+
+    # --- what is so ---
+
+    @property
+    def film(self) -> str:
+        """The id of the film that is open."""
+        return str(self.page.evaluate("new URLSearchParams(location.hash.slice(1)).get('film')"))
+
+    def get(self, path: str) -> Any:
+        """The JSON of a path of the studio."""
+        return self.raw(path).json()
+
+    def raw(self, path: str) -> Any:
+        """The answer of a path of the studio."""
+        answer = self.page.request.get(self.address.split("/#")[0] + path)
+        assert answer.ok, answer.text()
+        return answer
+
+    def told(self) -> Any:
+        """All of the film that is open but its takes' notes."""
+        return self.get(f"/api/films/{self.film}")
+
+    def document(self) -> Any:
+        """The document of the film that is open."""
+        return self.told()["document"]
+
+    def until(self, holds: Callable[[], Any], why: str, seconds: float = PATIENCE / 1000) -> Any:
+        """Wait until something holds, and return it."""
+        for _ in range(round(seconds / 0.05)):
+            if found := holds():
+                return found
+            self.page.wait_for_timeout(50)
+        raise AssertionError(f"{why}, after {seconds:g} s")
+
+    def said(self, pattern: str) -> Any:
+        """Wait until the page shows a text that fits."""
+        text = self.page.get_by_text(re.compile(pattern)).first
+        text.wait_for()
+        return text
+
+
+@contextmanager
+def window(chromium: Any, address: str, film: str = "", **how: Any) -> Iterator[Watched]:
+    """Yield a window of its own, with a film or none; ``how`` it is opened as Playwright has it.
+
+    At its end no error must have been told there, and no other host asked.
+    """
+    context = chromium.new_context(viewport=SIZE, **how)
+    page = Watched(context.new_page(), f"{address}&film={film}" if film else address)
+    if film:
+        page.button("^Compose").wait_for()
+    yield page
+    context.close()
+    assert not page.errors
+    assert not page.elsewhere
