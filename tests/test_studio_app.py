@@ -14,12 +14,12 @@ from urllib.parse import quote, unquote
 
 import pytest
 from starlette.routing import Route
+from studio_client import Page, studio
 
 from emsync.analysis import Analysis
 from emsync.files import Together
 from emsync.planning.plan import Plan
 from emsync.studio.studio import Limits, Studio
-from tests.studio_client import Page, studio
 
 Usage = namedtuple("Usage", "total used free")
 
@@ -196,7 +196,7 @@ def test_an_upload_that_stalls_is_given_up(home: Path) -> None:
     import asyncio
 
     async def act() -> None:
-        with pytest.raises(Exception, match="nothing of the film has arrived for 0.05 s"):
+        with pytest.raises(Exception, match=r"nothing of the film has arrived for 0\.05 s"):
             await Studio(home, Limits(free=0, stalled=0.05)).add("a.mp4", stalls())
 
     asyncio.run(act())

@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from studio_client import PORT, Page, studio
 
 from emsync.studio.guard import HEADERS, Secrets
-from tests.studio_client import PORT, Page, studio
 
 GETS = ["/api/health", "/api/films", "/api/films/x", "/api/jobs/x/events", "/api/takes/x/sound"]
 CHANGES = [
