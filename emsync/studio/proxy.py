@@ -21,7 +21,7 @@ PLAYED = {  # what browsers decode of a kind of file
     "video/webm": ("vp8", "vp9", "av1"),
 }
 PIXELS = ("yuv420p", "yuvj420p")
-PROXY = Form(shorter=480, preset="ultrafast", gap=0.5)
+PROXY = Form(longer=854, shorter=480, preset="ultrafast", gap=0.5)
 HEAD = 64  # bytes in which a WebM file says that it is one
 
 
@@ -44,7 +44,7 @@ def proxy_name(film: Film) -> str:
 def write_proxy(film: Film, output: Path, progress: Callable[[float], None]) -> None:
     """Write ``film`` as browsers play it, whole or not at all.
 
-    It has no sound, is 480 pixels high or narrower, and is shown frame by frame when the film is.
+    It has no sound, at most 854 by 480 pixels, and is shown frame by frame when the film is.
     ``progress`` gets the seconds that are written.
     """
     recode(film, output, PROXY, progress)
