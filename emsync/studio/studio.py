@@ -57,6 +57,12 @@ class Limits:
         return {**asdict(self), "candidates": MOST_CANDIDATES}
 
 
+def _poster(project: Project) -> str | None:
+    """Return the address of a picture that stands for a film; the first is often black."""
+    count = len(project.record.strip)
+    return f"/api/films/{project.id}/strip/{count // 3}" if count else None
+
+
 class Studio:
     """All films in ``home``. What changes a film holds the lock, and is done one at a time."""
 
@@ -99,7 +105,7 @@ class Studio:
                 "reason": p.record.reason, "created": p.record.created,
                 "duration": p.record.facts.get("duration"), "bytes": p.bytes(),
                 "takes": len(p.takes()),
-                "picture": f"/api/films/{p.id}/strip/0" if p.record.strip else None,
+                "picture": _poster(p),
             }
             for p in newest
         ]  # fmt: skip
