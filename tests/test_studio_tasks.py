@@ -110,7 +110,7 @@ def test_the_facts_are_those_of_the_score(composed: list[Path], document: Docume
         columns = take["columns"]
         assert {len(column) for column in columns.values()} == {score.note_num()}
         assert columns["start"] == sorted(columns["start"])
-        seconds = score.to("second")
+        seconds: Any = score.to("second")
         heard = sorted(round(note.start, 3) for track in seconds.tracks for note in track.notes)
         assert np.allclose(heard, columns["start"], atol=0.002)
         assert [player["name"] for player in take["players"]] == [
