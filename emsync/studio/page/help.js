@@ -4,14 +4,17 @@ import { button, make } from "./dom.js";
 
 const KEYS = [
   ["Space", "Play, or pause"],
-  ["1 – 8", "Hear another piece, at the same place"],
-  [", and .", "One frame back, or on"],
+  ["1 … 8", "Hear another piece, at the same place"],
+  ["← →", "Five seconds back, or on; on what is chosen: move it"],
+  [", .", "One frame back, or on; with Shift ten"],
+  ["O", "Play what is marked over and over"],
   ["C", "Add a cut at the playhead"],
-  ["Del", "Remove what is chosen"],
-  ["← and →", "Move what is chosen; with Shift further"],
-  ["Ctrl Z", "Undo"],
-  ["Ctrl Shift Z", "Redo"],
+  ["Del", "Remove the cut that is chosen; Enter lets the music hit it, or no longer"],
+  ["[ ]", "Mark from here, or to here, in bars"],
+  ["+ − 0", "Zoom in, out, to the whole film"],
+  ["Ctrl Z", "Undo; with Shift redo"],
   ["Ctrl Enter", "Compose"],
+  ["Esc", "Let go of what is chosen, marked or dragged"],
   ["?", "This help"],
 ];
 const LANES = [
@@ -43,12 +46,17 @@ class Help extends HTMLElement {
       make("h3", {}, "What the lanes show"),
       pairs(LANES, (name) => name),
       make("h3", {}, "Keys"),
-      pairs(KEYS, (name) => make("kbd", {}, name)));
+      pairs(KEYS, keysOf));
     dialog.addEventListener("click", (event) => {
       if (event.target === dialog) dialog.close();
     });
     this.append(dialog);
   }
 }
+
+/** Each key by itself. */
+const keysOf = (names) =>
+  make("span", { class: "keys" }, ...names.split(" ").map((name) => (
+    name === "…" ? " … " : make("kbd", {}, name))));
 
 customElements.define("em-help", Help);
