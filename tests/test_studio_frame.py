@@ -40,7 +40,7 @@ class Frame:
         return self.page.locator("em-wishes").get_by_label(name, exact=True)
 
     def write(self, name: str, text: str) -> None:
-        self.page.locator("em-wishes").get_by_label(name).first.fill(text)
+        self.field(name).fill(text)
         self.page.keyboard.press("Tab")
 
     def said(self) -> list[str]:
@@ -128,7 +128,7 @@ def test_a_mood_sets_the_whole_arc_and_the_film_brings_its_own_back(frame: Frame
 
 def test_wishes_show_what_the_plan_has_and_are_undone(frame: Frame) -> None:
     before = frame.document
-    tempo = frame.page.locator("em-wishes").get_by_label("Tempo").first
+    tempo = frame.field("Tempo")
     assert tempo.get_attribute("placeholder") == f"auto · {round(before['plan']['tempo'])}"
     frame.write("Tempo", "90")
     assert frame.document["plan"]["tempo"] == 90
@@ -155,7 +155,7 @@ def test_what_is_refused_stays_in_its_field(frame: Frame) -> None:
     before = frame.document["wishes"]
     frame.write("Chords", "Am F X7")
     assert frame.document["wishes"] == before
-    chords = frame.page.locator("em-wishes").get_by_label("Chords").first
+    chords = frame.field("Chords")
     assert chords.input_value() == "Am F X7"
     assert chords.get_attribute("aria-invalid") == "true"
     assert "'X7' is no chord" in frame.said()[-1]

@@ -46,17 +46,16 @@ let ids = 0;
 
 /** A name with what is named; `.auto(words)` shows what it is left to, `.free(act)` how to leave. */
 function field(title, control, { wide = false, group = false, hint = "" } = {}) {
-  const id = `wish-${(ids += 1)}`;
   const aside = make("span", { class: "aside" });
-  const name = make(group ? "span" : "label", { class: "name" }, title, aside);
+  const label = make(group ? "span" : "label", {}, title);
+  const name = make("div", { class: "name" }, label, aside);
   if (group) {
-    name.id = id;
     control.setAttribute("role", "group");
     control.setAttribute("aria-label", title);
   } else {
     const input = control.matches("input, select") ? control : control.querySelector("input, select");
-    input.id = id;
-    name.setAttribute("for", id);
+    input.id = `wish-${(ids += 1)}`;
+    label.setAttribute("for", input.id);
   }
   if (hint) name.title = hint;
   const element = make("div", { class: wide ? "field wide" : "field" }, name, control);
@@ -314,7 +313,7 @@ class Wishes extends HTMLElement {
     this.sync.value = wishes.sync ?? "";
     const set = [...Object.keys(this.rare), "sync"].filter((key) => key in wishes).length;
     show(this.count, set);
-    this.count.textContent = set;
+    this.count.textContent = set || "";
   }
 
   toggle(name) {
