@@ -107,6 +107,35 @@ def test_what_is_no_film_is_refused_before_a_byte_is_sent(
     page.close()
 
 
+def test_what_cannot_be_watched_is_told_by_its_own_name(
+    address: str, chromium: Any, tmp_path: Path
+) -> None:
+    noise = tmp_path / "noise.mp4"
+    noise.write_bytes(b"no film at all")
+    page = chromium.new_page()
+    page.goto(address)
+    page.wait_for_selector("main[data-screen=empty]")
+    page.set_input_files("em-drop input", noise)
+    page.wait_for_selector("main[data-screen=failed]", timeout=60_000)
+    assert page.inner_text("em-watching [role=status]").startswith("Cannot read 'noise.mp4'")
+    page.click("text=Delete this one")
+    page.wait_for_selector("main[data-screen=empty]")
+    page.close()
+
+
+def test_two_windows_of_a_film_do_not_undo_each_other(frame: Frame, chromium: Any) -> None:
+    other = frame.page.context.new_page()
+    other.goto(frame.watched.address)
+    other.wait_for_selector("main[data-screen=ready]")
+    frame.field("Tempo").fill("88")
+    frame.page.keyboard.press("Tab")
+    assert frame.document["wishes"]["tempo"] == 88
+    other.click("em-wishes button:text-is('Cut')")
+    other.wait_for_selector(".toast.error >> text=changed in another window")
+    assert other.locator("em-wishes").get_by_label("Tempo", exact=True).input_value() == "88"
+    other.close()
+
+
 def test_a_page_without_the_key_says_so(address: str, chromium: Any) -> None:
     page = chromium.new_context().new_page()
     page.goto(address.split("#")[0])

@@ -426,6 +426,7 @@ def _end(project: Project, job: Job) -> None:
         project.sweep()
     if job.kind == "watch" and job.state != "done":
         reason = job.reason or "watching it was cancelled"
+        reason = reason.replace(str(project.film), project.record.name)  # what a person dropped
         project.save(state="failed", reason=reason)
 
 

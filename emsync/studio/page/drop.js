@@ -5,7 +5,7 @@ import { button, icon, make, say, show } from "./dom.js";
 import { attempt, store } from "./store.js";
 import { size } from "./words.js";
 
-const KINDS = /\.(mp4|m4v|mov|qt|mkv|webm|avi|mpe?g|m2?ts|mts|wmv|flv|ogv|3gp|3g2|mxf|vob|y4m|gif)$/i;
+const KINDS = /\.(mp4|m4v|mov|qt|mkv|webm|avi|mpe?g|m?ts|m2ts|wmv|flv|ogv|3gp|3g2|mxf|vob|gif)$/i;
 
 class Drop extends HTMLElement {
   connectedCallback() {
@@ -61,6 +61,10 @@ class Drop extends HTMLElement {
 
 /** Take in the first of some files; whatever speaks against it is said. */
 function take(files) {
+  if (!store.health) {
+    store.say("The studio is not open yet; drop the film again in a moment.", "error");
+    return;
+  }
   if (store.upload) {
     store.say("A film is on its way already; wait for it, or cancel it.", "error");
     return;

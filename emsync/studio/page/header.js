@@ -84,8 +84,8 @@ async function filmRows() {
 /** Go to all films; an upload that runs is asked about first. */
 async function leave() {
   if (store.upload) {
-    const yes = await confirmed("Stop the upload?", `“${store.upload.name}” has not arrived whole.`,
-      "Stop it");
+    const words = `“${store.upload.name}” has not arrived whole.`;
+    const yes = await confirmed("Stop the upload?", words, "Stop it");
     if (!yes) return;
     store.upload?.stop();
   }

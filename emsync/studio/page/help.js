@@ -24,7 +24,7 @@ const LANES = [
   ["Feeling", "How pleasant (valence) and how lively (arousal) each stretch is. Drag the steps and "
     + "their edges, or name an emotion."],
   ["Plan", "What the music will do: its sections, keys and chords, and who plays. Choose a section "
-    + "to change it. Once you do, the plan is yours, and follows your wishes only where they change."],
+    + "to change it. Once you do, the plan is yours, and follows your wishes where they change."],
   ["Notes", "The piece that is heard. Rings are its hits on cuts. Mark a stretch there to have it "
     + "composed anew while all else stays."],
 ];

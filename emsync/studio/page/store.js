@@ -65,6 +65,9 @@ export const store = {
     store.set({ film, strip, seen, document, takes, heard: heard ?? null, range: null,
       section: null, job: jobs[0] ?? null });
     if (jobs[0]) store.watch(jobs[0]);
+    else if (film.state === "watching") { // its job ended just now
+      setTimeout(() => store.film?.id === id && attempt(() => store.open(id)), 500);
+    }
   },
 
   /** Read the film again, and keep what is heard and marked. */

@@ -44,7 +44,7 @@ const common = (values) => (new Set(values).size === 1 ? values[0] : null);
 
 let ids = 0;
 
-/** A name with what is named; `.auto(words)` shows what it is left to, `.free(act)` how to leave. */
+/** A name with what is named; `.aside(…)` shows beside the name what it is left to. */
 function field(title, control, { wide = false, group = false, hint = "" } = {}) {
   const aside = make("span", { class: "aside" });
   const label = make(group ? "span" : "label", {}, title);
@@ -53,7 +53,8 @@ function field(title, control, { wide = false, group = false, hint = "" } = {}) 
     control.setAttribute("role", "group");
     control.setAttribute("aria-label", title);
   } else {
-    const input = control.matches("input, select") ? control : control.querySelector("input, select");
+    const inputs = "input, select";
+    const input = control.matches(inputs) ? control : control.querySelector(inputs);
     input.id = `wish-${(ids += 1)}`;
     label.setAttribute("for", input.id);
   }
@@ -185,8 +186,8 @@ class Wishes extends HTMLElement {
     this.players = new Map(palettes.map(({ name, players }) => [name, players.join(", ")]));
     this.palette = choice([], (value) => wish("palette", value, "palette"));
     this.about = make("p", { class: "faint small about" });
-    this.paletteField = field("Palette", make("div", { class: "described" }, this.palette, this.about),
-      { wide: true });
+    const described = make("div", { class: "described" }, this.palette, this.about);
+    this.paletteField = field("Palette", described, { wide: true });
 
     this.pieces = oneOf(
       Object.fromEntries(Array.from({ length: limits.candidates }, (_, i) => [i + 1, i + 1])),
