@@ -172,6 +172,29 @@ export function harmonyOf(plan, section) {
   return Array.from({ length: room }, (_, i) => halves[i % halves.length]);
 }
 
+/** Return the bars of a section as {start, end, chords}: a half bar each, or one for both. */
+export function barsOf(plan, section, take = null) {
+  const halves = harmonyOf(plan, section);
+  const count = Math.ceil(halves.length / 2);
+  const known = take ? take.bars.filter((bar) => bar >= section.start - 0.3 && bar < section.end - 0.1) : [];
+  const even = (i) => section.start + ((section.end - section.start) * 2 * i) / halves.length;
+  const edge = known.length >= count ? (i) => known[i] ?? section.end : even;
+  return Array.from({ length: count }, (_, i) => {
+    const [one, two] = halves.slice(2 * i, 2 * i + 2);
+    return { start: i ? edge(i) : section.start, end: i + 1 < count ? edge(i + 1) : section.end,
+      chords: two && two !== one ? [one, two] : [one] };
+  });
+}
+
+/** Return whether a take was composed by this plan, so that its bars are the plan's. */
+export function follows(take, plan) {
+  const { sections } = plan;
+  const same = (one, i) => Math.abs(one.start - sections[i].start) < SAME
+    && Math.abs(one.end - sections[i].end) < SAME;
+  return Math.abs(take.tempo - plan.tempo) < 0.01 && take.sections.length === sections.length
+    && take.sections.every(same);
+}
+
 /** Return a plan whose section `at` is two: both play on as the one did. */
 export function splitSection(plan, at, time) {
   const section = plan.sections[at];

@@ -3,7 +3,7 @@
 import { clock, words } from "./clock.js";
 import { make } from "./dom.js";
 import { draft } from "./draft.js";
-import { framesOf, harmonyOf, mergeSections, onFrame, splitPlace, splitSection, withEdge } from "./edits.js";
+import { barsOf, follows, framesOf, mergeSections, onFrame, splitPlace, splitSection, withEdge } from "./edits.js";
 import { follow } from "./gesture.js";
 import { Lane, children, mark, place, say, tell } from "./lane.js";
 import { picturesAt } from "./pictures.js";
@@ -11,11 +11,10 @@ import { reveal } from "./ruler.js";
 import { scale } from "./scale.js";
 import { snapped } from "./snap.js";
 import { store } from "./store.js";
-import { printed } from "./take.js";
+import { printed, takeOf } from "./take.js";
 
 const NARROW = 28; // pixels that a section has to have for its letter
 const EDGE = 8; // pixels from an edge that take hold of it
-const CHORD = 34; // pixels that a chord has to have
 const HUES = [228, 28, 152, 292, 64, 196, 340, 100]; // of themes, one after the other
 const MARKS = ["pp", "p", "mp", "mf", "f", "ff"];
 const EDGES = [40, 56, 72, 88, 104]; // levels between them, as in printed scores
@@ -75,6 +74,16 @@ class Plan extends Lane {
     this.stage.addEventListener("pointermove", (event) => this.hover(event));
     this.stage.addEventListener("keydown", (event) => this.key(event));
     this.addEventListener("focusout", () => tell(null));
+    store.on("heard takes", () => this.hear());
+  }
+
+  /** Read the bars of the piece that is heard. */
+  async hear() {
+    const id = store.heard;
+    const take = id ? await takeOf(id).catch(() => null) : null;
+    if (id !== store.heard) return;
+    this.take = take;
+    this.soon();
   }
 
   get sections() {
@@ -84,6 +93,7 @@ class Plan extends Lane {
   draw() {
     const { plan } = draft;
     const { sections } = this;
+    this.grid = plan && this.take && follows(this.take, plan) ? this.take : null;
     if (store.section >= sections.length && store.section !== null) store.set({ section: null });
     const tempo = plan ? `${Math.round(plan.tempo)} beats a minute` : "";
     say(this.tempo, plan ? `♩ = ${Math.round(plan.tempo)}` : "");
@@ -137,24 +147,23 @@ class Plan extends Lane {
 
   /** Write the chords bar by bar where they have room, else as a line. */
   drawChords(element, section, x, width) {
-    const halves = harmonyOf(draft.plan, section);
-    const half = width / Math.max(1, halves.length);
+    const bars = barsOf(draft.plan, section, this.grid);
     const cells = [];
-    for (let i = 0; i < halves.length; i += 2) {
-      const [one, two] = halves.slice(i, i + 2);
-      const at = x + i * half;
-      if (at > scale.width || at + 2 * half < 0) continue;
-      cells.push({ text: printed(one), x: i * half, width: (one === two || !two ? 2 : 1) * half, bar: true });
-      if (two && one !== two) cells.push({ text: printed(two), x: (i + 1) * half, width: half });
+    for (const { start, end, chords } of bars) {
+      const [from, to] = [scale.x(start), scale.x(end)];
+      if (from > scale.width || to < 0) continue;
+      const room = (to - from) / chords.length;
+      chords.forEach((chord, i) => cells.push(
+        { text: printed(chord), x: from - x + i * room, width: room, bar: i === 0 }));
     }
-    const roomy = halves.length && 2 * half >= CHORD && cells.every((cell) => cell.width >= CHORD * 0.6);
+    const roomy = cells.length && cells.every((cell) => cell.width >= 8 + 7 * cell.text.length);
     element.classList.toggle("line", !roomy);
     element.style.left = roomy ? "0" : `${Math.max(0, -x)}px`;
     if (!roomy) {
       children(element, [section], () => make("span"), (span) => {
         span.removeAttribute("style");
         span.className = "";
-        say(span, halves.length ? section.chords.split(/[\s|]+/).map(printed).join(" ") : "");
+        say(span, section.chords.split(/[\s|]+/).map(printed).join(" "));
       });
       return;
     }
