@@ -139,13 +139,13 @@ class Candidates extends HTMLElement {
     const roll = make("canvas", { class: "sketch", "aria-hidden": "true" });
     const state = make("span", { class: "state" });
     const slot = make("span", { class: "slot small faint" });
-    const best_ = make("span", { class: "chip" }, "highest score");
+    const best_ = make("span", { class: "chip" }, "highest");
     const facts = [keyWords(take.key), `${Math.round(take.tempo)} a minute`, `${take.notes} notes`];
     const hear_ = make("button", { type: "button", class: "hear", "aria-pressed": "false",
       onclick: () => hear(take.id) },
     make("span", { class: "head" },
       make("span", { class: "number" }, make("span", { class: "only-heard" }, "Hear piece "), take.name),
-      state, best_, slot),
+      state, slot),
     roll,
     make("span", { class: "facts" }, facts.join(" · ")),
     make("span", { class: "hits" }, hitsWords(take)));
@@ -161,7 +161,7 @@ class Candidates extends HTMLElement {
     const score = make("div", { class: "score" },
       make("span", { class: "total", title: "Its score: the mean of what is below, by weight" },
         `Score ${Math.round(100 * take.score)}`),
-      star, bin);
+      best_, star, bin);
     const element = make("li", { class: take.parent ? "piece card draft" : "piece card" },
       hear_, score, parts(take), sure);
     return { element, roll, state, slot, best: best_, hear: hear_, star, sure };

@@ -13,6 +13,7 @@ const NEAR = 0.012; // seconds between sound and picture that are let be
 const WIDE = 0.025; // that are put right at once, if they are there from the start
 const FAR = 0.06; // seconds after which the sound begins anew at its place
 const PATIENCE = 3; // pictures that are far off, until it does
+const STREAMED = 24; // the same where a start takes a while itself
 const FIRST = 8; // pictures after a start by which the next start is put right
 
 /** What is heard, and how: the mixer sets `stems` to hear players apart. */
@@ -45,7 +46,7 @@ class Player extends HTMLElement {
     this.error = 0; // sound minus picture, smoothed
     this.far = 0;
     this.bending = false;
-    this.ahead = 0.02; // seconds by which a picture is further than it says when it starts
+    this.ahead = 0; // seconds by which the picture is further than it says when it starts
     this.started = []; // what the sound was off at the first pictures since
     this.looping = false;
     this.own = false;
@@ -149,6 +150,7 @@ class Player extends HTMLElement {
     heard.sound.close();
     heard.sound = heard.whole ? new Sound(told) : new Stream(told);
     heard.stems = null;
+    this.ahead = heard.whole ? 0 : 0.06;
     this.#volume();
     this.#hear();
   }
@@ -283,12 +285,17 @@ class Player extends HTMLElement {
     return Math.min(clock.duration, this.picture.time);
   }
 
+  /** Begin to sound where the picture is. */
   #sound() {
-    this.error = 0;
-    this.far = 0;
     this.frame = null;
     this.started = [];
-    heard.sound.play(this.picture.time + this.ahead);
+    this.#put(this.picture.time + this.ahead);
+  }
+
+  #put(place) {
+    this.error = this.far = 0;
+    this.bending = false;
+    heard.sound.play(place);
   }
 
   /** Keep the sound with the picture, which was shown at a time. */
@@ -297,18 +304,18 @@ class Player extends HTMLElement {
     this.frame = { place, time };
     const off = this.#off();
     if (off === null) return;
+    const { exact } = heard.sound;
     this.far = Math.abs(off) > FAR ? this.far + 1 : 0;
-    if (this.far >= PATIENCE) {
-      this.far = this.error = 0;
-      heard.sound.play(place + (performance.now() - time) / 1000);
+    if (this.far >= (exact ? PATIENCE : STREAMED)) {
+      if (exact) this.#put(place + (performance.now() - time) / 1000);
+      else this.#sound();
       return;
     }
     if (this.started.length < FIRST && this.started.push(off) === FIRST) {
       const mean = this.started.reduce((sum, one) => sum + one, 0) / FIRST;
-      this.ahead = Math.min(0.1, Math.max(-0.1, this.ahead - mean / 2));
-      if (Math.abs(mean) > WIDE) {
-        this.error = 0;
-        heard.sound.play(heard.sound.place() - mean);
+      this.ahead = Math.min(0.15, Math.max(-0.15, this.ahead - mean));
+      if (exact && Math.abs(mean) > WIDE) {
+        this.#put(heard.sound.place() - mean);
         return;
       }
     }

@@ -10,6 +10,7 @@ const RATE = 44100;
 
 /** Recordings in memory, by key; `url` of each is where it comes from. */
 export class Sound {
+  exact = true; // it begins where it is told to
   slew = 0.008; // by how much it may run faster or slower, for a moment
 
   constructor(changed = () => {}) {
@@ -211,6 +212,7 @@ export class Sound {
 
 /** One recording at a time, as it arrives: for films that are too long for memory. */
 export class Stream {
+  exact = false; // it has to seek first, and that takes a while
   slew = 0.01;
 
   constructor(changed = () => {}) {
