@@ -424,7 +424,8 @@ DEEP = "[" * 100_000 + "]" * 100_000
 BODIES = [
     "", "null", "[]", "7", '"x"', "{", "nul", "NaN", DEEP, '{"version": NaN}', '{"version": 1e999}',
     '{"version": 1, "version": 1}', '{"version": 1, "odd": 1}', '{"version": true}',
-    '{"version": "1"}', '{"version": 1.0}', '{"version": null}', '{"version": 1, "what": "\\ud800"}',
+    '{"version": "1"}', '{"version": 1.0}', '{"version": null}',
+    '{"version": 1, "what": "\\ud800"}',
     '{"version": 1, "what": 7}', '{"version": 1, "take": 7}', '{"version": 1, "take": []}',
     '{"version": ' + "9" * 401 + "}", '{"version": 1, "wishes": []}', '{"version": 1, "plan": 7}',
     '{"version": 1, "wishes": {"palette": "/etc/passwd.toml"}}', '{"version": 1, "analysis": ""}',

@@ -9,6 +9,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, Literal, Self, TypeAlias, TypeVar
 
+import numpy as np
+
 from emsync.analysis import Analysis
 from emsync.brief import brief_of
 from emsync.emotion.arc import State
@@ -19,7 +21,6 @@ from emsync.limits import shown
 from emsync.options import LUFS, Options, Outputs
 from emsync.performance.palette import names as palettes
 from emsync.plain import plain
-from emsync.planning.feeling import palette_of
 from emsync.planning.plan import SAME_MOMENT, Plan, Section
 from emsync.planning.planner import plan_of
 from emsync.planning.wishes import with_feelings
@@ -75,6 +76,7 @@ PLANNED = (  # wishes that the plan follows
     "tempo", "tonic", "mode", "chords", "instruments", "palette", "ending", "strength", "sync",
     "max_tempo_change",
 )  # fmt: skip
+APPLIED = {*PLANNED} - {"strength"}  # wishes that edit a person's plan as it is
 DRAWN = (  # wishes of which each piece is drawn, whatever its plan
     "sync", "max_tempo_change", "guidance", "temperature", "top_p", "humanize",
 )  # fmt: skip
@@ -219,10 +221,10 @@ def edited(document: Document, edit: Edit) -> Document:
         same = analysis.to_json() == old.to_json() and not changed & {*PLANNED, "seed"}
         return new if same else replace(new, plan=made(analysis, wishes))
     plan = carried(document.plan, old, analysis)
-    wished = {name: wishes[name] for name in changed & set(PLANNED) if name in wishes}
-    if "strength" in changed:  # it scales what is there, which has the strength before
-        ratio = wishes.get("strength", SCALE) / document.wishes.get("strength", SCALE)
-        wished["strength"] = min(1.0, SCALE * ratio)
+    strength, before = (all_.get("strength", SCALE) for all_ in (wishes, document.wishes))
+    if strength != before:
+        plan = stronger(plan, strength / before)
+    wished = {name: wishes[name] for name in changed & APPLIED if name in wishes}
     if plan is document.plan and not wished:
         return new
     return replace(new, plan=settled(plan, analysis, wishes, **wished))
@@ -261,7 +263,7 @@ def carried(plan: Plan, old: Analysis, new: Analysis) -> Plan:
     sections, arc = plan.sections, old.arc
     if move := moved_cut(old, new):
         sections, arc = _moved(sections, *move), _moved(arc, *move)
-    before, after = with_feelings(sections, arc), with_feelings(_unsuited(plan, sections), new.arc)
+    before, after = with_feelings(sections, arc), with_feelings(sections, new.arc)
     told = tuple(
         section if _feeling(a) == _feeling(b) else b
         for section, a, b in zip(sections, before, after, strict=True)
@@ -271,18 +273,21 @@ def carried(plan: Plan, old: Analysis, new: Analysis) -> Plan:
     return replace(plan, hits=tuple(sorted({*hits, *come})), sections=told)
 
 
+def stronger(plan: Plan, ratio: float) -> Plan:
+    """Return ``plan`` with feelings so many times as strong, and what follows from them."""
+    arc = [
+        State(s.start, s.end, *np.clip(np.multiply((s.valence, s.arousal), ratio), -1, 1).tolist())
+        for s in plan.sections
+    ]
+    return replace(plan, sections=tuple(with_feelings(plan.sections, arc)))
+
+
 def _kept(analysis: Analysis) -> set[float]:
     return {cut.time for cut in analysis.kept}
 
 
 def _feeling(section: Section) -> list[Any]:
     return plain([section.valence, section.arousal])  # what is not known equals itself
-
-
-def _unsuited(plan: Plan, sections: Sequence[Section]) -> list[Section]:
-    """Return ``sections`` without the palette that followed from the feeling of the film."""
-    suiting = palette_of(plan.arc)
-    return [replace(s, palette="") if s.palette == suiting else s for s in sections]
 
 
 def _moved(stretches: Sequence[Stretch], old: float, new: float) -> tuple[Stretch, ...]:
