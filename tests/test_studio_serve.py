@@ -1,6 +1,5 @@
 """The studio's server as a process: how it starts, whom it listens to, and how it ends."""
 
-import json
 import os
 import re
 import signal
@@ -8,81 +7,18 @@ import socket
 import subprocess
 import sys
 import threading
-import time
 import webbrowser
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
+from studio_server import Server, server, wait_for
 
 from emsync.cli import main
 from emsync.demo import draw_clip
 from emsync.studio import serve as module
 
 ROOT = Path(__file__).parents[1]
-
-
-class Server:
-    """A studio of its own process, and a client that has its key."""
-
-    def __init__(self, home: Path, *words: str, python: tuple[str, ...] = ()) -> None:
-        begun = time.monotonic()
-        self.process = subprocess.Popen(
-            [sys.executable, *python, "-m", "emsync", "studio", "--no-browser", "--home",
-             str(home), *words],
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT,
-        )  # fmt: skip
-        assert self.process.stdout is not None
-        self.line = self.process.stdout.readline()
-        self.seconds = time.monotonic() - begun
-        found = re.search(r"(http://127\.0\.0\.1:(\d+))/#k=([\w-]+)(?:&film=(\w+))?", self.line)
-        assert found, self.process.communicate()
-        self.base, self.port, self.key = found[1], int(found[2]), found[3]
-        self.film = found[4]
-        self.client = httpx.Client(base_url=self.base, timeout=60)
-        told = self.client.post("/api/key", json={"key": self.key}).json()
-        self.client.headers["x-emsync"] = told["token"]
-
-    def end(self, number: int = signal.SIGTERM) -> tuple[int, str, str, float]:
-        """Send a signal; return the exit code, what was printed, and the seconds that it took."""
-        begun = time.monotonic()
-        self.process.send_signal(number)
-        out, error = self.process.communicate(timeout=30)
-        return self.process.returncode, self.line + out, error, time.monotonic() - begun
-
-    def worker(self) -> int:
-        """Return the process that works, once there is one."""
-        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children")
-        while not (found := children.read_text().split()):
-            time.sleep(0.01)
-        return int(found[0])
-
-    def follow(self, job: str) -> list[tuple[str, dict[str, Any]]]:
-        """Return the events of a job up to its end."""
-        told, name = [], ""
-        with self.client.stream("GET", f"/api/jobs/{job}/events") as answer:
-            for line in answer.iter_lines():
-                key, _, value = line.partition(": ")
-                if key == "event":
-                    name = value
-                elif key == "data":
-                    told.append((name, json.loads(value)))
-        return told
-
-
-@contextmanager
-def server(home: Path, *words: str, python: tuple[str, ...] = ()) -> Iterator[Server]:
-    """Yield a studio that is killed in the end, where it has not ended before."""
-    running = Server(home, *words, python=python)
-    try:
-        yield running
-    finally:
-        running.process.kill()
-        running.process.communicate()
-        running.client.close()
 
 
 @pytest.fixture(scope="module")
@@ -226,13 +162,6 @@ def test_a_page_that_leaves_in_the_middle_of_an_upload_leaves_nothing(tmp_path: 
     assert list(home.glob(".*.part"))
     with server(home):
         assert not list(home.glob(".*.part"))
-
-
-def wait_for(holds: Any, seconds: float = 10) -> None:
-    end = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < end
-        time.sleep(0.01)
 
 
 def test_the_key_is_printed_once_and_logged_nowhere(tmp_path: Path) -> None:

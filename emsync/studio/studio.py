@@ -169,7 +169,7 @@ class Studio:
         except BaseException:
             project.delete()
             raise
-        return self._enter(project)
+        return await self._enter(project)
 
     async def _fill(self, path: Path, pieces: AsyncIterator[bytes]) -> None:
         """Write the pieces of a film as they arrive."""
@@ -204,12 +204,12 @@ class Studio:
         self._check_room(size)
         project = Project.create(self.home, path.name)
         await asyncio.to_thread(shutil.copyfile, path, project.film)
-        return self._enter(project)
+        return await self._enter(project)
 
     async def add_demo(self) -> str:
         """Take in the clip that ``emsync demo`` draws."""
         self._check_room(0)
-        return self._enter(Project.create(self.home, "demo.mp4", drawn=True))
+        return await self._enter(Project.create(self.home, "demo.mp4", drawn=True))
 
     async def delete(self, id_: str) -> None:
         """Remove a film with all that was made for it."""
@@ -224,8 +224,8 @@ class Studio:
             _, folder = self.take_folder(id_)
             await asyncio.to_thread(shutil.rmtree, folder)
 
-    def _enter(self, project: Project) -> str:
-        project.enter()
+    async def _enter(self, project: Project) -> str:
+        await asyncio.to_thread(project.enter)
         self.projects[project.id] = project
         self._watch(project)
         return project.id
@@ -305,11 +305,14 @@ class Studio:
             return await self._gone(self._at(id_, data), number)
 
     async def _gone(self, project: Project, number: int) -> dict[str, Any]:
+        def go() -> dict[str, Any]:
+            project.go(number)
+            return {"document": self._document(project), "notes": []}
+
         try:
-            await asyncio.to_thread(project.go, number)
+            return await asyncio.to_thread(go)
         except KeyError as error:
             raise MissingError(f"there is no version {number} any more") from error
-        return {"document": self._document(project), "notes": []}
 
     def _ready(self, id_: str) -> Project:
         project = self.project(id_)
