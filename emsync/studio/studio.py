@@ -4,6 +4,7 @@ import asyncio
 import shutil
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import asdict, dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -125,7 +126,7 @@ class Studio:
             "seen": project.seen() if ready else None,
             "document": self._document(project) if ready else None,
             "takes": [
-                summary(take_json(project.take(take), id_)) for take in project.takes()
+                _summary(project.folder / "takes" / take, id_) for take in project.takes()
             ],
             "jobs": [job.to_json() for job in self.jobs.of(id_)],
         }  # fmt: skip
@@ -409,7 +410,7 @@ class Studio:
         elif event == "picture":
             project.save(picture=answer["file"], picture_type=answer["type"])
         elif event == "candidate":
-            return summary(take_json(project.take(answer["take"]), project.id))
+            return _summary(project.take(answer["take"]), project.id)
         elif event == "done" and job.kind == "watch":
             seen = Analysis.from_json(project.seen(), "the analysis")
             with noted() as notes:
@@ -431,6 +432,17 @@ def _end(project: Project, job: Job) -> None:
         reason = job.reason or "watching it was cancelled"
         reason = reason.replace(str(project.film), project.record.name)  # what a person dropped
         project.save(state="failed", reason=reason)
+
+
+def _summary(folder: Path, film: str) -> dict[str, Any]:
+    """Return what a list of takes shows of the one in ``folder``."""
+    places = folder, folder / "files"  # in which what is made of it appears
+    return _read_summary(folder, film, *(p.stat().st_mtime_ns for p in places if p.is_dir()))
+
+
+@lru_cache(maxsize=1000)
+def _read_summary(folder: Path, film: str, *changed: int) -> dict[str, Any]:
+    return summary(take_json(folder, film))
 
 
 def _picture(project: Project, number: int) -> dict[str, Any]:
