@@ -20,6 +20,7 @@ from emsync.studio.projects import Project, load_all, open_home
 from emsync.studio.takes import summary, take_json
 
 COMPARED = 4  # pieces that are composed, where nothing else is wished
+BLOCK = 2**20  # bytes of a film that are written at once
 DRAFTS = 3  # of a span that is composed anew, where nothing else is said
 FILES = ("score.musicxml", "mix.wav", "film.mp4", "stems.zip", "bundle.zip")  # made when asked for
 
@@ -174,24 +175,28 @@ class Studio:
 
     async def _fill(self, path: Path, pieces: AsyncIterator[bytes]) -> None:
         """Write the pieces of a film as they arrive."""
-        written = 0
+        written, block = 0, bytearray()
         with path.open("xb") as file:
-            while True:
-                try:
-                    async with asyncio.timeout(self.limits.stalled):
-                        piece = await anext(pieces, None)
-                except TimeoutError as error:
-                    raise InputError(
-                        f"nothing of the film has arrived for {self.limits.stalled:g} s; "
-                        "drop it once more"
-                    ) from error
-                if piece is None:
-                    return
+            while (piece := await self._next(pieces)) is not None:
                 written += len(piece)
+                block += piece
                 if written > self.limits.upload:
                     self._check_room(written)
-                await asyncio.to_thread(file.write, piece)
-                self._check_room(0)
+                if len(block) >= BLOCK:
+                    await asyncio.to_thread(file.write, block)
+                    block = bytearray()
+                    self._check_room(0)
+            await asyncio.to_thread(file.write, block)
+
+    async def _next(self, pieces: AsyncIterator[bytes]) -> bytes | None:
+        """Return the next piece of a film, None at its end; InputError where none comes."""
+        try:
+            async with asyncio.timeout(self.limits.stalled):
+                return await anext(pieces, None)
+        except TimeoutError as error:
+            raise InputError(
+                f"nothing of the film has arrived for {self.limits.stalled:g} s; drop it once more"
+            ) from error
 
     async def add_copy(self, path: Path) -> str:
         """Take in a film that lies on this machine; return the id of it or of an earlier copy."""
@@ -247,14 +252,14 @@ class Studio:
         """Refuse a film that is too large, or for which the disk is too full."""
         if size > self.limits.upload:
             raise TooMuchError(
-                f"the film has {_gigabytes(size)} or more, and {_gigabytes(self.limits.upload)} "
+                f"the film has {_size(size)} or more, and {_size(self.limits.upload)} "
                 "are the most; make a smaller copy of it"
             )
         free = shutil.disk_usage(self.home).free
         if free - size < self.limits.free:
             raise FullError(
-                f"the disk with {quoted(self.home)} has {_gigabytes(free)} free, of which "
-                f"{_gigabytes(self.limits.free)} stay so; make room, or delete a film"
+                f"the disk with {quoted(self.home)} has {_size(free)} free, of which "
+                f"{_size(self.limits.free)} stay so; make room, or delete a film"
             )
 
     # --- the document ---
@@ -467,5 +472,5 @@ def _drafts(wanted: Mapping[str, Any]) -> int:
     return drafts
 
 
-def _gigabytes(count: int) -> str:
-    return f"{count / 2**30:.3g} GB"
+def _size(count: int) -> str:
+    return f"{count / 2**30:.2g} GB" if count >= 2**30 / 10 else f"{count / 2**20:.0f} MB"
