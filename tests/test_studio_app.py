@@ -1,5 +1,6 @@
 """The studio's routes: what they answer, what they refuse, and that nothing is lost."""
 
+import asyncio
 import io
 import json
 import os
@@ -74,6 +75,13 @@ def test_films_are_listed_newest_first(page: Page) -> None:
     assert page.ask("GET", "/api/health")["used"] == sum(one["bytes"] for one in listed)
 
 
+@pytest.fixture(scope="module")
+def roomy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
+    """A studio that tests may fill."""
+    with studio(tmp_path_factory.mktemp("roomy") / "home") as page:
+        yield page
+
+
 NAMES = [
     ("", "film"), ("..", "film"), (".", "film"), ("/", "film"), ("\x00", "film"),
     ("a\nb\x1b[31m.mp4", "a b [31m.mp4"), ("\u202egpj.mp4", "gpj.mp4"), ("x" * 1000, "x" * 200),
@@ -85,9 +93,8 @@ NAMES = [
 
 
 @pytest.mark.parametrize(("name", "shown"), NAMES, ids=[repr(name[:12]) for name, _ in NAMES])
-def test_the_name_of_a_film_is_shown_and_never_a_path(
-    page: Page, home: Path, name: str, shown: str
-) -> None:
+def test_the_name_of_a_film_is_shown_and_never_a_path(roomy: Page, name: str, shown: str) -> None:
+    page, home = roomy, roomy.studio.home
     sent = quote(name.encode("utf-8", "surrogatepass"))
     film = page.send(b"a film", sent)["film"]
     assert film["name"].replace("\ufffd", "?") == shown
@@ -188,12 +195,8 @@ def test_a_film_that_is_shorter_than_was_told_is_refused(page: Page, home: Path)
 
 def test_an_upload_that_stalls_is_given_up(home: Path) -> None:
     async def stalls() -> Any:
-        import asyncio
-
         yield b"half"
         await asyncio.sleep(60)
-
-    import asyncio
 
     async def act() -> None:
         with pytest.raises(Exception, match=r"nothing of the film has arrived for 0\.05 s"):
@@ -524,13 +527,20 @@ def test_a_span_is_composed_anew(page: Page, home: Path) -> None:
      ({"kind": "file", "take": "TAKE", "name": "../x"}, 422), ({"kind": "watch"}, 422),
      ({"kind": "file", "take": "OTHER", "name": "mix.wav"}, 404)],
 )  # fmt: skip
-def test_work_that_cannot_be_is_refused(page: Page, wanted: dict[str, Any], status: int) -> None:
-    film, other = page.film(), page.film()
-    ids = {"TAKE": page.compose(film)[0], "OTHER": page.compose(other)[0]}
+def test_work_that_cannot_be_is_refused(
+    roomy: Page, pieces: dict[str, str], wanted: dict[str, Any], status: int
+) -> None:
     take = wanted.get("take")
-    body = {**wanted, **({"take": ids[take]} if take in ("TAKE", "OTHER") else {})}
-    error = page.ask("POST", f"/api/films/{film}/jobs", body, status)["error"]
+    body = {**wanted, "take": pieces[take]} if take in ("TAKE", "OTHER") else wanted
+    error = roomy.ask("POST", f"/api/films/{pieces['FILM']}/jobs", body, status)["error"]
     assert error and "fault" not in error
+
+
+@pytest.fixture(scope="module")
+def pieces(roomy: Page) -> dict[str, str]:
+    """A film with a piece, and a piece of another film."""
+    film, other = roomy.film(), roomy.film()
+    return {"FILM": film, "TAKE": roomy.compose(film)[0], "OTHER": roomy.compose(other)[0]}
 
 
 def test_a_full_queue_is_busy_but_takes_films(page: Page) -> None:
@@ -619,6 +629,7 @@ def test_every_route_is_in_the_documentation(page: Page) -> None:
             assert f"| {method} | `{path}` |" in text, (method, path)
 
 
+@pytest.mark.slow
 def test_lists_and_looks_are_quick_for_many_films(tmp_path: Path) -> None:
     """A hundred films with fifty pieces each are listed in a fraction of a second."""
     home = tmp_path / "home"
@@ -639,5 +650,4 @@ def test_lists_and_looks_are_quick_for_many_films(tmp_path: Path) -> None:
             page.ask("GET", path)
             begun = time.monotonic()
             page.ask("GET", path)
-            print(path, time.monotonic() - begun)
             assert time.monotonic() - begun < 1.0, path

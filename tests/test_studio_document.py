@@ -7,7 +7,7 @@ from dataclasses import fields, replace
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from emsync.analysis import Analysis, State
@@ -112,6 +112,7 @@ def test_a_made_plan_follows_cuts_feelings_and_wishes() -> None:
 
 
 @given(st.lists(st.sampled_from(["cut", "arc", "tempo", "tonic", "seed"]), max_size=3), st.data())
+@settings(max_examples=10)
 def test_a_made_plan_has_no_memory(steps: list[str], data: st.DataObject) -> None:
     """Whatever was edited before, it is the plan of the film and the wishes as they are now."""
     document = FILM

@@ -1,6 +1,7 @@
 """The studio's server as a process: how it starts, whom it listens to, and how it ends."""
 
 import os
+import json
 import re
 import signal
 import socket
@@ -8,6 +9,7 @@ import subprocess
 import sys
 import threading
 import webbrowser
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +28,13 @@ def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("clip") / "Ein Film.mp4"
     draw_clip(path, seconds=9)
     return path
+
+
+@pytest.fixture(scope="module")
+def studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A studio without a film, which no test changes."""
+    with server(tmp_path_factory.mktemp("serve") / "home") as running:
+        yield running
 
 
 def said(words: list[str], capsys: pytest.CaptureFixture[str]) -> tuple[int, str]:
@@ -54,10 +63,7 @@ def test_it_is_up_quickly_is_small_never_imports_torch_and_ends_at_once(tmp_path
         print(f"up in {studio.seconds:.2f} s, {size} MB, ended in {seconds:.2f} s")
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_it_ends_at_once_with_open_events_and_a_running_job(
-    tmp_path: Path, number: signal.Signals
-) -> None:
+def test_it_ends_at_once_with_open_events_and_a_running_job(tmp_path: Path) -> None:
     with server(tmp_path / "home") as studio:
         told = studio.client.post("/api/films/demo").json()
         listening, heard = threading.Event(), []
@@ -73,24 +79,22 @@ def test_it_ends_at_once_with_open_events_and_a_running_job(
         thread.start()
         listening.wait(10)
         worker = studio.worker()
-        code, out, error, seconds = studio.end(number)
+        code, out, error, seconds = studio.end(signal.SIGTERM)
         thread.join(10)
         assert code == 0 and not error.strip() and out.count("\n") == 1
         assert seconds < 2 and not Path(f"/proc/{worker}/stat").exists()
         assert heard and "event: end" not in heard
-    with server(tmp_path / "home") as studio:  # what was interrupted is done again
-        whole = studio.client.get(f"/api/films/{told['film']['id']}").json()
-        assert whole["film"]["state"] == "watching" and len(whole["jobs"]) == 1
+    record = json.loads((tmp_path / "home" / told["film"]["id"] / "project.json").read_text())
+    assert record["state"] == "watching"  # and the next start watches it again
 
 
-def test_it_listens_to_this_machine_alone(tmp_path: Path) -> None:
-    with server(tmp_path / "home") as studio:
-        own = socket.gethostbyname(socket.gethostname())
-        for address in {"127.0.0.2", own} - {"127.0.0.1"}:
-            with socket.socket() as other:
-                other.settimeout(5)
-                with pytest.raises(OSError):  # noqa: PT011
-                    other.connect((address, studio.port))
+def test_it_listens_to_this_machine_alone(studio: Server) -> None:
+    own = socket.gethostbyname(socket.gethostname())
+    for address in {"127.0.0.2", own} - {"127.0.0.1"}:
+        with socket.socket() as other:
+            other.settimeout(5)
+            with pytest.raises(OSError):  # noqa: PT011
+                other.connect((address, studio.port))
 
 
 def raw(studio: Server, request: str) -> str:
@@ -103,67 +107,53 @@ def raw(studio: Server, request: str) -> str:
     return answer.decode("latin-1")
 
 
-def test_requests_as_no_browser_writes_them(tmp_path: Path) -> None:
-    with server(tmp_path / "home") as studio:
-        host = f"Host: 127.0.0.1:{studio.port}\r\nConnection: close\r\n"
-        for path in (
-            "/../../../../etc/passwd", "/..%2f..%2f..%2fetc/passwd", "//etc/passwd", "/%00",
-            "/./../page/../../app.py", "/api/films/../../../../etc/passwd", "/%2e%2e/app.py",
-            "/" + "a" * 20_000,
-        ):  # fmt: skip
-            answer = raw(studio, f"GET {path} HTTP/1.1\r\n{host}\r\n")
-            assert re.match(r"HTTP/1\.1 (40[0-4]|414|431) ", answer), (path, answer[:200])
-            assert "root:" not in answer and "import" not in answer
-        assert raw(studio, "GET / HTTP/1.1\r\nConnection: close\r\n\r\n").startswith(
-            "HTTP/1.1 400 "
-        )
-        assert raw(studio, "GET / HTTP/1.0\r\n\r\n").startswith("HTTP/1.1 400 ")
-        assert raw(studio, f"GET / HTTP/1.1\r\n{host}Host: evil\r\n\r\n")[9:12] == "400"
-        assert (
-            "websocket"
-            not in raw(studio, f"GET /api/x HTTP/1.1\r\n{host}Upgrade: websocket\r\n\r\n")
-            .lower()
-            .split("\r\n\r\n")[0]
-        )
-        assert studio.client.get("/api/films").json() == []  # none of it did any harm
-        code, _, error, _ = studio.end()
-        assert code == 0 and "Traceback" not in error
+def test_requests_as_no_browser_writes_them(studio: Server) -> None:
+    host = f"Host: 127.0.0.1:{studio.port}\r\nConnection: close\r\n"
+    for path in (
+        "/../../../../etc/passwd", "/..%2f..%2f..%2fetc/passwd", "//etc/passwd", "/%00",
+        "/./../page/../../app.py", "/api/films/../../../../etc/passwd", "/%2e%2e/app.py",
+        "/" + "a" * 20_000,
+    ):  # fmt: skip
+        answer = raw(studio, f"GET {path} HTTP/1.1\r\n{host}\r\n")
+        assert re.match(r"HTTP/1\.1 (40[0-4]|414|431) ", answer), (path, answer[:200])
+        assert "root:" not in answer and "import" not in answer
+    assert raw(studio, "GET / HTTP/1.1\r\nConnection: close\r\n\r\n").startswith("HTTP/1.1 400 ")
+    assert raw(studio, "GET / HTTP/1.0\r\n\r\n").startswith("HTTP/1.1 400 ")
+    assert raw(studio, f"GET / HTTP/1.1\r\n{host}Host: evil\r\n\r\n")[9:12] == "400"
+    assert (
+        "websocket"
+        not in raw(studio, f"GET /api/x HTTP/1.1\r\n{host}Upgrade: websocket\r\n\r\n")
+        .lower()
+        .split("\r\n\r\n")[0]
+    )
+    assert studio.client.get("/api/films").json() == []  # none of it did any harm
 
 
-def test_a_film_that_is_too_large_is_refused_before_it_comes(tmp_path: Path) -> None:
-    with server(tmp_path / "home") as studio:
-        cookie = "; ".join(f"{k}={v}" for k, v in studio.client.cookies.items())
-        head = (
-            f"POST /api/films HTTP/1.1\r\nHost: 127.0.0.1:{studio.port}\r\nCookie: {cookie}\r\n"
-            f"X-Emsync: {studio.client.headers['x-emsync']}\r\nX-Name: a.mp4\r\n"
-            f"Content-Length: {3 * 2**30}\r\n\r\n"
-        )
-        assert "the film has 3 GB" in raw(studio, head)
+def test_a_film_that_is_too_large_is_refused_before_it_comes(studio: Server) -> None:
+    assert "the film has 3 GB" in raw(studio, upload(studio, 3 * 2**30))
 
 
-def test_a_page_that_leaves_in_the_middle_of_an_upload_leaves_nothing(tmp_path: Path) -> None:
-    home = tmp_path / "home"
-    with server(home) as studio:
-        cookie = "; ".join(f"{k}={v}" for k, v in studio.client.cookies.items())
-        head = (
-            f"POST /api/films HTTP/1.1\r\nHost: 127.0.0.1:{studio.port}\r\nCookie: {cookie}\r\n"
-            f"X-Emsync: {studio.client.headers['x-emsync']}\r\nContent-Length: 1000000\r\n\r\n"
-        )
-        with socket.create_connection(("127.0.0.1", studio.port), 10) as line:
-            line.sendall(head.encode() + b"x" * 1000)
-            wait_for(lambda: list(home.glob(".*.part")))
-        wait_for(lambda: not list(home.glob(".*.part")))
-        assert studio.client.get("/api/films").json() == []
-        # a server that is killed in the middle of one sweeps it away when it starts again
-        with socket.create_connection(("127.0.0.1", studio.port), 10) as line:
-            line.sendall(head.encode() + b"x" * 1000)
-            wait_for(lambda: list(home.glob(".*.part")))
-            studio.end(signal.SIGKILL)
-    assert list(home.glob(".*.part"))
-    with server(home):
-        assert not list(home.glob(".*.part"))
+def test_a_page_that_leaves_in_the_middle_of_an_upload_leaves_nothing(studio: Server) -> None:
+    head = upload(studio, 1_000_000)
+    home = Path(studio.client.get("/api/health").json()["home"])
+    with socket.create_connection(("127.0.0.1", studio.port), 10) as line:
+        line.sendall(head.encode() + b"x" * 1000)
+        wait_for(lambda: list(home.glob(".*.part")))
+    wait_for(lambda: not list(home.glob(".*.part")))
+    assert studio.client.get("/api/films").json() == []
 
 
+def upload(studio: Server, size: int) -> str:
+    """Return the head of a request that sends a film of so many bytes."""
+    cookie = "; ".join(f"{name}={value}" for name, value in studio.client.cookies.items())
+    token = studio.client.headers["x-emsync"]
+    return (
+        f"POST /api/films HTTP/1.1\r\nHost: 127.0.0.1:{studio.port}\r\nCookie: {cookie}\r\n"
+        f"X-Emsync: {token}\r\nX-Name: a.mp4\r\nContent-Length: {size}\r\n\r\n"
+    )
+
+
+@pytest.mark.slow
 def test_the_key_is_printed_once_and_logged_nowhere(tmp_path: Path) -> None:
     home = tmp_path / "home"
     with server(home) as studio:
@@ -177,6 +167,7 @@ def test_the_key_is_printed_once_and_logged_nowhere(tmp_path: Path) -> None:
         assert not path.is_file() or studio.key not in path.read_text()
 
 
+@pytest.mark.slow
 def test_a_clip_is_taken_in_once(tmp_path: Path, clip: Path) -> None:
     with server(tmp_path / "home", str(clip)) as studio:
         first, port = studio.film, studio.port
@@ -187,13 +178,10 @@ def test_a_clip_is_taken_in_once(tmp_path: Path, clip: Path) -> None:
         assert len(studio.client.get("/api/films").json()) == 1
 
 
-def test_two_studios_do_not_share_a_home(tmp_path: Path, capsys: Any) -> None:
-    home = tmp_path / "home"
-    with server(home):
-        code, error = said(["studio", "--no-browser", "--home", str(home)], capsys)
-        assert code == 1 and "another process is showing the films of the studio in" in error
-    with server(home):  # the lock of a process that was killed is free
-        pass
+def test_two_studios_do_not_share_a_home(studio: Server, capsys: Any) -> None:
+    home = studio.client.get("/api/health").json()["home"]
+    code, error = said(["studio", "--no-browser", "--home", home], capsys)
+    assert code == 1 and "another process is showing the films of the studio in" in error
 
 
 def test_what_cannot_be_is_said_before_anything_starts(
