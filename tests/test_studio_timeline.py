@@ -27,7 +27,11 @@ class Line:
     def __init__(self, watched: Watched) -> None:
         self.watched, self.page = watched, watched.page
         self.puts: list[str] = []
-        self.page.on("request", lambda r: r.method == "PUT" and self.puts.append(r.url))
+        self.page.on("request", self._request)
+
+    def _request(self, request: Any) -> None:
+        if request.method == "PUT":
+            self.puts.append(request.url)
 
     @property
     def document(self) -> dict[str, Any]:

@@ -3,15 +3,17 @@
 import { clock, words } from "./clock.js";
 import { button, make } from "./dom.js";
 import { draft } from "./draft.js";
-import { feel, framesOf, mergeStates, onFrame, split, splitPlace, withArc, withEdge } from "./edits.js";
+import {
+  feel, framesOf, mergeStates, onFrame, split, splitPlace, withArc, withEdge,
+} from "./edits.js";
 import { follow } from "./gesture.js";
-import { Lane, capital, children, mark, place, say, tell } from "./lane.js";
+import { Lane, children, mark, place, say, tell } from "./lane.js";
 import { picturesAt } from "./pictures.js";
 import { reveal } from "./ruler.js";
 import { scale } from "./scale.js";
 import { snapped } from "./snap.js";
 import { store } from "./store.js";
-
+import { capital } from "./words.js";
 
 const AXES = ["valence", "arousal"];
 const STEP = 0.05; // of a height by a key
@@ -21,7 +23,9 @@ const POLES = { valence: ["pleasant", "unpleasant"], arousal: ["excited", "calm"
 const NEUTRAL = { neutral: { valence: 0, arousal: 0 } };
 const SURE = 1.5; // width on the plane from which on a cue hardly has a say
 
-const signed = (value) => `${value > 0 ? "+" : value < 0 ? "−" : ""}${Math.abs(value).toFixed(2)}`;
+const sign = (value) => (value > 0 ? "+" : value < 0 ? "−" : "");
+const signed = (value) => `${sign(value)}${Math.abs(value).toFixed(2)}`;
+const span = (state) => `from ${words(state.start)} to ${words(state.end)}`;
 const within = (value) => Math.min(1, Math.max(-1, Math.round(value * 100) / 100));
 
 /** Return a value of the plane in words, such as "rather calm". */
@@ -32,6 +36,10 @@ function degree(axis, value) {
   if (size < 0.1) return `neither ${high} nor ${low}`;
   return `${size < 0.3 ? "a little " : size < 0.6 ? "" : "very "}${value > 0 ? high : low}`;
 }
+
+/** Return a value of the plane as a number and in words. */
+const told = (axis, value) =>
+  (value === null ? degree(axis, value) : `${signed(value)}, ${degree(axis, value)}`);
 
 class Arc extends Lane {
   static title = "Feeling";
@@ -54,7 +62,8 @@ class Arc extends Lane {
     const poles = AXES.map((axis) => make("div", { class: `poles ${axis}`, "aria-hidden": "true" },
       ...POLES[axis].map((word) => make("span", {}, word))));
     this.stage.append(line, this.states, this.edges, ...poles);
-    this.panel = make("div", { class: "lane-panel", role: "region", "aria-label": "The feeling that is chosen" });
+    this.panel = make("div", { class: "lane-panel", role: "region",
+      "aria-label": "The feeling that is chosen" });
     this.append(this.panel);
     this.stage.addEventListener("pointerdown", (down) => this.press(down));
     this.stage.addEventListener("pointermove", (event) => this.hover(event));
@@ -80,8 +89,8 @@ class Arc extends Lane {
       name.style.left = `${Math.min(Math.max(0, -x), Math.max(0, width - 60))}px`;
       element.classList.toggle("narrow", width < NARROW);
       say(name, state.emotion ? capital(state.emotion) : "…");
-      mark(name, { "aria-pressed": i === this.chosen, "aria-label":
-        `${capital(state.emotion || "A feeling")} from ${words(state.start)} to ${words(state.end)}` });
+      mark(name, { "aria-pressed": i === this.chosen, 
+        "aria-label": `${capital(state.emotion || "A feeling")} ${span(state)}` });
       for (const axis of AXES) {
         const { fill, knob } = element.parts[axis];
         const value = state[axis];
@@ -89,13 +98,12 @@ class Arc extends Lane {
         fill.style.height = `${50 * Math.abs(value ?? 0)}%`;
         knob.style.top = `${50 - 50 * (value ?? 0)}%`;
         knob.state = i;
-        mark(knob, { "aria-label": `${capital(axis)} from ${words(state.start)} to ${words(state.end)}`,
-          "aria-valuenow": value ?? 0,
-          "aria-valuetext": value === null ? "not known" : `${signed(value)}, ${degree(axis, value)}` });
+        mark(knob, { "aria-label": `${capital(axis)} ${span(state)}`, "aria-valuenow": value ?? 0,
+          "aria-valuetext": told(axis, value) });
       }
     });
-    children(this.edges, arc.slice(1), () => make("div", { class: "edge", role: "slider", tabIndex: 0 }),
-      (edge, state, i) => {
+    children(this.edges, arc.slice(1),
+      () => make("div", { class: "edge", role: "slider", tabIndex: 0 }), (edge, state, i) => {
         edge.state = i + 1;
         place(edge, scale.x(state.start));
         mark(edge, { "aria-label": `Where the feeling turns, ${i + 1} of ${arc.length - 1}`,
@@ -145,7 +153,10 @@ class Arc extends Lane {
     const time = scale.time(x);
     const state = arc.findIndex((one) => time < one.end);
     const y = event.clientY - this.stage.getBoundingClientRect().top;
-    const axis = AXES.find((one) => y >= this.row(one).top && y < this.row(one).top + this.row(one).height);
+    const axis = AXES.find((one) => {
+      const { top, height } = this.row(one);
+      return y >= top && y < top + height;
+    });
     return { state: state < 0 ? arc.length - 1 : state, axis };
   }
 
@@ -219,7 +230,9 @@ class Arc extends Lane {
 
   tell(knob, axis, value) {
     const { left, width, top } = knob.getBoundingClientRect();
-    tell({ left, width, top: top - 8, bottom: top + 8 }, make("strong", {}, `${capital(axis)} ${signed(value)}`), make("span", {}, degree(axis, value)));
+    tell({ left, width, top: top - 8, bottom: top + 8 },
+      make("strong", {}, `${capital(axis)} ${signed(value)}`),
+      make("span", {}, degree(axis, value)));
   }
 
   hover(event) {
@@ -234,10 +247,11 @@ class Arc extends Lane {
     const letter = key.toLowerCase();
     const way = { ArrowUp: 1, ArrowRight: 1, ArrowDown: -1, ArrowLeft: -1 }[key];
     const { axis } = target.dataset;
+    const edge = target.classList.contains("edge");
     if (axis && way) this.nudgeHeight(target, axis, way * (shiftKey ? STEP / 5 : STEP));
     else if (axis && key === "Enter") this.toggle(target.state);
-    else if (target.classList.contains("edge") && way) this.nudgeEdge(target.state, way * (shiftKey ? 10 : 1));
-    else if (target.classList.contains("edge") && (key === "Delete" || key === "Backspace")) this.merge(target.state - 1);
+    else if (edge && way) this.nudgeEdge(target.state, way * (shiftKey ? 10 : 1));
+    else if (edge && (key === "Delete" || key === "Backspace")) this.merge(target.state - 1);
     else if (letter === "s") this.split();
     else if (letter === "m") this.merge(target.state ?? this.chosen);
     else if (key === "Escape" && this.chosen !== null) this.choose(null);
@@ -248,7 +262,8 @@ class Arc extends Lane {
 
   nudgeHeight(knob, axis, by) {
     const value = within((this.arc[knob.state][axis] ?? 0) + by);
-    draft.keepSoon(`changed the ${axis}`, { analysis: feel(draft.analysis, knob.state, { [axis]: value }) });
+    const analysis = feel(draft.analysis, knob.state, { [axis]: value });
+    draft.keepSoon(`changed the ${axis}`, { analysis });
     requestAnimationFrame(() => requestAnimationFrame(() => this.tell(knob, axis, value)));
   }
 
@@ -295,9 +310,11 @@ class Arc extends Lane {
     }
     const what = JSON.stringify([this.chosen, state, this.arc.length, store.film.id]);
     if (what === this.what) return;
-    const focused = this.panel.contains(document.activeElement) ? document.activeElement.dataset.act : null;
+    const { activeElement } = document;
+    const focused = this.panel.contains(activeElement) ? activeElement.dataset.act : null;
     this.what = what;
-    const small = (text, act, more = {}) => button(text, act, { kind: "small", "data-act": text, ...more });
+    const small = (text, act, more = {}) =>
+      button(text, act, { kind: "small", "data-act": text, ...more });
     const emotions = { ...store.health.emotions, ...NEUTRAL };
     const palette = Object.entries(emotions).map(([name, point]) => {
       const one = small(capital(name), () => this.name(name, point),
@@ -308,8 +325,8 @@ class Arc extends Lane {
     this.panel.replaceChildren(
       make("div", { class: "panel-head" },
         make("strong", {}, `${words(state.start)} – ${words(state.end)}`),
-        make("span", { class: "faint" }, AXES.map((axis) => state[axis] === null ? `${axis} not known`
-          : `${axis} ${signed(state[axis])}, ${degree(axis, state[axis])}`).join(" · ")),
+        make("span", { class: "faint" },
+          AXES.map((axis) => `${axis} ${told(axis, state[axis])}`).join(" · ")),
         button("Close", () => this.choose(null), { icon: "close", kind: "quiet small" })),
       make("div", { class: "panel-row" },
         make("div", { class: "group", role: "group", "aria-label": "Make it feel" }, ...palette),
@@ -330,7 +347,8 @@ class Arc extends Lane {
 /** Return a state of the lane, with its parts. */
 function stateOf(lane) {
   const knobs = AXES.map((axis) => make("div", { class: `knob ${axis}`, role: "slider", tabIndex: 0,
-    "data-axis": axis, "aria-orientation": "vertical", "aria-valuemin": "-1", "aria-valuemax": "1" }));
+    "data-axis": axis, "aria-orientation": "vertical", "aria-valuemin": "-1",
+    "aria-valuemax": "1" }));
   const fills = AXES.map((axis) => make("div", { class: `fill ${axis}` }));
   const name = make("button", { class: "state-name", type: "button" });
   // a pointer is the stage's; this is the keyboard's
@@ -348,7 +366,7 @@ function stateOf(lane) {
 function why(state) {
   const shots = (store.seen?.shots ?? []).filter((shot) =>
     Math.min(shot.end, state.end) - Math.max(shot.start, state.start) > 0.02);
-  if (!shots.length) return make("p", { class: "faint small" }, "Nothing is known of why it feels so.");
+  if (!shots.length) return make("p", { class: "faint small" }, "Nobody knows why it feels so.");
   const rows = shots.map((shot) => make("tr", {},
     make("th", { scope: "row" }, button(words(shot.start), () => {
       clock.seek(shot.start);
@@ -364,8 +382,8 @@ function why(state) {
 function saying(cue, said) {
   const widths = AXES.map((axis) => said[`${axis}_sd`] ?? Infinity);
   const speaks = AXES.filter((axis, i) => widths[i] < SURE);
-  const numbers = speaks.map((axis) => make("span", { class: `number ${axis}`, title: capital(axis) },
-    signed(said[axis])));
+  const numbers = speaks.map((axis) =>
+    make("span", { class: `number ${axis}`, title: capital(axis) }, signed(said[axis])));
   return make("span", { class: speaks.length ? "saying" : "saying unsure" },
     make("b", {}, cue), ` ${said.words || "nothing to go by"} `, ...numbers);
 }

@@ -5,18 +5,20 @@ import { button, make } from "./dom.js";
 import { draft } from "./draft.js";
 import { addCut, framesOf, moveCut, removeCut, turnCut } from "./edits.js";
 import { follow } from "./gesture.js";
-import { Lane, capital, children, mark, place, say, tell, typing } from "./lane.js";
+import { onKeys } from "./keys.js";
+import { Lane, children, mark, place, say, tell } from "./lane.js";
 import { picturesAt } from "./pictures.js";
 import { reveal } from "./ruler.js";
 import { scale } from "./scale.js";
 import { store } from "./store.js";
-
 import { takeOf } from "./take.js";
+import { capital } from "./words.js";
 
 const NEAR = 12; // pixels from a cut that take hold of it
 const FINGER = 22; // the same for a finger
 const CROWDED = 18; // pixels that a cut has, below which handles are drawn narrow
 const SAME = 0.002; // seconds
+const NO_CUT = "No cut was seen. Press C, or click twice here, where the music shall answer.";
 const HAND = "left out by hand";
 
 const near = (cuts, time) => cuts.find((cut) => Math.abs(cut.time - time) <= SAME);
@@ -43,10 +45,7 @@ class Cuts extends Lane {
     this.stage.addEventListener("pointerleave", () => this.hover(null));
     this.stage.addEventListener("focusin", (event) => this.focused(event.target));
     this.stage.addEventListener("focusout", () => tell(null));
-    addEventListener("keydown", (event) => {
-      const plain = !typing(event) && !event.ctrlKey && !event.metaKey && !event.altKey;
-      if (plain && event.key.toLowerCase() === "c" && draft.analysis) this.add(clock.time);
-    });
+    onKeys({ c: () => draft.analysis && this.add(clock.time) });
     store.on("heard takes", () => this.hear());
   }
 
@@ -72,10 +71,10 @@ class Cuts extends Lane {
     const { cuts, cut: chosen } = this;
     const kept = cuts.filter((cut) => cut.kept).length;
     say(this.note, cuts.length ? `${kept} of ${cuts.length} answered` : "");
-    say(this.empty, draft.analysis && !cuts.length
-      ? "No cut was seen. Press C, or click twice here, where the music shall answer the picture." : "");
+    say(this.empty, draft.analysis && !cuts.length ? NO_CUT : "");
     const span = scale.to - scale.from;
-    this.stage.classList.toggle("crowded", (cuts.length * span) / scale.whole > scale.width / CROWDED);
+    const seen = (cuts.length * span) / scale.whole;
+    this.stage.classList.toggle("crowded", seen > scale.width / CROWDED);
     this.remover.disabled = !chosen;
     this.adder.disabled = !draft.analysis;
     const total = cuts.length;
@@ -107,7 +106,7 @@ class Cuts extends Lane {
   refocus() {
     const line = document.activeElement;
     if (this.chosen === null || !this.lines.contains(line)) return;
-    const own = [...this.lines.children].find((one) => Math.abs(one.cut.time - this.chosen) <= SAME);
+    const own = [...this.lines.children].find((one) => near([one.cut], this.chosen));
     if (own && own !== line) own.focus({ preventScroll: true });
   }
 
@@ -121,7 +120,8 @@ class Cuts extends Lane {
     const x = this.x(event);
     const reach = event.pointerType === "touch" ? FINGER : NEAR;
     const apart = (cut) => Math.abs(scale.x(cut.time) - x);
-    const best = this.cuts.reduce((one, cut) => (one && apart(one) <= apart(cut) ? one : cut), null);
+    const nearer = (one, cut) => (one && apart(one) <= apart(cut) ? one : cut);
+    const best = this.cuts.reduce(nearer, null);
     return best && apart(best) <= reach ? best : null;
   }
 
@@ -253,7 +253,8 @@ class Cuts extends Lane {
 
 /** Return in words whether the music answers a cut. */
 function why(cut) {
-  if (cut.kept) return cut.kind === "fade" ? "a fade that the music answers" : "the music answers it";
+  if (cut.kept && cut.kind === "fade") return "a fade that the music answers";
+  if (cut.kept) return "the music answers it";
   const { reason } = cut;
   if (!reason || reason === HAND) return HAND;
   const told = reason.replace(/(\d+\.\d+) s$/, (_, at) => words(Number(at), 2));

@@ -141,7 +141,8 @@ export function mergeStates(analysis, at) {
 /** Return a plan with `changes` to section `at`. */
 export function withSection(plan, at, changes) {
   const felt = "valence" in changes || "arousal" in changes ? { emotion: "" } : {};
-  const sections = plan.sections.map((one, i) => (i === at ? { ...one, ...felt, ...changes } : one));
+  const changed = { ...plan.sections[at], ...felt, ...changes };
+  const sections = plan.sections.map((one, i) => (i === at ? changed : one));
   return { ...plan, sections };
 }
 
@@ -173,10 +174,11 @@ export function harmonyOf(plan, section) {
 }
 
 /** Return the bars of a section as {start, end, chords}: a half bar each, or one for both. */
-export function barsOf(plan, section, take = null) {
+export function barsIn(plan, section, take = null) {
   const halves = harmonyOf(plan, section);
   const count = Math.ceil(halves.length / 2);
-  const known = take ? take.bars.filter((bar) => bar >= section.start - 0.3 && bar < section.end - 0.1) : [];
+  const inside = (bar) => bar >= section.start - 0.3 && bar < section.end - 0.1;
+  const known = take?.bars.filter(inside) ?? [];
   const even = (i) => section.start + ((section.end - section.start) * 2 * i) / halves.length;
   const edge = known.length >= count ? (i) => known[i] ?? section.end : even;
   return Array.from({ length: count }, (_, i) => {

@@ -32,11 +32,6 @@ export function place(element, x, width) {
   if (width !== undefined) element.style.width = `${Math.max(0, Math.round(width * 2) / 2)}px`;
 }
 
-/** Return whether a key is one for typing where it was struck. */
-export function typing(event) {
-  return event.target.closest?.("input:not([type=range]), textarea, select, [contenteditable]");
-}
-
 export class Lane extends HTMLElement {
   /** What a lane is called, and of what of the store it is made. */
   static title = "";
@@ -97,6 +92,3 @@ export function tell(place, ...content) {
   const top = place.top - height - 8 >= 0 ? place.top - height - 8 : place.bottom + 8;
   bubble.style.transform = `translate(${Math.round(left)}px, ${Math.round(top)}px)`;
 }
-
-/** Return a word as it begins a sentence. */
-export const capital = (word) => word.charAt(0).toUpperCase() + word.slice(1);

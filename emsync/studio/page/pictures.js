@@ -24,8 +24,11 @@ export function picturesAt(time) {
 }
 
 function figureOf(film) {
-  const sides = [0, 1].map(() => ({ wanted: 0, video: make("video", { src: film.picture, muted: true,
-    playsInline: true, preload: "auto", tabIndex: -1 }) }));
+  const sides = [0, 1].map(() => ({
+    wanted: 0,
+    video: make("video", { src: film.picture, muted: true, playsInline: true, preload: "auto",
+      tabIndex: -1 }),
+  }));
   for (const side of sides) {
     const { video } = side;
     const smaller = Math.min(WIDTH / film.width, HEIGHT / film.height);
@@ -35,7 +38,8 @@ function figureOf(film) {
     video.addEventListener("seeked", again);
     video.addEventListener("loadedmetadata", again);
   }
-  return { url: film.picture, sides, figure: make("div", { class: "sides" }, ...sides.map((one) => one.video)) };
+  const figure = make("div", { class: "sides" }, ...sides.map((side) => side.video));
+  return { url: film.picture, sides, figure };
 }
 
 /** Go to a moment; while it is being sought, only the last one that was wanted counts. */

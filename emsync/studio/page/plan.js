@@ -3,7 +3,9 @@
 import { clock, words } from "./clock.js";
 import { make } from "./dom.js";
 import { draft } from "./draft.js";
-import { barsOf, follows, framesOf, mergeSections, onFrame, splitPlace, splitSection, withEdge } from "./edits.js";
+import {
+  barsIn, follows, framesOf, mergeSections, onFrame, splitPlace, splitSection, withEdge,
+} from "./edits.js";
 import { follow } from "./gesture.js";
 import { Lane, children, mark, place, say, tell } from "./lane.js";
 import { picturesAt } from "./pictures.js";
@@ -101,9 +103,10 @@ class Plan extends Lane {
     say(this.note, store.document?.plan_is === "yours" ? "yours" : "");
     children(this.legend, store.health?.instruments ?? [], () => make("span"),
       (name, instrument) => say(name, instrument));
-    children(this.blocks, sections, () => blockOf(this), (block, section, i) => this.drawBlock(block, section, i));
-    children(this.edges, sections.slice(1), () => make("div", { class: "edge", role: "slider", tabIndex: 0 }),
-      (edge, section, i) => {
+    children(this.blocks, sections, () => blockOf(this),
+      (block, section, i) => this.drawBlock(block, section, i));
+    children(this.edges, sections.slice(1),
+      () => make("div", { class: "edge", role: "slider", tabIndex: 0 }), (edge, section, i) => {
         edge.section = i + 1;
         place(edge, scale.x(section.start));
         mark(edge, { "aria-label": `Where section ${i + 2} begins`, "aria-valuemin": 0,
@@ -130,14 +133,16 @@ class Plan extends Lane {
     say(letter, section.theme);
     letter.hidden = !section.theme;
     say(key, keyOf(plan.tonic, section.mode));
-    say(facts, [loudness(section.level), section.palette.split("/").at(-1)].filter(Boolean).join(" · "));
+    const palette = section.palette.split("/").at(-1);
+    say(facts, [loudness(section.level), palette].filter(Boolean).join(" · "));
     facts.hidden = width < 150;
     key.hidden = width < 60;
     block.classList.toggle("narrow", width < NARROW);
-    mark(name, { "aria-pressed": i === store.section, "aria-label": [
-      `Section ${i + 1}, ${words(section.start)} to ${words(section.end)}`,
+    const label = [`Section ${i + 1}, ${words(section.start)} to ${words(section.end)}`,
       section.theme && `theme ${section.theme}`, section.emotion, keyOf(plan.tonic, section.mode),
-      section.instruments.join(", "), section.chords && `chords ${section.chords}`].filter(Boolean).join(", ") });
+      section.instruments.join(", "), section.chords && `chords ${section.chords}`];
+    mark(name, { "aria-pressed": i === store.section,
+      "aria-label": label.filter(Boolean).join(", ") });
     this.drawChords(chords, section, x, width);
     children(players, store.health.instruments, () => make("i"), (bar, instrument) => {
       bar.dataset.instrument = instrument;
@@ -147,7 +152,7 @@ class Plan extends Lane {
 
   /** Write the chords bar by bar where they have room, else as a line. */
   drawChords(element, section, x, width) {
-    const bars = barsOf(draft.plan, section, this.grid);
+    const bars = barsIn(draft.plan, section, this.grid);
     const cells = [];
     for (const { start, end, chords } of bars) {
       const [from, to] = [scale.x(start), scale.x(end)];
@@ -236,10 +241,11 @@ class Plan extends Lane {
     const { section: edge } = target;
     const way = { ArrowRight: 1, ArrowUp: 1, ArrowLeft: -1, ArrowDown: -1 }[key];
     const letter = key.toLowerCase();
+    const own = [...this.blocks.children].indexOf(target.parentElement);
     if (edge && way) this.nudge(edge, way * (shiftKey ? 10 : 1));
     else if (edge && (key === "Delete" || key === "Backspace")) mergeNext(edge - 1);
     else if (letter === "s") splitHere();
-    else if (letter === "m") mergeNext(edge ?? [...this.blocks.children].indexOf(target.parentElement));
+    else if (letter === "m") mergeNext(edge ?? own);
     else if (key === "Escape" && store.section !== null) store.set({ section: null });
     else return;
     event.preventDefault();
@@ -260,11 +266,14 @@ class Plan extends Lane {
 /** Return a section of the lane, with its parts. */
 function blockOf(lane) {
   const parts = {
-    letter: make("b", { class: "letter" }), key: make("span"), facts: make("span", { class: "faint" }),
+    letter: make("b", { class: "letter" }),
+    key: make("span"),
+    facts: make("span", { class: "faint" }),
     chords: make("div", { class: "chords", "aria-hidden": "true" }),
     players: make("div", { class: "players", "aria-hidden": "true" }),
   };
-  parts.name = make("button", { class: "section-name", type: "button" }, parts.letter, parts.key, parts.facts);
+  parts.name = make("button", { class: "section-name", type: "button" },
+    parts.letter, parts.key, parts.facts);
   parts.name.addEventListener("click", (event) => {
     if (!event.detail) lane.toggle([...lane.blocks.children].indexOf(block));
   });

@@ -4,7 +4,8 @@ import { clock, words } from "./clock.js";
 import { button, make } from "./dom.js";
 import { framesOf } from "./edits.js";
 import { dragging, follow, giveUp } from "./gesture.js";
-import { children, mark, place, say, typing } from "./lane.js";
+import { onKeys } from "./keys.js";
+import { children, mark, place, say } from "./lane.js";
 import { scale } from "./scale.js";
 import { store } from "./store.js";
 
@@ -36,8 +37,10 @@ class Ruler extends HTMLElement {
     if (this.face) return;
     this.thumb = make("div", { class: "thumb" });
     this.bar = make("div", { class: "overview", role: "scrollbar", tabIndex: 0,
-      "aria-label": "Part of the film that is shown", "aria-orientation": "horizontal" }, this.thumb);
-    this.face = make("div", { class: "face", role: "slider", tabIndex: 0, "aria-label": "Playhead" });
+      "aria-label": "Part of the film that is shown", "aria-orientation": "horizontal" },
+    this.thumb);
+    this.face = make("div", { class: "face", role: "slider", tabIndex: 0,
+      "aria-label": "Playhead" });
     this.append(this.bar, this.face);
     const zoom = (words, icon, act) => button(words, act, { icon, kind: "quiet small" });
     this.previousElementSibling.append(make("div", { class: "zooms" },
@@ -48,7 +51,9 @@ class Ruler extends HTMLElement {
     this.head = this.lanes.querySelector(".playhead");
     this.ticks = make("div", { class: "ticks" });
     this.face.append(this.ticks);
-    new ResizeObserver(() => scale.set({ width: Math.max(1, this.face.clientWidth) })).observe(this.face);
+    const sized = new ResizeObserver(() =>
+      scale.set({ width: Math.max(1, this.face.clientWidth) }));
+    sized.observe(this.face);
     this.listen();
     store.on("film", () => this.open());
     scale.on(() => this.soon());
@@ -72,7 +77,8 @@ class Ruler extends HTMLElement {
   }
 
   draw() {
-    children(this.ticks, this.marks(), () => make("span", { class: "tick" }), (tick, { time, text, fine }) => {
+    const create = () => make("span", { class: "tick" });
+    children(this.ticks, this.marks(), create, (tick, { time, text, fine }) => {
       place(tick, scale.x(time));
       tick.classList.toggle("fine", Boolean(fine));
       say(tick, scale.x(time) > scale.width - (fine ? 18 : 32) ? "" : text);
@@ -82,7 +88,8 @@ class Ruler extends HTMLElement {
     this.thumb.style.width = `${100 * (to - from)}%`;
     this.bar.classList.toggle("whole", !zoomed());
     const most = 100 - Math.round(100 * (to - from));
-    mark(this.bar, { "aria-valuemin": 0, "aria-valuemax": most, "aria-valuenow": Math.round(100 * from),
+    mark(this.bar, { "aria-valuemin": 0, "aria-valuemax": most,
+      "aria-valuenow": Math.round(100 * from),
       "aria-valuetext": `${words(scale.from)} to ${words(scale.to)}` });
     this.follow();
   }
@@ -144,7 +151,16 @@ class Ruler extends HTMLElement {
     });
     this.lanes.addEventListener("wheel", (event) => this.wheel(event), { passive: false });
     this.pinch();
-    addEventListener("keydown", (event) => this.key(event));
+    onKeys({
+      "+": () => scale.zoom(STEP, middle()),
+      "=": () => scale.zoom(STEP, middle()),
+      "-": () => scale.zoom(1 / STEP, middle()),
+      0: () => scale.fit(scale.whole),
+      ",": () => stepFrames(-1),
+      ".": () => stepFrames(1),
+      "<": () => stepFrames(-10),
+      ">": () => stepFrames(10),
+    });
   }
 
   /** Drag the overview. */
@@ -205,24 +221,6 @@ class Ruler extends HTMLElement {
         before = null;
       }, true);
     }
-  }
-
-  key(event) {
-    if (!store.film || typing(event) || event.altKey || event.defaultPrevented) return;
-    if ((event.ctrlKey || event.metaKey)) return;
-    const acts = {
-      "+": () => scale.zoom(STEP, middle()),
-      "=": () => scale.zoom(STEP, middle()),
-      "-": () => scale.zoom(1 / STEP, middle()),
-      0: () => scale.fit(scale.whole),
-      ",": () => stepFrames(-1),
-      ".": () => stepFrames(1),
-      "<": () => stepFrames(-10),
-      ">": () => stepFrames(10),
-    };
-    if (!acts[event.key]) return;
-    event.preventDefault();
-    acts[event.key]();
   }
 }
 

@@ -4,9 +4,10 @@ import { words } from "./clock.js";
 import { button, make } from "./dom.js";
 import { draft } from "./draft.js";
 import { withSection } from "./edits.js";
-import { capital, mark, say } from "./lane.js";
+import { mark, say } from "./lane.js";
 import { hueOf, keyOf, loudness, mergeNext, splitHere } from "./plan.js";
 import { sentence, store } from "./store.js";
+import { capital } from "./words.js";
 
 const MODES = ["major", "minor"];
 const LETTERS = 8; // themes that are offered at least
@@ -25,18 +26,24 @@ class SectionPanel extends HTMLElement {
     this.setAttribute("aria-label", "The section that is chosen");
     this.title_ = make("strong");
     this.facts = make("span", { class: "faint" });
-    this.merger = button("Merge with the next", () => mergeNext(store.section), { kind: "small", title: "M" });
+    this.merger = button("Merge with the next", () => mergeNext(store.section),
+      { kind: "small", title: "M" });
     this.emotions = make("div", { class: "group" });
     this.modes = make("div", { class: "group joined" });
     this.players = make("div", { class: "group" });
     this.chords = make("input", { type: "text", autocomplete: "off", spellcheck: "false",
-      placeholder: "Am F C G", onchange: () => this.change("chords", this.chords.value.trim(), "chords"),
+      placeholder: "Am F C G",
+      onchange: () => this.change("chords", this.chords.value.trim(), "chords"),
       onkeydown: (event) => event.key === "Escape" && this.reset(event) });
     this.wrong = make("p", { class: "wrong", role: "alert" });
-    this.theme = make("select", { onchange: () => this.change("theme", this.theme.value, "theme") });
-    this.palette = make("select", { onchange: () => this.change("palette", this.palette.value, "palette") });
-    this.density = make("input", { type: "number", min: "0", max: "24", step: "0.1", placeholder: "as it comes",
-      onchange: () => this.change("density", this.density.value === "" ? null : Number(this.density.value), "density") });
+    const list = (name) => make("select",
+      { onchange: (event) => this.change(name, event.target.value, name) });
+    this.theme = list("theme");
+    this.palette = list("palette");
+    this.density = make("input", { type: "number", min: "0", max: "24", step: "0.1",
+      placeholder: "as it comes",
+      onchange: ({ target: { value } }) =>
+        this.change("density", value === "" ? null : Number(value), "density") });
     this.level = make("input", { type: "range", min: "20", max: "127", step: "1",
       oninput: () => this.drawLevel(Number(this.level.value)),
       onchange: () => this.change("level", Number(this.level.value), "loudness") });
@@ -54,7 +61,8 @@ class SectionPanel extends HTMLElement {
         make("div", { class: "field chord-field" },
           make("label", { for: "section-chords" }, "Chords, one a bar (Am/2 for half of one)"),
           make("div", { class: "joined-input" }, this.chords,
-            button("Chords anew", () => this.anew(), { kind: "", title: "Draw other chords for this section" })),
+            button("Chords anew", () => this.anew(),
+              { title: "Draw other chords for this section" })),
           this.wrong),
         make("div", { class: "field", role: "group", "aria-label": "Mode" },
           make("span", { class: "name" }, "Mode"), this.modes),
@@ -64,7 +72,8 @@ class SectionPanel extends HTMLElement {
     this.chords.id = "section-chords";
     this.level.previousElementSibling.append(this.loud);
     this.addEventListener("keydown", (event) => {
-      if (event.key === "Escape" && !event.defaultPrevented && !event.target.matches("input, select")) this.close();
+      const open = event.key === "Escape" && !event.defaultPrevented;
+      if (open && !event.target.matches("input, select")) this.close();
     });
     store.on("document section health film", () => this.draw());
     draft.on(() => this.draw());
@@ -85,29 +94,33 @@ class SectionPanel extends HTMLElement {
     const other = this.at !== at;
     this.at = at;
     say(this.title_, `Section ${at + 1} of ${plan.sections.length}`);
-    say(this.facts, [`${words(section.start)} – ${words(section.end)}`, keyOf(plan.tonic, section.mode)]
-      .filter(Boolean).join(" · "));
+    const facts = [`${words(section.start)} – ${words(section.end)}`,
+      keyOf(plan.tonic, section.mode)];
+    say(this.facts, facts.filter(Boolean).join(" · "));
     this.merger.disabled = at + 1 >= plan.sections.length;
     this.drawChoices(section);
     if (!this.wrong.textContent) put(this.chords, section.chords, other);
     mark(this.chords, { "aria-invalid": this.wrong.textContent ? "true" : null });
     this.drawLists(section);
-    put(this.density, section.density === null ? "" : String(Math.round(10 * section.density) / 10), other);
+    const { density } = section;
+    put(this.density, density === null ? "" : String(Math.round(10 * density) / 10), other);
     this.drawLevel(section.level);
   }
 
   drawChoices(section) {
     const { emotions, instruments } = store.health;
     const points = { ...emotions, neutral: { valence: 0, arousal: 0 } };
-    rows(this.emotions, Object.entries(points), ([name, { valence, arousal }]) => choice(capital(name),
-      section.emotion === name, () => this.edit("feeling", { valence, arousal }), { "data-emotion": name }));
+    rows(this.emotions, Object.entries(points), ([name, { valence, arousal }]) =>
+      choice(capital(name), section.emotion === name,
+        () => this.edit("feeling", { valence, arousal }), { "data-emotion": name }));
     rows(this.players, instruments, (name) => {
       const on = section.instruments.includes(name);
       const others = section.instruments.filter((one) => one !== name);
       const last = on && !others.length;
+      const changed = on ? others : [...section.instruments, name];
       return choice(capital(name), on,
-        () => this.edit(`${on ? "no " : ""}${name}`, { instruments: on ? others : [...section.instruments, name] }),
-        { "data-instrument": name, disabled: last, title: last ? "Somebody has to play" : undefined });
+        () => this.edit(`${on ? "no " : ""}${name}`, { instruments: changed }),
+        { "data-instrument": name, disabled: last, title: last ? "Somebody has to play" : null });
     });
     rows(this.modes, MODES, (mode) => {
       const one = choice(capital(mode), section.mode === mode,
@@ -130,7 +143,8 @@ class SectionPanel extends HTMLElement {
       section.theme);
     const names = store.health.palettes.map(({ name }) => [name, capital(name)]);
     const known = names.some(([name]) => name === section.palette);
-    const own = section.palette && !known ? [[section.palette, section.palette.split("/").at(-1)]] : [];
+    const file = section.palette.split("/").at(-1);
+    const own = section.palette && !known ? [[section.palette, file]] : [];
     options(this.palette, [["", "As suits the film"], ...names, ...own], section.palette);
     this.style.setProperty("--hue", section.theme ? hueOf(section.theme) : 0);
   }
@@ -139,26 +153,29 @@ class SectionPanel extends HTMLElement {
     const shown = level ?? 80 + 32 * (this.section?.arousal ?? 0);
     this.level.value = String(Math.round(shown));
     this.level.style.setProperty("--fill", `${((shown - 20) / 107) * 100}%`);
-    mark(this.level, { "aria-valuetext": level === null ? "as the feeling" : `${loudness(shown)}, ${Math.round(shown)}` });
-    say(this.loud, level === null ? "as the feeling" : loudness(shown));
+    const said = level === null ? "as the feeling" : loudness(shown);
+    mark(this.level, { "aria-valuetext": said });
+    say(this.loud, said);
   }
 
   change(name, value, what) {
     if (this.section[name] !== value) this.edit(what, { [name]: value });
   }
 
-  /** Make a change of the section; the sentence of a refusal stands at the chords, where it is theirs. */
+  /** Make a change of the section. A refusal of its chords is said where they are. */
   async edit(what, changes, more = {}) {
     const at = store.section;
     this.asking = "chords" in changes;
     say(this.wrong, "");
-    await draft.keep(`${what} of section ${at + 1}`, { plan: withSection(draft.plan, at, changes), ...more });
+    const plan = withSection(draft.plan, at, changes);
+    await draft.keep(`${what} of section ${at + 1}`, { plan, ...more });
     this.asking = false;
     this.draw();
   }
 
   hear(told) {
-    if (this.asking && told?.kind === "error") say(this.wrong, sentence(told.sentence.replace(/^.*?\]\.\w+: /, "")));
+    if (!this.asking || told?.kind !== "error") return;
+    say(this.wrong, sentence(told.sentence.replace(/^.*?\]\.\w+: /, "")));
   }
 
   /** Give the chords that hold back to the field. */
@@ -173,7 +190,8 @@ class SectionPanel extends HTMLElement {
   /** Draw other chords: by the next seed, since one seed draws the same. */
   anew() {
     const { wishes } = store.document;
-    this.edit("other chords", { chords: "" }, { wishes: { ...wishes, seed: (wishes.seed ?? FIRST) + 1 } });
+    const seed = (wishes.seed ?? FIRST) + 1;
+    this.edit("other chords", { chords: "" }, { wishes: { ...wishes, seed } });
   }
 
   close() {
