@@ -69,7 +69,10 @@ class Arc extends Lane {
     this.stage.addEventListener("pointermove", (event) => this.hover(event));
     this.addEventListener("keydown", (event) => this.key(event));
     this.addEventListener("focusout", () => tell(null));
-    store.on("film", () => this.choose(null));
+    store.on("film", () => {
+      if (store.film?.id !== this.film) this.choose(null);
+      this.film = store.film?.id;
+    });
   }
 
   get arc() {
@@ -254,7 +257,7 @@ class Arc extends Lane {
     else if (edge && (key === "Delete" || key === "Backspace")) this.merge(target.state - 1);
     else if (letter === "s") this.split();
     else if (letter === "m") this.merge(target.state ?? this.chosen);
-    else if (key === "Escape" && this.chosen !== null) this.choose(null);
+    else if (key === "Escape" && this.chosen !== null) this.toggle(this.chosen);
     else return;
     event.preventDefault();
     event.stopPropagation();
@@ -327,7 +330,7 @@ class Arc extends Lane {
         make("strong", {}, `${words(state.start)} – ${words(state.end)}`),
         make("span", { class: "faint" },
           AXES.map((axis) => `${axis} ${told(axis, state[axis])}`).join(" · ")),
-        button("Close", () => this.choose(null), { icon: "close", kind: "quiet small" })),
+        button("Close", () => this.toggle(this.chosen), { icon: "close", kind: "quiet small" })),
       make("div", { class: "panel-row" },
         make("div", { class: "group", role: "group", "aria-label": "Make it feel" }, ...palette),
         make("div", { class: "group" },
@@ -340,7 +343,7 @@ class Arc extends Lane {
 
   name(name, { valence, arousal }) {
     const analysis = feel(draft.analysis, this.chosen, { valence, arousal });
-    draft.keep(`made a feeling ${name}`, { analysis });
+    draft.keep(`set a feeling to ${name}`, { analysis });
   }
 }
 

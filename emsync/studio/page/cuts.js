@@ -61,7 +61,7 @@ class Cuts extends Lane {
   /** Read which cuts the piece that is heard hits. */
   async hear() {
     const id = store.heard;
-    const take = id ? await takeOf(id).catch(() => null) : null;
+    const take = id ? await takeOf(id).catch(() => null) : null; // the roll says why
     if (id !== store.heard) return;
     this.hits = take?.cut_reports.filter((report) => report.hit) ?? [];
     this.soon();
@@ -133,6 +133,7 @@ class Cuts extends Lane {
     const cut = this.at(down);
     if (!cut) {
       this.choose(null);
+      follow(this.stage, down, { click: (event) => clock.seek(scale.time(this.x(event))) });
       return;
     }
     draft.flush();

@@ -8,7 +8,9 @@ const listeners = new Set();
 let parts = {}; // {analysis, plan} as they are shown
 let waiting = null; // {what, parts} that keys have changed
 let timer = 0;
-let told = 0; // edits on their way
+let told = 0; // edits on their way,
+let sent = {}; // and what they make
+let film = null; // the id of the film that is changed
 
 function show(changed) {
   parts = changed;
@@ -34,8 +36,8 @@ export const draft = {
   /** Show a change that is not made yet. */
   show: (changed) => show({ ...parts, ...changed }),
 
-  /** Make a change. Resolves when the server has answered, to whether it is made. */
-  async keep(what, changed) {
+  /** Make a change. Resolves when the server has answered. */
+  keep(what, changed) {
     draft.flush();
     return tell(what, changed);
   },
@@ -60,20 +62,28 @@ export const draft = {
   drop() {
     clearTimeout(timer);
     waiting = null;
-    if (!told) show({});
+    show(sent);
   },
 };
 
 async function tell(what, changed) {
   const { analysis, plan } = changed;
-  const before = store.document.version;
   told += 1;
-  show({ ...parts, ...(analysis && { analysis }), ...(plan && { plan }) });
+  sent = { ...sent, ...(analysis && { analysis }), ...(plan && { plan }) };
+  show(sent);
   await store.edit(what, changed);
   told -= 1;
-  if (!told && !waiting) show({});
-  return store.document?.version !== before;
+  if (told) return;
+  sent = {};
+  if (!waiting) show(sent);
 }
+
+store.on("film", () => {
+  if (store.film?.id === film) return;
+  film = store.film?.id;
+  sent = {};
+  draft.drop();
+});
 
 // an undo, or leaving the page, comes after what keys did
 addEventListener("keydown", (event) => (event.ctrlKey || event.metaKey) && draft.flush(), true);

@@ -82,7 +82,7 @@ class Plan extends Lane {
   /** Read the bars of the piece that is heard. */
   async hear() {
     const id = store.heard;
-    const take = id ? await takeOf(id).catch(() => null) : null;
+    const take = id ? await takeOf(id).catch(() => null) : null; // the roll says why
     if (id !== store.heard) return;
     this.take = take;
     this.soon();

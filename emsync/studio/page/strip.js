@@ -17,7 +17,7 @@ export function pictureAt(time) {
 
 class Strip extends Lane {
   static title = "Film";
-  static shows = "film strip job";
+  static shows = "film strip";
 
   build() {
     this.empty = make("p", { class: "empty" });
