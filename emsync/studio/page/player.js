@@ -194,6 +194,7 @@ class Player extends HTMLElement {
       sentences.push("This browser cannot play the film; stills stand in for it.");
     }
     const take = summaryOf(store.heard);
+    this.dataset.sound = take && heard.sound.has(heard.key(take.id)) ? "ready" : "none";
     if (take) {
       const key = heard.key(take.id);
       if (heard.sound.failed(key)) sentences.push(`The sound of ${titleOf(take)} did not arrive.`);
