@@ -76,7 +76,7 @@ def put_take(project: Project, number: int, **more: Any) -> Path:
     starts = [float(time) for time in range(int(seconds)) for _ in PLAYERS]
     count = len(starts)
     facts = {
-        "name": str(number), "seed": number, "score": number / 10, "run": 1, "version": 1,
+        "name": str(number), "seed": number, "score": number / 10, "run": "first", "version": 1,
         "parts": {"hits": 1.0, "mood": 0.5, "density": 0.7, "likeness": 0.8, "plan": 0.9},
         "hits": 1, "cuts": 1, "key": "Bm", "tempo": 60.0, "notes": count, "parent": None,
         "range": None, "created": 1e9 + number, "instruments": [name for _, name in PLAYERS],
@@ -128,7 +128,7 @@ def _piece(page: Watched, name: str) -> Any:
 def test_number_keys_play_pieces_and_the_drafts_of_one(page: Watched, project: Project) -> None:
     second = f"{2:016x}"
     for number, letter in ((4, "a"), (5, "b")):
-        put_take(project, number, name=f"2{letter}", parent=second, range=[1.0, 5.0], run=2)
+        put_take(project, number, name=f"2{letter}", parent=second, range=[1.0, 5.0], run="second")
     page.page.reload()
     page.said("bars 2–3 anew")
     for key, name in (("2", "2"), ("4", "2a"), ("5", "2b"), ("1", "1"), ("8", "1")):

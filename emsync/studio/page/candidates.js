@@ -63,7 +63,7 @@ class Candidates extends HTMLElement {
 
   #lay() {
     if (!store.film) return this.replaceChildren();
-    const runs = [...new Set(tops().map((take) => take.run))].sort((a, b) => b - a);
+    const runs = [...new Set(tops().map((take) => take.run))].reverse(); // the newest first
     this.replaceChildren(...(runs.length
       ? runs.map((run, nth) => this.#run(run, nth))
       : [make("p", { class: "nothing faint" },

@@ -63,7 +63,6 @@ class Mixer extends HTMLElement {
     const take = summaryOf(store.heard);
     this.hidden = !take;
     this.body.hidden = !this.open;
-    this.classList.toggle("open", this.open);
     if (!take) return this.hear(null);
     this.loudness.textContent = loudnessWords(take.loudness);
     if (!this.open) return this.hear(null);

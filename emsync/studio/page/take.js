@@ -48,7 +48,7 @@ export function slots(heard = summaryOf(store.heard), most = 8) {
   const pieces = store.takes.filter((take) => !take.parent && take.run === root.run);
   const rows = pieces.includes(root) ? pieces : [root, ...pieces];
   const drafts = store.takes.filter((take) => take.parent && rows.includes(rootOf(take)));
-  const run = heard.parent ? heard.run : Math.max(...drafts.map((take) => take.run));
+  const run = heard.parent ? heard.run : drafts.at(-1)?.run;
   const newest = drafts.filter((take) => take.run === run).slice(0, most - 1);
   const of = newest[0] && rootOf(newest[0]);
   const first = rows.slice(0, most - newest.length);
