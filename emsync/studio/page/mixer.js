@@ -130,7 +130,7 @@ class Mixer extends HTMLElement {
         this.hear(summaryOf(store.heard));
       } });
     const element = make("li", { class: `strip-row is-${stem.instrument}` },
-      make("span", { class: "player" }, title),
+      make("span", { class: "player", title }, title),
       make("span", { class: "group" }, mute, solo),
       make("div", { class: "level", "aria-hidden": "true" }, fill),
       slider, value);
