@@ -1,7 +1,7 @@
 """The studio's server as a process: how it starts, whom it listens to, and how it ends."""
 
-import os
 import json
+import os
 import re
 import signal
 import socket
