@@ -127,9 +127,12 @@ class Project:
 
     def sweep(self) -> None:
         """Remove what a worker that was ended has left half written."""
-        for path in sorted(self.folder.rglob("*")):
-            if PARTIAL.fullmatch(path.name) and path.exists():
-                shutil.rmtree(path) if path.is_dir() else path.unlink()
+        for place, folders, files in os.walk(self.folder):
+            for name in filter(PARTIAL.fullmatch, files):
+                (Path(place) / name).unlink(missing_ok=True)
+            for name in [*filter(PARTIAL.fullmatch, folders)]:
+                shutil.rmtree(Path(place) / name)
+                folders.remove(name)
 
     def bytes(self) -> int:
         """Return how much room all of it takes."""

@@ -3,6 +3,7 @@
 import asyncio
 import shutil
 from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -160,18 +161,27 @@ class Studio:
     async def add(self, name: str, pieces: AsyncIterator[bytes], size: int | None = None) -> str:
         """Take in a film of ``size`` bytes, if that is known; return its id."""
         self._check_room(size or 0)
-        project = Project.create(self.home, name)
-        try:
+        async with self._arriving(name) as project:
             await self._fill(project.film, pieces)
             written = project.film.stat().st_size
             if size is not None and written < size:
                 raise InputError(f"only {written} of {size} bytes of {quoted(name)} arrived")
             if not written:
                 raise InputError(f"{quoted(name)} is empty; choose a video")
+        return project.id
+
+    @asynccontextmanager
+    async def _arriving(self, name: str, drawn: bool = False) -> AsyncIterator[Project]:
+        """Yield a film to be filled; it counts where the block ends well, else it is removed."""
+        project = Project.create(self.home, name, drawn)
+        try:
+            yield project
+            await asyncio.to_thread(project.enter)
         except BaseException:
             project.delete()
             raise
-        return await self._enter(project)
+        self.projects[project.id] = project
+        self._watch(project)
 
     async def _fill(self, path: Path, pieces: AsyncIterator[bytes]) -> None:
         """Write the pieces of a film as they arrive."""
@@ -208,14 +218,15 @@ class Studio:
             if film.is_file() and film.stat().st_size == size and fingerprint(film) == print_:
                 return project.id
         self._check_room(size)
-        project = Project.create(self.home, path.name)
-        await asyncio.to_thread(shutil.copyfile, path, project.film)
-        return await self._enter(project)
+        async with self._arriving(path.name) as project:
+            await asyncio.to_thread(shutil.copyfile, path, project.film)
+        return project.id
 
     async def add_demo(self) -> str:
         """Take in the clip that ``emsync demo`` draws."""
         self._check_room(0)
-        return await self._enter(Project.create(self.home, "demo.mp4", drawn=True))
+        async with self._arriving("demo.mp4", drawn=True) as project:
+            return project.id
 
     async def delete(self, id_: str) -> None:
         """Remove a film with all that was made for it."""
@@ -229,12 +240,6 @@ class Studio:
         async with self._lock:
             _, folder = self.take_folder(id_)
             await asyncio.to_thread(shutil.rmtree, folder)
-
-    async def _enter(self, project: Project) -> str:
-        await asyncio.to_thread(project.enter)
-        self.projects[project.id] = project
-        self._watch(project)
-        return project.id
 
     def _watch(self, project: Project) -> None:
         record = project.record
