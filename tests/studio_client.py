@@ -93,4 +93,9 @@ def studio(home: Path, limits: Limits = ROOMY, raises: bool = True) -> Iterator[
         create_app(made, secrets), f"http://127.0.0.1:{PORT}", raise_server_exceptions=raises
     )
     with client:
-        yield Page(client, secrets, made)
+        assert client.portal is not None
+        client.portal.call(made.start)
+        try:
+            yield Page(client, secrets, made)
+        finally:
+            client.portal.call(made.stop)

@@ -88,6 +88,22 @@ def test_it_ends_at_once_with_open_events_and_a_running_job(tmp_path: Path) -> N
     assert record["state"] == "watching"  # and the next start watches it again
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP])
+def test_it_ends_quietly_in_the_midst_of_an_upload(tmp_path: Path, number: signal.Signals) -> None:
+    home = tmp_path / "home"
+    with server(home) as studio:
+        studio.client.post("/api/films/demo")
+        worker = studio.worker()
+        with socket.create_connection(("127.0.0.1", studio.port), 10) as line:
+            line.sendall(upload(studio, 10**6).encode() + b"x" * 1000)
+            wait_for(lambda: list(home.glob(".*.part")))
+            studio.process.send_signal(number)
+            code, _, error, seconds = studio.end(number)
+        assert code == 0 and not error.strip() and seconds < 3
+        assert not list(home.glob(".*.part")) and not Path(f"/proc/{worker}/stat").exists()
+
+
 def test_it_listens_to_this_machine_alone(studio: Server) -> None:
     own = socket.gethostbyname(socket.gethostname())
     for address in {"127.0.0.2", own} - {"127.0.0.1"}:

@@ -7,8 +7,8 @@ import asyncio
 import errno
 import json
 import shutil
+import traceback
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, unquote
@@ -44,14 +44,10 @@ NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 def create_app(studio: Studio, secrets: Secrets) -> Guard:
-    """Return the studio as an application that only its own page can use."""
+    """Return the studio as an application that only its own page can use.
 
-    @asynccontextmanager
-    async def lifespan(app: Starlette) -> AsyncIterator[None]:
-        await studio.start()
-        yield
-        await studio.stop()
-
+    Whoever serves it starts and stops the studio.
+    """
     routes = [
         Route("/api/key", give_key, methods=["POST"]),
         Route("/api/health", health),
@@ -79,7 +75,7 @@ def create_app(studio: Studio, secrets: Secrets) -> Guard:
         Route("/api/takes/{take}/files/{name}", take_file),
         Mount("/", StaticFiles(directory=PAGE, html=True)),
     ]
-    app = Starlette(routes=routes, lifespan=lifespan, exception_handlers=HANDLERS)
+    app = Starlette(routes=routes, exception_handlers=HANDLERS)
     app.state.studio, app.state.secrets = studio, secrets
     return Guard(app, secrets)
 
@@ -107,7 +103,8 @@ async def unknown(request: Request, error: Exception) -> Response:
 
 
 async def fault(request: Request, error: Exception) -> Response:
-    """Answer a fault of ours; its trace is in the terminal."""
+    """Answer a fault of ours; its trace is for the terminal."""
+    traceback.print_exception(error)
     return JSONResponse({"error": f"a fault in emsync: {type(error).__name__}: {error}"}, 500)
 
 

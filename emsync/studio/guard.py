@@ -40,9 +40,9 @@ class Secrets:
     """What tells the person who started the studio from everybody else."""
 
     port: int
-    key: str = field(default_factory=lambda: secrets.token_urlsafe(24))
-    token: str = field(default_factory=lambda: secrets.token_urlsafe(24))
-    _passes: set[str] = field(default_factory=set)
+    key: str = field(default_factory=lambda: secrets.token_urlsafe(24), repr=False)
+    token: str = field(default_factory=lambda: secrets.token_urlsafe(24), repr=False)
+    _passes: set[str] = field(default_factory=set, repr=False)
 
     @property
     def cookie(self) -> str:

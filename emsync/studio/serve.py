@@ -81,8 +81,8 @@ async def _serve(
     secrets = Secrets(listener.getsockname()[1])
     config = uvicorn.Config(
         create_app(studio, secrets),
-        lifespan="on",
-        log_level="warning",
+        lifespan="off",
+        log_level="critical",  # what is cut off by the end is no error; faults print their trace
         access_log=False,
         server_header=False,
         timeout_graceful_shutdown=1,
@@ -95,7 +95,11 @@ async def _serve(
             target=_show, args=(f"{address}{secrets.new_pass()}{film}",), daemon=True
         )
         show.start()
-    await Server(config).serve(sockets=[listener])
+    await studio.start()
+    try:
+        await Server(config).serve(sockets=[listener])
+    finally:
+        await studio.stop()  # however it ends
 
 
 def _show(address: str) -> None:

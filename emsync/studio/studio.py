@@ -4,7 +4,7 @@ import asyncio
 import shutil
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -82,7 +82,7 @@ class Studio:
         for project in self.projects.values():
             await asyncio.to_thread(project.sweep)
             if project.record.state == "watching":
-                await asyncio.to_thread(project.save, strip=())
+                project.record = replace(project.record, strip=())
                 self._watch(project)
             elif project.record.state == "ready" and not project.record.picture:
                 self._copy(project)
