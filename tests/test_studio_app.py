@@ -276,14 +276,11 @@ def test_a_disk_that_fills_while_a_version_is_written_leaves_the_one_before(
 
     with monkeypatch.context() as patch:
         patch.setattr(Together, "appear", full)
-        for method, path, body in (
+        for method, path, more in (
             ("PUT", "document", {"wishes": {"tempo": 120}}), ("POST", "undo", {}),
-            ("POST", "versions/1", {}), ("POST", "plan", {}),
-            ("POST", "jobs", {"kind": "compose"}),
+            ("POST", "versions/1", {}), ("POST", "jobs", {"kind": "compose"}),
         ):  # fmt: skip
-            if path == "plan":  # which is the same plan: no version
-                continue
-            body["version"] = 2
+            body = {"version": 2, **more}
             error = page.ask(method, f"/api/films/{film}/{path}", body, 507)["error"]
             assert str(home) in error and "full" in error
     assert page.document(film) == before
@@ -365,11 +362,12 @@ def test_edits_make_versions_which_are_undone_and_redone(page: Page, home: Path)
 def test_an_edit_without_a_change_is_none(page: Page) -> None:
     film = page.film()
     document = page.document(film)
-    for parts in (
+    edits: list[dict[str, Any]] = [
         {}, {"analysis": document["analysis"]}, {"plan": document["plan"]}, {"wishes": {}},
         {"wishes": {"tempo": None, "chords": "", "instruments": []}}, {"take": ""},
         {key: document[key] for key in ("analysis", "plan", "wishes", "take")},
-    ):  # fmt: skip
+    ]  # fmt: skip
+    for parts in edits:
         assert page.edit(film, **parts)["document"] == document, parts
     assert page.ask("POST", f"/api/films/{film}/plan", {"version": 1})["document"] == document
 

@@ -75,7 +75,7 @@ def test_a_plan_is_made_of_the_film_and_has_its_hits_and_feelings() -> None:
     assert [s.start for s in FILM.plan.sections] == [0.0, 8.0, 20.0]
 
 
-WISHES = [
+WISHES: list[dict[str, Any]] = [
     {}, {"tempo": 96.0}, {"tonic": "F#", "mode": "minor"}, {"chords": "Am F C G"},
     {"instruments": ["piano", "strings"]}, {"palette": "orchestra"}, {"ending": "fade"},
     {"sync": "downbeat", "max_tempo_change": 0.1}, {"strength": 0.9}, {"seed": 7},
@@ -328,9 +328,9 @@ def places(value: Any, before: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]
 
 
 WISHED = {**WISHES[-1], "candidates": 2, "lufs": -16.0, "instruments": ["piano"]}
-WHOLE = {"version": 1, "what": "x", **FILM.to_json(), "take": "", "wishes": WISHED}
+WHOLE: dict[str, Any] = {"version": 1, "what": "x", **FILM.to_json(), "take": "", "wishes": WISHED}
 del WHOLE["plan_is"]
-PLACES = [place for key in WHOLE if key != "version" for place in [(key,)]] + [
+PLACES = [(key,) for key in WHOLE if key != "version"] + [
     (key, *place) for key in ("analysis", "plan", "wishes") for place in places(WHOLE[key])
 ]
 ODD = st.one_of(

@@ -2,8 +2,10 @@
 
 import json
 import os
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -94,9 +96,10 @@ def test_a_disk_that_is_full_changes_nothing(
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(Together, "appear", full)
-    for act in (
+    acts: list[Callable[[], None]] = [
         lambda: project.put(tempo(60), "x"), lambda: project.go(1), lambda: project.save(at=1),
-    ):  # fmt: skip
+    ]  # fmt: skip
+    for act in acts:
         with pytest.raises(Exception, match="No space left on device"):
             act()
         assert project == before
@@ -116,7 +119,8 @@ def test_takes_are_those_that_are_whole_by_age(project: Project, tmp_path: Path)
     (project.folder / "takes" / ("e" * 16)).symlink_to(project.folder / "takes" / ids[0])
     assert project.takes() == ids
     assert project.take(ids[1]).name == ids[1]
-    for wrong in ("f" * 16, "e" * 16, "no-id", "..", "", None, [], {}, 7, f"../takes/{ids[0]}"):
+    odd: list[Any] = ["f" * 16, "e" * 16, "no-id", "..", "", None, [], {}, 7, f"../takes/{ids[0]}"]
+    for wrong in odd:
         assert not project.has(wrong)
         with pytest.raises(KeyError):
             project.take(wrong)
