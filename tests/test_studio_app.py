@@ -15,7 +15,7 @@ from urllib.parse import quote, unquote
 
 import pytest
 from starlette.routing import Route
-from studio_client import Page, studio
+from studio_client import ROOMY, Page, studio
 
 from emsync.analysis import Analysis
 from emsync.files import Together
@@ -649,3 +649,18 @@ def test_lists_and_looks_are_quick_for_many_films(tmp_path: Path) -> None:
             begun = time.monotonic()
             page.ask("GET", path)
             assert time.monotonic() - begun < 1.0, path
+
+
+def test_a_film_that_is_named_at_the_start_is_watched_once(tmp_path: Path) -> None:
+    (tmp_path / "clip.mp4").write_bytes(b"a film")
+    (tmp_path / "home").mkdir()
+
+    async def start() -> list[str]:
+        made = Studio(tmp_path / "home", ROOMY)
+        film = await made.add_copy(tmp_path / "clip.mp4")
+        await made.start()
+        kinds = [job.kind for job in made.jobs.of(film)]
+        await made.stop()
+        return kinds
+
+    assert asyncio.run(start()) == ["watch"]

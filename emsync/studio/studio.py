@@ -80,6 +80,8 @@ class Studio:
         """Begin to work; films that were being watched when the studio ended are watched again."""
         self.jobs.start()
         for project in self.projects.values():
+            if self.jobs.of(project.id):  # a film that was named when the studio was started
+                continue
             await asyncio.to_thread(project.sweep)
             if project.record.state == "watching":
                 project.record = replace(project.record, strip=())
