@@ -219,6 +219,8 @@ def test_what_cannot_be_is_said_before_anything_starts(
     for place in (tmp_path / "text.mp4", tmp_path / "text.mp4" / "home", Path("/proc/home")):
         code, error = said(["studio", "--no-browser", "--home", str(place)], capsys)
         assert code == 2 and "cannot keep its films in" in error and "--home" in error
+    code, error = said(["studio", *home, "--host", "0.0.0.0"], capsys)  # which is not offered
+    assert code == 2 and "there is no option --host" in error
     monkeypatch.setattr(module, "find_spec", lambda name: None)
     code, error = said(["studio", *home], capsys)
     assert code == 4 and "pip install 'emsync[studio]'" in error
