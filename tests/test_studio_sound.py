@@ -176,7 +176,7 @@ def test_a_piece_that_another_version_keeps_is_heard(page: Watched) -> None:
 
 def test_players_run_along_with_the_mix_until_one_is_changed(page: Watched) -> None:
     page.page.keyboard.press("1")
-    page.button("^Players$").click()
+    page.button("^Mixer$").click()
     page.button("^Mute Drums$").wait_for()
     mix, drums, piano = (f"take:{1:016x}", f"stem:{1:016x}/00-drums", f"stem:{1:016x}/01-piano")
 

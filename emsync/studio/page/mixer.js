@@ -25,7 +25,7 @@ class Mixer extends HTMLElement {
     this.of = null;
     this.progress = progress();
     this.toggle = make("button", { type: "button", class: "bench-title", "aria-expanded": "false",
-      "aria-controls": "mixer", onclick: () => this.unfold() }, "Players");
+      "aria-controls": "mixer", onclick: () => this.unfold() }, "Mixer");
     this.loudness = make("span", { class: "faint small" });
     this.body = make("div", { id: "mixer", class: "mixer" });
     this.append(make("div", { class: "bench-head" }, make("h2", {}, this.toggle), this.loudness), this.body);
