@@ -4,6 +4,7 @@ import { clock } from "./clock.js";
 import { button, make, redrawn } from "./dom.js";
 import { hear, keep } from "./candidates.js";
 import { attempt, store } from "./store.js";
+import { capital } from "./words.js";
 import { barWords, fitted, slots, summaryOf, takeOf, titleOf } from "./take.js";
 
 const DRAFTS = 3;
@@ -32,8 +33,8 @@ class Anew extends HTMLElement {
     const busy = job && BUSY.includes(job.state);
     this.act.hidden = this.drop.hidden = !range;
     if (!range) {
-      this.say.textContent = "Mark bars in the notes: drag over them, or press [ and ] at the playhead. "
-        + "They can then be composed anew while all else stays to the note.";
+      this.say.textContent = "Mark bars in the notes: drag over them, or press [ and ] at the "
+        + "playhead. They can then be composed anew while all else stays to the note.";
     } else {
       const bars = barWords(take, range);
       this.act.textContent = `Compose ${bars} anew ×${DRAFTS}`;
@@ -53,7 +54,8 @@ class Anew extends HTMLElement {
     const parent = drafts[0] && summaryOf(drafts[0].parent);
     this.choice.hidden = !parent;
     if (!parent) return;
-    const told = JSON.stringify([heard.id, store.document?.take, parent.id, drafts.map((one) => one.id)]);
+    const ids = drafts.map((one) => one.id);
+    const told = JSON.stringify([heard.id, store.document?.take, parent.id, ids]);
     if (told === this.told) return;
     this.told = told;
     redrawn(this.choice, () => this.lay(heard, take, parent, drafts));
@@ -73,7 +75,8 @@ class Anew extends HTMLElement {
       make("h3", {}, `Compare ${bars}`),
       make("div", { class: "group", role: "group", "aria-label": `Drafts of ${bars}` }, ...row),
       make("div", { class: "actions" },
-        button(kept ? `${titleOf(heard)} is kept` : `Keep ${titleOf(heard)}`, () => keep(heard), { disabled: kept }),
+        button(kept ? `${capital(titleOf(heard))} is kept` : `Keep ${titleOf(heard)}`,
+          () => keep(heard), { disabled: kept }),
         button("From its start", () => this.play(from), { kind: "quiet" })));
   }
 
@@ -84,7 +87,8 @@ class Anew extends HTMLElement {
 
   compose() {
     const { from, to } = this.range;
-    return attempt(() => store.submit({ kind: "anew", take: store.heard, from, to, drafts: DRAFTS }));
+    const wanted = { kind: "anew", take: store.heard, from, to, drafts: DRAFTS };
+    return attempt(() => store.submit(wanted));
   }
 }
 

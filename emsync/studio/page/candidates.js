@@ -7,6 +7,7 @@ import { onKeys } from "./keys.js";
 import { cleared, colours } from "./paint.js";
 import { attempt, store } from "./store.js";
 import { barWords, hourOf, keyWords, slots, summaryOf, takeOf, titleOf } from "./take.js";
+import { capital } from "./words.js";
 
 const PARTS = [ // of a score: its key, what it is called, and what it says
   ["hits", "Hits", "How many of the film's cuts the music meets, and how strongly"],
@@ -81,8 +82,9 @@ class Candidates extends HTMLElement {
       return make("section", { class: "run" }, make("h2", {}, title), cards, ...drafts);
     }
     const open = takes.some((take) => family(take).some((one) => one.id === store.heard));
-    return make("details", { class: "run", open: open || this.querySelector(`[data-run="${run}"]`)?.open,
-      "data-run": run }, make("summary", {}, title), cards, ...drafts);
+    const was = this.querySelector(`[data-run="${run}"]`)?.open;
+    return make("details", { class: "run", open: open || was, "data-run": run },
+      make("summary", {}, title), cards, ...drafts);
   }
 
   /** The drafts of a piece, run by run, and theirs. */
@@ -95,7 +97,8 @@ class Candidates extends HTMLElement {
       if (takes[0].range) {
         takeOf(takes[0].id).then((whole) => {
           const [from, to] = takes[0].range;
-          title.textContent = `${capital(titleOf(parent))} with ${barWords(whole, { from, to })} anew`;
+          const bars = barWords(whole, { from, to });
+          title.textContent = `${capital(titleOf(parent))} with ${bars} anew`;
         }, () => {});
       }
       return [
@@ -144,13 +147,15 @@ class Candidates extends HTMLElement {
     const hear_ = make("button", { type: "button", class: "hear", "aria-pressed": "false",
       onclick: () => hear(take.id) },
     make("span", { class: "head" },
-      make("span", { class: "number" }, make("span", { class: "only-heard" }, "Hear piece "), take.name),
+      make("span", { class: "number" },
+        make("span", { class: "only-heard" }, "Hear piece "), take.name),
       state, slot),
     roll,
     make("span", { class: "facts" }, facts.join(" · ")),
     make("span", { class: "hits" }, hitsWords(take)));
     const star = button("Keep", () => keep(take), { icon: "star", kind: "quiet small" });
-    const bin = button(`Delete ${titleOf(take)}`, () => this.#ask(take), { icon: "trash", kind: "quiet small" });
+    const bin = button(`Delete ${titleOf(take)}`, () => this.#ask(take),
+      { icon: "trash", kind: "quiet small" });
     const sure = make("div", { class: "sure", role: "group", "aria-label": "Delete it?" },
       make("p", {}, `Delete ${titleOf(take)} for good?`),
       button("Delete", () => this.#remove(take), { kind: "danger small" }),
@@ -250,10 +255,6 @@ function sketch(canvas, take) {
     paint.fillStyle = look[instrument];
     paint.fillRect(x, y, length, 1.5);
   }
-}
-
-function capital(text) {
-  return text.charAt(0).toUpperCase() + text.slice(1);
 }
 
 customElements.define("em-candidates", Candidates);

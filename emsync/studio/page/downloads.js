@@ -24,8 +24,8 @@ class Downloads extends HTMLElement {
     this.making = new Map(); // by take and name: {job, progress}
     this.heading = make("h2", {});
     this.list = make("ul", { class: "files" });
-    this.others = make("ul", { class: "files" }, ...FILM.map(([name, title, says]) => row(title, name, says,
-      this.link(() => `/api/films/${store.film.id}/files/${name}`, name))));
+    this.others = make("ul", { class: "files" }, ...FILM.map(([name, title, says]) => (
+      row(title, name, says, this.link(() => `/api/films/${store.film.id}/files/${name}`, name)))));
     this.append(this.heading, this.list, make("h3", {}, "Of the film"), this.others);
     store.on("heard takes film", () => redrawn(this, () => this.draw()));
   }
@@ -46,7 +46,7 @@ class Downloads extends HTMLElement {
     this.list.hidden = !take;
     this.heading.textContent = take ? `Take away ${titleOf(take)}` : "Take away";
     if (!take) return;
-    this.list.replaceChildren(...FILES.map(([name, title, says]) => this.row(take, name, title, says)));
+    this.list.replaceChildren(...FILES.map((file) => this.row(take, ...file)));
   }
 
   row(take, name, title, says) {
@@ -86,7 +86,8 @@ function save(address) {
 function row(title, name, says, act, below = null) {
   return make("li", {},
     make("div", { class: "file" },
-      make("span", { class: "file-title" }, title, " ", make("code", { class: "small faint" }, name)),
+      make("span", { class: "file-title" },
+        title, " ", make("code", { class: "small faint" }, name)),
       make("span", { class: "small faint" }, says)),
     act, below);
 }

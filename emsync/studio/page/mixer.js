@@ -28,7 +28,8 @@ class Mixer extends HTMLElement {
       "aria-controls": "mixer", onclick: () => this.unfold() }, "Mixer");
     this.loudness = make("span", { class: "faint small" });
     this.body = make("div", { id: "mixer", class: "mixer" });
-    this.append(make("div", { class: "bench-head" }, make("h2", {}, this.toggle), this.loudness), this.body);
+    this.append(
+      make("div", { class: "bench-head" }, make("h2", {}, this.toggle), this.loudness), this.body);
     store.on("heard takes film", () => this.draw());
     each(() => this.meter());
   }
@@ -99,7 +100,8 @@ class Mixer extends HTMLElement {
       this.rows = take.stems.map((stem) => this.row(stem, key(stem)));
       this.reset = button("As the mix has it", () => this.neutral(), { kind: "small" });
       this.wait = make("p", { class: "faint small", role: "status" });
-      this.body.replaceChildren(make("ul", { class: "strips" }, ...this.rows.map((row) => row.element)),
+      this.body.replaceChildren(
+        make("ul", { class: "strips" }, ...this.rows.map((row) => row.element)),
         make("div", { class: "mixer-foot" }, this.wait, this.reset));
       for (const stem of take.stems) {
         const url = `/api/takes/${take.id}/stems/${encodeURIComponent(stem.name)}`;
@@ -115,11 +117,13 @@ class Mixer extends HTMLElement {
       if (!set.delete(title)) set.add(title);
       this.hear(summaryOf(store.heard));
     };
-    const mute = button("M", flip(this.muted), { kind: "small", "aria-label": `Mute ${title}`, title: `Mute ${title}` });
-    const solo = button("S", flip(this.solo), { kind: "small", "aria-label": `Hear ${title} alone`, title: `Hear ${title} alone` });
+    const called = (words) => ({ kind: "small", "aria-label": words, title: words });
+    const mute = button("M", flip(this.muted), called(`Mute ${title}`));
+    const solo = button("S", flip(this.solo), called(`Hear ${title} alone`));
     const fill = make("div", {});
     const value = make("output", { class: "gain-value small faint" });
-    const slider = make("input", { type: "range", min: String(SOFTEST), max: String(LOUDEST), step: "0.5",
+    const slider = make("input", {
+      type: "range", min: String(SOFTEST), max: String(LOUDEST), step: "0.5",
       "aria-label": `Loudness of ${title}`,
       oninput: () => {
         this.gains.set(title, Number(slider.value));
@@ -163,7 +167,8 @@ class Mixer extends HTMLElement {
     const { rows } = this;
     const neutral = rows.every((row) => this.gain(row.title) === 1);
     const gains = new Map(rows.map((row) => [row.key, this.gain(row.title)]));
-    heard.stems = { take: take.id, neutral, keys: rows.map((row) => row.key), gain: (key) => gains.get(key) };
+    const keys = rows.map((row) => row.key);
+    heard.stems = { take: take.id, neutral, keys, gain: (key) => gains.get(key) };
     heard.settle();
     const here = rows.filter((row) => heard.sound.has(row.key)).length;
     const failed = rows.some((row) => heard.sound.failed(row.key));
@@ -176,8 +181,10 @@ class Mixer extends HTMLElement {
       row.solo.setAttribute("aria-pressed", String(this.solo.has(row.title)));
       row.element.classList.toggle("unheard", gains.get(row.key) === 0);
       row.slider.value = String(decibels);
-      row.slider.style.setProperty("--fill", `${(100 * (decibels - SOFTEST)) / (LOUDEST - SOFTEST)}%`);
-      const words = decibels <= SOFTEST ? "silent" : `${decibels > 0 ? "+" : ""}${decibels} dB`.replace("-", "−");
+      const share = (decibels - SOFTEST) / (LOUDEST - SOFTEST);
+      row.slider.style.setProperty("--fill", `${100 * share}%`);
+      const sign = decibels > 0 ? "+" : decibels < 0 ? "−" : "";
+      const words = decibels <= SOFTEST ? "silent" : `${sign}${Math.abs(decibels)} dB`;
       row.value.textContent = words;
       row.slider.setAttribute("aria-valuetext", words);
     }

@@ -3,7 +3,8 @@
 import { colour } from "./dom.js";
 
 const TOKENS = ["paper", "raise", "sink", "ink", "faint", "line", "accent", "cut", "drums", "bass",
-  "guitar", "piano", "strings", "anger", "disgust", "fear", "joy", "sadness", "surprise", "neutral"];
+  "guitar", "piano", "strings", "anger", "disgust", "fear", "joy", "sadness", "surprise",
+  "neutral"];
 let known = null;
 addEventListener("theme", () => { known = null; });
 

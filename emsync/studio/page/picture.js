@@ -1,6 +1,6 @@
 // The picture that leads: the film itself, or stills of it while no browser can play it yet.
-// Both have: element, time, paused, busy, play(), pause(), seek(t), frames(act), end(). What happens is
-// told by name: playing, pause, seeking, seeked, waiting, ended, error.
+// Both have: element, time, paused, busy, play(), pause(), seek(t), frames(act), end(). What
+// happens is told by name: playing, pause, seeking, seeked, waiting, ended, error.
 
 import { make } from "./dom.js";
 import { store } from "./store.js";

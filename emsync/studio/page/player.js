@@ -7,6 +7,7 @@ import { each, Moving, Stills } from "./picture.js";
 import { LONGEST, Sound, Stream } from "./sound.js";
 import { store } from "./store.js";
 import { summaryOf, titleOf } from "./take.js";
+import { capital } from "./words.js";
 
 const STEP = 5; // seconds of a step
 const NEAR = 0.012; // seconds between sound and picture that are let be
@@ -78,7 +79,8 @@ class Player extends HTMLElement {
     this.screen = make("div", { class: "screen" });
     this.note = make("p", { class: "screen-note small", role: "status" });
     this.place = make("input", {
-      type: "range", class: "place", min: "0", max: "1", step: "0.001", "aria-label": "Place in the film",
+      type: "range", class: "place", min: "0", max: "1", step: "0.001",
+      "aria-label": "Place in the film",
       oninput: () => clock.seek(Number(this.place.value)),
       onkeydown: (event) => {
         if (event.key === " ") clock.toggle();
@@ -88,10 +90,13 @@ class Player extends HTMLElement {
       },
     });
     this.play = button("Play", () => clock.toggle(), { icon: "play", kind: "play primary" });
-    this.loop = button("Loop what is marked", () => this.#loop(), { icon: "loop", "aria-pressed": "false" });
-    this.ownSound = button("Film's own sound", () => this.#ownSound(), { kind: "small", "aria-pressed": "false" });
+    this.loop = button("Loop what is marked", () => this.#loop(),
+      { icon: "loop", "aria-pressed": "false" });
+    this.ownSound = button("Film's own sound", () => this.#ownSound(),
+      { kind: "small", "aria-pressed": "false" });
     this.volume = make("input", {
-      type: "range", class: "volume", min: "0", max: "1", step: "0.01", value: "1", "aria-label": "Volume",
+      type: "range", class: "volume", min: "0", max: "1", step: "0.01", value: "1",
+      "aria-label": "Volume",
       oninput: () => this.#volume(),
     });
     this.time = make("output", { class: "time", "aria-live": "off" });
@@ -102,9 +107,11 @@ class Player extends HTMLElement {
       make("div", { class: "transport" },
         make("div", { class: "group" },
           button("To the start (Home)", () => clock.seek(0), { icon: "first", kind: "quiet" }),
-          button("Back 5 seconds (J)", () => clock.seek(clock.time - STEP), { icon: "back", kind: "quiet" }),
+          button("Back 5 seconds (J)", () => clock.seek(clock.time - STEP),
+            { icon: "back", kind: "quiet" }),
           this.play,
-          button("Forward 5 seconds (L)", () => clock.seek(clock.time + STEP), { icon: "forward", kind: "quiet" }),
+          button("Forward 5 seconds (L)", () => clock.seek(clock.time + STEP),
+            { icon: "forward", kind: "quiet" }),
           this.loop),
         this.time, this.which,
         make("div", { class: "loudness" }, this.ownSound,
@@ -166,7 +173,8 @@ class Player extends HTMLElement {
   /** Load what can be heard, the chosen take first. */
   #hear() {
     if (!store.film) return;
-    const others = store.takes.filter((take) => take.id !== store.heard).slice(-7).map((one) => one.id);
+    const ids = store.takes.map((take) => take.id);
+    const others = ids.filter((id) => id !== store.heard).slice(-7);
     heard.sound.forget((key) => !key.startsWith("take:")
       || store.takes.some((take) => heard.key(take.id) === key));
     heard.settle();
@@ -366,10 +374,6 @@ class Player extends HTMLElement {
 function rate(text) {
   const [over, under = 1] = String(text ?? 0).split("/").map(Number);
   return over / under;
-}
-
-function capital(text) {
-  return text.charAt(0).toUpperCase() + text.slice(1);
 }
 
 customElements.define("em-player", Player);

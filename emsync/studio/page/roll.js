@@ -1,5 +1,5 @@
-// The notes of the take that is heard: a row for each class of instruments, or for each player, with
-// bars, sections, chords, and the cuts with their hits. Here a stretch of bars is marked.
+// The notes of the take that is heard: a row for each class of instruments, or for each player,
+// with bars, sections, chords, and the cuts with their hits. Here a stretch of bars is marked.
 
 import { clock, words } from "./clock.js";
 import { button, make } from "./dom.js";
@@ -10,6 +10,7 @@ import { cleared, colours } from "./paint.js";
 import { scale } from "./scale.js";
 import { store } from "./store.js";
 import { barWords, pitchName, printed, snapped, summaryOf, takeOf, titleOf } from "./take.js";
+import { capital } from "./words.js";
 
 const CLASSES = ["drums", "bass", "guitar", "piano", "strings"];
 const SECTIONS = 18; // pixels of the band of sections
@@ -41,8 +42,8 @@ class Roll extends Lane {
     this.stage.append(this.back, this.front, this.spot, this.live, this.empty);
     this.names = make("div", { class: "roll-names" });
     this.previousElementSibling?.append(this.names);
-    this.toggle = button("A row for each player", () => this.grow(), { icon: "tall", kind: "quiet small",
-      "aria-pressed": "false" });
+    this.toggle = button("A row for each player", () => this.grow(),
+      { icon: "tall", kind: "quiet small", "aria-pressed": "false" });
     this.tools.append(this.toggle);
     this.listen();
     store.on("heard takes", () => this.fetch());
@@ -68,7 +69,8 @@ class Roll extends Lane {
     this.at = null;
     this.score = take && laid(take, this.tall);
     this.stage.style.height = take ? `${this.score.height}px` : "";
-    const nothing = store.takes.length ? "" : "The notes of a piece appear here, once one is composed.";
+    const nothing = store.takes.length ? ""
+      : "The notes of a piece appear here, once one is composed.";
     say(this.empty, trouble || nothing);
     this.back.hidden = this.front.hidden = !take;
     this.toggle.hidden = !take;
@@ -259,7 +261,9 @@ function laid(take, tall) {
       .map((name) => ({ name: capital(name), instrument: name,
         of: playing.filter((n) => take.players[n].instrument === name) }));
   const height = tall ? PLAYER : ROW;
-  const rows = kinds.map((kind, n) => ({ ...kind, top: HEAD + n * height, height, low: 127, high: 0 }));
+  const rows = kinds.map((kind, n) => ({
+    ...kind, top: HEAD + n * height, height, low: 127, high: 0,
+  }));
   const rowOf = new Map(rows.flatMap((row, n) => row.of.map((one) => [one, n])));
   const count = start.length;
   const score = { start, end, rows, row: new Uint8Array(count), y: new Float32Array(count),
@@ -279,13 +283,16 @@ function laid(take, tall) {
     score.thick[n] = thick;
     score.y[n] = row.top + EDGE + share * (room - thick);
     score.longest = Math.max(score.longest, end[n] - start[n]);
-    const strength = Math.min(STRENGTHS.length - 1, Math.floor((velocity[n] / 128) * STRENGTHS.length));
+    const strength = Math.floor((velocity[n] / 128) * STRENGTHS.length);
     const key = `${row.instrument} ${strength}`;
-    if (!heap.has(key)) heap.set(key, { instrument: row.instrument, alpha: STRENGTHS[strength], notes: [] });
+    if (!heap.has(key)) {
+      heap.set(key, { instrument: row.instrument, alpha: STRENGTHS[strength], notes: [] });
+    }
     heap.get(key).notes.push(n);
   }
   score.strokes = [...heap.values()].sort((a, b) => a.alpha - b.alpha);
-  score.rings = take.cut_reports.filter((cut) => cut.kept && cut.hit).map((cut) => ringsOf(score, cut));
+  score.rings = take.cut_reports.filter((cut) => cut.kept && cut.hit)
+    .map((cut) => ringsOf(score, cut));
   return score;
 }
 
@@ -293,7 +300,8 @@ function laid(take, tall) {
 function ringsOf(score, cut) {
   const { start, row, y } = score;
   const found = new Map();
-  for (let n = before(start, cut.hit.time - AT); n < start.length && start[n] <= cut.hit.time + AT; n += 1) {
+  const { time } = cut.hit;
+  for (let n = before(start, time - AT); n < start.length && start[n] <= time + AT; n += 1) {
     const best = found.get(row[n]);
     if (best === undefined || y[n] < y[best]) found.set(row[n], n);
   }
@@ -420,8 +428,9 @@ function drawSections(paint, lines, take, look) {
     paint.fillRect(x, 0, right - x - 1, SECTIONS);
     paint.globalAlpha = 1;
     lines.draw(start, look.faint, { alpha: 0.6 });
-    written(paint, `${theme} · ${emotion}`, Math.max(x, 0) + 5, SECTIONS / 2 + 0.5, right - 4, look.ink)
-      || written(paint, theme, Math.max(x, 0) + 5, SECTIONS / 2 + 0.5, right - 2, look.ink);
+    const [left, middle] = [Math.max(x, 0) + 5, SECTIONS / 2 + 0.5];
+    written(paint, `${theme} · ${emotion}`, left, middle, right - 4, look.ink)
+      || written(paint, theme, left, middle, right - 2, look.ink);
   }
   if (!take.range) return;
   const [from, to] = take.range.map(scale.x); // what was composed anew
@@ -494,10 +503,6 @@ function nameOfRow({ name, instrument, top, height }) {
 
 function clamped(time) {
   return Math.min(scale.whole, Math.max(0, time));
-}
-
-function capital(text) {
-  return text.charAt(0).toUpperCase() + text.slice(1);
 }
 
 customElements.define("em-roll", Roll);

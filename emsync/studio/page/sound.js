@@ -169,7 +169,7 @@ export class Sound {
     const told = context.getOutputTimestamp?.();
     if (!told?.performanceTime) return guess;
     const out = told.contextTime + (time - told.performanceTime) / 1000;
-    return Math.abs(out - guess) < 0.3 ? out : guess; // until the first sound is out, it is nonsense
+    return Math.abs(out - guess) < 0.3 ? out : guess; // nonsense until the first sound is out
   }
 
   /** Let sound from `at` what should, and nothing else. */

@@ -2,6 +2,7 @@
 
 import { make, redrawn } from "./dom.js";
 import { store } from "./store.js";
+import { capital } from "./words.js";
 
 const KEPT = /^kept (piece .*)$/;
 
@@ -9,7 +10,7 @@ class Versions extends HTMLElement {
   connectedCallback() {
     this.list = make("ol", { class: "history", reversed: true });
     this.append(make("h2", {}, "Versions"),
-      make("p", { class: "faint small" }, "Everything that was changed. Go back to any of them; nothing is lost."),
+      make("p", { class: "faint small" }, "All that was changed. Choose one to go to it."),
       this.list);
     store.on("document", () => this.draw());
   }
@@ -32,7 +33,7 @@ class Versions extends HTMLElement {
     const button = make("button", { type: "button", class: later ? "quiet undone" : "quiet",
       onclick: () => !present && store.goTo(number) },
     make("span", { class: "number" }, String(number)),
-    make("span", { class: "what" }, what.charAt(0).toUpperCase() + what.slice(1)),
+    make("span", { class: "what" }, capital(what)),
     make("span", { class: "faint small" }, present ? "now" : later ? "undone" : kept));
     if (present) button.setAttribute("aria-current", "step");
     return make("li", {}, button);
