@@ -4,7 +4,7 @@
 
 import { ask, AWAY, listen, Refusal } from "./api.js";
 
-const ENDED = "The studio was ended while it worked; what was made before is still here.";
+export const ENDED = "The studio was ended while it worked; what was made before is still here.";
 const listeners = new Map();
 let stop = null; // what ends listening to the job that is watched
 let line = Promise.resolve(); // edits go one after the other
@@ -70,12 +70,15 @@ export const store = {
     }
   },
 
-  /** Read the film again, and keep what is heard and marked. */
+  /** Read the film again, and keep what is heard and marked. Resolves to its jobs. */
   async reload() {
-    if (!store.film) return;
-    const { film, strip, seen, document, takes } = await ask("GET", `/api/films/${store.film.id}`);
+    const id = store.film?.id;
+    if (!id) return [];
+    const { film, strip, seen, document, takes, jobs } = await ask("GET", `/api/films/${id}`);
+    if (store.film?.id !== id) return []; // another is open by now
     const heard = takes.some((take) => take.id === store.heard) ? store.heard : takes.at(-1)?.id;
     store.set({ film, strip, seen, document, takes, heard: heard ?? null });
+    return jobs;
   },
 
   /** Follow a job to its end. */
@@ -106,8 +109,7 @@ export const store = {
           store.say(sentence(now.reason), "error"); // of a film that failed, the page itself tells
         }
         attempt(async () => {
-          await store.reload();
-          const next = (await ask("GET", `/api/films/${film}`)).jobs[0];
+          const [next] = await store.reload();
           if (next) store.watch(next);
         });
       }),
