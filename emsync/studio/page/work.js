@@ -1,8 +1,8 @@
 // Work that one part of the page asks for and waits for: stems, and files. What the page as a whole
 // works at, store.job, goes on being watched beside it.
 
-import { ask, listen, Refusal } from "./api.js";
-import { store } from "./store.js";
+import { ask, AWAY, listen, Refusal } from "./api.js";
+import { ENDED, store } from "./store.js";
 
 const LOST = "It was cancelled.";
 
@@ -18,6 +18,9 @@ export async function work(wanted, told) {
         if (now.state === "done") resolve(now);
         else reject(new Refusal(0, now.state === "failed" ? now.reason : LOST));
       },
+    }, (forGood) => {
+      if (forGood) reject(new Refusal(0, ENDED));
+      else store.say(AWAY, "error"); // the browser asks again
     });
   });
 }
