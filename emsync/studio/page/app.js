@@ -54,6 +54,11 @@ addEventListener("keydown", (event) => {
   } else if (event.key === "?" && !writes) openHelp();
 });
 
+// another address of the studio is opened in this window: one with a new key, or another film
+addEventListener("hashchange", () => {
+  if (/[#&](k|film)=/.test(location.hash)) location.reload();
+});
+
 try {
   const health = await enter();
   const asked = new URLSearchParams(location.hash.slice(1)).get("film");
