@@ -3,14 +3,18 @@
 import base64
 import re
 import shutil
+import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from emsync.studio.studio import Limits
 
 CHROMIUMS = ("chromium", "chromium-browser", "google-chrome")
 FLAGS = ("--no-sandbox", "--autoplay-policy=no-user-gesture-required")
@@ -55,14 +59,15 @@ class Served:
 
     def __init__(self, home: Path, *arguments: str) -> None:
         self.home, self.arguments = home, arguments
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            self.port = listener.getsockname()[1]  # which stays, when it is started again
         self.start()
 
     def start(self) -> None:
         """Start it, and wait for its address."""
-        command = [sys.executable, "-m", "emsync", "studio", "--no-browser", "--home"]
-        self.process = subprocess.Popen(
-            [*command, str(self.home), *self.arguments], stdout=subprocess.PIPE, text=True
-        )
+        command = [sys.executable, "-m", "emsync", "studio", "--no-browser"]
+        command += ["--home", str(self.home), "--port", str(self.port), *self.arguments]
+        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
         assert self.process.stdout is not None
         line = self.process.stdout.readline()
         found = re.search(r"http://\S+", line)
@@ -93,14 +98,19 @@ class Watched:
     """A page, with what went wrong in it and what it asked for."""
 
     def __init__(self, page: Any, address: str) -> None:
-        self.page, self.address = page, address
+        self.page = page
         self.errors: list[str] = []
         self.hosts: set[str] = set()
         page.set_default_timeout(PATIENCE)
         page.on("console", self._console)
         page.on("pageerror", lambda error: self.errors.append(str(error)))
         page.on("request", self._request)
-        page.goto(address)
+        self.go_to(address)
+
+    def go_to(self, address: str) -> None:
+        """Open another address in this window."""
+        self.address = address
+        self.page.goto(address)
 
     def _console(self, message: Any) -> None:
         if message.type == "error":
@@ -173,11 +183,35 @@ class Watched:
             self.page.wait_for_timeout(50)
         raise AssertionError(f"{why}, after {seconds:g} s")
 
+    def gone(self, pattern: str) -> None:
+        """Wait until the page shows no text that fits any more."""
+        self.page.get_by_text(re.compile(pattern)).first.wait_for(state="hidden")
+
     def said(self, pattern: str) -> Any:
         """Wait until the page shows a text that fits."""
         text = self.page.get_by_text(re.compile(pattern)).first
         text.wait_for()
         return text
+
+
+@contextmanager
+def served_here(home: Path, limits: Limits) -> Iterator[str]:
+    """Yield the address of a studio with other limits, in a thread of this process."""
+    import uvicorn
+
+    from emsync.studio.app import create_app
+    from emsync.studio.guard import Secrets
+    from emsync.studio.studio import Studio
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        secrets = Secrets(listener.getsockname()[1])
+        config = uvicorn.Config(create_app(Studio(home, limits), secrets), log_level="warning")
+        server = uvicorn.Server(config)
+        thread = threading.Thread(target=lambda: server.run(sockets=[listener]))
+        thread.start()
+        yield f"http://127.0.0.1:{secrets.port}/#k={secrets.key}"
+        server.should_exit = True
+        thread.join()
 
 
 @contextmanager
@@ -190,7 +224,9 @@ def window(chromium: Any, address: str, film: str = "", **how: Any) -> Iterator[
     page = Watched(context.new_page(), f"{address}&film={film}" if film else address)
     if film:
         page.button("^Compose").wait_for()
+    else:
+        page.said("^Drop a film here$")
     yield page
     context.close()
-    assert not page.errors
-    assert not page.elsewhere
+    assert not page.errors, page.errors
+    assert not page.elsewhere, page.elsewhere
