@@ -334,6 +334,26 @@ def test_files_are_called_after_the_film(page: Page) -> None:
     page.ask("GET", f"/api/takes/{take}/stems/piano", status=404)
 
 
+def test_what_is_mixed_with_the_film_goes_when_another_mix_is_wished(page: Page) -> None:
+    film = page.film()
+    _, folder = page.studio.take_folder(page.compose(film)[0])
+    (folder / "files").mkdir()
+
+    def made() -> set[str]:
+        for name in ("film.webm", "bundle.zip", "mix.wav"):
+            (folder / "files" / name).write_bytes(b"x")
+        return {path.name for path in (folder / "files").iterdir()}
+
+    assert made() == {"film.webm", "bundle.zip", "mix.wav"}
+    page.edit(film, wishes={"tempo": 60})
+    assert len(list((folder / "files").iterdir())) == 3
+    document = page.edit(film, wishes={"tempo": 60, "keep_audio": "duck"})["document"]
+    assert [path.name for path in (folder / "files").iterdir()] == ["mix.wav"]
+    made()
+    page.ask("POST", f"/api/films/{film}/undo", {"version": document["version"]})
+    assert [path.name for path in (folder / "files").iterdir()] == ["mix.wav"]
+
+
 # --- the document ---------------------------------------------------------------------------------
 
 

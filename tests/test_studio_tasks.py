@@ -148,6 +148,7 @@ def test_files_are_of_the_take_and_a_bundle_repeats_it(project: Path, composed: 
     assert open_film(folder / "files" / "film.mp4").frames == open_film(project / "film.mp4").frames
     with zipfile.ZipFile(folder / "files" / "bundle.zip") as archive:
         assert archive.read("score.mid") == (folder / "score.mid").read_bytes()
+        assert {"analysis.json", "plan.json", "report.html"} <= set(archive.namelist())
     assert take_json(folder, "f")["files"] == [
         "score.mid", "bundle.zip", "film.mp4", "score.musicxml"
     ]  # fmt: skip

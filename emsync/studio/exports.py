@@ -122,12 +122,16 @@ def write_bundle_zip(
     wanted: Outputs = AS_THEY_ARE,
     progress: Progress = silent,
 ) -> None:
-    """Write the bundle of a composition as one archive; see ``emsync.report.bundle``.
+    """Write the bundle of a composition as one archive, with its analysis and its plan.
+
+    See ``emsync.report.bundle``.
 
     ``wanted`` says what becomes of the film's own sound, and how loud all of it is.
     """
     with _zipped(target) as folder:
         write_outputs(composition, replace(wanted, bundle=folder), progress)
+        composition.analysis.save(folder / "analysis.json")
+        composition.plan.save(folder / "plan.json")
 
 
 def _played(data: bytes, duration: float, lufs: float) -> Stems:

@@ -15,15 +15,17 @@ from emsync.json_fields import FieldError, real
 from emsync.limits import quoted, shown
 from emsync.span import read_span
 from emsync.studio import document as documents
-from emsync.studio.document import MOST_CANDIDATES, Document, Edit
+from emsync.studio.document import MOST_CANDIDATES, Document, Edit, Wishes, outputs_of
 from emsync.studio.jobs import Job, Jobs
 from emsync.studio.projects import Project, load_all, open_home
 from emsync.studio.takes import summary, take_json
+from emsync.video.film import FORMATS
 
 COMPARED = 4  # pieces that are composed, where nothing else is wished
 BLOCK = 2**20  # bytes of a film that are written at once
 DRAFTS = 3  # of a span that is composed anew, where nothing else is said
-FILES = ("score.musicxml", "mix.wav", "film.mp4", "stems.zip", "bundle.zip")  # made when asked for
+MIXED = (*(f"film{suffix}" for suffix in FORMATS), "bundle.zip")  # with the film's own sound
+FILES = ("score.musicxml", "mix.wav", "stems.zip", *MIXED)  # made when they are asked for
 
 
 class MissingError(EmsyncError):
@@ -297,6 +299,7 @@ class Studio:
                 after, what = act(before)
             if after.to_json() != before.to_json():
                 project.put(after, what)
+                _mix_anew(project, before.wishes, after.wishes)
             return {"document": self._document(project), "notes": notes}
 
         async with self._lock:
@@ -319,7 +322,9 @@ class Studio:
 
     async def _gone(self, project: Project, number: int) -> dict[str, Any]:
         def go() -> dict[str, Any]:
+            before = project.document_json()["wishes"]
             project.go(number)
+            _mix_anew(project, before, project.document_json()["wishes"])
             return {"document": self._document(project), "notes": []}
 
         try:
@@ -440,10 +445,19 @@ class Studio:
 def _end(project: Project, job: Job) -> None:
     if job.stage:  # it has begun, and may have left something
         project.sweep()
+    ours, dropped = str(project.film), project.record.name  # of which a person knows the second
+    job.reason = job.reason.replace(ours, dropped)
+    job.notes = [note.replace(ours, dropped) for note in job.notes]
     if job.kind == "watch" and job.state != "done":
-        reason = job.reason or "watching it was cancelled"
-        reason = reason.replace(str(project.film), project.record.name)  # what a person dropped
-        project.save(state="failed", reason=reason)
+        project.save(state="failed", reason=job.reason or "watching it was cancelled")
+
+
+def _mix_anew(project: Project, before: Wishes, after: Wishes) -> None:
+    """Remove files whose mix of film and music is no longer the one that is wished."""
+    if outputs_of(before) != outputs_of(after):
+        for path in (project.folder / "takes").glob("*/files/*"):
+            if path.name in MIXED:
+                path.unlink(missing_ok=True)
 
 
 def _summary(folder: Path, film: str) -> dict[str, Any]:

@@ -110,6 +110,7 @@ def film_facts(film: Film) -> dict[str, Any]:
         "width": film.width,
         "height": film.height,
         "has_audio": film.has_audio,
+        "suffixes": list(film.suffixes),  # of films that hold its pictures as they are
     }
 
 
@@ -233,7 +234,7 @@ def file(task: Mapping[str, Any], tell: Tell) -> dict[str, Any]:
     elif name == "stems.zip":
         progress("Playing each player alone", 0.0)
         write_stems_zip(score, duration, target, own.lufs)
-    elif name == "film.mp4":
+    elif name.startswith("film."):
         write_film(score, open_film(film), target, wanted, progress)
     elif name == "score.musicxml":
         write_notation(recomposed(folder, film, progress), target)

@@ -8,16 +8,28 @@ import { work } from "./work.js";
 
 const FILES = [ // their names, what they are, and what they are for
   ["score.mid", "Notes", "MIDI, for every sequencer and notation program"],
-  ["film.mp4", "Film with music", "the film, its picture as it was"],
   ["mix.wav", "Music", "sound as long as the film, for an editing program"],
   ["stems.zip", "Players", "each player's sound alone, for mixing"],
   ["score.musicxml", "Score", "notation, to be read and printed"],
-  ["bundle.zip", "Everything", "all of these, with markers and the reasons for each cut"],
+  ["bundle.zip", "Bundle", "notes, score, players, mix, markers, cut list, and the report with a "
+    + "small film"],
 ];
 const FILM = [
   ["analysis.json", "Analysis", "cuts and feelings; emsync generate --analysis reads it"],
   ["plan.json", "Plan", "sections and chords; emsync generate --plan reads it"],
 ];
+
+/** Films with music: one with the very pictures, and an .mp4 for every player. */
+function films() {
+  const own = store.film.suffixes ?? [];
+  const kept = own.includes(".mp4") ? ".mp4" : own[0];
+  const rows = [];
+  if (kept) rows.push([`film${kept}`, "Film with music", "its pictures untouched"]);
+  if (kept !== ".mp4") {
+    rows.push(["film.mp4", "Film with music", "for every player; its pictures are coded anew"]);
+  }
+  return rows;
+}
 
 class Downloads extends HTMLElement {
   connectedCallback() {
@@ -46,7 +58,9 @@ class Downloads extends HTMLElement {
     this.list.hidden = !take;
     this.heading.textContent = take ? `Take away ${titleOf(take)}` : "Take away";
     if (!take) return;
-    this.list.replaceChildren(...FILES.map((file) => this.row(take, ...file)));
+    const [notes, ...others] = FILES;
+    const files = [notes, ...films(), ...others];
+    this.list.replaceChildren(...files.map((file) => this.row(take, ...file)));
   }
 
   row(take, name, title, says) {
