@@ -3,7 +3,6 @@
 import asyncio
 import io
 import json
-import os
 import shutil
 import threading
 import time
@@ -645,30 +644,6 @@ def test_every_route_is_in_the_documentation(page: Page) -> None:
                 path = path.replace("{" + name + "}", short)
             (method,) = set(route.methods or ()) - {"HEAD"}
             assert f"| {method} | `{path}` |" in text, (method, path)
-
-
-@pytest.mark.slow
-def test_lists_and_looks_are_quick_for_many_films(tmp_path: Path) -> None:
-    """A hundred films with fifty pieces each are listed in a fraction of a second."""
-    home = tmp_path / "home"
-    with studio(home) as page:
-        film = page.film()
-        take = page.compose(film)[0]
-    for number in range(99):
-        copy = home / f"{number:016x}"
-        shutil.copytree(home / film, copy)
-    for folder in home.iterdir():
-        for number in range(50):
-            other = folder / "takes" / f"{number:015x}{folder.name[-1]}"
-            other.mkdir()
-            for name in ("take.json", "score.mid", "sound.flac", "recipe.json"):
-                os.link(home / film / "takes" / take / "take.json", other / name)
-    with studio(home) as page:
-        for path in ("/api/films", "/api/health", f"/api/takes/{take}"):
-            page.ask("GET", path)
-            begun = time.monotonic()
-            page.ask("GET", path)
-            assert time.monotonic() - begun < 1.0, path
 
 
 def test_a_film_that_is_named_at_the_start_is_watched_once(tmp_path: Path) -> None:
