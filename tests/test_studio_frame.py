@@ -173,7 +173,7 @@ def test_wishes_show_what_the_plan_has_and_are_undone(frame: Frame) -> None:
 def test_quick_changes_do_not_undo_each_other(frame: Frame) -> None:
     for name in ("Drums", "Bass", "Guitar"):
         frame.page.click(f"em-wishes button:has-text('{name}')")
-    frame.page.click("em-wishes button:text-is('6')")
+    frame.page.click("em-compose button:text-is('6')")
     wishes = frame.document["wishes"]
     assert wishes["instruments"] == ["piano", "strings"]
     assert wishes["candidates"] == 6

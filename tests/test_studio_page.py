@@ -78,7 +78,7 @@ def composing(chromium: Any, studio: Served, film: str) -> list[dict[str, Any]]:
 COMPOSING = """() => ({
   share: Number(document.querySelector("em-compose [role=progressbar]").ariaValueNow ?? NaN),
   words: document.querySelector("em-compose [role=status]").textContent,
-  cards: document.querySelectorAll("em-candidates li").length,
+  cards: document.querySelectorAll("em-candidates .piece").length,
 })"""
 
 

@@ -204,7 +204,7 @@ def test_heights_and_edges_of_the_arc_are_dragged_and_pressed(line: Line) -> Non
     assert [state["start"] for state in arc] == [0, 8]
     line.drag("em-arc", 8, 12.6, y=10)  # it snaps to the cut that is kept
     assert line.document["analysis"]["arc"][1]["start"] == 12.52
-    line.drag("em-arc", 16, 16, y=30, up=15)  # of 60 pixels for 2
+    line.drag("em-arc", 16, 16, y=26, up=7.5)  # of 30 pixels for 2
     analysis = line.document["analysis"]
     assert analysis["arc"][1]["valence"] == pytest.approx(1.0, abs=0.02)
     assert analysis["arc"][0]["valence"] == 0.5

@@ -1,6 +1,7 @@
 // Puts the page together: what is shown of it, and the keys that work everywhere.
 
 import "./compose.js";
+import "./desk.js";
 import "./drop.js";
 import "./films.js";
 import "./header.js";

@@ -1,5 +1,5 @@
-// The pieces as cards: what each is worth, which is heard, which is kept. Drafts of a stretch lie
-// under the piece that they were made of.
+// The pieces as rows of a table, to be compared: what each is worth, which is heard, which is kept.
+// Drafts of a stretch lie under the piece that they were made of, the smoothest seam first told.
 
 import { ask } from "./api.js";
 import { button, icon, make, redrawn } from "./dom.js";
@@ -16,8 +16,11 @@ const PARTS = [ // of a score: its key, what it is called, and what it says
   ["likeness", "Sounds like music", "How near its statistics are to those of people's pieces"],
   ["plan", "Follows the plan", "How much of the planned harmony it plays"],
   ["rhythm", "Moves with the picture", "How well its rhythm goes with the film's motion"],
-  ["seam", "Seams", "How smoothly what is new joins what is kept"],
 ];
+const SEAMS = "How smoothly it joins what is kept, among the drafts of the same bars";
+const PLACES = ["best seam", "second", "third"];
+const SKETCH = { width: 320, height: 26 }; // pixels of a piece's notes, drawn small
+const STRETCH = { width: 96, height: 20 }; // of the bars of a draft that are new
 
 /** Let a take be heard. */
 export function hear(id) {
@@ -76,19 +79,36 @@ class Candidates extends HTMLElement {
     const takes = tops().filter((take) => take.run === run);
     const pieces = takes.length === 1 ? "1 piece" : `${takes.length} pieces`;
     const title = `${pieces}, composed at ${hourOf(takes[0])}`;
-    const cards = make("ul", { class: "cards" }, ...takes.map((take) => this.#card(take)));
-    const drafts = takes.flatMap((take) => this.#drafts(take));
-    if (nth === 0) {
-      return make("section", { class: "run" }, make("h2", {}, title), cards, ...drafts);
-    }
+    if (nth === 0) return make("section", { class: "run" }, this.#table(takes, title));
     const open = takes.some((take) => family(take).some((one) => one.id === store.heard));
     const was = this.querySelector(`[data-run="${run}"]`)?.open;
     return make("details", { class: "run", open: open || was, "data-run": run },
-      make("summary", {}, title), cards, ...drafts);
+      make("summary", {}, title), this.#table(takes, ""));
   }
 
-  /** The drafts of a piece, run by run, and theirs. */
-  #drafts(parent) {
+  #table(takes, title) {
+    const shown = PARTS.filter(([key]) => takes.some((take) => key in take.parts));
+    const head = make("tr", {},
+      make("th", { scope: "colgroup", colspan: "2", class: "of" }, title),
+      make("th", { scope: "col", title: "Its score: the mean of what follows, by weight" },
+        "Score"),
+      ...shown.map(([, name, says]) => make("th", { scope: "col", title: says }, name)),
+      make("td", {}));
+    const columns = ["score", ...shown.map(([key]) => key)];
+    const top = Object.fromEntries(columns.map((key) => [key, highest(takes, key)]));
+    const rows = takes.flatMap((take) => {
+      const card = this.#card(take, () => this.#row(take, shown));
+      for (const cell of card.cells) {
+        tellBest(cell, Number(cell.dataset.value) === top[cell.dataset.key]);
+      }
+      return [card.element, ...this.#drafts(take, shown.length + 4)];
+    });
+    return make("table", { class: "pieces", "aria-label": "Pieces, to be compared" },
+      make("thead", {}, head), make("tbody", {}, ...rows));
+  }
+
+  /** The drafts of a piece, run by run, and theirs: a row of the table for each run. */
+  #drafts(parent, columns) {
     const drafts = store.takes.filter((take) => take.parent === parent.id);
     const runs = [...new Set(drafts.map((take) => take.run))];
     return runs.flatMap((run) => {
@@ -101,25 +121,26 @@ class Candidates extends HTMLElement {
           title.textContent = `${capital(titleOf(parent))} with ${bars} anew`;
         }, () => {});
       }
+      const chips = takes.map((take) => this.#card(take, () => this.#draft(take)).element);
       return [
-        make("div", { class: "drafts" }, title,
-          make("ul", { class: "cards" }, ...takes.map((take) => this.#card(take)))),
-        ...takes.flatMap((take) => this.#drafts(take)),
+        make("tr", { class: "drafts" }, make("td", { colspan: String(columns) },
+          title, make("ul", { class: "chips" }, ...chips))),
+        ...takes.flatMap((take) => this.#drafts(take, columns)),
       ];
     });
   }
 
-  #card(take) {
+  #card(take, build) {
     let card = this.cards.get(take.id);
     if (!card) {
-      card = this.#build(take);
+      card = build();
       this.cards.set(take.id, card);
-      takeOf(take.id).then((whole) => sketch(card.roll, whole), () => {});
+      this.#sketch(take, card);
     }
-    return card.element;
+    return card;
   }
 
-  /** Say which is heard, which is kept, and which is the best. */
+  /** Say which is heard, which is kept, and how drafts rank. */
   #update(take, card) {
     const { element } = card;
     const isHeard = store.heard === take.id;
@@ -128,9 +149,10 @@ class Candidates extends HTMLElement {
     element.classList.toggle("heard", isHeard);
     element.classList.toggle("kept", isKept);
     card.hear.setAttribute("aria-pressed", String(isHeard));
-    card.state.replaceChildren(...(isHeard ? [icon("loud"), "Heard"] : []));
-    card.slot.textContent = slot >= 0 ? `key ${slot + 1}` : "";
-    card.best.hidden = best(take) !== take;
+    card.slot.textContent = slot >= 0 ? String(slot + 1) : "";
+    card.slot.hidden = slot < 0;
+    card.slot.title = `Key ${slot + 1}`;
+    if (card.rank) card.rank.textContent = seamWords(take);
     card.star.setAttribute("aria-pressed", String(isKept));
     const words = isKept ? `${capital(titleOf(take))} is kept` : `Keep ${titleOf(take)}`;
     card.star.title = words;
@@ -138,22 +160,13 @@ class Candidates extends HTMLElement {
     card.sure.hidden = this.asked !== take.id;
   }
 
-  #build(take) {
+  /** What a row and a draft have alike. */
+  #parts(take) {
     const roll = make("canvas", { class: "sketch", "aria-hidden": "true" });
-    const state = make("span", { class: "state" });
-    const slot = make("span", { class: "slot small faint" });
-    const best_ = make("span", { class: "chip" }, "highest");
-    const facts = [keyWords(take.key), `${Math.round(take.tempo)} a minute`, `${take.notes} notes`];
-    const hear_ = make("button", { type: "button", class: "hear", "aria-pressed": "false",
-      onclick: () => hear(take.id) },
-    make("span", { class: "head" },
-      make("span", { class: "number" },
-        make("span", { class: "only-heard" }, "Hear piece "), take.name),
-      state, slot),
-    roll,
-    make("span", { class: "facts" }, facts.join(" · ")),
-    make("span", { class: "hits" }, hitsWords(take)));
-    const star = button("Keep", () => keep(take), { icon: "star", kind: "quiet small" });
+    const slot = make("kbd", { class: "slot", "aria-hidden": "true" });
+    const number = make("span", { class: "number" },
+      make("span", { class: "only-heard" }, "Hear piece "), take.name);
+    const star = button("Keep", () => keep(take), { icon: "star", kind: "quiet small star" });
     const bin = button(`Delete ${titleOf(take)}`, () => this.#ask(take),
       { icon: "trash", kind: "quiet small" });
     const sure = make("div", { class: "sure", role: "group", "aria-label": "Delete it?" },
@@ -163,21 +176,43 @@ class Candidates extends HTMLElement {
     sure.addEventListener("keydown", (event) => {
       if (event.key === "Escape") this.#ask(null);
     });
-    const score = make("div", { class: "score" },
-      make("span", { class: "total", title: "Its score: the mean of what is below, by weight" },
-        `Score ${Math.round(100 * take.score)}`),
-      best_, star, bin);
-    const element = make("li", { class: take.parent ? "piece card draft" : "piece card" },
-      hear_, score, parts(take), sure);
-    return { element, roll, state, slot, best: best_, hear: hear_, star, sure };
+    return { roll, slot, number, star, bin, sure };
+  }
+
+  #row(take, shown) {
+    const card = this.#parts(take);
+    const { roll, slot, number, star, bin, sure } = card;
+    card.hear = make("button", { type: "button", class: "hear", "aria-pressed": "false",
+      onclick: () => hear(take.id) }, number, icon("loud"), slot);
+    const score = worth("score", "Score", take.score);
+    card.cells = [score, ...shown.map(([key, name]) => worth(key, name, take.parts[key]))];
+    card.element = make("tr", { class: "piece",
+      onclick: (event) => event.target.closest("button, .sure") || hear(take.id) },
+    make("th", { scope: "row" }, card.hear),
+    make("td", { class: "notes", title: `${take.notes} notes` }, roll, make("span", {
+      class: "facts" }, `${hitsWords(take)} · ${keyWords(take.key)} · ${Math.round(take.tempo)}`)),
+    ...card.cells,
+    make("td", { class: "acts" }, star, bin, sure));
+    return card;
+  }
+
+  #draft(take) {
+    const card = this.#parts(take);
+    const { roll, slot, number, star, bin, sure } = card;
+    card.rank = make("span", { class: "rank small" });
+    card.hear = make("button", { type: "button", class: "hear", "aria-pressed": "false",
+      title: SEAMS, onclick: () => hear(take.id) },
+    number, icon("loud"), roll, card.rank, slot);
+    card.element = make("li", { class: "piece draft" }, card.hear, star, bin, sure);
+    return card;
   }
 
   #ask(take) {
     const before = this.asked;
     this.asked = take?.id ?? null;
     this.#draw();
-    const card = this.cards.get(this.asked ?? before)?.element;
-    card?.querySelector(this.asked ? ".sure .danger" : ".score button:last-child")?.focus();
+    const card = this.cards.get(this.asked ?? before);
+    (this.asked ? card?.sure.querySelector(".danger") : card?.bin)?.focus();
   }
 
   async #remove(take) {
@@ -194,10 +229,15 @@ class Candidates extends HTMLElement {
     this.querySelector(".heard .hear")?.focus();
   }
 
+  #sketch(take, card) {
+    const size = card.rank ? STRETCH : SKETCH;
+    takeOf(take.id).then((whole) => {
+      sketch(card.roll, whole, size, (card.rank && take.range) || [0, whole.duration]);
+    }, () => {});
+  }
+
   #redraw() {
-    for (const [id, card] of this.cards) {
-      takeOf(id).then((whole) => sketch(card.roll, whole), () => {});
-    }
+    for (const [id, card] of this.cards) if (summaryOf(id)) this.#sketch(summaryOf(id), card);
   }
 }
 
@@ -212,48 +252,64 @@ function family(take) {
   return [take, ...drafts.flatMap(family)];
 }
 
-/** Of several takes of a run the one with the highest score. */
-function best({ run }) {
-  const takes = store.takes.filter((take) => take.run === run);
-  return takes.length > 1 ? takes.reduce((a, b) => (b.score > a.score ? b : a)) : null;
+/** The highest value of a column, where the takes differ in it; null where none is better. */
+function highest(takes, key) {
+  const values = takes.map((take) => shareOf(key === "score" ? take.score : take.parts[key]));
+  const most = Math.max(...values);
+  return values.some((value) => value < most) ? most : null;
+}
+
+const shareOf = (value) => Math.round(100 * (value ?? 0));
+
+/** Where a draft ranks among those of the same bars, by how it joins what is kept. */
+function seamWords(take) {
+  const drafts = store.takes.filter(({ run }) => run === take.run);
+  if (drafts.length < 2 || !drafts.every(({ parts }) => "seam" in parts)) return "";
+  const place = drafts.filter(({ parts }) => parts.seam > take.parts.seam).length;
+  return PLACES[place] ?? `${place + 1}th`;
 }
 
 function hitsWords({ hits, cuts }) {
-  if (!cuts) return "No cuts to hit";
-  return `Hits ${hits} of ${cuts} ${cuts === 1 ? "cut" : "cuts"}`;
+  if (!cuts) return "No cuts";
+  return `${hits} of ${cuts} ${cuts === 1 ? "cut" : "cuts"}`;
 }
 
-function parts(take) {
-  const rows = PARTS.filter(([key]) => key in take.parts).map(([key, name, says]) => {
-    const share = Math.round(100 * take.parts[key]);
-    const fill = make("div", {});
-    fill.style.width = `${share}%`;
-    return make("div", { class: "part", title: says },
-      make("dt", {}, name),
-      make("dd", {}, make("div", { class: "bar", "aria-hidden": "true" }, fill),
-        make("span", { class: "share" }, String(share))));
-  });
-  return make("dl", { class: "parts", "aria-label": "Score, of 100" }, ...rows);
+/** A cell of the table: a value of 100, as a number and as a bar. */
+function worth(key, name, value) {
+  const share = shareOf(value);
+  const fill = make("div", {});
+  fill.style.width = `${share}%`;
+  const cell = make("td", { class: key === "score" ? "worth total" : "worth" },
+    make("span", { class: "share" }, String(share)), make("span", { class: "only-heard" }),
+    make("div", { class: "bar", "aria-hidden": "true" }, fill));
+  Object.assign(cell.dataset, { key, name, value: share });
+  return cell;
 }
 
-/** Draw a take's notes small. */
-function sketch(canvas, take) {
+/** Mark a cell as the best of its column, or not. */
+function tellBest(cell, best) {
+  cell.classList.toggle("best", best);
+  cell.querySelector(".only-heard").textContent = best ? ", the best" : "";
+}
+
+/** Draw a take's notes small, between two moments. */
+function sketch(canvas, take, { width, height }, [from, to]) {
   const { start, end, pitch, player } = take.columns;
-  const [width, height] = [240, 40];
   const paint = cleared(canvas, width, height);
-  canvas.style.width = "100%";
+  Object.assign(canvas.style, { width: "", height: "" }); // as the page has room for it
   const look = colours();
   const tuned = pitch.filter((_, n) => take.players[player[n]].instrument !== "drums");
   const [low, high] = [Math.min(...tuned, 60), Math.max(...tuned, 61)];
+  const x = (time) => ((time - from) / (to - from)) * width;
   paint.globalAlpha = 0.85;
   for (let n = 0; n < start.length; n += 1) {
+    if (end[n] <= from || start[n] >= to) continue;
     const { instrument } = take.players[player[n]];
     const drums = instrument === "drums";
-    const y = drums ? height - 2.5 : (height - 7) * (1 - (pitch[n] - low) / (high - low)) + 1;
-    const x = (start[n] / take.duration) * width;
-    const length = drums ? 1 : Math.max(1, ((end[n] - start[n]) / take.duration) * width - 0.3);
+    const y = drums ? height - 2.5 : (height - 6) * (1 - (pitch[n] - low) / (high - low)) + 1;
+    const length = drums ? 1 : Math.max(1, x(end[n]) - x(start[n]) - 0.3);
     paint.fillStyle = look[instrument];
-    paint.fillRect(x, y, length, 1.5);
+    paint.fillRect(x(start[n]), y, length, 1.5);
   }
 }
 

@@ -4,7 +4,8 @@ import { ask } from "./api.js";
 import { button, make, say, show } from "./dom.js";
 import { stageWords } from "./stages.js";
 import { attempt, store } from "./store.js";
-import { count, length } from "./words.js";
+import { oneOf, wish } from "./wishes.js";
+import { capital, count } from "./words.js";
 
 const PIECES = 4; // where nothing else is wished
 const ENDED = ["done", "failed", "cancelled"];
@@ -19,17 +20,36 @@ class Compose extends HTMLElement {
       "aria-valuemin": "0", "aria-valuemax": "100" }, this.fill);
     this.stop = button("Cancel", () => this.cancel());
     this.busy = make("div", { class: "busy" }, this.words, this.bar);
-    this.append(this.busy, make("div", { class: "line" }, this.why, this.stop, this.act));
-    store.on("film document takes job", () => this.show());
+    this.hint = make("p", { class: "hint" });
+    this.many = make("div", { class: "how-many" }, "Pieces");
+    this.append(make("div", { class: "line" }, this.why, this.many, this.stop, this.act),
+      this.busy, this.hint);
+    store.on("film document takes job health", () => this.show());
+  }
+
+  /** Let be chosen how many pieces are composed at once. */
+  offer({ limits }) {
+    const words = Array.from({ length: limits.candidates }, (_, i) => [i + 1, i + 1]);
+    this.pieces = oneOf(Object.fromEntries(words),
+      (value) => wish("candidates", Number(value), "pieces"));
+    this.pieces.setAttribute("role", "group");
+    this.pieces.setAttribute("aria-label", "Pieces to choose from");
+    this.many.append(this.pieces);
   }
 
   show() {
-    const { job, document: now, film } = store;
-    if (!now) return;
+    const { job, document: now, film, health, takes } = store;
+    if (!now || !health) return;
+    if (!this.pieces) this.offer(health);
     const works = job && !ENDED.includes(job.state);
     const wanted = now.wishes.candidates ?? PIECES;
     show(this.busy, works);
     show(this.stop, works);
+    show(this.many, !works);
+    this.pieces.set(String(wanted));
+    show(this.hint, !works && !takes.length);
+    say(this.hint, `Next: compose. ${capital(count(wanted, "piece"))} will appear here one by one; `
+      + "wishes, and the lanes below, can be changed before and after.");
     this.act.textContent = `Compose ${count(wanted, "piece")}`;
     this.act.disabled = Boolean(works || film.state !== "ready");
     this.why.textContent = reason(works, film);
@@ -67,7 +87,7 @@ function said(job, heard, wanted) {
 function reason(works, film) {
   if (film.state !== "ready") return "The film is still being watched.";
   if (works) return "One thing at a time: this one can be stopped.";
-  return `${length(film.duration)} of music, as planned below`;
+  return "";
 }
 
 function compose() {

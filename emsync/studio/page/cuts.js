@@ -70,7 +70,7 @@ class Cuts extends Lane {
   draw() {
     const { cuts, cut: chosen } = this;
     const kept = cuts.filter((cut) => cut.kept).length;
-    say(this.note, cuts.length ? `${kept} of ${cuts.length} answered` : "");
+    say(this.note, cuts.length ? `hits ${kept} of ${cuts.length}` : "");
     say(this.empty, draft.analysis && !cuts.length ? NO_CUT : "");
     const span = scale.to - scale.from;
     const seen = (cuts.length * span) / scale.whole;

@@ -1,7 +1,8 @@
 // The player: the film's picture leads, the music of the take that is heard follows it.
 
 import { clock, words } from "./clock.js";
-import { button, icon, make, show } from "./dom.js";
+import { docking } from "./dock.js";
+import { button, icon, make, say, show } from "./dom.js";
 import { onKeys } from "./keys.js";
 import { each, Moving, Stills } from "./picture.js";
 import { LONGEST, Sound, Stream } from "./sound.js";
@@ -93,17 +94,21 @@ class Player extends HTMLElement {
     this.loop = button("Loop what is marked", () => this.#loop(),
       { icon: "loop", "aria-pressed": "false" });
     this.ownSound = button("Film's own sound", () => this.#ownSound(),
-      { kind: "small", "aria-pressed": "false" });
+      { icon: "own", "aria-pressed": "false" });
     this.volume = make("input", {
       type: "range", class: "volume", min: "0", max: "1", step: "0.01", value: "1",
       "aria-label": "Volume",
       oninput: () => this.#volume(),
     });
-    this.time = make("output", { class: "time", "aria-live": "off" });
+    this.at = make("span", {});
+    this.number = make("span", { class: "frame" });
+    this.time = make("output", { class: "time", "aria-live": "off" }, this.at, this.number);
     this.which = make("span", { class: "chip strong which" });
+    const box = make("div", { class: "screen-box" }, this.screen, this.note);
+    const frame = make("div", { class: "screen-frame" }, box);
     this.append(
-      make("div", { class: "screen-frame" }, this.screen, this.note),
-      this.place,
+      frame,
+      make("div", { class: "along" }, this.place, this.which),
       make("div", { class: "transport" },
         make("div", { class: "group" },
           button("To the start (Home)", () => clock.seek(0), { icon: "first", kind: "quiet" }),
@@ -113,10 +118,11 @@ class Player extends HTMLElement {
           button("Forward 5 seconds (L)", () => clock.seek(clock.time + STEP),
             { icon: "forward", kind: "quiet" }),
           this.loop),
-        this.time, this.which,
+        this.time,
         make("div", { class: "loudness" }, this.ownSound,
           make("label", { class: "volume-field" }, icon("loud"), this.volume))),
     );
+    docking(frame, box);
     this.#volume();
     this.#tellLoop();
   }
@@ -139,7 +145,8 @@ class Player extends HTMLElement {
     const told = (name) => this.#told(name);
     this.picture = address ? new Moving(address, told) : new Stills(film.duration ?? 0, told);
     this.screen.replaceChildren(this.picture.element);
-    this.screen.style.aspectRatio = film.width ? `${film.width} / ${film.height}` : "16 / 9";
+    const { width, height } = film;
+    this.closest(".stage").style.setProperty("--aspect", width ? String(width / height) : "1.7778");
     this.picture.frames((at, time) => this.#shownAt(at, time));
     show(this.ownSound, Boolean(film.has_audio && address));
     clock.tell({ time: place, duration: film.duration ?? 0, playing: false });
@@ -355,9 +362,8 @@ class Player extends HTMLElement {
     const { time, duration, playing } = clock;
     const fps = rate(store.film?.fps);
     const last = (store.film?.frames ?? 1) - 1;
-    const frame = fps ? ` · frame ${Math.min(last, Math.floor(time * fps + 1e-4))}` : "";
-    const text = `${words(time)} / ${words(duration)}${frame}`;
-    if (this.time.textContent !== text) this.time.textContent = text;
+    say(this.at, `${words(time)} / ${words(duration)}`);
+    say(this.number, fps ? `frame ${Math.min(last, Math.floor(time * fps + 1e-4))}` : "");
     this.place.value = time;
     this.place.style.setProperty("--fill", `${(100 * time) / Math.max(duration, 1e-3)}%`);
     this.place.setAttribute("aria-valuetext", words(time));

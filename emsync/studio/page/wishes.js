@@ -13,12 +13,11 @@ const CALM = { // beside the six emotions, for the mood of a whole film
 const ENDINGS = { cadence: "Cadence", fade: "Fade", cut: "Cut" };
 const SOUNDS = { replace: "Off", duck: "Under", mix: "Beside" }; // the film's own
 const SYNCS = { beat: "Any beat", downbeat: "First beats", chord: "Chord changes", off: "Nothing" };
-const PIECES = 4; // where nothing else is wished
 const NARROW = "(max-width: 640px)"; // where wishes are folded away at first
 const PAUSE = 1500; // ms after which tapping has ended
 
 /** Change one wish; null leaves it to the film. */
-function wish(key, value, what) {
+export function wish(key, value, what) {
   const said = `${what}: ${value === null ? "auto" : value}`;
   return store.edit(said, ({ wishes }) => ({ wishes: { ...wishes, [key]: value } }));
 }
@@ -78,7 +77,7 @@ function choice(options, act) {
 }
 
 /** Buttons of which one is pressed. */
-function oneOf(words, act) {
+export function oneOf(words, act) {
   const buttons = Object.entries(words).map(([value, name]) => {
     const one = button(name, () => act(value));
     one.dataset.value = value;
@@ -141,7 +140,7 @@ class Wishes extends HTMLElement {
 
   build() {
     this.built = true;
-    const { emotions, tonics, modes, palettes, instruments, tempo, limits } = store.health;
+    const { emotions, tonics, modes, palettes, instruments, tempo } = store.health;
     this.points = { ...emotions, ...CALM };
 
     this.mood = choice([], (value) => this.setMood(value));
@@ -178,7 +177,8 @@ class Wishes extends HTMLElement {
       return toggle;
     });
     this.instruments = field("Instruments", make("div", { class: "group" }, ...this.toggles),
-      { wide: true, group: true });
+      { group: true });
+    this.instruments.classList.add("broad");
     this.allBack = button("auto", () => wish("instruments", null, "instruments"),
       { kind: "link small" });
     this.allBack.setAttribute("aria-label", "Instruments: as the plan has them");
@@ -186,13 +186,9 @@ class Wishes extends HTMLElement {
     this.players = new Map(palettes.map(({ name, players }) => [name, players.join(", ")]));
     this.palette = choice([], (value) => wish("palette", value, "palette"));
     this.about = make("p", { class: "faint small about" });
-    const described = make("div", { class: "described" }, this.palette, this.about);
-    this.paletteField = field("Palette", described, { wide: true });
+    this.paletteField = field("Palette", this.palette);
+    this.paletteField.append(this.about);
 
-    this.pieces = oneOf(
-      Object.fromEntries(Array.from({ length: limits.candidates }, (_, i) => [i + 1, i + 1])),
-      (value) => wish("candidates", Number(value), "pieces"));
-    this.piecesField = field("Pieces to choose from", this.pieces, { group: true });
     this.guidance = slider("Guidance", "guidance", "guidance", {
       min: 1, max: 4, step: 0.1, auto: 1, told: (value) => value.toFixed(1),
       free: "the network's own", hint: "How closely the network holds to the plan",
@@ -214,7 +210,8 @@ class Wishes extends HTMLElement {
     };
     this.sync = choice([], (value) => wish("sync", value, "what hits cuts"));
     this.syncField = field("What may hit a cut", this.sync);
-    const rare = make("div", { class: "fields" }, this.rare.lufs, this.syncField,
+    const rare = make("div", { class: "fields" }, this.soundField, this.guidance, this.rare.lufs,
+      this.syncField,
       this.rare.max_tempo_change, this.rare.humanize, this.rare.temperature, this.rare.top_p,
       this.rare.seed);
     this.count = make("span", { class: "chip strong", hidden: true });
@@ -227,7 +224,7 @@ class Wishes extends HTMLElement {
 
     const fields = make("div", { class: "fields" }, this.moodField, this.strength, this.tempo,
       this.key, this.chordsField, this.endingField, this.instruments, this.paletteField,
-      this.piecesField, this.guidance, this.soundField);
+);
     this.wished = make("span", { class: "chip strong" });
     const all = make("details", { class: "all" },
       make("summary", {}, "Wishes", this.wished), fields, this.more);
@@ -274,8 +271,8 @@ class Wishes extends HTMLElement {
       ...[...this.players.keys()].map((name) => [name, capital(name)])]);
     this.palette.value = wishes.palette ?? "";
     this.about.textContent = this.players.get(wishes.palette ?? palette) ?? "";
+    this.about.title = this.about.textContent;
 
-    this.pieces.set(String(wishes.candidates ?? PIECES));
     this.sound.set(wishes.keep_audio ?? "replace");
     const silent = store.film?.has_audio === false;
     this.soundField.aside(silent ? "it has none" : "");
@@ -312,7 +309,8 @@ class Wishes extends HTMLElement {
     this.sync.fill([["", `auto · ${SYNCS.beat.toLowerCase()}`],
       ...store.health.syncs.map((name) => [name, SYNCS[name] ?? capital(name)])]);
     this.sync.value = wishes.sync ?? "";
-    const set = [...Object.keys(this.rare), "sync"].filter((key) => key in wishes).length;
+    const rare = [...Object.keys(this.rare), "sync", "guidance", "keep_audio"];
+    const set = rare.filter((key) => key in wishes).length;
     show(this.count, set);
     this.count.textContent = set || "";
   }
