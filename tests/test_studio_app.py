@@ -153,6 +153,40 @@ def test_the_demonstration_is_drawn(page: Page) -> None:
     assert page.studio.project(told["film"]["id"]).record.drawn
 
 
+def test_numbers_that_are_none_of_ours_are_not_there(page: Page) -> None:
+    film = page.film()
+    for number in ("9" * 9, "9" * 300, "9" * 5000, "-1", "x", "٣"):
+        page.ask("GET", f"/api/films/{film}/strip/{number}", status=404)
+        page.ask("POST", f"/api/films/{film}/versions/{number}", {"version": 1}, 404)
+    job = page.send(b"a film")["jobs"][0]["id"]
+    for number in ("9" * 5000, "-1", "x"):
+        answer = page.get(f"/api/jobs/{job}/events", headers={"last-event-id": number})
+        assert "event: end" in answer.text
+
+
+def test_pieces_are_drawn_with_the_largest_seed_too(page: Page, home: Path) -> None:
+    film = page.film()
+    page.edit(film, wishes={"seed": 2**63 - 1})
+    page.compose(film)
+    page.compose(film)
+    takes = page.ask("GET", f"/api/films/{film}")["takes"]
+    assert takes[0]["seed"] == 2**63 - 1 and takes[4]["seed"] == 0
+
+
+def test_a_full_disk_while_a_film_is_watched_fails_it_and_nothing_waits(
+    page: Page, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = page.send(b"a film", "slow.mp4")
+    film, job = told["film"]["id"], told["jobs"][0]["id"]
+    full = OSError(28, "No space left on device")
+    with monkeypatch.context() as patch:
+        patch.setattr(Together, "appear", lambda self: (_ for _ in ()).throw(full))
+        page.ask("DELETE", f"/api/jobs/{job}")
+        now = page.ask("GET", f"/api/films/{film}")
+        assert now["film"]["state"] == "failed" and now["jobs"] == []
+    assert page.ask("DELETE", f"/api/films/{film}") == {}
+
+
 @pytest.mark.parametrize("path", ["films/0123456789abcdef", "jobs/0", "takes/0123456789abcdef"])
 def test_what_is_not_there_is_said_in_a_sentence(page: Page, path: str) -> None:
     assert page.ask("GET", f"/api/{path}", status=404)["error"].startswith("there is no such ")

@@ -170,6 +170,8 @@ RECORDS = [
     "", "[]", "{}", '{"format": 2}', '{"format": 1}', '{"format": 1, "versions": 3}',
     {"film": "../../etc/passwd"}, {"film": "/etc/passwd"}, {"picture": "a/b.mp4"},
     {"versions": [{"number": "x", "what": ""}]}, {"strip": ["x"]}, {"strip": None}, {"film": None},
+    {"name": 7}, {"created": "now"}, {"state": "odd"}, {"facts": []}, {"composed": -1}, {"at": 9},
+    {"versions": []}, {"versions": [3]}, {"picture_type": "text/html"}, {"reason": None},
 ]  # fmt: skip
 
 
@@ -202,5 +204,23 @@ def test_a_home_is_made_closed_and_one_that_is_there_stays_as_it_is(tmp_path: Pa
 
 
 def test_deleted_is_deleted(project: Project) -> None:
+    project.leave()
     project.delete()
     assert list(project.folder.parent.iterdir()) == []
+
+
+def test_what_was_being_deleted_when_it_was_killed_is_gone_at_the_next_start(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = project.folder / "takes" / ("1" * 16)
+    folder.mkdir()
+    (folder / "take.json").write_text("{}")
+    with monkeypatch.context() as patch:
+        patch.setattr(module.shutil, "rmtree", lambda path: None)
+        project.delete_take(folder.name)
+        assert project.takes() == []
+        project.sweep()
+    project.sweep()
+    assert list((project.folder / "takes").iterdir()) == []
+    project.leave()
+    assert load_all(project.folder.parent) == {} and not project.folder.exists()

@@ -6,6 +6,7 @@ The paths and what they answer are listed in ``docs/studio.md``.
 import asyncio
 import errno
 import json
+import re
 import shutil
 import traceback
 from collections.abc import AsyncIterator, Mapping
@@ -40,6 +41,7 @@ STATUS = (  # of errors, the first that fits
     (ConflictError, 409), (MissingError, 404), (BusyError, 503), (TooMuchError, 413),
     (FullError, 507), (UsageError, 422), (InputError, 422),
 )  # fmt: skip
+WHOLE = re.compile(r"[0-9]{1,9}")  # a number of ours
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
@@ -60,9 +62,9 @@ def create_app(studio: Studio, secrets: Secrets) -> Guard:
         Route("/api/films/{film}/plan", plan_anew, methods=["POST"]),
         Route("/api/films/{film}/undo", undo, methods=["POST"]),
         Route("/api/films/{film}/redo", redo, methods=["POST"]),
-        Route("/api/films/{film}/versions/{number:int}", go_to_version, methods=["POST"]),
+        Route("/api/films/{film}/versions/{number}", go_to_version, methods=["POST"]),
         Route("/api/films/{film}/picture", picture),
-        Route("/api/films/{film}/strip/{number:int}", strip),
+        Route("/api/films/{film}/strip/{number}", strip),
         Route("/api/films/{film}/files/{name}", document_file),
         Route("/api/films/{film}/jobs", submit, methods=["POST"]),
         Route("/api/jobs/{job}", job),
@@ -141,7 +143,7 @@ async def health(request: Request) -> Response:
         "version": emsync.__version__, "token": secrets.token,
         "home": one_line(str(studio.home), 1000),
         "used": await asyncio.to_thread(studio.used), "free": shutil.disk_usage(studio.home).free,
-        "limits": studio.limits.to_json(), **facts,
+        "limits": studio.limits.to_json(), "notes": studio.notes, **facts,
     })  # fmt: skip
 
 
@@ -212,7 +214,7 @@ async def redo(request: Request) -> Response:
 async def go_to_version(request: Request) -> Response:
     """Go to a version."""
     data, params = await _json(request), request.path_params
-    return JSONResponse(await _studio(request).go(params["film"], data, params["number"]))
+    return JSONResponse(await _studio(request).go(params["film"], data, _whole(params["number"])))
 
 
 # --- files of a film ------------------------------------------------------------------------------
@@ -230,7 +232,9 @@ async def strip(request: Request) -> Response:
     """Send a picture of the film's strip."""
     params = request.path_params
     project = _studio(request).project(params["film"])
-    return _sent(request, project.folder / "strip" / f"{params['number']:02d}.jpg", "image/jpeg")
+    return _sent(
+        request, project.folder / "strip" / f"{_whole(params['number']):02d}.jpg", "image/jpeg"
+    )
 
 
 async def document_file(request: Request) -> Response:
@@ -268,8 +272,7 @@ async def events(request: Request) -> Response:
     """Send the events of a job as they happen."""
     studio, id_ = _studio(request), request.path_params["job"]
     studio.job(id_)
-    last = request.headers.get("last-event-id", "")
-    after = int(last) if last.isdecimal() and last.isascii() else 0
+    after = _whole(request.headers.get("last-event-id", ""))
     if studio.jobs.is_heard(id_, after):
         return Response(status_code=204)  # a browser that is told so does not ask again
 
@@ -329,6 +332,11 @@ async def take_file(request: Request) -> Response:
 def _studio(request: Request) -> Studio:
     studio: Studio = request.app.state.studio
     return studio
+
+
+def _whole(text: str) -> int:
+    """Return the number that is written in a path or a header; -1, which nothing has, for none."""
+    return int(text) if WHOLE.fullmatch(text) else -1
 
 
 async def _json(request: Request) -> dict[str, Any]:

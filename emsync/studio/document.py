@@ -111,12 +111,18 @@ class Document:
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Self:
         """Build a document from what ``to_json`` returned; InputError says which value is off."""
+        try:
+            analysis, plan = (object_of(data.get(key), f"the {key}") for key in PARTS[:2])
+            take = data.get("take")
+            take = take if take is None else text_of(take, "take")
+        except FieldError as error:
+            raise InputError(str(error)) from error
         return cls(
-            Analysis.from_json(data["analysis"], "the analysis"),
-            Plan.from_json(data["plan"], "the plan"),
+            Analysis.from_json(analysis, "the analysis"),
+            Plan.from_json(plan, "the plan"),
             "yours" if data.get("plan_is") == "yours" else "made",
             read_wishes(data.get("wishes", {})),
-            data.get("take"),
+            take,
         )
 
 

@@ -15,24 +15,26 @@ import re
 import secrets
 import shutil
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Self
 
 from emsync.errors import InputError, UsageError, warn
 from emsync.files import atomic_write, together
+from emsync.json_fields import FieldError, as_written, list_of, object_of, real, text_of
 from emsync.limits import one_line, quoted, read_json
 from emsync.studio.document import Document
 
 FORMAT = 1
 MOST_VERSIONS = 200  # that are kept; the oldest go first
 ID = re.compile(r"[0-9a-f]{16}")
-HALF = re.compile(rf"\.{ID.pattern}\.part")  # a film that is still arriving
+HALF = re.compile(rf"\.{ID.pattern}\.part")  # a film that is arriving, or being deleted
 PARTIAL = re.compile(r"\..+\.part(\..*)?")
 SUFFIX = re.compile(r"\.[a-z0-9]{1,8}")
 FILE = re.compile(r"[a-z]+\.[a-z0-9]+|")  # what files of ours are called; "" is none
+MOST_ROWS = 1000  # versions, or pictures, of which a record is still read
 LONGEST_NAME = 200  # characters of a film's name
 
 
@@ -97,17 +99,12 @@ class Project:
     def load(cls, folder: Path) -> Self:
         """Read a film's folder; InputError where it is none of ours."""
         data = read_json(folder / "project.json")
-        if data.pop("format", None) != FORMAT:
+        if data.get("format") != FORMAT:
             raise InputError(f"{quoted(folder)} is of another version of the studio")
-        known = {f.name for f in fields(Record)}
         try:
-            rows = [Version(int(row["number"]), str(row["what"])) for row in data.pop("versions")]
-            data["strip"] = tuple(map(float, data["strip"]))
-            record = Record(**{k: v for k, v in data.items() if k in known}, versions=tuple(rows))
-            if not all(FILE.fullmatch(name) for name in (record.film, record.picture)):
-                raise ValueError(record.film)
-        except (KeyError, TypeError, ValueError) as error:
-            raise InputError(f"{quoted(folder)} has a damaged project.json") from error
+            record = _record(data)
+        except FieldError as error:
+            raise InputError(f"{quoted(folder / 'project.json')}: {error}") from error
         return cls(folder.name, folder, record)
 
     @property
@@ -120,6 +117,10 @@ class Project:
         record = replace(self.record, **changes)
         write_json(self.folder / "project.json", _plain(record))
         self.record = record
+
+    def leave(self) -> None:
+        """Let the film count no more, as before ``enter``; a start removes what is then left."""
+        self.folder = self.folder.rename(self.folder.with_name(f".{self.id}.part"))
 
     def delete(self) -> None:
         """Remove all of it."""
@@ -144,10 +145,14 @@ class Project:
         """Return the present document."""
         return Document.from_json(self.document_json())
 
+    def version(self, number: int) -> Document:
+        """Return the document of a version."""
+        return Document.from_json(read_json(self._version(number)))
+
     def document_json(self) -> dict[str, Any]:
         """Return the present document as plain values; a take that is gone is not kept."""
         data = read_json(self._version(self.record.at))
-        return {**data, "take": data["take"] if data["take"] in self.takes() else None}
+        return {**data, "take": take if (take := data.get("take")) in self.takes() else None}
 
     def seen(self) -> dict[str, Any]:
         """Return the analysis as the film was first seen."""
@@ -172,8 +177,7 @@ class Project:
         """Make the version of this number the present one; KeyError where there is none."""
         if number not in {v.number for v in self.record.versions}:
             raise KeyError(number)
-        document = Document.from_json(read_json(self._version(number)))
-        self._write(document, replace(self.record, at=number))
+        self._write(self.version(number), replace(self.record, at=number))
 
     def beside(self, step: int) -> int | None:
         """Return the number of the version so many steps from the present one, if there is one."""
@@ -197,26 +201,34 @@ class Project:
 
     def takes(self) -> list[str]:
         """Return the ids of the takes that are whole, oldest first."""
-        with os.scandir(self.folder / "takes") as entries:
-            names = [e.name for e in entries if e.is_dir(follow_symlinks=False)]
         whole = []
-        for name in names:
-            if ID.fullmatch(name):
-                with suppress(FileNotFoundError):  # not yet, or no more
-                    facts = (self.folder / "takes" / name / "take.json").stat()
-                    whole.append((facts.st_mtime_ns, name))
+        for name in self._take_names():
+            with suppress(FileNotFoundError):  # not yet, or no more
+                facts = (self.folder / "takes" / name / "take.json").stat()
+                whole.append((facts.st_mtime_ns, name))
         return [name for _, name in sorted(whole)]
+
+    def _take_names(self) -> list[str]:
+        with suppress(FileNotFoundError), os.scandir(self.folder / "takes") as entries:
+            return [
+                e.name for e in entries if ID.fullmatch(e.name) and e.is_dir(follow_symlinks=False)
+            ]
+        return []  # the film is just being deleted, or a person has removed the folder
 
     def has(self, id_: object) -> bool:
         """Return whether there is a take of this id."""
-        with os.scandir(self.folder / "takes") as entries:
-            return any(entry.name == id_ for entry in entries) and id_ in self.takes()
+        return id_ in self._take_names() and id_ in self.takes()
 
     def take(self, id_: object) -> Path:
         """Return the folder of a take; KeyError where there is none of this id."""
         if not self.has(id_):
             raise KeyError(id_)
         return self.folder / "takes" / str(id_)
+
+    def delete_take(self, id_: str) -> None:
+        """Remove a take: hidden at once, so that no half of it is ever seen."""
+        folder = self.take(id_)
+        shutil.rmtree(folder.rename(folder.with_name(f".{id_}.part")))
 
 
 def open_home(home: Path) -> Path:
@@ -236,8 +248,8 @@ def open_home(home: Path) -> Path:
 def load_all(home: Path) -> dict[str, Project]:
     """Return the films in ``home`` by their ids, none but those of a process that has its lock.
 
-    A film that cannot be read is left alone, with a warning. What an upload that was killed has
-    left is removed. Links are not followed.
+    A film that cannot be read is left alone, with a warning. What an upload or a deletion that was
+    killed has left is removed. Links are not followed.
     """
     found = {}
     for folder in sorted(home.iterdir()):
@@ -251,6 +263,62 @@ def load_all(home: Path) -> dict[str, Project]:
             except InputError as error:
                 warn(f"a film is left alone: {error}")
     return found
+
+
+def _record(data: Mapping[str, Any]) -> Record:
+    """Return the record that ``project.json`` holds; FieldError says which value is off."""
+    if missing := [key for key in ("name", "film", "versions") if key not in data]:
+        raise FieldError(f"there is no {missing[0]}")
+    record = Record(**{key: _READERS[key](data[key], key) for key in _READERS if key in data})
+    numbers = [version.number for version in record.versions]
+    if numbers != sorted({*numbers}):
+        raise FieldError("the numbers of the versions do not ascend")
+    if record.state == "ready" and record.at not in numbers:
+        raise FieldError(f"at is {record.at}, and there is no such version")
+    return record
+
+
+def _whole(value: Any, key: str) -> int:
+    return int(real(value, key, 0, 2**53))
+
+
+def _one_of(*known: str) -> Callable[[Any, str], str]:
+    def read(value: Any, key: str) -> str:
+        if value not in known:
+            raise FieldError(f"{key} is {as_written(value)}, none of {', '.join(known)}")
+        return str(value)
+
+    return read
+
+
+def _file(value: Any, key: str) -> str:
+    if not FILE.fullmatch(text_of(value, key)):
+        raise FieldError(f"{key} is {as_written(value)}, which is no file of the studio")
+    return str(value)
+
+
+def _versions(value: Any, key: str) -> tuple[Version, ...]:
+    rows = [object_of(row, f"{key}[{n}]") for n, row in enumerate(list_of(value, key, MOST_ROWS))]
+    return tuple(
+        Version(
+            _whole(row.get("number"), f"{key}[{n}].number"),
+            text_of(row.get("what"), f"{key}[{n}].what"),
+        )
+        for n, row in enumerate(rows)
+    )
+
+
+def _times(value: Any, key: str) -> tuple[float, ...]:
+    rows = list_of(value, key, MOST_ROWS)
+    return tuple(real(row, f"{key}[{n}]") for n, row in enumerate(rows))
+
+
+_READERS: Mapping[str, Callable[[Any, str], Any]] = {  # of the record, by name
+    "name": text_of, "film": _file, "drawn": lambda value, key: value is True, "created": real,
+    "state": _one_of("watching", "ready", "failed"), "reason": text_of, "facts": object_of,
+    "strip": _times, "picture": _file, "picture_type": _one_of("", "video/mp4", "video/webm"),
+    "composed": _whole, "versions": _versions, "at": _whole,
+}  # fmt: skip
 
 
 def _size(folder: Path | str) -> int:

@@ -2,21 +2,22 @@
 
 import asyncio
 import shutil
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from emsync.analysis import Analysis
-from emsync.errors import EmsyncError, InputError, UsageError, noted
+from emsync.errors import EmsyncError, InputError, UsageError, noted, warn
 from emsync.json_fields import FieldError, real
 from emsync.limits import quoted, shown
 from emsync.span import read_span
 from emsync.studio import document as documents
 from emsync.studio.document import MOST_CANDIDATES, Document, Edit, Wishes, outputs_of
 from emsync.studio.jobs import Job, Jobs
+from emsync.studio.mending import mend
 from emsync.studio.projects import Project, load_all, open_home
 from emsync.studio.takes import summary, take_json
 from emsync.video.film import FORMATS
@@ -26,6 +27,7 @@ BLOCK = 2**20  # bytes of a film that are written at once
 DRAFTS = 3  # of a span that is composed anew, where nothing else is said
 MIXED = (*(f"film{suffix}" for suffix in FORMATS), "bundle.zip")  # with the film's own sound
 FILES = ("score.musicxml", "mix.wav", "stems.zip", *MIXED)  # made when they are asked for
+SEEDS = 2**63  # that there are
 
 
 class MissingError(EmsyncError):
@@ -73,7 +75,9 @@ class Studio:
 
     def __init__(self, home: Path, limits: Limits = Limits(), jobs: Jobs | None = None) -> None:
         self.home, self.limits = open_home(home), limits
-        self.projects = load_all(home)
+        self.notes: list[str] = []  # of the start, for the page
+        with self._noted():
+            self.projects = load_all(home)
         self.jobs = jobs or Jobs()
         self.jobs.on_answer, self.jobs.on_end = self._answered, self._ended
         self._lock = asyncio.Lock()
@@ -84,12 +88,30 @@ class Studio:
         for project in self.projects.values():
             if self.jobs.of(project.id):  # a film that was named when the studio was started
                 continue
-            await asyncio.to_thread(project.sweep)
+            await asyncio.to_thread(self._tidy, project)
             if project.record.state == "watching":
                 project.record = replace(project.record, strip=())
                 self._watch(project)
             elif project.record.state == "ready" and not project.record.picture:
                 self._copy(project)
+
+    def _tidy(self, project: Project) -> None:
+        """Clear away what is half written of a film, and mend what can be mended."""
+        with self._noted():
+            try:
+                project.sweep()
+                mend(project)
+            except (EmsyncError, OSError) as error:
+                warn(f"{shown(project.record.name)} could not be looked after: {error}")
+
+    @contextmanager
+    def _noted(self) -> Iterator[None]:
+        """Keep the warnings of the block for the page."""
+        with noted() as notes:
+            yield
+        self.notes += notes
+        for note in notes:
+            warn(note)
 
     async def stop(self) -> None:
         """End all work; what is interrupted is done again by the next start, or left undone."""
@@ -120,8 +142,16 @@ class Studio:
     def film(self, id_: str) -> dict[str, Any]:
         """Return all of a film but its takes' notes."""
         project = self.project(id_)
-        record = project.record
+        try:
+            return self._film(project)
+        except (InputError, OSError):
+            self.project(id_)  # which may have been deleted meanwhile
+            raise
+
+    def _film(self, project: Project) -> dict[str, Any]:
+        id_, record = project.id, project.record
         ready = record.state == "ready"
+        takes, notes = _summaries(project)
         return {
             "film": {
                 "id": id_, "name": record.name, "state": record.state, "reason": record.reason,
@@ -131,9 +161,8 @@ class Studio:
             "strip": [_picture(project, number) for number in range(len(record.strip))],
             "seen": project.seen() if ready else None,
             "document": self._document(project) if ready else None,
-            "takes": [
-                _summary(project.folder / "takes" / take, id_) for take in project.takes()
-            ],
+            "takes": takes,
+            "notes": notes,
             "jobs": [job.to_json() for job in self.jobs.of(id_)],
         }  # fmt: skip
 
@@ -154,7 +183,11 @@ class Studio:
     def take(self, id_: str) -> dict[str, Any]:
         """Return a take whole."""
         project, folder = self.take_folder(id_)
-        return take_json(folder, project.id)
+        try:
+            return take_json(folder, project.id)
+        except (InputError, OSError):
+            self.take_folder(id_)  # which may have been deleted meanwhile
+            raise
 
     def used(self) -> int:
         """Return the bytes that all films take."""
@@ -236,14 +269,16 @@ class Studio:
         """Remove a film with all that was made for it."""
         await self.jobs.cancel_all(self.project(id_).id)
         async with self._lock:
-            await asyncio.to_thread(self.project(id_).delete)
+            project = self.project(id_)
+            await asyncio.to_thread(project.leave)
             del self.projects[id_]
+            await asyncio.to_thread(project.delete)
 
     async def delete_take(self, id_: str) -> None:
         """Remove a take."""
         async with self._lock:
-            _, folder = self.take_folder(id_)
-            await asyncio.to_thread(shutil.rmtree, folder)
+            project, _ = self.take_folder(id_)
+            await asyncio.to_thread(project.delete_take, id_)
 
     def _watch(self, project: Project) -> None:
         record = project.record
@@ -403,7 +438,7 @@ class Studio:
     ) -> dict[str, Any]:
         """Return what pieces are composed of, with a seed that none was drawn with before."""
         recipe = {key: document[key] for key in ("analysis", "plan", "wishes")}
-        seed = document["wishes"].get("seed", 0) + project.record.composed
+        seed = (document["wishes"].get("seed", 0) + project.record.composed) % SEEDS
         project.save(composed=project.record.composed + 1)
         return {"recipe": {**recipe, "seed": seed, **more}, "version": project.record.at}
 
@@ -433,7 +468,11 @@ class Studio:
             with noted() as notes:
                 document = Document.of(seen)
             job.notes += notes
-            project.put(document, "as seen", state="ready", facts=answer["result"]["facts"])
+            now = {"state": "ready", "facts": answer["result"]["facts"]}
+            if record.at:  # watched again, since what was seen was lost
+                project.save(**now)
+            else:
+                project.put(document, "as seen", **now)
         return {"film": project.id}
 
     async def _ended(self, job: Job) -> None:
@@ -449,7 +488,9 @@ def _end(project: Project, job: Job) -> None:
     job.reason = job.reason.replace(ours, dropped)
     job.notes = [note.replace(ours, dropped) for note in job.notes]
     if job.kind == "watch" and job.state != "done":
-        project.save(state="failed", reason=job.reason or "watching it was cancelled")
+        reason = job.reason or "watching it was cancelled"
+        project.record = replace(project.record, state="failed", reason=reason)
+        project.save()  # a disk that is full leaves it unsaid there: the next start watches again
 
 
 def _mix_anew(project: Project, before: Wishes, after: Wishes) -> None:
@@ -460,10 +501,23 @@ def _mix_anew(project: Project, before: Wishes, after: Wishes) -> None:
                 path.unlink(missing_ok=True)
 
 
+def _summaries(project: Project) -> tuple[list[dict[str, Any]], list[str]]:
+    """Return what a list of a film's takes shows, and a sentence for each that cannot be read."""
+    found, notes = [], []
+    for id_ in project.takes():
+        try:
+            found.append(_summary(project.folder / "takes" / id_, project.id))
+        except FileNotFoundError:  # it has just been deleted
+            continue
+        except InputError as error:
+            notes.append(f"a piece is left out: {error}")
+    return found, notes
+
+
 def _summary(folder: Path, film: str) -> dict[str, Any]:
     """Return what a list of takes shows of the one in ``folder``."""
-    places = folder, folder / "files"  # in which what is made of it appears
-    return _read_summary(folder, film, *(p.stat().st_mtime_ns for p in places if p.is_dir()))
+    places = folder, folder / "take.json", folder / "files"  # in which what is made of it appears
+    return _read_summary(folder, film, *(p.stat().st_mtime_ns for p in places if p.exists()))
 
 
 @lru_cache(maxsize=1000)

@@ -1,17 +1,19 @@
 """A take as the page shows it: notes as columns, bars and tempi, cuts with their hits."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
 from emsync.arrays import Float64s
 from emsync.composition import Composition
+from emsync.errors import InputError
 from emsync.formats.midi_raw import raw_of
 from emsync.formats.played import parts as parts_of
-from emsync.limits import read_json
+from emsync.json_fields import FieldError, list_of, object_of, real, text_of
+from emsync.limits import quoted, read_json
 from emsync.music.piece import CLASSES
 from emsync.performance.part import Part
 from emsync.plain import plain
@@ -21,6 +23,16 @@ WHOLE = (  # what only the whole take has
     "duration", "players", "columns", "bars", "beats", "tempi", "cut_reports", "chords",
     "sections", "words",
 )  # fmt: skip
+
+
+Needed: TypeAlias = Mapping[str, Callable[[Any, str], Any]]
+FACTS: Needed = {  # that a page, or who makes files, cannot do without
+    "name": text_of, "version": real, "score": real, "duration": real, "columns": object_of,
+}  # fmt: skip
+RECIPE: Needed = {"analysis": object_of, "plan": object_of, "wishes": object_of, "seed": real}
+STEMS: Needed = {
+    "stems": lambda value, key: [object_of(row, key) for row in list_of(value, key, 99)]
+}
 
 
 def facts_of(composition: Composition, score: bytes) -> dict[str, Any]:
@@ -91,16 +103,37 @@ def _before(times: Float64s, end: float) -> list[float]:
     return np.round(times[times < end], 4).tolist()
 
 
+def read_facts(folder: Path) -> dict[str, Any]:
+    """Return the facts of the take in ``folder``; InputError where they are damaged."""
+    return _checked(folder / "take.json", FACTS)
+
+
+def read_recipe(folder: Path) -> dict[str, Any]:
+    """Return of what the take in ``folder`` was composed; InputError where it is damaged."""
+    return _checked(folder / "recipe.json", RECIPE)
+
+
+def _checked(path: Path, needed: Needed) -> dict[str, Any]:
+    """Return a JSON file that a person may have changed, with what is needed of it."""
+    data = read_json(path)
+    try:
+        for name, read in needed.items():
+            read(data.get(name), name)
+    except FieldError as error:
+        raise InputError(f"{quoted(path)}: {error}") from error
+    return data
+
+
 def take_json(folder: Path, film: str) -> dict[str, Any]:
     """Return a take whole, as it lies in ``folder``."""
-    facts = read_json(folder / "take.json")
+    facts = read_facts(folder)
     stems = folder / "stems.json"
     files = [path.name for path in sorted((folder / "files").glob("*")) if path.name[0] != "."]
     return {
         "id": folder.name,
         "film": film,
         **facts,
-        "stems": read_json(stems)["stems"] if stems.is_file() else None,
+        "stems": _checked(stems, STEMS)["stems"] if stems.is_file() else None,
         "files": ["score.mid", *files],
     }
 

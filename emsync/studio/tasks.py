@@ -6,6 +6,7 @@ Tasks name folders of ``emsync.studio.projects``; what is made appears there who
 import secrets
 import shutil
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import asdict, replace
 from functools import cache
 from itertools import product
@@ -17,7 +18,7 @@ from emsync.analysis import Analysis
 from emsync.brief import brief_of, look
 from emsync.composition import Composition
 from emsync.demo import draw_clip
-from emsync.errors import EmsyncError, UsageError
+from emsync.errors import EmsyncError, InputError, UsageError
 from emsync.files import together
 from emsync.limits import read_json
 from emsync.options import CHECKPOINT, Options
@@ -35,7 +36,7 @@ from emsync.studio.exports import (
 from emsync.studio.projects import write_json
 from emsync.studio.proxy import playable, proxy_name, write_proxy
 from emsync.studio.strip import film_strip
-from emsync.studio.takes import facts_of
+from emsync.studio.takes import facts_of, read_facts, read_recipe
 from emsync.video.film import Film, open_film
 
 if TYPE_CHECKING:
@@ -144,11 +145,18 @@ def compose(task: Mapping[str, Any], tell: Tell) -> dict[str, Any]:
 
 def next_name(takes: Path, parent: str | None) -> str:
     """Return what the next take is called: 3, a draft of it 3a, and a draft of that 3a1."""
-    stem = read_json(takes / parent / "take.json")["name"] if parent else ""
-    names = {read_json(path)["name"] for path in takes.glob("*/take.json")}
+    stem = _name(takes / parent) if parent else ""
+    names = {_name(path.parent) for path in takes.glob("*/take.json")}
     tails = LETTERS if stem[-1:].isdigit() else NUMBERS
     used = [place for place, tail in enumerate(tails) if stem + tail in names]
     return str(stem + tails[used[-1] + 1 if used else 0])
+
+
+def _name(take: Path) -> str:
+    """Return what a take is called; "" where that cannot be read."""
+    with suppress(InputError):
+        return str(read_json(take / "take.json").get("name", ""))
+    return ""
 
 
 def options_of_recipe(
@@ -175,7 +183,7 @@ def recomposed(folder: Path, film: Path, progress: Progress) -> Composition:
     """
     from emsync import pipeline
 
-    recipe = read_json(folder / "recipe.json")
+    recipe = read_recipe(folder)
     kept = folder / "kept.mid" if recipe.get("redo") else None
     options = options_of_recipe(recipe, kept, recipe["seed"])
     again = pipeline.generate(film, options, checkpoint=composer(), progress=progress)
@@ -214,7 +222,7 @@ def stems(task: Mapping[str, Any], tell: Tell) -> None:
     """Play each player of a take alone."""
     folder = Path(task["take"])
     _progress(tell)("Playing each player alone", 0.0)
-    facts, recipe = read_json(folder / "take.json"), read_json(folder / "recipe.json")
+    facts, recipe = read_facts(folder), read_recipe(folder)
     lufs, score = outputs_of(recipe["wishes"]).lufs, (folder / "score.mid").read_bytes()
     rows = write_stems(score, facts["duration"], folder / "stems", lufs)
     write_json(folder / "stems.json", {"stems": [asdict(row) for row in rows]})
@@ -225,7 +233,7 @@ def file(task: Mapping[str, Any], tell: Tell) -> dict[str, Any]:
     folder, name, progress = Path(task["take"]), task["name"], _progress(tell)
     film, target = Path(task["folder"]) / task["film"], folder / "files" / task["name"]
     target.parent.mkdir(exist_ok=True)
-    facts, recipe = read_json(folder / "take.json"), read_json(folder / "recipe.json")
+    facts, recipe = read_facts(folder), read_recipe(folder)
     duration, score = facts["duration"], (folder / "score.mid").read_bytes()
     own, wanted = outputs_of(recipe["wishes"]), outputs_of(task["wishes"])
     if name == "mix.wav":

@@ -65,6 +65,7 @@ try {
   const asked = new URLSearchParams(location.hash.slice(1)).get("film");
   if (asked) await attempt(() => store.open(asked));
   store.set({ health });
+  for (const note of health.notes) store.say(sentence(note));
 } catch (error) {
   document.querySelector("main .opening").textContent = sentence(error.message);
 }

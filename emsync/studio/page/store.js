@@ -57,13 +57,14 @@ export const store = {
         heard: null, range: null, section: null });
       return;
     }
-    const told = await ask("GET", `/api/films/${id}`);
+    const told = await ask("GET", `/api/films/${encodeURIComponent(id)}`);
     history.replaceState(null, "", `#film=${id}`);
     const kept = told.document?.take;
     const heard = told.takes.some((take) => take.id === kept) ? kept : told.takes.at(-1)?.id;
     const { film, strip, seen, document, takes, jobs } = told;
     store.set({ film, strip, seen, document, takes, heard: heard ?? null, range: null,
       section: null, job: jobs[0] ?? null });
+    for (const note of told.notes) store.say(sentence(note));
     if (jobs[0]) store.watch(jobs[0]);
     else if (film.state === "watching") { // its job ended just now
       setTimeout(() => store.film?.id === id && attempt(() => store.open(id)), 500);
