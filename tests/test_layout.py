@@ -3,6 +3,7 @@
 import ast
 import re
 import subprocess
+import sys
 import tomllib
 from collections.abc import Iterator
 from functools import cache
@@ -119,8 +120,31 @@ def test_a_room_imports_nothing_above_it(rooms: str, forbidden: str) -> None:
     assert not wrong, "imported by the module beside it"
 
 
-def test_only_the_command_line_imports_the_command_line() -> None:
-    assert "emsync.cli.app" in MODULES
+@pytest.mark.parametrize(
+    ("room", "users"),
+    [("emsync.cli", ["emsync.cli", "emsync.__main__"]),
+     ("emsync.studio", ["emsync.studio", "emsync.cli"])],
+)  # fmt: skip
+def test_nothing_but_the_command_line_imports(room: str, users: list[str]) -> None:
+    assert room in MODULES
     for module in MODULES:
-        if not within(module, "emsync.cli", "emsync.__main__"):
-            assert not any(within(name, "emsync.cli") for name in imported(module)), module
+        if not within(module, *users):
+            assert not any(within(name, room) for name in imported(module)), module
+
+
+SERVER, WORKER = (
+    [f"emsync.studio.{name}" for name in names.split()]
+    for names in (
+        "serve app guard studio projects document jobs lists takes",
+        "worker tasks exports strip proxy",
+    )
+)
+
+
+def test_the_studio_s_server_imports_neither_its_worker_nor_torch() -> None:
+    studio = {module for module in MODULES if within(module, "emsync.studio")}
+    assert studio == {"emsync.studio", *SERVER, *WORKER}
+    heavy = {"torch", "numba", "cv2", "av", *WORKER}
+    act = f"import sys, {', '.join(SERVER)}; print(sorted({heavy!r} & set(sys.modules)))"
+    found = subprocess.run([sys.executable, "-c", act], cwd=ROOT, capture_output=True, text=True)
+    assert found.stdout == "[]\n", found.stderr

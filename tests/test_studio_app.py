@@ -133,6 +133,22 @@ def test_a_film_that_is_being_watched_can_be_cancelled_and_deleted(page: Page, h
     page.ask("GET", f"/api/films/{other}", status=404)
 
 
+def test_a_film_that_could_not_be_deleted_whole_is_gone_and_the_next_start_ends_it(
+    page: Page, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    film = page.film()
+    with monkeypatch.context() as patch:
+        patch.setattr(shutil, "rmtree", failing)
+        page.ask("DELETE", f"/api/films/{film}", status=500)
+    assert page.ask("GET", "/api/films") == [] and inside(home) == [f".{film}.part"]
+    Studio(home)
+    assert inside(home) == []
+
+
+def failing(path: Path) -> None:
+    raise PermissionError(13, "Permission denied", str(path))
+
+
 def test_a_job_that_waits_is_cancelled_without_touching_the_one_that_runs(
     page: Page, home: Path
 ) -> None:

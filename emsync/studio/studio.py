@@ -175,7 +175,7 @@ class Studio:
 
     def take_folder(self, id_: str) -> tuple[Project, Path]:
         """Return the film and the folder of a take; MissingError where there is none."""
-        for project in self.projects.values():
+        for project in [*self.projects.values()]:  # which may come and go meanwhile
             if project.has(id_):
                 return project, project.take(id_)
         raise MissingError("there is no such piece; it may have been deleted")
@@ -191,7 +191,7 @@ class Studio:
 
     def used(self) -> int:
         """Return the bytes that all films take."""
-        return sum(project.bytes() for project in self.projects.values())
+        return sum(project.bytes() for project in [*self.projects.values()])
 
     # --- films ---
 
