@@ -23,6 +23,30 @@ DROP = """(files) => {
 STORE = "(keys) => import('/store.js').then(({ store }) => keys.map((key) => store[key]))"
 
 
+LATE = """async (id) => {
+  const { store } = await import("/store.js");
+  const real = fetch;
+  const wait = () => new Promise((resolve) => { setTimeout(resolve, 300); });
+  globalThis.fetch = async (path, how) => {
+    const answer = await real(path, how);
+    if (how.method === "GET") await wait();
+    return answer;
+  };
+  const { tempo } = store.document.plan;
+  const looks = [store.reload()];
+  await store.edit("a fault", () => { throw new Error("of the page"); }).catch(() => {});
+  store.edit("tempo", { wishes: { tempo: tempo === 96 ? 84 : 96 } });
+  store.edit("pieces", ({ wishes }) => ({ wishes: { ...wishes, candidates: 2 } }));
+  looks.push(store.reload());
+  await Promise.all(looks);
+  const { version, wishes } = store.document;
+  looks.push(store.reload(), store.open(id), store.open(null));
+  await Promise.all(looks);
+  globalThis.fetch = real;
+  return { version, wishes, film: store.film };
+}"""
+
+
 class Frame:
     """A page with a film, and what a person does to its wishes."""
 
@@ -178,6 +202,15 @@ def test_quick_changes_do_not_undo_each_other(frame: Frame) -> None:
     assert wishes["instruments"] == ["piano", "strings"]
     assert wishes["candidates"] == 6
     assert frame.page.inner_text("em-compose .primary") == "Compose 6 pieces"
+
+
+def test_answers_that_come_late_and_faults_undo_no_change_and_open_no_film(frame: Frame) -> None:
+    before = frame.document["version"]
+    found = frame.page.evaluate(LATE, frame.watched.film)
+    assert found["version"] == before + 2
+    assert found["wishes"]["candidates"] == 2 and found["wishes"]["tempo"] in (84, 96)
+    assert found["film"] is None
+    assert frame.said() == []
 
 
 def test_what_is_refused_stays_in_its_field(frame: Frame) -> None:

@@ -71,8 +71,11 @@ async function tell(what, changed) {
   told += 1;
   sent = { ...sent, ...(analysis && { analysis }), ...(plan && { plan }) };
   show(sent);
-  await store.edit(what, changed);
-  told -= 1;
+  try {
+    await store.edit(what, changed);
+  } finally {
+    told -= 1;
+  }
   if (told) return;
   sent = {};
   if (!waiting) show(sent);

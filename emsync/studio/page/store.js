@@ -7,7 +7,8 @@ import { ask, AWAY, listen, Refusal } from "./api.js";
 export const ENDED = "The studio was ended while it worked; what was made before is still here.";
 const listeners = new Map();
 let stop = null; // what ends listening to the job that is watched
-let line = Promise.resolve(); // edits go one after the other
+let line = Promise.resolve(); // edits, and looks at the film, go one after the other
+let opening = 0; // counts films that were asked for: the last one counts
 
 export const store = {
   health: null, // what the server told once: limits, palettes, emotions, …
@@ -49,15 +50,17 @@ export const store = {
 
   /** Open a film by its id, or none. */
   async open(id) {
+    const mine = opening += 1;
+    const told = id ? await inLine(() => ask("GET", `/api/films/${encodeURIComponent(id)}`)) : null;
+    if (mine !== opening) return; // another was asked for meanwhile
     stop?.();
     stop = null;
-    if (!id) {
+    if (!told) {
       history.replaceState(null, "", location.pathname);
       store.set({ film: null, strip: [], seen: null, document: null, takes: [], job: null,
         heard: null, range: null, section: null });
       return;
     }
-    const told = await ask("GET", `/api/films/${encodeURIComponent(id)}`);
     history.replaceState(null, "", `#film=${id}`);
     const kept = told.document?.take;
     const heard = told.takes.some((take) => take.id === kept) ? kept : told.takes.at(-1)?.id;
@@ -67,19 +70,22 @@ export const store = {
     for (const note of told.notes) store.say(sentence(note));
     if (jobs[0]) store.watch(jobs[0]);
     else if (film.state === "watching") { // its job ended just now
-      setTimeout(() => store.film?.id === id && attempt(() => store.open(id)), 500);
+      setTimeout(() => mine === opening && attempt(() => store.open(id)), 500);
     }
   },
 
-  /** Read the film again, and keep what is heard and marked. Resolves to its jobs. */
-  async reload() {
+  /** Read the film again, and keep what is heard and marked; resolves to its jobs. */
+  reload() {
     const id = store.film?.id;
-    if (!id) return [];
-    const { film, strip, seen, document, takes, jobs } = await ask("GET", `/api/films/${id}`);
-    if (store.film?.id !== id) return []; // another is open by now
-    const heard = takes.some((take) => take.id === store.heard) ? store.heard : takes.at(-1)?.id;
-    store.set({ film, strip, seen, document, takes, heard: heard ?? null });
-    return jobs;
+    return inLine(async () => {
+      if (!id || store.film?.id !== id) return [];
+      const told = await ask("GET", `/api/films/${id}`);
+      if (store.film?.id !== id) return [];
+      const { film, strip, seen, document, takes, jobs } = told;
+      const heard = takes.some((take) => take.id === store.heard) ? store.heard : takes.at(-1)?.id;
+      store.set({ film, strip, seen, document, takes, heard: heard ?? null });
+      return jobs;
+    });
   },
 
   /** Follow a job to its end. */
@@ -124,9 +130,9 @@ export const store = {
 
   /** Ask for work: {kind: "compose"} and so on. Resolves to the job. */
   async submit(wanted) {
-    await line;
-    const { job } = await ask("POST", `/api/films/${store.film.id}/jobs`, wanted);
-    store.watch(job);
+    const { id } = store.film;
+    const { job } = await inLine(() => ask("POST", `/api/films/${id}/jobs`, wanted));
+    if (store.film?.id === id) store.watch(job);
     return job;
   },
 
@@ -162,19 +168,28 @@ export function sentence(text) {
   return /[.?!]$/.test(words) ? words : `${words}.`;
 }
 
+/** Do something once what was begun before is done, whether that went well or not. */
+function inLine(act) {
+  const done = line.then(act);
+  line = done.catch(() => {});
+  return done;
+}
+
 function change(method, path, body = () => ({})) {
+  const { id } = store.film;
   store.set({ saving: store.saving + 1 });
-  line = line.then(() => attempt(async () => {
+  return inLine(() => attempt(async () => {
+    if (store.film?.id !== id) return;
+    const show = (document) => store.film?.id === id && store.set({ document });
     const sent = { version: store.document.version, ...body() };
     try {
-      const told = await ask(method, `/api/films/${store.film.id}/${path}`, sent);
-      store.set({ document: told.document });
+      const told = await ask(method, `/api/films/${id}/${path}`, sent);
+      show(told.document);
       for (const note of told.notes) store.say(note);
     } catch (error) {
       // show what holds: what was tried is not there
-      store.set({ document: error.facts?.document ?? { ...store.document } });
+      show(error.facts?.document ?? { ...store.document });
       throw error;
     }
   })).finally(() => store.set({ saving: store.saving - 1 }));
-  return line;
 }
