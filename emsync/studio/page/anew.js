@@ -3,12 +3,12 @@
 import { clock } from "./clock.js";
 import { button, make, redrawn } from "./dom.js";
 import { hear, keep } from "./candidates.js";
+import { isOver } from "./stages.js";
 import { attempt, store } from "./store.js";
 import { capital } from "./words.js";
 import { barWords, fitted, slots, summaryOf, takeOf, titleOf } from "./take.js";
 
 const DRAFTS = 3;
-const BUSY = ["queued", "running"];
 
 class Anew extends HTMLElement {
   connectedCallback() {
@@ -30,7 +30,7 @@ class Anew extends HTMLElement {
     const { job } = store;
     const range = store.range && fitted(take, store.range);
     this.range = range;
-    const busy = job && BUSY.includes(job.state);
+    const busy = Boolean(job) && !isOver(job);
     this.act.hidden = this.drop.hidden = !range;
     if (!range) {
       this.say.textContent = "Mark bars in the notes: drag over them, or press [ and ] at the "
@@ -38,7 +38,7 @@ class Anew extends HTMLElement {
     } else {
       const bars = barWords(take, range);
       this.act.textContent = `Compose ${bars} anew ×${DRAFTS}`;
-      this.act.disabled = Boolean(busy);
+      this.act.disabled = busy;
       this.say.textContent = busy && job.kind === "anew"
         ? `Drafts are being composed; the rest of ${titleOf(heard)} stays to the note.`
         : busy ? "Something else is being made; this can be composed after it."

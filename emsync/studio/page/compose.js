@@ -2,24 +2,22 @@
 
 import { ask } from "./api.js";
 import { button, make, say, show } from "./dom.js";
-import { stageWords } from "./stages.js";
+import { progressBar } from "./progress.js";
+import { isOver, stageWords } from "./stages.js";
 import { attempt, store } from "./store.js";
 import { oneOf, wish } from "./wishes.js";
 import { capital, count } from "./words.js";
 
 const PIECES = 4; // where nothing else is wished
-const ENDED = ["done", "failed", "cancelled"];
 
 class Compose extends HTMLElement {
   connectedCallback() {
     this.act = button("Compose", compose, { kind: "primary large", "aria-describedby": "why" });
     this.why = make("p", { class: "faint small", id: "why" });
     this.words = make("p", { class: "doing", role: "status" });
-    this.fill = make("div", {});
-    this.bar = make("div", { class: "bar", role: "progressbar", "aria-label": "Progress",
-      "aria-valuemin": "0", "aria-valuemax": "100" }, this.fill);
+    this.bar = progressBar("Progress");
     this.stop = button("Cancel", () => this.cancel());
-    this.busy = make("div", { class: "busy" }, this.words, this.bar);
+    this.busy = make("div", { class: "busy" }, this.words, this.bar.element);
     this.hint = make("p", { class: "hint" });
     this.many = make("div", { class: "how-many" }, "Pieces");
     this.append(make("div", { class: "line" }, this.why, this.many, this.stop, this.act),
@@ -41,7 +39,7 @@ class Compose extends HTMLElement {
     const { job, document: now, film, health, takes } = store;
     if (!now || !health) return;
     if (!this.pieces) this.offer(health);
-    const works = job && !ENDED.includes(job.state);
+    const works = job && !isOver(job);
     const wanted = now.wishes.candidates ?? PIECES;
     show(this.busy, works);
     show(this.stop, works);
@@ -62,10 +60,7 @@ class Compose extends HTMLElement {
     const heard = store.takes.filter((take) => take.created > job.created).length;
     if (this.watched !== job.id) Object.assign(this, { watched: job.id, wanted });
     say(this.words, words + said(job, heard, this.wanted));
-    this.bar.classList.toggle("unknown", share === null);
-    this.fill.style.width = share === null ? "" : `${100 * share}%`;
-    if (share === null) this.bar.removeAttribute("aria-valuenow");
-    else this.bar.setAttribute("aria-valuenow", Math.round(100 * share));
+    this.bar.show(share);
   }
 
   async cancel() {

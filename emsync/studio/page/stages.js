@@ -14,6 +14,9 @@ const STAGES = {
 const KINDS = { stems: "Playing each instrument alone", file: "Making the file" };
 const COMPILING = "Getting ready to compose: once, the program is compiled for this processor";
 
+/** Return whether a job has ended, whichever way. */
+export const isOver = (job) => ["done", "failed", "cancelled"].includes(job.state);
+
 /** Return {words, share} of a job; the share is null where nobody knows it. */
 export function stageWords(job) {
   if (!job) return { words: "Waiting for its turn", share: null };

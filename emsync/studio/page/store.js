@@ -4,7 +4,7 @@
 
 import { ask, AWAY, listen, Refusal } from "./api.js";
 
-export const ENDED = "The studio was ended while it worked; what was made before is still here.";
+const ENDED = "The studio was ended while it worked; what was made before is still here.";
 const listeners = new Map();
 let stop = null; // what ends listening to the job that is watched
 let line = Promise.resolve(); // edits, and looks at the film, go one after the other

@@ -2,16 +2,15 @@
 
 import { ask } from "./api.js";
 import { button, make, say, show } from "./dom.js";
-import { attempt, sentence, store } from "./store.js";
+import { progressBar } from "./progress.js";
 import { stageWords } from "./stages.js";
+import { attempt, sentence, store } from "./store.js";
 
 class Watching extends HTMLElement {
   connectedCallback() {
     this.still = make("img", { alt: "" });
     this.name = make("h1", {});
-    this.fill = make("div", {});
-    this.bar = make("div", { class: "bar", role: "progressbar", "aria-label": "Watching the film",
-      "aria-valuemin": "0", "aria-valuemax": "100" }, this.fill);
+    this.bar = progressBar("Watching the film");
     this.told = make("p", { class: "faint", role: "status" });
     this.cancel = button("Cancel", () => {
       this.cancel.disabled = true;
@@ -24,7 +23,7 @@ class Watching extends HTMLElement {
         await store.open(null);
       })));
     this.append(make("div", { class: "still" }, this.still),
-      make("div", { class: "words" }, this.name, this.told, this.bar, this.cancel, this.again));
+      make("div", { class: "words" }, this.name, this.told, this.bar.element, this.cancel, this.again));
     store.on("film strip job", () => this.show());
   }
 
@@ -37,7 +36,7 @@ class Watching extends HTMLElement {
     show(this.still, last);
     if (last && this.still.getAttribute("src") !== last) this.still.src = last;
     this.name.textContent = film.name;
-    show(this.bar, !failed);
+    show(this.bar.element, !failed);
     show(this.cancel, !failed);
     show(this.again, failed);
     if (failed) {
@@ -45,12 +44,9 @@ class Watching extends HTMLElement {
       this.cancel.disabled = false;
       return;
     }
-    const { words, share } = stageWords(job, film);
+    const { words, share } = stageWords(job);
     say(this.told, words);
-    this.bar.classList.toggle("unknown", share === null);
-    this.fill.style.width = share === null ? "" : `${100 * share}%`;
-    if (share === null) this.bar.removeAttribute("aria-valuenow");
-    else this.bar.setAttribute("aria-valuenow", Math.round(100 * share));
+    this.bar.show(share);
   }
 }
 
