@@ -1,13 +1,13 @@
 // The arc: what the film feels like, state by state, and why. Edges and heights are dragged.
 
 import { clock, words } from "./clock.js";
-import { button, make } from "./dom.js";
+import { button, make, say } from "./dom.js";
 import { draft } from "./draft.js";
 import {
   feel, framesOf, mergeStates, onFrame, split, splitPlace, withArc, withEdge,
 } from "./edits.js";
 import { follow } from "./gesture.js";
-import { Lane, children, mark, place, say, tell } from "./lane.js";
+import { Lane, children, mark, place, tell } from "./lane.js";
 import { picturesAt } from "./pictures.js";
 import { reveal } from "./ruler.js";
 import { scale } from "./scale.js";

@@ -1,12 +1,12 @@
 // The cuts: which of them the music answers, to move, add, remove and turn.
 
 import { clock, words } from "./clock.js";
-import { button, make } from "./dom.js";
+import { button, make, say } from "./dom.js";
 import { draft } from "./draft.js";
 import { addCut, framesOf, moveCut, removeCut, turnCut } from "./edits.js";
 import { follow } from "./gesture.js";
 import { onKeys } from "./keys.js";
-import { Lane, children, mark, place, say, tell } from "./lane.js";
+import { Lane, children, mark, place, tell } from "./lane.js";
 import { picturesAt } from "./pictures.js";
 import { reveal } from "./ruler.js";
 import { scale } from "./scale.js";

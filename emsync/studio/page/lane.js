@@ -13,11 +13,6 @@ export function children(parent, items, create, update) {
   items.forEach((item, i) => update(parent.children[i], item, i));
 }
 
-/** Set the text of an element, where it is another. */
-export function say(element, text) {
-  if (element.textContent !== text) element.textContent = text;
-}
-
 /** Set attributes of an element, where they are others; null removes one. */
 export function mark(element, facts) {
   for (const [name, value] of Object.entries(facts)) {

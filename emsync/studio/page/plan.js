@@ -1,13 +1,13 @@
 // The plan: sections with theme, key, chords and players, and the moments that are to be hit.
 
 import { clock, words } from "./clock.js";
-import { make } from "./dom.js";
+import { make, say } from "./dom.js";
 import { draft } from "./draft.js";
 import {
   barsIn, follows, framesOf, mergeSections, onFrame, splitPlace, splitSection, withEdge,
 } from "./edits.js";
 import { follow } from "./gesture.js";
-import { Lane, children, mark, place, say, tell } from "./lane.js";
+import { Lane, children, mark, place, tell } from "./lane.js";
 import { picturesAt } from "./pictures.js";
 import { reveal } from "./ruler.js";
 import { scale } from "./scale.js";

@@ -2,10 +2,10 @@
 // with bars, sections, chords, and the cuts with their hits. Here a stretch of bars is marked.
 
 import { clock, words } from "./clock.js";
-import { button, make } from "./dom.js";
+import { button, make, say } from "./dom.js";
 import { follow } from "./gesture.js";
 import { onKeys } from "./keys.js";
-import { Lane, say, tell } from "./lane.js";
+import { Lane, tell } from "./lane.js";
 import { cleared, colours } from "./paint.js";
 import { scale } from "./scale.js";
 import { store } from "./store.js";

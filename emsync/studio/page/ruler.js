@@ -1,11 +1,11 @@
 // The ruler: times, the overview bar, zoom, and the playhead that stands over all lanes.
 
 import { clock, words } from "./clock.js";
-import { button, make } from "./dom.js";
+import { button, make, say } from "./dom.js";
 import { framesOf } from "./edits.js";
 import { dragging, follow, giveUp } from "./gesture.js";
 import { onKeys } from "./keys.js";
-import { children, mark, place, say } from "./lane.js";
+import { children, mark, place } from "./lane.js";
 import { scale } from "./scale.js";
 import { store } from "./store.js";
 

@@ -1,10 +1,10 @@
 // The section that is chosen in the plan, to edit: feeling, key, chords, players, theme, loudness.
 
 import { words } from "./clock.js";
-import { button, make } from "./dom.js";
+import { button, make, say } from "./dom.js";
 import { draft } from "./draft.js";
 import { withSection } from "./edits.js";
-import { mark, say } from "./lane.js";
+import { mark } from "./lane.js";
 import { hueOf, keyOf, loudness, mergeNext, splitHere } from "./plan.js";
 import { sentence, store } from "./store.js";
 import { capital } from "./words.js";

@@ -1,7 +1,7 @@
 // The strip: pictures of the film at their times, as many as have room, none distorted.
 
-import { make } from "./dom.js";
-import { Lane, children, place, say } from "./lane.js";
+import { make, say } from "./dom.js";
+import { Lane, children, place } from "./lane.js";
 import { seekAlong } from "./ruler.js";
 import { scale } from "./scale.js";
 import { store } from "./store.js";
