@@ -18,16 +18,7 @@ from emsync.formats.played import played
 from emsync.music.chords import Harmony
 from emsync.music.lead_sheet import LeadSheet
 from emsync.music.piece import Piece
-from emsync.options import (
-    LUFS,
-    SAMPLING,
-    KeepAudio,
-    Options,
-    Outputs,
-    PathLike,
-    Sampling,
-    as_path,
-)
+from emsync.options import LUFS, KeepAudio, Options, Outputs, PathLike, Sampling, as_path
 from emsync.performance.dynamics import Dynamics
 from emsync.performance.performance import Performance, perform
 from emsync.performance.player import Casting
@@ -43,12 +34,6 @@ from emsync.video.footage import Still
 
 if TYPE_CHECKING:
     from emsync.sound.audio import Audio
-
-# The options that neither an analysis nor a plan has in it, but for the choice of a candidate
-DRAWN = (
-    "theme", "sync", "max_tempo_change", "humanize", "start_timecode", "audio_stream",
-    "keep", "redo", *SAMPLING,
-)  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False)
@@ -141,16 +126,6 @@ class Composition:
         """Return the content of a candidate's .mid; the best's where none is given."""
         one = candidate or self.best
         return one.midi or midi_bytes(self.performance(one), self.labels_of(one))
-
-    def recipe(self, candidate: Candidate | None = None) -> Options:
-        """Return the options that compose a candidate alone, to the byte; the best by default.
-
-        The analysis and the plan stand for what was asked of them; ``keep`` and ``theme`` are still
-        to be there.
-        """
-        drawn = {name: getattr(self.options, name) for name in DRAWN}
-        seed = (candidate or self.best).seed
-        return Options(analysis=self.analysis, plan=self.plan, seed=seed, candidates=1, **drawn)
 
     def labels_of(self, candidate: Candidate | None = None) -> ScoreLabels:
         """Return the words of a candidate's score with its chords; the best where none is given."""

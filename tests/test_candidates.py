@@ -19,6 +19,8 @@ from emsync.model.composer import Composer, Sample
 from emsync.model.transformer import EventTransformer, ModelConfig
 from emsync.options import Options, Sampling
 from emsync.pipeline import PAIR, STRIDE, at_once
+from emsync.studio.document import Document
+from emsync.studio.tasks import options_of_recipe
 from emsync_conditioners.boundaries import Boundaries
 from emsync_conditioners.chroma import Chroma
 from emsync_conditioners.metre import Metre
@@ -147,61 +149,34 @@ def test_what_the_listener_raises_ends_the_work(
     assert drawn == [6, 6 + STRIDE]
 
 
-WISHES: dict[str, dict[str, Any]] = {
-    "nothing": {},
-    "feeling": {"emotion": "joy", "max_va": 0.6, "arc": "constant"},
-    "music": {"tonic": "D", "mode": "minor", "instruments": "piano,strings", "ending": "fade"},
-    "chords": {"chords": "Am F", "palette": "chamber", "humanize": 0.5},
-    "cuts": {"cuts": "none"},
-    "distance": {"min_cut_distance": 4.0, "sync": "downbeat", "max_tempo_change": 0.03},
-    "drawing": {"temperature": 0.9, "top_p": 0.9, "guidance": 1.5, "rules_off": ("order",)},
-    "timecode": {"start_timecode": "01:00:00:00", "tempo": 96.0},
-}
-
-
-@pytest.mark.parametrize("wishes", WISHES.values(), ids=WISHES)
-@pytest.mark.parametrize("anew", [None, "3-6", "8-"], ids=["piece", "draft", "end"])
-def test_a_candidate_is_composed_alone_again(
-    composer: Composer, film: Path, kept: Path, tmp_path: Path, wishes: dict[str, Any],
-    anew: str | None,
-) -> None:  # fmt: skip
-    """Of its analysis, plan and seed, and what says how it is drawn; also as files keep them."""
-    if anew is not None:
-        wishes = {k: value for k, value in wishes.items() if k != "tempo"}
-        wishes |= {"keep": kept, "redo": anew}
-    whole = emsync.generate(film, options(candidates=2, **wishes), checkpoint=composer)
+@pytest.mark.parametrize(
+    ("wishes", "redo"),
+    [
+        ({}, None),
+        ({"tonic": "D", "mode": "minor", "instruments": ["piano", "strings"]}, None),
+        ({"chords": "Am F", "palette": "chamber", "ending": "fade", "strength": 0.6}, None),
+        ({"sync": "downbeat", "max_tempo_change": 0.03, "humanize": 0.5}, None),
+        ({"temperature": 0.9, "top_p": 0.9, "guidance": 1.5, "tempo": 96.0}, None),
+        ({"humanize": 0.5, "guidance": 1.5}, [3.0, 6.0]),
+        ({"strength": 0.6}, [8.0, 12.0]),
+    ],
+)
+def test_a_candidate_is_composed_alone_again_of_its_recipe(
+    composer: Composer, film: Path, kept: Path, wishes: dict[str, Any], redo: list[float] | None
+) -> None:
+    """As the studio does it: of its analysis, plan and seed, and what says how it is drawn."""
+    wishes = {"palette": "plain", **wishes}
+    document = Document.of(FILM, wishes).to_json()
+    recipe = {name: document[name] for name in ("analysis", "plan", "wishes")} | {"redo": redo}
+    score = kept if redo else None
+    asked = options_of_recipe(recipe, score, 6, candidates=2)
+    whole = emsync.generate(film, asked, checkpoint=composer)
     for one in whole.candidates:
-        recipe = whole.recipe(one)
-        again = emsync.generate(film, recipe, checkpoint=composer)
+        alone = options_of_recipe(recipe, score, one.seed)
+        again = emsync.generate(film, alone, checkpoint=composer)
         assert (again.analysis, again.plan) == (whole.analysis, whole.plan)
         assert again.midi() == whole.midi(one)
         assert again.best.parts == one.parts
-    assert isinstance(recipe.analysis, Analysis) and isinstance(recipe.plan, emsync.Plan)
-    recipe.analysis.save(tmp_path / "analysis.json")
-    recipe.plan.save(tmp_path / "plan.json")
-    filed = Options(
-        **{
-            **vars(recipe),
-            "analysis": tmp_path / "analysis.json",
-            "plan": tmp_path / "plan.json",
-        }
-    )
-    assert emsync.generate(film, filed, checkpoint=composer).midi() == whole.midi(one)
-
-
-def test_a_theme_that_is_given_is_in_the_recipe(composer: Composer, film: Path, kept: Path) -> None:
-    whole = emsync.generate(film, options(theme=kept), checkpoint=composer)
-    second = whole.others[0]
-    assert whole.recipe(second).theme == kept
-    again = emsync.generate(film, whole.recipe(second), checkpoint=composer)
-    assert again.midi() == whole.midi(second)
-
-
-def test_the_recipe_of_a_film_that_was_watched(composer: Composer, film: Path) -> None:
-    asked = Options(seed=3, rhythm=True)
-    whole = emsync.generate(film, asked, checkpoint=composer)
-    again = emsync.generate(film, whole.recipe(), checkpoint=composer)
-    assert again.midi() == whole.midi()
 
 
 def test_the_command_line_tells_of_each(
