@@ -341,6 +341,7 @@ ODD = st.one_of(
 
 
 @given(st.sampled_from(PLACES), ODD)
+@settings(max_examples=50)
 def test_an_odd_value_anywhere_is_fine_or_one_sentence(place: tuple[Any, ...], odd: Any) -> None:
     data = copy.deepcopy(WHOLE)
     at: Any = data

@@ -165,7 +165,8 @@ def upload(studio: Server, size: int) -> str:
     token = studio.client.headers["x-emsync"]
     return (
         f"POST /api/films HTTP/1.1\r\nHost: 127.0.0.1:{studio.port}\r\nCookie: {cookie}\r\n"
-        f"X-Emsync: {token}\r\nX-Name: a.mp4\r\nContent-Length: {size}\r\n\r\n"
+        f"X-Emsync: {token}\r\nX-Name: a.mp4\r\nConnection: close\r\n"
+        f"Content-Length: {size}\r\n\r\n"
     )
 
 

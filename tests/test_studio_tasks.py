@@ -2,6 +2,7 @@
 
 import json
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -208,9 +209,12 @@ def _outside(take: dict[str, Any], span: tuple[float, float]) -> list[tuple[floa
     return sorted((s, p) for s, p in rows if not span[0] - near <= s < span[1] + near)
 
 
-def test_a_film_that_is_too_long_is_refused_before_it_is_watched(project: Path) -> None:
-    task = {"kind": "watch", **_of(project), "name": "clip.mp4", "seconds": 5, "draw": False}
-    with pytest.raises(UsageError, match="the film has 0:09, and 0:05 is the most"):
+def test_a_film_that_is_too_long_is_refused_before_it_is_watched(
+    tmp_path: Path, write_numbered: Callable[..., Path]
+) -> None:
+    write_numbered(tmp_path / "film.mp4", range(0, 3000, 100))
+    task = {"kind": "watch", **_of(tmp_path), "name": "clip.mp4", "seconds": 1, "draw": False}
+    with pytest.raises(UsageError, match="the film has 0:02, and 0:01 is the most"):
         tasks.do(task, Told())
 
 
