@@ -120,6 +120,8 @@ def test_the_facts_are_those_of_the_score(composed: list[Path], document: Docume
         kept = [row for row in take["cut_reports"] if row["kept"]]
         assert [row["time"] for row in kept] == list(document.plan.hits)
         assert take["hits"] == sum(row["hit"] is not None for row in kept)
+        assert all(row["nearest"] == row["hit"] for row in kept if row["hit"])
+        assert all(row["nearest"]["error_ms"] is not None for row in kept)  # of those missed, too
         assert "columns" not in summary(take)
         json.dumps(take, allow_nan=False)
 

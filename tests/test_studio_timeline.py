@@ -1,5 +1,7 @@
 """The time line of the studio's page: what is dragged, pressed and typed there, to the frame."""
 
+import itertools
+import math
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -17,6 +19,12 @@ FPS, FRAMES = 25, 500
 DOCUMENT = "import('/store.js').then(({ store }) => store.document)"
 AS_SEEN = "import('/store.js').then(({ store }) => store.goTo(1))"
 EDITS = """([name, values]) => import('/edits.js').then((edits) => edits[name](...values))"""
+CUTS_AT = """(times) => import('/draft.js').then(({ draft }) => draft.show({ analysis: {
+  ...draft.analysis, cuts: times.map((time) => ({ ...draft.analysis.cuts[0], time, frame: 25 * time })),
+} }))"""
+AS_LEFT_OUT = """(reason) => Promise.all([import('/store.js'), import('/draft.js')]).then(
+  ([{ store }, { draft }]) => store.edit("a test", { analysis: { ...draft.analysis,
+    cuts: draft.analysis.cuts.map((cut) => (cut.kept ? cut : { ...cut, reason })) } }))"""
 SCALE = "import('/scale.js').then(({ scale }) => [scale.from, scale.to])"
 CLOCK = "import('/clock.js').then(({ clock }) => clock.time)"
 
@@ -158,12 +166,67 @@ def test_a_cut_is_added_where_one_clicks_twice_and_at_the_playhead(line: Line) -
     assert {399, 400} <= set(line.frames) or {398, 399} <= set(line.frames)
 
 
-def test_a_click_turns_a_cut_and_says_why_it_is_left_out(line: Line) -> None:
+def test_a_click_chooses_a_cut_and_tells_of_it(line: Line) -> None:
     line.page.mouse.click(*line.at("em-cuts", 12.52, 14))
+    bubble = line.page.locator(".bubble.shown")
+    assert "The music answers it" in bubble.inner_text()
+    assert line.page.evaluate("document.activeElement.ariaLabel") == "Cut 3 of 3"
+    assert not line.puts  # nothing is changed
+    line.page.mouse.move(*line.at("em-strip", 2, 20))
+    assert bubble.is_visible()  # it stays, to be pressed
+    bubble.get_by_role("button", name="Leave it out", include_hidden=True).click()
+    assert "Left out by hand" in bubble.inner_text()
     cut = line.document["analysis"]["cuts"][2]
     assert not cut["kept"] and cut["reason"] == "left out by hand"
     told = line.watched.slider("Cut 3 of 3").get_attribute("aria-valuetext")
     assert told == "0:12.52, left out by hand"
+    bubble.get_by_role("button", name="Answer it", include_hidden=True).click()
+    assert line.document["analysis"]["cuts"][2]["kept"]
+    line.press("Escape")
+    assert not bubble.is_visible()
+
+
+def test_two_clicks_on_a_cut_turn_it(line: Line) -> None:
+    line.page.mouse.dblclick(*line.at("em-cuts", 4.04, 14))
+    assert [cut["kept"] for cut in line.document["analysis"]["cuts"]] == [False, False, True]
+    assert line.frames == [101, 150, 313]
+    line.page.mouse.dblclick(*line.at("em-cuts", 4.04, 14))
+    assert [cut["kept"] for cut in line.document["analysis"]["cuts"]] == [True, False, True]
+    turner = line.page.get_by_role("button", name="Let the music answer the cut", exact=False)
+    assert turner.get_attribute("aria-pressed") == "true"
+    turner.click()
+    assert not line.document["analysis"]["cuts"][0]["kept"]
+
+
+def test_a_cut_that_the_program_left_out_keeps_its_reason(line: Line) -> None:
+    reason = "0.08 s after the cut at 5.92 s"
+    line.page.evaluate(AS_LEFT_OUT, reason)
+    line.drag("em-cuts", 6.0, 7.0)
+    cut = line.document["analysis"]["cuts"][1]
+    assert cut["frame"] == 175 and not cut["kept"] and cut["reason"] == reason
+
+
+def test_fingers_choose_each_of_near_cuts(studio: tuple[Served, str], chromium: Any) -> None:
+    running, film = studio
+    with window(chromium, running.address, film) as watched:
+        line = Line(watched)
+        line.page.evaluate(AS_SEEN)
+        line.page.set_viewport_size({"width": 360, "height": 800})
+        line.page.evaluate(CUTS_AT, [10 + 0.64 * number for number in range(8)])
+        line.page.wait_for_timeout(200)
+        line.at("em-cuts", 10, 14)  # brings it into view
+        boxes = [grip.bounding_box() for grip in line.page.locator(".cut .grip").all()]
+        places = [(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2) for box in boxes]
+        assert places[-1][0] - places[0][0] < 100
+        apart = [math.dist(a, b) for a, b in itertools.combinations(places, 2)]
+        assert min(apart) >= 24
+        stage = line.page.locator("em-cuts .lane-stage").bounding_box()
+        assert all(stage["y"] < y < stage["y"] + stage["height"] for _, y in places)
+        for number, (x, y) in enumerate(places):
+            line.page.mouse.click(x, y)
+            focused = line.page.evaluate("document.activeElement.ariaLabel")
+            assert focused == f"Cut {number + 1} of 8"
+        assert not line.puts
 
 
 # --- what edits make of an analysis and a plan ---

@@ -62,7 +62,7 @@ def facts_of(composition: Composition, score: bytes) -> dict[str, Any]:
         "beats": _before(beats, duration),
         "tempi": [{"time": row["time"], "tempo": row["bpm"]} for row in fit["tempo_map"]],
         "cut_reports": [
-            {key: row[key] for key in ("time", "frame", "kept", "reason", "strength", "hit")}
+            {key: row[key] for key in ("time", "frame", "kept", "reason", "strength", "hit", "nearest")}
             for row in fit["cuts"]
         ],
         "chords": [{"time": c.time, "name": c.text} for c in composition.labels_of().chords],

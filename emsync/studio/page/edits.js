@@ -43,15 +43,17 @@ function withCuts(analysis, cuts) {
   return { ...analysis, cuts: [...cuts].sort((a, b) => a.time - b.time) };
 }
 
-/** Return {analysis, cut} with `cut` brought to a frame; states whose edge lies on it go along. */
+/**
+ * Return {analysis, cut} with `cut` brought to a frame; states whose edge lies on it go along. One
+ * that is left out stays so for the reason it has.
+ */
 export function moveCut(analysis, cut, wanted) {
   const frames = framesOf(analysis.fps);
   const frame = freeFrame(analysis, wanted, cut);
   if (frame === null || frame === frameOf(cut, frames)) return { analysis, cut };
   const time = frames.at(frame);
   const moved = { ...cut, time, frame: frames.known ? frame : null };
-  if (!cut.kept) moved.reason = "left out by hand";
-  else if (cut.kind === "cut") moved.reason = "by hand";
+  if (cut.kept && cut.kind === "cut") moved.reason = "by hand";
   const cuts = analysis.cuts.map((one) => (one === cut ? moved : one));
   const arc = edgeMoved(analysis.arc, cut.time, time);
   return { analysis: withArc(withCuts(analysis, cuts), arc), cut: moved };

@@ -74,7 +74,8 @@ let bubble = null;
 
 /** Show a bubble above `place` (of getBoundingClientRect), with nodes or texts; null hides it. */
 export function tell(place, ...content) {
-  bubble ??= document.body.appendChild(make("div", { class: "bubble", "aria-hidden": "true" }));
+  bubble ??= document.body.appendChild(make("div", { class: "bubble", "aria-hidden": "true",
+    onpointerdown: (event) => event.preventDefault() })); // what has the focus keeps it
   bubble.classList.toggle("shown", place !== null);
   if (!place) return;
   // what is there already stays: a picture would blink
