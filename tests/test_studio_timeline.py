@@ -20,7 +20,8 @@ DOCUMENT = "import('/store.js').then(({ store }) => store.document)"
 AS_SEEN = "import('/store.js').then(({ store }) => store.goTo(1))"
 EDITS = """([name, values]) => import('/edits.js').then((edits) => edits[name](...values))"""
 CUTS_AT = """(times) => import('/draft.js').then(({ draft }) => draft.show({ analysis: {
-  ...draft.analysis, cuts: times.map((time) => ({ ...draft.analysis.cuts[0], time, frame: 25 * time })),
+  ...draft.analysis,
+  cuts: times.map((time) => ({ ...draft.analysis.cuts[0], time, frame: 25 * time })),
 } }))"""
 AS_LEFT_OUT = """(reason) => Promise.all([import('/store.js'), import('/draft.js')]).then(
   ([{ store }, { draft }]) => store.edit("a test", { analysis: { ...draft.analysis,

@@ -23,6 +23,7 @@ WHOLE = (  # what only the whole take has
     "duration", "players", "columns", "bars", "beats", "tempi", "cut_reports", "chords",
     "sections", "words",
 )  # fmt: skip
+REPORTED = ("time", "frame", "kept", "reason", "strength", "hit", "nearest")  # of each cut
 
 
 Needed: TypeAlias = Mapping[str, Callable[[Any, str], Any]]
@@ -62,8 +63,7 @@ def facts_of(composition: Composition, score: bytes) -> dict[str, Any]:
         "beats": _before(beats, duration),
         "tempi": [{"time": row["time"], "tempo": row["bpm"]} for row in fit["tempo_map"]],
         "cut_reports": [
-            {key: row[key] for key in ("time", "frame", "kept", "reason", "strength", "hit", "nearest")}
-            for row in fit["cuts"]
+            {key: row[key] for key in REPORTED} for row in fit["cuts"]
         ],
         "chords": [{"time": c.time, "name": c.text} for c in composition.labels_of().chords],
         "sections": [

@@ -187,8 +187,9 @@ class Cuts extends Lane {
         this.tell(now.cut);
       },
       end: () => {
-        if (now.cut !== cut) this.keep("moved a cut", now);
+        this.open = false;
         this.rest();
+        if (now.cut !== cut) this.keep("moved a cut", now);
       },
       cancel: () => {
         this.open = false;
