@@ -156,8 +156,14 @@ def test_two_windows_of_a_film_do_not_undo_each_other(frame: Frame, chromium: An
     assert frame.document["wishes"]["tempo"] == 88
     other.click("em-wishes button:text-is('Cut')")
     other.wait_for_selector(".toast.error >> text=changed in another window")
+    assert other.locator(".toast.error p").inner_text().endswith("not taken: ending: cut.")
     assert other.locator("em-wishes").get_by_label("Tempo", exact=True).input_value() == "88"
+    other.click("em-wishes button:text-is('Cut')")
+    other.wait_for_selector(".toast.error", state="detached")  # it is mended
     other.close()
+    frame.page.bring_to_front()
+    frame.page.evaluate("dispatchEvent(new Event('focus'))")
+    frame.page.wait_for_selector("em-wishes button[aria-pressed=true]:text-is('Cut')")
 
 
 def test_a_page_without_the_key_says_so(address: str, chromium: Any) -> None:
@@ -185,6 +191,7 @@ def test_wishes_show_what_the_plan_has_and_are_undone(frame: Frame) -> None:
     assert tempo.get_attribute("placeholder") == f"auto · {round(before['plan']['tempo'])}"
     frame.write("Tempo", "90")
     assert frame.document["plan"]["tempo"] == 90
+    assert frame.page.inner_text("em-compose .hint").startswith("Next: compose. 4 pieces will")
     frame.page.click("em-wishes button:text-is('Fade')")
     assert frame.document["plan"]["ending"] == "fade"
     for _ in range(2):

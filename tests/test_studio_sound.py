@@ -138,6 +138,82 @@ def test_number_keys_play_pieces_and_the_drafts_of_one(page: Watched, project: P
     assert _piece(page, "3").get_attribute("aria-pressed") == "false"
 
 
+def test_drafts_are_ranked_among_those_of_the_same_bars(page: Watched, project: Project) -> None:
+    for number, letter, seam in ((4, "a", 0.12), (5, "b", 0.15), (6, "c", 0.11)):
+        put_take(project, number, name=f"2{letter}", parent=f"{2:016x}", range=[1.0, 5.0],
+                 run="second", score=0.5, parts={"hits": 1.0, "seam": seam})  # fmt: skip
+    page.page.reload()
+    page.said("bars 2–3 anew")
+    assert page.page.locator(".draft .rank").all_text_contents() == ["second", "best seam", "third"]
+
+
+def test_the_best_of_each_column_is_marked_where_pieces_differ(page: Watched) -> None:
+    best = page.page.locator("tr.piece .best")
+    assert [best.nth(n).get_attribute("data-key") for n in range(best.count())] == ["score"]
+    assert best.first.text_content() == "30, the best"  # of piece 3
+
+
+def test_pieces_say_that_wishes_have_changed_since(page: Watched) -> None:
+    since = page.page.locator("tr.piece .since")
+    page.button("^Keep piece 1$").click()
+    page.until(lambda: page.document()["take"], "it is kept")
+    assert set(since.all_text_contents()) == {""}  # that changes no music
+    page.button("^Wishes$").click()
+    page.button("^Fade$").click()
+    page.until(lambda: all(since.all_text_contents()), "all are of before")
+    page.button("^Undo").click()
+    page.until(lambda: not any(since.all_text_contents()), "none is")
+
+
+def test_space_plays_after_a_piece_was_clicked_and_hears_one_that_keys_have_reached(
+    page: Watched,
+) -> None:
+    _piece(page, "1").click()
+    page.page.keyboard.press(" ")
+    page.button(r"^Pause \(Space\)$").wait_for()
+    page.page.keyboard.press(" ")
+    page.button(r"^Play \(Space\)$").wait_for()
+    page.page.keyboard.press("Shift+Tab")
+    _piece(page, "2").focus()
+    page.page.keyboard.press(" ")
+    assert page.page.evaluate(HEARD) == "2"
+    assert page.button(r"^Play \(Space\)$").count() == 1
+
+
+def test_the_film_plays_on_in_a_corner_while_its_place_is_out_of_view(page: Watched) -> None:
+    page.page.set_viewport_size({"width": 1280, "height": 500})
+    page.page.evaluate("document.querySelector('video').dataset.same = 'yes'")
+    page.page.keyboard.press(" ")
+    page.until(lambda: page.page.evaluate(NOW) > 0.2, "it plays")
+    page.page.evaluate("scrollTo(0, document.body.scrollHeight)")
+    box = page.page.locator(".docked")
+    box.wait_for()
+    assert box.locator("video").get_attribute("data-same") == "yes"
+    assert not box.locator("video").evaluate("it => it.paused")
+    box.get_by_role("button", name="Switch to piece 1").click()
+    assert page.page.evaluate(HEARD) == "1"
+    low = box.bounding_box()["y"]
+    box.get_by_role("button", name="other corner").click()
+    assert box.bounding_box()["y"] < low
+    box.get_by_role("button", name="Put the film away").click()
+    assert box.count() == 0
+    page.page.evaluate("scrollTo(0, 0)")
+    page.page.wait_for_timeout(300)
+    page.page.evaluate("scrollTo(0, document.body.scrollHeight)")
+    box.wait_for()  # it was away until its place was seen again
+
+
+@pytest.mark.parametrize("size", [(1440, 900), (1280, 800)])
+def test_film_pieces_and_notes_are_in_view_at_once(page: Watched, size: tuple[int, int]) -> None:
+    width, height = size
+    page.page.set_viewport_size({"width": width, "height": height})
+    page.page.wait_for_timeout(200)
+    for place in ("em-player", "tr.piece >> nth=2", "em-plan .lane-stage"):
+        box = page.page.locator(place).bounding_box()
+        assert box["y"] + box["height"] <= height
+    assert page.page.locator("em-roll").bounding_box()["y"] < height - 40
+
+
 def test_what_is_marked_is_whole_bars(page: Watched) -> None:
     for time, key, bars in (
         (1.5, "[", (1, 3)), (5.5, "]", (1, 7)), (6.9, "[", (5, 7)), (0.2, "]", (0, 1)),

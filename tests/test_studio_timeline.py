@@ -304,6 +304,8 @@ def test_a_section_is_edited_and_refused_chords_stay_in_their_field(line: Line) 
     chords.fill("Am Xq")
     chords.press("Enter")
     line.watched.said("'Xq' is no chord")
+    assert line.page.locator("em-section .wrong").inner_text().startswith("Chord 2")
+    assert line.page.locator(".toast").count() == 0  # it is said where it belongs
     assert chords.input_value() == "Am Xq"
     assert line.document["plan"]["sections"][0]["chords"] == before
     chords.press("Escape")

@@ -3,6 +3,7 @@
 import { clock } from "./clock.js";
 import { button, make, redrawn } from "./dom.js";
 import { hear, keep } from "./candidates.js";
+import { progress } from "./progress.js";
 import { isOver } from "./stages.js";
 import { attempt, store } from "./store.js";
 import { capital } from "./words.js";
@@ -16,8 +17,9 @@ class Anew extends HTMLElement {
     this.act = button("", () => this.compose(), { kind: "primary" });
     this.drop = button("Unmark", () => store.set({ range: null }));
     this.choice = make("div", { class: "compared" });
+    this.progress = progress("Progress of the drafts");
     this.append(make("h2", {}, "Some bars anew"), this.say,
-      make("div", { class: "actions" }, this.act, this.drop), this.choice);
+      make("div", { class: "actions" }, this.act, this.drop), this.progress.element, this.choice);
     store.on("heard takes range job document film", () => this.draw());
   }
 
@@ -31,10 +33,13 @@ class Anew extends HTMLElement {
     const range = store.range && fitted(take, store.range);
     this.range = range;
     const busy = Boolean(job) && !isOver(job);
+    this.progress.show(busy && job.kind === "anew" ? job : null);
     this.act.hidden = this.drop.hidden = !range;
     if (!range) {
-      this.say.textContent = "Mark bars in the notes: drag over them, or press [ and ] at the "
-        + "playhead. They can then be composed anew while all else stays to the note.";
+      const keys = matchMedia("(pointer: coarse)").matches ? ""
+        : ", or press [ and ] at the playhead";
+      this.say.textContent = `Mark bars in the notes: drag over them${keys}. They can then be `
+        + "composed anew while all else stays to the note.";
     } else {
       const bars = barWords(take, range);
       this.act.textContent = `Compose ${bars} anew ×${DRAFTS}`;
@@ -77,7 +82,7 @@ class Anew extends HTMLElement {
       make("div", { class: "actions" },
         button(kept ? `${capital(titleOf(heard))} is kept` : `Keep ${titleOf(heard)}`,
           () => keep(heard), { disabled: kept }),
-        button("From its start", () => this.play(from), { kind: "quiet" })));
+        button(`Play ${bars}`, () => this.play(from), { kind: "quiet" })));
   }
 
   play(from) {

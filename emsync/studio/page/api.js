@@ -8,7 +8,8 @@ export class Refusal extends Error {
   }
 }
 
-export const AWAY = "The studio does not answer; is `emsync studio` still running?";
+export const AWAY = "The studio does not answer. If it was ended, start it again, "
+  + "and open the address that it prints.";
 let token = "";
 
 /** Turn the key of the printed address into a cookie; resolves to what the page knows once. */

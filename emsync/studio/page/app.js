@@ -37,6 +37,14 @@ store.on("film document health upload", () => {
   document.title = film ? `${film.name} – emsync studio` : "emsync studio";
 });
 
+// what another window did meanwhile is shown as soon as this one is looked at
+document.addEventListener("visibilitychange", look);
+addEventListener("focus", look);
+function look() {
+  if (document.hidden || store.film?.state !== "ready" || store.saving) return;
+  attempt(store.reload);
+}
+
 addEventListener("keydown", (event) => {
   const writes = event.target.closest?.("input, textarea, select, dialog");
   const control = event.ctrlKey || event.metaKey;

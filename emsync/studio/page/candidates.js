@@ -152,6 +152,7 @@ class Candidates extends HTMLElement {
     card.slot.textContent = slot >= 0 ? String(slot + 1) : "";
     card.slot.hidden = slot < 0;
     card.slot.title = `Key ${slot + 1}`;
+    if (card.since) card.since.textContent = changedSince(take) ? " · before later changes" : "";
     if (card.rank) card.rank.textContent = seamWords(take);
     card.star.setAttribute("aria-pressed", String(isKept));
     const words = isKept ? `${capital(titleOf(take))} is kept` : `Keep ${titleOf(take)}`;
@@ -182,6 +183,7 @@ class Candidates extends HTMLElement {
   #row(take, shown) {
     const card = this.#parts(take);
     const { roll, slot, number, star, bin, sure } = card;
+    card.since = make("span", { class: "since" });
     card.hear = make("button", { type: "button", class: "hear", "aria-pressed": "false",
       onclick: () => hear(take.id) }, number, icon("loud"), slot);
     const score = worth("score", "Score", take.score);
@@ -190,7 +192,8 @@ class Candidates extends HTMLElement {
       onclick: (event) => event.target.closest("button, .sure") || hear(take.id) },
     make("th", { scope: "row" }, card.hear),
     make("td", { class: "notes", title: `${take.notes} notes` }, roll, make("span", {
-      class: "facts" }, `${hitsWords(take)} · ${keyWords(take.key)} · ${Math.round(take.tempo)}`)),
+      class: "facts" }, `${hitsWords(take)} · ${keyWords(take.key)} · ${Math.round(take.tempo)}`,
+      card.since)),
     ...card.cells,
     make("td", { class: "acts" }, star, bin, sure));
     return card;
@@ -267,6 +270,15 @@ function seamWords(take) {
   if (drafts.length < 2 || !drafts.every(({ parts }) => "seam" in parts)) return "";
   const place = drafts.filter(({ parts }) => parts.seam > take.parts.seam).length;
   return PLACES[place] ?? `${place + 1}th`;
+}
+
+/** Whether the plan or the wishes are others by now than those that a take was composed of. */
+function changedSince({ version }) {
+  const { versions = [], version: now } = store.document ?? {};
+  const [low, high] = [Math.min(version, now), Math.max(version, now)];
+  const between = versions.filter(({ number }) => number > low && number <= high);
+  return !versions.some(({ number }) => number === version)
+    || between.some(({ what }) => !/^kept /.test(what));
 }
 
 function hitsWords({ hits, cuts }) {

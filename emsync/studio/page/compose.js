@@ -9,6 +9,7 @@ import { oneOf, wish } from "./wishes.js";
 import { capital, count } from "./words.js";
 
 const PIECES = 4; // where nothing else is wished
+const BESIDE = ["proxy", "stems", "file"]; // what new pieces wait for in the queue
 
 class Compose extends HTMLElement {
   connectedCallback() {
@@ -39,7 +40,7 @@ class Compose extends HTMLElement {
     const { job, document: now, film, health, takes } = store;
     if (!now || !health) return;
     if (!this.pieces) this.offer(health);
-    const works = job && !isOver(job);
+    const works = job && !isOver(job) && !BESIDE.includes(job.kind);
     const wanted = now.wishes.candidates ?? PIECES;
     show(this.busy, works);
     show(this.stop, works);
@@ -81,7 +82,7 @@ function said(job, heard, wanted) {
 /** Why the button cannot be pressed, or what it will do. */
 function reason(works, film) {
   if (film.state !== "ready") return "The film is still being watched.";
-  if (works) return "One thing at a time: this one can be stopped.";
+  if (works) return "More can be composed once this is done.";
   return "";
 }
 

@@ -43,7 +43,7 @@ class Films extends HTMLElement {
     const open = make("button", { type: "button", class: "open",
       onclick: () => attempt(() => store.open(film.id)) },
     make("span", { class: "still" }, picture),
-    make("span", { class: "name" }, film.name),
+    make("span", { class: "name", title: film.name }, film.name),
     make("span", { class: "faint small" }, facts));
     const remove = button(`Delete ${film.name}`, () => this.remove(film),
       { icon: "trash", kind: "quiet small" });

@@ -39,11 +39,11 @@ class Header extends HTMLElement {
     })));
     addEventListener("theme", () => this.showTheme());
     this.showTheme();
-    store.on("film document saving", () => this.show());
+    store.on("film document saving away", () => this.show());
   }
 
   show() {
-    const { film, document: now, saving } = store;
+    const { film, document: now, saving, away } = store;
     show(this.film, film);
     show(this.steps, now);
     show(this.saved, now);
@@ -52,7 +52,8 @@ class Header extends HTMLElement {
     const at = now.versions.findIndex(({ number }) => number === now.version);
     name(this.undo, "Undo", now.can_undo, now.what, "Ctrl+Z");
     name(this.redo, "Redo", now.can_redo, now.versions[at + 1]?.what, "Ctrl+Shift+Z");
-    this.saved.textContent = saving ? "Saving …" : "Saved";
+    this.saved.textContent = saving ? "Saving …" : away ? "Not saved" : "Saved";
+    this.saved.classList.toggle("danger-ink", away && !saving);
   }
 
   showTheme() {

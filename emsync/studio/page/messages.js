@@ -11,12 +11,25 @@ class Messages extends HTMLElement {
     this.errors = make("div", { role: "alert" });
     this.notes = make("div", { role: "status" });
     this.append(this.errors, this.notes);
+    store.on("film document", () => this.mended());
     store.on("say", (message) => {
-      if (message) this.say(message); // there is none at first
+      if (!message) return; // there is none at first
+      queueMicrotask(() => message.shown || this.say(message));
     });
   }
 
-  say({ sentence: told, kind }) {
+  /** Put away what was said of edits, once one is made, and of a film, once it is another. */
+  mended() {
+    const { film, document: now } = store;
+    const other = film?.id !== this.film;
+    const edited = now?.version !== this.version;
+    Object.assign(this, { film: film?.id, version: now?.version });
+    for (const toast of this.querySelectorAll(".toast.error")) {
+      if (other || (edited && toast.dataset.about === "edit")) toast.remove();
+    }
+  }
+
+  say({ sentence: told, kind, about }) {
     const sentence = begun(told);
     const place = kind === "error" ? this.errors : this.notes;
     [...place.children].find((one) => one.dataset.said === sentence)?.remove();
@@ -28,7 +41,7 @@ class Messages extends HTMLElement {
     }, { kind: "link small" });
     const toast = make("div", { class: `toast ${kind}` }, text, more,
       button("Dismiss", () => toast.remove(), { icon: "close", kind: "quiet small" }));
-    toast.dataset.said = sentence;
+    Object.assign(toast.dataset, { said: sentence, about });
     place.append(toast);
     show(more, text.scrollWidth > text.clientWidth);
     while (place.children.length > MOST) place.firstElementChild.remove();

@@ -20,10 +20,10 @@ export function progressBar(name) {
 }
 
 /** Return an element that shows a job, and `show(job)` that tells it of one; null hides it. */
-export function progress() {
+export function progress(name = "Progress") {
   let shown = null;
   const words = make("span", { role: "status" });
-  const bar = progressBar("Progress");
+  const bar = progressBar(name);
   const stop = button("Cancel", () => attempt(() => cancel(shown)), { kind: "small" });
   const element = make("div", { class: "working small" }, words, stop, bar.element);
   element.hidden = true;

@@ -175,7 +175,8 @@ class SectionPanel extends HTMLElement {
 
   hear(told) {
     if (!this.asking || told?.kind !== "error") return;
-    say(this.wrong, sentence(told.sentence.replace(/^.*?\]\.\w+: /, "")));
+    told.shown = true;
+    say(this.wrong, sentence(told.sentence));
   }
 
   /** Give the chords that hold back to the field. */

@@ -22,6 +22,7 @@ export const store = {
   range: null, // a stretch that is marked: {from, to} in seconds
   section: null, // the number of the section that is edited
   saving: 0, // how many changes are on their way
+  away: false, // the last change did not reach the studio
   upload: null, // {name, share, stop} of the film that is on its way
 
   /** Call `act` whenever one of `names` (a word, or words) changes, and once now. */
@@ -43,9 +44,13 @@ export const store = {
     for (const act of told) act();
   },
 
-  /** Show a sentence; `kind` is "note" or "error". */
-  say(sentence, kind = "note") {
-    for (const act of listeners.get("say") ?? []) act({ sentence, kind });
+  /**
+   * Show a sentence; `kind` is "note" or "error", which goes by itself if it is `about` an edit.
+   * Whoever shows it where it belongs sets `shown` of what is told.
+   */
+  say(sentence, kind = "note", about = "") {
+    const told = { sentence, kind, about, shown: false };
+    for (const act of listeners.get("say") ?? []) act(told);
   },
 
   /** Open a film by its id, or none. */
@@ -139,6 +144,7 @@ export const store = {
   /**
    * Change the document: any of {analysis, plan, wishes, take}; `what` was done, in few words.
    * `parts` may be a function of the document, which is called once the edits before are done.
+   * Resolves to the status of the answer: 200, or why it was refused.
    */
   edit(what, parts) {
     const made = typeof parts === "function" ? parts : () => parts;
@@ -162,9 +168,10 @@ export async function attempt(act) {
   }
 }
 
-/** Begin a sentence of the library as sentences begin. */
+/** Begin a sentence of the library as sentences begin; where it is in the document is not said. */
 export function sentence(text) {
-  const words = text.charAt(0).toUpperCase() + text.slice(1);
+  const plain = text.replace(/^the (plan|analysis|wishes): [a-z_]+(\[\d+\])?(\.[a-z_]+)?: /i, "");
+  const words = plain.charAt(0).toUpperCase() + plain.slice(1);
   return /[.?!]$/.test(words) ? words : `${words}.`;
 }
 
@@ -178,18 +185,22 @@ function inLine(act) {
 function change(method, path, body = () => ({})) {
   const { id } = store.film;
   store.set({ saving: store.saving + 1 });
-  return inLine(() => attempt(async () => {
-    if (store.film?.id !== id) return;
-    const show = (document) => store.film?.id === id && store.set({ document });
+  return inLine(async () => {
+    if (store.film?.id !== id) return null;
+    const show = (parts) => store.film?.id === id && store.set(parts);
     const sent = { version: store.document.version, ...body() };
     try {
       const told = await ask(method, `/api/films/${id}/${path}`, sent);
-      show(told.document);
+      show({ document: told.document, away: false });
       for (const note of told.notes) store.say(note);
+      return 200;
     } catch (error) {
+      if (!(error instanceof Refusal)) throw error;
       // show what holds: what was tried is not there
-      show(error.facts?.document ?? { ...store.document });
-      throw error;
+      show({ document: error.facts.document ?? { ...store.document }, away: !error.status });
+      const lost = error.status === 409 && sent.what ? `; not taken: ${sent.what}` : "";
+      store.say(sentence(error.message + lost), "error", "edit");
+      return error.status;
     }
-  })).finally(() => store.set({ saving: store.saving - 1 }));
+  }).finally(() => store.set({ saving: store.saving - 1 }));
 }

@@ -25,8 +25,7 @@ export function wish(key, value, what) {
 /** Wish what is written in `input`; where it is refused, it stays there, to be mended. */
 async function written(input, key, value, what) {
   const text = input.value;
-  await wish(key, value, what);
-  if (value === null || store.document?.wishes[key] === value) return;
+  if ((await wish(key, value, what)) !== 422) return; // in another window it may have changed
   input.value = text;
   input.setAttribute("aria-invalid", "true");
 }
@@ -191,7 +190,7 @@ class Wishes extends HTMLElement {
 
     this.guidance = slider("Guidance", "guidance", "guidance", {
       min: 1, max: 4, step: 0.1, auto: 1, told: (value) => value.toFixed(1),
-      free: "the network's own", hint: "How closely the network holds to the plan",
+      free: "as usual", hint: "How closely the network holds to the plan",
     });
     this.sound = oneOf(SOUNDS, (value) => wish("keep_audio", value, "film's sound"));
     this.soundField = field("Film's own sound", this.sound, { group: true });
@@ -217,6 +216,7 @@ class Wishes extends HTMLElement {
     this.count = make("span", { class: "chip strong", hidden: true });
     this.more = make("details", { class: "more" },
       make("summary", {}, "More", this.count), rare);
+    const foot = make("div", { class: "foot" }, this.more);
 
     this.yours = make("div", { class: "yours", hidden: true },
       make("span", { class: "chip strong" }, "The plan is edited by hand"),
@@ -227,14 +227,15 @@ class Wishes extends HTMLElement {
 );
     this.wished = make("span", { class: "chip strong" });
     const all = make("details", { class: "all" },
-      make("summary", {}, "Wishes", this.wished), fields, this.more);
+      make("summary", {}, "Wishes", this.wished), fields, foot);
     const narrow = matchMedia(NARROW);
     const fold = () => {
       all.open = !narrow.matches;
     };
     narrow.addEventListener("change", fold);
     fold();
-    this.append(this.yours, all);
+    foot.append(this.yours);
+    this.append(all);
     store.on("document seen", () => this.show());
   }
 
@@ -303,8 +304,8 @@ class Wishes extends HTMLElement {
 
   showRare(wishes) {
     const auto = { lufs: `auto · ${store.health.lufs}`, humanize: "auto · 0", seed: "auto · 0",
-      max_tempo_change: "auto · 0.06", temperature: "the network's own",
-      top_p: "the network's own" };
+      max_tempo_change: "auto · 0.06", temperature: "as usual",
+      top_p: "as usual" };
     for (const [key, element] of Object.entries(this.rare)) element.set(wishes[key], auto[key]);
     this.sync.fill([["", `auto · ${SYNCS.beat.toLowerCase()}`],
       ...store.health.syncs.map((name) => [name, SYNCS[name] ?? capital(name)])]);
@@ -330,6 +331,7 @@ class Wishes extends HTMLElement {
   setMood(name) {
     if (name === "own") return;
     const { seen } = store;
+    const drawn = this.mood.querySelector("[value=own]");
     const what = `mood: ${name || "as the film"}`;
     store.edit(what, ({ analysis }) => {
       if (name) {
@@ -339,6 +341,7 @@ class Wishes extends HTMLElement {
       const { arc, valence, arousal, emotion, estimator } = seen;
       return { analysis: { ...analysis, arc, valence, arousal, emotion, estimator } };
     });
+    if (drawn) store.say("The whole film has this mood now; Undo brings back what you drew.");
   }
 
   tapped() {
