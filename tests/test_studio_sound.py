@@ -154,7 +154,7 @@ def test_the_best_of_each_column_is_marked_where_pieces_differ(page: Watched) ->
 
 
 def test_pieces_say_that_wishes_have_changed_since(page: Watched) -> None:
-    since = page.page.locator("tr.piece .since")
+    since = page.page.locator(".since")
     page.button("^Keep piece 1$").click()
     page.until(lambda: page.document()["take"], "it is kept")
     assert set(since.all_text_contents()) == {""}  # that changes no music

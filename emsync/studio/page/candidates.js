@@ -2,10 +2,11 @@
 // Drafts of a stretch lie under the piece that they were made of, the smoothest seam first told.
 
 import { ask } from "./api.js";
+import { clock } from "./clock.js";
 import { button, icon, make, redrawn } from "./dom.js";
 import { onKeys } from "./keys.js";
 import { cleared, colours } from "./paint.js";
-import { attempt, store } from "./store.js";
+import { attempt, bestOf, store } from "./store.js";
 import { barWords, hourOf, keyWords, slots, summaryOf, takeOf, titleOf } from "./take.js";
 import { capital } from "./words.js";
 
@@ -22,8 +23,11 @@ const PLACES = ["best seam", "second", "third"];
 const SKETCH = { width: 320, height: 26 }; // pixels of a piece's notes, drawn small
 const STRETCH = { width: 96, height: 20 }; // of the bars of a draft that are new
 
+let chosen = false; // whether a person chose what is heard
+
 /** Let a take be heard. */
 export function hear(id) {
+  chosen = true;
   if (summaryOf(id)) store.set({ heard: id });
 }
 
@@ -41,6 +45,7 @@ class Candidates extends HTMLElement {
     this.laid = ""; // which takes are laid out
     store.on("takes heard document film", () => redrawn(this, () => this.#draw()));
     store.on("document", () => this.#follow());
+    store.on("job", () => this.#begin());
     addEventListener("theme", () => this.#redraw());
     onKeys(Object.fromEntries(Array.from({ length: 8 }, (_, slot) => [
       String(slot + 1), () => hear(slots()[slot]?.id),
@@ -55,6 +60,16 @@ class Candidates extends HTMLElement {
     if (moved && kept !== store.heard) hear(kept);
   }
 
+  /** Once the first pieces are there, the highest is heard, unless a person listens to another. */
+  #begin() {
+    const { job, film, takes } = store;
+    if (film?.id !== this.film) chosen = false;
+    this.film = film?.id;
+    const first = job?.kind === "compose" && job.state === "done"
+      && takes.every((take) => take.run === job.id);
+    if (first && !chosen && !clock.playing) store.set({ heard: bestOf(takes)?.id ?? null });
+  }
+
   #draw() {
     for (const id of this.cards.keys()) if (!summaryOf(id)) this.cards.delete(id);
     const laid = JSON.stringify([store.film?.id, store.takes.map((take) => take.id)]);
@@ -63,6 +78,10 @@ class Candidates extends HTMLElement {
       this.#lay();
     }
     for (const take of store.takes) this.#update(take, this.cards.get(take.id));
+    for (const since of this.querySelectorAll(".since")) {
+      const take = summaryOf(since.dataset.take);
+      since.textContent = take && changedSince(take) ? "before later changes" : "";
+    }
   }
 
   #lay() {
@@ -88,8 +107,10 @@ class Candidates extends HTMLElement {
 
   #table(takes, title) {
     const shown = PARTS.filter(([key]) => takes.some((take) => key in take.parts));
+    const since = make("span", { class: "since" });
+    since.dataset.take = takes[0].id;
     const head = make("tr", {},
-      make("th", { scope: "colgroup", colspan: "2", class: "of" }, title),
+      make("th", { scope: "colgroup", colspan: "2", class: "of" }, title, since),
       make("th", { scope: "col", title: "Its score: the mean of what follows, by weight" },
         "Score"),
       ...shown.map(([, name, says]) => make("th", { scope: "col", title: says }, name)),
@@ -152,7 +173,6 @@ class Candidates extends HTMLElement {
     card.slot.textContent = slot >= 0 ? String(slot + 1) : "";
     card.slot.hidden = slot < 0;
     card.slot.title = `Key ${slot + 1}`;
-    if (card.since) card.since.textContent = changedSince(take) ? " · before later changes" : "";
     if (card.rank) card.rank.textContent = seamWords(take);
     card.star.setAttribute("aria-pressed", String(isKept));
     const words = isKept ? `${capital(titleOf(take))} is kept` : `Keep ${titleOf(take)}`;
@@ -183,7 +203,6 @@ class Candidates extends HTMLElement {
   #row(take, shown) {
     const card = this.#parts(take);
     const { roll, slot, number, star, bin, sure } = card;
-    card.since = make("span", { class: "since" });
     card.hear = make("button", { type: "button", class: "hear", "aria-pressed": "false",
       onclick: () => hear(take.id) }, number, icon("loud"), slot);
     const score = worth("score", "Score", take.score);
@@ -192,8 +211,7 @@ class Candidates extends HTMLElement {
       onclick: (event) => event.target.closest("button, .sure") || hear(take.id) },
     make("th", { scope: "row" }, card.hear),
     make("td", { class: "notes", title: `${take.notes} notes` }, roll, make("span", {
-      class: "facts" }, `${hitsWords(take)} · ${keyWords(take.key)} · ${Math.round(take.tempo)}`,
-      card.since)),
+      class: "facts" }, `${hitsWords(take)} · ${keyWords(take.key)} · ${Math.round(take.tempo)}`)),
     ...card.cells,
     make("td", { class: "acts" }, star, bin, sure));
     return card;

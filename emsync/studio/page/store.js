@@ -68,7 +68,7 @@ export const store = {
     }
     history.replaceState(null, "", `#film=${id}`);
     const kept = told.document?.take;
-    const heard = told.takes.some((take) => take.id === kept) ? kept : told.takes.at(-1)?.id;
+    const heard = told.takes.some((take) => take.id === kept) ? kept : bestOf(told.takes)?.id;
     const { film, strip, seen, document, takes, jobs } = told;
     store.set({ film, strip, seen, document, takes, heard: heard ?? null, range: null,
       section: null, job: jobs[0] ?? null });
@@ -156,6 +156,12 @@ export const store = {
   planAnew: () => change("POST", "plan"),
   goTo: (number) => change("POST", `versions/${number}`),
 };
+
+/** The highest of the takes that were made last, or null. */
+export function bestOf(takes) {
+  const last = takes.filter((take) => take.run === takes.at(-1).run);
+  return last.reduce((best, take) => (take.score > (best?.score ?? -1) ? take : best), null);
+}
 
 /** Do what may be refused, and say so. */
 export async function attempt(act) {
