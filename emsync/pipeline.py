@@ -22,7 +22,7 @@ from emsync.formats.labels import ScoreLabels
 from emsync.model.composer import Composer, Sample
 from emsync.music.piece import Piece
 from emsync.music.tonality import TONICS
-from emsync.options import CHECKPOINT, ESTIMATOR, Options, PathLike, Sampling, Sync
+from emsync.options import CHECKPOINT, ESTIMATOR, MOST_SEED, Options, PathLike, Sampling, Sync
 from emsync.planning.casting import casting
 from emsync.planning.placing import lead_sheet
 from emsync.planning.plan import Plan
@@ -94,7 +94,7 @@ def generate(
             ending=ending,
             options=options,
             sampling=sampling,
-            seeds=[options.seed + k * STRIDE for k in range(options.candidates)],
+            seeds=seeds_of(options),
             theme=None if options.theme is None else in_plan(read_theme(options.theme), plan),
             visible=impact.signal(analysis.duration) if impact else None,
         )
@@ -118,6 +118,11 @@ def generate(
                 on_candidate(composition(one))
         best, *others = rank(found)
     return composition(best, others)
+
+
+def seeds_of(options: Options) -> list[int]:
+    """Return the seeds of the candidates; after the largest that there is comes 0."""
+    return [(options.seed + k * STRIDE) % (MOST_SEED + 1) for k in range(options.candidates)]
 
 
 def at_once(sampling: Sampling) -> int:

@@ -17,8 +17,8 @@ from emsync.composition import Composition
 from emsync.errors import EmsyncError
 from emsync.model.composer import Composer, Sample
 from emsync.model.transformer import EventTransformer, ModelConfig
-from emsync.options import Options, Sampling
-from emsync.pipeline import PAIR, STRIDE, at_once
+from emsync.options import MOST_SEED, Options, Sampling
+from emsync.pipeline import PAIR, STRIDE, at_once, seeds_of
 from emsync.studio.document import Document
 from emsync.studio.tasks import options_of_recipe
 from emsync_conditioners.boundaries import Boundaries
@@ -196,3 +196,8 @@ def test_the_command_line_tells_of_each(
     assert told == [round(one["score"], 2) for one in report["candidates"]]
     assert main([*words, "1"]) == 0
     assert "piece" not in capsys.readouterr().err
+
+
+def test_each_candidate_has_a_seed_with_which_it_can_be_drawn_again() -> None:
+    assert seeds_of(Options(seed=6, candidates=2)) == [6, 6 + STRIDE]
+    assert seeds_of(Options(seed=MOST_SEED, candidates=2)) == [MOST_SEED, STRIDE - 1]

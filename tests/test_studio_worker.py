@@ -15,8 +15,10 @@ import pytest
 from studio_server import Server, server, wait_for
 
 from emsync.demo import draw_clip
-from emsync.errors import InputError, warn
+from emsync.errors import EmsyncError, InputError, warn
+from emsync.files import atomic_write
 from emsync.studio import tasks, worker
+from emsync.studio.room import FULL, is_full
 
 Answers = list[dict[str, Any]]
 
@@ -41,7 +43,8 @@ def raising(error: BaseException) -> Callable[..., Any]:
     [
         (InputError("the film is black"), "the film is black"),
         (MemoryError(), "there is not enough memory for this; close other programs"),
-        (OSError(28, "No space left on device", "a.flac"), "No space left on device: a.flac"),
+        (OSError(28, "No space left on device", "a.flac"), FULL),
+        (OSError(5, "Input/output error", "a.flac"), "Input/output error: a.flac"),
         (OSError("odd"), "odd: a file"),
         (KeyError("x"), "a fault in emsync: KeyError: 'x'"),
     ],
@@ -51,6 +54,13 @@ def test_what_goes_wrong_is_a_sentence(
 ) -> None:
     assert answers(raising(error), monkeypatch) == [{"event": "failed", "reason": reason}]
     assert ("Traceback" in capsys.readouterr().err) == reason.startswith("a fault")
+
+
+def test_a_disk_without_room_is_known_whoever_meets_it(tmp_path: Path) -> None:
+    with pytest.raises(EmsyncError) as raised, atomic_write(tmp_path / "a.flac") as part:
+        raise OSError(28, "No space left on device", str(part))
+    assert is_full(raised.value)
+    assert not is_full(None) and not is_full(EmsyncError("odd")) and not is_full(OSError("odd"))
 
 
 def test_events_notes_and_the_result_are_a_line_each(monkeypatch: pytest.MonkeyPatch) -> None:

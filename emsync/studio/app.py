@@ -4,7 +4,6 @@ The paths and what they answer are listed in ``docs/studio.md``.
 """
 
 import asyncio
-import errno
 import json
 import re
 import shutil
@@ -27,6 +26,7 @@ from emsync.limits import one_line, parse_json, quoted, shown
 from emsync.studio.guard import LOST, Guard, Secrets
 from emsync.studio.jobs import BusyError
 from emsync.studio.lists import lists
+from emsync.studio.room import is_full
 from emsync.studio.studio import (
     ConflictError,
     FullError,
@@ -42,7 +42,6 @@ STATUS = (  # of errors, the first that fits
     (FullError, 507), (UsageError, 422), (InputError, 422),
 )  # fmt: skip
 WHOLE = re.compile(r"[0-9]{1,9}")  # a number of ours
-NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 def create_app(studio: Studio, secrets: Secrets) -> Guard:
@@ -85,8 +84,7 @@ def create_app(studio: Studio, secrets: Secrets) -> Guard:
 async def refused(request: Request, error: Exception) -> Response:
     """Answer an error with its sentence."""
     home = quoted(_studio(request).home)
-    cause = error if isinstance(error, OSError) else error.__cause__
-    if isinstance(cause, OSError) and cause.errno in NO_ROOM:
+    if is_full(error):
         sentence = f"the disk with {home} is full, and nothing was changed; make room"
         return JSONResponse({"error": sentence}, 507)
     if isinstance(error, OSError):

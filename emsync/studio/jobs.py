@@ -19,6 +19,7 @@ from typing import Any
 
 from emsync.errors import EmsyncError
 from emsync.limits import one_line
+from emsync.studio.room import FULL, is_full
 
 MOST_WAITING = 8
 SLOWEST = 900.0  # seconds that a job may take
@@ -373,6 +374,8 @@ class Jobs:
 
 
 def _sentence(error: Exception) -> str:
+    if is_full(error):
+        return FULL
     if isinstance(error, EmsyncError):
         return str(error)
     if isinstance(error, OSError) and error.strerror:

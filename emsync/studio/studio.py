@@ -13,6 +13,7 @@ from emsync.analysis import Analysis
 from emsync.errors import EmsyncError, InputError, UsageError, noted, warn
 from emsync.json_fields import FieldError, real
 from emsync.limits import quoted, shown
+from emsync.options import MOST_SEED
 from emsync.span import read_span
 from emsync.studio import document as documents
 from emsync.studio.document import MOST_CANDIDATES, Document, Edit, Wishes, outputs_of
@@ -27,7 +28,6 @@ BLOCK = 2**20  # bytes of a film that are written at once
 DRAFTS = 3  # of a span that is composed anew, where nothing else is said
 MIXED = (*(f"film{suffix}" for suffix in FORMATS), "bundle.zip")  # with the film's own sound
 FILES = ("score.musicxml", "mix.wav", "stems.zip", *MIXED)  # made when they are asked for
-SEEDS = 2**63  # that there are
 
 
 class MissingError(EmsyncError):
@@ -438,7 +438,7 @@ class Studio:
     ) -> dict[str, Any]:
         """Return what pieces are composed of, with a seed that none was drawn with before."""
         recipe = {key: document[key] for key in ("analysis", "plan", "wishes")}
-        seed = (document["wishes"].get("seed", 0) + project.record.composed) % SEEDS
+        seed = (document["wishes"].get("seed", 0) + project.record.composed) % (MOST_SEED + 1)
         project.save(composed=project.record.composed + 1)
         return {"recipe": {**recipe, "seed": seed, **more}, "version": project.record.at}
 

@@ -13,6 +13,7 @@ import warnings
 from typing import Any, TextIO
 
 from emsync.errors import EmsyncError, EmsyncWarning
+from emsync.studio.room import FULL, is_full
 
 
 def main() -> None:
@@ -61,17 +62,23 @@ def _do(task: dict[str, Any], answers: TextIO) -> None:
             from emsync.studio import tasks
 
             result = tasks.do(task, tell)
-        except EmsyncError as error:
-            tell("failed", reason=str(error))
         except MemoryError:
             tell("failed", reason="there is not enough memory for this; close other programs")
-        except OSError as error:
-            tell("failed", reason=f"{error.strerror or error}: {error.filename or 'a file'}")
+        except (EmsyncError, OSError) as error:
+            tell("failed", reason=_sentence(error))
         except Exception as error:  # a fault of ours: told in the page, its trace in the terminal
             traceback.print_exc()
             tell("failed", reason=f"a fault in emsync: {type(error).__name__}: {error}")
         else:
             tell("done", result=result or {})
+
+
+def _sentence(error: EmsyncError | OSError) -> str:
+    if is_full(error):
+        return FULL
+    if isinstance(error, OSError):
+        return f"{error.strerror or error}: {error.filename or 'a file'}"
+    return str(error)
 
 
 if __name__ == "__main__":
