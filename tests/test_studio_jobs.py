@@ -215,7 +215,7 @@ def test_what_the_studio_cannot_take_in_ends_the_job_and_not_the_queue() -> None
         first = add(jobs, ["say", {"event": "film"}], FOREVER)
         second, third = add(jobs, DONE), add(jobs, DONE)
         await events(jobs, third)
-        assert first.reason == "No space left on device: project.json"
+        assert first.reason == "the disk is full; make room, and try once more"
         assert second.reason == "a fault in emsync: RuntimeError: odd"
         assert [job.state for job in (first, second, third)] == ["failed", "failed", "done"]
 
@@ -228,6 +228,16 @@ def test_a_job_that_takes_too_long_is_ended() -> None:
         await events(jobs, second)
         assert (first.state, second.state) == ("failed", "done")
         assert first.reason == "it took more than 0.005 minutes, and was ended"
+
+    run(act, slowest=0.3)
+
+
+def test_a_job_may_be_allowed_more_time_while_it_runs() -> None:
+    async def act(jobs: Jobs) -> None:
+        first = add(jobs, progress(0), ["wait", 0.6], ["say", {"event": "done", "result": {}}])
+        jobs.allow(first.id, 60)
+        await events(jobs, first)
+        assert first.state == "done"
 
     run(act, slowest=0.3)
 

@@ -172,6 +172,7 @@ RECORDS = [
     {"versions": [{"number": "x", "what": ""}]}, {"strip": ["x"]}, {"strip": None}, {"film": None},
     {"name": 7}, {"created": "now"}, {"state": "odd"}, {"facts": []}, {"composed": -1}, {"at": 9},
     {"versions": []}, {"versions": [3]}, {"picture_type": "text/html"}, {"reason": None},
+    {"facts": {"duration": "20"}},
 ]  # fmt: skip
 
 

@@ -22,7 +22,7 @@ from emsync.limits import one_line
 from emsync.studio.room import FULL, is_full
 
 MOST_WAITING = 8
-SLOWEST = 900.0  # seconds that a job may take
+SLOWEST = 900.0  # seconds that a job may take, and what it is allowed beside
 IDLE = 600.0  # seconds after which a worker without work is let go
 PACE = 0.1  # seconds between two reports of progress
 LAST_BYTES = 4096  # of what the worker says on stderr, kept for when it breaks
@@ -67,6 +67,7 @@ class _Entry:
         self.events: list[Event] = []
         self.changed = asyncio.Event()
         self.told = 0.0  # when the job was last told
+        self.more = 0.0  # seconds that it may take beyond those that each job may
         self.stopped: tuple[str, str] | None = None  # the state in which it shall end, and why
         self.finishing = False  # the worker has done it: it cannot be stopped any more
         self._later: asyncio.TimerHandle | None = None
@@ -245,6 +246,10 @@ class Jobs:
         self._more.set()
         return job
 
+    def allow(self, id_: str, more: float) -> None:
+        """Let a job take so many seconds beyond those that each may take."""
+        self._entries[id_].more = more
+
     def check_room(self) -> None:
         """Refuse more work where enough is waiting; BusyError."""
         if len(self._queue) >= MOST_WAITING:
@@ -325,8 +330,11 @@ class Jobs:
         await self._end(entry, state, reason)
 
     async def _limit(self, entry: _Entry) -> None:
-        await asyncio.sleep(self.slowest)
-        minutes = f"{self.slowest / 60:.2g} minutes"
+        begun, most = time.monotonic(), self.slowest
+        while (left := begun + most - time.monotonic()) > 0:
+            await asyncio.sleep(left)
+            most = self.slowest + entry.more  # it may have been allowed more meanwhile
+        minutes = f"{most / 60:.3g} minutes"
         await self._stop(entry, "failed", f"it took more than {minutes}, and was ended")
 
     async def _stop(self, entry: _Entry, state: str, reason: str = "") -> None:

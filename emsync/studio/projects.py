@@ -308,6 +308,13 @@ def _versions(value: Any, key: str) -> tuple[Version, ...]:
     )
 
 
+def _facts(value: Any, key: str) -> dict[str, Any]:
+    facts = object_of(value, key)
+    if "duration" in facts:
+        real(facts["duration"], f"{key}.duration", 0)
+    return facts
+
+
 def _times(value: Any, key: str) -> tuple[float, ...]:
     rows = list_of(value, key, MOST_ROWS)
     return tuple(real(row, f"{key}[{n}]") for n, row in enumerate(rows))
@@ -315,7 +322,7 @@ def _times(value: Any, key: str) -> tuple[float, ...]:
 
 _READERS: Mapping[str, Callable[[Any, str], Any]] = {  # of the record, by name
     "name": text_of, "film": _file, "drawn": lambda value, key: value is True, "created": real,
-    "state": _one_of("watching", "ready", "failed"), "reason": text_of, "facts": object_of,
+    "state": _one_of("watching", "ready", "failed"), "reason": text_of, "facts": _facts,
     "strip": _times, "picture": _file, "picture_type": _one_of("", "video/mp4", "video/webm"),
     "composed": _whole, "versions": _versions, "at": _whole,
 }  # fmt: skip

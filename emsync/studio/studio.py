@@ -28,6 +28,7 @@ BLOCK = 2**20  # bytes of a film that are written at once
 DRAFTS = 3  # of a span that is composed anew, where nothing else is said
 MIXED = (*(f"film{suffix}" for suffix in FORMATS), "bundle.zip")  # with the film's own sound
 FILES = ("score.musicxml", "mix.wav", "stems.zip", *MIXED)  # made when they are asked for
+SLOW = 3  # times as long as a film that work at it may take
 
 
 class MissingError(EmsyncError):
@@ -290,7 +291,11 @@ class Studio:
     def _copy(self, project: Project) -> None:
         """Have a copy made of a film that browsers do not play."""
         task = {"folder": str(project.folder), "film": project.record.film}
-        self.jobs.submit(project.id, "proxy", task)
+        self._allow(self.jobs.submit(project.id, "proxy", task), project)
+
+    def _allow(self, job: Job, project: Project, pieces: int = 0) -> None:
+        """Let a job take the longer, the longer the film is, and the more pieces are composed."""
+        self.jobs.allow(job.id, max(SLOW, pieces) * project.record.facts.get("duration", 0.0))
 
     def _check_room(self, size: int) -> None:
         """Refuse a film that is too large, or for which the disk is too full."""
@@ -406,7 +411,9 @@ class Studio:
             project = self._ready(id_)
             self.jobs.check_room()
             task = await asyncio.to_thread(self._task, project, wanted)
-            return self.jobs.submit(id_, wanted["kind"], task)
+            job = self.jobs.submit(id_, wanted["kind"], task)
+            self._allow(job, project, task.get("recipe", {}).get("candidates", 0))
+            return job
 
     def _task(self, project: Project, wanted: Mapping[str, Any]) -> dict[str, Any]:
         """Return what the worker has to know of the work that is wanted."""
@@ -456,6 +463,7 @@ class Studio:
         event, record = answer["event"], project.record
         if event == "film":
             project.save(facts=answer["facts"])
+            self._allow(job, project)
         elif event == "strip":
             project.save(strip=(*record.strip, answer["time"]))
             return _picture(project, len(record.strip))
