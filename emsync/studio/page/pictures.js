@@ -9,6 +9,16 @@ const [WIDTH, HEIGHT] = [136, 112]; // pixels that a picture has at most
 
 let shown = null; // {figure, sides: [{video, wanted}], url}
 
+// a film that is left is let go at once: what is fetched of it holds connections
+store.on("film", () => {
+  if (!shown || shown.url === store.film?.picture) return;
+  for (const { video } of shown.sides) {
+    video.removeAttribute("src");
+    video.load();
+  }
+  shown = null;
+});
+
 /** Return a figure with the pictures on both sides of a moment; it is the same one each time. */
 export function picturesAt(time) {
   const { film, document: doc } = store;
