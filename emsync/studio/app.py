@@ -140,7 +140,7 @@ async def health(request: Request) -> Response:
     return JSONResponse({
         "version": emsync.__version__, "token": secrets.token,
         "home": one_line(str(studio.home), 1000),
-        "used": await asyncio.to_thread(studio.used), "free": shutil.disk_usage(studio.home).free,
+        "free": shutil.disk_usage(studio.home).free,
         "limits": studio.limits.to_json(), "notes": studio.notes, **facts,
     })  # fmt: skip
 

@@ -30,6 +30,7 @@ Wishes: TypeAlias = Mapping[str, Any]
 Stretch = TypeVar("Stretch", State, Section)
 
 MOST_CANDIDATES = 8  # pieces that a page compares
+COMPARED = 4  # the same, where nothing else is wished
 PARTS = ("analysis", "plan", "wishes")  # of a document that an edit brings whole
 LONGEST = 2000  # characters of a text that is wished, such as a chart
 SLIDE = ("strength", "max_va")  # a wish, and the option that it is

@@ -1,34 +1,22 @@
-"""The lists that the page offers: palettes, emotions, endings, and what this machine has."""
+"""The lists that the page offers: palettes, emotions, endings, and what is left to the film."""
 
-import shutil
 from functools import cache
 from typing import Any, get_args
 
 from emsync.emotion.plane import SCALE, gaussians
 from emsync.music.piece import CLASSES
 from emsync.music.tonality import TONICS
-from emsync.options import (
-    CHECKPOINT,
-    FASTEST,
-    LUFS,
-    SLOWEST,
-    EndingKind,
-    KeepAudio,
-    Mode,
-    Sync,
-)
+from emsync.options import FASTEST, LUFS, SLOWEST, EndingKind, KeepAudio, Mode, Options, Sync
 from emsync.performance.palette import Palette, names
-from emsync.sound.synthesis import default_soundfont, synthesizer_name
+from emsync.studio.document import COMPARED
+
+LEFT = ("sync", "max_tempo_change", "humanize", "seed")  # options that are wishes as they are
 
 
 @cache
 def lists() -> dict[str, Any]:
     """Return what can be chosen, by name."""
     return {
-        "checkpoint": CHECKPOINT,
-        "soundfont": default_soundfont().name,
-        "synthesizer": synthesizer_name(),
-        "ffmpeg": shutil.which("ffmpeg") is not None,
         "palettes": [
             {"name": name, "players": [player.name for player in Palette.named(name).players]}
             for name in names()
@@ -44,6 +32,10 @@ def lists() -> dict[str, Any]:
         "syncs": list(get_args(Sync)),
         "keep_audio": list(get_args(KeepAudio)),
         "tempo": [SLOWEST, FASTEST],
-        "strength": SCALE,
-        "lufs": LUFS,
+        "defaults": {  # of wishes that no film answers
+            **{name: getattr(Options(), name) for name in LEFT},
+            "candidates": COMPARED,
+            "strength": SCALE,
+            "lufs": LUFS,
+        },
     }

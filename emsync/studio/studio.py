@@ -16,14 +16,13 @@ from emsync.limits import quoted, shown
 from emsync.options import MOST_SEED
 from emsync.span import read_span
 from emsync.studio import document as documents
-from emsync.studio.document import MOST_CANDIDATES, Document, Edit, Wishes, outputs_of
+from emsync.studio.document import COMPARED, MOST_CANDIDATES, Document, Edit, Wishes, outputs_of
 from emsync.studio.jobs import Job, Jobs
 from emsync.studio.mending import mend
 from emsync.studio.projects import Project, load_all, open_home
 from emsync.studio.takes import summary, take_json
 from emsync.video.film import FORMATS
 
-COMPARED = 4  # pieces that are composed, where nothing else is wished
 BLOCK = 2**20  # bytes of a film that are written at once
 DRAFTS = 3  # of a span that is composed anew, where nothing else is said
 MIXED = (*(f"film{suffix}" for suffix in FORMATS), "bundle.zip")  # with the film's own sound
@@ -189,10 +188,6 @@ class Studio:
         except (InputError, OSError):
             self.take_folder(id_)  # which may have been deleted meanwhile
             raise
-
-    def used(self) -> int:
-        """Return the bytes that all films take."""
-        return sum(project.bytes() for project in [*self.projects.values()])
 
     # --- films ---
 

@@ -8,8 +8,8 @@ import { attempt, store } from "./store.js";
 import { oneOf, wish } from "./wishes.js";
 import { capital, count } from "./words.js";
 
-const PIECES = 4; // where nothing else is wished
 const BESIDE = ["proxy", "stems", "file"]; // what new pieces wait for in the queue
+
 
 class Compose extends HTMLElement {
   connectedCallback() {
@@ -41,7 +41,7 @@ class Compose extends HTMLElement {
     if (!now || !health) return;
     if (!this.pieces) this.offer(health);
     const works = job && !isOver(job) && !BESIDE.includes(job.kind);
-    const wanted = now.wishes.candidates ?? PIECES;
+    const wanted = now.wishes.candidates ?? health.defaults.candidates;
     show(this.busy, works);
     show(this.stop, works);
     show(this.many, !works);

@@ -11,7 +11,6 @@ import { capital } from "./words.js";
 
 const MODES = ["major", "minor"];
 const LETTERS = 8; // themes that are offered at least
-const FIRST = 1; // seed where none is wished
 
 const field = (name, control, ...more) => {
   const id = `section-${name.toLowerCase().replace(/\W+/g, "-")}`;
@@ -190,8 +189,8 @@ class SectionPanel extends HTMLElement {
 
   /** Draw other chords: by the next seed, since one seed draws the same. */
   anew() {
-    const { wishes } = store.document;
-    const seed = (wishes.seed ?? FIRST) + 1;
+    const { document: { wishes }, health } = store;
+    const seed = (wishes.seed ?? health.defaults.seed) + 1;
     this.edit("other chords", { chords: "" }, { wishes: { ...wishes, seed } });
   }
 

@@ -139,14 +139,14 @@ class Wishes extends HTMLElement {
 
   build() {
     this.built = true;
-    const { emotions, tonics, modes, palettes, instruments, tempo } = store.health;
+    const { emotions, tonics, modes, palettes, instruments, tempo, defaults } = store.health;
     this.points = { ...emotions, ...CALM };
 
     this.mood = choice([], (value) => this.setMood(value));
     this.dot = make("span", { class: "dot", "aria-hidden": "true" });
     this.moodField = field("Mood", make("div", { class: "dotted" }, this.dot, this.mood));
     this.strength = slider("Emotion strength", "strength", "emotion strength", {
-      min: 0.1, max: 1, step: 0.05, auto: store.health.strength,
+      min: 0.1, max: 1, step: 0.05, auto: defaults.strength,
       told: (value) => `${Math.round(100 * value)} %`, free: "as it is seen",
       hint: "How far the music goes with what is felt",
     });
@@ -303,12 +303,12 @@ class Wishes extends HTMLElement {
   }
 
   showRare(wishes) {
-    const auto = { lufs: `auto · ${store.health.lufs}`, humanize: "auto · 0", seed: "auto · 0",
-      max_tempo_change: "auto · 0.06", temperature: "as usual",
-      top_p: "as usual" };
-    for (const [key, element] of Object.entries(this.rare)) element.set(wishes[key], auto[key]);
-    this.sync.fill([["", `auto · ${SYNCS.beat.toLowerCase()}`],
-      ...store.health.syncs.map((name) => [name, SYNCS[name] ?? capital(name)])]);
+    const { defaults, syncs } = store.health;
+    for (const [key, element] of Object.entries(this.rare)) {
+      element.set(wishes[key], key in defaults ? `auto · ${defaults[key]}` : "as usual");
+    }
+    this.sync.fill([["", `auto · ${SYNCS[defaults.sync].toLowerCase()}`],
+      ...syncs.map((name) => [name, SYNCS[name] ?? capital(name)])]);
     this.sync.value = wishes.sync ?? "";
     const rare = [...Object.keys(this.rare), "sync", "guidance", "keep_audio"];
     const set = rare.filter((key) => key in wishes).length;
