@@ -150,6 +150,16 @@ def test_cuts_are_walked_moved_turned_and_removed_by_keys(line: Line) -> None:
     assert line.page.evaluate("document.activeElement.ariaLabel") == "Cut 2 of 2"
 
 
+def test_undo_takes_back_what_keys_have_done_just_now(line: Line) -> None:
+    line.watched.slider("Cut 3 of 3").focus()
+    line.press("Delete")
+    assert line.frames == [101, 150]
+    line.watched.slider("Cut 1 of 2").focus()
+    line.page.keyboard.press("ArrowRight")
+    line.watched.button("^Undo").click()
+    assert line.frames == [101, 150] and line.document["can_redo"]
+
+
 def test_the_focus_stays_with_a_cut_that_passes_another(line: Line) -> None:
     line.watched.slider("Cut 1 of 3").focus()
     line.press(*["Shift+ArrowRight"] * 6)

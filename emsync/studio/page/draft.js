@@ -90,4 +90,5 @@ store.on("film", () => {
 
 // an undo, or leaving the page, comes after what keys did
 addEventListener("keydown", (event) => (event.ctrlKey || event.metaKey) && draft.flush(), true);
+addEventListener("pointerdown", draft.flush, true);
 addEventListener("pagehide", draft.flush);
