@@ -7,8 +7,8 @@ import { button, icon, make, redrawn } from "./dom.js";
 import { onKeys } from "./keys.js";
 import { cleared, colours } from "./paint.js";
 import { attempt, bestOf, store } from "./store.js";
-import { barWords, hourOf, keyWords, slots, summaryOf, takeOf, titleOf } from "./take.js";
-import { capital } from "./words.js";
+import { barWords, hourOf, slots, summaryOf, takeOf, titleOf } from "./take.js";
+import { capital, keyWords } from "./words.js";
 
 const PARTS = [ // of a score: its key, what it is called, and what it says
   ["hits", "Hits", "How many of the film's cuts the music meets, and how strongly"],

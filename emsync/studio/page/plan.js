@@ -13,7 +13,8 @@ import { reveal } from "./ruler.js";
 import { scale } from "./scale.js";
 import { snapped } from "./snap.js";
 import { store } from "./store.js";
-import { printed, takeOf } from "./take.js";
+import { takeOf } from "./take.js";
+import { printed } from "./words.js";
 
 const NARROW = 28; // pixels that a section has to have for its letter
 const EDGE = 8; // pixels from an edge that take hold of it

@@ -9,8 +9,8 @@ import { Lane, tell } from "./lane.js";
 import { cleared, colours } from "./paint.js";
 import { scale } from "./scale.js";
 import { store } from "./store.js";
-import { barWords, pitchName, printed, snapped, summaryOf, takeOf, titleOf } from "./take.js";
-import { capital } from "./words.js";
+import { barWords, snapped, summaryOf, takeOf, titleOf } from "./take.js";
+import { capital, pitchName, printed } from "./words.js";
 
 const CLASSES = ["drums", "bass", "guitar", "piano", "strings"];
 const SECTIONS = 18; // pixels of the band of sections

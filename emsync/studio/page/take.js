@@ -90,23 +90,3 @@ export function snapped(take, one, other) {
 function edgesOf(take) {
   return [0, ...take.bars.filter((bar) => bar > 1e-3), take.duration];
 }
-
-const TONES = ["C", "C♯", "D", "E♭", "E", "F", "F♯", "G", "A♭", "A", "B♭", "B"];
-
-/** The name of a MIDI pitch; middle C is C4. */
-export function pitchName(pitch) {
-  return `${TONES[pitch % 12]}${Math.floor(pitch / 12) - 1}`;
-}
-
-/** A name with # and b as it is printed. */
-export function printed(name) {
-  return name.replaceAll("#", "♯").replace(/^([A-G])b/, "$1♭").replace(/\/([A-G])b/, "/$1♭");
-}
-
-/** "B" as "B major", "Bm" as "B minor". */
-export function keyWords(key) {
-  const minor = /^[A-G][#b]?m$/.test(key);
-  const plain = /^[A-G][#b]?$/.test(key);
-  if (minor) return `${printed(key.slice(0, -1))} minor`;
-  return plain ? `${printed(key)} major` : printed(key);
-}

@@ -4,7 +4,7 @@ import { confirmed } from "./dialog.js";
 import { button, make, show } from "./dom.js";
 import { withArc } from "./edits.js";
 import { store } from "./store.js";
-import { capital, signs } from "./words.js";
+import { capital, printed } from "./words.js";
 
 const CALM = { // beside the six emotions, for the mood of a whole film
   calm: { valence: 0.3, arousal: -0.5 },
@@ -252,7 +252,7 @@ class Wishes extends HTMLElement {
     this.guidance.set(wishes.guidance);
     this.tempo.set(wishes.tempo, `auto · ${Math.round(plan.tempo)}`);
     this.showKey(plan, wishes);
-    const planned = plan.sections[0].chords.split(" ").map(signs).join(" ");
+    const planned = plan.sections[0].chords.split(" ").map(printed).join(" ");
     showWritten(this.chords, wishes.chords, `auto · ${planned}`);
     this.ending.set(wishes.ending ?? plan.ending);
     this.endingField.aside(wishes.ending ? "" : "auto");
@@ -296,7 +296,8 @@ class Wishes extends HTMLElement {
 
   showKey({ tonic, sections }, wishes) {
     const mode = common(sections.map((section) => section.mode));
-    this.tonic.fill([["", `auto · ${signs(tonic)}`], ...this.tonics.map((t) => [t, signs(t)])]);
+    const tonics = this.tonics.map((one) => [one, printed(one)]);
+    this.tonic.fill([["", `auto · ${printed(tonic)}`], ...tonics]);
     this.mode.fill([["", `auto · ${mode ?? "both"}`], ...this.modes.map((m) => [m, m])]);
     this.tonic.value = wishes.tonic ?? "";
     this.mode.value = wishes.mode ?? "";

@@ -1,4 +1,4 @@
-// How sizes, lengths and numbers are said.
+// How sizes, lengths, numbers and the names of music are said.
 
 /** Bytes, as people say them: "3.7 MB", each unit 1024 of the one before. */
 export function size(bytes) {
@@ -25,12 +25,27 @@ export function length(seconds) {
   return hours ? `${hours}:${two(minutes)}:${rest}` : `${minutes}:${rest}`;
 }
 
-/** A name of music, with the signs that musicians write: "Db" is D♭. */
-export function signs(name) {
-  return name.replace(/^([A-G])b/, "$1♭").replace(/^([A-G])#/, "$1♯");
-}
-
 /** A word as it begins a sentence. */
 export function capital(word) {
   return word.charAt(0).toUpperCase() + word.slice(1);
+}
+
+const TONES = ["C", "C♯", "D", "E♭", "E", "F", "F♯", "G", "A♭", "A", "B♭", "B"];
+
+/** The name of a MIDI pitch; middle C is C4. */
+export function pitchName(pitch) {
+  return `${TONES[pitch % 12]}${Math.floor(pitch / 12) - 1}`;
+}
+
+/** A name with # and b as it is printed. */
+export function printed(name) {
+  return name.replaceAll("#", "♯").replace(/^([A-G])b/, "$1♭").replace(/\/([A-G])b/, "/$1♭");
+}
+
+/** "B" as "B major", "Bm" as "B minor". */
+export function keyWords(key) {
+  const minor = /^[A-G][#b]?m$/.test(key);
+  const plain = /^[A-G][#b]?$/.test(key);
+  if (minor) return `${printed(key.slice(0, -1))} minor`;
+  return plain ? `${printed(key)} major` : printed(key);
 }
