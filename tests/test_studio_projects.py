@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -217,7 +218,7 @@ def test_what_was_being_deleted_when_it_was_killed_is_gone_at_the_next_start(
     folder.mkdir()
     (folder / "take.json").write_text("{}")
     with monkeypatch.context() as patch:
-        patch.setattr(module.shutil, "rmtree", lambda path: None)
+        patch.setattr(shutil, "rmtree", lambda path: None)
         project.delete_take(folder.name)
         assert project.takes() == []
         project.sweep()
