@@ -23,7 +23,9 @@ from emsync.performance.palette import names as palettes
 from emsync.plain import plain
 from emsync.planning.plan import SAME_MOMENT, Plan, Section
 from emsync.planning.planner import plan_of
+from emsync.planning.schedule import scheduled
 from emsync.planning.wishes import with_feelings
+from emsync.planning.words import chord_symbols
 
 PlanIs: TypeAlias = Literal["made", "yours"]
 Wishes: TypeAlias = Mapping[str, Any]
@@ -235,6 +237,20 @@ def edited(document: Document, edit: Edit) -> Document:
     if plan is document.plan and not wished:
         return new
     return replace(new, plan=settled(plan, analysis, wishes, **wished))
+
+
+def places(document: Document) -> dict[str, Any]:
+    """Return when the bars and chords of a document's plan will be, before a note is drawn."""
+    plan = document.plan
+    if not plan.sections:
+        return {"bars": [], "chords": []}
+    options = options_of(document.wishes, ("sync", "max_tempo_change"))
+    sheet, bars = scheduled(plan, document.analysis, options)
+    symbols = chord_symbols(plan, sheet.harmony)
+    return {
+        "bars": bars[bars < plan.duration].round(4).tolist(),
+        "chords": [{"time": round(time, 4), "name": name} for time, name in symbols],
+    }
 
 
 def anew(document: Document) -> Document:

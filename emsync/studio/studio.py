@@ -388,14 +388,15 @@ class Studio:
         return project
 
     def _document(self, project: Project) -> dict[str, Any]:
-        record = project.record
+        record, data = project.record, project.document_json()
         return {
             "version": record.at,
             "what": next((v.what for v in record.versions if v.number == record.at), ""),
             "can_undo": project.beside(-1) is not None,
             "can_redo": project.beside(1) is not None,
             "versions": [asdict(v) for v in record.versions],
-            **project.document_json(),
+            **data,
+            "places": documents.places(Document.from_json(data)),
         }
 
     # --- jobs ---

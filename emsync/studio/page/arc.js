@@ -4,7 +4,7 @@ import { clock, words } from "./clock.js";
 import { button, make, say } from "./dom.js";
 import { draft } from "./draft.js";
 import {
-  feel, framesOf, mergeStates, onFrame, split, splitPlace, withArc, withEdge,
+  feel, feelings, feels, framesOf, mergeStates, onFrame, split, splitPlace, withArc, withEdge,
 } from "./edits.js";
 import { follow } from "./gesture.js";
 import { Lane, children, mark, place, tell } from "./lane.js";
@@ -20,7 +20,6 @@ const STEP = 0.05; // of a height by a key
 const NARROW = 44; // pixels that a state has to have for its name
 const EDGE = 8; // pixels from an edge that take hold of it
 const POLES = { valence: ["pleasant", "unpleasant"], arousal: ["excited", "calm"] };
-const NEUTRAL = { neutral: { valence: 0, arousal: 0 } };
 const SURE = 1.5; // width on the plane from which on a cue hardly has a say
 
 const sign = (value) => (value > 0 ? "+" : value < 0 ? "−" : "");
@@ -318,10 +317,9 @@ class Arc extends Lane {
     this.what = what;
     const small = (text, act, more = {}) =>
       button(text, act, { kind: "small", "data-act": text, ...more });
-    const emotions = { ...store.health.emotions, ...NEUTRAL };
-    const palette = Object.entries(emotions).map(([name, point]) => {
+    const palette = Object.entries(feelings(store.health.emotions)).map(([name, point]) => {
       const one = small(capital(name), () => this.name(name, point),
-        { "aria-pressed": String(state.emotion === name), "data-emotion": name });
+        { "aria-pressed": String(feels(state, name)), "data-emotion": name });
       one.prepend(make("i", { class: "dot" }));
       return one;
     });

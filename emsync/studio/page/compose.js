@@ -10,7 +10,6 @@ import { capital, count } from "./words.js";
 
 const BESIDE = ["proxy", "stems", "file"]; // what new pieces wait for in the queue
 
-
 class Compose extends HTMLElement {
   connectedCallback() {
     this.act = button("Compose", compose, { kind: "primary large", "aria-describedby": "why" });

@@ -98,12 +98,13 @@ class Cuts extends Lane {
     const total = cuts.length;
     children(this.lines, cuts, () => make("div", { class: "cut", role: "slider", tabIndex: 0 },
       make("i", { class: "grip" })), (line, cut, i) => {
+      const met = this.met(cut);
       line.cut = cut;
       place(line, scale.x(cut.time));
       line.className = `cut${cut.kept ? "" : " left"}${cut === chosen ? " chosen" : ""}`;
       mark(line, { "aria-label": `Cut ${i + 1} of ${total}`, "aria-valuemin": 0,
         "aria-valuemax": scale.whole, "aria-valuenow": cut.time.toFixed(3),
-        "aria-valuetext": [words(cut.time, 2), why(cut), this.met(cut)].filter(Boolean).join(", ") });
+        "aria-valuetext": `${words(cut.time, 2)}, ${why(cut)}${met && `, ${met}`}` });
       line.style.setProperty("--row", shown[i]);
     });
     this.drawHits();

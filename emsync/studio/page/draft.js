@@ -28,6 +28,11 @@ export const draft = {
     return parts.plan ?? store.document?.plan ?? null;
   },
 
+  /** The plan that is on its way to the server, or null. */
+  get wanted() {
+    return sent.plan ?? null;
+  },
+
   /** Call `act` whenever what is shown changes. */
   on(act) {
     listeners.add(act);

@@ -2,6 +2,7 @@
 // reads. What numbers are called is left to it: "" for an emotion, {} for its shares.
 
 const SAME = 0.002; // seconds within which two times are one moment
+export const CALM = { valence: 0.3, arousal: -0.5 }; // beside the six emotions
 export const SHORTEST = 0.25; // seconds of a state or a section that is made by hand
 
 /** Return the frames of a film of `fps` such as "30000/1001": `at(k)` seconds, `of(time)`. */
@@ -112,6 +113,17 @@ function mean(arc, axis) {
   return seconds ? Math.min(1, Math.max(-1, total / seconds)) : null;
 }
 
+/** Return all points that a stretch can be made to feel, by name. */
+export function feelings(emotions) {
+  return { ...emotions, calm: CALM, neutral: { valence: 0, arousal: 0 } };
+}
+
+/** Return whether a state or a section is at the point of this name. */
+export function feels({ emotion, valence, arousal }, name) {
+  const calm = valence === CALM.valence && arousal === CALM.arousal;
+  return calm ? name === "calm" : emotion === name;
+}
+
 /** Return an analysis in which state number `at` feels as `numbers` say: given by a person. */
 export function feel(analysis, at, numbers) {
   const arc = analysis.arc.map((state, i) =>
@@ -139,6 +151,11 @@ export function mergeStates(analysis, at) {
 }
 
 // --- the plan ---
+
+/** Return the section of `sections` that is played in the middle of another one, or none. */
+export function over(sections, { start, end }) {
+  return sections.find((one) => (start + end) / 2 < one.end);
+}
 
 /** Return a plan with `changes` to section `at`. */
 export function withSection(plan, at, changes) {
@@ -175,28 +192,34 @@ export function harmonyOf(plan, section) {
   return Array.from({ length: room }, (_, i) => halves[i % halves.length]);
 }
 
-/** Return the bars of a section as {start, end, chords}: a half bar each, or one for both. */
-export function barsIn(plan, section, take = null) {
+/** Return the chords of a section, a list for each bar: one for each half of it, or for both. */
+export function barsIn(plan, section) {
   const halves = harmonyOf(plan, section);
-  const count = Math.ceil(halves.length / 2);
-  const inside = (bar) => bar >= section.start - 0.3 && bar < section.end - 0.1;
-  const known = take?.bars.filter(inside) ?? [];
-  const even = (i) => section.start + ((section.end - section.start) * 2 * i) / halves.length;
-  const edge = known.length >= count ? (i) => known[i] ?? section.end : even;
-  return Array.from({ length: count }, (_, i) => {
+  return Array.from({ length: Math.ceil(halves.length / 2) }, (_, i) => {
     const [one, two] = halves.slice(2 * i, 2 * i + 2);
-    return { start: i ? edge(i) : section.start, end: i + 1 < count ? edge(i + 1) : section.end,
-      chords: two && two !== one ? [one, two] : [one] };
+    return two && two !== one ? [one, two] : [one];
   });
 }
 
-/** Return whether a take was composed by this plan, so that its bars are the plan's. */
-export function follows(take, plan) {
-  const { sections } = plan;
-  const same = (one, i) => Math.abs(one.start - sections[i].start) < SAME
-    && Math.abs(one.end - sections[i].end) < SAME;
-  return Math.abs(take.tempo - plan.tempo) < 0.01 && take.sections.length === sections.length
-    && take.sections.every(same);
+/**
+ * Return where bars and chords of a plan will be: {bars, chords: [{time, name}]}. It is a guess, by
+ * even bars from where each section begins.
+ */
+export function placesOf(plan) {
+  const found = { bars: [], chords: [] };
+  for (const section of plan.sections) {
+    const bars = barsIn(plan, section);
+    const each = (section.end - section.start) / Math.max(1, bars.length);
+    bars.forEach((chords, i) => {
+      const start = section.start + i * each;
+      found.bars.push(start);
+      chords.forEach((name, half) => {
+        const goesOn = i + half > 0 && found.chords.at(-1).name === name;
+        if (!goesOn) found.chords.push({ time: start + (half * each) / 2, name });
+      });
+    });
+  }
+  return found;
 }
 
 /** Return a plan whose section `at` is two: both play on as the one did. */

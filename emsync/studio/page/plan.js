@@ -4,7 +4,7 @@ import { clock, words } from "./clock.js";
 import { make, say } from "./dom.js";
 import { draft } from "./draft.js";
 import {
-  barsIn, follows, framesOf, mergeSections, onFrame, splitPlace, splitSection, withEdge,
+  barsIn, framesOf, mergeSections, onFrame, over, placesOf, splitPlace, splitSection, withEdge,
 } from "./edits.js";
 import { follow } from "./gesture.js";
 import { Lane, children, mark, place, tell } from "./lane.js";
@@ -13,11 +13,15 @@ import { reveal } from "./ruler.js";
 import { scale } from "./scale.js";
 import { snapped } from "./snap.js";
 import { store } from "./store.js";
-import { takeOf } from "./take.js";
 import { printed } from "./words.js";
 
 const NARROW = 28; // pixels that a section has to have for its letter
 const EDGE = 8; // pixels from an edge that take hold of it
+const BAR = 7; // pixels that a bar has to have for its line
+const GAP = 10; // pixels before and after a chord
+const DOT = "·"; // for a chord whose name has no room
+const SAME = 0.002; // seconds
+const FLASH = 1600; // milliseconds that a section is told from others when it has changed
 const HUES = [228, 28, 152, 292, 64, 196, 340, 100]; // of themes, one after the other
 const MARKS = ["pp", "p", "mp", "mf", "f", "ff"];
 const EDGES = [40, 56, 72, 88, 104]; // levels between them, as in printed scores
@@ -68,7 +72,9 @@ class Plan extends Lane {
     this.blocks = make("div");
     this.edges = make("div");
     this.hits = make("div", { class: "plan-hits", "aria-hidden": "true" });
-    this.stage.append(this.blocks, this.edges, this.hits);
+    this.bars = make("div", { class: "bar-lines", "aria-hidden": "true" });
+    this.chords = make("div", { class: "chords", "aria-hidden": "true" });
+    this.stage.append(this.blocks, this.bars, this.chords, this.edges, this.hits);
     this.tempo = make("span", { class: "tempo", role: "img" });
     this.legend = make("div", { class: "legend", "aria-hidden": "true" });
     this.tools.append(this.tempo);
@@ -77,16 +83,6 @@ class Plan extends Lane {
     this.stage.addEventListener("pointermove", (event) => this.hover(event));
     this.stage.addEventListener("keydown", (event) => this.key(event));
     this.addEventListener("focusout", () => tell(null));
-    store.on("heard takes", () => this.hear());
-  }
-
-  /** Read the bars of the piece that is heard. */
-  async hear() {
-    const id = store.heard;
-    const take = id ? await takeOf(id).catch(() => null) : null; // the roll says why
-    if (id !== store.heard) return;
-    this.take = take;
-    this.soon();
   }
 
   get sections() {
@@ -96,7 +92,6 @@ class Plan extends Lane {
   draw() {
     const { plan } = draft;
     const { sections } = this;
-    this.grid = plan && this.take && follows(this.take, plan) ? this.take : null;
     if (store.section >= sections.length && store.section !== null) store.set({ section: null });
     const tempo = plan ? `${Math.round(plan.tempo)} beats a minute` : "";
     say(this.tempo, plan ? `♩ = ${Math.round(plan.tempo)}` : "");
@@ -114,6 +109,8 @@ class Plan extends Lane {
           "aria-valuemax": scale.whole, "aria-valuenow": section.start.toFixed(3),
           "aria-valuetext": words(section.start, 2) });
       });
+    this.drawChords();
+    this.flash();
     const hits = (plan?.hits ?? []).filter((time) => time >= scale.from && time <= scale.to);
     children(this.hits, hits, () => make("i"), (tick, time) => place(tick, scale.x(time)));
   }
@@ -128,7 +125,7 @@ class Plan extends Lane {
     block.style.setProperty("--hue", section.theme ? hueOf(section.theme) : 0);
     block.classList.toggle("plain", !section.theme);
     block.classList.toggle("chosen", i === store.section);
-    const { name, letter, key, facts, chords, players } = block.parts;
+    const { name, letter, key, facts, players } = block.parts;
     name.style.left = `${Math.max(0, -x)}px`;
     name.style.maxWidth = `${Math.max(0, Math.min(x + width, scale.width) - Math.max(0, x))}px`;
     say(letter, section.theme);
@@ -141,43 +138,57 @@ class Plan extends Lane {
     block.classList.toggle("narrow", width < NARROW);
     const label = [`Section ${i + 1}, ${words(section.start)} to ${words(section.end)}`,
       section.theme && `theme ${section.theme}`, section.emotion, keyOf(plan.tonic, section.mode),
-      section.instruments.join(", "), section.chords && `chords ${section.chords}`];
+      section.instruments.join(", "),
+      section.chords && `chords ${spoken(barsIn(plan, section))}`];
     mark(name, { "aria-pressed": i === store.section,
       "aria-label": label.filter(Boolean).join(", ") });
-    this.drawChords(chords, section, x, width);
     children(players, store.health.instruments, () => make("i"), (bar, instrument) => {
       bar.dataset.instrument = instrument;
       bar.classList.toggle("off", !section.instruments.includes(instrument));
     });
   }
 
-  /** Write the chords bar by bar where they have room, else as a line. */
-  drawChords(element, section, x, width) {
-    const bars = barsIn(draft.plan, section, this.grid);
-    const cells = [];
-    for (const { start, end, chords } of bars) {
-      const [from, to] = [scale.x(start), scale.x(end)];
-      if (from > scale.width || to < 0) continue;
-      const room = (to - from) / chords.length;
-      chords.forEach((chord, i) => cells.push(
-        { text: printed(chord), x: from - x + i * room, width: room, bar: i === 0 }));
-    }
-    const roomy = cells.length && cells.every((cell) => cell.width >= 8 + 7 * cell.text.length);
-    element.classList.toggle("line", !roomy);
-    element.style.left = roomy ? "0" : `${Math.max(0, -x)}px`;
-    if (!roomy) {
-      children(element, [section], () => make("span"), (span) => {
-        span.removeAttribute("style");
-        span.className = "";
-        say(span, section.chords.split(/[\s|]+/).map(printed).join(" "));
-      });
-      return;
-    }
-    children(element, cells, () => make("span"), (span, cell) => {
-      span.className = cell.bar ? "bar-line" : "";
-      place(span, cell.x, cell.width);
-      say(span, cell.text);
+  /** Flash, once, what has become of sections that the answer to an edit has changed. */
+  flash() {
+    const { document: doc, film } = store;
+    const { sections } = this;
+    const was = this.drawn;
+    this.drawn = { doc, film: film?.id, sections };
+    if (!was?.doc || !doc || was.doc === doc || was.film !== film?.id) return;
+    sections.forEach((section, i) => {
+      const old = over(was.sections, section);
+      if (old && shownOf(old) === shownOf(section)) return;
+      const block = this.blocks.children[i];
+      clearTimeout(block.timer);
+      block.classList.remove("changed");
+      block.getBoundingClientRect(); // what runs is begun again
+      block.classList.add("changed");
+      block.timer = setTimeout(() => block.classList.remove("changed"), FLASH);
     });
+  }
+
+  /** Write the chords at their places, and lines where bars begin, as far as there is room. */
+  drawChords() {
+    const { plan } = draft;
+    const known = plan && plan === store.document?.plan ? store.document.places : null;
+    const { bars, chords } = known ?? (plan ? placesOf(plan) : { bars: [], chords: [] });
+    const inks = placed(chords, bars, this.sections, (text) => this.widthOf(text));
+    const free = (x) => inks.every((ink) => x <= ink.x + 1 || x >= ink.x + ink.width - 2);
+    const lines = bars.map((time) => scale.x(time)).filter((x) => x >= -1 && x <= scale.width);
+    const roomy = lines.length * BAR <= scale.width;
+    children(this.bars, roomy ? lines.filter(free) : [], () => make("i"), place);
+    children(this.chords, inks, () => make("span"), (span, { x, text }) => {
+      place(span, x);
+      say(span, text);
+    });
+  }
+
+  /** Return the pixels that a chord is wide. */
+  widthOf(text) {
+    this.pen ??= document.createElement("canvas").getContext("2d");
+    const { fontStyle, fontWeight, fontSize, fontFamily } = getComputedStyle(this.chords);
+    this.pen.font = `${fontStyle} ${fontWeight} ${fontSize} ${fontFamily}`;
+    return this.pen.measureText(text).width;
   }
 
   /** Return what is at the pointer: {edge} or {section}. */
@@ -264,13 +275,47 @@ class Plan extends Lane {
   }
 }
 
+const spoken = (bars) => bars.map((chords) => chords.join(" and ")).join(", ");
+
+/** Return what the lane shows of a section, as one text. */
+const shownOf = ({ theme, mode, chords, instruments, palette, level }) =>
+  JSON.stringify([theme, mode, chords, instruments, palette, loudness(level)]);
+
+/**
+ * Return the chords that have room, {x, text}: where two would meet, the one stays that is first
+ * in its section, then in a phrase, then in a bar.
+ */
+function placed(chords, bars, sections, widthOf) {
+  const found = [];
+  chords.forEach(({ time, name }, i) => {
+    const [at, end] = [scale.x(time), scale.x(chords[i + 1]?.time ?? scale.whole)];
+    if (end < 0 || at > scale.width) return;
+    const text = printed(name);
+    const section = sections.findLast((one) => one.start <= time + SAME) ?? sections[0];
+    const first = bars.findIndex((bar) => bar >= section.start - SAME);
+    const bar = bars.findIndex((one) => Math.abs(one - time) < SAME);
+    const rank = bar < 0 ? 4 : bar === first ? 0 : [1, 3, 2, 3][(bar - first) & 3];
+    found.push({ x: Math.max(0, at), width: GAP + widthOf(text), text, rank });
+  });
+  const shown = [];
+  const fits = (one) => one.x + one.width <= scale.width && shown.every((other) =>
+    one.x + one.width <= other.x || other.x + other.width <= one.x);
+  const tryAll = (ones) => ones.filter((one) => {
+    const room = fits(one);
+    if (room) shown.push(one);
+    return !room;
+  });
+  const left = tryAll(found.sort((a, b) => a.rank - b.rank));
+  tryAll(left.map((one) => ({ ...one, text: DOT, width: GAP + widthOf(DOT) })));
+  return shown.sort((a, b) => a.x - b.x);
+}
+
 /** Return a section of the lane, with its parts. */
 function blockOf(lane) {
   const parts = {
     letter: make("b", { class: "letter" }),
     key: make("span"),
     facts: make("span", { class: "faint" }),
-    chords: make("div", { class: "chords", "aria-hidden": "true" }),
     players: make("div", { class: "players", "aria-hidden": "true" }),
   };
   parts.name = make("button", { class: "section-name", type: "button" },
@@ -278,7 +323,7 @@ function blockOf(lane) {
   parts.name.addEventListener("click", (event) => {
     if (!event.detail) lane.toggle([...lane.blocks.children].indexOf(block));
   });
-  const block = make("div", { class: "section-block" }, parts.name, parts.chords, parts.players);
+  const block = make("div", { class: "section-block" }, parts.name, parts.players);
   block.parts = parts;
   return block;
 }

@@ -3,13 +3,15 @@
 import { words } from "./clock.js";
 import { button, make, say } from "./dom.js";
 import { draft } from "./draft.js";
-import { withSection } from "./edits.js";
+import { feelings, feels, withSection } from "./edits.js";
 import { mark } from "./lane.js";
 import { hueOf, keyOf, loudness, mergeNext, splitHere } from "./plan.js";
 import { sentence, store } from "./store.js";
 import { capital } from "./words.js";
 
 const MODES = ["major", "minor"];
+const CHART = "A chord a bar; Dm/2 lasts half a bar. They are played again until the section ends. "
+  + "A bass note of its own, such as C/E, cannot be asked for.";
 const LETTERS = 8; // themes that are offered at least
 
 const field = (name, control, ...more) => {
@@ -58,17 +60,19 @@ class SectionPanel extends HTMLElement {
         make("div", { class: "field wide", role: "group", "aria-label": "Who plays" },
           make("span", { class: "name" }, "Who plays"), this.players),
         make("div", { class: "field chord-field" },
-          make("label", { for: "section-chords" }, "Chords, one a bar (Am/2 for half of one)"),
+          make("label", { for: "section-chords" }, "Chords"),
           make("div", { class: "joined-input" }, this.chords,
             button("Chords anew", () => this.anew(),
               { title: "Draw other chords for this section" })),
-          this.wrong),
+          this.wrong,
+          make("p", { class: "faint small", id: "section-chords-hint" }, CHART)),
         make("div", { class: "field", role: "group", "aria-label": "Mode" },
           make("span", { class: "name" }, "Mode"), this.modes),
         field("Theme", this.theme), field("Palette", this.palette),
         field("Notes a beat", this.density),
         field("Loudness", this.level)));
     this.chords.id = "section-chords";
+    this.chords.setAttribute("aria-describedby", "section-chords-hint");
     this.level.previousElementSibling.append(this.loud);
     this.addEventListener("keydown", (event) => {
       const open = event.key === "Escape" && !event.defaultPrevented;
@@ -108,9 +112,8 @@ class SectionPanel extends HTMLElement {
 
   drawChoices(section) {
     const { emotions, instruments } = store.health;
-    const points = { ...emotions, neutral: { valence: 0, arousal: 0 } };
-    rows(this.emotions, Object.entries(points), ([name, { valence, arousal }]) =>
-      choice(capital(name), section.emotion === name,
+    rows(this.emotions, Object.entries(feelings(emotions)), ([name, { valence, arousal }]) =>
+      choice(capital(name), feels(section, name),
         () => this.edit("feeling", { valence, arousal }), { "data-emotion": name }));
     rows(this.players, instruments, (name) => {
       const on = section.instruments.includes(name);

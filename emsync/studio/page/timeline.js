@@ -6,3 +6,4 @@ import "./cuts.js";
 import "./arc.js";
 import "./plan.js";
 import "./section.js";
+import "./followed.js";

@@ -2,14 +2,10 @@
 
 import { confirmed } from "./dialog.js";
 import { button, make, show } from "./dom.js";
-import { withArc } from "./edits.js";
+import { feelings, withArc } from "./edits.js";
 import { store } from "./store.js";
 import { capital, printed } from "./words.js";
 
-const CALM = { // beside the six emotions, for the mood of a whole film
-  calm: { valence: 0.3, arousal: -0.5 },
-  neutral: { valence: 0, arousal: 0 },
-};
 const ENDINGS = { cadence: "Cadence", fade: "Fade", cut: "Cut" };
 const SOUNDS = { replace: "Off", duck: "Under", mix: "Beside" }; // the film's own
 const SYNCS = { beat: "Any beat", downbeat: "First beats", chord: "Chord changes", off: "Nothing" };
@@ -140,7 +136,7 @@ class Wishes extends HTMLElement {
   build() {
     this.built = true;
     const { emotions, tonics, modes, palettes, instruments, tempo, defaults } = store.health;
-    this.points = { ...emotions, ...CALM };
+    this.points = feelings(emotions);
 
     this.mood = choice([], (value) => this.setMood(value));
     this.dot = make("span", { class: "dot", "aria-hidden": "true" });
