@@ -369,3 +369,22 @@ def test_what_is_null_or_empty_is_not_wished() -> None:
     assert read_wishes({"tempo": None, "chords": "", "instruments": [], "seed": 0}) == {"seed": 0}
     assert options_of({"strength": 0.5, "lufs": -20.0, "tempo": 90.0}, READERS).max_va == 0.5
     assert outputs_of({"lufs": -20.0, "keep_audio": "duck"}).keep_audio == "duck"
+
+
+# --- where it will be -----------------------------------------------------------------------------
+
+
+def test_bars_and_chords_of_a_plan_are_known_before_a_note_is_drawn() -> None:
+    document = Document.of(SEEN, {"tempo": 120.0, "sync": "off"})
+    plan = with_section(document.plan, 0, chords="Am F/2 G/2 C G")
+    found = module.places(edited(document, Edit(plan=plan)))
+    assert found["bars"][:4] == [0, 2, 4, 6]  # nothing bends them
+    assert [(one["time"], one["name"]) for one in found["chords"][:5]] == [
+        (0, "Am"), (2, "F"), (3, "G"), (4, "C"), (6, "G"),
+    ]  # fmt: skip
+    met = module.places(FILM)
+    assert met["bars"] == sorted(set(met["bars"])) and met["bars"][-1] < SEEN.duration
+    assert any(abs(bar - 8.0) < 0.05 for bar in met["bars"])  # a cut that is met
+    assert module.places(replace(FILM, plan=replace(FILM.plan, sections=()))) == {
+        "bars": [], "chords": [],
+    }  # fmt: skip

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from studio_page import Served, Watched, browser, served, window
+from test_studio_sound import put_take
 
 from emsync.studio.document import Document
 from emsync.studio.projects import Project, write_json
@@ -26,6 +27,9 @@ CUTS_AT = """(times) => import('/draft.js').then(({ draft }) => draft.show({ ana
 AS_LEFT_OUT = """(reason) => Promise.all([import('/store.js'), import('/draft.js')]).then(
   ([{ store }, { draft }]) => store.edit("a test", { analysis: { ...draft.analysis,
     cuts: draft.analysis.cuts.map((cut) => (cut.kept ? cut : { ...cut, reason })) } }))"""
+STRIP = """(times) => import('/store.js').then(({ store }) => store.set({
+  strip: times.map((time, i) => ({ time, url: `/icon.svg?${i}` })),
+}))"""
 SCALE = "import('/scale.js').then(({ scale }) => [scale.from, scale.to])"
 CLOCK = "import('/clock.js').then(({ clock }) => clock.time)"
 
@@ -91,6 +95,13 @@ def studio(
 ) -> Iterator[tuple[Served, str]]:
     """A studio, and the id of a film in it that was watched: two scenes in twenty seconds."""
     home = tmp_path_factory.mktemp("studio")
+    project = put_scenes(home, draw_cut)
+    with served(home) as running:
+        yield running, project.id
+
+
+def put_scenes(home: Path, draw_cut: Callable[..., Path]) -> Project:
+    """Write a film of twenty seconds that was watched."""
     project = Project.create(home, "clip.mp4")
     draw_cut(project.film, FRAMES, FPS)
     project.enter()
@@ -99,8 +110,7 @@ def studio(
              "has_audio": False}  # fmt: skip
     project.put(Document.of(example_video()), "as seen", state="ready", facts=facts,
                 picture="film.mp4", picture_type="video/mp4")  # fmt: skip
-    with served(home) as running:
-        yield running, project.id
+    return project
 
 
 @pytest.fixture
@@ -240,6 +250,44 @@ def test_fingers_choose_each_of_near_cuts(studio: tuple[Served, str], chromium: 
         assert not line.puts
 
 
+def test_what_a_piece_makes_of_the_cuts_is_marked_below_them(
+    tmp_path: Path, draw_cut: Callable[..., Path], chromium: Any
+) -> None:
+    project = put_scenes(tmp_path, draw_cut)
+    hit, far = ({"kind": "chord", "error_ms": error} for error in (3.2, -180.4))
+    reports = [
+        {"time": 4.04, "frame": 101, "kept": True, "reason": "", "hit": hit, "nearest": hit},
+        {"time": 6.0, "frame": 150, "kept": False, "reason": "", "hit": None, "nearest": hit},
+        {"time": 12.52, "frame": 313, "kept": True, "reason": "", "hit": None, "nearest": far},
+    ]
+    put_take(project, 1, cut_reports=reports)
+    with (
+        served(tmp_path) as running,
+        window(chromium, running.address, project.id) as watched,
+    ):
+        line = Line(watched)
+        marks = watched.page.locator("em-cuts .hit")
+        watched.until(lambda: marks.count() == 2, "both are marked")
+        assert marks.all_inner_texts() == ["+3 ms", "missed"]
+        assert marks.nth(1).evaluate("(mark) => mark.classList.contains('missed')")
+        watched.page.mouse.click(*line.at("em-cuts", 12.52, 14))
+        told = watched.page.locator(".bubble.shown").inner_text()
+        assert "Piece 1 misses it: its nearest note is 180 ms early" in told
+        watched.page.mouse.click(*line.at("em-cuts", 4.04, 14))
+        assert "Piece 1 hits it, 3 ms late" in watched.page.locator(".bubble.shown").inner_text()
+        line.page.evaluate("""Promise.resolve(document.querySelector('em-cuts')).then((lane) => {
+          lane.reports = [4, 4.3, 4.5, 4.6, 5.9].map((time, i) => ({ ...lane.reports[0], time,
+            hit: i === 2 ? null : lane.reports[0].hit }));
+          lane.soon();
+        })""")
+        watched.page.wait_for_timeout(100)
+        spans = [(box["x"], box["x"] + box["width"])
+                 for box in (mark.bounding_box() for mark in marks.all())]  # fmt: skip
+        assert 2 < len(spans) < 5  # two that are too near a miss have no mark
+        assert all(end <= start for (_, end), (start, _) in itertools.pairwise(spans))
+        assert watched.page.locator(".hit.missed").count() == 1
+
+
 # --- what edits make of an analysis and a plan ---
 
 
@@ -344,6 +392,106 @@ def test_sections_are_split_dragged_and_merged(line: Line) -> None:
     line.page.locator(".section-name").first.focus()
     line.press("m")
     assert len(line.document["plan"]["sections"]) == len(sections) - 1
+
+
+def _inks(line: Line) -> list[tuple[str, float, float, float]]:
+    """The chords of the plan's lane: text, left, right, and the second they stand at."""
+    line.page.wait_for_timeout(100)
+    start, end = line.page.evaluate(SCALE)
+    box = line.page.locator("em-plan .lane-stage").bounding_box()
+    return [
+        (span.inner_text(), ink["x"], ink["x"] + ink["width"],
+         start + (ink["x"] - box["x"]) / box["width"] * (end - start))
+        for span, ink in ((one, one.bounding_box())
+                          for one in line.page.locator("em-plan .chords span").all())
+    ]  # fmt: skip
+
+
+def test_chords_stand_at_their_places_and_never_on_each_other(line: Line) -> None:
+    line.page.locator(".section-name").first.click()
+    chords = line.page.locator("em-section").get_by_label("Chords", exact=True)
+    chords.fill("Am F/2 G/2 C")
+    chords.press("Enter")
+    document = line.document
+    places = document["places"]
+    assert len(places["bars"]) == len(set(places["bars"])) and places["bars"][0] == 0
+    assert places["chords"] == sorted(places["chords"], key=lambda one: one["time"])
+    known = {one["name"].replace("#", "♯"): one["time"] for one in reversed(places["chords"])}
+    half = places["bars"][1] + (places["bars"][2] - places["bars"][1]) / 2
+    assert known["F"] == places["bars"][1] and known["G"] == pytest.approx(half, abs=0.01)
+    line.page.evaluate("import('/scale.js').then(({ scale }) => scale.show(0, 8))")
+    inks = _inks(line)
+    for name, _, _, time in inks[:4]:
+        assert time == pytest.approx(known[name], abs=0.01)
+    for width in (1280, 700, 360):
+        line.page.set_viewport_size({"width": width, "height": 900})
+        line.press("0")
+        inks = _inks(line)
+        assert inks[0][0] == "Am"
+        assert all("/" not in name for name, *_ in inks)
+        assert all(end <= start + 0.5 for (_, _, end, _), (_, start, _, _)
+                   in itertools.pairwise(inks))  # fmt: skip
+    label = line.page.locator(".section-name").first.get_attribute("aria-label")
+    assert "chords Am, F and G, C" in label
+
+
+def test_what_the_plan_follows_is_said_and_flashes(line: Line) -> None:
+    before = line.document["plan"]
+    line.drag("em-cuts", 12.52, 9.0)
+    line.drag("em-cuts", 4.04, 2.2)
+    after = line.document["plan"]
+    notes = " ".join(line.page.locator(".toast p").all_inner_texts())
+    assert round(before["tempo"]) != round(after["tempo"])
+    assert "The plan follows: " in notes and f"→ {round(after['tempo'])}" in notes
+    line.page.wait_for_timeout(2000)
+    assert line.page.locator(".section-block.changed").count() == 0  # it is over
+    line.page.keyboard.press("Control+z")
+    line.page.locator(".section-block.changed").first.wait_for()
+    line.page.evaluate("document.querySelectorAll('.toast').forEach((one) => one.remove())")
+    line.page.locator(".section-name").first.click()
+    line.page.locator("em-section").get_by_label("Chords", exact=True).fill("Am F")
+    line.press("Enter")
+    assert line.document["plan"]["sections"][0]["chords"] == "Am F"
+    assert "The plan follows" not in line.page.locator("em-messages").inner_text()
+
+
+def test_a_mood_says_that_it_overwrites_what_was_set_by_hand(line: Line) -> None:
+    mood = line.page.locator("em-wishes").get_by_label("Mood", exact=True)
+    mood.select_option("joy")
+    assert "Undo brings" not in line.page.locator("em-messages").inner_text()
+    line.page.evaluate("import('/clock.js').then(({ clock }) => clock.seek(8))")
+    line.page.locator(".state-name").first.click()
+    line.press("s")
+    line.page.locator(".lane-panel").get_by_role("button", name="Calm").click()
+    state = line.document["analysis"]["arc"][1]
+    assert (state["valence"], state["arousal"]) == (0.3, -0.5)
+    pressed = line.page.locator(".lane-panel .group button[aria-pressed=true]")
+    assert pressed.all_inner_texts() == ["Calm"]
+    mood.select_option("fear")
+    line.watched.said("took the place of the feelings that were set by hand")
+
+
+def test_the_strip_has_no_picture_of_another_shot_and_no_holes(line: Line) -> None:
+    shots = [(0, 4.04), (4.04, 6.0), (6.0, 12.52), (12.52, 20)]
+    times = [0.5, 3.0, 6.0, 9.0, 15.0]  # none of the second shot
+    line.page.evaluate(STRIP, times)
+    for start, span in ((0, 20), (5, 5), (2.5, 4), (13, 1)):
+        line.page.evaluate("([from, span]) => import('/scale.js').then(({ scale }) => "
+                           "scale.show(from, span))", [start, span])  # fmt: skip
+        line.page.wait_for_timeout(100)
+        box = line.page.locator("em-strip .lane-stage").bounding_box()
+        covered = 0.0
+        for image in line.page.locator("em-strip img").all():
+            place = image.bounding_box()
+            edges = [start + (x - box["x"]) / box["width"] * span
+                     for x in (place["x"], place["x"] + place["width"])]  # fmt: skip
+            time = times[int(image.get_attribute("src").split("?")[1])]
+            first, last = next(shot for shot in shots if shot[0] <= time < shot[1])
+            slack = 2 * span / box["width"]
+            assert first - slack <= edges[0] and edges[1] <= last + slack
+            covered += min(edges[1], start + span) - max(edges[0], start)
+        hole = max(0, min(6.0, start + span) - max(4.04, start))
+        assert covered == pytest.approx(span - hole, rel=0.03)
 
 
 # --- the scale ---
