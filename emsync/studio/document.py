@@ -242,8 +242,6 @@ def edited(document: Document, edit: Edit) -> Document:
 def places(document: Document) -> dict[str, Any]:
     """Return when the bars and chords of a document's plan will be, before a note is drawn."""
     plan = document.plan
-    if not plan.sections:
-        return {"bars": [], "chords": []}
     options = options_of(document.wishes, ("sync", "max_tempo_change"))
     sheet, bars = scheduled(plan, document.analysis, options)
     symbols = chord_symbols(plan, sheet.harmony)
