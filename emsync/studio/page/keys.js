@@ -24,8 +24,10 @@ export function onKeys(acts) {
     if (!act || event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey) return;
     if (!store.film || document.querySelector("dialog[open]")) return;
     if (event.target.closest(WRITTEN)) return;
-    const own = /^( |Enter|Home|End|Arrow.*)$/.test(event.key);
-    if (own && tabbed && event.target.closest(PRESSED)) return;
+    const presses = event.key === " "; // what was clicked does not keep it, or Space would not play
+    const moves = /^(Enter|Home|End|Arrow.*)$/.test(event.key);
+    const own = presses ? tabbed : moves && event.target.matches(":focus-visible");
+    if (own && event.target.closest(PRESSED)) return;
     if (act(event) === false) return;
     event.preventDefault();
     taken = event.key;
