@@ -20,7 +20,8 @@ const KEYS = [
 const LANES = [
   ["Film", "Pictures of the film. Click anywhere to go there."],
   ["Cuts", "Where the picture changes. The music hits those that are solid; dashed ones were seen "
-    + "and left out, mostly because a stronger one is near. Drag, add or remove them."],
+    + "and left out, mostly because a stronger one is near. Drag, add or remove them; click one "
+    + "to see more."],
   ["Feeling", "How pleasant (valence) and how lively (arousal) each stretch is. Drag the steps and "
     + "their edges, or name an emotion."],
   ["Plan", "What the music will do: its sections, keys and chords, and who plays. Choose a section "
