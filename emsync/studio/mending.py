@@ -7,7 +7,7 @@ warning for each thing that is less than it was.
 from emsync.analysis import Analysis
 from emsync.errors import InputError, UsageError, warn
 from emsync.limits import read_json, shown
-from emsync.studio.document import PARTS, Edit, edited
+from emsync.studio.document import PARTS, Edit, edited, read_wishes
 from emsync.studio.projects import Project, Version
 
 FILES = PARTS[:2]  # of a document that lie beside it, for the command line
@@ -16,12 +16,26 @@ CHANGED = "changed outside the page"
 
 def mend(project: Project) -> None:
     """Let a film that was watched be what can be read of it; else have it watched again."""
-    if project.record.state != "ready":
+    if project.record.state != "ready" or _is_whole(project):
         return
     _leave_out_versions(project)
     if project.record.at:
         _take_in_files(project)
         _check_seen(project)
+
+
+def _is_whole(project: Project) -> bool:
+    """Return whether all files say the same, as they do where nobody has changed them: quickly."""
+    try:
+        now = project.document_json()
+        read_wishes(now.get("wishes"))
+        if any(read_json(project.folder / f"{part}.json") != now.get(part) for part in FILES):
+            return False
+        if (seen := project.seen()) != now.get("analysis"):
+            Analysis.from_json(seen, "seen.json")
+    except (InputError, UsageError):
+        return False
+    return True
 
 
 def _leave_out_versions(project: Project) -> None:
@@ -52,14 +66,14 @@ def _take_in_files(project: Project) -> None:
     try:
         found = {part: read_json(path) for part, path in paths.items() if path.exists()}
         changed = {part: data for part, data in found.items() if data != now[part]}
-        after = edited(project.document(), Edit.from_json(changed))
+        after = edited(project.document(), Edit.from_json(changed)) if changed else None
     except (InputError, UsageError) as error:
         warn(
             f"what was changed by hand of {name} is not taken in, and goes with the next change "
             f"in the page: {error}"
         )
         return
-    if changed:
+    if after is not None:
         warn(f"what was changed by hand of {name} is taken in as a version of it")
         project.put(after, CHANGED)
     elif len(found) < len(FILES):
