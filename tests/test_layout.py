@@ -135,7 +135,7 @@ def test_nothing_but_the_command_line_imports(room: str, users: list[str]) -> No
 SERVER, WORKER = (
     [f"emsync.studio.{name}" for name in names.split()]
     for names in (
-        "serve app guard studio projects document jobs lists takes mending",
+        "serve app guard studio projects document jobs lists takes mending room",
         "worker tasks exports strip proxy",
     )
 )
