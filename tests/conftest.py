@@ -10,7 +10,8 @@ if worker := os.environ.get("PYTEST_XDIST_WORKER"):
     # Before Numba is imported: processes that write one cache at once can break what they load.
     caches = Path(os.environ.get("NUMBA_CACHE_DIR", Path(__file__).parents[1] / ".pytest_cache"))
     os.environ["NUMBA_CACHE_DIR"] = str(caches / f"numba-{worker}")
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from fractions import Fraction
 from typing import Any
 
@@ -144,7 +145,7 @@ def write_numbered() -> Callable[..., Path]:
     ) -> Path:
         import av
 
-        with av.open(path, "w") as film:
+        with _as_urgent_as_before(), av.open(path, "w") as film:
             stream: Any = film.add_stream(codec, rate=25, options=options or {})
             stream.width, stream.height, stream.pix_fmt = *size, pixels
             stream.time_base = stream.codec_context.time_base = Fraction(1, 1000)
@@ -161,6 +162,22 @@ def write_numbered() -> Callable[..., Path]:
         return path
 
     return write
+
+
+@contextmanager
+def _as_urgent_as_before() -> Iterator[None]:
+    """Keep the scheduling of this thread, which all that it starts inherits.
+
+    SVT-AV1 lets root's run in real time, before all else: a browser that does can stop the machine.
+    """
+    if sys.platform != "linux":
+        yield
+        return
+    policy, parameters = os.sched_getscheduler(0), os.sched_getparam(0)
+    try:
+        yield
+    finally:
+        os.sched_setscheduler(0, policy, parameters)
 
 
 @pytest.fixture
