@@ -60,9 +60,14 @@ class Page:
 
     def film(self, name: str = "clip.mp4") -> str:
         """Upload a film, wait until it was watched, and return its id."""
-        told = self.send(b"a film", name)
-        self.follow(told["jobs"][0]["id"])
-        return str(told["film"]["id"])
+        film = str(self.send(b"a film", name)["film"]["id"])
+        self.follow(self.watching(film))
+        return film
+
+    def watching(self, film: str) -> str:
+        """Return the id of the job that watches a film, which may have ended already."""
+        jobs = [entry.job for entry in self.studio.jobs._entries.values()]
+        return next(job.id for job in jobs if (job.film, job.kind) == (film, "watch"))
 
     def document(self, film: str) -> dict[str, Any]:
         found: dict[str, Any] = self.ask("GET", f"/api/films/{film}")["document"]
