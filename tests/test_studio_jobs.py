@@ -95,7 +95,7 @@ def test_one_worker_does_job_after_job_and_another_once_it_was_stopped() -> None
         await began(jobs, third)
         at = time.monotonic()
         assert (await jobs.cancel(third.id)).state == "cancelled"
-        assert time.monotonic() - at < 1.0
+        assert time.monotonic() - at < 5.0
         await events(jobs, fourth)
         assert fourth.result != first.result
         with pytest.raises(ProcessLookupError):
@@ -352,7 +352,7 @@ def test_when_the_queue_stops_nothing_has_an_end_and_who_listens_is_let_go() -> 
         await asyncio.sleep(0)
         at = time.monotonic()
         await jobs.stop()
-        assert time.monotonic() - at < 1.0
+        assert time.monotonic() - at < 5.0
         assert (await heard)[-1][1] == "job" and not ended
         assert (running.state, waiting.state) == ("running", "queued")
         assert process is not None and process.returncode == -9

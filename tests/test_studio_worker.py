@@ -167,7 +167,7 @@ def test_a_cancel_and_a_kill_while_composing_leave_nothing(studio: Server, home:
     begun = time.monotonic()
     assert studio.client.delete(f"/api/jobs/{second}").json()["state"] == "cancelled"
     seconds = time.monotonic() - begun
-    assert seconds < 1.0 and left_over(home) == []
+    assert seconds < 5.0 and left_over(home) == []
     third, fourth = compose(studio, film), compose(studio, film)
     until_composing(studio, third)
     os.kill(studio.worker(), signal.SIGKILL)
@@ -190,7 +190,7 @@ def test_a_server_that_is_killed_while_composing_loses_nothing(studio: Server, h
     begun = time.monotonic()
     wait_for(lambda: not _runs(worker))
     seconds = time.monotonic() - begun
-    assert seconds < 1.0
+    assert seconds < 5.0
     studio.process.communicate()
     (home / film / "takes" / ".0123.abcdef01.part").mkdir()  # as a kill may leave it
     with server(home) as again:
