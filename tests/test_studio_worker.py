@@ -11,12 +11,15 @@ from io import StringIO
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from PIL import Image
 from studio_server import Server, server, wait_for
 
 from emsync.demo import draw_clip
 from emsync.errors import EmsyncError, InputError, warn
 from emsync.files import atomic_write
+from emsync.sound.audio import OUTPUT_RATE, Audio, write_wav
 from emsync.studio import tasks, worker
 from emsync.studio.room import FULL, is_full
 
@@ -102,11 +105,9 @@ def test_it_does_task_after_task_and_ends_with_its_input(tmp_path: Path) -> None
 def test_what_is_no_film_is_refused_in_a_sentence(tmp_path: Path) -> None:
     (tmp_path / "film.txt").write_bytes(b"no film at all\n" * 100)
     (tmp_path / "film.mp4").touch()
-    for words in (
-        ["color=red:s=64x64", "-frames:v", "1", "-f", "image2", str(tmp_path / "film.png")],
-        ["sine=d=1", str(tmp_path / "film.wav")],
-    ):
-        subprocess.run(["ffmpeg", "-v", "error", "-f", "lavfi", "-i", *words], check=True)
+    Image.new("RGB", (64, 64), "red").save(tmp_path / "film.png")
+    tone = np.sin(np.arange(OUTPUT_RATE) / 20).astype(np.float32)
+    write_wav(Audio(np.stack([tone, tone], axis=1), OUTPUT_RATE), tmp_path / "film.wav")
     for path in tmp_path.iterdir():
         with pytest.raises(InputError) as refused:
             tasks.watch({**_of(tmp_path), "film": path.name}, lambda event, **facts: None)
