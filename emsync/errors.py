@@ -11,10 +11,10 @@ What goes well, but not as a person may think, is an ``EmsyncWarning``.
 """
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import ClassVar
+from typing import ClassVar, TextIO
 
 
 class EmsyncError(Exception):
@@ -77,6 +77,33 @@ def noted() -> Iterator[list[str]]:
         yield told
     finally:
         _told.reset(before)
+
+
+@contextmanager
+def telling(tell: Callable[[str], None]) -> Iterator[None]:
+    """Let ``tell`` have each sentence that is told in the block, as it is told, of all threads.
+
+    Other warnings are shown as they were before.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", EmsyncWarning)
+        others = warnings.showwarning
+
+        def show(
+            message: Warning | str,
+            category: type[Warning],
+            filename: str,
+            lineno: int,
+            file: TextIO | None = None,
+            line: str | None = None,
+        ) -> None:
+            if issubclass(category, EmsyncWarning):
+                tell(str(message))
+            else:
+                others(message, category, filename, lineno, file, line)
+
+        warnings.showwarning = show
+        yield
 
 
 _told: ContextVar[list[str] | None] = ContextVar("told", default=None)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from starlette.testclient import TestClient
+from studio_server import events_of
 
 from emsync.studio.app import create_app
 from emsync.studio.guard import Secrets
@@ -47,16 +48,9 @@ class Page:
 
     def follow(self, job: str) -> list[tuple[str, dict[str, Any]]]:
         """Return the events of a job up to its end."""
-        told, name = [], ""
         with self.client.stream("GET", f"/api/jobs/{job}/events") as answer:
             assert answer.status_code == 200
-            for line in answer.iter_lines():
-                key, _, value = line.partition(": ")
-                if key == "event":
-                    name = value
-                elif key == "data":
-                    told.append((name, json.loads(value)))
-        return told
+            return events_of(answer.iter_lines())
 
     def film(self, name: str = "clip.mp4") -> str:
         """Upload a film, wait until it was watched, and return its id."""

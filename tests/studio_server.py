@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,18 @@ from typing import Any
 import httpx
 
 ROOT = Path(__file__).parents[1]
+
+
+def events_of(lines: Iterable[str]) -> list[tuple[str, dict[str, Any]]]:
+    """Return the names and the data of the events that are sent as ``lines``."""
+    told, name = [], ""
+    for line in lines:
+        key, _, value = line.partition(": ")
+        if key == "event":
+            name = value
+        elif key == "data":
+            told.append((name, json.loads(value)))
+    return told
 
 
 class Server:
@@ -53,15 +65,8 @@ class Server:
 
     def follow(self, job: str) -> list[tuple[str, dict[str, Any]]]:
         """Return the events of a job up to its end."""
-        told, name = [], ""
         with self.client.stream("GET", f"/api/jobs/{job}/events") as answer:
-            for line in answer.iter_lines():
-                key, _, value = line.partition(": ")
-                if key == "event":
-                    name = value
-                elif key == "data":
-                    told.append((name, json.loads(value)))
-        return told
+            return events_of(answer.iter_lines())
 
 
 @contextmanager

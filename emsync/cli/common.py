@@ -4,15 +4,14 @@ import json
 import sys
 import threading
 import time
-import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any, TextIO
+from typing import Annotated, Any
 
 import typer
 
-from emsync.errors import EmsyncWarning, UsageError
+from emsync.errors import UsageError, telling
 from emsync.limits import one_line
 from emsync.progress import clock
 from emsync.targets import STDOUT, descriptor_of, real_target
@@ -106,25 +105,13 @@ def notes() -> Iterator[None]:
     global _is_taken
     _is_taken = False
     _notes.clear()
-    with warnings.catch_warnings():
-        warnings.simplefilter("always", EmsyncWarning)
-        others = warnings.showwarning
 
-        def show(
-            message: Warning | str,
-            category: type[Warning],
-            filename: str,
-            lineno: int,
-            file: TextIO | None = None,
-            line: str | None = None,
-        ) -> None:
-            if not issubclass(category, EmsyncWarning):
-                others(message, category, filename, lineno, file, line)
-            elif (text := str(message)) not in _notes:
-                _notes.append(text)
-                print(f"emsync: note: {plain_line(text)}", file=sys.stderr, flush=True)
+    def tell(text: str) -> None:
+        if text not in _notes:
+            _notes.append(text)
+            print(f"emsync: note: {plain_line(text)}", file=sys.stderr, flush=True)
 
-        warnings.showwarning = show
+    with telling(tell):
         yield
 
 

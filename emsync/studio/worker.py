@@ -9,10 +9,9 @@ import queue
 import sys
 import threading
 import traceback
-import warnings
 from typing import Any, TextIO
 
-from emsync.errors import EmsyncError, EmsyncWarning
+from emsync.errors import EmsyncError, telling
 from emsync.studio.room import FULL, is_full
 
 
@@ -40,24 +39,7 @@ def _do(task: dict[str, Any], answers: TextIO) -> None:
         answers.write(json.dumps({"event": event, **facts}) + "\n")
         answers.flush()
 
-    with warnings.catch_warnings():
-        warnings.simplefilter("always", EmsyncWarning)
-        others = warnings.showwarning
-
-        def show(
-            message: Warning | str,
-            category: type[Warning],
-            filename: str,
-            lineno: int,
-            file: TextIO | None = None,
-            line: str | None = None,
-        ) -> None:
-            if issubclass(category, EmsyncWarning):
-                tell("note", text=str(message))
-            else:
-                others(message, category, filename, lineno, file, line)
-
-        warnings.showwarning = show
+    with telling(lambda text: tell("note", text=text)):
         try:
             from emsync.studio import tasks
 
