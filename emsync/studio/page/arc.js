@@ -3,15 +3,14 @@
 import { clock, words } from "./clock.js";
 import { button, make, say } from "./dom.js";
 import { draft } from "./draft.js";
+import { dragEdge } from "./edge.js";
 import {
   feel, feelings, feels, framesOf, mergeStates, onFrame, split, splitPlace, withArc, withEdge,
 } from "./edits.js";
 import { follow } from "./gesture.js";
 import { Lane, children, mark, place, tell } from "./lane.js";
-import { picturesAt } from "./pictures.js";
 import { reveal } from "./ruler.js";
 import { scale } from "./scale.js";
-import { snapped } from "./snap.js";
 import { store } from "./store.js";
 import { capital } from "./words.js";
 
@@ -177,29 +176,12 @@ class Arc extends Lane {
   }
 
   pressEdge(down, edge) {
-    const { analysis } = draft;
-    const from = clock.time;
-    let now = analysis;
-    const element = this.edges.children[edge - 1];
-    element.focus({ preventScroll: true });
-    follow(this.stage, down, {
-      move: (event) => {
-        const time = snapped(this.x(event), event.altKey);
-        now = withArc(analysis, withEdge(analysis.arc, edge, time));
-        draft.show({ analysis: now });
-        if (!clock.playing) clock.seek(now.arc[edge].start);
-        tell(this.placeOf(now.arc[edge].start), picturesAt(now.arc[edge].start),
-          make("strong", {}, words(now.arc[edge].start, 2)));
-      },
-      end: () => {
-        tell(null);
-        if (now !== analysis) draft.keep("moved where the feeling turns", { analysis: now });
-      },
-      cancel: () => {
-        tell(null);
-        draft.drop();
-        if (!clock.playing) clock.seek(from);
-      },
+    dragEdge(this, down, this.edges.children[edge - 1], {
+      edge,
+      name: "analysis",
+      moved: (analysis, time) => withArc(analysis, withEdge(analysis.arc, edge, time)),
+      rows: (analysis) => analysis.arc,
+      what: "moved where the feeling turns",
     });
   }
 

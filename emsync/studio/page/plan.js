@@ -3,15 +3,14 @@
 import { clock, words } from "./clock.js";
 import { make, say } from "./dom.js";
 import { draft } from "./draft.js";
+import { dragEdge } from "./edge.js";
 import {
   barsIn, framesOf, mergeSections, onFrame, over, placesOf, splitPlace, splitSection, withEdge,
 } from "./edits.js";
 import { follow } from "./gesture.js";
 import { Lane, children, mark, place, tell } from "./lane.js";
-import { picturesAt } from "./pictures.js";
 import { reveal } from "./ruler.js";
 import { scale } from "./scale.js";
-import { snapped } from "./snap.js";
 import { store } from "./store.js";
 import { printed } from "./words.js";
 
@@ -211,29 +210,12 @@ class Plan extends Lane {
       follow(this.stage, down, { click: () => this.toggle(section) });
       return;
     }
-    const { plan } = draft;
-    const from = clock.time;
-    let now = plan;
-    const element = this.edges.children[edge - 1];
-    element.focus({ preventScroll: true });
-    follow(this.stage, down, {
-      move: (event) => {
-        const time = snapped(this.x(event), event.altKey);
-        now = { ...plan, sections: withEdge(plan.sections, edge, time) };
-        draft.show({ plan: now });
-        if (!clock.playing) clock.seek(now.sections[edge].start);
-        tell(this.placeOf(now.sections[edge].start), picturesAt(now.sections[edge].start),
-          make("strong", {}, words(now.sections[edge].start, 2)));
-      },
-      end: () => {
-        tell(null);
-        if (now !== plan) draft.keep(`moved the edge of section ${edge + 1}`, { plan: now });
-      },
-      cancel: () => {
-        tell(null);
-        draft.drop();
-        if (!clock.playing) clock.seek(from);
-      },
+    dragEdge(this, down, this.edges.children[edge - 1], {
+      edge,
+      name: "plan",
+      moved: (plan, time) => ({ ...plan, sections: withEdge(plan.sections, edge, time) }),
+      rows: (plan) => plan.sections,
+      what: `moved the edge of section ${edge + 1}`,
     });
   }
 
