@@ -318,3 +318,22 @@ def test_music_plays_over_stills_while_there_is_no_picture(
         page.page.keyboard.press(" ")  # at the end it begins again
         page.button(r"^Pause \(Space\)$").wait_for()
         assert page.page.evaluate(NOW) < seconds / 2
+
+
+def test_a_version_that_was_present_is_gone_to_though_what_replaces_it_is_on_its_way(
+    page: Watched,
+) -> None:
+    def slowly(route: Any) -> None:
+        answer = route.fetch()
+        page.page.wait_for_timeout(500)
+        route.fulfill(response=answer)
+
+    page.button("^Keep piece 1$").first.click()
+    first = page.page.locator("em-versions").get_by_role("button", name="Kept piece 1")
+    page.until(lambda: first.get_attribute("aria-current"), "it is present")
+    page.page.route("**/document", slowly)
+    page.button("^Keep piece 2$").first.click()
+    first.click()
+    page.until(lambda: page.document()["take"] == f"{2:016x}", "piece 2 is kept")
+    page.until(lambda: page.document()["take"] == f"{1:016x}", "and then piece 1 again")
+    page.until(lambda: page.page.evaluate(HEARD) == "1", "piece 1 is heard")

@@ -30,8 +30,9 @@ class Versions extends HTMLElement {
   row(number, what, kept) {
     const present = number === store.document.version;
     const later = number > store.document.version;
+    // the present one, too: what is on its way may make it a former one
     const button = make("button", { type: "button", class: later ? "quiet undone" : "quiet",
-      onclick: () => !present && store.goTo(number) },
+      onclick: () => store.goTo(number) },
     make("span", { class: "number" }, String(number)),
     make("span", { class: "what" }, capital(what)),
     make("span", { class: "faint small" }, present ? "now" : later ? "undone" : kept));
