@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from emsync.composition import Composition
     from emsync.errors import EmsyncError
     from emsync.formats.midi_check import check
-    from emsync.matching import match
+    from emsync.matching.match import match
     from emsync.model.composer import Composer
     from emsync.music.piece import Piece
     from emsync.options import Options
@@ -41,7 +41,7 @@ _HOMES = {  # of each public name, imported when it is first used: ``emsync --he
     "analyze": "emsync.pipeline",
     "check": "emsync.formats.midi_check",
     "generate": "emsync.pipeline",
-    "match": "emsync.matching",
+    "match": "emsync.matching.match",
     "perform": "emsync.performing",
     "plan": "emsync.pipeline",
     "render": "emsync.sound.synthesis",

@@ -1,4 +1,4 @@
-"""Find the conditioners, tokenizers and estimators that installed packages offer.
+"""Find the conditioners, tokenizers, estimators and matchers that installed packages offer.
 
 A package offers a plug-in with an entry point; emsync's own plug-ins do the same:
 
@@ -16,10 +16,11 @@ from emsync.settings import build
 
 Plugin = TypeVar("Plugin")
 
-CONDITIONERS, TOKENIZERS, ESTIMATORS = (
+CONDITIONERS, TOKENIZERS, ESTIMATORS, MATCHERS = (
     "emsync.conditioners",
     "emsync.tokenizers",
     "emsync.estimators",
+    "emsync.matchers",
 )
 
 

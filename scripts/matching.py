@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from emsync.matching import Track, listen_to, rank, visible_impact
+from emsync.matching.match import Track, listen_to, rank, visible_impact
 from emsync.metrics.statistics import spearman
 from emsync.signals import SAMPLE_RATE, STEP_RATE
 from emsync.sound.decode import read_mono

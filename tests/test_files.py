@@ -26,7 +26,7 @@ from emsync.fit.hits import fit
 from emsync.formats.cut_lists import WRITERS, write_cuts
 from emsync.formats.midi import write_midi
 from emsync.formats.musicxml import write_musicxml
-from emsync.matching import Track, write_index
+from emsync.matching.match import Track, write_index
 from emsync.model.composer import Composer
 from emsync.music.piece import Piece
 from emsync.performance.performance import perform

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from emsync.cli import main
 from emsync.errors import EmsyncError, InputError, UsageError
 from emsync.locks import locked
-from emsync.matching import (
+from emsync.matching.match import (
     VERSION,
     Track,
     listen_to,
@@ -219,7 +219,7 @@ def test_an_index_that_is_none_is_refused_before_the_film_is_watched(
     def watched(*_: object) -> None:
         raise AssertionError("the film was watched")
 
-    monkeypatch.setattr("emsync.matching.visible_impact", watched)
+    monkeypatch.setattr("emsync.matching.match.visible_impact", watched)
     os.mkfifo(tmp_path / "fifo.npz")
     with pytest.raises(InputError, match="no ordinary file"):
         match(film, library, index=tmp_path / "fifo.npz")

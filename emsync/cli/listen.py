@@ -88,12 +88,12 @@ def match(
     as_json: Json = False,
 ) -> int:
     """Rank the music in LIBRARY by how its rhythm meets VIDEO's."""
-    from emsync import matching
+    from emsync.matching.match import match as run
 
     standard_output(as_json, folders=[index])
     (video_out,) = standard_output(as_json, video_out)
     with progress() as show:
-        found = matching.match(
+        found = run(
             video, library, metric=metric, top=top, index=index, out=video_out, lufs=lufs,
             progress=show,
         )  # fmt: skip

@@ -268,7 +268,7 @@ def _read_pieces(path: Path) -> object:
 
 
 def _index(folder: Path) -> Path:
-    from emsync.matching import Track, write_index
+    from emsync.matching.match import Track, write_index
     from emsync.sound.rhythm import Rhythm
 
     rhythm = Rhythm(np.linspace(0, 1, 9).astype(np.float16), np.array([1, 5], np.int32))
@@ -277,7 +277,7 @@ def _index(folder: Path) -> Path:
 
 
 def _read_index(path: Path) -> object:
-    from emsync.matching import read_index
+    from emsync.matching.match import read_index
 
     return read_index(path)
 

@@ -1,0 +1,66 @@
+"""What a network that embeds films and music offers, and what it is given.
+
+Shapes: P parts of films or tracks, each of at most L tokens of F numbers, one token a second;
+D numbers an embedding. The score of a film's part and of music is the product of their embeddings;
+that of a film is the mean over its parts.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar, Self
+
+import torch
+from torch import Tensor, nn
+
+from emsync.matching.matcher import Columns
+
+Stretch = tuple[int, int]  # seconds: from, until
+
+
+@dataclass(frozen=True, eq=False)
+class Parts:
+    """Stretches of films, or of music, as tokens."""
+
+    tokens: Tensor  # (P, L, F), 0 where there is none
+    real: Tensor  # (P, L) whether there is one; each part has at least one
+
+    @classmethod
+    def of(cls, rows: Sequence[Tensor]) -> Self:
+        """Return parts of (n, F) tokens each, n of at least 1."""
+        tokens = nn.utils.rnn.pad_sequence(list(rows), batch_first=True)
+        lengths = torch.tensor([len(row) for row in rows], device=tokens.device)
+        return cls(tokens, torch.arange(tokens.shape[1], device=tokens.device) < lengths[:, None])
+
+
+@dataclass(frozen=True, eq=False)
+class Batch:
+    """The parts of several films, each with the music that sounds under it."""
+
+    films: Parts
+    music: Parts
+    film: Tensor  # (P,) the number of the film that each part is of, ascending from 0
+    place: Tensor  # (P,) by its flow among the parts of its film: 0 is the fastest
+    last: Tensor  # (P,) the place of the slowest part of its film: 0 where it has one part alone
+
+
+class Network(nn.Module, ABC):
+    """Two towers: one embeds films, the other music."""
+
+    name: ClassVar[str]
+
+    def divide(self, film: Columns) -> list[Stretch]:
+        """Return the parts of a film, which follow on each other; all of it is one by default."""
+        return [(0, len(film["motion"]))]
+
+    @abstractmethod
+    def film(self, parts: Parts) -> Tensor:
+        """Return the (P, D) embeddings of parts of films."""
+
+    @abstractmethod
+    def music(self, parts: Parts) -> Tensor:
+        """Return the (P, D) embeddings of parts of music."""
+
+    @abstractmethod
+    def loss(self, batch: Batch, share: float) -> Tensor:
+        """Return the loss once a ``share`` in [0, 1] of the training is over."""
