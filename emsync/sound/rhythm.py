@@ -43,7 +43,7 @@ def onset_strength(samples: Float32s) -> Float32s:
     It is what grows in the levels (dB) of a mel spectrum, the mean over its bands: equations 2 and
     3 with a logarithm, which lets quiet instruments count.
     """
-    librosa = _librosa()
+    librosa = load_librosa()
     padded = np.pad(samples, WINDOW // 2)
     spectra = [
         librosa.feature.melspectrogram(
@@ -64,7 +64,7 @@ def as_signal(strength: NDArray[np.floating]) -> Float64s:
 
 def beats(signal: NDArray[np.floating]) -> NDArray[np.int32]:
     """Return the steps of the beats: librosa's dynamic programming, equation 1 (Ellis 2007)."""
-    _, steps = _librosa().beat.beat_track(
+    _, steps = load_librosa().beat.beat_track(
         onset_envelope=signal, sr=SAMPLE_RATE, hop_length=HOP, trim=False
     )
     return np.asarray(steps, np.int32)
@@ -73,11 +73,12 @@ def beats(signal: NDArray[np.floating]) -> NDArray[np.int32]:
 _loading = threading.Lock()
 
 
-def _librosa() -> ModuleType:
+def load_librosa() -> ModuleType:
     """Return librosa; it loads its parts when they are first used, which one thread must do."""
     with _loading:
         import librosa.beat
         import librosa.feature
+        import librosa.filters
         import librosa.onset
 
         return librosa

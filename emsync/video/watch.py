@@ -7,11 +7,15 @@ from the first frame, by presentation timestamps, so a variable frame rate is sa
 """
 
 from array import array
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from emsync.arrays import Picture
 from emsync.sound.listening import check_listening, listen
 from emsync.video.complete import check_complete
 from emsync.video.cuts import with_fades
@@ -21,6 +25,9 @@ from emsync.video.footage import NOTHING_MORE, Footage, Needs
 from emsync.video.media import nothing_decodes, only_a_picture
 from emsync.video.observers import Colours, Motion, Observer, Reducer, Stills, Strip
 from emsync.video.scenes import SceneDetector
+
+if TYPE_CHECKING:
+    from av.video.frame import VideoFrame
 
 WATCHING = 0.9  # share of the time, where the sound is listened to as well
 
@@ -39,9 +46,48 @@ def watch(
     weights for it are missing or broken. ``track`` is which of the film's sounds is listened to,
     counted from 0; None takes what a player does.
     """
-    if needs.sound:
-        check_listening(film, track)
-    watching = WATCHING if needs.sound else 1.0  # share of the time
+    told = progress or (lambda _share: None)
+    if not needs.sound:
+        return _look(film, frames(film), told, observers, needs)
+    check_listening(film, track)
+    footage = _look(film, frames(film), lambda share: told(WATCHING * share), observers, needs)
+    rest = 1 - WATCHING
+    sound = listen(footage.film, lambda share: told(WATCHING + rest * share), track)
+    return replace(footage, sound=sound)
+
+
+def watch_drawn(
+    pictures: Sequence[Picture],
+    fps: float,
+    observers: Sequence[Observer] = (),
+    needs: Needs = NOTHING_MORE,
+) -> Footage:
+    """Measure on drawn pictures what ``watch`` measures on those of a file.
+
+    They are (height, width, 3) of one size in blue, green and red; each is shown 1 / ``fps`` s.
+    """
+    from av.video.frame import VideoFrame
+
+    height, width = pictures[0].shape[:2]
+    film = Film(
+        Path("drawn"), len(pictures) / fps, Fraction(fps).limit_denominator(1001), width, height,
+        rotation=0, has_audio=False, frames=len(pictures), stream=0,
+    )  # fmt: skip
+    shown = (
+        (i / fps, (i + 1) / fps, VideoFrame.from_ndarray(picture, "bgr24"))
+        for i, picture in enumerate(pictures)
+    )
+    return _look(film, shown, lambda _share: None, observers, needs)
+
+
+def _look(
+    film: Film,
+    shown: Iterable[tuple[float, float, "VideoFrame"]],
+    told: Callable[[float], None],
+    observers: Sequence[Observer],
+    needs: Needs,
+) -> Footage:
+    """Measure frames with the seconds between which each is shown; tell the share that is done."""
     reduce = Reducer(film)
     colours, motion, scenes = Colours(), Motion(), SceneDetector(film.fps)
     strip, kept = Strip(film), Stills(film, needs.stills)
@@ -50,34 +96,30 @@ def watch(
     everyone += [faces] if faces else []
     times = array("d")
     end, reported = 0.0, 0.0  # seconds; share
-    for time, end, decoded in frames(film):
+    for time, end, decoded in shown:
         times.append(time)
         frame = reduce(time, decoded)
         for observe in everyone:
             observe(frame)
-        share = watching * min(1.0, end / film.duration) if film.duration else 0.0
-        if progress and share > reported:
-            progress(share)
+        share = min(1.0, end / film.duration) if film.duration else 0.0
+        if share > reported:
+            told(share)
             reported = share + 0.01
     if not times:
         raise nothing_decodes(film.path)
     if len(times) == 1:
         raise only_a_picture(film.path)
-    shown, cuts = np.asarray(times, np.float64), scenes.cuts()
+    moments, cuts = np.asarray(times, np.float64), scenes.cuts()
     brightness = np.asarray(colours.brightness, np.float64)
-    boundaries = with_fades(cuts, shown, brightness)
+    boundaries = with_fades(cuts, moments, brightness)
     motion_times, speeds = motion.within_scenes(cuts)
     change_times, changes = motion.changes()
     if film.timing and times[-1] < film.timing.times[-1] - MOMENT:  # the rest of it is damaged
         check_complete(film.path, end, film.duration, "decoded")
         film = until(film, end, len(times))
-    sound = None
-    if needs.sound:
-        told = progress or (lambda _share: None)
-        sound = listen(film, lambda share: told(watching + (1 - watching) * share), track)
     return Footage(
         film=replace(film, frames=len(times)),
-        times=shown,
+        times=moments,
         brightness=brightness,
         saturation=np.asarray(colours.saturation, np.float64),
         colourfulness=np.asarray(colours.colourfulness, np.float64),
@@ -89,5 +131,4 @@ def watch(
         strip=tuple(strip.pictures),
         stills=tuple(kept.pictures),
         faces=faces.faces(boundaries, film.duration) if faces else (),
-        sound=sound,
     )

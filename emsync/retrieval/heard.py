@@ -1,0 +1,207 @@
+"""What is heard in each second of a track, as columns: timbre, onsets, pitch classes, beats.
+
+The sound is first brought to one level, so that loudness has no part. Shapes: N samples, T steps of
+HOP samples, F frequencies, S = ceil(N / RATE) seconds, B beats.
+
+========  ============  =========================================================================
+musicnn   (S, 753)      float16: the channels of musicnn before its pooling, their means
+onsets    (S, 3)        float32: mean, greatest and SD of the onset strength
+chroma    (S, 12)       float32: the mean of the pitch classes from C, the strongest of each step 1
+mel       (S, 80)       float32: 40 bands in decibels above SOFT, their means, then their SDs
+beats     (B,)          float32: seconds
+strength  (B,)          float32: onset strength at the beats
+========  ============  =========================================================================
+
+Onset strength is what grows in the levels of the bands from step to step, the mean over the bands:
+that of librosa, in decibels. Beats are librosa's too. Sound is worked on in blocks, so that an hour
+of it needs little memory: of steps only the onset strength is kept.
+"""
+
+import math
+from collections.abc import Collection, Iterator
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from emsync.arrays import Float32s, Float64s
+from emsync.matching.matcher import Columns
+from emsync.signals import flux
+from emsync.sound.rhythm import load_librosa
+
+if TYPE_CHECKING:
+    from scipy.sparse import csc_array
+
+RATE = 16000  # samples a second, as musicnn hears
+WINDOW, HOP = 2048, 320  # samples of a spectrum, and of a step
+STEPS = RATE // HOP  # steps a second
+BANDS = 40
+WIDTHS = {"musicnn": 753, "onsets": 3, "chroma": 12, "mel": 2 * BANDS}
+STAMPS = {
+    "musicnn": "musicnn 1", "onsets": "onsets 1", "chroma": "chroma 1", "mel": "mel 1",
+    "beats": "beats 1", "strength": "strength 1",
+}  # fmt: skip
+
+LEVEL, SILENT = 0.1, 1e-5  # RMS to which sound is brought; below it is silence
+SOFT = 1e-12  # power of a band at 0 dB: 26 dB above the noise of 16-bit samples
+LATE = WINDOW // 2 // HOP  # steps by which a spectrum feels an onset before it comes
+FAINT = 0.01  # weight of a frequency in a pitch class, of the greatest, that is left out
+BLOCK = 30  # seconds worked on at once, a multiple of HEARD
+HEARD = 3  # seconds of a window of musicnn
+BEATEN, AROUND = 120, 10  # seconds in which beats are sought at once, and those heard around them
+
+
+def hear(samples: Float32s, columns: Collection[str] = tuple(WIDTHS)) -> Columns:
+    """Return the ``columns`` of a track of (N,) samples, RATE a second; always its beats.
+
+    Without ``musicnn`` no network runs.
+    """
+    gain = _gain(samples)
+    seconds = max(1, math.ceil(len(samples) / RATE))
+    rows: dict[str, list[NDArray[Any]]] = {name: [] for name in ("onsets", "chroma", "mel")}
+    grown: list[Float64s] = []
+    last = np.zeros((0, BANDS))
+    for spectra in _spectra(samples, gain, seconds):
+        levels = 10 * np.log10(1 + (spectra @ _mel_bank()) / SOFT).astype(np.float64)
+        grown.append(flux(np.concatenate([last, levels]))[len(last) :] / BANDS)
+        last = levels[-1:]
+        rows["mel"] += [np.concatenate([s.mean(axis=0), s.std(axis=0)]) for s in _seconds(levels)]
+        if "chroma" in columns:
+            rows["chroma"] += [s.mean(axis=0) for s in _seconds(_chroma(spectra))]
+    onsets = np.concatenate([np.zeros(LATE), *grown])[: -LATE or None]
+    rows["onsets"] = [np.array([s.mean(), s.max(), s.std()]) for s in _seconds(onsets)]
+    beats = _beats(onsets)
+    heard: dict[str, NDArray[Any]] = {}
+    for name in columns:
+        if name == "musicnn":
+            heard[name] = _musicnn(samples, gain, seconds)
+        else:
+            heard[name] = np.array(rows[name], np.float32)
+    heard["beats"] = (beats / STEPS).astype(np.float32)
+    heard["strength"] = onsets[beats].astype(np.float32)
+    return heard
+
+
+def _gain(samples: Float32s) -> float:
+    """Return the factor that brings sound to LEVEL; 0 for silence."""
+    power = float(np.square(samples, dtype=np.float64).mean()) if len(samples) else 0.0
+    return LEVEL / math.sqrt(power) if power > SILENT**2 else 0.0
+
+
+def _spectra(samples: Float32s, gain: float, seconds: int) -> Iterator[Float32s]:
+    """Yield the (T, F) power spectra around each step, BLOCK seconds at a time."""
+    from scipy.fft import rfft
+
+    window = np.hanning(WINDOW + 1)[:-1].astype(np.float32) * np.float32(gain / WINDOW)
+    steps = max(1, math.ceil(len(samples) / HOP))
+    for first in range(0, seconds * STEPS, BLOCK * STEPS):
+        count = min(BLOCK * STEPS, steps - first)
+        begin = first * HOP - WINDOW // 2
+        end = begin + (count - 1) * HOP + WINDOW
+        piece = samples[max(0, begin) : end]
+        before = max(0, -begin)
+        piece = np.pad(piece, (before, end - begin - before - len(piece)))
+        pieces = np.lib.stride_tricks.sliding_window_view(piece, WINDOW)[::HOP]
+        found = rfft(pieces * window, axis=1)
+        yield found.real**2 + found.imag**2
+
+
+def _seconds(steps: NDArray[Any]) -> list[NDArray[Any]]:
+    """Return the parts of a second each, the last one shorter."""
+    return [steps[at : at + STEPS] for at in range(0, len(steps), STEPS)]
+
+
+@cache
+def _mel_bank() -> "csc_array[np.float32]":
+    """Return the (F, BANDS) weights of the bands of mel.
+
+    Sparse, since a dense product is summed in an order that depends on the number of threads.
+    """
+    from scipy.sparse import csc_array
+
+    librosa = load_librosa()
+    bank = librosa.filters.mel(sr=RATE, n_fft=WINDOW, n_mels=BANDS)
+    return csc_array(np.asarray(bank.T, np.float32))
+
+
+@cache
+def _pitch_bank() -> "csc_array[np.float32]":
+    """Return the (F, 12) weights of the pitch classes, C first."""
+    from scipy.sparse import csc_array
+
+    bank = load_librosa().filters.chroma(sr=RATE, n_fft=WINDOW).T
+    return csc_array(np.where(bank >= FAINT * bank.max(), bank, 0).astype(np.float32))
+
+
+def _chroma(spectra: Float32s) -> Float64s:
+    """Return the (T, 12) pitch classes of (T, F) powers, of which the strongest is 1 at most."""
+    found = (spectra @ _pitch_bank()).astype(np.float64)
+    classes: Float64s = found / np.maximum(found.max(axis=1, keepdims=True), SOFT)
+    return classes
+
+
+def _beats(onsets: Float64s) -> NDArray[np.int64]:
+    """Return the steps of the beats, ascending: those of dynamic programming (Ellis 2007).
+
+    They are sought in stretches, since a track may change its tempo, and may be long.
+    """
+    librosa = load_librosa()
+    found = [np.zeros(0, np.int64)]
+    stretch, around = BEATEN * STEPS, AROUND * STEPS
+    for first in range(0, len(onsets), stretch):
+        begin = max(0, first - around)
+        _, steps = librosa.beat.beat_track(
+            onset_envelope=onsets[begin : first + stretch + around],
+            sr=RATE, hop_length=HOP, trim=False,
+        )  # fmt: skip
+        steps = np.asarray(steps, np.int64) + begin
+        found.append(steps[(steps >= first) & (steps < first + stretch)])
+    return np.concatenate(found)
+
+
+# --- musicnn --------------------------------------------------------------------------------------
+
+
+def _musicnn(samples: Float32s, gain: float, seconds: int) -> NDArray[np.float16]:
+    """Return the (S, 753) mean channels of each second, heard in windows as musicnn was trained.
+
+    Windows follow on each other, and the last one ends with the track.
+    """
+    import torch
+
+    from emsync.encoders import musicnn
+    from emsync.encoders.threads import one_thread
+    from emsync.sound import spectra
+
+    second = np.arange(musicnn.WINDOW) * spectra.HOP // RATE
+    rows = np.zeros((seconds, musicnn.CHANNELS), np.float16)
+    network = musicnn.load()
+    starts = [min(at, max(0, seconds - HEARD)) for at in range(0, seconds, HEARD)]
+    for at in range(0, len(starts), BLOCK // HEARD):
+        batch = starts[at : at + BLOCK // HEARD]
+        windows = [_window(samples[start * RATE :], gain) for start in batch]
+        with one_thread(), torch.inference_mode():
+            found = network.channels(torch.from_numpy(np.stack([mel for mel, _ in windows])))
+        for start, (_, real), channels in zip(batch, windows, found.numpy(), strict=True):
+            for i in range(min(HEARD, seconds - start)):
+                within = (second == i) & (np.arange(len(second)) < real)
+                rows[start + i] = channels[within if within.any() else second == i].mean(axis=0)
+    return rows
+
+
+def _window(samples: Float32s, gain: float) -> tuple[Float32s, int]:
+    """Return the (WINDOW, BANDS) spectrogram from the first sample on, and its steps of sound.
+
+    What is shorter than a second or two is repeated, as upstream; what lacks less is silent.
+    """
+    from emsync.encoders.musicnn import WINDOW
+    from emsync.sound.spectra import HOP, SIZE, log_mel, powers
+
+    length = (WINDOW - 1) * HOP + SIZE // 2
+    piece = samples[:length] * np.float32(gain)
+    mel = log_mel(powers(np.pad(piece, (SIZE // 2, length - len(piece)))))
+    real = min(WINDOW, max(1, math.ceil(len(piece) / HOP)))
+    if real < WINDOW - RATE // HOP:
+        mel = np.resize(mel[:real], mel.shape)
+    return mel, real
