@@ -18,7 +18,7 @@ of it needs little memory: of steps only the onset strength is kept.
 """
 
 import math
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -34,14 +34,12 @@ if TYPE_CHECKING:
     from scipy.sparse import csc_array
 
 RATE = 16000  # samples a second, as musicnn hears
-WINDOW, HOP = 2048, 320  # samples of a spectrum, and of a step
+WINDOW, HOP = 1024, 400  # samples of a spectrum, and of a step
 STEPS = RATE // HOP  # steps a second
+TONAL, SELDOM = 4096, 1600  # the same for pitch classes, which need long windows
 BANDS = 40
 WIDTHS = {"musicnn": 753, "onsets": 3, "chroma": 12, "mel": 2 * BANDS}
-STAMPS = {
-    "musicnn": "musicnn 1", "onsets": "onsets 1", "chroma": "chroma 1", "mel": "mel 1",
-    "beats": "beats 1", "strength": "strength 1",
-}  # fmt: skip
+STAMPS = {name: f"{name} 1" for name in (*WIDTHS, "beats", "strength")}
 
 LEVEL, SILENT = 0.1, 1e-5  # RMS to which sound is brought; below it is silence
 SOFT = 1e-12  # power of a band at 0 dB: 26 dB above the noise of 16-bit samples
@@ -57,59 +55,87 @@ def hear(samples: Float32s, columns: Collection[str] = tuple(WIDTHS)) -> Columns
 
     Without ``musicnn`` no network runs.
     """
+    samples = np.asarray(samples if len(samples) else [0], np.float32)
     gain = _gain(samples)
-    seconds = max(1, math.ceil(len(samples) / RATE))
-    rows: dict[str, list[NDArray[Any]]] = {name: [] for name in ("onsets", "chroma", "mel")}
-    grown: list[Float64s] = []
-    last = np.zeros((0, BANDS))
-    for spectra in _spectra(samples, gain, seconds):
-        levels = 10 * np.log10(1 + (spectra @ _mel_bank()) / SOFT).astype(np.float64)
-        grown.append(flux(np.concatenate([last, levels]))[len(last) :] / BANDS)
-        last = levels[-1:]
-        rows["mel"] += [np.concatenate([s.mean(axis=0), s.std(axis=0)]) for s in _seconds(levels)]
-        if "chroma" in columns:
-            rows["chroma"] += [s.mean(axis=0) for s in _seconds(_chroma(spectra))]
-    onsets = np.concatenate([np.zeros(LATE), *grown])[: -LATE or None]
-    rows["onsets"] = [np.array([s.mean(), s.max(), s.std()]) for s in _seconds(onsets)]
+    mel, onsets = _levels(samples, gain)
+    makers: dict[str, Callable[[], NDArray[Any]]] = {
+        "musicnn": lambda: _musicnn(samples, gain),
+        "onsets": lambda: _rows(
+            np.array([second.mean(), second.max(), second.std()])
+            for second in _seconds(onsets, STEPS)
+        ),
+        "chroma": lambda: _chroma(samples, gain),
+        "mel": lambda: mel,
+    }
     beats = _beats(onsets)
-    heard: dict[str, NDArray[Any]] = {}
-    for name in columns:
-        if name == "musicnn":
-            heard[name] = _musicnn(samples, gain, seconds)
-        else:
-            heard[name] = np.array(rows[name], np.float32)
-    heard["beats"] = (beats / STEPS).astype(np.float32)
-    heard["strength"] = onsets[beats].astype(np.float32)
-    return heard
+    return {name: makers[name]() for name in columns} | {
+        "beats": (beats / STEPS).astype(np.float32),
+        "strength": onsets[beats].astype(np.float32),
+    }
 
 
 def _gain(samples: Float32s) -> float:
     """Return the factor that brings sound to LEVEL; 0 for silence."""
-    power = float(np.square(samples, dtype=np.float64).mean()) if len(samples) else 0.0
+    power = float(np.square(samples, dtype=np.float64).mean())
     return LEVEL / math.sqrt(power) if power > SILENT**2 else 0.0
 
 
-def _spectra(samples: Float32s, gain: float, seconds: int) -> Iterator[Float32s]:
-    """Yield the (T, F) power spectra around each step, BLOCK seconds at a time."""
+def _levels(samples: Float32s, gain: float) -> tuple[Float32s, Float64s]:
+    """Return the (S, 80) means and SDs of the bands, and the (T,) onset strength."""
+    rows: list[Float64s] = []
+    grown = [np.zeros(LATE)]
+    last = np.zeros((0, BANDS))
+    for spectra in _spectra(samples, gain, WINDOW, HOP):
+        levels = (10 * np.log10(1 + (spectra @ _mel_bank()) / SOFT)).astype(np.float64)
+        grown.append(flux(np.concatenate([last, levels]))[len(last) :] / BANDS)
+        last = levels[-1:]
+        rows += [
+            np.concatenate([second.mean(axis=0), second.std(axis=0)])
+            for second in _seconds(levels, STEPS)
+        ]
+    onsets: Float64s = np.concatenate(grown)[:-LATE]
+    return _rows(rows), onsets
+
+
+def _chroma(samples: Float32s, gain: float) -> Float32s:
+    """Return the (S, 12) pitch classes of each second."""
+    rows: list[Float64s] = []
+    for spectra in _spectra(samples, gain, TONAL, SELDOM):
+        found = (spectra @ _pitch_bank()).astype(np.float64)
+        classes = found / np.maximum(found.max(axis=1, keepdims=True), SOFT)
+        rows += [second.mean(axis=0) for second in _seconds(classes, RATE // SELDOM)]
+    return _rows(rows)
+
+
+def _spectra(samples: Float32s, gain: float, size: int, hop: int) -> Iterator[Float32s]:
+    """Yield the (n, F) power spectra of ``size`` samples around each ``hop``, block by block.
+
+    Before its first sample a track is its own mirror image, so that no onset is heard there.
+    """
     from scipy.fft import rfft
 
-    window = np.hanning(WINDOW + 1)[:-1].astype(np.float32) * np.float32(gain / WINDOW)
-    steps = max(1, math.ceil(len(samples) / HOP))
-    for first in range(0, seconds * STEPS, BLOCK * STEPS):
-        count = min(BLOCK * STEPS, steps - first)
-        begin = first * HOP - WINDOW // 2
-        end = begin + (count - 1) * HOP + WINDOW
+    window = np.hanning(size + 1)[:-1].astype(np.float32) * np.float32(gain / size)
+    steps = math.ceil(len(samples) / hop)
+    block = BLOCK * RATE // hop
+    for first in range(0, steps, block):
+        begin = first * hop - size // 2
+        end = begin + (min(block, steps - first) - 1) * hop + size
         piece = samples[max(0, begin) : end]
         before = max(0, -begin)
-        piece = np.pad(piece, (before, end - begin - before - len(piece)))
-        pieces = np.lib.stride_tricks.sliding_window_view(piece, WINDOW)[::HOP]
+        piece = np.pad(piece, (before, 0), "symmetric")
+        piece = np.pad(piece, (0, max(0, end - begin - len(piece))))
+        pieces = np.lib.stride_tricks.sliding_window_view(piece, size)[::hop]
         found = rfft(pieces * window, axis=1)
         yield found.real**2 + found.imag**2
 
 
-def _seconds(steps: NDArray[Any]) -> list[NDArray[Any]]:
-    """Return the parts of a second each, the last one shorter."""
-    return [steps[at : at + STEPS] for at in range(0, len(steps), STEPS)]
+def _seconds(values: NDArray[Any], steps: int) -> list[NDArray[Any]]:
+    """Return the parts of a second each, of so many steps; the last one may be shorter."""
+    return [values[at : at + steps] for at in range(0, len(values), steps)]
+
+
+def _rows(rows: Iterable[Float64s]) -> Float32s:
+    return np.array(list(rows), np.float32)
 
 
 @cache
@@ -120,8 +146,7 @@ def _mel_bank() -> "csc_array[np.float32]":
     """
     from scipy.sparse import csc_array
 
-    librosa = load_librosa()
-    bank = librosa.filters.mel(sr=RATE, n_fft=WINDOW, n_mels=BANDS)
+    bank = load_librosa().filters.mel(sr=RATE, n_fft=WINDOW, n_mels=BANDS)
     return csc_array(np.asarray(bank.T, np.float32))
 
 
@@ -130,15 +155,8 @@ def _pitch_bank() -> "csc_array[np.float32]":
     """Return the (F, 12) weights of the pitch classes, C first."""
     from scipy.sparse import csc_array
 
-    bank = load_librosa().filters.chroma(sr=RATE, n_fft=WINDOW).T
+    bank = load_librosa().filters.chroma(sr=RATE, n_fft=TONAL).T
     return csc_array(np.where(bank >= FAINT * bank.max(), bank, 0).astype(np.float32))
-
-
-def _chroma(spectra: Float32s) -> Float64s:
-    """Return the (T, 12) pitch classes of (T, F) powers, of which the strongest is 1 at most."""
-    found = (spectra @ _pitch_bank()).astype(np.float64)
-    classes: Float64s = found / np.maximum(found.max(axis=1, keepdims=True), SOFT)
-    return classes
 
 
 def _beats(onsets: Float64s) -> NDArray[np.int64]:
@@ -163,7 +181,7 @@ def _beats(onsets: Float64s) -> NDArray[np.int64]:
 # --- musicnn --------------------------------------------------------------------------------------
 
 
-def _musicnn(samples: Float32s, gain: float, seconds: int) -> NDArray[np.float16]:
+def _musicnn(samples: Float32s, gain: float) -> NDArray[np.float16]:
     """Return the (S, 753) mean channels of each second, heard in windows as musicnn was trained.
 
     Windows follow on each other, and the last one ends with the track.
@@ -174,6 +192,7 @@ def _musicnn(samples: Float32s, gain: float, seconds: int) -> NDArray[np.float16
     from emsync.encoders.threads import one_thread
     from emsync.sound import spectra
 
+    seconds = math.ceil(len(samples) / RATE)
     second = np.arange(musicnn.WINDOW) * spectra.HOP // RATE
     rows = np.zeros((seconds, musicnn.CHANNELS), np.float16)
     network = musicnn.load()
