@@ -9,7 +9,9 @@ from emsync.errors import AssetError
 from emsync.limits import check_file, parse_json, quoted, shown
 
 SCALE = ".scale"  # after the name of a matrix in int8: the tensor of its rows' scales
-BYTES = {"F64": 8, "F32": 4, "F16": 2, "BF16": 2, "I8": 1, "U8": 1}  # of the kinds that are read
+BYTES = {  # of the kinds that are read
+    "F64": 8, "I64": 8, "F32": 4, "F16": 2, "BF16": 2, "I8": 1, "U8": 1,
+}  # fmt: skip
 LARGEST_HEADER = 16 * 2**20  # bytes
 
 Shape = tuple[int, ...]

@@ -8,14 +8,13 @@ that of a film is the mean over its parts.
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Self
+from typing import Any, ClassVar, Self
 
 import torch
 from torch import Tensor, nn
 
 from emsync.matching.matcher import Columns
-
-Stretch = tuple[int, int]  # seconds: from, until
+from emsync.retrieval.regimes import Stretch
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,18 +47,28 @@ class Network(nn.Module, ABC):
     """Two towers: one embeds films, the other music."""
 
     name: ClassVar[str]
+    shape: ClassVar[type[Any]]  # the dataclass of its settings, each with a default
+    looks_at: ClassVar[tuple[str, ...]] = ()  # columns of a film that it divides it by
+    passage: ClassVar[int] = 28  # seconds of music that are embedded as one, as in training
+    hop: ClassVar[int] = 14  # seconds from one passage of a track to the next
 
-    def divide(self, film: Columns) -> list[Stretch]:
-        """Return the parts of a film, which follow on each other; all of it is one by default."""
-        return [(0, len(film["motion"]))]
+    @abstractmethod
+    def __init__(self, film: int, music: int, settings: Any) -> None:
+        """Make towers for tokens of ``film`` and ``music`` numbers; ``settings`` is a ``shape``."""
+        super().__init__()
+        self.settings = settings
+
+    def divide(self, film: Columns, seconds: int) -> list[Stretch]:
+        """Return the parts of a film, in their order; all of it is one by default."""
+        return [(0, seconds)]
 
     @abstractmethod
     def film(self, parts: Parts) -> Tensor:
-        """Return the (P, D) embeddings of parts of films."""
+        """Return the (P, D) embeddings of parts of films, each of length 1."""
 
     @abstractmethod
     def music(self, parts: Parts) -> Tensor:
-        """Return the (P, D) embeddings of parts of music."""
+        """Return the (P, D) embeddings of parts of music, each of length 1."""
 
     @abstractmethod
     def loss(self, batch: Batch, share: float) -> Tensor:

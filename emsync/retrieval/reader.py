@@ -21,6 +21,7 @@ class Reader(nn.Module):
 
     def __init__(self, widths: Mapping[str, int]) -> None:
         super().__init__()
+        self.widths = dict(widths)
         self.names = tuple(widths)
         self.width = sum(min(width, MOST) for width in widths.values())
         for name, width in widths.items():
