@@ -10,9 +10,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
+from emsync.arrays import Int64s
 from emsync.matching.matcher import Columns
 from emsync.retrieval.regimes import Stretch
 
@@ -23,13 +25,18 @@ class Parts:
 
     tokens: Tensor  # (P, L, F), 0 where there is none
     real: Tensor  # (P, L) whether there is one; each part has at least one
+    marks: Tensor | None = None  # (P, C, K) of each 4 s: what ``Network.marks`` told, then 0
 
     @classmethod
-    def of(cls, rows: Sequence[Tensor]) -> Self:
-        """Return parts of (n, F) tokens each, n of at least 1."""
+    def of(cls, rows: Sequence[Tensor], marks: Sequence[Int64s] = ()) -> Self:
+        """Return parts of (n, F) tokens each, n of at least 1; ``marks`` are those of each part."""
         tokens = nn.utils.rnn.pad_sequence(list(rows), batch_first=True)
         lengths = torch.tensor([len(row) for row in rows], device=tokens.device)
-        return cls(tokens, torch.arange(tokens.shape[1], device=tokens.device) < lengths[:, None])
+        real = torch.arange(tokens.shape[1], device=tokens.device) < lengths[:, None]
+        if not marks:
+            return cls(tokens, real)
+        told = [torch.from_numpy(own).to(tokens.device) for own in marks]
+        return cls(tokens, real, nn.utils.rnn.pad_sequence(told, batch_first=True))
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,6 +48,7 @@ class Batch:
     film: Tensor  # (P,) the number of the film that each part is of, ascending from 0
     place: Tensor  # (P,) by its flow among the parts of its film: 0 is the fastest
     last: Tensor  # (P,) the place of the slowest part of its film: 0 where it has one part alone
+    label: Tensor | None = None  # (P,) the number of the unified tag of its music, -1 for none
 
 
 class Network(nn.Module, ABC):
@@ -61,6 +69,13 @@ class Network(nn.Module, ABC):
     def divide(self, film: Columns, seconds: int) -> list[Stretch]:
         """Return the parts of a film, in their order; all of it is one by default."""
         return [(0, seconds)]
+
+    def marks(self, columns: Columns, stretch: Stretch) -> Int64s:
+        """Return what a network is told beside the tokens of a stretch of a film or of a track.
+
+        (C, K) classes, a row each 4 s (the last may be shorter); K is 0 where it needs nothing.
+        """
+        return np.zeros((-(-(stretch[1] - stretch[0]) // 4), 0), np.int64)
 
     @abstractmethod
     def film(self, parts: Parts) -> Tensor:
