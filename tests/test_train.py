@@ -34,8 +34,9 @@ from emsync.training.accelerator import SingleProcess
 from emsync.training.batches import Crops
 from emsync.training.config import TrainConfig
 from emsync.training.example import example, reference, write
-from emsync.training.loop import optimizers, rate_at, set_up, train
+from emsync.training.loop import optimizers, set_up, train
 from emsync.training.resume import restore, save
+from emsync.training.running import rate_at
 from emsync.training.snapshot import Snapshot
 from emsync.training.start import from_nothing
 from emsync.training.words import Teller

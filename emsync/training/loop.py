@@ -5,11 +5,10 @@ accelerate launch --num_processes 8 -m emsync train base.toml
 """
 
 import math
-import signal
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager, nullcontext
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from contextlib import closing, nullcontext
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -21,11 +20,10 @@ from emsync.data.store import Store
 from emsync.errors import EmsyncError, InputError, UsageError, warn
 from emsync.files import atomic_write
 from emsync.limits import shown
-from emsync.locks import locked
 from emsync.model.composer import Composer, files_of_checkpoint, find_checkpoint, load_weights
 from emsync.model.transformer import EventTransformer
 from emsync.options import Sampling
-from emsync.targets import check_apart, make_folder
+from emsync.targets import check_apart
 from emsync.training.accelerator import Accelerator, accelerator
 from emsync.training.batches import Batch, Crops, batches
 from emsync.training.config import TrainConfig
@@ -35,13 +33,16 @@ from emsync.training.held_out import HeldOut
 from emsync.training.log import Log
 from emsync.training.loss import loss_of, token_weights, weights_of
 from emsync.training.memory import check_size, memory_errors
-from emsync.training.resume import RunState, has_run, kept, restore, restored_snapshot, save
+from emsync.training.resume import RunState, restore, restored_snapshot, save
+from emsync.training.running import claimed, rate_at, seed_of, signals
+from emsync.training.saving import has_run, kept
 from emsync.training.start import from_checkpoint, from_nothing, take_weights
 
 FILES = (
     *("model.safetensors", "config.json", "train.json", "optimizer.safetensors"),
     *("snapshot.safetensors", "metrics.csv", "trained.npy"),
 )
+COLUMNS = ("step", "tokens", "seconds", "loss", "norm", "rate", "validation")
 Figures = dict[str, float]  # "loss", "norm", "rate" of a step, and now and then "validation"
 Report = Callable[[RunState, Figures], None]
 
@@ -61,7 +62,7 @@ def train(config: TrainConfig, report: Report | None = None) -> Composer:
     read = {"the store": stored, "the checkpoint to start from": begun}
     check_apart([Path(config.out) / name for name in FILES], read)
     machine, out = accelerator(config.bf16), Path(config.out)
-    with _claimed(out, machine), memory_errors():
+    with claimed(out) if machine.is_main_process else nullcontext(), memory_errors():
         return _train(config, machine, report)
 
 
@@ -70,14 +71,14 @@ def _train(config: TrainConfig, machine: Accelerator, report: Report | None) -> 
     torch.manual_seed(config.seed)
     run = set_up(config, machine)
     out, state, guard, begun = Path(config.out), run.state, run.guard, run.state.step
-    log = Log(out, state.step) if machine.is_main_process else None
+    log = Log(out, state.step, COLUMNS) if machine.is_main_process else None
     if log is not None:
         with atomic_write(out / "trained.npy") as part, part.open("wb") as file:
             np.save(file, trained_keys(run.store, config.validation))
     parts = batches(run.crops, state.step * config.accumulate, config, machine)
     started, saved = time.monotonic() - state.seconds, time.monotonic()
 
-    with _signals() as caught, nullcontext() if log is None else closing(log):
+    with signals() as caught, nullcontext() if log is None else closing(log):
         stop = False
         while state.share(config) < 1.0 and not stop:
             figures = step(run, [next(parts) for _ in range(config.accumulate)], config, machine)
@@ -97,7 +98,7 @@ def _train(config: TrainConfig, machine: Accelerator, report: Report | None) -> 
             if run.held is not None and (state.step % config.validate_every == 0 or last):
                 figures["validation"] = run.held.nats(machine)
             if log is not None:
-                log.write(state, figures)
+                log.write(asdict(state), figures)
                 if report is not None:
                     report(state, figures)
                 due = time.monotonic() - saved > config.save_minutes * 60
@@ -181,17 +182,6 @@ def set_up(config: TrainConfig, machine: Accelerator) -> Run:
     )
 
 
-@contextmanager
-def _claimed(out: Path, machine: Accelerator) -> Iterator[None]:
-    """Make the folder ``out`` and keep other runs out; the first process does it for all."""
-    if not machine.is_main_process:
-        yield
-        return
-    make_folder(out)
-    with locked(out, "training in"):
-        yield
-
-
 def step(run: Run, parts: Sequence[Batch], config: TrainConfig, machine: Accelerator) -> Figures:
     """Move the weights by the ``parts`` of one batch; return the loss, gradient norm and rate."""
     factor = rate_at(run.state.share(config), config.warm_up, config.decay) * run.guard.factor
@@ -202,7 +192,7 @@ def step(run: Run, parts: Sequence[Batch], config: TrainConfig, machine: Acceler
     total = torch.stack([weights_of(part, run.weight).sum() for part in parts]).sum()
     total = machine.reduce(total, "sum")
     loss = torch.zeros((), device=machine.device)
-    torch.manual_seed(_dropout_seed(config.seed, run.state.step, machine.process_index))
+    torch.manual_seed(seed_of(config.seed, run.state.step, machine.process_index))
     for part in parts:
         with machine.autocast():
             summed, _ = loss_of(run.network, part, run.weight)
@@ -233,24 +223,6 @@ def optimizers(model: torch.nn.Module, config: TrainConfig) -> list[torch.optim.
         ),
         torch.optim.AdamW(rest, lr=config.rate_adam, betas=(0.9, 0.95), weight_decay=0.0),
     ]  # fmt: skip
-
-
-def rate_at(share: float, warm_up: float, decay: float) -> float:
-    """Return the factor of the learning rate once a ``share`` in [0, 1] of the budget is spent.
-
-    It rises over ``warm_up``, stays at one, and falls to zero over the last ``decay``.
-
-    >>> [rate_at(share, 0.1, 0.5) for share in (0.05, 0.3, 0.75, 1.0)]
-    [0.5, 1.0, 0.5, 0.0]
-    """
-    up = share / warm_up if warm_up else 1.0
-    down = (1.0 - share) / decay if decay else 1.0
-    return max(0.0, min(1.0, up, down))
-
-
-def _dropout_seed(seed: int, step: int, process: int) -> int:
-    """Return a seed of this step's own, so that a resumed run drops what it would have dropped."""
-    return int(np.random.default_rng([seed, step, process]).integers(2**63))
 
 
 def _agreed(
@@ -286,22 +258,3 @@ def _go_back(run: Run, figures: Figures, out: Path) -> None:
 def _not_a_number(crops: Crops, step: int, batch: int, loss: float) -> str:
     songs = sorted({crops.song(i).path for i in range(step * batch, (step + 1) * batch)})
     return f"the loss is {loss} at step {step + 1}; its songs: {', '.join(songs)}"
-
-
-@contextmanager
-def _signals() -> Iterator[list[int]]:
-    """Yield a list that fills when SIGINT or SIGTERM arrives; a second one stops at once."""
-    caught: list[int] = []
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-
-    def handle(number: int, frame: object) -> None:
-        caught.append(number)
-        signal.signal(number, before[signal.Signals(number)])
-
-    for number in before:
-        signal.signal(number, handle)
-    try:
-        yield caught
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

@@ -1,21 +1,20 @@
 """Save a run so that it goes on exactly where it was, whatever stops it."""
 
 import json
-import shutil
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated
 
 import torch
-from safetensors import SafetensorError
 from safetensors.torch import save_file
 
-from emsync.errors import AssetError, EmsyncError, UsageError, warn
+from emsync.errors import AssetError, UsageError, warn
 from emsync.limits import quoted, read_json, shown
 from emsync.model.composer import Composer, load_weights
 from emsync.model.transformer import EventTransformer
 from emsync.settings import Within, build
 from emsync.training.config import TrainConfig
+from emsync.training.saving import has_run, saved_whole
 from emsync.training.snapshot import Snapshot, load_tensors, memory, remember
 
 
@@ -51,37 +50,11 @@ def save(
     """Write the checkpoint and what exact resuming needs beside it, all of it or nothing."""
     tensors = {name: value.contiguous() for name, value in memory(optims).items()}
     text = json.dumps({"progress": asdict(state), "config": asdict(config)}, indent=2)
-    saving = out / "saving"
-    try:
-        shutil.rmtree(saving, ignore_errors=True)
+    with saved_whole(out) as saving:
         composer.save_pretrained(saving)
         save_file(tensors, saving / "optimizer.safetensors")
         snapshot.save(saving / "snapshot.safetensors")
         (saving / "train.json").write_text(text + "\n")
-        saving.replace(out / "saved")  # from here on it counts, wherever a kill falls
-        _settle(out)
-    except (OSError, SafetensorError, EmsyncError) as error:
-        shutil.rmtree(saving, ignore_errors=True)  # room for others on a full disk
-        raise EmsyncError(f"cannot save to {str(out)!r}: {error}; {kept(out)}") from error
-
-
-def kept(out: Path) -> str:
-    """Return in words what of a run is safe."""
-    return "the last save is good" if has_run(out) else "nothing of the run is saved yet"
-
-
-def _settle(out: Path) -> None:
-    """Move a complete save to its place; a kill may have left that half done."""
-    if (out / "saved").is_dir():
-        for path in (out / "saved").iterdir():
-            path.replace(out / path.name)
-        (out / "saved").rmdir()
-
-
-def has_run(out: Path) -> bool:
-    """Return whether ``out`` holds a run that can go on."""
-    _settle(out)
-    return (out / "train.json").is_file()
 
 
 def restore(
