@@ -20,7 +20,7 @@ def test_music_has_the_rhythm_that_is_heard_at_the_papers_rate() -> None:
     assert abs(len(at_16["rhythm"]) - len(at_22.signal)) <= 1
     n = min(len(at_16["rhythm"]), len(at_22.signal))
     assert np.corrcoef(at_16["rhythm"][:n], at_22.signal[:n])[0, 1] > 0.9
-    gaps = np.diff(at_16["steps"]) / STEP_RATE
+    gaps = np.diff(at_16["pulse"])
     assert np.allclose(gaps, 0.5, atol=0.05)
 
 
@@ -29,7 +29,7 @@ def test_loudness_has_no_part_and_silence_has_columns() -> None:
     soft, loud = heard(sound * np.float32(0.25)), heard(sound)
     assert np.allclose(soft["rhythm"], loud["rhythm"], atol=1e-3)
     silence = heard(np.zeros(RATE, np.float32))
-    assert np.isfinite(silence["rhythm"]).all() and len(silence["steps"]) == 0
+    assert np.isfinite(silence["rhythm"]).all() and len(silence["pulse"]) == 0
 
 
 def test_a_film_has_a_step_for_each_of_the_signal() -> None:

@@ -1,7 +1,7 @@
 """Columns of the rhythm: what CM and DM rank by, kept in a store beside what the networks read.
 
 The visible impact of a film and the onset strength of music, STEP_RATE steps a second, in half
-precision; and the steps of the beats of the music. Those of a film follow from its impact.
+precision; and the beats of the music. Those of a film follow from its impact.
 """
 
 import math
@@ -11,12 +11,13 @@ from scipy.signal import resample_poly
 
 from emsync.arrays import Float32s
 from emsync.matching.matcher import Columns
-from emsync.signals import SAMPLE_RATE
+from emsync.signals import SAMPLE_RATE, STEP_RATE
 from emsync.sound.rhythm import rhythm_of
 from emsync.video.impact import Impact
 
+STAMPS = {"impact": "impact 1", "rhythm": "rhythm 1", "pulse": "pulse 1"}
 RATE = 16_000  # samples a second that are heard here, as by the columns of a track
-STEP = math.gcd(SAMPLE_RATE, RATE)
+DIVISOR = math.gcd(SAMPLE_RATE, RATE)
 
 
 def seen(impact: Impact, seconds: float) -> Columns:
@@ -25,10 +26,10 @@ def seen(impact: Impact, seconds: float) -> Columns:
 
 
 def heard(samples: Float32s) -> Columns:
-    """Return ``rhythm``, (N,) the onsets, 1 the strongest, and ``steps``, (B,) those of the beats.
+    """Return ``rhythm``, (N,) the onsets, 1 the strongest, and ``pulse``, (B,) seconds of beats.
 
     ``samples`` are RATE a second; the paper's rhythm is heard at SAMPLE_RATE.
     """
-    sound = resample_poly(samples, SAMPLE_RATE // STEP, RATE // STEP).astype(np.float32)
+    sound = resample_poly(samples, SAMPLE_RATE // DIVISOR, RATE // DIVISOR).astype(np.float32)
     rhythm = rhythm_of(sound)
-    return {"rhythm": rhythm.signal, "steps": rhythm.beats}
+    return {"rhythm": rhythm.signal, "pulse": (rhythm.beats / STEP_RATE).astype(np.float32)}
