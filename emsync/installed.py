@@ -3,6 +3,7 @@
 from emsync import plugins
 from emsync.conditioning import Conditioner
 from emsync.emotion.estimator import Estimator
+from emsync.matching.matcher import Matcher
 from emsync.model.composer import checkpoint_names, find_checkpoint, read_config
 from emsync.tokens import Tokenizer
 
@@ -13,6 +14,7 @@ def everything() -> dict[str, dict[str, str]]:
         "conditioners": _summaries(plugins.CONDITIONERS, Conditioner),
         "tokenizers": _summaries(plugins.TOKENIZERS, Tokenizer),
         "estimators": _summaries(plugins.ESTIMATORS, Estimator),
+        "matchers": _summaries(plugins.MATCHERS, Matcher),
         "checkpoints": {name: _card(name) for name in checkpoint_names()},
     }
 

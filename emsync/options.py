@@ -23,11 +23,11 @@ Sync: TypeAlias = Literal["chord", "downbeat", "beat", "off"]
 EndingKind: TypeAlias = Literal["cadence", "fade", "cut"]
 Arc: TypeAlias = Literal["scene", "constant"]
 Mode: TypeAlias = Literal["major", "minor"]
-Metric: TypeAlias = Literal["cm", "dm"]
 KeepAudio: TypeAlias = Literal["replace", "mix", "duck"]
 
 CHECKPOINT = "emsync-small"  # the one that is shipped
 ESTIMATOR = "faces,pictures,sound"
+METRIC = "cm"
 SLOWEST, FASTEST = 30.0, 300.0  # beats a minute
 CUT_DISTANCE = 4.0  # seconds between two cuts that the music is to hit
 LARGEST_CUT_DISTANCE = 60.0  # seconds, that can be asked for

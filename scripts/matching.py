@@ -20,21 +20,24 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from emsync.matching.match import Track, listen_to, rank, visible_impact
+from emsync.matching.library import listen_to
+from emsync.matching.matcher import Columns, Match, Matcher, Shelf
+from emsync.matching.rhythm import Cm, Dm
 from emsync.metrics.statistics import spearman
 from emsync.signals import SAMPLE_RATE, STEP_RATE
 from emsync.sound.decode import read_mono
 from emsync.sound.rhythm import Rhythm, beats, rhythm_of
 from emsync.video.film import open_film
 from emsync.video.impact import Impact
+from emsync.video.watch import watch
 
 TWINS = {"lego_small.ogv"}  # the same film as another clip
 PIECE = 8.0  # seconds
 DRAWN = 15.0  # seconds of each drawn clip
-ROWS: list[tuple[str, dict[str, Any]]] = [
-    *((f"CM, power {p}", {"power": p}) for p in range(1, 7)),
-    *((f"CM local, power {p}", {"power": p, "variant": "local"}) for p in range(1, 7)),
-    ("DM", {"metric": "dm"}),
+ROWS: list[tuple[str, Matcher]] = [
+    *((f"CM, power {p}", Cm(p)) for p in range(1, 7)),
+    *((f"CM local, power {p}", Cm(p, "local")) for p in range(1, 7)),
+    ("DM", Dm()),
 ]
 
 
@@ -48,17 +51,45 @@ class Film:
     start: float = 0.0  # seconds of the track at which the film starts
 
 
+@dataclass(frozen=True, eq=False)
+class Track:
+    """A track's rhythm."""
+
+    name: str
+    rhythm: Rhythm
+
+
 def rows(folder: Path) -> list[dict[str, str]]:
     with (folder / "MANIFEST.csv").open(newline="") as file:
         return list(csv.DictReader(file))
+
+
+def visible_impact(path: Path) -> NDArray[np.float64]:
+    """Watch a film; return its visible impact."""
+    impact = Impact()
+    return impact.signal(watch(open_film(path), None, [impact]).film.duration)
 
 
 def pictures_of(signal: NDArray[np.float64]) -> Rhythm:
     return Rhythm(signal, beats(signal))
 
 
-def as_track(name: str, rhythm: Rhythm) -> Track:
-    return Track(name, 0, 0, rhythm)
+def seen(pictures: Rhythm) -> Columns:
+    """Return the columns of a film for CM and DM."""
+    return {"impact": pictures.signal, "beats": pictures.beats}
+
+
+def rank(film: Film, tracks: Sequence[Track], matcher: Matcher) -> list[tuple[str, Match]]:
+    """Return the names of all tracks and how they meet a film, best first."""
+    shelf = Shelf.of({
+        track.name: (
+            len(track.rhythm.signal) / STEP_RATE,
+            {"onsets": track.rhythm.signal, "beats": track.rhythm.beats},
+        )
+        for track in tracks
+    })  # fmt: skip
+    found = matcher.rank(seen(film.pictures), shelf, len(tracks))
+    return [(shelf.names[match.track], match) for match in found]
 
 
 def cut(rhythm: Rhythm, first: int, length: int) -> Rhythm:
@@ -73,12 +104,12 @@ def gather(shared: Path) -> tuple[list[Film], list[Track]]:
     for row in rows(shared / "clips"):
         name, path = row["file"], shared / "clips" / row["file"]
         if row["has_audio"] == "yes" and row["audio_silent"] == "no" and name not in TWINS:
-            _, signal = visible_impact(open_film(path))
+            signal = visible_impact(path)
             films.append(Film(name, pictures_of(signal), row["rhythm_suit"] != "0"))
-            tracks.append(as_track(name, rhythm_of(read_mono(path))))
+            tracks.append(Track(name, rhythm_of(read_mono(path))))
     for row in rows(shared / "music"):
         path = shared / "music" / row["file"]
-        tracks.append(as_track(row["file"], rhythm_of(read_mono(path))))
+        tracks.append(Track(row["file"], rhythm_of(read_mono(path))))
     return films, tracks
 
 
@@ -88,7 +119,7 @@ def shortened(tracks: Sequence[Track], film: Film) -> list[Track]:
     return [replace(track, rhythm=cut(track.rhythm, 0, length)) for track in tracks]
 
 
-def places(films: Sequence[Film], tracks: Sequence[Track], settings: Mapping[str, Any],
+def places(films: Sequence[Film], tracks: Sequence[Track], matcher: Matcher,
            shorten: bool = False) -> list[int]:  # fmt: skip
     """Return the rank of each film's own track; of equal ones the worst.
 
@@ -97,30 +128,30 @@ def places(films: Sequence[Film], tracks: Sequence[Track], settings: Mapping[str
     ranks = []
     for film in films:
         choice = shortened(tracks, film) if shorten else tracks
-        scores = {m.path.as_posix(): m.score for m in rank(film.pictures, choice, **settings)}
+        scores = {name: m.score for name, m in rank(film, choice, matcher)}
         ranks.append(sum(score >= scores[film.own] for score in scores.values()))
     return ranks
 
 
-def difference(films: Sequence[Film], tracks: Sequence[Track], settings: Mapping[str, Any]) -> str:
+def difference(films: Sequence[Film], tracks: Sequence[Track], matcher: Matcher) -> str:
     """Return by how much own tracks score above others, all cut to the film (Table 1)."""
     own: list[float] = []
     others: list[float] = []
     for film in films:
-        for m in rank(film.pictures, shortened(tracks, film), **settings):
-            (own if m.path.as_posix() == film.own else others).append(m.score)
+        for name, m in rank(film, shortened(tracks, film), matcher):
+            (own if name == film.own else others).append(m.score)
     return f"{np.mean(own) / np.mean(others) - 1:+.0%}"
 
 
-def table(title: str, columns: Mapping[str, Callable[[Mapping[str, Any]], list[int]]],
+def table(title: str, columns: Mapping[str, Callable[[Matcher], list[int]]],
           chance: int) -> Iterator[str]:  # fmt: skip
     """Yield the lines of a Markdown table: top-1 and median rank in each column."""
     yield f"\n### {title}\n"
     yield "| metric | " + " | ".join(f"{c}: first | median rank" for c in columns) + " |"
     yield "|---|" + "---|---|" * len(columns)
-    for name, settings in ROWS:
+    for name, matcher in ROWS:
         cells = []
-        for ranks in (column(settings) for column in columns.values()):
+        for ranks in (column(matcher) for column in columns.values()):
             cells += [f"{ranks.count(1)} of {len(ranks)}", f"{np.median(ranks):g}"]
         yield f"| {name} | " + " | ".join(cells) + " |"
     cells = [f"{1 / chance:.0%}", f"{(chance + 1) / 2:g}"] * len(columns)
@@ -131,7 +162,7 @@ def pieces(films: Sequence[Film], tracks: Sequence[Track]) -> tuple[list[Film], 
     """Cut films and tracks into pieces of one length; what is left at the end is dropped."""
     n = round(PIECE * STEP_RATE)
     parts = [
-        as_track(f"{t.name} {i}", cut(t.rhythm, i * n, n))
+        Track(f"{t.name} {i}", cut(t.rhythm, i * n, n))
         for t in tracks
         for i in range(len(t.rhythm.signal) // n)
     ]
@@ -176,16 +207,16 @@ def _jumping(hits: list[float], rng: np.random.Generator) -> Iterator[tuple[floa
         yield frame / 25, cv2.circle(ground.copy(), place, 12 * 16, 230.0, -1, cv2.LINE_AA, 4)
 
 
-def found(films: Sequence[Film], tracks: Sequence[Track], settings: Mapping[str, Any]) -> int:
+def found(films: Sequence[Film], tracks: Sequence[Track], matcher: Matcher) -> int:
     """Return how many films are offered their own track within 0.1 s of where they start."""
     hits = 0
     for film in films:
-        offsets = {m.path.as_posix(): m.offset for m in rank(film.pictures, tracks, **settings)}
+        offsets = {name: m.offset for name, m in rank(film, tracks, matcher)}
         hits += abs(offsets[film.own] - film.start) <= 0.1
     return hits
 
 
-def confounded(films: Sequence[Film], tracks: Sequence[Track], settings: Mapping[str, Any]) -> str:
+def confounded(films: Sequence[Film], tracks: Sequence[Track], matcher: Matcher) -> str:
     """Return Spearman's rho of a track's length and its score, the mean over the films.
 
     Only tracks that are longer than the film and not its own count.
@@ -194,13 +225,13 @@ def confounded(films: Sequence[Film], tracks: Sequence[Track], settings: Mapping
     for film in films:
         lengths = {t.name: len(t.rhythm.signal) for t in tracks}
         least = len(film.pictures.signal)
-        scored = [m for m in rank(film.pictures, tracks, **settings)
-                  if (name := m.path.as_posix()) != film.own and lengths[name] > least]  # fmt: skip
+        scored = [
+            (lengths[name], m.score)
+            for name, m in rank(film, tracks, matcher)
+            if name != film.own and lengths[name] > least
+        ]
         if len(scored) >= 5:
-            rho = spearman(
-                [lengths[m.path.as_posix()] for m in scored], [m.score for m in scored]
-            ).rho
-            values.append(rho)
+            values.append(spearman(*zip(*scored, strict=True)).rho)
     return f"{np.nanmean(values):+.2f}"
 
 
@@ -233,35 +264,36 @@ def experiment(shared: Path) -> Iterator[str]:
     yield ("| metric | control: offset found within 0.1 s | clips with music: own above others | "
            "all clips: rho of length and score |")  # fmt: skip
     yield "|---|---|---|---|"
-    for name, settings in ROWS:
-        yield (f"| {name} | {found(jumps, long, settings)} of {len(jumps)} | "
-               f"{difference(musical, fitting, settings)} | "
-               f"{confounded(films, tracks, settings)} |")  # fmt: skip
+    for name, matcher in ROWS:
+        yield (f"| {name} | {found(jumps, long, matcher)} of {len(jumps)} | "
+               f"{difference(musical, fitting, matcher)} | "
+               f"{confounded(films, tracks, matcher)} |")  # fmt: skip
 
 
 def scale(shared: Path, count: int) -> Iterator[str]:
     """Index ``count`` tracks of three minutes made of the music at other speeds; ask once."""
     sources = [read_mono(shared / "music" / row["file"]) for row in rows(shared / "music")]
     with tempfile.TemporaryDirectory() as temporary:
-        folder, index = Path(temporary) / "library", Path(temporary) / "index.npz"
+        folder, index = Path(temporary) / "library", Path(temporary) / "index"
         folder.mkdir()
         for i in range(count):
             write_track(folder / f"{i:05}.wav", sources[i % len(sources)], 0.8 + 0.4 * i / count)
         start = perf_counter()
-        heard = listen_to(folder, index)
+        heard = listen_to(Cm(), folder, index)
         indexed = perf_counter() - start
         start = perf_counter()
-        again = listen_to(folder, index)
+        again = listen_to(Cm(), folder, index)
         loaded = perf_counter() - start
-        _, signal = visible_impact(open_film(shared / "clips" / "chrome_ad.webm"))
-        pictures = pictures_of(signal)
-        yield f"tracks: {len(heard.tracks)}; a film of {len(signal) / STEP_RATE:.0f} s"
-        yield f"index: {indexed:.1f} s, {index.stat().st_size / 1e6:.1f} MB"
+        signal = visible_impact(shared / "clips" / "chrome_ad.webm")
+        film = seen(pictures_of(signal))
+        size = sum(path.stat().st_size for path in index.iterdir())
+        yield f"tracks: {len(heard.shelf)}; a film of {len(signal) / STEP_RATE:.0f} s"
+        yield f"index: {indexed:.1f} s, {size / 1e6:.1f} MB"
         yield f"index read and files checked: {loaded:.2f} s, {again.heard} heard again"
-        for metric in ("cm", "dm"):
+        for matcher in (Cm(), Dm()):
             start = perf_counter()
-            rank(pictures, again.tracks, metric)
-            yield f"query, {metric}: {perf_counter() - start:.2f} s"
+            matcher.rank(film, again.shelf, 10)
+            yield f"query, {matcher.name}: {perf_counter() - start:.2f} s"
 
 
 def write_track(path: Path, samples: NDArray[np.float32], speed: float) -> None:

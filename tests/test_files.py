@@ -26,7 +26,7 @@ from emsync.fit.hits import fit
 from emsync.formats.cut_lists import WRITERS, write_cuts
 from emsync.formats.midi import write_midi
 from emsync.formats.musicxml import write_musicxml
-from emsync.matching.match import Track, write_index
+from emsync.matching.index import Track, write_index
 from emsync.model.composer import Composer
 from emsync.music.piece import Piece
 from emsync.performance.performance import perform
@@ -34,7 +34,6 @@ from emsync.report.plots import plot_analysis
 from emsync.sound.audio import Audio
 from emsync.sound.encode import KINDS, write_audio
 from emsync.sound.mux import mux
-from emsync.sound.rhythm import Rhythm
 from emsync.targets import check_apart, make_folder
 from emsync.video.cuts import Cut
 from emsync.video.film import open_film
@@ -394,7 +393,7 @@ def kinds(
     pack(place / "in", place / "pieces", piece=1)
     music = fit(Piece.of(np.array([(3, 60, 0.0, 1.0)]), downbeats=np.array([0.0, 2.0])), [], 2.0)
     composer = Composer.from_pretrained(small)
-    track = Track("a.wav", 1, 1, Rhythm(np.ones(8, np.float16), np.zeros(0, np.int32)))
+    track = Track("a.wav", 1, 1, 0.2, {"onsets": np.ones(8, np.float16)})
     encoders: dict[str, Write] = {
         kind: lambda folder, kind=kind: write_audio(TONE, folder / f"old{kind}")  # type: ignore[misc]
         for kind in KINDS
@@ -417,7 +416,7 @@ def kinds(
         "picture": lambda folder: plot_analysis(LINE, (), folder / "old.png"),
         "film": lambda folder: mux(film, TONE, folder / "old.mp4"),
         "matroska": lambda folder: mux(film, TONE, folder / "old.mkv"),
-        "index": lambda folder: write_index(folder / "old.npz", [track]),
+        "index": lambda folder: write_index(folder / "old.safetensors", "a", [track]),
         "checkpoint": lambda folder: composer.save_pretrained(folder / "checkpoint"),
         "pieces": lambda folder: pack(place / "in", folder / "pieces", piece=1),
         "unpacked": lambda folder: unpack(place / "pieces", folder / "old"),
@@ -438,7 +437,7 @@ EACH_KIND = [
 def yesterday(folder: Path) -> dict[str, bytes]:
     """Fill a folder with what each kind of output replaces, and what none of them may touch."""
     folder.mkdir()
-    suffixes = ("", *KINDS, *WRITERS, ".mid", ".musicxml", ".png", ".mp4", ".mkv", ".npz")
+    suffixes = ("", *KINDS, *WRITERS, ".mid", ".musicxml", ".png", ".mp4", ".mkv", ".safetensors")
     for name in (*(f"old{s}" for s in suffixes if s), "older", "beside", "bundle/score.mid",
                  "bundle/gone", "bundle/stems/gone.wav", "bundle/stems/mine.wav",
                  "checkpoint/config.json", "pieces/mine.txt"):  # fmt: skip

@@ -8,7 +8,7 @@ import pytest
 import typer
 
 from emsync.cli import app, main
-from emsync.options import Arc, EndingKind, KeepAudio, Metric, Mode, Sync
+from emsync.options import Arc, EndingKind, KeepAudio, Mode, Sync
 
 GROUP: Any = typer.main.get_command(app)
 Say = Callable[..., tuple[int, str, str]]
@@ -72,7 +72,7 @@ def test_help_lists_every_command_whole_and_options_in_sections(say: Say) -> Non
 
 def test_help_shows_every_choice(say: Say) -> None:
     text = say("generate", "--help")[1] + say("match", "--help")[1]
-    for kind in (Arc, EndingKind, KeepAudio, Metric, Mode, Sync):
+    for kind in (Arc, EndingKind, KeepAudio, Mode, Sync):
         assert f"<{'|'.join(get_args(kind))}>" in text
 
 

@@ -2,8 +2,12 @@
 
 import json
 import os
+import signal
+import subprocess
+import sys
 import wave
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
@@ -11,24 +15,23 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from emsync.arrays import Float32s
 from emsync.cli import main
-from emsync.errors import EmsyncError, InputError, UsageError
+from emsync.errors import EmsyncError, EmsyncWarning, InputError, UsageError
 from emsync.locks import locked
-from emsync.matching.match import (
-    VERSION,
-    Track,
-    listen_to,
-    match,
-    rank,
-    read_index,
-    visible_impact,
-    write_index,
-)
+from emsync.matching.former import read_former
+from emsync.matching.index import VERSION, Index, Track, file_of, read_index, write_index
+from emsync.matching.library import listen_to
+from emsync.matching.match import match
+from emsync.matching.matcher import Columns, Match, Matcher, Shelf, choose
+from emsync.matching.rhythm import STAMP, Cm, Dm
 from emsync.metrics.rhythm import EPSILON, cm
 from emsync.signals import SAMPLE_RATE, STEP_RATE
 from emsync.sound.decode import read_stereo
-from emsync.sound.rhythm import Rhythm, read_rhythm, rhythm_of
+from emsync.sound.rhythm import read_rhythm, rhythm_of
+from emsync.tensors import Rows, map_tensors, read_tensors, write_tensors
 from emsync.video.film import open_film
+from emsync.video.watch import watch
 
 JUMPS = [0.6, 1.0, 1.6, 2.2, 2.4, 3.2]  # seconds: uneven, so that one offset is right
 
@@ -86,36 +89,47 @@ def library(tmp_path: Path) -> Path:
 def test_music_that_moves_with_the_film_is_found_with_its_offset(
     film: Path, library: Path, tmp_path: Path
 ) -> None:
-    report = match(film, library, index=tmp_path / "index.npz")
+    report = match(film, library, index=tmp_path / "index")
     assert report.matches[0].path == library / "album" / "right.wav"
     assert report.matches[0].offset == pytest.approx(2.5, abs=0.1)
     assert (report.tracks, report.heard, report.skipped) == (3, 3, ())
     assert {m.offset for m in report.matches if "short" in m.path.name} == {0.0}
-    by_beats = match(film, library, metric="dm", top=2, index=tmp_path / "index.npz")
+    by_beats = match(film, library, metric="dm", top=2, index=tmp_path / "index")
     assert len(by_beats.matches) == 2 and by_beats.heard == 0
+
+
+def rhythm(steps: int, rng: np.random.Generator) -> Columns:
+    """Return the columns of a drawn track."""
+    signal = rng.uniform(0, 1, steps).astype(np.float16)
+    return {"onsets": signal, "beats": np.arange(5, steps, 11, dtype=np.int32)}
+
+
+SILENT: Columns = {"onsets": np.zeros(90, np.float16), "beats": np.zeros(0, np.int32)}
 
 
 def test_rank_is_each_metric_on_each_track_alone() -> None:
     rng = np.random.default_rng(0)
-    pictures = Rhythm(rng.uniform(0, 1, 50), np.array([3, 17, 40], np.int32))
-    tracks = [
-        Track(f"{n}", 0, 0, Rhythm(rng.uniform(0, 1, n), np.arange(5, n, 11, dtype=np.int32)))
-        for n in (20, 50, 80, 200)
-    ]
-    tracks.append(Track("silent", 0, 0, Rhythm(np.zeros(90), np.zeros(0, np.int32))))
-    for found in rank(pictures, tracks, "cm"):
-        rhythm = next(t.rhythm for t in tracks if t.name == found.path.as_posix())
-        best = cm(rhythm.signal, pictures.signal)
+    film: Columns = {"impact": rng.uniform(0, 1, 50), "beats": np.array([3, 17, 40], np.int32)}
+    heard = {f"{n}": (n / STEP_RATE, rhythm(n, rng)) for n in (20, 50, 80, 200)}
+    shelf = Shelf.of({**heard, "silent": (2.0, SILENT)})
+    for found in Cm().rank(film, shelf, 5):
+        best = cm(shelf.track(found.track)["onsets"], film["impact"])
         assert (found.score, found.offset) == pytest.approx((best.score, best.delay), abs=1e-3)
-    for found in rank(pictures, tracks, "dm"):
-        rhythm = next(t.rhythm for t in tracks if t.name == found.path.as_posix())
-        delays = np.arange(max(0, len(rhythm.signal) - 50) + 1) / STEP_RATE
-        if len(rhythm.beats):
-            beats = (pictures.beats / STEP_RATE)[:, None, None] + delays[:, None]
-            away = np.abs(rhythm.beats / STEP_RATE - beats).min(axis=2).sum(axis=0)
+    for found in Dm().rank(film, shelf, 5):
+        track = shelf.track(found.track)
+        delays = np.arange(max(0, len(track["onsets"]) - 50) + 1) / STEP_RATE
+        if len(track["beats"]):
+            beats = (film["beats"] / STEP_RATE)[:, None, None] + delays[:, None]
+            away = np.abs(track["beats"] / STEP_RATE - beats).min(axis=2).sum(axis=0)
             assert found.score == pytest.approx(1 / (away.min() + EPSILON), rel=1e-4)
-    assert rank(pictures, tracks, "dm")[-1].path.name == "silent"
-    assert rank(pictures, tracks, "dm")[-1].score == 0.0
+    assert Dm().rank(film, shelf, 5)[-1] == Match(4, 0.0, 0.0)
+    assert {match.offset for match in Cm().rank(film, shelf, 5) if match.track < 2} == {0.0}
+
+
+def test_a_metric_is_the_name_of_a_matcher_and_takes_what_its_colon_says() -> None:
+    assert choose("cm") == Cm() and choose("dm:") == Dm()
+    with pytest.raises(UsageError, match="takes no argument, but got 'loud'"):
+        choose("cm:loud")
 
 
 @pytest.mark.slow
@@ -141,50 +155,129 @@ def test_long_music_in_blocks_is_librosas_onset_strength(monkeypatch: pytest.Mon
     assert module.onset_strength(samples) == pytest.approx(whole, abs=1e-3)
 
 
-def test_an_index_gives_back_what_was_put_in(tmp_path: Path) -> None:
+def tracks_of(*names: str) -> list[Track]:
+    rng = np.random.default_rng(0)
+    return [Track(name, 3, 2**60, 1.5, rhythm(20, rng)) for name in names]
+
+
+def same(one: Columns, other: Columns) -> bool:
+    return set(one) == set(other) and all(
+        rows.dtype == other[name].dtype and np.array_equal(rows, other[name])
+        for name, rows in one.items()
+    )
+
+
+def test_an_index_gives_back_what_was_put_in_and_lies_on_the_disk(tmp_path: Path) -> None:
     tracks = [
-        Track(
-            "a/é.mp3", 3, 2**60, Rhythm(np.array([0, 1, 0.5], np.float16), np.array([1], np.int32))
-        ),
-        Track("b.mp3", 4, 5, Rhythm(np.array([1], np.float16), np.zeros(0, np.int32))),
+        *tracks_of("b.mp3", "a/é.mp3", "c\udcff.wav"),
+        Track("d.ogg", 0, 5, 0.0, {name: rows[:0] for name, rows in SILENT.items()}),
     ]
-    write_index(tmp_path / "index.npz", tracks)
-    back, rebuilt = read_index(tmp_path / "index.npz")
-    assert rebuilt == "" and list(back) == ["a/é.mp3", "b.mp3"]
+    write_index(tmp_path / "i", STAMP, tracks)
+    index = read_index(tmp_path / "i", STAMP)
+    assert index.shelf.names == ["a/é.mp3", "b.mp3", "c\udcff.wav", "d.ogg"]
     for track in tracks:
-        kept = back[track.name]
-        assert (kept.size, kept.changed) == (track.size, track.changed)
-        assert kept.rhythm.signal.tolist() == track.rhythm.signal.tolist()
-        assert kept.rhythm.beats.tolist() == track.rhythm.beats.tolist()
+        kept = index.track(index.shelf.names.index(track.name))
+        assert (kept.size, kept.changed, kept.seconds) == (track.size, track.changed, track.seconds)
+        assert same(kept.columns, track.columns)
+    base: Any = index.shelf.columns["onsets"].values
+    while isinstance(base, np.ndarray) and not isinstance(base, np.memmap):
+        base = base.base
+    assert isinstance(base, np.memmap)
+    Cm().check(index.shelf)
+
+
+def test_ranking_is_the_same_from_an_index_and_from_memory(tmp_path: Path) -> None:
+    tracks = tracks_of("a", "b", "c")
+    write_index(tmp_path / "i", STAMP, tracks)
+    film = {"impact": np.random.default_rng(1).uniform(0, 1, 12), "beats": np.array([2, 9])}
+    for matcher in (Cm(), Dm()):
+        kept = matcher.rank(film, read_index(tmp_path / "i", STAMP).shelf, 3)
+        assert kept == matcher.rank(film, Index.of(tracks).shelf, 3)
 
 
 def test_only_what_changed_is_heard_again(library: Path, tmp_path: Path) -> None:
-    index = tmp_path / "index.npz"
-    assert listen_to(library, index).heard == 3
-    before = index.stat().st_mtime_ns
-    assert listen_to(library, index).heard == 0
-    assert index.stat().st_mtime_ns == before, "an index that holds is not written again"
+    index = tmp_path / "index"
+    file = file_of(index, STAMP)
+    assert listen_to(Cm(), library, index).heard == 3
+    before, first = file.stat().st_mtime_ns, read_index(file, STAMP).shelf
+    assert listen_to(Dm(), library, index).heard == 0
+    assert file.stat().st_mtime_ns == before, "an index that holds is not written again"
     clicks(library / "even.wav", [0.5], 2.0)
     (library / "short.wav").unlink()
-    changed = listen_to(library, index)
+    changed = listen_to(Cm(), library, index)
     assert changed.heard == 1
-    assert list(read_index(index)[0]) == ["album/right.wav", "even.wav"]
+    assert read_index(file, STAMP).shelf.names == ["album/right.wav", "even.wav"]
+    assert same(changed.shelf.track(0), first.track(0)) and changed.shelf.seconds[1] == 2.0
     facts = (library / "even.wav").stat()
     os.utime(library / "even.wav", ns=(facts.st_atime_ns, facts.st_mtime_ns + 1))
-    assert listen_to(library, index).heard == 1
+    assert listen_to(Cm(), library, index).heard == 1
+    assert [path.name for path in index.iterdir()] == ["rhythm-1.safetensors"]
 
 
-@pytest.mark.slow
-def test_an_older_index_is_made_anew_and_said_so(
-    film: Path, library: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+@dataclass(frozen=True)
+class Level(Cm):
+    """A matcher that hears in another way: how loud a track is."""
+
+    @property
+    def stamp(self) -> str:
+        return "level/1"
+
+    def hear(self, samples: Float32s) -> Columns:
+        return {"level": np.array([np.abs(samples).max()], np.float32)}
+
+    check = Matcher.check
+
+
+def test_what_is_heard_in_another_way_is_another_file_of_the_index(
+    library: Path, tmp_path: Path
 ) -> None:
-    index = tmp_path / "index.npz"
-    np.savez(index, emsync_rhythm=np.array(VERSION - 1))
-    assert main(["match", str(film), str(library), "--index", str(index), "--json"]) == 0
-    out, err = capsys.readouterr()
-    assert f"is of version {VERSION - 1}" in json.loads(out)["rebuilt"]
-    assert "the index is made anew" in err
-    assert len(read_index(index)[0]) == 3
+    index = tmp_path / "index"
+    for matcher in (Cm(), Level()):
+        assert listen_to(matcher, library, index).heard == 3
+        assert listen_to(matcher, library, index).heard == 0
+    assert {p.name for p in index.iterdir()} == {"rhythm-1.safetensors", "level-1.safetensors"}
+    write_index(file_of(index, "level/1"), "level/1", tracks_of("even.wav"))
+    with pytest.raises(InputError, match="not an index of music"):  # columns of another kind
+        listen_to(Level(), library, index)
+    file_of(index, STAMP).replace(file_of(index, "level/1"))
+    with pytest.raises(InputError, match="not an index of music"):
+        listen_to(Level(), library, index)
+
+
+def former(path: Path, tracks: Sequence[Track], **damage: NDArray[Any]) -> None:
+    """Write an index of the first version."""
+    onsets, beats = ([track.columns[name] for track in tracks] for name in ("onsets", "beats"))
+    arrays = {
+        "emsync_rhythm": np.array(1),
+        "names": np.array([track.name for track in tracks]),
+        "sizes": np.array([track.size for track in tracks]),
+        "changed": np.array([track.changed for track in tracks]),
+        "lengths": np.array([len(signal) for signal in onsets]),
+        "signals": np.concatenate(onsets),
+        "counts": np.array([len(steps) for steps in beats]),
+        "beats": np.concatenate(beats),
+    }
+    np.savez(path, **{**arrays, **damage})  # type: ignore[arg-type]
+
+
+def test_an_index_of_the_first_version_is_read_once_and_becomes_a_folder(
+    library: Path, tmp_path: Path
+) -> None:
+    old, rng = tmp_path / "index.npz", np.random.default_rng(0)
+    names = ("album/right.wav", "even.wav", "gone.wav")
+    facts = [(library / name).stat() for name in names[:2]] + [tmp_path.stat()]
+    kept = [
+        Track(name, fact.st_size, fact.st_mtime_ns, 1.0, rhythm(30, rng))
+        for name, fact in zip(names, facts, strict=True)
+    ]
+    former(old, kept)
+    before = old.read_bytes()
+    with pytest.warns(EmsyncWarning, match=r"is kept in the folder '.*index' now"):
+        found = listen_to(Cm(), library, old)
+    assert found.heard == 1 and same(found.shelf.track(0), kept[0].columns)
+    assert listen_to(Cm(), library, old).heard == 0
+    assert listen_to(Cm(), library, tmp_path / "index").heard == 0
+    assert old.read_bytes() == before
 
 
 @pytest.mark.parametrize(
@@ -193,24 +286,75 @@ def test_an_older_index_is_made_anew_and_said_so(
         {"lengths": np.array([-1, 2])},
         {"lengths": np.array([10**12, 0])},
         {"counts": np.array([1])},
-        {"beats": np.array([5], np.int32)},
-        {"signals": np.array([0.5, 7], np.float16)},
-        {"signals": np.array([0.5, np.nan], np.float16)},
+        {"beats": np.array([5, 5, 5, 5], np.int32)},
+        {"signals": np.full(40, 7, np.float16)},
+        {"signals": np.full(40, np.nan, np.float16)},
         {"names": np.array([1, 2])},
         {"sizes": np.array([1])},
+        {"emsync_rhythm": np.array(2)},
         {"emsync_rhythm": np.zeros(0)},
     ],
 )
-def test_an_index_whose_parts_contradict_each_other_is_refused(
-    damage: dict[str, NDArray[Any]], tmp_path: Path
+def test_a_former_index_whose_parts_contradict_each_other_is_refused(
+    damage: dict[str, NDArray[Any]], library: Path, tmp_path: Path
 ) -> None:
-    one = Rhythm(np.array([1], np.float16), np.array([0], np.int32))
-    write_index(tmp_path / "index.npz", [Track("a", 1, 1, one), Track("b", 1, 1, one)])
-    assert set(read_index(tmp_path / "index.npz")[0]) == {"a", "b"}
-    with np.load(tmp_path / "index.npz") as data:
-        np.savez(tmp_path / "index.npz", **{**data, **damage})
+    tracks = tracks_of("a", "b")
+    former(tmp_path / "index.npz", tracks)
+    assert same(read_former(tmp_path / "index.npz").track(1).columns, tracks[1].columns)
+    former(tmp_path / "index.npz", tracks, **damage)
     with pytest.raises(InputError, match="not an index of music"):
-        read_index(tmp_path / "index.npz")
+        listen_to(Cm(), library, tmp_path / "index.npz")
+
+
+def altered(path: Path, change: dict[str, Any]) -> None:
+    """Write tensors of a file anew, some of them others, or without them where they are None."""
+    tensors, said = read_tensors(path, "it", InputError)
+    arrays = {name: rows.copy() for name, rows in map_tensors(path, tensors).items()}
+    said |= {key: change.pop(key) for key in ("emsync_index", "stamp") if key in change}
+    arrays = {name: rows for name, rows in {**arrays, **change}.items() if rows is not None}
+    with path.open("wb") as file:
+        write_tensors(file, {name: Rows.of(rows) for name, rows in arrays.items()}, said)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"stamp": "rhythm 2"},
+        {"emsync_index": "1"},
+        {"emsync_index": "two"},
+        {"names": np.frombuffer(b"b\0a", np.uint8)},
+        {"names": np.frombuffer(b"a\0a", np.uint8)},
+        {"names": np.frombuffer(b"a", np.uint8)},
+        {"names": None},
+        {"sizes": np.array([1, 2], np.int32)},
+        {"sizes": np.array([[1, 2]])},
+        {"changed": np.array([1])},
+        {"seconds": np.array([1, np.nan])},
+        {"seconds": np.array([1.0, -1.0])},
+        {"onsets": None},
+        {"onsets.starts": None},
+        {"onsets.starts": np.array([0, 20, 41])},
+        {"onsets.starts": np.array([1, 20, 40])},
+        {"onsets.starts": np.array([0, 2**62, 40])},
+        {"onsets.starts": np.array([0, -20, 40])},
+        {"onsets.starts": np.array([0, 40])},
+        {"onsets": np.ones(40, np.float32)},
+        {"onsets": np.ones((40, 2), np.float16)},
+        {"onsets": np.full(40, np.nan, np.float16)},
+        {"beats": np.array([5, 16, 5, 20], np.int32)},
+        {"beats": np.array([5, 5, 5, 16], np.int32)},
+    ],
+)
+def test_an_index_whose_parts_contradict_each_other_is_refused(
+    change: dict[str, Any], library: Path, tmp_path: Path
+) -> None:
+    file = file_of(tmp_path, STAMP)
+    write_index(file, STAMP, tracks_of("a", "b"))
+    altered(file, change)
+    before = file.read_bytes()
+    with pytest.raises(InputError, match="not an index of music"):
+        listen_to(Cm(), library, tmp_path)
+    assert file.read_bytes() == before
 
 
 def test_an_index_that_is_none_is_refused_before_the_film_is_watched(
@@ -219,57 +363,106 @@ def test_an_index_that_is_none_is_refused_before_the_film_is_watched(
     def watched(*_: object) -> None:
         raise AssertionError("the film was watched")
 
-    monkeypatch.setattr("emsync.matching.match.visible_impact", watched)
+    monkeypatch.setattr("emsync.matching.match.watch", watched)
     os.mkfifo(tmp_path / "fifo.npz")
     with pytest.raises(InputError, match="no ordinary file"):
         match(film, library, index=tmp_path / "fifo.npz")
     (tmp_path / "thesis.npz").write_bytes(b"mine")
     with pytest.raises(InputError, match="not an index of music"):
         match(film, library, index=tmp_path / "thesis.npz")
+    with pytest.raises(UsageError, match="is the library itself"):
+        match(film, library, index=tmp_path / "music.npz")
+    (tmp_path / "thesis").write_bytes(b"mine")
+    with pytest.raises(UsageError, match="is no folder"):
+        match(film, library, index=tmp_path / "thesis")
 
 
 def test_a_second_process_cannot_write_the_same_index(library: Path, tmp_path: Path) -> None:
+    (tmp_path / "index").mkdir()
     with (
-        locked(tmp_path / "index.npz", "writing"),
+        locked(tmp_path / "index", "writing"),
         pytest.raises(EmsyncError, match="another process is writing"),
     ):
-        listen_to(library, tmp_path / "index.npz")
-    assert listen_to(library, tmp_path / "index.npz").heard == 3
+        listen_to(Cm(), library, tmp_path / "index")
+    assert listen_to(Cm(), library, tmp_path / "index").heard == 3
 
 
-@pytest.mark.parametrize("content", [b"", b"my thesis", b"PK\x03\x04 cut off"])
+@pytest.mark.parametrize("content", [b"", b"my thesis", b"\x02" + bytes(7) + b"{}", b"PK\x03\x04"])
 def test_what_is_no_index_is_never_overwritten(
     library: Path, tmp_path: Path, content: bytes
 ) -> None:
-    (tmp_path / "thesis.npz").write_bytes(content)
-    with pytest.raises(InputError, match="not an index of music"):
-        listen_to(library, tmp_path / "thesis.npz")
-    assert (tmp_path / "thesis.npz").read_bytes() == content
-    np.savez(tmp_path / "other.npz", weights=np.ones(3))
-    with pytest.raises(InputError, match="not an index of music"):
-        listen_to(library, tmp_path / "other.npz")
-    np.savez(tmp_path / "newer.npz", emsync_rhythm=np.array(VERSION + 1))
+    for name in ("thesis.npz", "index/rhythm-1.safetensors"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(content)
+        with pytest.raises(InputError, match="not an index of music"):
+            listen_to(Cm(), library, (tmp_path / name).parent if "/" in name else tmp_path / name)
+        assert (tmp_path / name).read_bytes() == content
+    file = file_of(tmp_path, STAMP)
+    write_index(file, STAMP, tracks_of("a"))
+    altered(file, {"emsync_index": str(VERSION + 1), "names": None})
     with pytest.raises(InputError, match="take a newer emsync"):
-        listen_to(library, tmp_path / "newer.npz")
+        listen_to(Cm(), library, tmp_path)
+
+
+def test_an_index_is_refused_wherever_it_is_cut_off(library: Path, tmp_path: Path) -> None:
+    file = file_of(tmp_path, STAMP)
+    write_index(file, STAMP, tracks_of("a", "b"))
+    whole = file.read_bytes()
+    for size in range(0, len(whole), 7):
+        file.write_bytes(whole[:size])
+        with pytest.raises(InputError, match="not an index of music"):
+            read_index(file, STAMP)
 
 
 def test_an_index_that_fails_half_way_leaves_the_old_one(
     library: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    index = tmp_path / "index.npz"
-    listen_to(library, index)
-    before = index.read_bytes()
+    index = tmp_path / "index"
+    listen_to(Cm(), library, index)
+    before = file_of(index, STAMP).read_bytes()
     (library / "short.wav").unlink()
 
-    def full(file: IO[bytes], **_: object) -> None:
+    def full(file: IO[bytes], *_: object) -> None:
         file.write(b"half")
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(np, "savez", full)
+    monkeypatch.setattr("emsync.matching.index.write_tensors", full)
     with pytest.raises(Exception, match="No space left"):
-        listen_to(library, index)
-    assert index.read_bytes() == before
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["index.npz", "music"]
+        listen_to(Cm(), library, index)
+    assert file_of(index, STAMP).read_bytes() == before
+    assert [path.name for path in index.iterdir()] == ["rhythm-1.safetensors"]
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from emsync.matching import index
+from emsync.matching.library import listen_to
+from emsync.matching.rhythm import Cm
+
+def half(file, *_):
+    file.write(b"half")
+    os.kill(os.getpid(), signal.SIGKILL)
+
+index.write_tensors = half
+listen_to(Cm(), Path(sys.argv[1]), Path(sys.argv[2]))
+"""
+
+
+@pytest.mark.slow
+def test_a_process_that_is_killed_while_it_writes_leaves_the_old_index(
+    library: Path, tmp_path: Path
+) -> None:
+    index = tmp_path / "index"
+    listen_to(Cm(), library, index)
+    before = file_of(index, STAMP).read_bytes()
+    (library / "short.wav").unlink()
+    done = subprocess.run([sys.executable, "-c", KILLED, str(library), str(index)])
+    assert done.returncode == -signal.SIGKILL
+    assert file_of(index, STAMP).read_bytes() == before
+    assert len(list(index.iterdir())) > 1
+    assert listen_to(Cm(), library, index).heard == 0
+    assert [path.name for path in index.iterdir()] == ["rhythm-1.safetensors"]
 
 
 def test_unreadable_files_are_listed_and_skipped_with_exit_code_5(
@@ -313,19 +506,21 @@ def test_the_winner_is_muxed_from_its_offset_and_silent_after_its_end(
 
 
 def test_the_visible_impact_of_a_film_is_where_it_jumps(film: Path) -> None:
-    duration, signal = visible_impact(open_film(film))
-    assert duration == pytest.approx(4.0)
-    strong = np.flatnonzero(signal > 0.5 * signal.max()) / STEP_RATE
+    observers = Cm().observers()
+    footage = watch(open_film(film), None, observers)
+    impact = Cm().see(footage, observers)["impact"]
+    assert len(impact) / STEP_RATE == pytest.approx(4.0, abs=0.03)
+    strong = np.flatnonzero(impact > 0.5 * impact.max()) / STEP_RATE
     assert np.abs(strong[:, None] - np.array(JUMPS)).min(axis=1).max() < 0.15
 
 
 @pytest.mark.parametrize(
     ("change", "error", "message"),
     [
-        ({"metric": "loudness"}, UsageError, "choose one of cm, dm"),
+        ({"metric": "loudness"}, UsageError, "metric is 'loudness'; choose one of .*cm, .*dm"),
         ({"top": 0}, UsageError, "choose 1 or more"),
         ({"library": Path("nowhere")}, InputError, "no folder 'nowhere'"),
-        ({"index": Path("nowhere/index.npz")}, UsageError, "no folder 'nowhere'"),
+        ({"index": Path("nowhere/index")}, UsageError, "no folder 'nowhere'"),
         ({"out": Path("out.avi")}, UsageError, "end its name with"),
         ({"video": Path("none.mp4")}, InputError, "no file 'none.mp4'"),
     ],

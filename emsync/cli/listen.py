@@ -1,6 +1,5 @@
 """Music that is there already: ``render``, ``check``, ``match``."""
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -17,7 +16,7 @@ from emsync.cli.common import (
     progress,
     standard_output,
 )
-from emsync.options import LUFS, Metric
+from emsync.options import LUFS, METRIC
 
 
 @app.command()
@@ -76,10 +75,12 @@ def check(
 def match(
     video: VideoPath,
     library: Annotated[Path, typer.Argument(metavar="LIBRARY", help="a folder of music")],
-    metric: Annotated[Metric, typer.Option(help="cm (onsets) or dm (beats)")] = "cm",
+    metric: Annotated[
+        str, typer.Option(help="a matcher of `emsync plugins`: cm (onsets), dm (beats)")
+    ] = METRIC,
     top: Annotated[int, typer.Option(min=1, help="tell so many tracks")] = 10,
     index: Annotated[
-        Path | None, typer.Option(help="keep what is heard in this file, for the next time")
+        Path | None, typer.Option(help="keep what is heard in this folder, for the next time")
     ] = None,
     video_out: Annotated[
         Path | None, typer.Option("--video", help="the video with the best track")
@@ -87,7 +88,7 @@ def match(
     lufs: Lufs = LUFS,
     as_json: Json = False,
 ) -> int:
-    """Rank the music in LIBRARY by how its rhythm meets VIDEO's."""
+    """Rank the music in LIBRARY by how well it meets VIDEO."""
     from emsync.matching.match import match as run
 
     standard_output(as_json, folders=[index])
@@ -97,8 +98,6 @@ def match(
             video, library, metric=metric, top=top, index=index, out=video_out, lufs=lufs,
             progress=show,
         )  # fmt: skip
-    if found.rebuilt:
-        print(f"emsync: the index is made anew: {found.rebuilt}", file=sys.stderr)
     lines = [f"{m.score:10.4f}  from {m.offset:8.2f} s  {m.path}" for m in found.matches]
     lines += [f"{video_out}: {found.loudness}"] if video_out else []
     report = found.to_json()

@@ -14,7 +14,7 @@ from emsync.targets import check_apart
 
 @app.command()
 def plugins(as_json: Json = False) -> None:
-    """List the conditioners, tokenizers, estimators and checkpoints that are installed."""
+    """List the plug-ins of each kind, and the checkpoints, that are installed."""
     from emsync import installed as listing
 
     found = listing.everything()

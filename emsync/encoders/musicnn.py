@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from emsync.encoders.weights import check_weights, read_weights
-from emsync.model.weights import Shape
+from emsync.tensors import Shape
 
 NAME = "musicnn"
 WINDOW = 187  # steps: the 3 s that it was trained with

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 
 from emsync.errors import AssetError
 from emsync.limits import quoted
-from emsync.model.weights import Shape, read_header
+from emsync.model.weights import read_header
 from emsync.shipped import checkpoints_folder
+from emsync.tensors import Shape
 
 if TYPE_CHECKING:
     import torch

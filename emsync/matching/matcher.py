@@ -12,9 +12,11 @@ from typing import Any, ClassVar, Self, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from emsync import plugins
 from emsync.arrays import Float32s, Float64s, Int64s
 from emsync.errors import UsageError
 from emsync.limits import shown
+from emsync.options import METRIC
 from emsync.video.footage import NOTHING_MORE, Footage, Needs
 from emsync.video.observers import Observer
 
@@ -117,6 +119,30 @@ class Matcher(ABC):
         Loudness has no part in it. Silence, and what is very short, have columns too.
         """
 
+    def check(self, tracks: Shelf) -> None:
+        """Raise ValueError where the columns of an index are not such as ``hear`` returns.
+
+        Here a moment of silence is heard to compare with; a matcher may know without.
+        """
+        if not len(tracks):
+            return
+        heard = self.hear(np.zeros(self.rate // 10, np.float32))
+        kinds = {name: (rows.dtype, rows.shape[1:]) for name, rows in heard.items()}
+        found = {n: (c.values.dtype, c.values.shape[1:]) for n, c in tracks.columns.items()}
+        if found != kinds:
+            raise ValueError(f"the columns are {found}, where {kinds} are needed")
+
     @abstractmethod
     def rank(self, film: Columns, tracks: Shelf, top: int) -> list[Match]:
         """Return the best ``top`` of the tracks, best first; of equals the first on the shelf."""
+
+
+def choose(text: str = METRIC) -> Matcher:
+    """Return the matcher that ``text`` names, such as ``cm``, or ``NAME:ARGUMENT``.
+
+    AssetError where the plug-in, or what it needs, is broken or missing.
+    """
+    name, _, argument = text.partition(":")
+    if name not in (known := plugins.names(plugins.MATCHERS)):
+        raise UsageError(f"metric is {shown(name)}; choose one of {', '.join(known)}")
+    return plugins.load(plugins.MATCHERS, name, Matcher).given(argument)

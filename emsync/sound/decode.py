@@ -84,9 +84,9 @@ def _clock(film: Film) -> tuple[Fraction, tuple[Fraction, ...]]:
     return (timing.start * timing.base, timing.joins) if timing else (Fraction(0), ())
 
 
-def read_mono(path: Path) -> Float32s:
-    """Return the sound of a file as (N,) samples, SAMPLE_RATE a second, all channels as one."""
-    blocks = _heard(path, SAMPLE_RATE, _tracks(path), layout="mono")
+def read_mono(path: Path, rate: int = SAMPLE_RATE) -> Float32s:
+    """Return the sound of a file as (N,) samples, ``rate`` a second, all channels as one."""
+    blocks = _heard(path, rate, _tracks(path), layout="mono")
     pieces = [block[:, 0] if block.shape[1] == 1 else block.mean(axis=1) for block in blocks]
     samples = np.concatenate(pieces) if pieces else np.zeros(0, np.float32)
     if len(samples) < HOP:

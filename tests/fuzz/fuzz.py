@@ -268,18 +268,49 @@ def _read_pieces(path: Path) -> object:
 
 
 def _index(folder: Path) -> Path:
-    from emsync.matching.match import Track, write_index
-    from emsync.sound.rhythm import Rhythm
+    from emsync.matching.index import Track, write_index
 
-    rhythm = Rhythm(np.linspace(0, 1, 9).astype(np.float16), np.array([1, 5], np.int32))
-    write_index(folder / "i.npz", [Track(name, 3, 4, rhythm) for name in ("a.mp3", "é.wav")])
-    return folder / "i.npz"
+    columns = {
+        "onsets": np.linspace(0, 1, 9).astype(np.float16),
+        "beats": np.array([1, 5], np.int32),
+    }
+    tracks = [Track(name, 3, 4, 0.2, columns) for name in ("a.mp3", "é.wav")]
+    write_index(folder / "i.safetensors", "rhythm 1", tracks)
+    return folder / "i.safetensors"
 
 
 def _read_index(path: Path) -> object:
-    from emsync.matching.match import read_index
+    from emsync.matching.index import read_index
+    from emsync.matching.rhythm import Cm
 
-    return read_index(path)
+    shelf = read_index(path, "rhythm 1").shelf
+    try:
+        Cm().check(shelf)
+    except (LookupError, ValueError):
+        return None
+    return Cm().rank({"impact": np.ones(5)}, shelf, 2)
+
+
+def _former(folder: Path) -> Path:
+    """Write an index of the first version."""
+    np.savez(
+        folder / "i.npz",
+        emsync_rhythm=np.array(1),
+        names=np.array(["a.mp3", "é.wav"]),
+        sizes=np.array([3, 3]),
+        changed=np.array([4, 4]),
+        lengths=np.array([9, 9]),
+        signals=np.linspace(0, 1, 18).astype(np.float16),
+        counts=np.array([2, 1]),
+        beats=np.array([1, 5, 3], np.int32),
+    )
+    return folder / "i.npz"
+
+
+def _read_former(path: Path) -> object:
+    from emsync.matching.former import read_former
+
+    return read_former(path)
 
 
 def _keys(folder: Path) -> Path:
@@ -471,6 +502,7 @@ TARGETS: dict[str, Target] = {
     "pieces-json": Target(_pieces("pieces.json"), _read_pieces),
     "pieces-xz": Target(_pieces("000.xz"), _read_pieces),
     "index": Target(_index, _read_index),
+    "index-former": Target(_former, _read_former),
     "trained-keys": Target(_keys, _read_keys),
     "labels": Target(_labels, _read_labels),
     "labels-lakh": Target(_facts, _read_labels),

@@ -19,7 +19,7 @@ from emsync.arrays import Float64s, Picture
 from emsync.encoders.faces.boxes import Box, best
 from emsync.encoders.faces.layers import Convolution
 from emsync.encoders.weights import read_weights
-from emsync.model.weights import Shape
+from emsync.tensors import Shape
 
 SIZE = 512  # pixels of the square that the network was trained on
 AREA = 320 * 180  # pixels of the pictures it is shown: in larger ones it misses close faces

@@ -13,7 +13,7 @@ from torch import Tensor
 from emsync.arrays import Float64s, Picture
 from emsync.encoders.faces.layers import Convolution
 from emsync.encoders.weights import read_weights
-from emsync.model.weights import Shape
+from emsync.tensors import Shape
 
 EXPRESSIONS = ("neutral", "happy", "sad", "angry", "fearful", "disgusted", "surprised")
 SIDE = 112  # pixels
