@@ -105,7 +105,7 @@ def _tensor(
         raise error(f"{name} hold {shown(key)} at {shown(place)}, which is no place")
     tensor = Tensor(kind, tuple(shape), place[0])
     if tensor.start + tensor.size != place[1]:
-        raise error(f"{name} are cut off or broken: {shown(key)} does not fill its place")
+        raise error(f"{name} are broken: {shown(key)} does not fill its place; fetch them again")
     return tensor
 
 

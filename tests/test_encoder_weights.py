@@ -88,7 +88,7 @@ def test_broken_weights_are_refused_before_a_frame_is_decoded(
 
 def test_weights_that_lie_elsewhere_than_their_header_says_are_refused(copied: Path) -> None:
     shuffle(copied / "encoders" / "lite0" / "model.safetensors")
-    with pytest.raises(AssetError, match=r"cannot be read: .*install emsync again"):
+    with pytest.raises(AssetError, match=r"are broken: .*fetch them again"):
         weights.read_weights("lite0", {})
 
 

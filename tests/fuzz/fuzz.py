@@ -270,7 +270,7 @@ def _read_pieces(path: Path) -> object:
 def _index(folder: Path) -> Path:
     from emsync.matching.index import Track, write_index
 
-    columns = {
+    columns: dict[str, Any] = {
         "onsets": np.linspace(0, 1, 9).astype(np.float16),
         "beats": np.array([1, 5], np.int32),
     }
