@@ -43,7 +43,6 @@ STAMPS = {name: f"{name} 1" for name in (*WIDTHS, "beats", "strength")}
 
 LEVEL, SILENT = 0.1, 1e-5  # RMS to which sound is brought; below it is silence
 SOFT = 1e-12  # power of a band at 0 dB: 26 dB above the noise of 16-bit samples
-LATE = WINDOW // 2 // HOP  # steps by which a spectrum feels an onset before it comes
 FAINT = 0.01  # weight of a frequency in a pitch class, of the greatest, that is left out
 BLOCK = 30  # seconds worked on at once, a multiple of HEARD
 HEARD = 3  # seconds of a window of musicnn
@@ -83,7 +82,7 @@ def _gain(samples: Float32s) -> float:
 def _levels(samples: Float32s, gain: float) -> tuple[Float32s, Float64s]:
     """Return the (S, 80) means and SDs of the bands, and the (T,) onset strength."""
     rows: list[Float64s] = []
-    grown = [np.zeros(LATE)]
+    grown: list[Float64s] = []
     last = np.zeros((0, BANDS))
     for spectra in _spectra(samples, gain, WINDOW, HOP):
         levels = (10 * np.log10(1 + (spectra @ _mel_bank()) / SOFT)).astype(np.float64)
@@ -93,8 +92,7 @@ def _levels(samples: Float32s, gain: float) -> tuple[Float32s, Float64s]:
             np.concatenate([second.mean(axis=0), second.std(axis=0)])
             for second in _seconds(levels, STEPS)
         ]
-    onsets: Float64s = np.concatenate(grown)[:-LATE]
-    return _rows(rows), onsets
+    return _rows(rows), np.concatenate(grown)
 
 
 def _chroma(samples: Float32s, gain: float) -> Float32s:
@@ -171,7 +169,7 @@ def _beats(onsets: Float64s) -> NDArray[np.int64]:
         begin = max(0, first - around)
         _, steps = librosa.beat.beat_track(
             onset_envelope=onsets[begin : first + stretch + around],
-            sr=RATE, hop_length=HOP, trim=False,
+            sr=RATE, hop_length=HOP,
         )  # fmt: skip
         steps = np.asarray(steps, np.int64) + begin
         found.append(steps[(steps >= first) & (steps < first + stretch)])

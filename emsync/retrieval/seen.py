@@ -120,6 +120,7 @@ def _motion(footage: Footage, look: Look, seconds: int) -> Float32s:
     undivided = before == until
     middles = (spans[1:] + spans[:-1])[undivided] / 2
     directogram = np.reshape(look.impact.directogram, (-1, BINS))[undivided]
+    directogram = np.roll(directogram, -BINS * footage.film.rotation // 360, axis=1)  # upright
     speeds = footage.motion[:, None]
     measured = np.concatenate(
         [
