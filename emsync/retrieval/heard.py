@@ -75,7 +75,7 @@ def hear(samples: Float32s, columns: Collection[str] = tuple(WIDTHS)) -> Columns
 
 def _gain(samples: Float32s) -> float:
     """Return the factor that brings sound to LEVEL; 0 for silence."""
-    power = float(np.square(samples, dtype=np.float64).mean())
+    power = float(np.einsum("n,n->", samples, samples, dtype=np.float64)) / len(samples)
     return LEVEL / math.sqrt(power) if power > SILENT**2 else 0.0
 
 
