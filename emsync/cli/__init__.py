@@ -1,6 +1,13 @@
 """The command line."""
 
-from emsync.cli import compose, evaluate, listen, studio, train  # each adds its commands to the app
+from emsync.cli import (  # each adds its commands to the app
+    compose,
+    evaluate,
+    listen,
+    pairs,
+    studio,
+    train,
+)
 from emsync.cli.app import app, main
 
-__all__ = ["app", "compose", "evaluate", "listen", "main", "studio", "train"]
+__all__ = ["app", "compose", "evaluate", "listen", "main", "pairs", "studio", "train"]

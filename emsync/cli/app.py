@@ -30,6 +30,8 @@ app = App(
 )
 evaluate_app = App(help="Measure a model or its music.")
 app.add_typer(evaluate_app, name="evaluate")
+pairs_app = App(help="Make pairs of films and music, to learn to match them.")
+app.add_typer(pairs_app, name="pairs")
 
 INTERRUPTED = 130
 BadCommandLine: Any = typer.BadParameter.__mro__[2]  # click's exception, vendored or not

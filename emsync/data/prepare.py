@@ -5,10 +5,7 @@ A song counts once its line is written, after its tokens: a killed run goes on w
 
 import hashlib
 import json
-import multiprocessing
 import os
-import signal
-import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -30,6 +27,7 @@ from emsync.limits import check_file, parse_json, quoted, read_bytes, read_json,
 from emsync.locks import locked
 from emsync.music.statistics import density
 from emsync.options import check_tempo
+from emsync.processes import processes
 from emsync.progress import Progress, silent
 from emsync.targets import check_apart, make_folder
 from emsync.tokens import Tokenizer
@@ -79,7 +77,7 @@ def prepare(
     songs = find_songs(sources)
     if not songs:
         raise InputError(f"no .npz, .mid or .midi file in {[str(s) for s in sources]}")
-    known = _of_songs(read_labels(labels), songs, labels) if labels else {}
+    known = of_songs(read_labels(labels), songs, labels) if labels else {}
     given = {"one of the songs": [path for _, path in songs], "the labels": labels or ()}
     check_apart([out / name for name in FILES], given)
     head = {
@@ -100,9 +98,7 @@ def prepare(
         ) from error
 
 
-def _of_songs(
-    known: Mapping[str, Labels], songs: Sequence[Named], table: Path
-) -> dict[str, Labels]:
+def of_songs(known: Mapping[str, Labels], songs: Sequence[Named], table: Path) -> dict[str, Labels]:
     """Return the labels by the songs' names; a table's paths may begin with the folder's name."""
     found: dict[str, Labels] = {}
     for name, path in songs:
@@ -242,15 +238,15 @@ def _tokenize(
     A song on which its process dies is skipped too: native code reads MIDI, and may crash on it.
     """
     chunks = (songs[i : i + CHUNK] for i in range(0, len(songs), CHUNK))
-    pool, single = _pool(workers), _pool(1)
+    many, single = processes(workers), processes(1)
     try:
-        if songs and isinstance(pool.submit(int).exception(), BrokenProcessPool):
+        if songs and isinstance(many.submit(int).exception(), BrokenProcessPool):
             raise EmsyncError(
                 "cannot start a process to read songs in; a script of your own that prepares them "
                 'does so below `if __name__ == "__main__":`'
             )
         while wave := list(islice(chunks, workers * AHEAD)):
-            results = [_submit(pool, read, [path for _, path in chunk]) for chunk in wave]
+            results = [_submit(many, read, [path for _, path in chunk]) for chunk in wave]
             for chunk, result in zip(wave, results, strict=True):
                 if not isinstance(result.exception(), BrokenProcessPool):
                     yield from zip((name for name, _ in chunk), result.result(), strict=True)
@@ -258,14 +254,14 @@ def _tokenize(
                 for name, path in chunk:
                     again = _submit(single, read, [path])
                     if isinstance(again.exception(), BrokenProcessPool):
-                        single = _pool(1)
+                        single = processes(1)
                         yield name, f"{str(path)!r} crashes its reader"
                     else:
                         yield name, again.result()[0]
             if any(isinstance(result.exception(), BrokenProcessPool) for result in results):
-                pool = _pool(workers)
+                many = processes(workers)
     finally:
-        pool.shutdown(cancel_futures=True)
+        many.shutdown(cancel_futures=True)
         single.shutdown(cancel_futures=True)
 
 
@@ -294,21 +290,3 @@ def _tokenize_one(tokenizer: Tokenizer, tempo: float | None, path: Path) -> _Tok
     bits = sum(1 << int(c) for c in np.unique(piece.classes))
     ids = tokenizer.encode(piece).astype(np.uint16)
     return _Tokens(ids, round(piece.duration, 3), bits, round(density(piece), 5))
-
-
-def _pool(workers: int) -> ProcessPoolExecutor:
-    spawn = multiprocessing.get_context("spawn")
-    return ProcessPoolExecutor(workers, mp_context=spawn, initializer=_follow_parent)
-
-
-def _follow_parent() -> None:
-    """Leave Ctrl-C to the parent of this worker, and end when the parent is gone."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    parent = multiprocessing.parent_process()
-    assert parent is not None
-
-    def wait() -> None:
-        parent.join()
-        os._exit(1)
-
-    threading.Thread(target=wait, daemon=True).start()

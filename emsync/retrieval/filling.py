@@ -1,0 +1,173 @@
+"""Fill a store of pairs in several processes, shard by shard; what is there already is kept."""
+
+import os
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import as_completed
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass, field, replace
+from functools import partial
+from pathlib import Path
+from typing import TypeAlias
+
+from emsync.errors import EmsyncError, InputError, UsageError
+from emsync.limits import quoted
+from emsync.locks import locked
+from emsync.matching.matcher import Columns
+from emsync.processes import processes
+from emsync.progress import Progress, Stopwatch, silent
+from emsync.retrieval.pairs import (
+    SHARD,
+    Head,
+    Pair,
+    Written,
+    read_head,
+    read_written,
+    shards,
+    write_head,
+    write_rows,
+    write_shard,
+)
+from emsync.targets import make_folder
+
+
+@dataclass(frozen=True)
+class Task:
+    """A pair that is to be made."""
+
+    key: str  # tells it from others of the store: of another key it is made anew
+    pair: Pair  # as far as it is known
+    path: Path  # of the song, or of the clip
+
+
+@dataclass(frozen=True)
+class Made:
+    """A pair that is made."""
+
+    pair: Pair
+    film: Columns
+    music: Columns
+
+
+Make: TypeAlias = Callable[[Task, Stopwatch], Made]  # runs in a worker; InputError skips the pair
+
+
+@dataclass(frozen=True)
+class Filled:
+    """What is in a store now."""
+
+    pairs: int
+    made: int  # of them, those that were not there before
+    skipped: Sequence[tuple[str, str]]  # name and reason
+    seconds: Mapping[str, float] = field(default_factory=dict)  # of the processor, by stage
+
+
+def fill(
+    folder: Path,
+    head: Head,
+    tasks: Sequence[Task],
+    make: Make,
+    workers: int | None = None,
+    progress: Progress = silent,
+) -> Filled:
+    """Make the pairs that the store in ``folder`` does not have yet.
+
+    The same pairs have the same bytes, whatever the number of processes, and however often it was
+    interrupted.
+    """
+    if workers is not None and workers < 1:
+        raise UsageError(f"workers is {workers}; choose 1 or more")
+    try:
+        make_folder(folder)
+        with locked(folder, "making the pairs of"):
+            _begin(folder, head)
+            return _fill(folder, tasks, make, workers or os.cpu_count() or 1, progress)
+    except OSError as error:
+        raise EmsyncError(
+            f"cannot write the store {quoted(folder)}: {error.strerror}; what is written stays "
+            "good, run the same command again once there is room"
+        ) from error
+
+
+def _begin(folder: Path, head: Head) -> None:
+    """Say how the store is made; refuse a folder that holds something else."""
+    if (folder / "store.json").exists():
+        if read_head(folder) != head:
+            raise UsageError(
+                f"the store {quoted(folder)} was made in another way; name a new folder, or the "
+                "options it was made with"
+            )
+    elif any(path.name not in (".lock", "films") for path in folder.iterdir()):
+        raise UsageError(f"{quoted(folder)} holds other files; name a new folder for the pairs")
+    write_head(folder, head)
+    make_folder(folder / "shards")
+
+
+def _fill(
+    folder: Path, tasks: Sequence[Task], make: Make, workers: int, progress: Progress
+) -> Filled:
+    written: dict[int, Written] = {}
+    waiting: dict[int, Sequence[Task]] = {}
+    for number, places in shards(len(tasks)):
+        wanted = [tasks[place] for place in places]
+        there = read_written(folder, number)
+        if there is not None and there.asked == [task.key for task in wanted]:
+            written[number] = there
+        else:
+            waiting[number] = wanted
+    before, watch = sum(len(part.pairs) for part in written.values()), Stopwatch()
+    _tell(folder, written)
+    progress("Making pairs", len(written) * SHARD / max(1, len(tasks)))
+    pool = processes(min(workers, max(1, len(waiting))))
+    try:
+        futures = {
+            pool.submit(partial(_make_shard, folder, number, wanted, make)): number
+            for number, wanted in waiting.items()
+        }
+        for future in as_completed(futures):
+            written[futures[future]], spent = future.result()
+            for stage, seconds in spent.items():
+                watch.seconds[stage] = watch.seconds.get(stage, 0.0) + seconds
+            _tell(folder, written)
+            progress("Making pairs", len(written) * SHARD / len(tasks))
+    except BrokenProcessPool as error:
+        raise EmsyncError(
+            "a process that made pairs has died; what is written stays good, run the same command "
+            "again"
+        ) from error
+    finally:
+        pool.shutdown(cancel_futures=True)
+    pairs = sum(len(part.pairs) for part in written.values())
+    skipped = [skip for _, part in sorted(written.items()) for skip in part.skipped]
+    if not pairs:
+        why = f": {skipped[0][0]}: {skipped[0][1]}" if skipped else ""
+        raise InputError(f"no pair could be made for {quoted(folder)}{why}")
+    return Filled(pairs, pairs - before, skipped, watch.seconds)
+
+
+def _tell(folder: Path, written: Mapping[int, Written]) -> None:
+    write_rows(folder, [pair for _, part in sorted(written.items()) for pair in part.pairs])
+
+
+def _make_shard(
+    folder: Path, number: int, tasks: Sequence[Task], make: Make
+) -> tuple[Written, dict[str, float]]:
+    """Make the pairs of a shard and write it; return its rows, and the processor's seconds."""
+    import cv2
+    import torch
+
+    cv2.setNumThreads(1)
+    torch.set_num_threads(1)
+    watch, content = Stopwatch(time.process_time), Written([task.key for task in tasks], [], [])
+    columns = {}
+    for place, task in enumerate(tasks):
+        try:
+            made = make(task, watch)
+        except InputError as error:
+            content.skipped.append((task.pair.name, str(error)))
+            continue
+        pair = replace(made.pair, number=number * SHARD + place)
+        content.pairs.append(pair)
+        columns[pair.number] = (made.film, made.music)
+    write_shard(folder, number, content, columns)
+    return content, watch.seconds
