@@ -7,8 +7,10 @@ Shapes: H half seconds.
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from emsync.arrays import Float64s, Seconds
 from emsync.music.piece import BEATS, DRUMS, GUITAR, PIANO, STRINGS, Played
@@ -61,7 +63,7 @@ def _rank(values: Float64s, tenths: tuple[float, ...]) -> Float64s:
     return np.interp(values, tenths, np.linspace(0, 1, len(tenths)))
 
 
-def _smooth(values: Float64s, width: int) -> Float64s:
+def _smooth(values: NDArray[Any], width: int) -> Float64s:
     """Return the (H,) means under a triangle of ``width`` steps, of what is there."""
     bell = np.bartlett(width + 2)[1:-1]
     weight = np.convolve(np.ones(len(values)), bell, "same")

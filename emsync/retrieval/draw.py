@@ -168,12 +168,13 @@ def strengths_in_words(follow: Mapping[str, float]) -> str:
 def make_drawn(drawing: Drawing, films: Path, keep: int, task: Task, watch: Stopwatch) -> Made:
     """Return one pair; write its film into ``films`` where it is one of the first ``keep``."""
     pictures, samples, tags = one(drawing, task, watch)
+    columns = drawing.columns if task.pair.split == "held" else drawing.columns.learned
     with watch("watching"):
-        observers = drawing.columns.observers()
-        footage = watch_drawn(pictures, RATE, observers, drawing.columns.needs)
-        film = drawing.columns.see(footage, observers)
+        observers = columns.observers()
+        footage = watch_drawn(pictures, RATE, observers, columns.needs)
+        film = columns.see(footage, observers)
     with watch("hearing"):
-        music = drawing.columns.hear(samples)
+        music = columns.hear(samples)
     if task.pair.number < keep:
         keep_film(films / f"{task.pair.number:05d}.mp4", pictures, samples)
     return Made(replace(task.pair, tags=tags), film, music)

@@ -1,38 +1,51 @@
 """What a store holds of each pair: columns of what was seen, and of what was heard."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Self
 
 from emsync.arrays import Float32s
 from emsync.errors import UsageError
 from emsync.limits import shown
 from emsync.matching.matcher import Columns
-from emsync.retrieval import heard, seen
+from emsync.retrieval import heard, pulses, seen
 from emsync.retrieval.pairs import Head
 from emsync.video.footage import Footage, Needs
+from emsync.video.impact import Impact
 from emsync.video.observers import Observer
 
-ALL = (*seen.WIDTHS, *heard.WIDTHS)
+FILM = (*seen.WIDTHS, "impact")
+MUSIC = (*heard.WIDTHS, "rhythm")
+ALL = (*FILM, *MUSIC)
 PLAIN = tuple(name for name in ALL if name not in ("lite0", "musicnn"))  # no network runs
+STAMPS = {**seen.STAMPS, **heard.STAMPS, **pulses.STAMPS}
 
 
 @dataclass(frozen=True)
 class Measured:
-    """The columns that are measured."""
+    """The columns that are measured. The flow of a film and the beats of music always are."""
 
-    film: tuple[str, ...] = tuple(seen.WIDTHS)
-    music: tuple[str, ...] = tuple(heard.WIDTHS)
+    film: tuple[str, ...] = FILM
+    music: tuple[str, ...] = MUSIC
 
     @classmethod
-    def of(cls, names: tuple[str, ...]) -> Self:
+    def of(cls, names: Sequence[str]) -> Self:
         """Return those of ``names``, in the order of ALL; UsageError where there is no such."""
         for name in names:
             if name not in ALL:
                 raise UsageError(f"there is no column {shown(name)}; choose of {', '.join(ALL)}")
         return cls(
-            tuple(name for name in seen.WIDTHS if name in names),
-            tuple(name for name in heard.WIDTHS if name in names),
+            tuple(name for name in FILM if name in names),
+            tuple(name for name in MUSIC if name in names),
+        )
+
+    @property
+    def learned(self) -> Self:
+        """Those that a network learns from: not the rhythm, which CM and DM alone rank by."""
+        return replace(
+            self,
+            film=tuple(name for name in self.film if name not in pulses.STAMPS),
+            music=tuple(name for name in self.music if name not in pulses.STAMPS),
         )
 
     @property
@@ -42,23 +55,31 @@ class Measured:
 
     def observers(self) -> list[Observer]:
         """Return who has to look at each frame."""
-        return seen.observers(self.film)
+        return [*seen.observers(self.film), *([Impact()] if "impact" in self.film else [])]
 
-    def see(self, footage: Footage, observers: list[Observer]) -> Columns:
-        """Return the columns of a film, and always its flow."""
-        return seen.see(footage, observers, self.film)
+    def see(self, footage: Footage, observers: Sequence[Observer]) -> Columns:
+        """Return the columns of a film."""
+        columns = dict(
+            seen.see(footage, observers, [name for name in self.film if name in seen.WIDTHS])
+        )
+        for observer in observers:
+            if isinstance(observer, Impact):
+                columns |= pulses.seen(observer, footage.film.duration)
+        return columns
 
     def hear(self, samples: Float32s) -> Columns:
-        """Return the columns of music, and always its beats."""
-        return heard.hear(samples, self.music)
+        """Return the columns of music, of (N,) samples at 16,000 Hz."""
+        columns = dict(heard.hear(samples, [name for name in self.music if name in heard.WIDTHS]))
+        return columns | (pulses.heard(samples) if "rhythm" in self.music else {})
 
     def head(self, seconds: float, made: Mapping[str, Any]) -> Head:
         """Return what a store of them says of itself."""
-        film, music = (*self.film, "flow"), (*self.music, "beats", "strength")
+        film = (*self.film, "flow")
+        music = (*self.music, "beats", "strength", *(("pulse",) if "rhythm" in self.music else ()))
         return Head(
             seconds,
-            {name: seen.STAMPS[name] for name in film},
-            {name: heard.STAMPS[name] for name in music},
+            {name: STAMPS[name] for name in film},
+            {name: STAMPS[name] for name in music},
             made,
         )
 
