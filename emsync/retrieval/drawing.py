@@ -78,7 +78,7 @@ def drawn(script: Script, name: str, rng: Generator) -> Iterator[Picture]:
     style = STYLES[name]
     ground = _textured(style.ground(rng), TEXTURES[script.texture], style.contrast, rng)
     outline = FIGURE[style.figures[script.figure]]
-    hue = np.interp(script.warm, (0, 1), style.hues)
+    hue = float(np.interp(script.warm, (0.15, 0.85), style.hues))
     noise = rng.normal(0, rng.uniform(*GRAIN), (2 * HEIGHT, 2 * WIDTH, 1)).repeat(3, 2)
     noise = noise.astype(np.int16)
     moved = np.cumsum(script.speed) / RATE  # picture heights

@@ -64,13 +64,15 @@ class Measured:
         )
         for observer in observers:
             if isinstance(observer, Impact):
-                columns |= pulses.seen(observer, footage.film.duration)
+                columns.update(pulses.seen(observer, footage.film.duration))
         return columns
 
     def hear(self, samples: Float32s) -> Columns:
         """Return the columns of music, of (N,) samples at 16,000 Hz."""
         columns = dict(heard.hear(samples, [name for name in self.music if name in heard.WIDTHS]))
-        return columns | (pulses.heard(samples) if "rhythm" in self.music else {})
+        if "rhythm" in self.music:
+            columns.update(pulses.heard(samples))
+        return columns
 
     def head(self, seconds: float, made: Mapping[str, Any]) -> Head:
         """Return what a store of them says of itself."""
