@@ -212,7 +212,8 @@ def _read_weights(path: Path, wanted: Mapping[str, Tensor]) -> dict[str, Tensor]
             raise AssetError(f"the weights {quoted(path)} hold {name} as {stored[name].dtype}")
         if not stored[name].isfinite().all():
             raise AssetError(f"the weights {quoted(path)} are damaged: {name} is not finite")
-    return {name: stored[name].to(weight.dtype) for name, weight in wanted.items()}
+    # copied, since sums depend in their last digits on where numbers lie in memory
+    return {name: stored[name].to(weight.dtype, copy=True) for name, weight in wanted.items()}
 
 
 def _parts(tokens: Tensor, parts: Sequence[Stretch]) -> Parts:

@@ -56,9 +56,8 @@ def ranked(anchors: Tensor, others: Tensor, margin: float, most: int) -> Tensor:
     """
     away = 2 - 2 * anchors @ others.T
     hinges = _without_diagonal(margin + away.diagonal()[:, None] - away)
-    if most < hinges.shape[1]:
-        hinges = hinges.topk(most, dim=1).values
-    return hinges.clamp(min=0).mean()
+    worst = hinges.topk(max(1, min(most, len(hinges) - 1)), dim=1).values
+    return worst.clamp(min=0).mean()
 
 
 def kept_order(inputs: Tensor, embedded: Tensor) -> Tensor:
