@@ -73,6 +73,11 @@ def hear(samples: Float32s, columns: Collection[str] = tuple(WIDTHS)) -> Columns
     }
 
 
+def is_silent(samples: Float32s) -> bool:
+    """Return whether nothing is heard in samples."""
+    return not len(samples) or _gain(samples) == 0
+
+
 def _gain(samples: Float32s) -> float:
     """Return the factor that brings sound to LEVEL; 0 for silence."""
     power = float(np.einsum("n,n->", samples, samples, dtype=np.float64)) / len(samples)
