@@ -1,14 +1,16 @@
 """What is installed, and learning from songs: ``plugins``, ``palettes``, ``prepare``, ``train``."""
 
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from emsync.cli.app import app
 from emsync.cli.common import Json, print_report, progress, standard_output
 from emsync.errors import UsageError
+from emsync.limits import quoted, read_toml
 from emsync.targets import check_apart
 
 
@@ -95,15 +97,36 @@ def train(
         return
     if config is None:
         raise UsageError("train what? name a CONFIG.toml; `emsync train --example` prints one")
+    settings = read_toml(config)
+    print(_finder(config, settings) if "task" in settings else _composer(config, settings))
+
+
+def _composer(path: Path, settings: Mapping[str, Any]) -> str:
+    """Train a composer; return where it is. ``path`` is the file of its settings."""
     from emsync.training.config import TrainConfig
     from emsync.training.loop import FILES
     from emsync.training.loop import train as run
     from emsync.training.words import Teller
 
-    settings = TrainConfig.load(config)
-    check_apart([Path(settings.out) / name for name in FILES], {"the settings": config})
+    config = TrainConfig.of(settings, quoted(path))
+    check_apart([Path(config.out) / name for name in FILES], {"the settings": path})
     with progress() as show:
         show("Training", 0.0)
-        teller = Teller(settings, show)
-        run(settings, teller.tell)
-    print(teller.closing(str(config)))
+        teller = Teller(config, show)
+        run(config, teller.tell)
+    return teller.closing(str(path))
+
+
+def _finder(path: Path, settings: Mapping[str, Any]) -> str:
+    """Train what finds music for films; return where it is."""
+    from emsync.retrieval.config import RetrievalConfig
+    from emsync.retrieval.telling import Teller
+    from emsync.retrieval.training import FILES
+    from emsync.retrieval.training import train as run
+
+    config = RetrievalConfig.of(settings, quoted(path))
+    check_apart([Path(config.out) / name for name in FILES], {"the settings": path})
+    with progress() as show:
+        teller = Teller(config, show)
+        run(config, teller.tell, show)
+    return teller.closing(str(path))

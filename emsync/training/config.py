@@ -93,7 +93,11 @@ class TrainConfig:
     @classmethod
     def load(cls, path: Path) -> "TrainConfig":
         """Read a TOML file; UsageError names a key that is not a setting, or its wrong value."""
-        settings, name = read_toml(path), quoted(path)
+        return cls.of(read_toml(path), quoted(path))
+
+    @classmethod
+    def of(cls, settings: Mapping[str, Any], name: str) -> "TrainConfig":
+        """Return the settings of the tables in the TOML file ``name``."""
         model = _table(settings, "model", name)
         cropping = _table(settings, "cropping", name)
         if "vocab_size" in model:
