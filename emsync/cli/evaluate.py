@@ -127,6 +127,30 @@ def plan(
 
 
 @evaluate_app.command()
+def retrieval(
+    store: Annotated[Path, typer.Argument(metavar="STORE", help="made by `emsync pairs`")],
+    checkpoint: Annotated[
+        list[str],
+        typer.Option(help="a shipped system's name or a folder; again for each further one"),
+    ] = ["of-vm-net"],  # noqa: B006
+    gallery: Annotated[
+        int | None, typer.Option(help="other songs to find it among", show_default="all, or 1000")
+    ] = None,
+    style: Annotated[str, typer.Option(help="films of this style alone")] = "",
+    seconds: Annotated[int, typer.Option(min=1, help="leave out shorter films")] = 8,
+    seed: Annotated[int, typer.Option(min=0, help="of the galleries")] = 0,
+    as_json: Json = False,
+) -> None:
+    """Measure how well the music of held-out films is found among that of others."""
+    from emsync.evaluation.retrieval import evaluate
+    from emsync.evaluation.tables import retrieval_table
+
+    with progress() as show:
+        report = evaluate(store, checkpoint, gallery, style, seconds, seed, show)
+    print_report(report, as_json, "\n".join(retrieval_table(report)))
+
+
+@evaluate_app.command()
 def suite(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="a folder of films")],
     seeds: Annotated[int, typer.Option(min=1, help="pieces for each film and condition")] = 1,

@@ -55,6 +55,36 @@ def sync_table(report: Mapping[str, Any]) -> list[str]:
     return lines
 
 
+def retrieval_table(report: Mapping[str, Any]) -> list[str]:
+    """Return the lines that say how well the music of films was found."""
+    systems, chance = report["systems"], report["chance"]
+    counts = [name for name in chance if name.startswith("recall_")]
+    head = ["", *(f"R@{name.removeprefix('recall_')}" for name in counts)]
+    head += ["median rank", "mean percentile", "p"]
+    rows = [
+        [name, *(_share(row[count]) for count in counts), _rank(row["median_rank"]),
+         _real(row["percentile"]), f"{row['p']:.2g}"]
+        for name, row in systems.items()
+    ]  # fmt: skip
+    rows.append([
+        "chance", *(f"{chance[count]:.1%}" for count in counts), f"{chance['median_rank']:.0f}",
+        f"{chance['percentile']:.3f}", "",
+    ])  # fmt: skip
+    if "frechet" in chance:
+        head.append("Fréchet")
+        for cells, row in zip(rows, [*systems.values(), chance], strict=True):
+            cells.append(f"{row['frechet']:.3f}")
+    if any("flow_order" in row for row in systems.values()):
+        head.append("in order of flow")
+        for cells, row in zip(rows, [*systems.values(), {}], strict=True):
+            cells.append(_share(row["flow_order"]) if "flow_order" in row else "")
+    lines = [
+        f"{report['films']} films of {report['units']} songs or sources, {report['seconds']} s each"
+        f"; the music of each among {report['gallery']} passages"
+    ]
+    return [*lines, "", *grid(head, rows), *(["", report["note"]] if report["note"] else [])]
+
+
 def told_table(report: Mapping[str, Any]) -> list[str]:
     """Return the lines of a table of what telling gives, in nats a token."""
     columns = ("own", "other", "own_less_other")
@@ -310,6 +340,10 @@ def _share(estimate: Mapping[str, Any], interval: bool = True) -> str:
         return "–"
     reach = f" [{estimate['low']:.0%}, {estimate['high']:.0%}]" if interval else ""
     return f"{estimate['value']:.0%}{reach}"
+
+
+def _rank(estimate: Mapping[str, Any]) -> str:
+    return f"{estimate['value']:.0f} [{estimate['low']:.0f}, {estimate['high']:.0f}]"
 
 
 def _change(estimate: Mapping[str, Any]) -> str:

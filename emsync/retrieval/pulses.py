@@ -2,17 +2,22 @@
 
 The visible impact of a film and the onset strength of music, STEP_RATE steps a second, in half
 precision; and the beats of the music. Those of a film follow from its impact.
+
+Shapes: Q films, T tracks, N steps, B beats.
 """
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.signal import resample_poly
 
-from emsync.arrays import Float32s
+from emsync.arrays import Float32s, Float64s
 from emsync.matching.matcher import Columns
+from emsync.metrics.rhythm import POWER, continuous, discrete, distances
 from emsync.signals import SAMPLE_RATE, STEP_RATE
-from emsync.sound.rhythm import rhythm_of
+from emsync.sound.rhythm import beats, rhythm_of
 from emsync.video.impact import Impact
 
 STAMPS = {"impact": "impact 1", "rhythm": "rhythm 1", "pulse": "pulse 1"}
@@ -33,3 +38,49 @@ def heard(samples: Float32s) -> Columns:
     sound = resample_poly(samples, SAMPLE_RATE // DIVISOR, RATE // DIVISOR).astype(np.float32)
     rhythm = rhythm_of(sound)
     return {"rhythm": rhythm.signal, "pulse": (rhythm.beats / STEP_RATE).astype(np.float32)}
+
+
+def cm_scores(films: Sequence[Columns], tracks: Sequence[Columns], seconds: int) -> Float64s:
+    """Return the (Q, T) CM of films and tracks, each from its beginning for so many seconds."""
+    music = _rows([track["rhythm"] for track in tracks], seconds)
+    return np.stack(
+        [
+            continuous(music, _rows([film["impact"]], seconds)[0], POWER, "whole")[:, 0]
+            for film in films
+        ]
+    )
+
+
+def dm_scores(films: Sequence[Columns], tracks: Sequence[Columns], seconds: int) -> Float64s:
+    """Return the (Q, T) DM of films and tracks, each from its beginning for so many seconds."""
+    length = _length(seconds)
+    moments = np.arange(length) / STEP_RATE
+    near = np.stack(
+        [
+            distances(track["pulse"].astype(np.float64), moments)
+            if len(track["pulse"])
+            else np.full(length, float(seconds))
+            for track in tracks
+        ]
+    )
+    scores = np.zeros((len(films), len(tracks)))
+    for row, film in zip(scores, films, strict=True):
+        steps = beats(_rows([film["impact"]], seconds)[0])
+        if len(steps):
+            comb = np.bincount(steps, minlength=length)[:length].astype(np.float64)
+            row[:] = discrete(near, comb)[:, 0]
+    scores[:, [not len(track["pulse"]) for track in tracks]] = 0
+    return scores
+
+
+def _rows(signals: Sequence[NDArray[np.floating]], seconds: int) -> Float64s:
+    """Return signals of one length; what is shorter ends in silence."""
+    length = _length(seconds)
+    rows = np.zeros((len(signals), length))
+    for row, signal in zip(rows, signals, strict=True):
+        row[: len(signal)] = signal[:length]
+    return rows
+
+
+def _length(seconds: int) -> int:
+    return round(seconds * STEP_RATE)

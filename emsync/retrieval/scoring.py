@@ -42,22 +42,15 @@ def by_query(
     return scores
 
 
-def by_own(
-    system: System,
-    films: Sequence[Columns],
-    tracks: Sequence[Columns],
-    filmed: Sequence[Columns],
-) -> Float64s:
-    """Return the (Q, T) scores of music that is cut where its own film, of ``filmed``, is.
+def by_own(system: System, films: Sequence[Columns], tracks: Sequence[Columns]) -> Float64s:
+    """Return the (Q, Q) scores of films and the music of each, cut where its own film is.
 
     The embeddings of all parts are joined to one vector, with zeros where one side has fewer.
     """
-    seen = [system.embed_film(film, system.film_parts(film)) for film in films]
-    heard = [
-        system.embed_music(track, system.film_parts(film))
-        for track, film in zip(tracks, filmed, strict=True)
-    ]
-    most = max(len(part) for part in [*seen, *heard])
+    parts = [system.film_parts(film) for film in films]
+    most = max(len(own) for own in parts)
+    seen = [system.embed_film(*both) for both in zip(films, parts, strict=True)]
+    heard = [system.embed_music(*both) for both in zip(tracks, parts, strict=True)]
     return _joined(seen, most) @ _joined(heard, most).T
 
 
