@@ -21,7 +21,7 @@ Where a span of a kept score is composed anew, one part weighs as much as all th
 
 Where rhythm is requested, it counts for a fifth and all the others for four:
 
-- rhythm: CM of the piece, as it sounds, and the pictures, of power 1 and without delay.
+- rhythm: CM of the piece, as it sounds, and the pictures, without delay.
 """
 
 import math
@@ -47,7 +47,7 @@ from emsync.music.piece import DRUMS, Piece, to_score
 from emsync.music.statistics import density
 from emsync.signals import SAMPLE_RATE
 from emsync.sound import audio
-from emsync.sound.rhythm import as_signal, onset_strength
+from emsync.sound.rhythm import rhythm_of
 from emsync.sound.synthesis import synthesize
 from emsync.tokens import Ids
 
@@ -107,7 +107,7 @@ def judge(
 ) -> Candidate:
     """Return the candidate with its parts measured against what is ``requested``.
 
-    ``pictures`` is the visible impact of the film, where its rhythm counts too; ``sheet`` the
+    ``pictures`` is the visible rhythm of the film, where its rhythm counts too; ``sheet`` the
     chords and players that were asked for, in the film's time.
     """
     parts = {
@@ -176,6 +176,4 @@ def _plan(fitted: Fitted, sheet: LeadSheet | None) -> float:
 def _rhythm(piece: Piece, duration: float, pictures: Float64s) -> float:
     # The sound itself: an envelope drawn from the notes correlates with it by no more than 0.5.
     sound = audio.fit(synthesize(to_score(piece), rate=SAMPLE_RATE), duration)
-    heard = as_signal(onset_strength(sound.samples.mean(axis=1)))
-    # Of power 1: with higher powers a few onsets decide, which was no help on real films.
-    return cm(heard, pictures, power=1, delays=(0.0,)).score
+    return cm(rhythm_of(sound.samples.mean(axis=1)).signal, pictures, delays=(0.0,)).score

@@ -1,6 +1,7 @@
 """Rhythm as a signal: even steps, STEP_RATE a second, with a bell at each onset.
 
 Equations 2 to 5 of Mikheev & Makarov (2025): spectral flux, and the directogram of optical flow.
+What the paper leaves out is ``accents``: both signals are made comparable before they meet.
 """
 
 import numpy as np
@@ -10,6 +11,8 @@ from emsync.arrays import Float64s
 
 SAMPLE_RATE, HOP = 22050, 512  # samples per second, and between two steps: librosa's own
 STEP_RATE = SAMPLE_RATE / HOP  # steps a second
+STRONGEST = 3.0  # times the mean of a signal; what is above, such as a cut, counts no more
+AROUND = 21  # steps, half a second: what stands out of them is an accent
 WIDTH = 1.0  # steps; SD of the bell that stands for an onset: half a frame of film, 23 ms
 
 
@@ -49,3 +52,22 @@ def bells(times: ArrayLike, values: ArrayLike, length: int) -> Float64s:
         bell = heights * np.exp(-(((place - at) / WIDTH) ** 2) / 2)
         np.add.at(signal, place[inside], bell[inside])
     return signal
+
+
+def accents(signal: ArrayLike) -> Float64s:
+    """Return how far an (N,) signal stands out of the half second around each step.
+
+    Values are capped first, at STRONGEST times their mean, so that no few of them, such as the cuts
+    of a film, decide all; however rare they are, they stay the highest. What goes on for a while,
+    such as a shaking camera or a roll of drums, is no accent.
+    """
+    values = np.asarray(signal, np.float64)
+    if not len(values):
+        return values
+    capped = np.minimum(values, STRONGEST * values.mean())
+    total = np.concatenate([[0.0], np.cumsum(capped)])
+    steps = np.arange(len(values))
+    first = np.maximum(steps - AROUND // 2, 0)
+    last = np.minimum(steps + AROUND // 2 + 1, len(values))
+    above = capped - (total[last] - total[first]) / (last - first)
+    return np.where(above > 1e-9 * capped.max(), above, 0.0)  # the rest is rounding

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from emsync.errors import InputError
 from emsync.metrics.rhythm import EPSILON, Variant, cm, continuous, discrete, distances, slide
-from emsync.signals import STEP_RATE, bells, directions, flux
+from emsync.signals import AROUND, STEP_RATE, accents, bells, directions, flux
 from emsync.video.impact import BINS, Impact, check_moves
 from emsync.video.observers import Frame
 
@@ -61,6 +61,40 @@ def test_a_bell_is_as_high_as_its_value_and_stands_at_its_time() -> None:
     assert signal[40:].max() == 0.0, "what comes after the end is left out"
 
 
+def test_accents_stand_out_of_the_half_second_around_them() -> None:
+    even = np.full(60, 0.1)
+    assert accents(even).tolist() == [0.0] * 60, "what goes on is no accent"
+    even[30] = 0.2
+    told = accents(even)
+    assert np.flatnonzero(told).tolist() == [30]
+    assert told[30] == pytest.approx(0.1 * (1 - 1 / AROUND))
+    edge = accents([0.2] + [0.1] * 59)
+    assert edge[0] == pytest.approx(0.1 * (1 - 1 / (AROUND // 2 + 1))), "the mean of what is there"
+    assert accents([]).tolist() == [] and accents([1.0]).tolist() == [0.0]
+
+
+def test_few_strong_values_do_not_decide_and_rare_ones_are_kept() -> None:
+    moves = np.zeros(430)
+    moves[20::30] = 1.0
+    cut = moves.copy()
+    cut[215] = 40.0
+    told = accents(cut)
+    assert told[215] == told.max() < 4 * told[20], "a cut counts little more than a move"
+    alone = np.zeros(430)
+    alone[100] = 7.0
+    assert np.flatnonzero(accents(alone)).tolist() == [100], "one that is all there is, is kept"
+
+
+@given(signals, st.floats(0.01, 100))
+def test_accents_are_no_more_than_the_signal_and_have_its_scale(
+    shape: list[float], gain: float
+) -> None:
+    values = np.array(shape)
+    told = accents(values)
+    assert (told >= 0).all() and (told <= values).all()
+    assert accents(values * gain) == pytest.approx(told * gain, rel=1e-6, abs=1e-7 * gain)
+
+
 def test_cm_by_hand() -> None:
     music, pictures = [0, 0, 4, 0, 2, 0, 0, 0], [2, 0, 1]
     best = cm(music, pictures, power=1, variant="local")
@@ -71,7 +105,7 @@ def test_cm_by_hand() -> None:
     assert cm(music, pictures, 1, (0.0,), "whole").score == pytest.approx(0.4)
     assert cm(music, pictures, 1, (0.0,), "local").score == pytest.approx(0.5 / math.sqrt(1.25))
     # of power 5: 1 * 2**-5 over 1 + 2**-10
-    assert cm(music, pictures, 5, (0.0,)).score == pytest.approx(2**-5 / (1 + 2**-10))
+    assert cm(music, pictures, 5, (0.0,), "whole").score == pytest.approx(2**-5 / (1 + 2**-10))
 
 
 @given(signals, signals, st.sampled_from([1.0, 2.0, 5.0]), st.sampled_from(["whole", "local"]))
@@ -112,7 +146,7 @@ def test_many_pieces_at_once_are_each_alone() -> None:
     rng = np.random.default_rng(0)
     music, pictures = rng.uniform(0, 1, (5, 90)), rng.uniform(0, 1, 30)
     for variant in ("whole", "local"):
-        curves = continuous(music, pictures, 5.0, variant)
+        curves = continuous(music, pictures, 1.0, variant)
         best = [cm(row, pictures, variant=variant).score for row in music]
         assert curves.max(axis=-1) == pytest.approx(np.array(best))
     steps = np.sort(rng.choice(90, 12, replace=False))
@@ -167,14 +201,14 @@ def moving(speeds: Sequence[float], fps: float = 25.0) -> Impact:
 
 
 def test_movement_hits_where_it_begins_and_not_where_it_ends() -> None:
-    signal = moving([0] * 10 + [3] * 10 + [0] * 10).signal(31 / 25)
+    signal = moving([0] * 10 + [3] * 10 + [0] * 10).envelope(31 / 25)
     assert signal.argmax() == pytest.approx(11 / 25 * STEP_RATE, abs=1)
     after = signal[round(15 / 25 * STEP_RATE) :]
     assert after.max() < 0.1 * signal.max(), "neither going on nor stopping is an impact"
 
 
 def test_a_turn_hits_as_much_as_a_start() -> None:
-    signal = moving([3] * 10 + [-3] * 10).signal(21 / 25)
+    signal = moving([3] * 10 + [-3] * 10).envelope(21 / 25)
     assert signal[5:].argmax() + 5 == pytest.approx(11 / 25 * STEP_RATE, abs=1)
 
 
@@ -191,7 +225,7 @@ def test_frames_closer_than_a_thirtieth_of_a_second_are_passed_over() -> None:
 
 def test_a_still_film_is_refused_and_a_moving_one_is_not(tmp_path: Any) -> None:
     with pytest.raises(InputError, match=r"nothing moves in .*still\.mp4"):
-        check_moves(moving([0] * 9).signal(0.4), tmp_path / "still.mp4")
-    check_moves(moving([0, 0, 2, 2]).signal(0.2), tmp_path / "moving.mp4")
+        check_moves(moving([0] * 9), tmp_path / "still.mp4")
+    check_moves(moving([0, 0, 2, 2]), tmp_path / "moving.mp4")
     with pytest.raises(InputError, match="nothing moves"):
-        check_moves(Impact().signal(0.0), tmp_path / "empty.mp4")
+        check_moves(Impact(), tmp_path / "empty.mp4")

@@ -2,18 +2,19 @@
 
 Conventions
 -----------
-A signal holds values of 0 or more in even steps, STEP_RATE a second: the onset strength of music,
-the visible impact of pictures. Beats and delays are seconds. A delay is the place in the music at
+A signal holds values of 0 or more in even steps, STEP_RATE a second: the accents of the onset
+strength of music, and of the visible impact of pictures (``signals.accents``). Beats and delays are seconds. A delay is the place in the music at
 which the pictures start; before the music and after it is silence. By default all delays are tried
 at which the pictures begin and end within the music, or 0 alone where the music is the shorter.
 
 Metrics
 -------
-cm    the largest cross-correlation, over the delays, of both signals raised to a power, 5 in the
-      paper; from 0 to 1. The paper says "normalized", not how. Variants:
-      "whole"  the whole music has the norm 1, as the pictures have
+cm    the largest cross-correlation, over the delays, of both signals raised to a power; from 0 to
+      1. The paper's power is 5; of the accents, as they are, 1 is the best (docs/matching.md). The
+      paper says "normalized", not how. Variants:
       "local"  the music under the pictures has the norm 1 at each delay anew: a cosine. The more
-               delays, the higher the best of them, so long music is favoured
+               delays, the higher the best of them, so long music is favoured a little
+      "whole"  the whole music has the norm 1, as the pictures have: long music is put back
 dm    1 / (the sum over the beats of the pictures of the distance to the nearest beat of the music,
       in seconds, + epsilon), the largest over the delays
 
@@ -31,8 +32,10 @@ from emsync.signals import STEP_RATE
 
 Variant: TypeAlias = Literal["local", "whole"]
 
-POWER = 5.0  # equation 6 and Table 1
-EPSILON = 1e-3  # seconds; equation 7 does not tell it: a perfect fit scores its inverse
+POWER = 1.0  # equation 6; the paper has 5, of signals whose accents are not taken
+EPSILON = 1e-3  # seconds; equation 7 does not tell it: a perfect fit scores its inverse. No rank
+# depends on it, nor on whether the distances are summed or averaged: the pictures' beats are the
+# same for all music.
 QUIET = 1e-10  # energy over that of the strongest onset, raised: a passage of less is silence
 
 
@@ -49,7 +52,7 @@ def cm(
     pictures: ArrayLike,
     power: float = POWER,
     delays: ArrayLike | None = None,
-    variant: Variant = "whole",
+    variant: Variant = "local",
 ) -> Best:
     """Return the best continuous match of two signals: equation 6. Delays round to steps."""
     sound, sight = validate(music, "music"), validate(pictures, "pictures")
@@ -82,7 +85,7 @@ def continuous(
     The value at i is that of the delay of i steps; many pieces are done at once.
     """
     if power <= 0:
-        raise ValueError(f"the power is {power:g}; choose one above 0, such as 5")
+        raise ValueError(f"the power is {power:g}; choose one above 0, such as 1")
     sound, sight = _raised(music, power), _raised(pictures, power)
     products = slide(sound, sight / max(float(np.linalg.norm(sight)), 1e-300))
     if variant == "whole":

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emsync.arrays import Float32s, Float64s
-from emsync.signals import HOP, SAMPLE_RATE, STEP_RATE, bells
+from emsync.signals import HOP, SAMPLE_RATE, STEP_RATE, accents, bells
 from emsync.sound.decode import read_mono
 
 BLOCK = 4096  # steps whose spectra are held at once, so that an hour of music needs little memory
@@ -20,7 +20,7 @@ WINDOW = 2048  # samples of a spectrum: librosa's own
 class Rhythm:
     """What a film or a piece of music has of rhythm."""
 
-    signal: NDArray[np.floating]  # (N,) onset strength or visible impact, STEP_RATE steps a second
+    signal: NDArray[np.floating]  # (N,) accents of sound or pictures, STEP_RATE steps a second
     beats: NDArray[np.int32]  # (B,) steps, ascending: those of dynamic programming (Ellis 2007)
 
 
@@ -30,11 +30,24 @@ def read_rhythm(path: Path) -> Rhythm:
 
 
 def rhythm_of(samples: Float32s) -> Rhythm:
-    """Return the rhythm of (N,) samples, SAMPLE_RATE a second; 1 is the strongest onset."""
-    strength = onset_strength(samples)
-    signal = as_signal(strength)
+    """Return the rhythm of (N,) samples, SAMPLE_RATE a second; 1 is the strongest accent."""
+    return rhythm_in(envelope(samples))
+
+
+def rhythm_in(onsets: NDArray[np.floating]) -> Rhythm:
+    """Return the rhythm of an (N,) envelope of sound."""
+    signal = accents(onsets)
     top = signal.max(initial=0.0)
-    return Rhythm((signal / (top or 1.0)).astype(np.float16), beats(strength))
+    return Rhythm((signal / (top or 1.0)).astype(np.float16), beats(signal))
+
+
+def envelope(samples: Float32s) -> Float64s:
+    """Return the onset strength of (N,) samples as a signal: a bell for each step.
+
+    Pictures have a bell for each frame.
+    """
+    strength = onset_strength(samples)
+    return bells(np.arange(len(strength)) / STEP_RATE, strength, len(strength))
 
 
 def onset_strength(samples: Float32s) -> Float32s:
@@ -55,11 +68,6 @@ def onset_strength(samples: Float32s) -> Float32s:
     levels = librosa.power_to_db(np.concatenate(spectra, axis=1))  # dB, 80 below the loudest
     strength: Float32s = librosa.onset.onset_strength(S=levels, sr=SAMPLE_RATE, hop_length=HOP)
     return strength
-
-
-def as_signal(strength: NDArray[np.floating]) -> Float64s:
-    """Return onset strength as a signal: a bell for each step, as for each frame of a film."""
-    return bells(np.arange(len(strength)) / STEP_RATE, strength, len(strength))
 
 
 def beats(signal: NDArray[np.floating]) -> NDArray[np.int32]:

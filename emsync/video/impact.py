@@ -14,7 +14,7 @@ import numpy as np
 
 from emsync.arrays import Float64s, Picture
 from emsync.errors import InputError
-from emsync.signals import STEP_RATE, bells, directions, flux
+from emsync.signals import STEP_RATE, accents, bells, directions, flux
 from emsync.video.flow import farneback_flow, speeds
 from emsync.video.observers import DIGITS, PAIR, Frame
 
@@ -49,13 +49,22 @@ class Impact:
             self.directogram.append(np.round(row, DIGITS))
         self._last = (time, grey)
 
-    def signal(self, duration: float) -> Float64s:
+    @property
+    def strengths(self) -> Float64s:
+        """The (P,) impacts at ``times``, in picture heights a second: equation 5."""
+        return flux(np.reshape(self.directogram, (-1, BINS)))
+
+    def envelope(self, duration: float) -> Float64s:
         """Return the visible impact over ``duration`` seconds, STEP_RATE steps a second."""
         length = max(1, math.ceil(duration * STEP_RATE))
-        return bells(self.times, flux(np.reshape(self.directogram, (-1, BINS))), length)
+        return bells(self.times, self.strengths, length)
+
+    def signal(self, duration: float) -> Float64s:
+        """Return the accents of the visible impact: what music is compared with."""
+        return accents(self.envelope(duration))
 
 
-def check_moves(signal: Float64s, path: Path) -> None:
+def check_moves(impact: Impact, path: Path) -> None:
     """Refuse a film in which nothing begins to move: it has no rhythm to be matched."""
-    if signal.max(initial=0.0) < LEAST_IMPACT:
+    if impact.strengths.max(initial=0.0) < LEAST_IMPACT:
         raise InputError(f"nothing moves in {str(path)!r}, so it has no rhythm that music can meet")
