@@ -56,7 +56,7 @@ class Network(nn.Module, ABC):
 
     name: ClassVar[str]
     shape: ClassVar[type[Any]]  # the dataclass of its settings, each with a default
-    looks_at: ClassVar[tuple[str, ...]] = ()  # columns of a film that it divides it by
+    looks_at: ClassVar[tuple[str, ...]] = ()  # columns that it reads beside its tokens
     passage: ClassVar[int] = 28  # seconds of music that are embedded as one, as in training
     hop: ClassVar[int] = 14  # seconds from one passage of a track to the next
 
@@ -79,12 +79,33 @@ class Network(nn.Module, ABC):
 
     @abstractmethod
     def film(self, parts: Parts) -> Tensor:
-        """Return the (P, D) embeddings of parts of films, each of length 1."""
+        """Return the (P, D) embeddings of parts of films."""
 
     @abstractmethod
     def music(self, parts: Parts) -> Tensor:
-        """Return the (P, D) embeddings of parts of music, each of length 1."""
+        """Return the (P, D) embeddings of parts of music."""
 
     @abstractmethod
     def loss(self, batch: Batch, share: float) -> Tensor:
         """Return the loss once a ``share`` in [0, 1] of the training is over."""
+
+
+def asked(points: Tensor) -> Tensor:
+    """Return (P, D + 3) embeddings of films that are to be near music: e as (2 e, -|e|², 1, 1).
+
+    Their products with those ``kept`` are the negative squares of the distances of the points.
+    """
+    squares = points.square().sum(1, keepdim=True)
+    ones = torch.ones_like(squares)
+    return torch.cat([2 * points, -squares, ones, ones], 1)
+
+
+def kept(points: Tensor) -> Tensor:
+    """Return (P, D + 3) embeddings of music: e as (e, 1, -|e|²), of numbers in half precision.
+
+    An index keeps them as they are. The square is in two numbers, and is that of the rounded e.
+    """
+    points = points.half().float()
+    squares = -points.square().sum(1, keepdim=True)
+    rough = squares.half().float()
+    return torch.cat([points, torch.ones_like(squares), rough, (squares - rough).half().float()], 1)
