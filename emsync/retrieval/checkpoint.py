@@ -27,11 +27,13 @@ from emsync.matching.matcher import Columns
 from emsync.model.weights import check_weights
 from emsync.options import PathLike
 from emsync.retrieval import heard, seen
+from emsync.retrieval.cmvae import Cmvae
+from emsync.retrieval.cmvmr import Cmvmr
 from emsync.retrieval.network import Network, Parts
 from emsync.retrieval.of_vm_net import OfVmNet
 from emsync.retrieval.reader import Reader
 from emsync.retrieval.regimes import Stretch
-from emsync.retrieval.vm_net import VmNet
+from emsync.retrieval.vm_net import Cbvmr, VmNet
 from emsync.settings import build
 from emsync.shipped import checkpoints_folder
 
@@ -40,7 +42,9 @@ MOST_CONFIG = 2**20  # bytes of it
 CONFIG, WEIGHTS = "config.json", "model.safetensors"
 SHIPPED = "retrieval"  # the folder of those that come with the package
 STAMPS = seen.STAMPS | heard.STAMPS
-NETWORKS: dict[str, type[Network]] = {kind.name: kind for kind in (VmNet, OfVmNet)}
+NETWORKS: dict[str, type[Network]] = {
+    kind.name: kind for kind in (VmNet, OfVmNet, Cbvmr, Cmvae, Cmvmr)
+}
 
 
 class System(nn.Module):
@@ -84,16 +88,23 @@ class System(nn.Module):
 
     def embed_film(self, film: Columns, parts: Sequence[Stretch]) -> Float32s:
         """Return the (P, D) embeddings of parts of a film."""
-        with self._asked():
-            return _array(self.network.film(_parts(self.films(film), parts)))
+        with self.answering():
+            return _array(self.network.film(self.divided(self.films, film, parts)))
 
     def embed_music(self, track: Columns, parts: Sequence[Stretch]) -> Float32s:
         """Return the (P, D) embeddings of parts of a track."""
-        with self._asked():
-            return _array(self.network.music(_parts(self.music(track), parts)))
+        with self.answering():
+            return _array(self.network.music(self.divided(self.music, track, parts)))
+
+    def divided(self, reader: Reader, columns: Columns, parts: Sequence[Stretch]) -> Parts:
+        """Return parts of a film or a track; one that reaches past its end has what is there."""
+        tokens = reader(columns)
+        last = len(tokens) - 1
+        rows = [tokens[min(start, last) : max(stop, min(start, last) + 1)] for start, stop in parts]
+        return Parts.of(rows, [self.network.marks(columns, part) for part in parts])
 
     @contextmanager
-    def _asked(self) -> Iterator[None]:
+    def answering(self) -> Iterator[None]:
         """Let the network answer rather than learn, and the same whatever the number of threads."""
         training = self.training
         self.eval()
@@ -214,13 +225,6 @@ def _read_weights(path: Path, wanted: Mapping[str, Tensor]) -> dict[str, Tensor]
             raise AssetError(f"the weights {quoted(path)} are damaged: {name} is not finite")
     # copied, since sums depend in their last digits on where numbers lie in memory
     return {name: stored[name].to(weight.dtype, copy=True) for name, weight in wanted.items()}
-
-
-def _parts(tokens: Tensor, parts: Sequence[Stretch]) -> Parts:
-    """Return parts of (n, F) tokens; one that reaches beyond them has those that are there."""
-    last = len(tokens) - 1
-    rows = [tokens[min(start, last) : max(stop, min(start, last) + 1)] for start, stop in parts]
-    return Parts.of(rows)
 
 
 def _array(embedded: Tensor) -> Float32s:

@@ -69,6 +69,12 @@ class VmNet(Network):
         )
 
 
+class Cbvmr(VmNet):
+    """CBVMR: the same network, as Mao et al. call it; what it reads is told by its checkpoint."""
+
+    name: ClassVar[str] = "cbvmr"
+
+
 def mean_and_spread(parts: Parts) -> Tensor:
     """Return the (P, 2 F) mean and SD of the tokens of each part."""
     real = parts.real[:, :, None]
