@@ -9,6 +9,7 @@ from typing import Final
 import numpy as np
 
 from emsync.arrays import Float32s, Float64s, Picture
+from emsync.sound.rhythm import load_librosa
 
 SECONDS: Final = 4  # of a clip; a film has one picture a second
 RATE: Final = 16_000  # samples a second
@@ -51,8 +52,7 @@ def _window() -> Float64s:
 @lru_cache
 def _mel() -> Float64s:
     """Return the (80, 257) weights of the mel bands."""
-    import librosa
-
-    return librosa.filters.mel(
+    weights: Float64s = load_librosa().filters.mel(
         sr=RATE, n_fft=512, n_mels=BANDS, fmin=20, htk=True, norm=None, dtype=np.float64
     )
+    return weights
