@@ -183,7 +183,7 @@ def test_an_index_gives_back_what_was_put_in_and_lies_on_the_disk(tmp_path: Path
     while isinstance(base, np.ndarray) and not isinstance(base, np.memmap):
         base = base.base
     assert isinstance(base, np.memmap)
-    Cm().check(index.shelf)
+    Cm().verify(index.shelf)
 
 
 def test_ranking_is_the_same_from_an_index_and_from_memory(tmp_path: Path) -> None:
@@ -225,7 +225,7 @@ class Level(Cm):
     def hear(self, samples: Float32s) -> Columns:
         return {"level": np.array([np.abs(samples).max()], np.float32)}
 
-    check = Matcher.check
+    verify = Matcher.verify
 
 
 def test_what_is_heard_in_another_way_is_another_file_of_the_index(

@@ -87,7 +87,7 @@ def _kept(matcher: Matcher, index: Path) -> Index:
     else:
         source, known = file, read_index(file, matcher.stamp)
     try:
-        matcher.check(known.shelf)
+        matcher.verify(known.shelf)
     except (LookupError, ValueError) as error:
         raise broken(source) from error
     return known

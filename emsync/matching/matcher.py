@@ -119,7 +119,7 @@ class Matcher(ABC):
         Loudness has no part in it. Silence, and what is very short, have columns too.
         """
 
-    def check(self, tracks: Shelf) -> None:
+    def verify(self, tracks: Shelf) -> None:
         """Raise ValueError where the columns of an index are not such as ``hear`` returns.
 
         Here a moment of silence is heard to compare with; a matcher may know without.

@@ -53,7 +53,7 @@ class _Rhythmic(Matcher):
         rhythm = rhythm_of(samples)
         return {"onsets": rhythm.signal, "beats": rhythm.beats}
 
-    def check(self, tracks: Shelf) -> None:
+    def verify(self, tracks: Shelf) -> None:
         if len(tracks):
             _check(tracks.columns["onsets"], tracks.columns["beats"])
 

@@ -285,7 +285,7 @@ def _read_index(path: Path) -> object:
 
     shelf = read_index(path, "rhythm 1").shelf
     try:
-        Cm().check(shelf)
+        Cm().verify(shelf)
     except (LookupError, ValueError):
         return None
     return Cm().rank({"impact": np.ones(5)}, shelf, 2)
