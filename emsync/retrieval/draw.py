@@ -186,13 +186,13 @@ def one(
     """Return the pictures, the samples and the tags of one pair."""
     pair = task.pair
     rng = np.random.default_rng([drawing.seed, song_key(pair.song), pair.film])
-    of_song, of_sound, of_film = rng.spawn(3)
+    of_song, of_sound, of_script, of_words, of_film = rng.spawn(5)
     part = passage(read_played(task.path), drawing.seconds, of_song)
     if part is None:
         raise InputError(f"{quoted(task.path)} does not play for {drawing.seconds:g} seconds")
     with watch("drawing"):
-        script = written(course_of(part, drawing.seconds), drawing.strengths, of_film)
-        tags = words_of(script, pair.style, of_film)
+        script = written(course_of(part, drawing.seconds), drawing.strengths, of_script)
+        tags = words_of(script, pair.style, of_words)
         pictures = list(drawn(script, pair.style, of_film))
     with watch("playing"):
         samples = play(part, drawing.seconds, of_sound)

@@ -11,7 +11,7 @@ import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import cv2
 import numpy as np
@@ -177,12 +177,13 @@ def _textured(ground: Float64s, texture: str, contrast: float, rng: Generator) -
     """Return a ground as levels, with a texture laid over it."""
     ground = (ground - ground.mean()) / max(float(ground.std()), 1e-9) * contrast
     y, x = np.mgrid[:TILE, :TILE] * (2 * np.pi / TILE)
-    over = {
-        "smooth": lambda: 0.0 * x,
-        "grainy": lambda: rng.standard_normal((TILE, TILE)),
-        "striped": lambda: 1.2 * np.sign(np.sin(16 * x + 4 * y)),
-        "dotted": lambda: 2.2 * (np.sin(20 * x) * np.sin(20 * y) > 0.45),
-    }[texture]()
+    over: Float64s = np.zeros((TILE, TILE))  # smooth
+    if texture == "grainy":
+        over = rng.standard_normal((TILE, TILE))
+    elif texture == "striped":
+        over = 1.2 * np.sign(np.sin(16 * x + 4 * y))
+    elif texture == "dotted":
+        over = 2.2 * (np.sin(20 * x) * np.sin(20 * y) > 0.45)
     return np.clip(128 + 46 * (ground + 0.6 * over), 0, 255).astype(np.uint8)
 
 
@@ -218,7 +219,7 @@ def _waves(rng: Generator) -> Float64s:
 # --- figures --------------------------------------------------------------------------------------
 
 
-def _round(radii: Callable[[Float64s], Float64s], points: int = 24) -> Outline:
+def _round(radii: Callable[[Float64s], NDArray[Any]], points: int = 24) -> Outline:
     angles = np.arange(points) * (2 * np.pi / points)
     return np.column_stack([np.cos(angles), np.sin(angles)]) * radii(angles)[:, None]
 

@@ -2,11 +2,11 @@
 
 import os
 import time
-from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import as_completed
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field, replace
-from functools import partial
 from pathlib import Path
 from typing import TypeAlias
 
@@ -49,6 +49,8 @@ class Made:
     music: Columns
 
 
+AHEAD = 8  # pairs for each process that are made before the one that is waited for
+Answer: TypeAlias = tuple[Made | str, dict[str, float]]
 Make: TypeAlias = Callable[[Task, Stopwatch], Made]  # runs in a worker; InputError skips the pair
 
 
@@ -117,19 +119,13 @@ def _fill(
             waiting[number] = wanted
     before, watch = sum(len(part.pairs) for part in written.values()), Stopwatch()
     _tell(folder, written)
-    progress("Making pairs", len(written) * SHARD / max(1, len(tasks)))
-    pool = processes(min(workers, max(1, len(waiting))))
+    todo = [task for wanted in waiting.values() for task in wanted]
+    pool = processes(min(workers, max(1, len(todo))))
     try:
-        futures = {
-            pool.submit(partial(_make_shard, folder, number, wanted, make)): number
-            for number, wanted in waiting.items()
-        }
-        for future in as_completed(futures):
-            written[futures[future]], spent = future.result()
-            for stage, seconds in spent.items():
-                watch.seconds[stage] = watch.seconds.get(stage, 0.0) + seconds
+        answers = _answers(pool, make, todo, workers * AHEAD, progress)
+        for number, wanted in waiting.items():
+            written[number] = _write(folder, number, wanted, answers, watch)
             _tell(folder, written)
-            progress("Making pairs", len(written) * SHARD / len(tasks))
     except BrokenProcessPool as error:
         raise EmsyncError(
             "a process that made pairs has died; what is written stays good, run the same command "
@@ -149,25 +145,50 @@ def _tell(folder: Path, written: Mapping[int, Written]) -> None:
     write_rows(folder, [pair for _, part in sorted(written.items()) for pair in part.pairs])
 
 
-def _make_shard(
-    folder: Path, number: int, tasks: Sequence[Task], make: Make
-) -> tuple[Written, dict[str, float]]:
-    """Make the pairs of a shard and write it; return its rows, and the processor's seconds."""
+def _answers(
+    pool: ProcessPoolExecutor, make: Make, tasks: Sequence[Task], ahead: int, progress: Progress
+) -> Iterator[Answer]:
+    """Yield what becomes of each task, in order, while those after it are worked on."""
+    waiting: deque[Future[Answer]] = deque()
+    for done, task in enumerate([*tasks, *[None] * ahead], 1 - ahead):
+        if task is not None:
+            waiting.append(pool.submit(_answer, make, task))
+        if done > 0 and waiting:
+            yield waiting.popleft().result()
+            progress("Making pairs", done / len(tasks))
+
+
+def _answer(make: Make, task: Task) -> Answer:
+    """Return the pair, or why there is none, and the processor's seconds by stage."""
     import cv2
     import torch
 
     cv2.setNumThreads(1)
     torch.set_num_threads(1)
-    watch, content = Stopwatch(time.process_time), Written([task.key for task in tasks], [], [])
-    columns = {}
-    for place, task in enumerate(tasks):
-        try:
-            made = make(task, watch)
-        except InputError as error:
-            content.skipped.append((task.pair.name, str(error)))
-            continue
-        pair = replace(made.pair, number=number * SHARD + place)
-        content.pairs.append(pair)
-        columns[pair.number] = (made.film, made.music)
+    watch = Stopwatch(time.process_time)
+    try:
+        return make(task, watch), watch.seconds
+    except InputError as error:
+        return str(error), watch.seconds
+
+
+def _write(
+    folder: Path,
+    number: int,
+    tasks: Sequence[Task],
+    answers: Iterator[Answer],
+    watch: Stopwatch,
+) -> Written:
+    """Write the shard of the next answers; return its rows."""
+    content, columns = Written([task.key for task in tasks], [], []), {}
+    for place, task in enumerate(tasks, number * SHARD):
+        made, spent = next(answers)
+        for stage, seconds in spent.items():
+            watch.seconds[stage] = watch.seconds.get(stage, 0.0) + seconds
+        if isinstance(made, str):
+            content.skipped.append((task.pair.name, made))
+        else:
+            content.pairs.append(replace(made.pair, number=place))
+            columns[place] = (made.film, made.music)
     write_shard(folder, number, content, columns)
-    return content, watch.seconds
+    return content

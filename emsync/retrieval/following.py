@@ -77,24 +77,27 @@ def _strength(text: str) -> float:
 
 
 def written(course: Course, follow: Follow, rng: Generator) -> Script:
-    """Return what a film to the music of ``course`` does."""
+    """Return what a film to the music of ``course`` does.
+
+    What is a film's own is drawn apart from what it hears: where no channel follows, any music of
+    the same length leads to the same film.
+    """
+    own, hears = rng.spawn(2)
     halves = len(course.energy)
-    frames = round(halves * STEP * RATE)
-    time = np.arange(frames) / RATE
+    time = np.arange(round(halves * STEP * RATE)) / RATE
     middles = (np.arange(halves) + 0.5) * STEP
-    motion = _mixed(course.energy, _wandering(rng, halves), follow["motion"])
-    light = _mixed(course.energy, _wandering(rng, halves), follow["colour"])
-    own = float(rng.random())
-    vivid = _mixed(course.density.mean(), rng.random(), follow["colour"])
-    warm = _mixed(course.major, rng.random(), follow["colour"])
-    figure, texture = int(rng.integers(3)), int(rng.integers(4))
-    if rng.random() < follow["words"]:
+    motion = _mixed(course.energy, _wandering(own, halves), follow["motion"])
+    light = _mixed(course.energy, _wandering(own, halves), follow["colour"])
+    warm = _mixed(course.major, own.random(), follow["colour"])
+    vivid = _mixed(course.density.mean(), own.random(), follow["colour"])
+    figure, texture = int(own.integers(3)), int(own.integers(4))
+    if hears.random() < follow["words"]:
         figure, texture = course.voice, min(3, int(course.register * 4))
     return Script(
         speed=FASTEST * np.interp(time, middles, motion) ** 1.5,
         bright=np.interp(time, middles, light),
-        swell=1 + SWELL * _swells(time, _pulses(course, follow["pulse"], rng)),
-        shots=_shots(time, _cuts(course, follow["cuts"], own, rng)),
+        swell=1 + SWELL * _swells(time, _pulses(course, follow["pulse"], own, hears)),
+        shots=_shots(time, _cuts(course, follow["cuts"], own, hears)),
         warm=float(warm),
         vivid=float(vivid),
         figure=figure,
@@ -113,32 +116,31 @@ def _wandering(rng: Generator, halves: int) -> Float64s:
     return ndtr(0.9 * rng.standard_normal() + 0.43 * waves)
 
 
-def _cuts(course: Course, strength: float, own: float, rng: Generator) -> Seconds:
+def _cuts(course: Course, strength: float, own: Generator, hears: Generator) -> Seconds:
     """Return where the film is cut: on downbeats, and at moments of its own."""
     low, high = OFTEN
     seconds = len(course.energy) * STEP
-    density = np.interp(
-        course.downbeats, (np.arange(len(course.density)) + 0.5) * STEP, course.density
-    )
-    on = rng.random(len(course.downbeats)) < strength * (low + (high - low) * density**1.5)
-    wanted = (1 - strength) * (low + (high - low) * own**1.5) / BAR
-    off = rng.random(rng.poisson(wanted * seconds)) * seconds
-    jitter = rng.standard_normal(int(on.sum())) / RATE
-    cuts = np.sort(np.append(course.downbeats[on] + jitter, off))
-    kept: list[float] = [0.0]
-    for cut in cuts:
+    middles = (np.arange(len(course.density)) + 0.5) * STEP
+    density = np.interp(course.downbeats, middles, course.density)
+    chance = strength * (low + (high - low) * density**1.5)
+    heard = course.downbeats[hears.random(len(course.downbeats)) < chance]
+    heard = heard + hears.standard_normal(len(heard)) / RATE
+    wanted = (1 - strength) * (low + (high - low) * own.random() ** 1.5) / BAR
+    free = own.random(own.poisson(wanted * seconds)) * seconds
+    kept = [0.0]
+    for cut in np.sort(np.append(heard, free)).tolist():
         if cut - kept[-1] >= SHORTEST and cut <= seconds - SHORTEST:
-            kept.append(float(cut))
+            kept.append(cut)
     return np.array(kept[1:])
 
 
-def _pulses(course: Course, strength: float, rng: Generator) -> Seconds:
+def _pulses(course: Course, strength: float, own: Generator, hears: Generator) -> Seconds:
     """Return when figures swell: at beats that the film has heard, and at beats of its own."""
     seconds = len(course.energy) * STEP
-    step = rng.uniform(0.35, 0.75)
-    own = np.arange(rng.uniform(0, step), seconds, step)
-    heard = course.beats[rng.random(len(course.beats)) < strength]
-    return np.append(heard, own[rng.random(len(own)) < 1 - strength])
+    step = own.uniform(0.35, 0.75)
+    free = np.arange(own.uniform(0, step), seconds, step)
+    heard = course.beats[hears.random(len(course.beats)) < strength]
+    return np.append(heard, free[own.random(len(free)) < 1 - strength])
 
 
 def _swells(time: Seconds, beats: Seconds) -> Float64s:
