@@ -15,6 +15,7 @@ from emsync.errors import AssetError, InputError
 from emsync.matching import towers
 from emsync.matching.matcher import Columns, Match, Shelf
 from emsync.matching.towers import OfVmNet, Towers, VmNet, shortlisted
+from emsync.retrieval.of_vm_net import EMBEDDED
 from emsync.testing import still_footage
 from emsync.video.watch import watch_drawn
 
@@ -63,7 +64,7 @@ def track(passages: Float32s, hop: float) -> Columns:
     return {
         "passages": passages.astype(np.float16),
         "starts": np.arange(len(passages), dtype=np.float32) * hop,
-        "mean": mean / np.linalg.norm(mean),
+        "mean": mean,
     }
 
 
@@ -108,7 +109,8 @@ def test_a_track_is_heard_as_its_passages(kind: type[Towers], folder: Path) -> N
     starts = {"vm-net": [0, 14], "of-vm-net": [0, 5, 10, 15, 20, 25, 30, 35]}[kind.name]
     assert heard["starts"].tolist() == starts
     assert heard["passages"].dtype == np.float16 and len(heard["passages"]) == len(starts)
-    assert np.linalg.norm(heard["mean"]) == pytest.approx(1)
+    mean = heard["passages"].mean(axis=0, dtype=np.float32)[None]
+    np.testing.assert_allclose(heard["mean"], mean, atol=1e-6)
     assert np.linalg.norm(heard["passages"].astype(float), axis=1) == pytest.approx(1, abs=1e-2)
     again = own.hear(sound(45))
     assert all(np.array_equal(heard[name], again[name]) for name in heard)
@@ -128,7 +130,7 @@ def test_what_is_short_has_one_passage_and_what_is_silent_none(
         heard = own.hear(samples)
         assert heard["passages"].shape == (0, numbers)
         assert heard["starts"].shape == (0,)
-        assert not heard["mean"].any()
+        assert heard["mean"].shape == (1, numbers)
 
 
 def by_hand(film: Columns, shelf: Shelf, passage: int, hop: int) -> list[Match]:
@@ -230,6 +232,24 @@ def test_the_shortlist_holds_the_best(folder: Path, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(towers, "SHORTLIST", 50)
     assert len(shortlisted(films[0], shelf, towers.SHORTLIST)) == 50
     assert [own.rank(film, shelf, 1) for film in films] == exhaustive
+
+
+@both
+def test_an_index_of_other_columns_is_told(kind: type[Towers], folder: Path) -> None:
+    own = matcher(kind, folder)
+    numbers = own.system.network.settings.width if kind is VmNet else EMBEDDED
+    hop = own.system.network.hop
+    good = {
+        "a": (60.0, track(np.ones((3, numbers), np.float32), hop)),
+        "b": (1.0, silence(numbers)),
+    }
+    own.verify(Shelf.of(good))
+    own.verify(Shelf.of({"a": (50.0, own.hear(sound(30)))}))
+    short = {**good["a"][1], "mean": np.ones((2, numbers), np.float32)}
+    single = {**good["a"][1], "passages": np.ones((3, numbers), np.float32)}
+    for bad in (track(np.ones((3, numbers + 1), np.float32), hop), short, single, {}):
+        with pytest.raises(ValueError, match=r"the columns are|some track"):
+            own.verify(Shelf.of({"a": (60.0, bad)}))
 
 
 def test_another_network_or_none_is_refused(folder: Path) -> None:

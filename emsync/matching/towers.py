@@ -16,16 +16,18 @@ from typing import TYPE_CHECKING, ClassVar, Self
 
 import numpy as np
 
-from emsync.arrays import Float32s, Int64s
+from emsync.arrays import Float32s, Float64s, Int64s
 from emsync.errors import AssetError, InputError
 from emsync.limits import quoted, read_bytes, shown
 from emsync.matching.matcher import Columns, Match, Matcher, Shelf
 from emsync.retrieval import heard, seen
+from emsync.retrieval.regimes import Stretch
 from emsync.video.footage import Footage, Needs
 from emsync.video.observers import Observer
 
 if TYPE_CHECKING:
     from emsync.retrieval.checkpoint import System
+    from emsync.retrieval.network import Network
 
 SHORTLIST = 500  # tracks of which all passages are looked at
 LOWEST = -1.0  # of the products of unit vectors: the score of what is silent
@@ -101,56 +103,70 @@ class Towers(Matcher):
             )
         film = seen.see(footage, observers, self.system.films.names)
         parts = self.system.film_parts(film)
-        return {
-            "parts": np.array(parts, np.int64),
-            "embedded": self.system.embed_film(film, parts),
-            "seconds": np.array([seconds]),
-        }
+        own = self.embed_film(film, parts)
+        return {"parts": np.array(parts, np.int64), "seconds": np.array([seconds]), **own}
 
     def hear(self, samples: Float32s) -> Columns:
         """Return ``passages`` (R, D), their ``starts`` (R,) in seconds, and their ``mean`` (1, D).
 
-        What is silent has no passages.
+        What is silent has no passages. The mean is not brought to length 1: its product with a
+        film is the mean of the products of the passages.
         """
         network = self.system.network
         track = heard.hear(samples, self.system.music.names)
         seconds = max(1, -(-len(samples) // self.rate))
         starts = np.arange(0, max(seconds - network.passage, 0) + 1, network.hop)
         stretches = [(int(start), int(start) + network.passage) for start in starts]
-        passages = self.system.embed_music(track, stretches)
-        mean = _unit(passages.mean(axis=0))[None]
+        own = {"starts": starts.astype(np.float32), **self.embed_music(track, stretches)}
+        mean = own["passages"].mean(axis=0, dtype=np.float32)[None]
         if heard.is_silent(samples):
-            passages, starts, mean = passages[:0], starts[:0], np.zeros_like(mean)
-        return {
-            "passages": passages.astype(np.float16),
-            "starts": starts.astype(np.float32),
-            "mean": mean,
-        }
+            own = {name: rows[:0] for name, rows in own.items()}
+        return {**own, "mean": mean}
+
+    def embed_film(self, film: Columns, parts: Sequence[Stretch]) -> Columns:
+        """Return what is kept of each part of a film: ``embedded`` (P, D)."""
+        return {"embedded": self.system.embed_film(film, parts)}
+
+    def embed_music(self, track: Columns, passages: Sequence[Stretch]) -> Columns:
+        """Return what is kept of each passage of a track: ``passages`` (R, D)."""
+        return {"passages": self.system.embed_music(track, passages).astype(np.float16)}
+
+    def verify(self, tracks: Shelf) -> None:
+        system = self.system
+        nothing = {name: np.zeros((1, n), np.float32) for name, n in system.music.widths.items()}
+        nothing |= {name: np.zeros(0, np.float32) for name in system.network.looks_at}
+        rows = self.embed_music(nothing, [(0, 1)])
+        kinds = {name: (own.dtype, own.shape[1:]) for name, own in rows.items()}
+        kinds["starts"] = (np.dtype(np.float32), ())
+        kinds["mean"] = (np.dtype(np.float32), kinds["passages"][1])
+        found = {n: (c.values.dtype, c.values.shape[1:]) for n, c in tracks.columns.items()}
+        if found != kinds:
+            raise ValueError(f"the columns are {found}, where {kinds} are needed")
+        starts = tracks.columns["passages"].starts
+        if any(not np.array_equal(tracks.columns[name].starts, starts) for name in rows):
+            raise ValueError("some passages lack a column")
+        if not np.array_equal(tracks.columns["mean"].starts, np.arange(len(tracks) + 1)):
+            raise ValueError("some track has no mean, or several")
 
     def rank(self, film: Columns, tracks: Shelf, top: int) -> list[Match]:
         chosen = shortlisted(film, tracks, max(SHORTLIST, top))
-        matches = self.matches(film, tracks, chosen)
-        return sorted(matches, key=lambda match: (-match.score, match.track))[:top]
+        return best_first(self.matches(film, tracks, chosen), tracks)[:top]
 
     def matches(self, film: Columns, tracks: Shelf, chosen: Int64s) -> list[Match]:
         """Return how the ``chosen`` tracks meet a film, each at its best offset."""
         network = self.system.network
         column = tracks.columns["passages"]
         counts = np.diff(column.starts)[chosen]
-        silent = [Match(int(track), LOWEST) for track in chosen[counts == 0]]
-        chosen, counts = chosen[counts > 0], counts[counts > 0]
+        silent, chosen, counts = chosen[counts == 0], chosen[counts > 0], counts[counts > 0]
         if not len(chosen):
-            return silent
+            return [Match(int(track), LOWEST) for track in silent]
         passages = np.concatenate([column.of(track) for track in chosen]).astype(np.float32)
         likeness = products(passages, film["embedded"])  # (R, P)
         first = np.cumsum(counts) - counts  # (T,) the row at which each track begins
         of = np.repeat(np.arange(len(chosen)), counts)  # (R,) the track of each row
         offsets = (np.arange(len(passages)) - first[of]) * float(network.hop)
-        start, stop = film["parts"].T
-        # the middle of a part that is longer than a passage, the beginning of one that is shorter
-        under = offsets[:, None] + start + np.maximum(stop - start - network.passage, 0) / 2
-        places = np.rint(under / network.hop).astype(np.int64)
-        rows = first[of, None] + np.minimum(places, counts[of, None] - 1)
+        under = passages_under(film["parts"], offsets, counts[of], network)
+        rows = first[of, None] + under
         scores = np.take_along_axis(likeness, rows, axis=0).mean(axis=1)
         fits = offsets + film["seconds"][0] <= tracks.seconds[chosen][of]
         scores[~fits & (offsets > 0)] = -np.inf
@@ -158,8 +174,12 @@ class Towers(Matcher):
             int(row + scores[row : row + count].argmax())
             for row, count in zip(first, counts, strict=True)
         ]
-        heard = zip(chosen, best, strict=True)
-        return [Match(int(t), float(scores[row]), float(offsets[row])) for t, row in heard] + silent
+        lowest = min(LOWEST, float(scores[best].min()))
+        placed = zip(chosen, best, strict=True)
+        return [
+            *(Match(int(t), float(scores[row]), float(offsets[row])) for t, row in placed),
+            *(Match(int(track), lowest) for track in silent),
+        ]
 
 
 @dataclass(frozen=True)
@@ -178,10 +198,27 @@ class OfVmNet(Towers):
     summary: ClassVar[str] = "parts of a film, divided where its motion changes (Merrill 2025)"
 
 
+def best_first(matches: Sequence[Match], tracks: Shelf) -> list[Match]:
+    """Return matches in their order, what is silent last."""
+    counts = np.diff(tracks.columns["passages"].starts)
+    return sorted(matches, key=lambda match: (counts[match.track] == 0, -match.score, match.track))
+
+
+def passages_under(parts: Int64s, offsets: Float64s, counts: Int64s, network: "Network") -> Int64s:
+    """Return which passage of N tracks sounds under each part of a film, (N, P).
+
+    The film starts at ``offsets`` seconds, and the tracks have ``counts`` passages. It is the
+    middle of a part that is longer than a passage, and the beginning of one that is shorter.
+    """
+    start, stop = parts.T
+    under = offsets[:, None] + start + np.maximum(stop - start - network.passage, 0) / 2
+    return np.minimum(np.rint(under / network.hop).astype(np.int64), counts[:, None] - 1)
+
+
 def shortlisted(film: Columns, tracks: Shelf, most: int) -> Int64s:
-    """Return the numbers of the ``most`` tracks that are nearest to a film as a whole."""
+    """Return the numbers of the ``most`` tracks with the best score over all parts and passages."""
     column = tracks.columns["passages"]
-    near = products(tracks.columns["mean"].values, _unit(film["embedded"].mean(axis=0))[None])[:, 0]
+    near = products(tracks.columns["mean"].values, film["embedded"].mean(axis=0)[None])[:, 0]
     near[np.diff(column.starts) == 0] = -np.inf
     return np.argsort(-near, kind="stable")[:most]
 
@@ -192,9 +229,3 @@ def products(rows: Float32s, others: Float32s) -> Float32s:
     A matrix product sums in an order that depends on the number of rows and of threads.
     """
     return np.einsum("nd,md->nm", rows, others)
-
-
-def _unit(vector: Float32s) -> Float32s:
-    """Return a (D,) vector in length 1."""
-    length = np.linalg.norm(vector)
-    return vector / length if length else vector
