@@ -198,6 +198,22 @@ class OfVmNet(Towers):
     summary: ClassVar[str] = "parts of a film, divided where its motion changes (Merrill 2025)"
 
 
+@dataclass(frozen=True)
+class Cbvmr(Towers):
+    """CBVMR."""
+
+    name: ClassVar[str] = "cbvmr"
+    summary: ClassVar[str] = "VM-Net's network, as Mao et al. 2023 compare with it"
+
+
+@dataclass(frozen=True)
+class Cmvae(Towers):
+    """CMVAE."""
+
+    name: ClassVar[str] = "cmvae"
+    summary: ClassVar[str] = "a film and music as distributions that are near (Yi et al. 2021)"
+
+
 def best_first(matches: Sequence[Match], tracks: Shelf) -> list[Match]:
     """Return matches in their order, what is silent last."""
     counts = np.diff(tracks.columns["passages"].starts)
