@@ -48,10 +48,10 @@ class Towers(Matcher):
     def given(cls, argument: str) -> Self:
         """Return the matcher of the shipped system, or of the name or folder ``argument``."""
         matcher = cls(argument)
-        matcher.check()
+        matcher._check_system()
         return matcher
 
-    def check(self) -> None:
+    def _check_system(self) -> None:
         """Refuse a checkpoint that is missing, or another network's, before anything is seen."""
         from emsync.retrieval.checkpoint import CONFIG, read_config
 
@@ -74,7 +74,7 @@ class Towers(Matcher):
         """The checkpoint, once it is needed."""
         from emsync.retrieval.checkpoint import System
 
-        self.check()
+        self._check_system()
         return System.load(self.folder)
 
     @cached_property
