@@ -12,9 +12,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
+from numpy.typing import NDArray
 
 from emsync.arrays import Float32s, Float64s, Int64s
 from emsync.errors import AssetError, InputError
@@ -133,8 +134,13 @@ class Towers(Matcher):
 
     def verify(self, tracks: Shelf) -> None:
         system = self.system
-        nothing = {name: np.zeros((1, n), np.float32) for name, n in system.music.widths.items()}
-        nothing |= {name: np.zeros(0, np.float32) for name in system.network.looks_at}
+        nothing: dict[str, NDArray[Any]] = {
+            **{
+                name: np.zeros((1, width), np.float32)
+                for name, width in system.music.widths.items()
+            },
+            **{name: np.zeros(0, np.float32) for name in system.network.looks_at},
+        }
         rows = self.embed_music(nothing, [(0, 1)])
         kinds = {name: (own.dtype, own.shape[1:]) for name, own in rows.items()}
         kinds["starts"] = (np.dtype(np.float32), ())
