@@ -136,7 +136,10 @@ def retrieval(
     gallery: Annotated[
         int | None, typer.Option(help="other songs to find it among", show_default="all, or 1000")
     ] = None,
-    style: Annotated[str, typer.Option(help="films of this style alone")] = "",
+    style: Annotated[
+        str,
+        typer.Option(help="films of some styles alone, such as shapes,plates", show_default="all"),
+    ] = "",
     seconds: Annotated[int, typer.Option(min=1, help="leave out shorter films")] = 8,
     seed: Annotated[int, typer.Option(min=0, help="of the galleries")] = 0,
     as_json: Json = False,
@@ -146,7 +149,8 @@ def retrieval(
     from emsync.evaluation.tables import retrieval_table
 
     with progress() as show:
-        report = evaluate(store, checkpoint, gallery, style, seconds, seed, show)
+        styles = [name.strip() for name in style.split(",") if name.strip()]
+        report = evaluate(store, checkpoint, gallery, styles, seconds, seed, show)
     print_report(report, as_json, "\n".join(retrieval_table(report)))
 
 

@@ -1,10 +1,11 @@
 """Measure how well the music of films is found among that of others: ``emsync evaluate retrieval``.
 
 A query is a film of a store that was held out, its gallery the music under it and one passage of
-each of many other songs, all equally long and from their beginning. Nothing is drawn that a system
-was trained on. Beside the systems stand CM and DM, a network that learned nothing, and chance.
+each of many other songs, all equally long and from their beginning. No song is among them that a
+system was trained on. Beside the systems stand CM and DM, a network that learned nothing, and
+chance.
 
-Shapes: Q films and the music of each, G passages of a gallery: the right one first.
+Shapes: Q films and the music of each, S songs: a gallery has one passage of each.
 """
 
 from collections.abc import Mapping, Sequence
@@ -20,10 +21,12 @@ from emsync.data.split import read_keys, song_key
 from emsync.errors import InputError, UsageError
 from emsync.limits import shown
 from emsync.matching.matcher import Columns
-from emsync.metrics.frechet import frechet
-from emsync.metrics.retrieval import mean, median, permutation_p, ranks
+from emsync.metrics.frechet import distance
+from emsync.metrics.retrieval import Bools, chance, figures, permutation_p
+from emsync.metrics.statistics import Estimate, ratio
 from emsync.progress import Progress, silent
 from emsync.retrieval.checkpoint import System, find
+from emsync.retrieval.examples import evenly
 from emsync.retrieval.pairs import Pair, PairStore
 from emsync.retrieval.pulses import cm_scores, dm_scores
 from emsync.retrieval.reader import Reader
@@ -31,8 +34,9 @@ from emsync.retrieval.scoring import by_own, by_query, flow_order
 from emsync.signals import STEP_RATE
 
 MOST = 1000  # passages of a gallery beside the right one, if not told otherwise
-LEAST = 8  # seconds of a film, at least
-FIRST = (1, 5, 10, 25)  # how many of the found are looked through
+LEAST = 8  # seconds of a film, if not told otherwise
+PERMUTATIONS = 99, 999  # of a test, at least and at most
+PERMUTED = 10**8  # scores that are gone through in all of them, about
 FITTED = 1000  # tracks at most to which the space of the Fréchet distance is fitted
 SOUND = "musicnn"  # the column in whose space that is
 RHYTHM = ("impact", "rhythm", "pulse")  # the columns that CM and DM need
@@ -46,7 +50,8 @@ class Asked:
     pairs: list[Pair]
     films: list[Columns]
     music: list[Columns]  # (Q,) the right one of each film
-    gallery: Int64s  # (Q, G) numbers of ``music``: the right one first
+    gallery: Int64s  # (Q, S) numbers of ``music``; that of the film's own song is its own
+    right: Bools  # (Q, S) whether it is that
     seconds: int
 
     @property
@@ -59,12 +64,12 @@ def evaluate(
     store: Path,
     checkpoints: Sequence[str],
     gallery: int | None = None,
-    style: str = "",
+    styles: Sequence[str] = (),
     seconds: int = LEAST,
     seed: int = 0,
     progress: Progress = silent,
 ) -> dict[str, Any]:
-    """Measure the systems ``checkpoints`` on the held-out films of a store, or on those of a style.
+    """Measure the systems ``checkpoints`` on the held-out films of a store, or of its ``styles``.
 
     ``gallery`` is how many other songs there are; all are cut to the seconds of the shortest film,
     and films of fewer than ``seconds`` are left out.
@@ -72,7 +77,7 @@ def evaluate(
     systems = {name: System.load(name) for name in checkpoints}
     trained = {int(key) for name in checkpoints for key in read_keys(find(name))}
     opened = PairStore.open(store)
-    asked = ask(opened, trained, gallery, style, seconds, seed)
+    asked = ask(opened, trained, gallery, styles, seconds, seed)
     scores: dict[str, Float64s] = {}
     order: dict[str, Float64s] = {}
     for name, system in systems.items():
@@ -97,68 +102,70 @@ def ask(
     store: PairStore,
     trained: set[int],
     gallery: int | None,
-    style: str,
+    styles: Sequence[str],
     seconds: int,
     seed: int,
 ) -> Asked:
-    """Return the held-out films, each with its gallery, drawn by ``seed``.
+    """Return the held-out films of songs that are drawn by ``seed``, and their galleries.
 
-    UsageError where there is no such style, or the gallery has more songs than there are.
+    UsageError where there is no such style, or not so many songs.
     """
     name = shown(str(store.folder))
-    if style and style not in (known := {pair.style for pair in store.pairs}):
-        raise UsageError(
-            f"the store {name} has no films of the style {shown(style)}, but "
-            f"{', '.join(sorted(known))}"
-        )
+    known = {pair.style for pair in store.pairs}
+    for style in styles:
+        if style not in known:
+            raise UsageError(
+                f"the store {name} has no films of the style {shown(style)}, but "
+                f"{', '.join(sorted(known))}"
+            )
     held = [
         place
         for place, pair in enumerate(store.pairs)
         if pair.split == "held"
         and song_key(pair.song) not in trained
-        and (not style or pair.style == style)
+        and (not styles or pair.style in styles)
     ]
-    both = [(place, store.film(place), store.music(place)) for place in held]
-    lengths = [_seconds(film, music) for _, film, music in both]
-    kept = [one for one, length in zip(both, lengths, strict=True) if length >= seconds]
-    pairs = [store.pairs[place] for place, _, _ in kept]
-    songs = len({pair.group for pair in pairs})
-    if songs < 2:
+    both = {place: (store.film(place), store.music(place)) for place in held}
+    lengths = {place: _seconds(*sides) for place, sides in both.items()}
+    enough = [place for place in held if lengths[place] >= seconds]
+    songs = list(dict.fromkeys(store.pairs[place].group for place in enough))
+    if len(songs) < 2:
         raise InputError(
-            f"the store {name} has {songs} held-out songs of {seconds} s or more that were not "
-            "trained on; music is sought among two or more"
+            f"the store {name} has {len(songs)} held-out songs of {seconds} s or more that were "
+            "not trained on; music is sought among two or more"
         )
-    others = min(MOST, songs - 1) if gallery is None else gallery
-    if not 1 <= others < songs:
+    others = min(MOST, len(songs) - 1) if gallery is None else gallery
+    if not 1 <= others < len(songs):
         raise UsageError(
-            f"gallery is {others}; the store {name} has {songs} held-out songs, so choose from 1 "
-            f"to {songs - 1}"
+            f"gallery is {others}; the store {name} has {len(songs)} held-out songs, so choose "
+            f"from 1 to {len(songs) - 1}"
         )
-    shortest = min(length for length in lengths if length >= seconds)
+    rng = np.random.default_rng(seed)
+    drawn = {songs[i] for i in rng.choice(len(songs), others + 1, replace=False)}
+    places = [place for place in enough if store.pairs[place].group in drawn]
+    pairs, shortest = [store.pairs[place] for place in places], min(lengths[p] for p in places)
     return Asked(
         pairs,
-        [cut(film, shortest) for _, film, _ in kept],
-        [cut(music, shortest) for _, _, music in kept],
-        galleries([pair.group for pair in pairs], others, seed),
+        [cut(both[place][0], shortest) for place in places],
+        [cut(both[place][1], shortest) for place in places],
+        *galleries([pair.group for pair in pairs], seed),
         shortest,
     )
 
 
-def galleries(groups: Sequence[str], others: int, seed: int) -> Int64s:
-    """Return the (Q, 1 + others) numbers of each film's own music, and of music of other groups.
+def galleries(groups: Sequence[str], seed: int) -> tuple[Int64s, Bools]:
+    """Return the (Q, S) numbers of music for each film, and which of it is right.
 
-    Of each of those groups there is one passage, drawn by chance.
+    A column is a song: of the film's own it is the music under the film, of another one passage,
+    drawn by chance.
     """
     by_group: dict[str, list[int]] = {}
     for number, group in enumerate(groups):
         by_group.setdefault(group, []).append(number)
-    rows = []
-    for number, group in enumerate(groups):
-        rng = np.random.default_rng([seed, number])
-        names = [name for name in by_group if name != group]
-        chosen = rng.choice(len(names), others, replace=False)
-        rows.append([number, *(int(rng.choice(by_group[names[i]])) for i in chosen)])
-    return np.array(rows, np.int64)
+    rng = np.random.default_rng([seed, len(groups)])
+    table = np.stack([rng.choice(numbers, len(groups)) for numbers in by_group.values()], axis=1)
+    right = np.array([[group == own for group in by_group] for own in groups])
+    return np.where(right, np.arange(len(groups))[:, None], table), right
 
 
 def cut(columns: Columns, seconds: int) -> Columns:
@@ -194,46 +201,48 @@ def report(
     seed: int,
 ) -> dict[str, Any]:
     """Return all figures of what the scores, each (Q, Q) of films and music, find."""
-    songs = asked.gallery.shape[1]
-    space = sound_space(store, asked)
-    rows = {}
+    space, rows = sound_space(store, asked), {}
     for name, table in scores.items():
         found = np.take_along_axis(table, asked.gallery, 1)
-        rows[name] = figures(found, asked.units, seed)
+        rows[name] = measured(found, asked, seed)
         if space is not None:
             best = asked.gallery[np.arange(len(found)), found.argmax(1)]
             rows[name]["frechet"] = space.distance(best)
         if name in order:
-            rows[name]["flow_order"] = asdict(mean(order[name], asked.units, seed))
-    chance: dict[str, Any] = {f"recall_{k}": k / songs for k in FIRST if k <= songs}
-    chance |= {"median_rank": (songs + 1) / 2, "percentile": 0.5}
+            rows[name]["flow_order"] = asdict(_mean(order[name], asked.units, seed))
+    by_chance = chance(np.zeros(asked.right.shape), asked.right)
+    nothing: dict[str, Any] = {
+        "recall": dict(by_chance.recall),
+        "median_rank": by_chance.median,
+        "percentile": by_chance.percentile,
+    }
     if space is not None:
-        rng = np.random.default_rng(seed)
-        chance["frechet"] = space.distance(rng.permutation(len(asked.pairs)))
+        picked = np.random.default_rng(seed).integers(asked.gallery.shape[1], size=len(asked.films))
+        nothing["frechet"] = space.distance(asked.gallery[np.arange(len(picked)), picked])
     return {
         "store": str(store.folder),
-        "films": len(asked.pairs),
+        "films": len(asked.films),
         "units": len(set(asked.units)),
         "styles": sorted({pair.style for pair in asked.pairs if pair.style}),
-        "gallery": songs,
+        "gallery": asked.gallery.shape[1],
         "seconds": asked.seconds,
         "seed": seed,
-        "chance": chance,
+        "chance": nothing,
         "systems": rows,
         "note": "" if "cm" in rows else "CM and DM are left out: the store has no rhythm",
     }
 
 
-def figures(found: Float64s, units: Sequence[str], seed: int) -> dict[str, Any]:
-    """Return what (Q, G) scores say, the right passage first: each figure with its interval."""
-    place, songs = ranks(found), found.shape[1]
-    rows: dict[str, Any] = {
-        f"recall_{k}": asdict(mean(place <= k, units, seed)) for k in FIRST if k <= songs
+def measured(found: Float64s, asked: Asked, seed: int) -> dict[str, Any]:
+    """Return what (Q, S) scores of galleries say, each figure with its interval."""
+    told = figures(found, asked.right, asked.units, seed=seed)
+    permutations = int(np.clip(PERMUTED // found.size, *PERMUTATIONS))
+    return {
+        "recall": {k: asdict(estimate) for k, estimate in told.recall.items()},
+        "median_rank": asdict(told.median),
+        "percentile": asdict(told.percentile),
+        "p": permutation_p(found, asked.right, seed, permutations),
     }
-    rows["median_rank"] = asdict(median(place, units, seed))
-    rows["percentile"] = asdict(mean((place - 1) / (songs - 1), units, seed))
-    rows["p"] = permutation_p(place, songs, seed)
-    return rows
 
 
 @dataclass(frozen=True, eq=False)
@@ -245,7 +254,7 @@ class SoundSpace:
     def distance(self, found: Int64s) -> float:
         """Return the distance of the music that was found to all that is right."""
         width = self.rows.shape[-1]
-        return float(frechet(self.rows[found].reshape(-1, width), self.rows.reshape(-1, width)))
+        return distance(self.rows[found].reshape(-1, width), self.rows.reshape(-1, width))
 
 
 def sound_space(store: PairStore, asked: Asked) -> SoundSpace | None:
@@ -256,8 +265,8 @@ def sound_space(store: PairStore, asked: Asked) -> SoundSpace | None:
     if SOUND not in asked.music[0]:
         return None
     train = [place for place, pair in enumerate(store.pairs) if pair.split == "train"]
-    evenly = np.unique(np.linspace(0, len(train) - 1, FITTED).round().astype(int)) if train else []
-    fitted = [store.music(train[i])[SOUND] for i in evenly] or [m[SOUND] for m in asked.music]
+    fitted = [store.music(place)[SOUND] for place in evenly(train, FITTED)]
+    fitted = fitted or [music[SOUND] for music in asked.music]
     reader = Reader({SOUND: fitted[0].shape[1]})
     reader.fit({SOUND: fitted})
     return SoundSpace(np.stack([reader(music).double().numpy() for music in asked.music]))
@@ -266,6 +275,13 @@ def sound_space(store: PairStore, asked: Asked) -> SoundSpace | None:
 def _seconds(film: Columns, music: Columns) -> int:
     """Return the whole seconds that both sides of a pair have."""
     return min(len(rows) for side in (film, music) for rows in side.values() if rows.ndim == 2)
+
+
+def _mean(values: Float64s, units: Sequence[str], seed: int) -> Estimate:
+    """Return the mean of what films have, with a bootstrap of their units; NaN is left out."""
+    known = np.isfinite(values)
+    _, unit = np.unique(np.array(units)[known], return_inverse=True)
+    return ratio(np.bincount(unit, values[known]), np.bincount(unit), seed)
 
 
 def _told(progress: Progress, name: str) -> Progress:

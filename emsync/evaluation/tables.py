@@ -58,17 +58,15 @@ def sync_table(report: Mapping[str, Any]) -> list[str]:
 def retrieval_table(report: Mapping[str, Any]) -> list[str]:
     """Return the lines that say how well the music of films was found."""
     systems, chance = report["systems"], report["chance"]
-    counts = [name for name in chance if name.startswith("recall_")]
-    head = ["", *(f"R@{name.removeprefix('recall_')}" for name in counts)]
-    head += ["median rank", "mean percentile", "p"]
+    head = ["", *(f"R@{k}" for k in chance["recall"]), "median rank", "mean percentile", "p"]
     rows = [
-        [name, *(_share(row[count]) for count in counts), _rank(row["median_rank"]),
+        [name, *(_share(one) for one in row["recall"].values()), _rank(row["median_rank"]),
          _real(row["percentile"]), f"{row['p']:.2g}"]
         for name, row in systems.items()
     ]  # fmt: skip
     rows.append([
-        "chance", *(f"{chance[count]:.1%}" for count in counts), f"{chance['median_rank']:.0f}",
-        f"{chance['percentile']:.3f}", "",
+        "chance", *(f"{share:.1%}" for share in chance["recall"].values()),
+        f"{chance['median_rank']:.0f}", f"{chance['percentile']:.3f}", "",
     ])  # fmt: skip
     if "frechet" in chance:
         head.append("Fréchet")

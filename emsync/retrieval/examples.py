@@ -121,6 +121,13 @@ class Meetings:
         return [int(rng.choice(self.groups[group])) for group in chosen]
 
 
+def evenly(places: Sequence[int], most: int) -> list[int]:
+    """Return at most so many of ``places``, as far apart as can be."""
+    if len(places) <= most:
+        return list(places)
+    return [places[i * len(places) // most] for i in range(most)]
+
+
 def _narrow(columns: Columns) -> Columns:
     return {
         name: rows for name, rows in columns.items() if rows.ndim == 1 or rows.shape[1] <= NARROW

@@ -29,7 +29,7 @@ from emsync.matching.matcher import Columns
 from emsync.progress import Progress, silent
 from emsync.retrieval.checkpoint import System
 from emsync.retrieval.config import RetrievalConfig
-from emsync.retrieval.examples import Example, Meetings, batch_of, examples
+from emsync.retrieval.examples import Example, Meetings, batch_of, evenly, examples
 from emsync.retrieval.pairs import Pair, PairStore
 from emsync.retrieval.scoring import by_query
 from emsync.retrieval.tags import unified
@@ -149,7 +149,7 @@ def set_up(config: RetrievalConfig, progress: Progress = silent) -> Run:
         keys = {song_key(store.pairs[number].song) for number in learned}
         np.save(file, np.array(sorted(keys), np.uint32))
     songs = {store.pairs[number].group: number for number in reversed(held)}
-    measured = sorted(songs.values())[:MEASURED]
+    measured = evenly(sorted(songs.values()), MEASURED)
     return Run(
         system=system,
         optim=machine.prepare(optim),
@@ -183,8 +183,7 @@ def split(store: PairStore, config: RetrievalConfig) -> tuple[list[int], list[in
 
 def new_system(config: RetrievalConfig, store: PairStore, learned: Sequence[int]) -> System:
     """Return a system that has learned nothing yet but the scales of the columns."""
-    evenly = np.unique(np.linspace(0, len(learned) - 1, FITTED).round().astype(int))
-    numbers = [learned[i] for i in evenly]
+    numbers = evenly(learned, FITTED)
     films = _columns([store.film(number) for number in numbers], config.film, config.store)
     music = _columns([store.music(number) for number in numbers], config.music, config.store)
     system = System.build(config.system, _widths(films), _widths(music), config.network)
