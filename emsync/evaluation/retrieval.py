@@ -26,7 +26,9 @@ from emsync.metrics.retrieval import Bools, chance, figures, permutation_p
 from emsync.metrics.statistics import Estimate, ratio
 from emsync.progress import Progress, silent
 from emsync.retrieval.checkpoint import System, find
+from emsync.retrieval.cmvmr import Cmvmr
 from emsync.retrieval.examples import evenly
+from emsync.retrieval.pairing import by_pairs
 from emsync.retrieval.pairs import Pair, PairStore
 from emsync.retrieval.pulses import cm_scores, dm_scores
 from emsync.retrieval.reader import Reader
@@ -41,6 +43,7 @@ FITTED = 1000  # tracks at most to which the space of the Fréchet distance is f
 SOUND = "musicnn"  # the column in whose space that is
 RHYTHM = ("impact", "rhythm", "pulse")  # the columns that CM and DM need
 OWN = ", cut where its own film is"  # after the name of a system that divides films
+PAIRS = ", in pairs"  # after that of one that scores a film and music together
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,7 +85,9 @@ def evaluate(
     order: dict[str, Float64s] = {}
     for name, system in systems.items():
         scores[name] = by_query(system, asked.films, asked.music, _told(progress, name))
-        if system.network.looks_at:
+        if system.name == Cmvmr.name:
+            scores[name + PAIRS] = by_pairs(system, asked.films, asked.music, _told(progress, name))
+        if any(len(system.film_parts(film)) > 1 for film in asked.films):
             scores[name + OWN] = by_own(system, asked.films, asked.music)
             order[name] = flow_order(system, asked.films, asked.music)
     for name, system in list(systems.items())[:1]:
