@@ -1,7 +1,7 @@
 """Columns of the rhythm: what CM and DM rank by, kept in a store beside what the networks read.
 
-The visible impact of a film and the onset strength of music, STEP_RATE steps a second, in half
-precision; and the beats of the music. What stands out of them is found when they are compared.
+The accents of the visible impact of a film and of the onsets of music, STEP_RATE steps a second, in
+half precision; and the beats of the music. Those of a film follow from its accents.
 
 Shapes: Q films, T tracks, N steps, B beats.
 """
@@ -16,8 +16,8 @@ from scipy.signal import resample_poly
 from emsync.arrays import Float32s, Float64s
 from emsync.matching.matcher import Columns
 from emsync.metrics.rhythm import POWER, continuous, discrete, distances
-from emsync.signals import SAMPLE_RATE, STEP_RATE, accents
-from emsync.sound.rhythm import beats, envelope, rhythm_in
+from emsync.signals import SAMPLE_RATE, STEP_RATE
+from emsync.sound.rhythm import beats, rhythm_of
 from emsync.video.impact import Impact
 
 STAMPS = {"impact": "impact 1", "rhythm": "rhythm 1", "pulse": "pulse 1"}
@@ -26,27 +26,24 @@ DIVISOR = math.gcd(SAMPLE_RATE, RATE)
 
 
 def seen(impact: Impact, seconds: float) -> Columns:
-    """Return ``impact``, (N,) the visible impact of a film of so many seconds that was watched."""
-    return {"impact": impact.envelope(seconds).astype(np.float16)}
+    """Return ``impact``, (N,) the accents of a film of so many seconds that was watched."""
+    return {"impact": impact.signal(seconds).astype(np.float16)}
 
 
 def heard(samples: Float32s) -> Columns:
-    """Return ``rhythm``, (N,) the onsets, 1 the strongest, and ``pulse``, (B,) seconds of beats.
+    """Return ``rhythm``, (N,) accents, 1 the strongest, and ``pulse``, (B,) seconds of the beats.
 
     ``samples`` are RATE a second; the rhythm is heard at SAMPLE_RATE.
     """
     sound = resample_poly(samples, SAMPLE_RATE // DIVISOR, RATE // DIVISOR).astype(np.float32)
-    onsets = envelope(sound)
-    return {
-        "rhythm": (onsets / (onsets.max(initial=0.0) or 1.0)).astype(np.float16),
-        "pulse": (rhythm_in(onsets).beats / STEP_RATE).astype(np.float32),
-    }
+    rhythm = rhythm_of(sound)
+    return {"rhythm": rhythm.signal, "pulse": (rhythm.beats / STEP_RATE).astype(np.float32)}
 
 
 def cm_scores(films: Sequence[Columns], tracks: Sequence[Columns], seconds: int) -> Float64s:
     """Return the (Q, T) CM of films and tracks, each from its beginning for so many seconds."""
-    music = _accents([track["rhythm"] for track in tracks], seconds)
-    pictures = _accents([film["impact"] for film in films], seconds)
+    music = _rows([track["rhythm"] for track in tracks], seconds)
+    pictures = _rows([film["impact"] for film in films], seconds)
     return np.stack([continuous(music, film, POWER, "local")[:, 0] for film in pictures])
 
 
@@ -59,9 +56,7 @@ def dm_scores(films: Sequence[Columns], tracks: Sequence[Columns], seconds: int)
         if len(track["pulse"]):
             row[:] = distances(track["pulse"].astype(np.float64), moments)
     scores = np.zeros((len(films), len(tracks)))
-    for row, film in zip(
-        scores, _accents([film["impact"] for film in films], seconds), strict=True
-    ):
+    for row, film in zip(scores, _rows([film["impact"] for film in films], seconds), strict=True):
         steps = beats(film)
         if len(steps):
             comb = np.bincount(steps, minlength=length)[:length].astype(np.float64)
@@ -69,13 +64,12 @@ def dm_scores(films: Sequence[Columns], tracks: Sequence[Columns], seconds: int)
     return scores
 
 
-def _accents(envelopes: Sequence[NDArray[np.floating]], seconds: int) -> Float64s:
-    """Return the accents of envelopes of one length; what is shorter ends in silence."""
+def _rows(signals: Sequence[NDArray[np.floating]], seconds: int) -> Float64s:
+    """Return signals of one length; what is shorter ends in silence."""
     length = _length(seconds)
-    rows = np.zeros((len(envelopes), length))
-    for row, own in zip(rows, envelopes, strict=True):
-        found = accents(own[:length])
-        row[: len(found)] = found
+    rows = np.zeros((len(signals), length))
+    for row, signal in zip(rows, signals, strict=True):
+        row[: len(signal)] = signal[:length]
     return rows
 
 
