@@ -96,7 +96,7 @@ class Cmvmr(Network):
         """Return the classes of the flow of a film, or of the beats of a track."""
         if self.settings.clips != "rhythm":
             return super().marks(columns, stretch)
-        return (bins.flow if "flow" in columns else bins.rhythm)(columns, *stretch)
+        return (bins.rhythm if "beats" in columns else bins.flow)(columns, *stretch)
 
     def film(self, parts: Parts) -> Tensor:
         """Return the embeddings of parts of films, each alone.
