@@ -169,23 +169,24 @@ def test_labels_stand_for_themselves() -> None:
     assert torch.equal(cmvmr.words(torch.tensor([17, 3]), 12), rows[[17, 3]])
 
 
-def test_negatives_are_of_another_film_and_label() -> None:
-    what = replace(batch(5, torch.tensor([0, 0, 1, -1, -1])), film=torch.tensor([0, 1, 2, 3, 3]))
-    expected = [[0, 0, 1, 1, 1], [0, 0, 1, 1, 1], [1, 1, 0, 1, 1], [1, 1, 1, 0, 0], [1, 1, 1, 0, 0]]
-    assert cmvmr.differ(what).int().tolist() == expected
-    assert cmvmr.next_of(cmvmr.differ(what)).tolist() == [2, 2, 3, 0, 0]
+def test_the_next_column_that_is_marked_begins_anew_at_the_end() -> None:
+    marked = torch.tensor(
+        [[0, 0, 1, 1], [0, 0, 1, 1], [1, 1, 0, 0], [1, 0, 0, 0]], dtype=torch.bool
+    )
+    assert cmvmr.next_of(marked).tolist() == [2, 2, 0, 0]
 
 
 @torch.no_grad()
 def slow_loss(network: Cmvmr, what: Batch) -> float:
-    """Return the loss of single films, term by term, of a batch whose films all have labels."""
+    """Return the loss of films of one part each, term by term; all of them have labels."""
     shape = network.settings
     assert what.label is not None
     films, music = network.film_phi(what.films), network.music_phi(what.music)
     count, label = len(films), what.label.tolist()
     word = cmvmr.words(what.label, films.shape[1])
     own = network.word_theta(word)
-    others = [[k for k in range(count) if label[k] != label[i]] for i in range(count)]
+    of_words = [[k for k in range(count) if label[k] != label[i]] for i in range(count)]
+    all_others = [[k for k in range(count) if k != i] for i in range(count)]
 
     def triplet(a: Tensor, p: Tensor, n: Tensor) -> float:
         return max(0.0, float((a - p).norm() - (a - n).norm() + shape.margin))
@@ -197,24 +198,25 @@ def slow_loss(network: Cmvmr, what: Batch) -> float:
     def square(a: Tensor, b: Tensor) -> float:
         return float(((a - b) ** 2).mean())
 
-    def over(a: Tensor, p: Tensor, n: Tensor) -> float:
+    def over(a: Tensor, p: Tensor, n: Tensor, others: list[list[int]]) -> float:
         return mean([triplet(a[i], p[i], n[k]) for i in range(count) for k in others[i]])
 
     alone = network.film_alone(films), network.music_alone(music)
     v, m = alone
-    total = shape.met * (over(v, m, m) + over(m, v, v))
+    total = shape.met * (over(v, m, m, all_others) + over(m, v, v, all_others))
     company = network.together(films, music)
     for v, m in (alone, company):
         back = square(network.film_back(v), films) + square(network.music_back(m), music)
         total += shape.kept * (back + square(network.decoder(own), word))
         for theta in (v, m):
-            total += shape.named * (over(theta, own, theta) + over(own, theta, theta))
+            for anchors, owns in ((theta, own), (own, theta)):
+                total += shape.named * over(anchors, owns, theta, of_words)
             alike = square(theta, own) + square(network.decoder(theta), word)
             total += shape.kept * alike
     hinges, judged = [], []
     v, m = company
     for i in range(count):
-        k = next((i + s) % count for s in range(count) if (i + s) % count in others[i])
+        k = (i + 1) % count
         near = float((v[i] - m[i]).norm())
         pairs = [(i, i), (i, k), (k, i)]
         for film, track in pairs:

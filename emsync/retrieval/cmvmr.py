@@ -7,9 +7,10 @@ passes alone, as if the other were masked, and learns so as often as in company.
 alone is the embedding that an index keeps; the best by it are then scored as pairs.
 
 Where the paper is silent: 4 heads of width 64; labels stand for themselves by rows of a fixed
-orthogonal matrix, and no sentence is read; negatives are the others of a batch that bear another
-label. A pair in company has as negatives the same film with other music and the same music with
-another film: were its negatives taken from other pairs, as published, then attention could make
+orthogonal matrix, and no sentence is read. Negatives of a word are the parts of a batch that bear
+another label; those of a film and its music are all others, since it is the song that is sought,
+not its label. A pair in company has as negatives the same film with other music and the same music
+with another film: were they taken from other pairs, as published, then attention could make
 anything that is in company alike.
 
 Shapes: P parts of L tokens, C clips of 4 s; φ of 768 numbers and θ of 256 as the paper has them.
@@ -148,7 +149,7 @@ class Cmvmr(Network):
         """Return eqs. 4 and 5 and the cross-entropy of what belongs together; section 2.3."""
         chosen = self.settings
         films, music = self.film_phi(batch.films), self.music_phi(batch.music)
-        others = differ(batch)
+        others = batch.film[:, None] != batch.film
         alone = self.film_alone(films), self.music_alone(music)
         company = self.together(films, music)
         total = chosen.met * (self._apart(*alone, others) + self._apart(*alone[::-1], others))
@@ -158,7 +159,7 @@ class Cmvmr(Network):
             ):
                 total = total + chosen.kept * F.mse_loss(back(theta), phi)
             if batch.label is not None:
-                total = total + self._words(thetas, batch.label, others)
+                total = total + self._words(thetas, batch.label)
         return total + self._company(films, music, company, others)
 
     def _attended(self, phi: Tensor, sides: Tensor) -> Tensor:
@@ -181,10 +182,10 @@ class Cmvmr(Network):
         hinges = near - torch.cdist(anchors, owns) + self.settings.margin
         return most_violated(hinges.masked_fill(~others, -torch.inf))
 
-    def _words(self, thetas: tuple[Tensor, Tensor], label: Tensor, others: Tensor) -> Tensor:
+    def _words(self, thetas: tuple[Tensor, Tensor], label: Tensor) -> Tensor:
         """Return the triplets with the words of the labels, and what keeps all three alike."""
-        told = label >= 0
-        chosen, others = self.settings, others[told]
+        chosen, told = self.settings, label >= 0
+        others = label[told][:, None] != label  # no label is another one, too
         if not told.any():
             return torch.zeros((), device=label.device)
         word = words(label[told], PHI // chosen.shrink)
@@ -303,14 +304,6 @@ def in_clips(parts: Parts, seconds: int) -> tuple[Tensor, Tensor]:
 def distance(a: Tensor, b: Tensor) -> Tensor:
     """Return the (P,) distances of rows."""
     return torch.linalg.vector_norm(a - b, dim=1)
-
-
-def differ(batch: Batch) -> Tensor:
-    """Return which parts are of another film and do not bear the same label, (P, P)."""
-    others = batch.film[:, None] != batch.film
-    if batch.label is not None:
-        others = others & ((batch.label[:, None] != batch.label) | (batch.label < 0))
-    return others
 
 
 def next_of(others: Tensor) -> Tensor:
