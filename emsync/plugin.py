@@ -43,6 +43,14 @@ For an estimator:
 - ``Footage``: what was gathered of the film. ``Still``: a colour picture and its time, of type
   ``Picture``. ``Face``: a face, followed through one shot.
 
+For a matcher:
+
+- ``Matcher``: the base class. ``Columns``: the named arrays that it keeps of a film or of a track.
+- ``Shelf``: all tracks as it has heard them, a ``Column`` of each array. ``Match``: its answer, how
+  well a track meets the film, and from which second on.
+- ``Observer``: what looks at each ``Frame`` of a film, in the one pass that is made over it.
+  ``Floats`` are the samples of a track; ``Footage`` and ``Needs`` are those of an estimator.
+
 For the settings of any of them:
 
 - ``Within``: the range of a number, as ``step: Annotated[float, Within(0.1, 60)] = 0.5``.
@@ -70,6 +78,7 @@ from emsync.emotion.belief import Belief
 from emsync.emotion.estimator import Estimator, Span
 from emsync.emotion.plane import EMOTIONS
 from emsync.errors import AssetError, InputError, UsageError
+from emsync.matching.matcher import Column, Columns, Match, Matcher, Shelf
 from emsync.music.chords import NONE as NO_CHORD
 from emsync.music.chords import ROOTS, TONES, Chords, Harmony, half_bars, heard
 from emsync.music.lead_sheet import THEME_BARS, LeadSheet, Passage
@@ -97,6 +106,7 @@ from emsync.tokens import Ids, LogitsProcessor, Timeline, Tokenizer
 from emsync.video.cuts import Cut
 from emsync.video.faces import Face
 from emsync.video.footage import Curve, Footage, Needs, Still
+from emsync.video.observers import Frame, Observer
 
 __all__ = [
     "BASS",
@@ -120,6 +130,8 @@ __all__ = [
     "AssetError",
     "Belief",
     "Chords",
+    "Column",
+    "Columns",
     "Conditioner",
     "Cursor",
     "Curve",
@@ -128,19 +140,24 @@ __all__ = [
     "Face",
     "Floats",
     "Footage",
+    "Frame",
     "GivenKind",
     "Harmony",
     "Ids",
     "InputError",
     "LeadSheet",
     "LogitsProcessor",
+    "Match",
+    "Matcher",
     "Needs",
+    "Observer",
     "Passage",
     "Picture",
     "Piece",
     "Place",
     "Score",
     "Seconds",
+    "Shelf",
     "Span",
     "State",
     "Still",

@@ -1,11 +1,12 @@
 """Checks that a plug-in keeps the rules of its interface, for its author to run.
 
-    from emsync.testing import check_conditioner, check_estimator, check_tokenizer
+    from emsync.testing import check_conditioner, check_estimator, check_matcher, check_tokenizer
 
 Each check raises AssertionError with a sentence that says which rule is broken, and where.
 """
 
 import json
+import tempfile
 from collections.abc import Sequence
 from copy import deepcopy
 from dataclasses import asdict, fields, is_dataclass, replace
@@ -16,25 +17,31 @@ from typing import Any, get_args
 import numpy as np
 
 from emsync.analysis import Analysis, Curve, Cut, State
-from emsync.arrays import Seconds
+from emsync.arrays import Float32s, Picture, Seconds
 from emsync.conditioning import Conditioner, Floats, GivenKind
 from emsync.emotion.belief import Belief
 from emsync.emotion.estimator import Estimator
 from emsync.encoders.tags import TAGS
+from emsync.matching.index import OWN, STARTS, Track, read_index, write_index
+from emsync.matching.matcher import Columns, Matcher, Shelf
 from emsync.music.chords import Harmony, parse_chord
 from emsync.music.lead_sheet import LeadSheet, Passage
 from emsync.music.piece import BASS, CLASSES, DRUMS, PIANO, STRINGS, Piece
 from emsync.sound.listening import Heard
 from emsync.sound.loudness import SILENT
+from emsync.tensors import KINDS
 from emsync.tokens import Ids, Timeline, Tokenizer
 from emsync.video.faces import Face
 from emsync.video.film import Film
 from emsync.video.footage import NOTHING_MORE, Footage, Needs, Still
-from emsync.video.observers import STILL_HEIGHT, STRIP
+from emsync.video.observers import STILL_HEIGHT, STRIP, Observer
+from emsync.video.watch import watch_drawn
 
 CLOSE = 0.05  # seconds; the most that a tokenizer's grid may move a boundary chord
 MOST_TOLD = 120  # characters of what a cue goes by
 ALIKE = 1e-4  # between two feelings that are one; sums in another order differ in the last digits
+QUIETER = 0.25  # of the samples of a track that is to be heard as before
+AS_LOUD = 0.02  # of the largest number of a column; by so much it may differ then
 
 
 def example_piece() -> Piece:
@@ -406,6 +413,149 @@ def _same(one: Footage, other: Footage) -> bool:
         pairs += zip(vars(one.sound).values(), vars(other.sound).values(), strict=True)
     same = all(np.array_equal(a, b) for a, b in (*pairs, *pictures))
     return same and one.faces == other.faces
+
+
+def example_film(needs: Needs = NOTHING_MORE, observers: Sequence[Observer] = ()) -> Footage:
+    """Return what is seen of eight seconds that are drawn here: a block jumps, faster after a cut.
+
+    ``observers`` have looked at each frame then.
+    """
+    return watch_drawn(_example_pictures(), 12.5, observers, needs)
+
+
+def _example_pictures() -> list[Picture]:
+    """Return a hundred pictures of a block on a dark ground, and on a bright one."""
+    noise = np.random.default_rng(0).integers(0, 60, (9, 16, 3), np.uint8)
+    ground = noise.repeat(10, axis=0).repeat(10, axis=1)
+    pictures, left = [], 20.0
+    for frame in range(100):
+        cut = frame >= 50
+        goal = 20 + 60 * (frame // (6 if cut else 13) % 2)
+        left += (goal - left) * 0.4
+        picture = ground + np.uint8(120 * cut)
+        picture[30:60, round(left) : round(left) + 40] = (60, 200, 240)
+        pictures.append(picture)
+    return pictures
+
+
+def example_music(rate: int) -> dict[str, Float32s]:
+    """Return tracks by name, ``rate`` samples a second: long and short, lively, calm and silent.
+
+    Their onsets are uneven, so that one offset is the best.
+    """
+    rng = np.random.default_rng(0)
+
+    def drawn(seconds: float, step: float, pitches: Sequence[float]) -> Float32s:
+        times = np.arange(round(seconds * rate)) / rate
+        steps = rng.uniform(0.5, 1.5, round(2 * seconds / step) + 1) * step
+        onsets = np.concatenate([[0.0], np.cumsum(steps)])
+        since = times - onsets[np.searchsorted(onsets, times, "right") - 1]
+        tones = np.sin(2 * np.pi * np.outer(pitches, times)).mean(axis=0)
+        return (0.2 * np.exp(-since / 0.15) * tones).astype(np.float32)
+
+    return {
+        "calm.wav": drawn(14.0, 2.0, (220.0, 277.2, 329.6)),
+        "lively.wav": drawn(11.0, 0.48, (440.0, 554.4)),
+        "moment.wav": drawn(0.1, 1.0, (440.0,)),
+        "short.wav": drawn(3.0, 0.48, (110.0, 3000.0)),
+        "silent.wav": np.zeros(10 * rate, np.float32),
+    }
+
+
+def check_matcher(matcher: Matcher) -> None:
+    """Raise AssertionError if ``matcher`` breaks a rule on a film and on music drawn here."""
+    kind = type(matcher)
+    _check_dataclass(kind)
+    _require(
+        all(isinstance(text, str) and text for text in (kind.name, kind.summary, matcher.stamp)),
+        f"name, summary or stamp of {kind.__name__} is empty",
+    )
+    _require(isinstance(matcher.rate, int) and matcher.rate > 0, f"the rate is {matcher.rate!r}")
+    observers = matcher.observers()
+    footage = example_film(matcher.needs, observers)
+    before = deepcopy(footage)
+    film = matcher.see(footage, observers)
+    _check_columns(film, "the film")
+    _require(_same(footage, before), "what was seen of the film is changed by the look at it")
+    music = example_music(matcher.rate)
+    heard = {name: (len(track) / matcher.rate, _heard(matcher, track, name))
+             for name, track in music.items()}  # fmt: skip
+    kinds = {name: {key: (rows.dtype, rows.shape[1:]) for key, rows in columns.items()}
+             for name, (_, columns) in heard.items()}  # fmt: skip
+    first = next(iter(kinds.values()))
+    for name, own in kinds.items():
+        _require(own == first, f"the columns of {name} are {own}, those of another track {first}")
+    _check_ranking(matcher, film, footage.film.duration, Shelf.of(heard))
+
+
+def _heard(matcher: Matcher, samples: Float32s, name: str) -> Columns:
+    """Return the columns of a track, which are the same again, however loud it is."""
+    before = samples.copy()
+    heard = matcher.hear(samples)
+    _check_columns(heard, name)
+    again, quiet = matcher.hear(samples), matcher.hear(samples * np.float32(QUIETER))
+    _require(np.array_equal(samples, before), f"the samples of {name} are changed by hearing them")
+    for key, rows in heard.items():
+        _require(key not in OWN and not key.endswith(STARTS), f"{key!r} is a name of the index's")
+        _require(np.array_equal(rows, again[key]), f"{key!r} of {name} differs when heard again")
+        most = AS_LOUD * np.abs(rows).max(initial=0.0)
+        _require(
+            rows.shape == quiet[key].shape and np.allclose(rows, quiet[key], 0, most),
+            f"{key!r} of {name} depends on how loud it is",
+        )
+    return heard
+
+
+def _check_columns(columns: Columns, where: str) -> None:
+    for name, rows in columns.items():
+        _require(
+            isinstance(rows, np.ndarray) and rows.ndim > 0 and rows.dtype in KINDS,
+            f"{name!r} of {where} is no array of plain numbers with a row each",
+        )
+        _require(bool(np.isfinite(rows).all()), f"{name!r} of {where} is not finite somewhere")
+
+
+def _check_ranking(matcher: Matcher, film: Columns, duration: float, shelf: Shelf) -> None:
+    matcher.verify(shelf)
+    count = len(shelf)
+    ranked = matcher.rank(film, shelf, count)
+    _require(
+        sorted(match.track for match in ranked) == list(range(count)),
+        f"of {count} tracks it ranks those of the numbers {[match.track for match in ranked]}",
+    )
+    scores = [match.score for match in ranked]
+    _require(bool(np.isfinite(scores).all()), f"the scores are {scores}")
+    _require(scores == sorted(scores, reverse=True), f"the best is not the first: {scores}")
+    silent = next(match for match in ranked if shelf.names[match.track] == "silent.wav")
+    _require(silent.score == scores[-1], "a track that is silent is not the last")
+    for match in ranked:
+        last = max(0.0, float(shelf.seconds[match.track]) - duration)
+        _require(
+            0 <= match.offset <= last + CLOSE,
+            f"the film is to start at {match.offset} s of {shelf.names[match.track]}, where "
+            f"{last:g} s is the last",
+        )
+    _require(matcher.rank(film, shelf, 2) == ranked[:2], "the best two are others among more")
+    with tempfile.TemporaryDirectory() as folder:
+        tracks = [
+            Track(shelf.names[n], 0, 0, float(shelf.seconds[n]), shelf.track(n))
+            for n in range(count)
+        ]
+        write_index(Path(folder) / "index", matcher.stamp, tracks)
+        kept = read_index(Path(folder) / "index", matcher.stamp).shelf
+        matcher.verify(kept)
+        _require(matcher.rank(film, kept, count) == ranked, "from an index the ranks are others")
+    for numbers in (range(count - 1, -1, -1), *([number] for number in range(count))):
+        some = Shelf.of(
+            {shelf.names[n]: (float(shelf.seconds[n]), shelf.track(n)) for n in numbers}
+        )
+        for match in matcher.rank(film, some, count):
+            name = some.names[match.track]
+            other = next(m for m in ranked if shelf.names[m.track] == name)
+            _require(
+                np.allclose([match.score, match.offset], [other.score, other.offset], ALIKE, ALIKE),
+                f"{name} is ranked otherwise on a shelf of {len(some)} in another order",
+            )
 
 
 def check_tokenizer(tokenizer: Tokenizer, piece: Piece) -> None:

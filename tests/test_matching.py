@@ -30,6 +30,7 @@ from emsync.signals import SAMPLE_RATE, STEP_RATE
 from emsync.sound.decode import read_stereo
 from emsync.sound.rhythm import read_rhythm, rhythm_of
 from emsync.tensors import Rows, map_tensors, read_tensors, write_tensors
+from emsync.testing import check_matcher
 from emsync.video.film import open_film
 from emsync.video.watch import watch
 
@@ -126,6 +127,11 @@ def test_rank_is_each_metric_on_each_track_alone() -> None:
     assert {match.offset for match in Cm().rank(film, shelf, 5) if match.track < 2} == {0.0}
 
 
+@pytest.mark.parametrize("matcher", [Cm(), Dm()])
+def test_the_rhythm_meets_the_interface(matcher: Matcher) -> None:
+    check_matcher(matcher)
+
+
 def test_a_metric_is_the_name_of_a_matcher_and_takes_what_its_colon_says() -> None:
     assert choose("cm") == Cm() and choose("dm:") == Dm()
     with pytest.raises(UsageError, match="takes no argument, but got 'loud'"):
@@ -211,7 +217,7 @@ def test_only_what_changed_is_heard_again(library: Path, tmp_path: Path) -> None
     facts = (library / "even.wav").stat()
     os.utime(library / "even.wav", ns=(facts.st_atime_ns, facts.st_mtime_ns + 1))
     assert listen_to(Cm(), library, index).heard == 1
-    assert [path.name for path in index.iterdir()] == ["rhythm-1.safetensors"]
+    assert [path.name for path in index.iterdir()] == [file_of(index, STAMP).name]
 
 
 @dataclass(frozen=True)
@@ -235,7 +241,7 @@ def test_what_is_heard_in_another_way_is_another_file_of_the_index(
     for matcher in (Cm(), Level()):
         assert listen_to(matcher, library, index).heard == 3
         assert listen_to(matcher, library, index).heard == 0
-    assert {p.name for p in index.iterdir()} == {"rhythm-1.safetensors", "level-1.safetensors"}
+    assert {p.name for p in index.iterdir()} == {file_of(index, STAMP).name, "level-1.safetensors"}
     write_index(file_of(index, "level/1"), "level/1", tracks_of("even.wav"))
     with pytest.raises(InputError, match="not an index of music"):  # columns of another kind
         listen_to(Level(), library, index)
@@ -274,7 +280,7 @@ def test_an_index_of_the_first_version_is_read_once_and_becomes_a_folder(
     before = old.read_bytes()
     with pytest.warns(EmsyncWarning, match=r"is kept in the folder '.*index' now"):
         found = listen_to(Cm(), library, old)
-    assert found.heard == 1 and same(found.shelf.track(0), kept[0].columns)
+    assert found.heard == 1 and len(found.shelf.track(0)["onsets"]) == 30
     assert listen_to(Cm(), library, old).heard == 0
     assert listen_to(Cm(), library, tmp_path / "index").heard == 0
     assert old.read_bytes() == before
@@ -300,7 +306,7 @@ def test_a_former_index_whose_parts_contradict_each_other_is_refused(
 ) -> None:
     tracks = tracks_of("a", "b")
     former(tmp_path / "index.npz", tracks)
-    assert same(read_former(tmp_path / "index.npz").track(1).columns, tracks[1].columns)
+    assert read_former(tmp_path / "index.npz").shelf.names == ["a", "b"]
     former(tmp_path / "index.npz", tracks, **damage)
     with pytest.raises(InputError, match="not an index of music"):
         listen_to(Cm(), library, tmp_path / "index.npz")
@@ -319,7 +325,7 @@ def altered(path: Path, change: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     "change",
     [
-        {"stamp": "rhythm 2"},
+        {"stamp": "rhythm 0"},
         {"emsync_index": "1"},
         {"emsync_index": "two"},
         {"names": np.frombuffer(b"b\0a", np.uint8)},
@@ -391,12 +397,13 @@ def test_a_second_process_cannot_write_the_same_index(library: Path, tmp_path: P
 def test_what_is_no_index_is_never_overwritten(
     library: Path, tmp_path: Path, content: bytes
 ) -> None:
-    for name in ("thesis.npz", "index/rhythm-1.safetensors"):
-        (tmp_path / name).parent.mkdir(exist_ok=True)
-        (tmp_path / name).write_bytes(content)
+    (tmp_path / "index").mkdir()
+    for index in (tmp_path / "thesis.npz", tmp_path / "index"):
+        file = file_of(index, STAMP) if index.is_dir() else index
+        file.write_bytes(content)
         with pytest.raises(InputError, match="not an index of music"):
-            listen_to(Cm(), library, (tmp_path / name).parent if "/" in name else tmp_path / name)
-        assert (tmp_path / name).read_bytes() == content
+            listen_to(Cm(), library, index)
+        assert file.read_bytes() == content
     file = file_of(tmp_path, STAMP)
     write_index(file, STAMP, tracks_of("a"))
     altered(file, {"emsync_index": str(VERSION + 1), "names": None})
@@ -430,7 +437,7 @@ def test_an_index_that_fails_half_way_leaves_the_old_one(
     with pytest.raises(Exception, match="No space left"):
         listen_to(Cm(), library, index)
     assert file_of(index, STAMP).read_bytes() == before
-    assert [path.name for path in index.iterdir()] == ["rhythm-1.safetensors"]
+    assert [path.name for path in index.iterdir()] == [file_of(index, STAMP).name]
 
 
 KILLED = """
@@ -462,7 +469,7 @@ def test_a_process_that_is_killed_while_it_writes_leaves_the_old_index(
     assert file_of(index, STAMP).read_bytes() == before
     assert len(list(index.iterdir())) > 1
     assert listen_to(Cm(), library, index).heard == 0
-    assert [path.name for path in index.iterdir()] == ["rhythm-1.safetensors"]
+    assert [path.name for path in index.iterdir()] == [file_of(index, STAMP).name]
 
 
 def test_unreadable_files_are_listed_and_skipped_with_exit_code_5(

@@ -269,21 +269,22 @@ def _read_pieces(path: Path) -> object:
 
 def _index(folder: Path) -> Path:
     from emsync.matching.index import Track, write_index
+    from emsync.matching.rhythm import STAMP
 
     columns: dict[str, Any] = {
         "onsets": np.linspace(0, 1, 9).astype(np.float16),
         "beats": np.array([1, 5], np.int32),
     }
     tracks = [Track(name, 3, 4, 0.2, columns) for name in ("a.mp3", "é.wav")]
-    write_index(folder / "i.safetensors", "rhythm 1", tracks)
+    write_index(folder / "i.safetensors", STAMP, tracks)
     return folder / "i.safetensors"
 
 
 def _read_index(path: Path) -> object:
     from emsync.matching.index import read_index
-    from emsync.matching.rhythm import Cm
+    from emsync.matching.rhythm import STAMP, Cm
 
-    shelf = read_index(path, "rhythm 1").shelf
+    shelf = read_index(path, STAMP).shelf
     try:
         Cm().verify(shelf)
     except (LookupError, ValueError):
