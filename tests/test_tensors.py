@@ -6,15 +6,16 @@ from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from safetensors.numpy import load_file, save_file
 
 from emsync.errors import InputError
 from emsync.tensors import KINDS, Rows, map_tensors, read_tensors, write_tensors
 
-ARRAYS = {
+ARRAYS: dict[str, NDArray[Any]] = {
     **{kind: np.arange(6).astype(dtype).reshape(2, 3) for dtype, kind in KINDS.items()},
     "none": np.zeros((0, 5), np.float16),
-    "one": np.float64([2.5]),
+    "one": np.array([2.5]),
 }
 
 
