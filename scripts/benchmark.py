@@ -20,7 +20,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -38,7 +38,13 @@ from emsync.music.piece import BASS, PIANO, STRINGS
 from emsync.options import CHECKPOINT
 from emsync.tokens import Ids, LogitsProcessor
 
-PARTS = ("start", "decode", "conditions", "rules", "generate", "watch", "lengths", "prepare")
+if TYPE_CHECKING:
+    from emsync.matching.towers import Towers
+
+PARTS = (
+    "start", "decode", "conditions", "rules", "generate", "watch", "lengths", "prepare",
+    "retrieval",
+)  # fmt: skip
 SMALL = {"width": 256, "depth": 6, "heads": 4, "context": 766, "position_channels": 192}
 BASE = {"width": 512, "depth": 11, "heads": 8, "context": 1214, "position_channels": 256}
 BORN = ("valence_arousal", "metre", "boundaries", "onset_density", "chroma")
@@ -53,6 +59,9 @@ RULED = 32.0  # seconds of music composed after a lead sheet
 FILM = 60.0  # seconds of the clip that is watched and composed for
 PORTRAIT = (2160, 3840, 4.0)  # pixels, pixels and seconds of a telephone's film
 SONGS = 300  # to prepare, at most
+TRACKS, TRACK = 100_000, 200.0  # of a drawn index, and seconds of each
+QUERIES = 5  # films that are looked for in it
+APART = 1.0  # SD of the passages of a drawn track about it, where tracks have 1 about each other
 PLAIN = ("--candidates", "1", "--guidance", "1")  # one piece, and every token foretold once
 
 # Runs what it is told and prints what it took. A child's peak memory is never less than that of
@@ -65,6 +74,41 @@ seconds = time.perf_counter() - began
 unit = 1 if sys.platform == "darwin" else 1024
 peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * unit
 print(json.dumps({"seconds": seconds, "peak": peak / 1e6, "said": json.loads(said)}))
+"""
+
+
+# Opens an index, asks it for films, and prints what that took; then looks at all tracks of it.
+ASK = """
+import json, resource, sys, time
+from pathlib import Path
+import numpy as np, torch
+from emsync.matching.index import read_index
+from emsync.matching.matcher import choose
+torch.set_num_threads(int(sys.argv[4]))
+matcher, path = choose(sys.argv[1]), Path(sys.argv[2])
+matcher.system
+took = {"seconds to open": [], "seconds to verify": [], "seconds to ask": []}
+def timed(what, work):
+    began = time.perf_counter()
+    done = work()
+    took["seconds to " + what].append(time.perf_counter() - began)
+    return done
+for _ in range(3):
+    shelf = timed("open", lambda: read_index(path, matcher.stamp)).shelf
+    timed("verify", lambda: matcher.verify(shelf))
+with np.load(sys.argv[3]) as films:
+    films = [{name: films[name][i] for name in films} for i in range(len(films["seconds"]))]
+found = [timed("ask", lambda: matcher.rank(film, shelf, 10)) for film in films]
+unit = 1 if sys.platform == "darwin" else 1024
+peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+kept = []
+for film, some in zip(films, found):
+    every = [m for at in range(0, len(shelf), 1000) for m in
+             matcher.matches(film, shelf, np.arange(at, min(at + 1000, len(shelf))))]
+    best = {m.track for m in sorted(every, key=lambda m: -m.score)[:10]}
+    kept.append(len(best & {m.track for m in some}) / len(best))
+print(json.dumps({**{name: [max(t), min(t)] for name, t in took.items()},
+                  "peak": peak / 1e6, "recall": float(np.mean(kept))}))
 """
 
 
@@ -404,6 +448,71 @@ def preparing(songs: Path) -> dict[str, Any]:
     return {"songs": len(files), "songs_per_second": len(files) / spent, "tokens": tokens}
 
 
+def seeking(folder: Path, name: str, threads: int) -> dict[str, Any]:
+    """Return what it costs to seek among TRACKS drawn tracks by an untrained system ``name``.
+
+    Seconds are the slowest and the fastest: at first the index may have to come from the disk.
+    """
+    from emsync.matching.index import Track, read_index, write_index
+    from emsync.matching.matcher import choose
+    from emsync.matching.towers import Towers
+    from emsync.retrieval.checkpoint import System
+    from emsync.retrieval.heard import WIDTHS as HEARD
+    from emsync.retrieval.seen import WIDTHS as SEEN
+
+    films, music = ({key: known[key] for key in keys} for known, keys in (
+        (SEEN, ("motion", "colour")), (HEARD, ("mel", "onsets", "chroma")),
+    ))  # fmt: skip
+    System.build(name, films, music).save(folder / name)
+    matcher = choose(f"{name}:{folder / name}")
+    assert isinstance(matcher, Towers)
+    network, width = matcher.system.network, _embedded(matcher)
+    starts = np.arange(0, TRACK - network.passage + 1, network.hop, dtype=np.float32)
+    rows = np.memmap(folder / "rows", np.float16, "w+", shape=(TRACKS, len(starts), width))
+    rng = np.random.default_rng(0)
+    for block in np.array_split(rows, TRACKS // 1000):
+        own = rng.standard_normal((len(block), 1, width), np.float32)
+        own = own + APART * rng.standard_normal(block.shape, np.float32)
+        block[:] = own / np.linalg.norm(own, axis=2, keepdims=True)
+    tracks = [
+        Track(f"{i:06}", 1, 1, TRACK, {
+            "starts": starts, "passages": rows[i], "mean": rows[i].mean(0, np.float32)[None],
+        })
+        for i in range(TRACKS)
+    ]  # fmt: skip
+    index, began = folder / f"{name}.safetensors", time.perf_counter()
+    write_index(index, matcher.stamp, tracks)
+    written = time.perf_counter() - began
+    parts = [(at, at + 10) for at in range(0, 60, 10)] if name == "of-vm-net" else [(0, 60)]
+    sought = rng.choice(TRACKS, QUERIES, replace=False)
+    embedded = rows[sought][:, : len(parts)].astype(np.float32)
+    embedded += rng.standard_normal(embedded.shape, np.float32) / np.sqrt(width)
+    embedded /= np.linalg.norm(embedded, axis=2, keepdims=True)
+    np.savez(
+        folder / "films.npz", seconds=np.full((QUERIES, 1), 60.0), embedded=embedded,
+        parts=np.tile(np.array(parts), (QUERIES, 1, 1)),
+    )  # fmt: skip
+    asked = (f"{name}:{folder / name}", str(index), str(folder / "films.npz"), str(threads))
+    command = [sys.executable, "-c", ASK, *asked]
+    said = json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout)
+    assert len(read_index(index, matcher.stamp).shelf) == TRACKS
+    return {
+        "tracks": TRACKS,
+        "passages of a track": len(starts),
+        "numbers of a passage": width,
+        "index, MB": index.stat().st_size / 1e6,
+        "seconds to write": written,
+        **{key: value for key, value in said.items() if key.startswith("seconds")},
+        "peak memory, torch and mapped pages included, MB": said["peak"],
+        "share of the best ten of all passages that the shortlist keeps": said["recall"],
+    }
+
+
+def _embedded(matcher: "Towers") -> int:
+    """Return how many numbers a passage has."""
+    return matcher.hear(np.zeros(matcher.rate, np.float32))["mean"].shape[1]
+
+
 def measure(asked: argparse.Namespace, folder: Path) -> Iterator[tuple[str, dict[str, Any]]]:
     """Yield each part that is asked for and its figures; films and scores come to ``folder``."""
     shipped = Composer.from_pretrained(CHECKPOINT)
@@ -418,6 +527,11 @@ def measure(asked: argparse.Namespace, folder: Path) -> Iterator[tuple[str, dict
         yield "rules", ruling(shipped)
     if "prepare" in asked.only and asked.songs:
         yield "prepare", preparing(asked.songs)
+    if "retrieval" in asked.only:
+        yield (
+            "retrieval",
+            {name: seeking(folder, name, asked.threads) for name in ("vm-net", "of-vm-net")},
+        )
     if not {"generate", "watch", "lengths"}.intersection(asked.only):
         return
 

@@ -160,3 +160,8 @@ def test_the_example_of_an_estimator_can_be_followed_and_joins_the_others(
         assert felt.valence == pytest.approx(light.valence, abs=1e-4)  # of which it has no say
         assert min(light.arousal, close.arousal) < felt.arousal < max(light.arousal, close.arousal)
         assert close.arousal_sd == pytest.approx(closeness.width * math.sqrt(2), abs=1e-4)
+
+
+def test_the_example_of_a_matcher_can_be_followed(example: Callable[[str], Any]) -> None:
+    laws = example("matcher")
+    assert laws.Daylight().stamp == "daylight 1"

@@ -76,7 +76,12 @@ def match(
     video: VideoPath,
     library: Annotated[Path, typer.Argument(metavar="LIBRARY", help="a folder of music")],
     metric: Annotated[
-        str, typer.Option(help="a matcher of `emsync plugins`: cm (onsets), dm (beats)")
+        str,
+        typer.Option(
+            metavar="NAME[:CHECKPOINT]",
+            help="by rhythm: cm (onsets), dm (beats); by networks: vm-net, of-vm-net, cbvmr, "
+            "cmvae, ut-cmvmr; or another of `emsync plugins`",
+        ),
     ] = METRIC,
     top: Annotated[int, typer.Option(min=1, help="tell so many tracks")] = 10,
     index: Annotated[
