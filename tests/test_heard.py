@@ -7,7 +7,7 @@ import pytest
 
 from emsync.arrays import Float32s
 from emsync.matching.matcher import Columns
-from emsync.retrieval.heard import BEATEN, BLOCK, RATE, STAMPS, STEPS, WIDTHS, hear
+from emsync.retrieval.heard import BEATEN, BLOCK, RATE, STAMPS, STEPS, USUAL, hear
 
 PLAIN = ("onsets", "chroma", "mel")
 TEMPO = 120.0
@@ -31,9 +31,9 @@ def track() -> Columns:
 
 
 def test_each_second_has_a_row(track: Columns) -> None:
-    rows = {name: track[name].shape for name in WIDTHS}
-    assert rows == {name: (8, width) for name, width in WIDTHS.items()}
-    assert track.keys() == STAMPS.keys()
+    rows = {name: track[name].shape for name in USUAL}
+    assert rows == {name: (8, width) for name, width in USUAL.items()}
+    assert track.keys() == STAMPS.keys() - {"handcrafted"}
     assert track["musicnn"].dtype == np.float16
     assert track["beats"].shape == track["strength"].shape
 
@@ -60,14 +60,14 @@ def test_beats_are_found_in_any_tempo(tempo: float) -> None:
 
 @pytest.mark.parametrize("gain", [1e-3, 0.25, 100.0])
 def test_loudness_has_no_part(track: Columns, gain: float) -> None:
-    names = PLAIN if gain != 0.25 else tuple(WIDTHS)
+    names = PLAIN if gain != 0.25 else tuple(USUAL)
     again = hear((gain * made()).astype(np.float32), names)
     for name, values in again.items():
         np.testing.assert_allclose(values, track[name], rtol=1e-2, atol=1e-2)
 
 
 def test_a_column_does_not_depend_on_the_others(track: Columns) -> None:
-    for name in WIDTHS:
+    for name in USUAL:
         alone = hear(made(), (name,))
         assert alone.keys() == {name, "beats", "strength"}
         for column, values in alone.items():
@@ -78,7 +78,7 @@ def test_a_column_does_not_depend_on_the_others(track: Columns) -> None:
 def test_silence_and_what_is_short_has_columns(samples: int) -> None:
     for sound in (np.zeros(samples, np.float32), made(4.0)[:samples]):
         columns = hear(sound)
-        for name, width in WIDTHS.items():
+        for name, width in USUAL.items():
             assert columns[name].shape == (max(1, -(-samples // RATE)), width)
         assert all(np.isfinite(values).all() for values in columns.values())
     silent = hear(np.zeros(samples, np.float32))
@@ -97,7 +97,7 @@ def test_a_long_track_is_heard_in_blocks_that_do_not_show() -> None:
     half = made(BLOCK + 3.0)
     short, long = hear(half), hear(np.tile(half, 2))
     whole = BLOCK + 2
-    for name in WIDTHS:
+    for name in USUAL:
         np.testing.assert_allclose(
             long[name][:whole], short[name][:whole], rtol=1e-2, atol=1e-2, err_msg=name
         )

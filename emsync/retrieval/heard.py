@@ -3,14 +3,15 @@
 The sound is first brought to one level, so that loudness has no part. Shapes: N samples, T steps of
 HOP samples, F frequencies, S = ceil(N / RATE) seconds, B beats.
 
-========  ============  =========================================================================
-musicnn   (S, 753)      float16: the channels of musicnn before its pooling, their means
-onsets    (S, 3)        float32: mean, greatest and SD of the onset strength
-chroma    (S, 12)       float32: the mean of the pitch classes from C, the strongest of each step 1
-mel       (S, 80)       float32: 40 bands in decibels above SOFT, their means, then their SDs
-beats     (B,)          float32: seconds
-strength  (B,)          float32: onset strength at the beats
-========  ============  =========================================================================
+===========  ============  ======================================================================
+musicnn      (S, 753)      float16: the channels of musicnn before its pooling, their means
+onsets       (S, 3)        float32: mean, greatest and SD of the onset strength
+chroma       (S, 12)       float32: mean of the pitch classes from C, the strongest of each step 1
+mel          (S, 80)       float32: 40 bands in decibels above SOFT, their means, then their SDs
+handcrafted  (S, 1140)     float16: what CBVMR reads, where it is asked for
+beats        (B,)          float32: seconds
+strength     (B,)          float32: onset strength at the beats
+===========  ============  ======================================================================
 
 Onset strength is what grows in the levels of the bands from step to step, the mean over the bands:
 that of librosa, in decibels. Beats are librosa's too. Sound is worked on in blocks, so that an hour
@@ -27,7 +28,9 @@ from numpy.typing import NDArray
 
 from emsync.arrays import Float32s, Float64s
 from emsync.matching.matcher import Columns
+from emsync.retrieval import handcrafted
 from emsync.signals import flux
+from emsync.sound.blocks import excerpt
 from emsync.sound.rhythm import load_librosa
 
 if TYPE_CHECKING:
@@ -38,7 +41,8 @@ WINDOW, HOP = 1024, 400  # samples of a spectrum, and of a step
 STEPS = RATE // HOP  # steps a second
 TONAL, SELDOM = 4096, 1600  # the same for pitch classes, which need long windows
 BANDS = 40
-WIDTHS = {"musicnn": 753, "onsets": 3, "chroma": 12, "mel": 2 * BANDS}
+USUAL = {"musicnn": 753, "onsets": 3, "chroma": 12, "mel": 2 * BANDS}
+WIDTHS = USUAL | {"handcrafted": handcrafted.WIDTH}
 STAMPS = {name: f"{name} 1" for name in (*WIDTHS, "beats", "strength")}
 
 LEVEL, SILENT = 0.1, 1e-5  # RMS to which sound is brought; below it is silence
@@ -49,7 +53,7 @@ HEARD = 3  # seconds of a window of musicnn
 BEATEN, AROUND = 120, 10  # seconds in which beats are sought at once, and those heard around them
 
 
-def hear(samples: Float32s, columns: Collection[str] = tuple(WIDTHS)) -> Columns:
+def hear(samples: Float32s, columns: Collection[str] = tuple(USUAL)) -> Columns:
     """Return the ``columns`` of a track of (N,) samples, RATE a second; always its beats.
 
     Without ``musicnn`` no network runs.
@@ -65,6 +69,7 @@ def hear(samples: Float32s, columns: Collection[str] = tuple(WIDTHS)) -> Columns
         ),
         "chroma": lambda: _chroma(samples, gain),
         "mel": lambda: mel,
+        "handcrafted": lambda: handcrafted.handcrafted(samples, gain),
     }
     beats = _beats(onsets)
     return {name: makers[name]() for name in columns} | {
@@ -111,10 +116,7 @@ def _chroma(samples: Float32s, gain: float) -> Float32s:
 
 
 def _spectra(samples: Float32s, gain: float, size: int, hop: int) -> Iterator[Float32s]:
-    """Yield the (n, F) power spectra of ``size`` samples around each ``hop``, block by block.
-
-    Before its first sample a track is its own mirror image, so that no onset is heard there.
-    """
+    """Yield the (n, F) power spectra of ``size`` samples around each ``hop``, block by block."""
     from scipy.fft import rfft
 
     window = np.hanning(size + 1)[:-1].astype(np.float32) * np.float32(gain / size)
@@ -123,10 +125,7 @@ def _spectra(samples: Float32s, gain: float, size: int, hop: int) -> Iterator[Fl
     for first in range(0, steps, block):
         begin = first * hop - size // 2
         end = begin + (min(block, steps - first) - 1) * hop + size
-        piece = samples[max(0, begin) : end]
-        before = max(0, -begin)
-        piece = np.pad(piece, (before, 0), "symmetric")
-        piece = np.pad(piece, (0, max(0, end - begin - len(piece))))
+        piece = excerpt(samples, begin, end)
         pieces = np.lib.stride_tricks.sliding_window_view(piece, size)[::hop]
         found = rfft(pieces * window, axis=1)
         yield found.real**2 + found.imag**2

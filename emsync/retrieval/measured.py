@@ -15,8 +15,9 @@ from emsync.video.impact import Impact
 from emsync.video.observers import Observer
 
 FILM = (*seen.WIDTHS, "impact")
-MUSIC = (*heard.WIDTHS, "rhythm")
+MUSIC = (*heard.USUAL, "rhythm")
 ALL = (*FILM, *MUSIC)
+KNOWN = (*ALL, *(name for name in heard.WIDTHS if name not in heard.USUAL))
 PLAIN = tuple(name for name in ALL if name not in ("lite0", "musicnn"))  # no network runs
 STAMPS = {**seen.STAMPS, **heard.STAMPS, **pulses.STAMPS}
 
@@ -30,13 +31,14 @@ class Measured:
 
     @classmethod
     def of(cls, names: Sequence[str]) -> Self:
-        """Return those of ``names``, in the order of ALL; UsageError where there is no such."""
+        """Return those of ``names``, in the order of KNOWN; UsageError where there is no such."""
         for name in names:
-            if name not in ALL:
-                raise UsageError(f"there is no column {shown(name)}; choose of {', '.join(ALL)}")
+            if name not in KNOWN:
+                raise UsageError(f"there is no column {shown(name)}; choose of {', '.join(KNOWN)}")
+        chosen = [name for name in KNOWN if name in names]
         return cls(
-            tuple(name for name in FILM if name in names),
-            tuple(name for name in MUSIC if name in names),
+            tuple(name for name in chosen if name in FILM),
+            tuple(name for name in chosen if name not in FILM),
         )
 
     @property

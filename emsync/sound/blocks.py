@@ -121,3 +121,13 @@ def summed(sounds: Sequence[Sound], rate: int, length: int) -> Made:
             yield total
 
     return Made(rate, length, added)
+
+
+def excerpt(samples: Float32s, begin: int, end: int) -> Float32s:
+    """Return the samples from ``begin`` to ``end`` of (N,), N at least 1.
+
+    Before the first sample sound is its own mirror image, so that nothing seems to begin there;
+    after the last one it is silent.
+    """
+    piece = np.pad(samples[max(0, begin) : max(0, end)], (max(0, -begin), 0), "symmetric")
+    return np.pad(piece, (0, end - begin - len(piece)))
