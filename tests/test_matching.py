@@ -28,7 +28,7 @@ from emsync.matching.rhythm import STAMP, Cm, Dm
 from emsync.metrics.rhythm import EPSILON, cm
 from emsync.signals import SAMPLE_RATE, STEP_RATE
 from emsync.sound.decode import read_stereo
-from emsync.sound.rhythm import read_rhythm, rhythm_of
+from emsync.sound.rhythm import read_rhythm, rhythm_in, rhythm_of
 from emsync.tensors import Rows, map_tensors, read_tensors, write_tensors
 from emsync.testing import check_matcher
 from emsync.video.film import open_film
@@ -266,6 +266,12 @@ def former(path: Path, tracks: Sequence[Track], **damage: NDArray[Any]) -> None:
     np.savez(path, **{**arrays, **damage})  # type: ignore[arg-type]
 
 
+def now(track: Track) -> Columns:
+    """Return what is made of a track of the first version, which has onsets, not their accents."""
+    heard = rhythm_in(track.columns["onsets"])
+    return {"onsets": heard.signal, "beats": heard.beats}
+
+
 def test_an_index_of_the_first_version_is_read_once_and_becomes_a_folder(
     library: Path, tmp_path: Path
 ) -> None:
@@ -280,7 +286,7 @@ def test_an_index_of_the_first_version_is_read_once_and_becomes_a_folder(
     before = old.read_bytes()
     with pytest.warns(EmsyncWarning, match=r"is kept in the folder '.*index' now"):
         found = listen_to(Cm(), library, old)
-    assert found.heard == 1 and len(found.shelf.track(0)["onsets"]) == 30
+    assert found.heard == 1 and same(found.shelf.track(0), now(kept[0]))
     assert listen_to(Cm(), library, old).heard == 0
     assert listen_to(Cm(), library, tmp_path / "index").heard == 0
     assert old.read_bytes() == before
@@ -291,8 +297,6 @@ def test_an_index_of_the_first_version_is_read_once_and_becomes_a_folder(
     [
         {"lengths": np.array([-1, 2])},
         {"lengths": np.array([10**12, 0])},
-        {"counts": np.array([1])},
-        {"beats": np.array([5, 5, 5, 5], np.int32)},
         {"signals": np.full(40, 7, np.float16)},
         {"signals": np.full(40, np.nan, np.float16)},
         {"names": np.array([1, 2])},
@@ -306,7 +310,7 @@ def test_a_former_index_whose_parts_contradict_each_other_is_refused(
 ) -> None:
     tracks = tracks_of("a", "b")
     former(tmp_path / "index.npz", tracks)
-    assert read_former(tmp_path / "index.npz").shelf.names == ["a", "b"]
+    assert same(read_former(tmp_path / "index.npz").track(1).columns, now(tracks[1]))
     former(tmp_path / "index.npz", tracks, **damage)
     with pytest.raises(InputError, match="not an index of music"):
         listen_to(Cm(), library, tmp_path / "index.npz")
@@ -325,7 +329,7 @@ def altered(path: Path, change: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     "change",
     [
-        {"stamp": "rhythm 0"},
+        {"stamp": "rhythm 1"},
         {"emsync_index": "1"},
         {"emsync_index": "two"},
         {"names": np.frombuffer(b"b\0a", np.uint8)},

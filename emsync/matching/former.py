@@ -1,4 +1,7 @@
-"""The index of the first version: one .npz file with the rhythm of each track. It is only read."""
+"""The index of the first version: one .npz file with the rhythm of each track. It is only read.
+
+It has the onset strength itself, whose accents and beats are taken here.
+"""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +14,7 @@ from emsync.limits import check_file
 from emsync.matching.index import Index, Track, broken
 from emsync.npy import BROKEN, Arrays, open_archive
 from emsync.signals import STEP_RATE
+from emsync.sound.rhythm import rhythm_in
 
 MOST_BYTES = 2**33  # of an index: a million hours of music have less
 VERSION = 1
@@ -31,11 +35,13 @@ def read_former(path: Path) -> Index:
 
 def _tracks(data: Arrays) -> Iterator[Track]:
     """Yield the tracks of an index; ValueError where they contradict each other."""
-    names = data.texts("names").tolist()
-    onsets, beats = _parts(data, "lengths", "signals"), _parts(data, "counts", "beats")
-    rows = zip(names, data["sizes"].tolist(), data["changed"].tolist(), onsets, beats, strict=True)
-    for name, size, changed, signal, steps in rows:
-        columns = {"onsets": signal, "beats": steps}
+    names, onsets = data.texts("names").tolist(), _parts(data, "lengths", "signals")
+    rows = zip(names, data["sizes"].tolist(), data["changed"].tolist(), onsets, strict=True)
+    for name, size, changed, signal in rows:
+        if not ((signal >= 0) & (signal <= 1)).all():
+            raise ValueError(f"the onsets of {name!r} are not from 0 to 1")
+        rhythm = rhythm_in(signal)
+        columns = {"onsets": rhythm.signal, "beats": rhythm.beats}
         yield Track(name, int(size), int(changed), len(signal) / STEP_RATE, columns)
 
 

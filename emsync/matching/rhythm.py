@@ -20,7 +20,7 @@ from emsync.video.footage import Footage
 from emsync.video.impact import Impact, check_moves
 from emsync.video.observers import Observer
 
-STAMP = "rhythm 1"  # raised when what is heard changes
+STAMP = "rhythm 2"  # raised when what is heard changes
 BATCH = 2**20  # steps of music that are slid along a film at once
 
 
@@ -45,9 +45,8 @@ class _Rhythmic(Matcher):
     def see(self, footage: Footage, observers: Sequence[Observer]) -> Columns:
         (impact,) = observers
         assert isinstance(impact, Impact)
-        signal = impact.signal(footage.film.duration)
-        check_moves(signal, footage.film.path)
-        return {"impact": signal}
+        check_moves(impact, footage.film.path)
+        return {"impact": impact.signal(footage.film.duration)}
 
     def hear(self, samples: Float32s) -> Columns:
         rhythm = rhythm_of(samples)
@@ -77,13 +76,13 @@ class _Rhythmic(Matcher):
 
 @dataclass(frozen=True)
 class Cm(_Rhythmic):
-    """The largest cross-correlation of visible impact and onset strength, both to a power."""
+    """The largest cross-correlation of the accents of pictures and of music."""
 
     name: ClassVar[str] = "cm"
     summary: ClassVar[str] = "onsets that fall on visible impacts: cross-correlation"
 
     power: float = POWER
-    variant: Variant = "whole"
+    variant: Variant = "local"
 
     def curves(self, film: Columns, music: Sequence[Columns], width: int) -> Float64s:
         rows = np.zeros((len(music), width))

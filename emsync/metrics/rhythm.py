@@ -3,9 +3,10 @@
 Conventions
 -----------
 A signal holds values of 0 or more in even steps, STEP_RATE a second: the accents of the onset
-strength of music, and of the visible impact of pictures (``signals.accents``). Beats and delays are seconds. A delay is the place in the music at
-which the pictures start; before the music and after it is silence. By default all delays are tried
-at which the pictures begin and end within the music, or 0 alone where the music is the shorter.
+strength of music, and of the visible impact of pictures (``signals.accents``). Beats and delays are
+seconds. A delay is the place in the music at which the pictures start; before the music and after
+it is silence. By default all delays are tried at which the pictures begin and end within the music,
+or 0 alone where the music is the shorter.
 
 Metrics
 -------
