@@ -39,7 +39,7 @@ def test_a_tone_is_the_strongest_of_its_pitch_classes() -> None:
     assert row[0] < row[9] - 10
 
 
-@pytest.mark.parametrize("samples", [1, RATE, RATE + 1, 2 * RATE + 100])
+@pytest.mark.parametrize("samples", [1, RATE + 1])
 def test_each_second_has_a_row_of_finite_numbers(samples: int) -> None:
     for sound in (tone(3)[:samples], np.zeros(samples, np.float32)):
         rows = handcrafted(sound, 1.0)

@@ -92,6 +92,7 @@ def test_the_noise_of_sixteen_bits_is_no_sound(track: Columns) -> None:
         assert np.abs(hear(coarse, PLAIN)[name] - track[name]).max() < 0.5  # decibels
 
 
+@pytest.mark.slow
 def test_a_long_track_is_heard_in_blocks_that_do_not_show() -> None:
     """The first half of what is repeated has one level with the whole."""
     half = made(BLOCK + 3.0)
