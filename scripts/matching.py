@@ -1,9 +1,10 @@
 """Repeat the experiment of Mikheev & Makarov (2025): is a film's own soundtrack ranked first?
 
-    python scripts/matching.py SHARED            the tables of docs/matching.md
+    python scripts/matching.py SHARED            the tables of docs/matching.md, and its figures
     python scripts/matching.py SHARED --scale N  index N tracks of three minutes and ask once
 
-SHARED holds the folders clips and music, each with a MANIFEST.csv.
+SHARED holds the folders clips and music, each with a MANIFEST.csv, and corpus/multitrack with songs
+in MIDI files. Every rhythm is taken in two readings: the paper's, and the accents of it.
 """
 
 import argparse
@@ -15,30 +16,82 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from time import perf_counter
-from typing import Any
+from typing import NamedTuple
 
+import dances
 import numpy as np
+import visible_beat
+from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from emsync.arrays import Float32s, Float64s
 from emsync.matching.library import listen_to
-from emsync.matching.matcher import Columns, Match, Matcher, Shelf
+from emsync.matching.matcher import Match, Matcher, Shelf
 from emsync.matching.rhythm import Cm, Dm
 from emsync.metrics.statistics import spearman
-from emsync.signals import SAMPLE_RATE, STEP_RATE
+from emsync.signals import SAMPLE_RATE, STEP_RATE, accents
 from emsync.sound.decode import read_mono
-from emsync.sound.rhythm import Rhythm, beats, rhythm_of
+from emsync.sound.rhythm import Rhythm, beats, envelope
 from emsync.video.film import open_film
 from emsync.video.impact import Impact
 from emsync.video.watch import watch
 
+IMAGES = Path(__file__).parents[1] / "docs" / "images"
 TWINS = {"lego_small.ogv"}  # the same film as another clip
 PIECE = 8.0  # seconds
 DRAWN = 15.0  # seconds of each drawn clip
-ROWS: list[tuple[str, Matcher]] = [
-    *((f"CM, power {p}", Cm(p)) for p in range(1, 7)),
-    *((f"CM local, power {p}", Cm(p, "local")) for p in range(1, 7)),
-    ("DM", Dm()),
+PASSAGE = 20.0  # seconds of the recordings that films are drawn to
+STRENGTHS = (0.0, 0.25, 0.5, 0.75, 1.0)
+SEEDS = (1, 2)  # of drawn dances and songs; what was chosen was chosen on 0
+TESTED = range(0, 30, 3)  # of 30 tracks, those that films are drawn to
+
+
+class Way(NamedTuple):
+    """A way to match: which reading of the signals, and by what."""
+
+    name: str
+    accented: bool
+    matcher: Matcher
+
+
+WAYS = [
+    *(Way(f"CM, power {p}", True, Cm(power=p)) for p in range(1, 7)),
+    Way("CM whole, power 1", True, Cm(power=1, variant="whole")),
+    Way("DM", True, Dm()),
+    *(Way(f"paper: CM whole, power {p}", False, Cm(power=p, variant="whole")) for p in range(1, 7)),
+    *(Way(f"paper: CM local, power {p}", False, Cm(power=p, variant="local")) for p in (1, 5)),
+    Way("paper: DM", False, Dm()),
 ]
+
+
+@dataclass(frozen=True, eq=False)
+class Signal:
+    """The rhythm of a film or a track in both readings."""
+
+    paper: Rhythm
+    accents: Rhythm
+
+    @property
+    def length(self) -> int:
+        """Steps."""
+        return len(self.paper.signal)
+
+    def cut(self, first: int, length: int) -> "Signal":
+        """Return ``length`` steps from ``first`` on."""
+        return Signal(*(
+            Rhythm(
+                rhythm.signal[first : first + length],
+                rhythm.beats[(rhythm.beats >= first) & (rhythm.beats < first + length)] - first,
+            )
+            for rhythm in (self.paper, self.accents)
+        ))  # fmt: skip
+
+
+class Track(NamedTuple):
+    """A track and its name."""
+
+    name: str
+    signal: Signal
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,17 +99,51 @@ class Film:
     """A film's rhythm, and the name of the track that belongs to it."""
 
     own: str
-    pictures: Rhythm
-    music: bool  # whether its sound is music
+    pictures: Signal
+    music: bool = True  # whether its sound is music
     start: float = 0.0  # seconds of the track at which the film starts
 
 
-@dataclass(frozen=True, eq=False)
-class Track:
-    """A track's rhythm."""
+def signal_of(raw: Float64s) -> Signal:
+    standing = accents(raw)
+    return Signal(Rhythm(raw, beats(raw)), Rhythm(standing, beats(standing)))
 
-    name: str
-    rhythm: Rhythm
+
+def hear(samples: Float32s) -> Signal:
+    """Return what is heard, in half precision, as an index has it."""
+    raw = envelope(samples)
+    return signal_of((raw / (raw.max(initial=0.0) or 1.0)).astype(np.float16).astype(np.float64))
+
+
+def watched(path: Path) -> Float64s:
+    """Watch a film; return its visible impact."""
+    impact = Impact()
+    return impact.envelope(watch(open_film(path), None, [impact]).film.duration)
+
+
+def looked_at(frames: dances.Frames, seconds: float) -> Signal:
+    """Return what is seen of a drawn film."""
+    impact = Impact()
+    for at, grey in frames:
+        impact.see(at, grey)
+    return signal_of(impact.envelope(seconds))
+
+
+def rank(film: Film, tracks: Sequence[Track], way: Way) -> list[tuple[str, Match]]:
+    """Return the names of all tracks and how they meet a film, best first."""
+
+    def reading(signal: Signal) -> Rhythm:
+        return signal.accents if way.accented else signal.paper
+
+    heard = {}
+    for track in tracks:
+        rhythm = reading(track.signal)
+        columns = {"onsets": rhythm.signal, "beats": rhythm.beats}
+        heard[track.name] = (track.signal.length / STEP_RATE, columns)
+    shelf, pictures = Shelf.of(heard), reading(film.pictures)
+    seen = {"impact": pictures.signal, "beats": pictures.beats}
+    found = way.matcher.rank(seen, shelf, len(tracks))
+    return [(shelf.names[match.track], match) for match in found]
 
 
 def rows(folder: Path) -> list[dict[str, str]]:
@@ -64,38 +151,10 @@ def rows(folder: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
-def visible_impact(path: Path) -> NDArray[np.float64]:
-    """Watch a film; return its visible impact."""
-    impact = Impact()
-    return impact.signal(watch(open_film(path), None, [impact]).film.duration)
-
-
-def pictures_of(signal: NDArray[np.float64]) -> Rhythm:
-    return Rhythm(signal, beats(signal))
-
-
-def seen(pictures: Rhythm) -> Columns:
-    """Return the columns of a film for CM and DM."""
-    return {"impact": pictures.signal, "beats": pictures.beats}
-
-
-def rank(film: Film, tracks: Sequence[Track], matcher: Matcher) -> list[tuple[str, Match]]:
-    """Return the names of all tracks and how they meet a film, best first."""
-    shelf = Shelf.of({
-        track.name: (
-            len(track.rhythm.signal) / STEP_RATE,
-            {"onsets": track.rhythm.signal, "beats": track.rhythm.beats},
-        )
-        for track in tracks
-    })  # fmt: skip
-    found = matcher.rank(seen(film.pictures), shelf, len(tracks))
-    return [(shelf.names[match.track], match) for match in found]
-
-
-def cut(rhythm: Rhythm, first: int, length: int) -> Rhythm:
-    """Return ``length`` steps of a rhythm from ``first`` on."""
-    inside = (rhythm.beats >= first) & (rhythm.beats < first + length)
-    return Rhythm(rhythm.signal[first : first + length], rhythm.beats[inside] - first)
+def recordings(shared: Path) -> Iterator[tuple[str, Float32s]]:
+    """Yield the name and the samples of each recording."""
+    for row in rows(shared / "music"):
+        yield row["file"], read_mono(shared / "music" / row["file"])
 
 
 def gather(shared: Path) -> tuple[list[Film], list[Track]]:
@@ -104,56 +163,54 @@ def gather(shared: Path) -> tuple[list[Film], list[Track]]:
     for row in rows(shared / "clips"):
         name, path = row["file"], shared / "clips" / row["file"]
         if row["has_audio"] == "yes" and row["audio_silent"] == "no" and name not in TWINS:
-            signal = visible_impact(path)
-            films.append(Film(name, pictures_of(signal), row["rhythm_suit"] != "0"))
-            tracks.append(Track(name, rhythm_of(read_mono(path))))
-    for row in rows(shared / "music"):
-        path = shared / "music" / row["file"]
-        tracks.append(Track(row["file"], rhythm_of(read_mono(path))))
+            films.append(Film(name, signal_of(watched(path)), row["rhythm_suit"] != "0"))
+            tracks.append(Track(name, hear(read_mono(path))))
+    for name, samples in recordings(shared):
+        tracks.append(Track(name, hear(samples)))
     return films, tracks
 
 
-def shortened(tracks: Sequence[Track], film: Film) -> list[Track]:
-    """Return the beginnings of the tracks, as long as the film."""
-    length = len(film.pictures.signal)
-    return [replace(track, rhythm=cut(track.rhythm, 0, length)) for track in tracks]
+def from_there(tracks: Sequence[Track], film: Film) -> list[Track]:
+    """Return of each track what lies under the film: all have one offset, the right one."""
+    first = round(film.start * STEP_RATE)
+    return [Track(t.name, t.signal.cut(first, film.pictures.length)) for t in tracks]
 
 
-def places(films: Sequence[Film], tracks: Sequence[Track], matcher: Matcher,
-           shorten: bool = False) -> list[int]:  # fmt: skip
+def places(films: Sequence[Film], tracks: Sequence[Track], way: Way,
+           at_once: bool = False) -> list[int]:  # fmt: skip
     """Return the rank of each film's own track; of equal ones the worst.
 
-    With ``shorten`` every track is cut to the film, so that it has one offset.
+    With ``at_once`` the only offset is the right one, of all tracks.
     """
     ranks = []
     for film in films:
-        choice = shortened(tracks, film) if shorten else tracks
-        scores = {name: m.score for name, m in rank(film, choice, matcher)}
+        choice = from_there(tracks, film) if at_once else tracks
+        scores = {name: m.score for name, m in rank(film, choice, way)}
         ranks.append(sum(score >= scores[film.own] for score in scores.values()))
     return ranks
 
 
-def difference(films: Sequence[Film], tracks: Sequence[Track], matcher: Matcher) -> str:
+def difference(films: Sequence[Film], tracks: Sequence[Track], way: Way) -> str:
     """Return by how much own tracks score above others, all cut to the film (Table 1)."""
     own: list[float] = []
     others: list[float] = []
     for film in films:
-        for name, m in rank(film, shortened(tracks, film), matcher):
+        for name, m in rank(film, from_there(tracks, film), way):
             (own if name == film.own else others).append(m.score)
     return f"{np.mean(own) / np.mean(others) - 1:+.0%}"
 
 
-def table(title: str, columns: Mapping[str, Callable[[Matcher], list[int]]],
+def table(title: str, columns: Mapping[str, Callable[[Way], list[int]]],
           chance: int) -> Iterator[str]:  # fmt: skip
     """Yield the lines of a Markdown table: top-1 and median rank in each column."""
     yield f"\n### {title}\n"
     yield "| metric | " + " | ".join(f"{c}: first | median rank" for c in columns) + " |"
     yield "|---|" + "---|---|" * len(columns)
-    for name, matcher in ROWS:
+    for way in WAYS:
         cells = []
-        for ranks in (column(matcher) for column in columns.values()):
+        for ranks in (column(way) for column in columns.values()):
             cells += [f"{ranks.count(1)} of {len(ranks)}", f"{np.median(ranks):g}"]
-        yield f"| {name} | " + " | ".join(cells) + " |"
+        yield f"| {way.name} | " + " | ".join(cells) + " |"
     cells = [f"{1 / chance:.0%}", f"{(chance + 1) / 2:g}"] * len(columns)
     yield "| chance | " + " | ".join(cells) + " |"
 
@@ -162,72 +219,227 @@ def pieces(films: Sequence[Film], tracks: Sequence[Track]) -> tuple[list[Film], 
     """Cut films and tracks into pieces of one length; what is left at the end is dropped."""
     n = round(PIECE * STEP_RATE)
     parts = [
-        Track(f"{t.name} {i}", cut(t.rhythm, i * n, n))
+        Track(f"{t.name} {i}", t.signal.cut(i * n, n))
         for t in tracks
-        for i in range(len(t.rhythm.signal) // n)
+        for i in range(t.signal.length // n)
     ]
     known = {t.name for t in parts}
     clips = [
-        replace(f, own=f"{f.own} {i}", pictures=cut(f.pictures, i * n, n))
+        replace(f, own=f"{f.own} {i}", pictures=f.pictures.cut(i * n, n))
         for f in films
-        for i in range(len(f.pictures.signal) // n)
+        for i in range(f.pictures.length // n)
         if f"{f.own} {i}" in known
     ]
     return clips, parts
 
 
-def drawn(tracks: Sequence[Track], rng: np.random.Generator) -> list[Film]:
+def jumping(tracks: Sequence[Track], rng: np.random.Generator) -> list[Film]:
     """Return films in which a disc jumps at every beat of a passage of each track, two of each."""
     films = []
     for track in [*tracks, *tracks]:
-        start = rng.uniform(0, len(track.rhythm.signal) / STEP_RATE - DRAWN)
-        impact = Impact()
-        hits = list(track.rhythm.beats / STEP_RATE - start)
-        for at, grey in _jumping([hit for hit in hits if hit >= 0], rng):
-            impact.see(at, grey)
-        films.append(Film(track.name, pictures_of(impact.signal(DRAWN)), True, start))
+        start = rng.uniform(0, track.signal.length / STEP_RATE - DRAWN)
+        hits = track.signal.paper.beats / STEP_RATE - start
+        frames = dances.jumps(hits[hits >= 0].tolist(), DRAWN, rng)
+        films.append(Film(track.name, looked_at(frames, DRAWN), start=start))
     return films
 
 
-def _jumping(hits: list[float], rng: np.random.Generator) -> Iterator[tuple[float, Any]]:
-    """Yield frames, 25 a second, of a disc that glides to another place at each of ``hits``."""
-    import cv2
-
-    noise = cv2.GaussianBlur(rng.uniform(0, 255, (90, 160)).astype(np.uint8), (0, 0), 3)
-    ground = cv2.normalize(noise, np.zeros_like(noise), 0, 120, cv2.NORM_MINMAX)
-    at, angle = np.array([80.0, 45.0]), 0.0
-    goal = at
-    for frame in range(round(DRAWN * 25)):
-        while hits and hits[0] <= frame / 25:
-            hits.pop(0)
-            angle += 2.4  # radians: each jump is as long as the one before
-            goal = np.array([80 + 20 * np.cos(angle), 45 + 15 * np.sin(angle)])
-        at = at + (goal - at) * 0.35
-        place = (round(at[0] * 16), round(at[1] * 16))
-        yield frame / 25, cv2.circle(ground.copy(), place, 12 * 16, 230.0, -1, cv2.LINE_AA, 4)
+def dancing(tracks: Sequence[Track], pulses: Sequence[NDArray[np.float64]], strength: float,
+            seed: int) -> list[Film]:  # fmt: skip
+    """Return dances to passages of ten of the tracks, whose beats are ``pulses`` in seconds."""
+    films = []
+    for number in TESTED:
+        rng = np.random.default_rng([seed, round(100 * strength), number])
+        track, pulse = tracks[number], pulses[number]
+        start = rng.uniform(0, track.signal.length / STEP_RATE - DRAWN)
+        met = pulse[(pulse >= start) & (pulse < start + DRAWN)] - start
+        frames = dances.dance(met.tolist(), DRAWN, strength, rng, fps=25)
+        films.append(Film(track.name, looked_at(frames, DRAWN), start=start))
+    return films
 
 
-def found(films: Sequence[Film], tracks: Sequence[Track], matcher: Matcher) -> int:
+def bouncing(tracks: Sequence[Track], pulses: Sequence[NDArray[np.float64]]) -> list[Film]:
+    """Return films of a ball that bounces on the beats of ten of the tracks."""
+    films = []
+    for number in TESTED:
+        rng = np.random.default_rng([number])
+        start = rng.uniform(3, tracks[number].signal.length / STEP_RATE - DRAWN - 3)
+        frames = dances.ball((pulses[number] - start).tolist(), DRAWN, rng)
+        films.append(Film(tracks[number].name, looked_at(frames, DRAWN), start=start))
+    return films
+
+
+class Stage(NamedTuple):
+    """Thirty tracks, their beats in seconds, and dances to ten of them of each strength."""
+
+    tracks: list[Track]
+    pulses: list[NDArray[np.float64]]
+    films: dict[float, list[Film]]
+
+
+def stage(tracks: list[Track], pulses: list[NDArray[np.float64]], seed: int) -> Stage:
+    return Stage(tracks, pulses, {k: dancing(tracks, pulses, k, seed) for k in STRENGTHS})
+
+
+def sung(shared: Path, seed: int) -> Stage:
+    """Return dances to 30 rendered songs at tempi from 60 to 180 BPM."""
+    songs = list(dances.songs(shared / "corpus" / "multitrack", np.random.default_rng(seed)))
+    return stage([Track(s.name, hear(s.samples)) for s in songs], [s.beats for s in songs], seed)
+
+
+def recorded(shared: Path) -> Stage:
+    """Return dances to 30 passages of the recordings, by the beats that librosa hears."""
+    size = round(PASSAGE * SAMPLE_RATE)
+    tracks = [
+        Track(f"{name} {at // size}", hear(samples[at : at + size]))
+        for name, samples in recordings(shared)
+        for at in range(0, len(samples) - size + 1, size)
+    ][: dances.TEMPI.size]
+    return stage(tracks, [track.signal.paper.beats / STEP_RATE for track in tracks], 0)
+
+
+def strengths(songs: Sequence[Stage], passages: Stage) -> Iterator[str]:
+    """Yield the tables of the dances and of the balls, and draw their figure."""
+    shares: dict[str, dict[str, list[float]]] = {}
+    for title, stages, at_once in (
+        ("songs, any offset", songs, False),
+        ("songs, the right offset", songs, True),
+        ("recordings, any offset", [passages], False),
+    ):
+        count = len(TESTED) * len(stages)
+        yield f"\n### Dances to {title}: {count} films × {len(stages[0].tracks)} tracks\n"
+        yield "| metric | " + " | ".join(f"{k:g}" for k in STRENGTHS) + " |"
+        yield "|---|" + "---|" * len(STRENGTHS)
+        shares[title] = {}
+        for way in WAYS:
+            ranks = [
+                [rank for one in stages for rank in places(one.films[k], one.tracks, way, at_once)]
+                for k in STRENGTHS
+            ]
+            cells = [f"{r.count(1)} ({np.median(r):g})" for r in ranks]
+            yield f"| {way.name} | " + " | ".join(cells) + " |"
+            shares[title][way.name] = [r.count(1) / len(r) for r in ranks]
+        yield f"| chance | {' | '.join([f'{count / 30:.1f} (15.5)'] * len(STRENGTHS))} |"
+    draw_strengths(shares, IMAGES / "matching.png")
+    balls = [(bouncing(one.tracks, one.pulses), one.tracks) for one in songs]
+    yield "\n### A ball that bounces on the beat: ten tempi × 30 tracks\n"
+    yield "| metric | " + " | ".join(f"seed {seed}: first | worst rank" for seed in SEEDS) + " |"
+    yield "|---|" + "---|---|" * len(SEEDS)
+    for way in WAYS:
+        found_at = [places(films, tracks, way) for films, tracks in balls]
+        cells = [f"{r.count(1)} of {len(r)} | {max(r)}" for r in found_at]
+        yield f"| {way.name} | " + " | ".join(cells) + " |"
+
+
+def beats_to_be_seen(shared: Path, songs: Stage) -> Iterator[str]:
+    """Yield a table of the clips: how likely their pulse is chance."""
+    rng = np.random.default_rng(0)
+    yield "\n### Is there a beat to be seen? How often chance shows as much\n"
+    yield "| clip | any tempo | the tempo of its sound | in time with its sound |"
+    yield "|---|---|---|---|"
+    for row in rows(shared / "clips"):
+        name, path = row["file"], shared / "clips" / row["file"]
+        if name in TWINS:
+            continue
+        seen, told = accents(watched(path)), ["", ""]
+        if row["has_audio"] == "yes" and row["audio_silent"] == "no":
+            heard = hear(read_mono(path)).accents.beats
+            if len(heard) > 3:
+                own = visible_beat.around(heard)
+                told = [f"{visible_beat.by_chance(seen, own, rng):.3f}",
+                        f"{visible_beat.met_by_chance(seen, heard):.3f}"]  # fmt: skip
+        music = ", music" if row["rhythm_suit"] != "0" else ""
+        chance = visible_beat.by_chance(seen, visible_beat.LAGS, rng)
+        yield f"| {name}{music} | {chance:.3f} | {' | '.join(told)} |"
+    for k in STRENGTHS:
+        values = []
+        for film in songs.films[k]:
+            signal = film.pictures.accents.signal.astype(np.float64)
+            own = next(t for t in songs.tracks if t.name == film.own).signal.accents
+            under = own.beats - round(film.start * STEP_RATE)
+            under = under[(under >= 0) & (under < len(signal))]
+            values.append((
+                visible_beat.by_chance(signal, visible_beat.LAGS, rng),
+                visible_beat.by_chance(signal, visible_beat.around(under), rng),
+                visible_beat.met_by_chance(signal, under),
+            ))  # fmt: skip
+        hits = (np.array(values) <= 0.05).sum(axis=0)
+        told = [f"{hit} of {len(values)} below 0.05" for hit in hits]
+        yield f"| *ten dances of strength {k:g}* | {' | '.join(told)} |"
+
+
+def draw_strengths(shares: Mapping[str, Mapping[str, Sequence[float]]], out: Path) -> None:
+    """Draw how often the right track is first, by how much a dance keeps to the beat."""
+    lines = {
+        "CM, power 1": ("#3b6ea5", "-"),
+        "DM": ("#c8485c", "-"),
+        "paper: CM local, power 1": ("#3b6ea5", "--"),
+        "paper: CM whole, power 5": ("#888888", "--"),
+        "paper: DM": ("#c8485c", "--"),
+    }
+    figure = Figure(figsize=(9, 3.2), layout="constrained")
+    panels = figure.subplots(1, len(shares), sharey=True)
+    for axes, (title, rows_) in zip(panels, shares.items(), strict=True):
+        for name, (colour, style) in lines.items():
+            axes.plot(STRENGTHS, rows_[name], style, color=colour, label=name)
+        axes.axhline(1 / dances.TEMPI.size, color="#bbbbbb", lw=0.8)
+        axes.set(title=title, xlabel="strength: moves on the beat", ylim=(0, 1))
+        axes.grid(alpha=0.3)
+        axes.spines[["top", "right"]].set_visible(False)
+    panels[0].set_ylabel("right track first of 30")
+    panels[0].legend(frameon=False, fontsize=7)
+    figure.savefig(out, dpi=110)
+
+
+def draw_signals(shared: Path, songs: Stage, out: Path) -> None:
+    """Draw both signals over one another, of a drawn dance and of a clip with a dancer."""
+    film = songs.films[1.0][5]
+    own = next(t for t in songs.tracks if t.name == film.own)
+    path = shared / "clips" / "aichoreo_dance_1.mp4"
+    pairs = {
+        "a drawn dance of strength 1": (from_there([own], film)[0].signal, film.pictures),
+        "a clip with a dancer": (hear(read_mono(path)), signal_of(watched(path))),
+    }
+    figure = Figure(figsize=(9, 5.5), layout="constrained")
+    panels = figure.subplots(4, 1)
+    for i, (title, (heard, seen)) in enumerate(pairs.items()):
+        for j, name in enumerate(("paper", "accents")):
+            axes = panels[2 * i + j]
+            music, sight = getattr(heard, name), getattr(seen, name).signal
+            seconds = np.arange(min(len(sight), round(12 * STEP_RATE))) / STEP_RATE
+            for values, sign, colour in ((music.signal, 1, "#3b6ea5"), (sight, -1, "#c8485c")):
+                part = np.asarray(values[: len(seconds)], np.float64)
+                axes.fill_between(seconds[: len(part)], sign * part / part.max(), color=colour)
+            for beat in music.beats[music.beats < len(seconds)] / STEP_RATE:
+                axes.axvline(beat, color="#888888", lw=0.5)
+            axes.set(ylim=(-1, 1), yticks=[], xlim=(0, 12), title=f"{title}: {name}")
+            axes.title.set_fontsize(9)
+            axes.spines[["top", "right", "left"]].set_visible(False)
+    panels[-1].set_xlabel("seconds; up: onset strength, down: visible impact, lines: beats heard")
+    figure.savefig(out, dpi=110)
+
+
+def found(films: Sequence[Film], tracks: Sequence[Track], way: Way) -> int:
     """Return how many films are offered their own track within 0.1 s of where they start."""
     hits = 0
     for film in films:
-        offsets = {name: m.offset for name, m in rank(film, tracks, matcher)}
+        offsets = {name: m.offset for name, m in rank(film, tracks, way)}
         hits += abs(offsets[film.own] - film.start) <= 0.1
     return hits
 
 
-def confounded(films: Sequence[Film], tracks: Sequence[Track], matcher: Matcher) -> str:
+def confounded(films: Sequence[Film], tracks: Sequence[Track], way: Way) -> str:
     """Return Spearman's rho of a track's length and its score, the mean over the films.
 
     Only tracks that are longer than the film and not its own count.
     """
     values = []
     for film in films:
-        lengths = {t.name: len(t.rhythm.signal) for t in tracks}
-        least = len(film.pictures.signal)
+        lengths = {t.name: t.signal.length for t in tracks}
+        least = film.pictures.length
         scored = [
             (lengths[name], m.score)
-            for name, m in rank(film, tracks, matcher)
+            for name, m in rank(film, tracks, way)
             if name != film.own and lengths[name] > least
         ]
         if len(scored) >= 5:
@@ -235,8 +447,16 @@ def confounded(films: Sequence[Film], tracks: Sequence[Track], matcher: Matcher)
     return f"{np.nanmean(values):+.2f}"
 
 
-def experiment(shared: Path) -> Iterator[str]:
-    """Yield the lines of all tables."""
+def drawn(shared: Path) -> Iterator[str]:
+    """Yield the tables of drawn films, and of whether clips show a beat; draw the figures."""
+    songs = [sung(shared, seed) for seed in SEEDS]
+    draw_signals(shared, songs[0], IMAGES / "matching-signals.png")
+    yield from beats_to_be_seen(shared, songs[0])
+    yield from strengths(songs, recorded(shared))
+
+
+def clips(shared: Path) -> Iterator[str]:
+    """Yield the tables of the clips that have a sound."""
     films, tracks = gather(shared)
     musical = [film for film in films if film.music]
     fitting = [t for t in tracks if not any(f.own == t.name and not f.music for f in films)]
@@ -248,26 +468,26 @@ def experiment(shared: Path) -> Iterator[str]:
             f"{title}: {len(some)} films × {len(library)} tracks",
             {
                 "any offset": partial(places, some, library),
-                "cut to the film": partial(places, some, library, shorten=True),
+                "cut to the film": partial(places, some, library, at_once=True),
             },
             len(library),
         )
-    clips, parts = pieces(musical, fitting)
-    title = f"Pieces of {PIECE:g} s of the clips whose sound is music: {len(clips)} × {len(parts)}"
-    yield from table(title, {"equal lengths": partial(places, clips, parts)}, len(parts))
-    long = [t for t in fitting if len(t.rhythm.signal) > 1.4 * DRAWN * STEP_RATE
+    some, parts = pieces(musical, fitting)
+    title = f"Pieces of {PIECE:g} s of the clips whose sound is music: {len(some)} × {len(parts)}"
+    yield from table(title, {"equal lengths": partial(places, some, parts)}, len(parts))
+    long = [t for t in fitting if t.signal.length > 1.4 * DRAWN * STEP_RATE
             and not any(f.own == t.name for f in films)]  # fmt: skip
-    jumps = drawn(long, np.random.default_rng(0))
+    jumps = jumping(long, np.random.default_rng(0))
     title = f"Control, clips drawn to the beats of a passage: {len(jumps)} × {len(long)}"
     yield from table(title, {"any offset": partial(places, jumps, long)}, len(long))
     yield "\n### Beside the ranks\n"
     yield ("| metric | control: offset found within 0.1 s | clips with music: own above others | "
            "all clips: rho of length and score |")  # fmt: skip
     yield "|---|---|---|---|"
-    for name, matcher in ROWS:
-        yield (f"| {name} | {found(jumps, long, matcher)} of {len(jumps)} | "
-               f"{difference(musical, fitting, matcher)} | "
-               f"{confounded(films, tracks, matcher)} |")  # fmt: skip
+    for way in WAYS:
+        yield (f"| {way.name} | {found(jumps, long, way)} of {len(jumps)} | "
+               f"{difference(musical, fitting, way)} | "
+               f"{confounded(films, tracks, way)} |")  # fmt: skip
 
 
 def scale(shared: Path, count: int) -> Iterator[str]:
@@ -284,8 +504,9 @@ def scale(shared: Path, count: int) -> Iterator[str]:
         start = perf_counter()
         again = listen_to(Cm(), folder, index)
         loaded = perf_counter() - start
-        signal = visible_impact(shared / "clips" / "chrome_ad.webm")
-        film = seen(pictures_of(signal))
+        signal = watched(shared / "clips" / "chrome_ad.webm")
+        pictures = signal_of(signal).accents
+        film = {"impact": pictures.signal, "beats": pictures.beats}
         size = sum(path.stat().st_size for path in index.iterdir())
         yield f"tracks: {len(heard.shelf)}; a film of {len(signal) / STEP_RATE:.0f} s"
         yield f"index: {indexed:.1f} s, {size / 1e6:.1f} MB"
@@ -307,15 +528,27 @@ def write_track(path: Path, samples: NDArray[np.float32], speed: float) -> None:
         file.writeframes((np.clip(whole, -1, 1) * 32767).astype("<i2").tobytes())
 
 
+PARTS = {"drawn": drawn, "clips": clips}
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
     parser.add_argument("shared", type=Path)
+    parser.add_argument("--part", choices=PARTS, help="only these tables")
     parser.add_argument("--scale", type=int, metavar="N", help="index so many tracks instead")
     args = parser.parse_args()
-    for line in scale(args.shared, args.scale) if args.scale else experiment(args.shared):
-        print(line, flush=True)
+    asked = (
+        [partial(scale, count=args.scale)]
+        if args.scale
+        else [PARTS[args.part]]
+        if args.part
+        else [*PARTS.values()]
+    )
+    for part in asked:
+        for line in part(args.shared):
+            print(line, flush=True)
 
 
 if __name__ == "__main__":
