@@ -13,7 +13,14 @@ from emsync.matching.pairwise import UtCmvmr
 from emsync.matching.towers import Cbvmr, Cmvae, Towers
 from emsync.retrieval.checkpoint import System
 from emsync.retrieval.network import Batch, Parts
-from emsync.retrieval.pairing import by_pairs, of_film, of_music, scores
+from emsync.retrieval.pairing import (
+    by_pairs,
+    of_film,
+    of_music,
+    scores,
+    shortlist_recall,
+    shortlisted,
+)
 
 SECONDS, TRACKS = 28, 200
 FILM, MUSIC = {"motion": 40}, {"onsets": 3, "chroma": 12}
@@ -188,6 +195,16 @@ def test_what_is_kept_is_in_half_precision_and_as_long_as_the_passages(matcher: 
     assert all(len(rows) == 3 and rows.dtype == np.float16 for rows in own.values())
     column = Column(own["phi"], np.array([0, 3]))
     assert np.isfinite(column.of(0)).all()
+
+
+def test_a_shortlist_and_what_it_misses() -> None:
+    alone = np.array([[4.0, 3.0, 2.0, 1.0], [1.0, 2.0, 3.0, 4.0]])
+    paired = np.array([[-4.0, -3.0, -2.0, -1.0], [-4.0, -3.0, -2.0, -1.0]])
+    order = np.argsort(-shortlisted(alone, paired, 2), axis=1)
+    np.testing.assert_array_equal(order, [[1, 0, 2, 3], [3, 2, 1, 0]])
+    np.testing.assert_array_equal(shortlisted(alone, paired, 4), paired)
+    assert shortlist_recall(alone, paired, 2, top=2) == 0.5
+    assert shortlist_recall(alone, paired, 3, top=2) == 0.75
 
 
 @pytest.fixture(scope="module", params=["ut-cmvmr", "cmvae", "cbvmr"])
