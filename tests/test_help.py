@@ -94,7 +94,7 @@ def test_wherever_there_is_an_out_there_is_an_o() -> None:
         ("generate x.mp4 --zzzz", "there is no option --zzzz (see"),
         ("generate x.mp4 --sync beet", "'beet' is not one of .*; did you mean beat?"),
         ("generate x.mp4 --ending Fade", "did you mean fade?"),
-        ("match x.mp4 y --metric onsets", "is not one of 'cm', 'dm' (see"),
+        ("match x.mp4 y --metric onsets", "metric is 'onsets'; choose one of .*cm, "),
         ("generate x.mp4 --emotion joi", "there are anger, disgust, fear, joy"),
         ("generat x.mp4", "Did you mean 'generate'"),
         ("evaluate suit x", "Did you mean 'suite'"),
