@@ -41,11 +41,10 @@ class Course:
 
 def course_of(played: Played, seconds: float) -> Course:
     """Return the course of the first ``seconds`` of what is played."""
-    piece, velocities = played.piece, played.velocities / 127.0
-    steps = round(seconds / STEP)
-    at = np.minimum((piece.onsets / STEP).astype(np.intp), steps - 1)
-    struck = np.bincount(at, velocities**2, minlength=steps)[:steps]
-    count = np.bincount(at, minlength=steps)[:steps].astype(np.float64) / STEP
+    piece, steps = played.piece, round(seconds / STEP)
+    at = (piece.onsets / STEP).astype(np.intp)
+    struck = np.bincount(at, (played.velocities / 127.0) ** 2, minlength=steps)[:steps]
+    count = np.bincount(at, minlength=steps)[:steps] / STEP
     fits = key_fits(pitch_class_seconds(piece))
     pitched = piece.pitches[piece.classes != DRUMS]
     return Course(
@@ -66,8 +65,9 @@ def _rank(values: Float64s, tenths: tuple[float, ...]) -> Float64s:
 def _smooth(values: NDArray[Any], width: int) -> Float64s:
     """Return the (H,) means under a triangle of ``width`` steps, of what is there."""
     bell = np.bartlett(width + 2)[1:-1]
-    weight = np.convolve(np.ones(len(values)), bell, "same")
-    return np.convolve(values, bell, "same")[: len(values)] / weight
+    here = slice(width // 2, width // 2 + len(values))
+    weight = np.convolve(np.ones(len(values)), bell)[here]
+    return np.convolve(values, bell)[here] / weight
 
 
 def _beats(downbeats: Seconds) -> Seconds:

@@ -50,8 +50,10 @@ class Drawing:
 
     def __post_init__(self) -> None:
         low, high = SECONDS
-        if not low <= self.seconds <= high:
-            raise UsageError(f"a film lasts {low:g} to {high:g} seconds, not {self.seconds:g}")
+        if not low <= self.seconds <= high or self.seconds % 1:
+            raise UsageError(
+                f"a film lasts {low:g} to {high:g} whole seconds, not {self.seconds:g}"
+            )
         if self.films < 1:
             raise UsageError(f"films is {self.films}; choose 1 or more")
         if not 0 <= self.held <= 1:

@@ -11,7 +11,7 @@ import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import cv2
 import numpy as np
@@ -219,9 +219,13 @@ def _waves(rng: Generator) -> Float64s:
 # --- figures --------------------------------------------------------------------------------------
 
 
-def _round(radii: Callable[[Float64s], NDArray[Any]], points: int = 24) -> Outline:
-    angles = np.arange(points) * (2 * np.pi / points)
+def _round(radii: Callable[[Float64s], Float64s], points: int = 24) -> Outline:
+    angles = np.linspace(0, 2 * np.pi, points, endpoint=False, dtype=np.float64)
     return np.column_stack([np.cos(angles), np.sin(angles)]) * radii(angles)[:, None]
+
+
+def _even(angles: Float64s) -> Float64s:
+    return np.ones(len(angles))
 
 
 @cache
@@ -232,13 +236,13 @@ def _arc() -> Outline:
 
 
 FIGURE: dict[str, Outline] = {
-    "discs": _round(np.ones_like),
+    "discs": _round(_even),
     "squares": np.array([[-1, -1], [1, -1], [1, 1], [-1, 1]]) * 0.88,
     "crosses": np.array(
         [[1, 3], [-1, 3], [-1, 1], [-3, 1], [-3, -1], [-1, -1],
          [-1, -3], [1, -3], [1, -1], [3, -1], [3, 1], [1, 1]]
     ) / 2.8,
-    "triangles": _round(np.ones_like, 3) * 1.25,
+    "triangles": _round(_even, 3) * 1.25,
     "stars": _round(lambda a: np.where(np.arange(len(a)) % 2, 0.45, 1.2), 10),
     "shards": np.array([[-1.5, -0.2], [0.2, -0.6], [1.6, 0.3]]),
     "strokes": np.array([[-2, -0.1], [2, -0.1], [2, 0.1], [-2, 0.1]]),

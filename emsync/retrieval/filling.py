@@ -3,10 +3,11 @@
 import os
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import closing
 from dataclasses import dataclass, field, replace
+from itertools import islice
 from pathlib import Path
 from typing import TypeAlias
 
@@ -109,7 +110,7 @@ def _fill(
     folder: Path, tasks: Sequence[Task], make: Make, workers: int, progress: Progress
 ) -> Filled:
     written: dict[int, Written] = {}
-    waiting: dict[int, Sequence[Task]] = {}
+    waiting: dict[int, list[Task]] = {}
     for number, places in shards(len(tasks)):
         wanted = [tasks[place] for place in places]
         there = read_written(folder, number)
@@ -120,19 +121,11 @@ def _fill(
     before, watch = sum(len(part.pairs) for part in written.values()), Stopwatch()
     _tell(folder, written)
     todo = [task for wanted in waiting.values() for task in wanted]
-    pool = processes(min(workers, max(1, len(todo))))
-    try:
-        answers = _answers(pool, make, todo, workers * AHEAD, progress)
-        for number, wanted in waiting.items():
-            written[number] = _write(folder, number, wanted, answers, watch)
+    with closing(_answers(make, todo, workers)) as answers:
+        for number, asked in waiting.items():
+            shown = _counted(answers, number * SHARD, len(tasks), progress)
+            written[number] = _write(folder, number, asked, shown, watch)
             _tell(folder, written)
-    except BrokenProcessPool as error:
-        raise EmsyncError(
-            "a process that made pairs has died; what is written stays good, run the same command "
-            "again"
-        ) from error
-    finally:
-        pool.shutdown(cancel_futures=True)
     pairs = sum(len(part.pairs) for part in written.values())
     skipped = [skip for _, part in sorted(written.items()) for skip in part.skipped]
     if not pairs:
@@ -145,26 +138,48 @@ def _tell(folder: Path, written: Mapping[int, Written]) -> None:
     write_rows(folder, [pair for _, part in sorted(written.items()) for pair in part.pairs])
 
 
-def _answers(
-    pool: ProcessPoolExecutor, make: Make, tasks: Sequence[Task], ahead: int, progress: Progress
-) -> Iterator[Answer]:
-    """Yield what becomes of each task, in order, while those after it are worked on."""
-    waiting: deque[Future[Answer]] = deque()
-    for done, task in enumerate([*tasks, *[None] * ahead], 1 - ahead):
-        if task is not None:
-            waiting.append(pool.submit(_answer, make, task))
-        if done > 0 and waiting:
+def _answers(make: Make, tasks: Sequence[Task], workers: int) -> Generator[Answer]:
+    """Yield what becomes of each task, in order; one worker is this process itself."""
+    if min(workers, len(tasks)) < 2:
+        yield from (_answer(make, task) for task in tasks)
+        return
+    pool, left = processes(min(workers, len(tasks))), iter(tasks)
+    try:
+        first = islice(left, workers * AHEAD)
+        waiting = deque(pool.submit(_answer_alone, make, task) for task in first)
+        while waiting:
             yield waiting.popleft().result()
-            progress("Making pairs", done / len(tasks))
+            waiting += [pool.submit(_answer_alone, make, task) for task in islice(left, 1)]
+    except BrokenProcessPool as error:
+        raise EmsyncError(
+            "a process that made pairs has died; what is written stays good, run the same command "
+            "again"
+        ) from error
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
-def _answer(make: Make, task: Task) -> Answer:
-    """Return the pair, or why there is none, and the processor's seconds by stage."""
+def _counted(
+    answers: Iterator[Answer], first: int, count: int, progress: Progress
+) -> Iterator[Answer]:
+    """Yield the answers of a shard, and tell how far all is; ``first`` is its first pair."""
+    for place, answer in enumerate(answers, first + 1):
+        progress("Making pairs", place / count)
+        yield answer
+
+
+def _answer_alone(make: Make, task: Task) -> Answer:
+    """Return the answer in a process of its own, on one thread."""
     import cv2
     import torch
 
     cv2.setNumThreads(1)
     torch.set_num_threads(1)
+    return _answer(make, task)
+
+
+def _answer(make: Make, task: Task) -> Answer:
+    """Return the pair, or why there is none, and the processor's seconds by stage."""
     watch = Stopwatch(time.process_time)
     try:
         return make(task, watch), watch.seconds

@@ -52,8 +52,8 @@ def read_follow(text: str) -> dict[str, float]:
     A channel that is not named does not follow.
     """
     named = [part.strip() for part in text.split(",") if part.strip()]
-    if len(named) == 1 and "=" not in named[0]:
-        return dict.fromkeys(CHANNELS, _strength(named[0]))
+    if "=" not in text:
+        return dict.fromkeys(CHANNELS, _strength(text))
     follow = dict.fromkeys(CHANNELS, 0.0)
     for part in named:
         name, _, value = part.partition("=")
