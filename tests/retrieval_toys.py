@@ -13,7 +13,11 @@ from emsync.retrieval.regimes import places
 
 FILM = {"motion": 40, "colour": 20}
 MUSIC = {"mel": 80, "onsets": 3, "chroma": 12}
-SMALL: dict[str, dict[str, Any]] = {"vm-net": {"width": 16, "hidden": 32}, "of-vm-net": {}}
+SMALL: dict[str, dict[str, Any]] = {
+    "vm-net": {"width": 16, "hidden": 32},
+    "of-vm-net": {},
+    "cmvae": {"width": 8, "hidden": 16},
+}
 
 
 def pair(seed: int, seconds: int = 28) -> tuple[Columns, Columns]:

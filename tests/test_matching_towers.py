@@ -14,9 +14,9 @@ from emsync.arrays import Float32s, Picture
 from emsync.errors import AssetError, InputError
 from emsync.matching import towers
 from emsync.matching.matcher import Columns, Match, Shelf
-from emsync.matching.towers import OfVmNet, Towers, VmNet, shortlisted
+from emsync.matching.towers import LOWEST, Cmvae, OfVmNet, Towers, VmNet, shortlisted
 from emsync.retrieval.of_vm_net import EMBEDDED
-from emsync.testing import still_footage
+from emsync.testing import check_matcher, still_footage
 from emsync.video.watch import watch_drawn
 
 FPS = 12.5
@@ -27,7 +27,7 @@ both = pytest.mark.parametrize("kind", [VmNet, OfVmNet])
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Where a small system of each name is."""
     place = tmp_path_factory.mktemp("systems")
-    for name in ("vm-net", "of-vm-net"):
+    for name in ("vm-net", "of-vm-net", "cmvae"):
         system(name, [pair(seed) for seed in range(3)]).save(place / name)
     return place
 
@@ -81,6 +81,11 @@ def film_of(rng: np.random.Generator, parts: list[tuple[int, int]], numbers: int
         "parts": np.array(parts), "embedded": units(rng, len(parts), numbers),
         "seconds": np.array([float(parts[-1][1])]),
     }  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", [VmNet, OfVmNet, Cmvae])
+def test_the_rules_of_matchers_hold(kind: type[Towers], folder: Path) -> None:
+    check_matcher(matcher(kind, folder))
 
 
 @both
@@ -140,7 +145,7 @@ def by_hand(film: Columns, shelf: Shelf, passage: int, hop: int) -> list[Match]:
     found = []
     for number, seconds in enumerate(shelf.seconds):
         passages = shelf.columns["passages"].of(number).astype(float)
-        best = Match(number, -1.0)
+        best = Match(number, LOWEST)
         for i in range(len(passages)):
             offset = i * float(hop)
             if i and offset + film["seconds"][0] > seconds:
@@ -176,7 +181,7 @@ def test_a_query_finds_what_trying_all_finds(kind: type[Towers], folder: Path) -
         found, wanted = own.rank(film, shelf, 31), by_hand(film, shelf, passage, hop)
         assert [(m.track, m.offset) for m in found] == [(m.track, m.offset) for m in wanted]
         assert [m.score for m in found] == pytest.approx([m.score for m in wanted], abs=1e-5)
-        assert found[-1] == Match(0, -1.0, 0.0)
+        assert found[-1] == Match(0, LOWEST)
         for match in found:
             fits = match.offset + film["seconds"][0] <= shelf.seconds[match.track]
             assert match.offset == 0 or fits

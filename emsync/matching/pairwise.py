@@ -62,5 +62,5 @@ class UtCmvmr(Towers):
         means = each.reshape(under.shape).mean(axis=1)
         return [
             *(replace(m, score=float(mean)) for m, mean in zip(heard, means, strict=True)),
-            *(replace(match, score=float(means.min())) for match in silent),
+            *silent,
         ]

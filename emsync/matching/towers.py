@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from emsync.retrieval.network import Network
 
 SHORTLIST = 500  # tracks of which all passages are looked at
-LOWEST = -1.0  # of the products of unit vectors: the score of what is silent
+LOWEST = -1e9  # the score of what is silent, below that of any music
 SHORTEST = 1.0  # seconds of a film
 MOST_WEIGHTS = 2**31  # bytes of a file of weights
 DIGITS = 12  # of a checkpoint's digest in a stamp
@@ -180,11 +180,12 @@ class Towers(Matcher):
             int(row + scores[row : row + count].argmax())
             for row, count in zip(first, counts, strict=True)
         ]
-        lowest = min(LOWEST, float(scores[best].min()))
-        placed = zip(chosen, best, strict=True)
         return [
-            *(Match(int(t), float(scores[row]), float(offsets[row])) for t, row in placed),
-            *(Match(int(track), lowest) for track in silent),
+            *(
+                Match(int(track), float(scores[row]), float(offsets[row]))
+                for track, row in zip(chosen, best, strict=True)
+            ),
+            *(Match(int(track), LOWEST) for track in silent),
         ]
 
 
