@@ -31,6 +31,7 @@ def columns(
         "impact": np.abs(noise(steps)).astype(np.float16),
     }
     music = {
+        "mel": noise(seconds, 80),
         "onsets": noise(seconds, 3),
         "chroma": chroma,
         "beats": np.arange(0.25, seconds, 0.5, dtype=np.float32),

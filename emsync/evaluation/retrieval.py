@@ -60,7 +60,7 @@ class Asked:
     @property
     def units(self) -> list[str]:
         """What of each film was drawn by chance: its source if it is real, else its song."""
-        return [pair.group if pair.style else pair.source or pair.name for pair in self.pairs]
+        return [pair.group if pair.style else pair.source or pair.song for pair in self.pairs]
 
 
 def evaluate(
@@ -133,7 +133,7 @@ def ask(
     both = {place: (store.film(place), store.music(place)) for place in held}
     lengths = {place: _seconds(*sides) for place, sides in both.items()}
     enough = [place for place in held if lengths[place] >= seconds]
-    songs = list(dict.fromkeys(store.pairs[place].group for place in enough))
+    songs = list(dict.fromkeys(_song(store.pairs[place]) for place in enough))
     if len(songs) < 2:
         raise InputError(
             f"the store {name} has {len(songs)} held-out songs of {seconds} s or more that were "
@@ -147,30 +147,30 @@ def ask(
         )
     rng = np.random.default_rng(seed)
     drawn = {songs[i] for i in rng.choice(len(songs), others + 1, replace=False)}
-    places = [place for place in enough if store.pairs[place].group in drawn]
+    places = [place for place in enough if _song(store.pairs[place]) in drawn]
     pairs, shortest = [store.pairs[place] for place in places], min(lengths[p] for p in places)
     return Asked(
         pairs,
         [cut(both[place][0], shortest) for place in places],
         [cut(both[place][1], shortest) for place in places],
-        *galleries([pair.group for pair in pairs], seed),
+        *galleries([_song(pair) for pair in pairs], seed),
         shortest,
     )
 
 
-def galleries(groups: Sequence[str], seed: int) -> tuple[Int64s, Bools]:
+def galleries(songs: Sequence[str], seed: int) -> tuple[Int64s, Bools]:
     """Return the (Q, S) numbers of music for each film, and which of it is right.
 
     A column is a song: of the film's own it is the music under the film, of another one passage,
     drawn by chance.
     """
-    by_group: dict[str, list[int]] = {}
-    for number, group in enumerate(groups):
-        by_group.setdefault(group, []).append(number)
-    rng = np.random.default_rng([seed, len(groups)])
-    table = np.stack([rng.choice(numbers, len(groups)) for numbers in by_group.values()], axis=1)
-    right = np.array([[group == own for group in by_group] for own in groups])
-    return np.where(right, np.arange(len(groups))[:, None], table), right
+    by_song: dict[str, list[int]] = {}
+    for number, song in enumerate(songs):
+        by_song.setdefault(song, []).append(number)
+    rng = np.random.default_rng([seed, len(songs)])
+    table = np.stack([rng.choice(numbers, len(songs)) for numbers in by_song.values()], axis=1)
+    right = np.array([[song == own for song in by_song] for own in songs])
+    return np.where(right, np.arange(len(songs))[:, None], table), right
 
 
 def cut(columns: Columns, seconds: int) -> Columns:
@@ -275,6 +275,11 @@ def sound_space(store: PairStore, asked: Asked) -> SoundSpace | None:
     reader = Reader({SOUND: fitted[0].shape[1]})
     reader.fit({SOUND: fitted})
     return SoundSpace(np.stack([reader(music).double().numpy() for music in asked.music]))
+
+
+def _song(pair: Pair) -> str:
+    """Return what is sought for a film: one of the versions of a song, or its own sound."""
+    return pair.group if pair.style else pair.song
 
 
 def _seconds(film: Columns, music: Columns) -> int:

@@ -1,0 +1,63 @@
+"""What is shipped to find music: small, whole, and with a card that says what it is."""
+
+import importlib.util
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+import torch
+from drawn_pairs import write_store
+
+from emsync.data.split import read_keys
+from emsync.retrieval.checkpoint import System
+from emsync.retrieval.config import RetrievalConfig
+from emsync.retrieval.training import train
+
+pytestmark = pytest.mark.filterwarnings(
+    "ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::UserWarning"
+)  # torch and tensorboard warn of one another
+HEADINGS = (
+    "What it ranks", "Data", "Training", "Figures", "What it does not know", "Licences",
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def script() -> ModuleType:
+    path = Path(__file__).parents[1] / "scripts" / "ship_retrieval.py"
+    spec = importlib.util.spec_from_file_location("ship_retrieval", path)
+    assert spec and spec.loader
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.mark.slow
+def test_what_is_shipped_is_what_was_trained_and_says_so(
+    script: ModuleType, tmp_path: Path
+) -> None:
+    store = write_store(tmp_path / "store", songs=30, shared=True)
+    config = RetrievalConfig(
+        store=str(store), out=str(tmp_path / "run"), system="vm-net", film=("motion",),
+        music=("chroma",), network={"hidden": 16}, styles=("shapes",), steps=4, batch=8,
+    )  # fmt: skip
+    train(config)
+    settings = tmp_path / "train.toml"
+    values = {k: v for k, v in vars(config).items() if k != "network"}
+    lines = [f"{k} = {list(v) if isinstance(v, tuple) else repr(v)}" for k, v in values.items()]
+    settings.write_text("\n".join([*lines, "[network]", "hidden = 16"]))
+    out = tmp_path / "mine"
+    script.ship(settings, out, None)
+    text = (out / "README.md").read_text()
+    assert [line[3:] for line in text.splitlines() if line.startswith("## ")] == list(HEADINGS)
+    assert "**No real film was learned from**" in text and str(tmp_path) not in text
+    assert "films of styles it never met (lines)" in text and "| mine |" in text
+    assert (read_keys(out) == read_keys(Path(config.out))).all()
+    run, shipped = System.load(config.out), System.load(out)
+    for name, weight in run.state_dict().items():
+        rounded = weight.to(torch.bfloat16).to(weight.dtype)
+        assert (
+            torch.equal(
+                shipped.state_dict()[name], rounded if name.startswith("network.") else weight
+            )
+            or not weight.is_floating_point()
+        )
