@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from emsync.arrays import Float64s
+from emsync.errors import UsageError
 from emsync.matching.matcher import Columns
 from emsync.retrieval import bins, cmvmr
 from emsync.retrieval.cmvae import Cmvae, CmvaeShape
@@ -207,12 +208,12 @@ def slow_loss(network: Cmvmr, what: Batch) -> float:
     company = network.together(films, music)
     for v, m in (alone, company):
         back = square(network.film_back(v), films) + square(network.music_back(m), music)
-        total += shape.kept * (back + square(network.decoder(own), word))
+        total += shape.told * (back + square(network.decoder(own), word))
         for theta in (v, m):
             for anchors, owns in ((theta, own), (own, theta)):
                 total += shape.named * over(anchors, owns, theta, of_words)
             alike = square(theta, own) + square(network.decoder(theta), word)
-            total += shape.kept * alike
+            total += shape.told * alike
     hinges, judged = [], []
     v, m = company
     for i in range(count):
@@ -230,10 +231,24 @@ def slow_loss(network: Cmvmr, what: Batch) -> float:
 
 
 def test_the_loss_is_the_sum_of_its_terms() -> None:
-    shape = replace(SMALL, named=0.5, met=2.0, kept=3.0, judged=0.7, margin=0.2)
+    shape = replace(SMALL, named=0.5, met=2.0, told=3.0, judged=0.7, margin=0.2)
     network = tiny(shape)
     what = batch(5, torch.tensor([0, 0, 1, 2, 1]))
     assert network.loss(what, 0.0).item() == pytest.approx(slow_loss(network, what), rel=1e-4)
+
+
+def test_words_can_be_left_out() -> None:
+    network = tiny(replace(SMALL, named=0.0))
+    what = batch(5, torch.tensor([0, 0, 1, 2, 1]))
+    assert network.loss(what, 0.0).item() == network.loss(replace(what, label=None), 0.0).item()
+
+
+@pytest.mark.parametrize("shrink", [3, 48])
+def test_widths_are_halved_only(shrink: int) -> None:
+    with pytest.raises(UsageError, match=f"shrink is {shrink}, which is no power of 2"):
+        CmvmrShape(shrink=shrink)
+    for halvings in range(7):
+        tiny(CmvmrShape(shrink=2**halvings)).film(drawn(1, FILM))
 
 
 def test_without_labels_or_others_there_is_a_loss_too() -> None:

@@ -27,6 +27,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from emsync.arrays import Int64s
+from emsync.errors import UsageError
 from emsync.matching.matcher import Columns
 from emsync.retrieval import bins
 from emsync.retrieval.losses import most_violated
@@ -55,13 +56,17 @@ class CmvmrShape:
     shrink: Annotated[int, Within(1, 64), "by which all widths of the paper are divided"] = 1
     dropout: Annotated[float, Within(0, 0.95), "share of the activations"] = 0.1
     margin: Annotated[float, Within(0, 16), "by which what belongs together is nearer"] = 0.5
-    named: Annotated[float, Within(0, 100), "weight of being near the word of the label"] = 1.0
+    named: Annotated[
+        float, Within(0, 100), "weight of being near the word of the label; 0 leaves words out"
+    ] = 1.0
     met: Annotated[float, Within(0, 100), "weight of films being near their music"] = 1.0
-    kept: Annotated[float, Within(0, 100), "weight of what can be told back"] = 1.0
+    told: Annotated[float, Within(0, 100), "weight of what can be told back"] = 1.0
     judged: Annotated[float, Within(0, 100), "weight of telling what belongs together"] = 1.0
 
     def __post_init__(self) -> None:
         check(self)
+        if self.shrink & (self.shrink - 1):
+            raise UsageError(f"shrink is {self.shrink}, which is no power of 2")
 
 
 class Cmvmr(Network):
@@ -157,8 +162,8 @@ class Cmvmr(Network):
             for back, theta, phi in zip(
                 (self.film_back, self.music_back), thetas, (films, music), strict=True
             ):
-                total = total + chosen.kept * F.mse_loss(back(theta), phi)
-            if batch.label is not None:
+                total = total + chosen.told * F.mse_loss(back(theta), phi)
+            if batch.label is not None and chosen.named:
                 total = total + self._words(thetas, batch.label)
         return total + self._company(films, music, company, others)
 
@@ -190,7 +195,7 @@ class Cmvmr(Network):
             return torch.zeros((), device=label.device)
         word = words(label[told], PHI // chosen.shrink)
         own = self.word_theta(word)
-        total = chosen.kept * F.mse_loss(self.decoder(own), word)
+        total = chosen.told * F.mse_loss(self.decoder(own), word)
         for theta in thetas:
             mine = theta[told]
             near = distance(mine, own)[:, None] + chosen.margin
@@ -198,7 +203,7 @@ class Cmvmr(Network):
                 hinges = (near - torch.cdist(anchors, theta)).masked_fill(~others, -torch.inf)
                 total = total + chosen.named * most_violated(hinges)
             alike = F.mse_loss(mine, own) + F.mse_loss(self.decoder(mine), word)
-            total = total + chosen.kept * alike
+            total = total + chosen.told * alike
         return total
 
     def _company(
