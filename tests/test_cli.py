@@ -84,6 +84,7 @@ def test_lists_every_plug_in_with_what_it_does(run: Run) -> None:
     assert {"boundaries", "onset_density", "valence_arousal"} <= set(found["conditioners"])
     assert {"events", "tsd"} <= set(found["tokenizers"])
     assert {"clip", "file", "fixed", "pictures"} <= set(found["estimators"])
+    assert {"cm", "dm"} <= set(found["matchers"])
     assert all(summary for kind in found.values() for summary in kind.values())
 
 

@@ -17,6 +17,7 @@ from emsync.analysis import Analysis
 from emsync.conditioning import Conditioner, Floats
 from emsync.data.crops import Passage, window
 from emsync.errors import AssetError
+from emsync.matching.matcher import Matcher
 from emsync.model.composer import Composer
 from emsync.model.sampling import sample
 from emsync.model.transformer import EventTransformer, ModelConfig
@@ -105,10 +106,14 @@ def test_the_plug_ins_of_emsync_are_found_by_their_entry_points() -> None:
 
 @pytest.mark.parametrize(
     ("group", "kind"),
-    [(plugins.CONDITIONERS, Conditioner), (plugins.TOKENIZERS, Tokenizer)],
+    [
+        (plugins.CONDITIONERS, Conditioner),
+        (plugins.TOKENIZERS, Tokenizer),
+        (plugins.MATCHERS, Matcher),
+    ],
 )
 def test_a_plug_in_bears_its_entry_point_s_name_and_says_what_it_does(
-    group: str, kind: type[Conditioner] | type[Tokenizer]
+    group: str, kind: type[Conditioner] | type[Tokenizer] | type[Matcher]
 ) -> None:
     for name in plugins.names(group):
         plugin = plugins.load(group, name, kind)
