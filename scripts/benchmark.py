@@ -494,8 +494,8 @@ def seeking(folder: Path, name: str, threads: int) -> dict[str, Any]:
         parts=np.tile(np.array(parts), (QUERIES, 1, 1)),
     )  # fmt: skip
     asked = (f"{name}:{folder / name}", str(index), str(folder / "films.npz"), str(threads))
-    command = [sys.executable, "-c", ASK, *asked]
-    said = json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout)
+    command = [sys.executable, "-c", MEASURE, sys.executable, "-c", ASK, *asked]
+    said = json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout)["said"]
     assert len(read_index(index, matcher.stamp).shelf) == TRACKS
     return {
         "tracks": TRACKS,
