@@ -41,9 +41,9 @@ UNKNOWN = (
 
 BESIDE = (
     "R@K is the share of films whose own music is among the first K; the percentile is the share "
-    "of other music before it, 0.5 by chance; in brackets are 95 % intervals, by song, or by source "
-    "where clips are real; p is that of a permutation test. Beside it stand a network of the same "
-    "shape that learned nothing, the rhythm (CM and DM), and chance."
+    "of other music before it, 0.5 by chance; in brackets are 95 % intervals, by song, or, where "
+    "clips are real, by source; p is that of a permutation test. Beside it stand a network of the "
+    "same shape that learned nothing, the rhythm (CM and DM), and chance."
 )
 
 
