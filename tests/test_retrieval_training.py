@@ -5,6 +5,7 @@ import json
 import signal
 import subprocess
 import sys
+import tomllib
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,18 +17,20 @@ from drawn_pairs import write_store
 from emsync.cli import main
 from emsync.data.split import read_keys, song_key
 from emsync.errors import EmsyncError, UsageError
-from emsync.retrieval.checkpoint import System
+from emsync.retrieval.checkpoint import NETWORKS, System
 from emsync.retrieval.config import RetrievalConfig
 from emsync.retrieval.examples import Meetings
 from emsync.retrieval.pairs import PairStore
 from emsync.retrieval.training import RunState, train
 from emsync.retrieval.vm_net import VmNet
+from emsync.settings import build
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::UserWarning"
 )  # torch and tensorboard warn of one another
 CODE = """
 import sys
+import tomllib
 from pathlib import Path
 from emsync.retrieval.config import RetrievalConfig
 from emsync.retrieval.training import train
@@ -197,3 +200,12 @@ def test_a_signal_saves_and_stops_and_the_run_goes_on(
     done = json.loads((tmp_path / "out" / "train.json").read_text())["progress"]["step"]
     train(replace(config, steps=done + 1))
     assert [int(row["step"]) for row in rows(tmp_path / "out")] == list(range(1, done + 2))
+
+
+def test_the_example_in_the_documentation_has_the_defaults() -> None:
+    page = (Path(__file__).parents[1] / "docs" / "training.md").read_text(encoding="utf-8")
+    text = next(part for part in page.split("```toml")[1:] if 'task = "retrieval"' in part)
+    config = RetrievalConfig.of(tomllib.loads(text.split("```")[0]), "the example")
+    given = RetrievalConfig(store="pairs", out="runs/of-vm-net", epochs=100, network=config.network)
+    assert config == given
+    assert build(NETWORKS[config.system].shape, config.network) == NETWORKS[config.system].shape()
