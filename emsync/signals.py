@@ -12,7 +12,7 @@ from emsync.arrays import Float64s
 SAMPLE_RATE, HOP = 22050, 512  # samples per second, and between two steps: librosa's own
 STEP_RATE = SAMPLE_RATE / HOP  # steps a second
 STRONGEST = 3.0  # times the mean of a signal; what is above, such as a cut, counts no more
-AROUND = 21  # steps, half a second: what stands out of them is an accent
+AROUND = 15  # steps, a third of a second: what stands out of them is an accent
 WIDTH = 1.0  # steps; SD of the bell that stands for an onset: half a frame of film, 23 ms
 
 
@@ -55,7 +55,7 @@ def bells(times: ArrayLike, values: ArrayLike, length: int) -> Float64s:
 
 
 def accents(signal: ArrayLike) -> Float64s:
-    """Return how far an (N,) signal stands out of the half second around each step.
+    """Return how far an (N,) signal stands out of the third of a second around each step.
 
     Values are capped first, at STRONGEST times their mean, so that no few of them, such as the cuts
     of a film, decide all; however rare they are, they stay the highest. What goes on for a while,

@@ -46,20 +46,21 @@ class Song:
 
 def songs(folder: Path, rng: np.random.Generator) -> Iterator[Song]:
     """Yield a song with drums for each of TEMPI, from those that are written about as fast."""
-    from symusic import Tempo
+    from symusic.core import TempoTick, TempoTickList
 
     paths = sorted(folder.rglob("*.mid"))
     scores = []
     for i in rng.permutation(len(paths)):
         score = read_score(paths[i])
         drums = any(track.is_drum and len(track.notes) > 50 for track in score.tracks)
-        if drums and len(score.tempos) and score.to("second").end() > 1.3 * SECONDS:
+        timed: Any = score.to("second")
+        if drums and len(score.tempos) and timed.end() > 1.3 * SECONDS:
             scores.append((paths[i].stem, score))
     for tempo in TEMPI:
         nearest = min(scores[:90], key=lambda named: abs(np.log(named[1].tempos[0].qpm / tempo)))
         scores.remove(nearest)
         name, score = nearest
-        score.tempos = [Tempo(0, float(tempo), ttype="tick")]
+        score.tempos = TempoTickList([TempoTick(0, float(tempo))])
         sound = synthesize(score, rate=SAMPLE_RATE).samples.mean(axis=1)
         yield Song(name, float(tempo), sound[: round(SECONDS * SAMPLE_RATE)])
 

@@ -12,6 +12,7 @@ import csv
 import tempfile
 import wave
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -29,7 +30,7 @@ from emsync.matching.library import listen_to
 from emsync.matching.matcher import Match, Matcher, Shelf
 from emsync.matching.rhythm import Cm, Dm
 from emsync.metrics.statistics import spearman
-from emsync.signals import SAMPLE_RATE, STEP_RATE, accents
+from emsync.signals import SAMPLE_RATE, STEP_RATE, accents, bells, flux
 from emsync.sound.decode import read_mono
 from emsync.sound.rhythm import Rhythm, beats, envelope
 from emsync.video.film import open_film
@@ -104,29 +105,35 @@ class Film:
     start: float = 0.0  # seconds of the track at which the film starts
 
 
-def signal_of(raw: Float64s) -> Signal:
-    standing = accents(raw)
-    return Signal(Rhythm(raw, beats(raw)), Rhythm(standing, beats(standing)))
+def signal_of(paper: Float64s, standing: Float64s) -> Signal:
+    return Signal(Rhythm(paper, beats(paper)), Rhythm(standing, beats(standing)))
 
 
 def hear(samples: Float32s) -> Signal:
     """Return what is heard, in half precision, as an index has it."""
     raw = envelope(samples)
-    return signal_of((raw / (raw.max(initial=0.0) or 1.0)).astype(np.float16).astype(np.float64))
+    raw = (raw / (raw.max(initial=0.0) or 1.0)).astype(np.float16).astype(np.float64)
+    return signal_of(raw, accents(raw))
 
 
-def watched(path: Path) -> Float64s:
-    """Watch a film; return its visible impact."""
+def see(impact: Impact, seconds: float) -> Signal:
+    """Return what was seen; the paper's impact is that of all directions, not of four sides."""
+    signal = impact.signal(seconds)
+    return signal_of(bells(impact.times, flux(impact.directogram), len(signal)), signal)
+
+
+def watched(path: Path) -> Signal:
+    """Watch a film; return what is seen of it."""
     impact = Impact()
-    return impact.envelope(watch(open_film(path), None, [impact]).film.duration)
+    return see(impact, watch(open_film(path), None, [impact]).film.duration)
 
 
-def looked_at(frames: dances.Frames, seconds: float) -> Signal:
+def looked_at(frames: dances.Frames) -> Signal:
     """Return what is seen of a drawn film."""
     impact = Impact()
     for at, grey in frames:
         impact.see(at, grey)
-    return signal_of(impact.envelope(seconds))
+    return see(impact, DRAWN)
 
 
 def rank(film: Film, tracks: Sequence[Track], way: Way) -> list[tuple[str, Match]]:
@@ -163,7 +170,7 @@ def gather(shared: Path) -> tuple[list[Film], list[Track]]:
     for row in rows(shared / "clips"):
         name, path = row["file"], shared / "clips" / row["file"]
         if row["has_audio"] == "yes" and row["audio_silent"] == "no" and name not in TWINS:
-            films.append(Film(name, signal_of(watched(path)), row["rhythm_suit"] != "0"))
+            films.append(Film(name, watched(path), row["rhythm_suit"] != "0"))
             tracks.append(Track(name, hear(read_mono(path))))
     for name, samples in recordings(shared):
         tracks.append(Track(name, hear(samples)))
@@ -240,7 +247,7 @@ def jumping(tracks: Sequence[Track], rng: np.random.Generator) -> list[Film]:
         start = rng.uniform(0, track.signal.length / STEP_RATE - DRAWN)
         hits = track.signal.paper.beats / STEP_RATE - start
         frames = dances.jumps(hits[hits >= 0].tolist(), DRAWN, rng)
-        films.append(Film(track.name, looked_at(frames, DRAWN), start=start))
+        films.append(Film(track.name, looked_at(frames), start=start))
     return films
 
 
@@ -254,7 +261,7 @@ def dancing(tracks: Sequence[Track], pulses: Sequence[NDArray[np.float64]], stre
         start = rng.uniform(0, track.signal.length / STEP_RATE - DRAWN)
         met = pulse[(pulse >= start) & (pulse < start + DRAWN)] - start
         frames = dances.dance(met.tolist(), DRAWN, strength, rng, fps=25)
-        films.append(Film(track.name, looked_at(frames, DRAWN), start=start))
+        films.append(Film(track.name, looked_at(frames), start=start))
     return films
 
 
@@ -265,7 +272,7 @@ def bouncing(tracks: Sequence[Track], pulses: Sequence[NDArray[np.float64]]) -> 
         rng = np.random.default_rng([number])
         start = rng.uniform(3, tracks[number].signal.length / STEP_RATE - DRAWN - 3)
         frames = dances.ball((pulses[number] - start).tolist(), DRAWN, rng)
-        films.append(Film(tracks[number].name, looked_at(frames, DRAWN), start=start))
+        films.append(Film(tracks[number].name, looked_at(frames), start=start))
     return films
 
 
@@ -278,7 +285,9 @@ class Stage(NamedTuple):
 
 
 def stage(tracks: list[Track], pulses: list[NDArray[np.float64]], seed: int) -> Stage:
-    return Stage(tracks, pulses, {k: dancing(tracks, pulses, k, seed) for k in STRENGTHS})
+    with ProcessPoolExecutor() as pool:
+        jobs = {k: pool.submit(dancing, tracks, pulses, k, seed) for k in STRENGTHS}
+        return Stage(tracks, pulses, {k: job.result() for k, job in jobs.items()})
 
 
 def sung(shared: Path, seed: int) -> Stage:
@@ -341,7 +350,7 @@ def beats_to_be_seen(shared: Path, songs: Stage) -> Iterator[str]:
         name, path = row["file"], shared / "clips" / row["file"]
         if name in TWINS:
             continue
-        seen, told = accents(watched(path)), ["", ""]
+        seen, told = watched(path).accents.signal.astype(np.float64), ["", ""]
         if row["has_audio"] == "yes" and row["audio_silent"] == "no":
             heard = hear(read_mono(path)).accents.beats
             if len(heard) > 3:
@@ -355,8 +364,8 @@ def beats_to_be_seen(shared: Path, songs: Stage) -> Iterator[str]:
         values = []
         for film in songs.films[k]:
             signal = film.pictures.accents.signal.astype(np.float64)
-            own = next(t for t in songs.tracks if t.name == film.own).signal.accents
-            under = own.beats - round(film.start * STEP_RATE)
+            track = next(t for t in songs.tracks if t.name == film.own)
+            under = track.signal.accents.beats - round(film.start * STEP_RATE)
             under = under[(under >= 0) & (under < len(signal))]
             values.append((
                 visible_beat.by_chance(signal, visible_beat.LAGS, rng),
@@ -398,7 +407,7 @@ def draw_signals(shared: Path, songs: Stage, out: Path) -> None:
     path = shared / "clips" / "aichoreo_dance_1.mp4"
     pairs = {
         "a drawn dance of strength 1": (from_there([own], film)[0].signal, film.pictures),
-        "a clip with a dancer": (hear(read_mono(path)), signal_of(watched(path))),
+        "a clip with a dancer": (hear(read_mono(path)), watched(path)),
     }
     figure = Figure(figsize=(9, 5.5), layout="constrained")
     panels = figure.subplots(4, 1)
@@ -504,11 +513,10 @@ def scale(shared: Path, count: int) -> Iterator[str]:
         start = perf_counter()
         again = listen_to(Cm(), folder, index)
         loaded = perf_counter() - start
-        signal = watched(shared / "clips" / "chrome_ad.webm")
-        pictures = signal_of(signal).accents
+        pictures = watched(shared / "clips" / "chrome_ad.webm").accents
         film = {"impact": pictures.signal, "beats": pictures.beats}
         size = sum(path.stat().st_size for path in index.iterdir())
-        yield f"tracks: {len(heard.shelf)}; a film of {len(signal) / STEP_RATE:.0f} s"
+        yield f"tracks: {len(heard.shelf)}; a film of {len(pictures.signal) / STEP_RATE:.0f} s"
         yield f"index: {indexed:.1f} s, {size / 1e6:.1f} MB"
         yield f"index read and files checked: {loaded:.2f} s, {again.heard} heard again"
         for matcher in (Cm(), Dm()):

@@ -61,7 +61,7 @@ def test_a_bell_is_as_high_as_its_value_and_stands_at_its_time() -> None:
     assert signal[40:].max() == 0.0, "what comes after the end is left out"
 
 
-def test_accents_stand_out_of_the_half_second_around_them() -> None:
+def test_accents_stand_out_of_what_is_around_them() -> None:
     even = np.full(60, 0.1)
     assert accents(even).tolist() == [0.0] * 60, "what goes on is no accent"
     even[30] = 0.2
@@ -210,6 +210,14 @@ def test_movement_hits_where_it_begins_and_not_where_it_ends() -> None:
 def test_a_turn_hits_as_much_as_a_start() -> None:
     signal = moving([3] * 10 + [-3] * 10).envelope(21 / 25)
     assert signal[5:].argmax() + 5 == pytest.approx(11 / 25 * STEP_RATE, abs=1)
+
+
+def test_what_wavers_within_one_side_is_no_impact_and_a_turn_is() -> None:
+    for turned, expected in ((2, 0.0), (9, 1.0)):  # to the right in bin 0, then that many bins on
+        impact = Impact()
+        impact.times = [0.04, 0.08]
+        impact.directogram = [np.roll(np.eye(BINS)[0], by) for by in (0, turned)]
+        assert impact.strengths.tolist() == [0.0, expected]
 
 
 def test_the_directogram_holds_speed_by_direction_in_picture_heights() -> None:

@@ -19,6 +19,7 @@ from emsync.video.flow import farneback_flow, speeds
 from emsync.video.observers import DIGITS, PAIR, Frame
 
 BINS = 36  # directions, 10 degrees each, the first one centred on "to the right"
+SIDES = 4  # right, down, left and up: what wavers within one of them is no impact
 LEAST_IMPACT = 0.01  # picture heights a second; a film without a stronger impact does not move
 
 
@@ -51,8 +52,10 @@ class Impact:
 
     @property
     def strengths(self) -> Float64s:
-        """The (P,) impacts at ``times``, in picture heights a second: equation 5."""
-        return flux(np.reshape(self.directogram, (-1, BINS)))
+        """The (P,) impacts at ``times``, in picture heights a second: equation 5, of SIDES."""
+        wide = BINS // SIDES
+        rows = np.roll(np.reshape(self.directogram, (-1, BINS)), wide // 2, axis=1)
+        return flux(rows.reshape(-1, SIDES, wide).sum(axis=2))
 
     def envelope(self, duration: float) -> Float64s:
         """Return the visible impact over ``duration`` seconds, STEP_RATE steps a second."""
