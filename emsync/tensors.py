@@ -136,4 +136,4 @@ def write_tensors(file: BinaryIO, arrays: Mapping[str, Rows], said: Mapping[str,
     file.write(len(text).to_bytes(8, "little") + text)
     for _, rows in ordered:
         for piece in rows.pieces:
-            file.write(np.ascontiguousarray(piece, rows.dtype).reshape(-1).view(np.uint8))
+            file.write(np.ascontiguousarray(piece, rows.dtype).reshape(-1).view(np.uint8).data)
