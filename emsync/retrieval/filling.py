@@ -120,6 +120,7 @@ def _fill(
             waiting[number] = wanted
     before, watch = sum(len(part.pairs) for part in written.values()), Stopwatch()
     _tell(folder, written)
+    progress("Making pairs", len(written) * SHARD / len(tasks))
     todo = [task for wanted in waiting.values() for task in wanted]
     with closing(_answers(make, todo, workers)) as answers:
         for number, asked in waiting.items():
