@@ -6,6 +6,7 @@ import numpy as np
 
 from emsync.arrays import Float32s, Float64s
 from emsync.matching.matcher import Columns
+from emsync.retrieval.measured import STAMPS
 from emsync.retrieval.pairs import Head, Pair, Written, shards, write_head, write_rows, write_shard
 from emsync.signals import STEP_RATE
 
@@ -67,7 +68,7 @@ def write_store(
                     ("red", "fast"), f"song{song}",
                 )
             )  # fmt: skip
-    seen, heard = ({name: f"{name} 1" for name in side} for side in made[0])
+    seen, heard = ({name: STAMPS[name] for name in side} for side in made[0])
     folder.mkdir()
     write_head(folder, Head(seconds, seen, heard, {}))
     (folder / "shards").mkdir()

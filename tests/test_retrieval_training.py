@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shutil
 import signal
 import subprocess
 import sys
@@ -16,11 +17,11 @@ from drawn_pairs import write_store
 
 from emsync.cli import main
 from emsync.data.split import read_keys, song_key
-from emsync.errors import EmsyncError, UsageError
+from emsync.errors import EmsyncError, InputError, UsageError
 from emsync.retrieval.checkpoint import NETWORKS, System
 from emsync.retrieval.config import RetrievalConfig
 from emsync.retrieval.examples import Meetings
-from emsync.retrieval.pairs import PairStore
+from emsync.retrieval.pairs import PairStore, read_head, write_head
 from emsync.retrieval.training import RunState, train
 from emsync.retrieval.vm_net import VmNet
 from emsync.settings import build
@@ -128,8 +129,11 @@ def test_films_of_the_styles_asked_for_are_met_alone(store: Path, tmp_path: Path
         ({"music": ("mel", "mel")}, "music names 'mel' twice"),
         ({"batch": 1}, "batch is 1, not a whole number from 2"),
         ({"batch": 43}, "batch is 43, and the store .* has 42 songs to learn from"),
-        ({"film": ("lite0",)}, "no column 'lite0' there, but colour, motion"),
-        ({"film": ("flow",)}, "no column 'flow' there"),
+        (
+            {"film": ("lite0",)},
+            "reads the column lite0, but of films the store .* has col",
+        ),
+        ({"film": ("flow",)}, "'flow' is no column of a film"),
         ({"system": "mv-net"}, "there is no network 'mv-net'"),
         ({"network": {"depth": 3}}, "'depth' is no setting"),
     ],
@@ -139,6 +143,15 @@ def test_what_cannot_be_is_refused(
 ) -> None:
     with pytest.raises(UsageError, match=words):
         train(settings(store, tmp_path / "out", **changes))
+
+
+def test_a_store_of_another_version_is_refused(store: Path, tmp_path: Path) -> None:
+    old = tmp_path / "store"
+    shutil.copytree(store, old)
+    head = read_head(old)
+    write_head(old, replace(head, music={**head.music, "chroma": "chroma 0"}))
+    with pytest.raises(InputError, match="has 'chroma 0', and now there is 'chroma"):
+        train(settings(old, tmp_path / "out"))
 
 
 def test_a_folder_that_holds_another_run_is_refused(store: Path, tmp_path: Path) -> None:

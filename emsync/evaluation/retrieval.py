@@ -27,7 +27,7 @@ from emsync.metrics.statistics import Estimate, ratio
 from emsync.progress import Progress, silent
 from emsync.retrieval.checkpoint import System, find
 from emsync.retrieval.cmvmr import Cmvmr
-from emsync.retrieval.examples import evenly
+from emsync.retrieval.examples import check_columns, evenly
 from emsync.retrieval.pairing import by_pairs
 from emsync.retrieval.pairs import Pair, PairStore
 from emsync.retrieval.pulses import cm_scores, dm_scores
@@ -80,6 +80,8 @@ def evaluate(
     systems = {name: System.load(name) for name in checkpoints}
     trained = {int(key) for name in checkpoints for key in read_keys(find(name))}
     opened = PairStore.open(store)
+    for system in systems.values():
+        check_columns(system, opened)
     asked = ask(opened, trained, gallery, styles, seconds, seed)
     scores: dict[str, Float64s] = {}
     order: dict[str, Float64s] = {}

@@ -11,9 +11,11 @@ import torch
 from torch import Tensor
 
 from emsync.arrays import Int64s
+from emsync.errors import InputError, UsageError
+from emsync.limits import quoted
 from emsync.matching.matcher import Columns
 from emsync.progress import Progress, silent
-from emsync.retrieval.checkpoint import System
+from emsync.retrieval.checkpoint import STAMPS, System
 from emsync.retrieval.network import Batch, Network, Parts
 from emsync.retrieval.pairs import Pair, PairStore
 from emsync.retrieval.regimes import Stretch, places
@@ -48,6 +50,27 @@ def example(system: System, film: Columns, music: Columns) -> Example:
     parts = [(start, stop) for start, stop in parts if start < stop]
     speeds = speeds_of(film, parts)
     return Example(*sides, parts, places(speeds), max(speeds) > min(speeds))
+
+
+def check_columns(system: System, store: PairStore) -> None:
+    """Refuse a store that does not have what ``system`` reads, or has it of another version."""
+    name = quoted(store.folder)
+    for what, there, read in (
+        ("films", store.head.film, system.films.names),
+        ("music", store.head.music, system.music.names),
+        ("both", {**store.head.film, **store.head.music}, system.network.looks_at),
+    ):
+        for column in read:
+            if column not in there:
+                raise UsageError(
+                    f"{system.name} reads the column {column}, but of {what} the store {name} has "
+                    f"{', '.join(sorted(there))}"
+                )
+            if there[column] != STAMPS[column]:
+                raise InputError(
+                    f"the store {name} has {there[column]!r}, and now there is {STAMPS[column]!r}; "
+                    "make it anew"
+                )
 
 
 def speeds_of(film: Columns, parts: Sequence[Stretch]) -> list[float]:

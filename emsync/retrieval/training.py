@@ -9,7 +9,7 @@ before. A run goes on exactly where it was stopped, by a signal or by a kill.
 import json
 import math
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -27,9 +27,17 @@ from emsync.files import atomic_write
 from emsync.limits import quoted, read_json, shown
 from emsync.matching.matcher import Columns
 from emsync.progress import Progress, silent
+from emsync.retrieval import heard, seen
 from emsync.retrieval.checkpoint import System
 from emsync.retrieval.config import RetrievalConfig
-from emsync.retrieval.examples import Example, Meetings, batch_of, evenly, examples
+from emsync.retrieval.examples import (
+    Example,
+    Meetings,
+    batch_of,
+    check_columns,
+    evenly,
+    examples,
+)
 from emsync.retrieval.pairs import Pair, PairStore
 from emsync.retrieval.scoring import by_query
 from emsync.retrieval.tags import unified
@@ -139,6 +147,7 @@ def set_up(config: RetrievalConfig, progress: Progress = silent) -> Run:
     goes_on = has_run(out)
     torch.manual_seed(config.seed)
     system = System.load(out) if goes_on else new_system(config, store, learned)
+    check_columns(system, store)
     machine = SingleProcess(bf16=False)
     system = machine.prepare(system)
     optim = torch.optim.AdamW(
@@ -183,12 +192,13 @@ def split(store: PairStore, config: RetrievalConfig) -> tuple[list[int], list[in
 
 def new_system(config: RetrievalConfig, store: PairStore, learned: Sequence[int]) -> System:
     """Return a system that has learned nothing yet but the scales of the columns."""
+    films = {name: seen.WIDTHS.get(name, 0) for name in config.film}
+    music = {name: heard.WIDTHS.get(name, 0) for name in config.music}
+    system = System.build(config.system, films, music, config.network)
+    check_columns(system, store)  # before they are read
     numbers = evenly(learned, FITTED)
-    films = _columns([store.film(number) for number in numbers], config.film, config.store)
-    music = _columns([store.music(number) for number in numbers], config.music, config.store)
-    system = System.build(config.system, _widths(films), _widths(music), config.network)
-    system.films.fit(films)
-    system.music.fit(music)
+    system.films.fit(_columns([store.film(number) for number in numbers], films))
+    system.music.fit(_columns([store.music(number) for number in numbers], music))
     return system
 
 
@@ -266,18 +276,7 @@ def restore(config: RetrievalConfig, optim: torch.optim.Optimizer) -> RunState:
 
 
 def _columns(
-    sides: Sequence[Columns], names: Sequence[str], store: str
+    sides: Sequence[Columns], names: Iterable[str]
 ) -> dict[str, list[NDArray[np.floating]]]:
-    """Return the columns ``names`` of many films or tracks; UsageError where one is not there."""
-    there = {name for name, rows in sides[0].items() if rows.ndim == 2}
-    for name in names:
-        if name not in there:
-            raise UsageError(
-                f"the store {store!r} has no column {shown(name)} there, but "
-                f"{', '.join(sorted(there))}"
-            )
+    """Return the columns ``names`` of many films or tracks."""
     return {name: [side[name] for side in sides] for name in names}
-
-
-def _widths(columns: Mapping[str, Sequence[NDArray[np.floating]]]) -> dict[str, int]:
-    return {name: rows[0].shape[1] for name, rows in columns.items()}
