@@ -2,7 +2,7 @@
 
 import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -63,7 +63,12 @@ def copied(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture
 def unwatched(monkeypatch: pytest.MonkeyPatch) -> Film:
     """A film none of whose frames may be decoded."""
-    monkeypatch.setattr(watch, "frames", None)
+
+    def decoded(film: Film) -> Iterator[None]:
+        raise AssertionError("a frame is decoded")
+        yield
+
+    monkeypatch.setattr(watch, "frames", decoded)
     return Film(Path("drawn.mp4"), 4.0, 25, 64, 48, 0, True, 100, 0)  # type: ignore[arg-type]
 
 
