@@ -350,31 +350,36 @@ def beats_to_be_seen(shared: Path, songs: Stage) -> Iterator[str]:
         name, path = row["file"], shared / "clips" / row["file"]
         if name in TWINS:
             continue
-        seen, told = watched(path).accents.signal.astype(np.float64), ["", ""]
+        heard = np.zeros(0, np.int32)
         if row["has_audio"] == "yes" and row["audio_silent"] == "no":
             heard = hear(read_mono(path)).accents.beats
-            if len(heard) > 3:
-                own = visible_beat.around(heard)
-                told = [f"{visible_beat.by_chance(seen, own, rng):.3f}",
-                        f"{visible_beat.met_by_chance(seen, heard):.3f}"]  # fmt: skip
+        told = [f"{chance:.3f}" for chance in chances(watched(path).accents, heard, rng)]
         music = ", music" if row["rhythm_suit"] != "0" else ""
-        chance = visible_beat.by_chance(seen, visible_beat.LAGS, rng)
-        yield f"| {name}{music} | {chance:.3f} | {' | '.join(told)} |"
-    for k in STRENGTHS:
+        yield f"| {name}{music} | {' | '.join([*told, '', ''][:3])} |"
+    for k, films in songs.films.items():
         values = []
-        for film in songs.films[k]:
-            signal = film.pictures.accents.signal.astype(np.float64)
+        for film in films:
             track = next(t for t in songs.tracks if t.name == film.own)
-            under = track.signal.accents.beats - round(film.start * STEP_RATE)
-            under = under[(under >= 0) & (under < len(signal))]
-            values.append((
-                visible_beat.by_chance(signal, visible_beat.LAGS, rng),
-                visible_beat.by_chance(signal, visible_beat.around(under), rng),
-                visible_beat.met_by_chance(signal, under),
-            ))  # fmt: skip
+            under = from_there([track], film)[0].signal.accents.beats
+            values.append(chances(film.pictures.accents, under, rng))
         hits = (np.array(values) <= 0.05).sum(axis=0)
         told = [f"{hit} of {len(values)} below 0.05" for hit in hits]
         yield f"| *ten dances of strength {k:g}* | {' | '.join(told)} |"
+
+
+def chances(seen: Rhythm, heard: NDArray[np.int32], rng: np.random.Generator) -> list[float]:
+    """Return how often chance has such a pulse; with beats, at their tempo; and in time with them.
+
+    Three beats and fewer have no tempo.
+    """
+    measures: list[Callable[[Float64s], float]] = [visible_beat.pulse]
+    if len(heard) > 3:
+        measures += [
+            partial(visible_beat.pulse, lags=visible_beat.around(heard)),
+            partial(visible_beat.met, beats=heard),
+        ]
+    signal = np.asarray(seen.signal, np.float64)
+    return [visible_beat.by_chance(signal, measure, rng) for measure in measures]
 
 
 def draw_strengths(shares: Mapping[str, Mapping[str, Sequence[float]]], out: Path) -> None:

@@ -1,5 +1,7 @@
 """Whether a film shows a beat at all: tests against films that show the same, but in no time."""
 
+from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -24,11 +26,12 @@ def pulse(signal: Float64s, lags: NDArray[np.int64] = LAGS) -> float:
     return float((curve[tried] + curve[2 * tried]).max() / (2 * curve[0]))
 
 
-def by_chance(signal: Float64s, lags: NDArray[np.int64], rng: np.random.Generator) -> float:
-    """Return how often a film whose movements are shuffled has as much of a pulse."""
+def by_chance(signal: Float64s, measure: Callable[[Float64s], float],
+              rng: np.random.Generator) -> float:  # fmt: skip
+    """Return how often a film whose movements are shuffled measures as much."""
     blocks = signal[: len(signal) // BLOCK * BLOCK].reshape(-1, BLOCK)
-    shown = pulse(blocks.ravel(), lags)
-    shuffled = [pulse(rng.permutation(blocks).ravel(), lags) for _ in range(SHUFFLES)]
+    shown = measure(blocks.ravel())
+    shuffled = [measure(rng.permutation(blocks).ravel()) for _ in range(SHUFFLES)]
     return (1 + sum(one >= shown for one in shuffled)) / (1 + SHUFFLES)
 
 
@@ -38,11 +41,8 @@ def around(beats: NDArray[np.int32]) -> NDArray[np.int64]:
     return np.unique([round(period * times) + i for times in (0.5, 1, 2) for i in (-1, 0, 1)])
 
 
-def met_by_chance(signal: Float64s, beats: NDArray[np.int32]) -> float:
-    """Return how often the film, moved around in time, meets the beats as well as it does."""
-    comb = np.bincount(beats, minlength=len(signal))[: len(signal)].astype(np.float64)
+def met(signal: Float64s, beats: NDArray[np.int32]) -> float:
+    """Return how much of a film's accents falls on the beats, all shifted by at most NEAR steps."""
+    comb = np.bincount(beats[beats < len(signal)], minlength=len(signal)).astype(np.float64)
     curve = np.fft.irfft(np.fft.rfft(signal) * np.conj(np.fft.rfft(comb)), len(signal))
-    near = np.arange(-NEAR, NEAR + 1)
-    met = curve[near].max()
-    moved = np.array([curve[(at + near) % len(curve)].max() for at in range(len(curve))])
-    return float((moved >= met).mean())
+    return float(curve[np.arange(-NEAR, NEAR + 1)].max())

@@ -23,15 +23,17 @@ FPS = 25
 def tune(tempo: float, rng: np.random.Generator) -> NDArray[np.float32]:
     """Return the sound of a band: drums with hats between the beats, a bass and a piano."""
     beat = 60 / tempo
-    notes = []
+    notes: list[tuple[float, ...]] = []
     for i, at in enumerate(np.arange(0, TRACK - 1, beat / 2)):
         notes.append((DRUMS, 42, at, at + 0.1))
         if i % 2 == 0:
             notes.append((DRUMS, 38 if i % 4 else 36, at, at + 0.1))
         if rng.uniform() < 0.6:
-            notes.append((BASS, 36 + rng.integers(12), at, at + 0.4 * beat))
+            notes.append((BASS, 36 + int(rng.integers(12)), at, at + 0.4 * beat))
         if rng.uniform() < 0.4:
-            notes += [(PIANO, 60 + rng.integers(12) + up, at, at + 0.5 * beat) for up in (0, 4, 7)]
+            notes += [
+                (PIANO, 60 + int(rng.integers(12)) + up, at, at + 0.5 * beat) for up in (0, 4, 7)
+            ]
     sound = synthesize(to_score(Piece.of(np.array(notes, np.float64))), rate=SAMPLE_RATE)
     return sound.samples.mean(axis=1)[: round(TRACK * SAMPLE_RATE)]
 
