@@ -1,6 +1,7 @@
 """Laws of networks of two towers as matchers: what is embedded, and that a query finds the best."""
 
 import shutil
+import wave
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from retrieval_toys import pair, system
 from emsync.arrays import Float32s, Picture
 from emsync.errors import AssetError, InputError
 from emsync.matching import towers
+from emsync.matching.library import check_index, listen_to
 from emsync.matching.matcher import Columns, Match, Shelf
 from emsync.matching.towers import LOWEST, Cmvae, OfVmNet, Towers, VmNet, shortlisted
 from emsync.retrieval.of_vm_net import EMBEDDED
@@ -257,6 +259,26 @@ def test_an_index_of_other_columns_is_told(kind: type[Towers], folder: Path) -> 
     for bad in (track(np.ones((3, numbers + 1), np.float32), hop), short, single, {}):
         with pytest.raises(ValueError, match=r"the columns are|some track"):
             own.verify(Shelf.of({"a": (60.0, bad)}))
+
+
+def test_a_library_is_kept_in_an_index_that_was_not_there(folder: Path, tmp_path: Path) -> None:
+    own, library, index = matcher(VmNet, folder), tmp_path / "library", tmp_path / "index"
+    library.mkdir()
+    for seed in range(2):
+        with wave.open(str(library / f"{seed}.wav"), "wb") as file:
+            file.setnchannels(1)
+            file.setsampwidth(2)
+            file.setframerate(16000)
+            file.writeframes((sound(2, seed) * 32767).astype("<i2").tobytes())
+    check_index(own, index)
+    first, again = (listen_to(own, library, index) for _ in range(2))
+    assert (first.heard, again.heard) == (2, 0)
+    film = film_of(np.random.default_rng(0), [(0, 2)], 16)
+    assert own.rank(film, first.shelf, 2) == own.rank(film, again.shelf, 2)
+    (other := tmp_path / "other").mkdir()
+    shutil.copytree(folder / "vm-net", other / "vm-net")
+    system("vm-net", [pair(9)]).save(other / "vm-net")
+    assert listen_to(matcher(VmNet, other), library, index).heard == 2  # of another stamp
 
 
 def test_another_network_or_none_is_refused(folder: Path) -> None:

@@ -86,6 +86,8 @@ def _kept(matcher: Matcher, index: Path) -> Index:
         source, known = index, read_former(index)
     else:
         source, known = file, read_index(file, matcher.stamp)
+    if not len(known.shelf):
+        return known
     try:
         matcher.verify(known.shelf)
     except (LookupError, ValueError) as error:

@@ -122,10 +122,9 @@ class Matcher(ABC):
     def verify(self, tracks: Shelf) -> None:
         """Raise ValueError where the columns of an index are not such as ``hear`` returns.
 
-        Here a moment of silence is heard to compare with; a matcher may know without.
+        There is a track at least. Here a moment of silence is heard to compare with; a matcher may
+        know without.
         """
-        if not len(tracks):
-            return
         heard = self.hear(np.zeros(self.rate // 10, np.float32))
         kinds = {name: (rows.dtype, rows.shape[1:]) for name, rows in heard.items()}
         found = {n: (c.values.dtype, c.values.shape[1:]) for n, c in tracks.columns.items()}

@@ -53,8 +53,7 @@ class _Rhythmic(Matcher):
         return {"onsets": rhythm.signal, "beats": rhythm.beats}
 
     def verify(self, tracks: Shelf) -> None:
-        if len(tracks):
-            _check(tracks.columns["onsets"], tracks.columns["beats"])
+        _check(tracks.columns["onsets"], tracks.columns["beats"])
 
     def rank(self, film: Columns, tracks: Shelf, top: int) -> list[Match]:
         length, steps = len(film["impact"]), np.diff(tracks.columns["onsets"].starts)
