@@ -67,14 +67,15 @@ def main() -> None:
     parser.add_argument("stores", type=Path, nargs="+")
     parser.add_argument("--runs", type=Path, default=Path("runs/retrieval"))
     parser.add_argument("--epochs", type=int, default=100)
-    parser.add_argument("--out", type=Path, default=Path("docs/retrieval-results.md"))
+    parser.add_argument("--out", type=Path, help="tables.md in --runs, if not given")
     asked = parser.parse_args()
     try:
         text = "\n".join(tables(asked.shared, asked.stores, asked.runs, asked.epochs))
     except EmsyncError as error:
         sys.exit(f"retrieval: {error}")
-    asked.out.write_text(text + "\n", encoding="utf-8")
-    print(asked.out)
+    out = asked.out or asked.runs / "tables.md"
+    out.write_text(text + "\n", encoding="utf-8")
+    print(out)
 
 
 def tables(shared: Path, stores: Sequence[Path], runs: Path, epochs: int) -> Iterator[str]:
