@@ -1,6 +1,7 @@
 """Columns of a film or a track as tokens: each column scaled, wide ones by principal components.
 
-What is scaled by is fitted to the songs that are trained on, and is saved with the weights.
+What is scaled by is fitted to the songs that are trained on, and is saved with the weights. It is
+fitted on one thread: a sum depends in its last digits on how many there are.
 """
 
 from collections.abc import Mapping, Sequence
@@ -10,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from emsync.encoders.threads import one_thread
 from emsync.matching.matcher import Columns
 
 MOST = 128  # numbers of a column that are kept: of a wider one its first principal components
@@ -31,15 +33,12 @@ class Reader(nn.Module):
     def fit(self, samples: Mapping[str, Sequence[NDArray[np.floating]]]) -> None:
         """Fit the scales to the (n, width) rows of many films or tracks, by column."""
         for name in self.names:
-            rows = np.concatenate([np.asarray(part, np.float64) for part in samples[name]])
-            mean = rows.mean(axis=0)
-            if rows.shape[1] <= MOST:
-                spread = rows.std(axis=0)
-                basis = np.diag(np.where(spread > LEAST, 1 / np.maximum(spread, LEAST), 0.0))
-            else:
-                basis = _principal(rows - mean)
-            for kind, value in (("mean", mean), ("basis", basis)):
-                self.get_buffer(f"{kind}_{name}").copy_(torch.from_numpy(value))
+            rows = torch.from_numpy(np.concatenate(samples[name]).astype(np.float64))
+            with one_thread():
+                mean = rows.mean(0)
+                basis = (_spread if rows.shape[1] <= MOST else _principal)(rows - mean)
+            self.get_buffer(f"mean_{name}").copy_(mean)
+            self.get_buffer(f"basis_{name}").copy_(basis)
 
     def forward(self, columns: Columns) -> Tensor:
         """Return the (n, width) tokens; n is that of the shortest column."""
@@ -52,10 +51,16 @@ class Reader(nn.Module):
         return torch.cat(parts, 1)
 
 
-def _principal(rows: NDArray[np.float64]) -> NDArray[np.float64]:
+def _spread(rows: Tensor) -> Tensor:
+    """Return the (width, width) basis that brings each number of centred rows to the SD 1."""
+    spread = rows.square().mean(0).sqrt()
+    return torch.where(spread > LEAST, 1 / spread, 0.0).diag()
+
+
+def _principal(rows: Tensor) -> Tensor:
     """Return the (width, MOST) principal components of centred rows; all of one common scale."""
-    values, vectors = np.linalg.eigh(rows.T @ rows / len(rows))  # ascending
-    most = vectors[:, ::-1][:, :MOST]
-    signs = np.sign(most[np.abs(most).argmax(axis=0), np.arange(MOST)])  # not the machine's choice
-    scale: NDArray[np.float64] = most * signs / np.sqrt(max(values[-MOST:].mean(), LEAST))
-    return scale
+    values, vectors = torch.linalg.eigh(rows.T @ rows / len(rows))  # ascending
+    most = vectors.flip(1)[:, :MOST]
+    largest = most.gather(0, most.abs().argmax(0, keepdim=True))
+    signs = largest.sign()  # not the machine's choice
+    return most * signs / values[-MOST:].mean().clamp(min=LEAST).sqrt()
