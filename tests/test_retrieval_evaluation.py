@@ -86,6 +86,9 @@ def test_songs_that_were_trained_on_are_never_asked_for(store: Path) -> None:
     fewer = ask(opened, {song_key("song0"), song_key("song1")}, None, (), 8, 0)
     songs = [{pair.song for pair in one.pairs} for one in (asked, fewer)]
     assert songs[0] - songs[1] == {"song0", "song1"}
+    version = replace(opened.pairs[4], song="another version")
+    fewer = ask(opened, version.keys, None, (), 8, 0)
+    assert songs[0] - {pair.song for pair in fewer.pairs} == {opened.pairs[4].song}
     assert all(pair.split == "held" for pair in asked.pairs)
     assert {pair.style for pair in ask(opened, set(), None, ("lines",), 8, 0).pairs} == {"lines"}
 

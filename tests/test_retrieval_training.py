@@ -95,11 +95,24 @@ def test_where_nothing_is_shared_held_out_songs_stay_at_chance(tmp_path: Path) -
     assert 0.3 < float(rows(tmp_path / "out")[-1]["percentile"]) < 0.7
 
 
-def test_a_checkpoint_knows_the_songs_that_it_was_trained_on(store: Path, tmp_path: Path) -> None:
+def test_a_checkpoint_knows_the_songs_that_it_was_trained_on_and_their_versions(
+    store: Path, tmp_path: Path
+) -> None:
     train(settings(store, tmp_path / "out", steps=1))
+    learned = [pair for pair in PairStore.open(store).pairs if pair.split == "train"]
     keys = set(read_keys(tmp_path / "out").tolist())
-    pairs = PairStore.open(store).pairs
-    assert keys == {song_key(pair.song) for pair in pairs if pair.split == "train"}
+    assert keys == {key for pair in learned for key in pair.keys}
+    version = replace(learned[0], song="another version")
+    other = replace(version, group="another group")
+    assert song_key(learned[0].song) in keys and keys & version.keys and not keys & other.keys
+
+
+def test_a_run_that_goes_on_with_another_store_forgets_no_song(store: Path, tmp_path: Path) -> None:
+    train(settings(store, tmp_path / "out", steps=1))
+    before = set(read_keys(tmp_path / "out").tolist())
+    fewer = write_store(tmp_path / "fewer", songs=30, shared=True)
+    train(settings(fewer, tmp_path / "out", steps=2))
+    assert before <= set(read_keys(tmp_path / "out").tolist())
 
 
 def test_no_two_films_of_one_group_meet_and_an_epoch_has_each_song_once(store: Path) -> None:

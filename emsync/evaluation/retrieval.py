@@ -17,7 +17,7 @@ import numpy as np
 import torch
 
 from emsync.arrays import Float64s, Int64s
-from emsync.data.split import read_keys, song_key
+from emsync.data.split import read_keys
 from emsync.errors import InputError, UsageError
 from emsync.limits import shown
 from emsync.matching.matcher import Columns
@@ -128,9 +128,7 @@ def ask(
     held = [
         place
         for place, pair in enumerate(store.pairs)
-        if pair.split == "held"
-        and song_key(pair.song) not in trained
-        and (not styles or pair.style in styles)
+        if pair.split == "held" and not pair.keys & trained and (not styles or pair.style in styles)
     ]
     both = {place: (store.film(place), store.music(place)) for place in held}
     lengths = {place: _seconds(*sides) for place, sides in both.items()}

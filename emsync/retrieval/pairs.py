@@ -18,6 +18,7 @@ from typing import Any, Literal, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from emsync.data.split import song_key
 from emsync.errors import InputError
 from emsync.files import atomic_write
 from emsync.limits import check_file, parse_json, quoted, read_json, read_text, shown
@@ -48,6 +49,11 @@ class Pair:
     k: str  # how much the film follows the music, as ``read_follow`` reads it; nothing if unknown
     tags: tuple[str, ...]
     source: str  # where it comes from: clips of one source are alike in other ways too
+
+    @property
+    def keys(self) -> set[int]:
+        """By what a checkpoint knows that it was trained on the song, or on a version of it."""
+        return {song_key(self.song), song_key(f"group {self.group}")}
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ import torch
 from numpy.typing import NDArray
 from safetensors.torch import save_file
 
-from emsync.data.split import song_key
+from emsync.data.split import read_keys
 from emsync.encoders.threads import one_thread
 from emsync.errors import AssetError, EmsyncError, InputError, UsageError
 from emsync.files import atomic_write
@@ -154,8 +154,10 @@ def set_up(config: RetrievalConfig, progress: Progress = silent) -> Run:
         system.network.parameters(), lr=config.rate, weight_decay=config.weight_decay
     )
     state = restore(config, optim) if goes_on else RunState()
+    keys = {key for number in learned for key in store.pairs[number].keys}
+    if goes_on:
+        keys |= set(read_keys(out).tolist())  # the store may have been another one then
     with atomic_write(out / "trained.npy") as part, part.open("wb") as file:
-        keys = {song_key(store.pairs[number].song) for number in learned}
         np.save(file, np.array(sorted(keys), np.uint32))
     songs = {store.pairs[number].group: number for number in reversed(held)}
     measured = evenly(sorted(songs.values()), MEASURED)
