@@ -13,7 +13,7 @@ from drawn_pairs import write_store
 from emsync.cli import main
 from emsync.data.split import song_key
 from emsync.errors import InputError, UsageError
-from emsync.evaluation.retrieval import OWN, ask, cut, evaluate, galleries, untrained
+from emsync.evaluation.retrieval import OWN, PAIRS, ask, cut, evaluate, galleries, untrained
 from emsync.matching.matcher import Columns
 from emsync.retrieval.checkpoint import System
 from emsync.retrieval.config import RetrievalConfig
@@ -66,6 +66,18 @@ def test_what_learned_is_above_chance_and_what_did_not_is_at_it(
     for name in ("untrained", "cm"):
         assert rows[name]["percentile"]["low"] < 0.5 < rows[name]["percentile"]["high"]
     assert 0 <= rows[trained["of"]]["flow_order"]["value"] <= 1
+
+
+def test_only_what_divides_films_by_their_flow_is_measured_by_it(tmp_path: Path) -> None:
+    store = write_store(tmp_path / "store", songs=4, shared=True, held=1, seconds=30)
+    widths = {"motion": 40}, {"chroma": 12}
+    system = System.build("ut-cmvmr", *widths, {"shrink": 32})
+    system.save(tmp_path / "cmvmr")
+    np.save(tmp_path / "cmvmr" / "trained.npy", np.zeros(0, np.uint32))
+    assert len(system.film_parts(PairStore.open(store).film(0))) == 2
+    rows = evaluate(store, [name := str(tmp_path / "cmvmr")])["systems"]
+    assert tuple(rows) == (name, name + PAIRS, "untrained", "cm", "dm")
+    assert not any("flow_order" in row for row in rows.values())
 
 
 def test_a_gallery_has_one_passage_of_each_song_and_of_the_own_song_the_own_one() -> None:

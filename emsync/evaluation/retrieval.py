@@ -28,6 +28,7 @@ from emsync.progress import Progress, silent
 from emsync.retrieval.checkpoint import System, find
 from emsync.retrieval.cmvmr import Cmvmr
 from emsync.retrieval.examples import check_columns, evenly
+from emsync.retrieval.of_vm_net import OfVmNet
 from emsync.retrieval.pairing import by_pairs
 from emsync.retrieval.pairs import Pair, PairStore
 from emsync.retrieval.pulses import cm_scores, dm_scores
@@ -89,7 +90,8 @@ def evaluate(
         scores[name] = by_query(system, asked.films, asked.music, _told(progress, name))
         if system.name == Cmvmr.name:
             scores[name + PAIRS] = by_pairs(system, asked.films, asked.music, _told(progress, name))
-        if any(len(system.film_parts(film)) > 1 for film in asked.films):
+        divided = any(len(system.film_parts(film)) > 1 for film in asked.films)
+        if system.name == OfVmNet.name and divided:
             scores[name + OWN] = by_own(system, asked.films, asked.music)
             order[name] = flow_order(system, asked.films, asked.music)
     for name, system in list(systems.items())[:1]:

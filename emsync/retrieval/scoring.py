@@ -45,7 +45,8 @@ def by_query(
 def by_own(system: System, films: Sequence[Columns], tracks: Sequence[Columns]) -> Float64s:
     """Return the (Q, Q) scores of films and the music of each, cut where its own film is.
 
-    The embeddings of all parts are joined to one vector, with zeros where one side has fewer.
+    The embeddings of all parts, each of length 1, are joined to one vector, with zeros where one
+    side has fewer.
     """
     parts = [system.film_parts(film) for film in films]
     most = max(len(own) for own in parts)
