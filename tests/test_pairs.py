@@ -25,6 +25,7 @@ from emsync.retrieval.measured import ALL, PLAIN, Measured, read_columns
 from emsync.retrieval.pairs import SHARD, Head, Pair, PairStore, read_written
 from emsync.retrieval.playing import RATE as SOUND_RATE
 from emsync.retrieval.playing import passage, play
+from emsync.retrieval.prepare import prepare
 from emsync.retrieval.words import words_of
 from emsync.video.watch import watch_drawn
 
@@ -341,6 +342,18 @@ def test_a_damaged_shard_is_made_anew(tmp_path: Path) -> None:
     assert (tmp_path / "shards" / "00000.safetensors").read_bytes() == before
 
 
+def test_pairs_that_are_named_otherwise_are_made_anew(tmp_path: Path) -> None:
+    """Such as songs whose versions are told of by a table that was not there before."""
+    pair = Pair(0, "0", "0", "its own", 0, "train", "", "", (), "")
+    for known in (pair, pair, replace(pair, group="a song's", split="held")):
+        filled = fill(tmp_path, HEAD, [Task("0", known, Path("1.0"))], constant, workers=1)
+        assert PairStore.open(tmp_path).pairs == (known,)
+    assert filled.made == 1
+    tagged = replace(known, tags=("seen",))
+    assert fill(tmp_path, HEAD, [Task("0", tagged, Path("1.0"))], constant, workers=1).made == 1
+    assert fill(tmp_path, HEAD, [Task("0", known, Path("1.0"))], constant, workers=1).made == 0
+
+
 def test_a_folder_with_other_files_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "letter.txt").write_text("dear")
     with pytest.raises(UsageError, match="other files"):
@@ -354,6 +367,9 @@ def test_columns_are_named_or_all_or_plain() -> None:
     assert "rhythm" not in Measured().learned.music
     with pytest.raises(UsageError, match="no column 'smell'"):
         read_columns("smell")
+    for text in ("", "motion", "musicnn", "impact,rhythm", "impact,mel"):
+        with pytest.raises(UsageError, match="name one of films and one of music"):
+            read_columns(text)
 
 
 # --- the command line -----------------------------------------------------------------------------
@@ -434,6 +450,22 @@ def test_clips_are_prepared_with_their_own_sound(
         "loud.mp4", "somebody", "held", ("noise", "grey"),
     )  # fmt: skip
     assert len(read.film(0)["motion"]) == len(read.music(0)["onsets"]) == 2  # 1.2 s begin two
+
+
+def test_clips_of_one_name_are_two(clips: Path, tmp_path: Path) -> None:
+    for place in ("one", "two"):
+        (tmp_path / place).mkdir()
+        shutil.copy(clips / "loud.mp4", tmp_path / place)
+    table = tmp_path / "tags.csv"
+    table.write_text("clip,tags,source\nloud.mp4,loud,\none/loud.mp4,first,somebody\n")
+    folders = [tmp_path / "one", tmp_path / "two"]
+    prepare(tmp_path / "store", folders, f"csv:{table}", read_columns("colour,onsets"), workers=1)
+    pairs = PairStore.open(tmp_path / "store").pairs
+    assert [(pair.name, pair.source, pair.tags) for pair in pairs] == [
+        ("loud.mp4", "somebody", ("first",)),
+        ("loud.mp4", "two", ("loud",)),
+    ]
+    assert len({pair.song for pair in pairs}) == 2
 
 
 @pytest.mark.parametrize(

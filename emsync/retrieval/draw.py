@@ -8,6 +8,7 @@ out; a held-out song has a film in each style, also in those that are never trai
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -100,9 +101,7 @@ def draw(
     known = of_songs(read_labels(labels), found, labels) if labels else {}
     progress("Choosing songs", 0.0)
     tasks: list[Task] = []
-    for chosen, (named, group) in enumerate(_chosen(found, known, drawing)):
-        if chosen == count:
-            break
+    for chosen, (named, group) in enumerate(islice(_chosen(found, known, drawing), count)):
         tasks += _tasks(named, group, chosen, drawing)
         progress("Choosing songs", (chosen + 1) / count)
     if not tasks:

@@ -114,7 +114,7 @@ def _fill(
     for number, places in shards(len(tasks)):
         wanted = [tasks[place] for place in places]
         there = read_written(folder, number)
-        if there is not None and there.asked == [task.key for task in wanted]:
+        if there is not None and _is_of(there, wanted):
             written[number] = there
         else:
             waiting[number] = wanted
@@ -133,6 +133,18 @@ def _fill(
         why = f": {skipped[0][0]}: {skipped[0][1]}" if skipped else ""
         raise InputError(f"no pair could be made for {quoted(folder)}{why}")
     return Filled(pairs, pairs - before, skipped, watch.seconds)
+
+
+def _is_of(there: Written, wanted: Sequence[Task]) -> bool:
+    """Return whether a shard has what is wanted, made of the same and named as now.
+
+    What a pair was tagged with when it was made is not known before.
+    """
+    known = {task.pair.number: task.pair for task in wanted}
+    return there.asked == [task.key for task in wanted] and all(
+        (now := known.get(pair.number)) and replace(now, tags=now.tags or pair.tags) == pair
+        for pair in there.pairs
+    )
 
 
 def _tell(folder: Path, written: Mapping[int, Written]) -> None:

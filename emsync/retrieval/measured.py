@@ -36,10 +36,16 @@ class Measured:
             if name not in KNOWN:
                 raise UsageError(f"there is no column {shown(name)}; choose of {', '.join(KNOWN)}")
         chosen = [name for name in KNOWN if name in names]
-        return cls(
+        found = cls(
             tuple(name for name in chosen if name in FILM),
             tuple(name for name in chosen if name not in FILM),
         )
+        if not (found.learned.film and found.learned.music):
+            raise UsageError(
+                "nothing could be learned from these columns; name one of films and one of music, "
+                "such as motion,mel"
+            )
+        return found
 
     @property
     def learned(self) -> Self:

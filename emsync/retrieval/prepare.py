@@ -5,7 +5,7 @@ Whole clips are watched and heard. All are held out: nobody trains on what other
 
 import csv
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -36,21 +36,23 @@ def prepare(
 ) -> Filled:
     """Watch and hear clips into the store ``folder``; go on where a killed run stopped.
 
-    ``tags`` is ``csv:FILE``, with the columns clip (a file's name), tags (words with spaces
-    between) and, if one likes, source; without, the source is the folder that a clip lies in.
+    ``tags`` is ``csv:FILE``, with the columns clip (a file's name, after as many of its folders as
+    tell it from others), tags (words with spaces between) and, if one likes, source; without, the
+    source is the folder that a clip lies in.
     """
     found = _films(clips)
     told = _read_tags(tags) if tags else {}
-    if told and not {path.name for path in found} & set(told):
+    rows = [next((told[name] for name in _names(path) if name in told), None) for path in found]
+    if told and not any(rows):
         raise InputError(
             f"{shown(tags)} names none of the clips; its first is {next(iter(told))!r}"
         )
     tasks = []
-    for number, path in enumerate(found):
+    for number, (path, row) in enumerate(zip(found, rows, strict=True)):
         facts = path.stat()
-        words, source = told.get(path.name, ((), ""))
+        words, source = row or ((), "")
         source = source or path.absolute().parent.name
-        pair = Pair(number, path.name, path.name, source, 0, "held", "", "", words, source)
+        pair = Pair(number, path.name, path.as_posix(), source, 0, "held", "", "", words, source)
         tasks.append(Task(f"{path.absolute()} {facts.st_size} {facts.st_mtime_ns}", pair, path))
     head = columns.head(0.0, {"by": "prepare"})
     return fill(folder, head, tasks, partial(make_real, columns), workers, progress)
@@ -94,6 +96,12 @@ def _films(clips: Sequence[Path]) -> list[Path]:
     return list(found)
 
 
+def _names(path: Path) -> Iterator[str]:
+    """Yield what a table may call a clip: its whole path, and less and less of its folders."""
+    for first in range(len(path.parts)):
+        yield Path(*path.parts[first:]).as_posix()
+
+
 def _read_tags(tags: str) -> Mapping[str, tuple[tuple[str, ...], str]]:
     """Return tags and source by the name of a clip."""
     kind, _, name = tags.partition(":")
@@ -102,7 +110,7 @@ def _read_tags(tags: str) -> Mapping[str, tuple[tuple[str, ...], str]]:
     try:
         rows = list(csv.DictReader(io.StringIO(read_text(Path(name)), newline=""), restval=""))
         return {
-            Path(row["clip"]).name: (tuple(row["tags"].split()), row.get("source") or "")
+            Path(row["clip"]).as_posix(): (tuple(row["tags"].split()), row.get("source") or "")
             for row in rows
         }
     except (csv.Error, KeyError, AttributeError) as error:
