@@ -78,6 +78,7 @@ def test_only_what_divides_films_by_their_flow_is_measured_by_it(tmp_path: Path)
     rows = evaluate(store, [name := str(tmp_path / "cmvmr")])["systems"]
     assert tuple(rows) == (name, name + PAIRS, "untrained", "cm", "dm")
     assert not any("flow_order" in row for row in rows.values())
+    assert rows[name + PAIRS]["shortlist"] == 1  # of eight tracks all are on it
 
 
 def test_a_gallery_has_one_passage_of_each_song_and_of_the_own_song_the_own_one() -> None:

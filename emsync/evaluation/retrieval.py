@@ -21,6 +21,7 @@ from emsync.data.split import read_keys
 from emsync.errors import InputError, UsageError
 from emsync.limits import shown
 from emsync.matching.matcher import Columns
+from emsync.matching.pairwise import PAIRS as SHORTLIST
 from emsync.metrics.frechet import distance
 from emsync.metrics.retrieval import Bools, chance, figures, permutation_p
 from emsync.metrics.statistics import Estimate, ratio
@@ -29,7 +30,7 @@ from emsync.retrieval.checkpoint import System, find
 from emsync.retrieval.cmvmr import Cmvmr
 from emsync.retrieval.examples import check_columns, evenly
 from emsync.retrieval.of_vm_net import OfVmNet
-from emsync.retrieval.pairing import by_pairs
+from emsync.retrieval.pairing import by_pairs, shortlist_recall
 from emsync.retrieval.pairs import Pair, PairStore
 from emsync.retrieval.pulses import cm_scores, dm_scores
 from emsync.retrieval.reader import Reader
@@ -86,10 +87,13 @@ def evaluate(
     asked = ask(opened, trained, gallery, styles, seconds, seed)
     scores: dict[str, Float64s] = {}
     order: dict[str, Float64s] = {}
+    listed: dict[str, float] = {}
     for name, system in systems.items():
         scores[name] = by_query(system, asked.films, asked.music, _told(progress, name))
         if system.name == Cmvmr.name:
-            scores[name + PAIRS] = by_pairs(system, asked.films, asked.music, _told(progress, name))
+            paired = by_pairs(system, asked.films, asked.music, _told(progress, name))
+            listed[name + PAIRS] = shortlist_recall(scores[name], paired, SHORTLIST)
+            scores[name + PAIRS] = paired
         divided = any(len(system.film_parts(film)) > 1 for film in asked.films)
         if system.name == OfVmNet.name and divided:
             scores[name + OWN] = by_own(system, asked.films, asked.music)
@@ -104,7 +108,10 @@ def evaluate(
         progress("Sliding rhythms", 0.0)
         scores["cm"] = cm_scores(asked.films, asked.music, asked.seconds)
         scores["dm"] = dm_scores(asked.films, asked.music, asked.seconds)
-    return report(opened, asked, scores, order, seed)
+    told = report(opened, asked, scores, order, seed)
+    for name, share in listed.items():
+        told["systems"][name]["shortlist"] = share
+    return told
 
 
 def ask(
@@ -120,13 +127,7 @@ def ask(
     UsageError where there is no such style, or not so many songs.
     """
     name = shown(str(store.folder))
-    known = {pair.style for pair in store.pairs}
-    for style in styles:
-        if style not in known:
-            raise UsageError(
-                f"the store {name} has no films of the style {shown(style)}, but "
-                f"{', '.join(sorted(known))}"
-            )
+    store.check_styles(styles)
     held = [
         place
         for place, pair in enumerate(store.pairs)

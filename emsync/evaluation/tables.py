@@ -80,7 +80,13 @@ def retrieval_table(report: Mapping[str, Any]) -> list[str]:
         f"{report['films']} films of {report['units']} songs or sources, {report['seconds']} s each"
         f"; the music of each among {report['gallery']} passages"
     ]
-    return [*lines, "", *grid(head, rows), *(["", report["note"]] if report["note"] else [])]
+    notes = [
+        f"{name}: a shortlist has {row['shortlist']:.1%} of the best ten"
+        for name, row in systems.items()
+        if "shortlist" in row
+    ]
+    notes += [report["note"]] if report["note"] else []
+    return [*lines, "", *grid(head, rows), *(line for note in notes for line in ("", note))]
 
 
 def told_table(report: Mapping[str, Any]) -> list[str]:

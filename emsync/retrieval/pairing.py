@@ -65,16 +65,6 @@ def by_pairs(
     return found
 
 
-def shortlisted(alone: Float64s, paired: Float64s, most: int) -> Float64s:
-    """Return (Q, T) scores that order as a matcher ranks: its shortlist in pairs, then the rest.
-
-    The ``most`` best tracks of each film by ``alone`` have their scores in pairs; the others come
-    after them in their own order.
-    """
-    places = np.argsort(np.argsort(-alone, axis=1, kind="stable"), axis=1)
-    return np.where(places < most, paired, paired.min(axis=1, keepdims=True) - places)
-
-
 def shortlist_recall(alone: Float64s, paired: Float64s, most: int, top: int = 10) -> float:
     """Return the share of the best ``top`` tracks in pairs that are among the ``most`` alone."""
     best = np.argsort(-paired, axis=1, kind="stable")[:, :top]

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emsync.data.split import song_key
-from emsync.errors import InputError
+from emsync.errors import InputError, UsageError
 from emsync.files import atomic_write
 from emsync.limits import check_file, parse_json, quoted, read_json, read_text, shown
 from emsync.matching.matcher import Columns
@@ -93,6 +93,16 @@ class PairStore:
     def music(self, place: int) -> Columns:
         """Return what was heard of the music of ``pairs[place]``."""
         return self._columns(place, "music")
+
+    def check_styles(self, styles: Sequence[str]) -> None:
+        """Refuse a style in which no film of the store is drawn."""
+        known = sorted({pair.style for pair in self.pairs if pair.style})
+        for style in styles:
+            if style not in known:
+                raise UsageError(
+                    f"the store {quoted(self.folder)} has no films of the style {shown(style)}, "
+                    f"but {', '.join(known) or 'real ones'}"
+                )
 
     def _columns(self, place: int, side: Side) -> Columns:
         from safetensors import SafetensorError, safe_open

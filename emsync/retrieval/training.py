@@ -178,13 +178,7 @@ def split(store: PairStore, config: RetrievalConfig) -> tuple[list[int], list[in
 
     Both are of the styles that are asked for; UsageError names one that the store does not have.
     """
-    known = {pair.style for pair in store.pairs}
-    for style in config.styles:
-        if style not in known:
-            raise UsageError(
-                f"the store {config.store!r} has no films of the style {shown(style)}, but "
-                f"{', '.join(sorted(known))}"
-            )
+    store.check_styles(config.styles)
     chosen = [i for i, p in enumerate(store.pairs) if not config.styles or p.style in config.styles]
     learned = [i for i in chosen if store.pairs[i].split == "train"]
     if not learned:
