@@ -16,17 +16,17 @@ from emsync.cli import main
 from emsync.errors import InputError, UsageError
 from emsync.music.piece import DRUMS, GUITAR, PIANO, Piece, Played, to_score
 from emsync.progress import Stopwatch
-from emsync.retrieval.course import STEP, Course, course_of
-from emsync.retrieval.draw import Drawing, draw, one, strengths_in_words
-from emsync.retrieval.drawing import HEIGHT, STYLES, WIDTH, drawn
+from emsync.retrieval.drawn.course import STEP, Course, course_of
+from emsync.retrieval.drawn.draw import Drawing, draw, one, strengths_in_words
+from emsync.retrieval.drawn.drawing import HEIGHT, STYLES, WIDTH, drawn
+from emsync.retrieval.drawn.following import CHANNELS, FASTEST, RATE, read_follow, written
+from emsync.retrieval.drawn.playing import RATE as SOUND_RATE
+from emsync.retrieval.drawn.playing import passage, play
+from emsync.retrieval.drawn.words import words_of
 from emsync.retrieval.filling import Filled, Made, Task, fill
-from emsync.retrieval.following import CHANNELS, FASTEST, RATE, read_follow, written
 from emsync.retrieval.measured import ALL, PLAIN, Measured, read_columns
 from emsync.retrieval.pairs import SHARD, Head, Pair, PairStore, read_written
-from emsync.retrieval.playing import RATE as SOUND_RATE
-from emsync.retrieval.playing import passage, play
 from emsync.retrieval.prepare import prepare
-from emsync.retrieval.words import words_of
 from emsync.video.watch import watch_drawn
 
 CHEAP = Measured((), ("onsets",))

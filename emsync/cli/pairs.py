@@ -44,9 +44,9 @@ def draw(
 ) -> int:
     """Draw films to songs, and measure both; run it again to go on where it stopped."""
     standard_output(as_json, folders=[store])
-    from emsync.retrieval.draw import Drawing
-    from emsync.retrieval.draw import draw as fill
-    from emsync.retrieval.following import read_follow
+    from emsync.retrieval.drawn.draw import Drawing
+    from emsync.retrieval.drawn.draw import draw as fill
+    from emsync.retrieval.drawn.following import read_follow
     from emsync.retrieval.measured import read_columns
 
     drawing = Drawing(

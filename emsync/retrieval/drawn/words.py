@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.random import Generator
 
-from emsync.retrieval.drawing import STYLES, TEXTURES
-from emsync.retrieval.following import Script
+from emsync.retrieval.drawn.drawing import STYLES, TEXTURES
+from emsync.retrieval.drawn.following import Script
 
 WRONG = 0.08  # share of the words that are another of their kind
 FIGURES = tuple(figure for style in STYLES.values() for figure in style.figures)

@@ -18,7 +18,7 @@ from scipy.special import ndtr
 from emsync.arrays import Float64s, Int64s, Seconds
 from emsync.errors import UsageError
 from emsync.limits import shown
-from emsync.retrieval.course import STEP, Course
+from emsync.retrieval.drawn.course import STEP, Course
 
 CHANNELS = ("motion", "cuts", "pulse", "colour", "words")
 RATE = 12.5  # frames a second

@@ -21,15 +21,15 @@ from emsync.data.split import is_held_out, song_key
 from emsync.errors import InputError, UsageError
 from emsync.limits import quoted
 from emsync.progress import Progress, Stopwatch, silent
-from emsync.retrieval.course import course_of
-from emsync.retrieval.drawing import STYLES, check_styles, drawn
+from emsync.retrieval.drawn.course import course_of
+from emsync.retrieval.drawn.drawing import STYLES, check_styles, drawn
+from emsync.retrieval.drawn.following import CHANNELS, RATE, Follow, written
+from emsync.retrieval.drawn.keeping import keep_film
+from emsync.retrieval.drawn.playing import passage, play
+from emsync.retrieval.drawn.words import words_of
 from emsync.retrieval.filling import Filled, Made, Task, fill
-from emsync.retrieval.following import CHANNELS, RATE, Follow, written
-from emsync.retrieval.keeping import keep_film
 from emsync.retrieval.measured import Measured
 from emsync.retrieval.pairs import Head, Pair
-from emsync.retrieval.playing import passage, play
-from emsync.retrieval.words import words_of
 from emsync.video.watch import watch_drawn
 
 VERSION = 1  # of what is drawn and played; raised when a seed no longer gives what it gave

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from emsync.arrays import Float64s, Picture
 from emsync.errors import UsageError
 from emsync.limits import shown
-from emsync.retrieval.following import RATE, Script
+from emsync.retrieval.drawn.following import RATE, Script
 
 WIDTH, HEIGHT = 160, 90  # pixels
 TILE = 256  # pixels of a ground, which comes again beyond them

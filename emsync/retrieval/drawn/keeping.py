@@ -9,8 +9,8 @@ import numpy as np
 
 from emsync.arrays import Float32s, Picture
 from emsync.files import atomic_write
-from emsync.retrieval.following import RATE
-from emsync.retrieval.playing import RATE as SOUND_RATE
+from emsync.retrieval.drawn.following import RATE
+from emsync.retrieval.drawn.playing import RATE as SOUND_RATE
 from emsync.sound.encode import in_words
 from emsync.targets import make_folder
 
