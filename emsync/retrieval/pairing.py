@@ -18,6 +18,7 @@ from emsync.progress import Progress, silent
 from emsync.retrieval.checkpoint import System
 from emsync.retrieval.cmvmr import Cmvmr
 from emsync.retrieval.regimes import Stretch
+from emsync.retrieval.scoring import divided
 
 DIGITS = 5  # of a score: the rest depends on what else is scored with it
 
@@ -50,15 +51,13 @@ def by_pairs(
     progress: Progress = silent,
 ) -> Float64s:
     """Return the (Q, T) scores: means over the parts of a film, with the music under each."""
-    parts = [system.film_parts(film) for film in films]
-    stretches = sorted({stretch for own in parts for stretch in own})
-    place = {stretch: i for i, stretch in enumerate(stretches)}
+    parts, stretches, places = divided(system, films)
     heard = np.stack([of_music(system, track, stretches) for track in tracks], 1)
     found = np.empty((len(films), len(tracks)))
-    for q, (film, own) in enumerate(zip(films, parts, strict=True)):
+    for q, (film, own, under) in enumerate(zip(films, parts, places, strict=True)):
         each = [
-            _all_pairs(system, phi[None], heard[place[stretch]])[0]
-            for phi, stretch in zip(of_film(system, film, own), own, strict=True)
+            _all_pairs(system, phi[None], heard[place])[0]
+            for phi, place in zip(of_film(system, film, own), under, strict=True)
         ]
         found[q] = np.mean(each, axis=0)
         progress("Scoring pairs", (q + 1) / len(films))

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from emsync.arrays import Float32s, Float64s
+from emsync.arrays import Float32s, Float64s, Int64s
 from emsync.matching.matcher import Columns
 from emsync.progress import Progress, silent
 from emsync.retrieval.checkpoint import System
@@ -27,10 +27,8 @@ def by_query(
     progress: Progress = silent,
 ) -> Float64s:
     """Return the (Q, T) scores: means over the parts of a film, with the music under each."""
-    parts = [system.film_parts(film) for film in films]
-    stretches = sorted({stretch for own in parts for stretch in own})
-    place = {stretch: i for i, stretch in enumerate(stretches)}
-    under = [place[stretch] for own in parts for stretch in own]  # of each part
+    parts, stretches, places = divided(system, films)
+    under = np.concatenate(places)  # of each part
     seen = np.concatenate([system.embed_film(*both) for both in zip(films, parts, strict=True)])
     counts = np.array([len(own) for own in parts])
     starts = np.cumsum(counts) - counts
@@ -40,6 +38,16 @@ def by_query(
         scores[:, t] = np.add.reduceat(products.astype(np.float64), starts) / counts
         progress("Scoring", (t + 1) / len(tracks))
     return scores
+
+
+def divided(
+    system: System, films: Sequence[Columns]
+) -> tuple[list[list[Stretch]], list[Stretch], list[Int64s]]:
+    """Return the parts of each film, all that occur, and which of these each part of a film is."""
+    parts = [system.film_parts(film) for film in films]
+    stretches = sorted({stretch for own in parts for stretch in own})
+    place = {stretch: i for i, stretch in enumerate(stretches)}
+    return parts, stretches, [np.array([place[stretch] for stretch in own]) for own in parts]
 
 
 def by_own(system: System, films: Sequence[Columns], tracks: Sequence[Columns]) -> Float64s:
