@@ -135,6 +135,12 @@ def test_scores_are_those_of_pairs(matcher: UtCmvmr) -> None:
         for match in matcher.rank(seen(matcher, film), tracks, 6):
             assert match.score == pytest.approx(row[match.track], abs=2e-2)  # half precision
             assert match.offset == 0
+    films, music = ([both[i][side] for i in range(6)] for side in (0, 1))
+    among = np.array([[q, (q + 2) % 6] for q in range(6)])
+    some = by_pairs(matcher.system, films, music, among=among)
+    asked = np.zeros((6, 6), bool)
+    np.put_along_axis(asked, among, True, 1)
+    np.testing.assert_array_equal(some, np.where(asked, table, -np.inf))
 
 
 def test_the_order_of_the_tracks_changes_nothing(matcher: UtCmvmr) -> None:

@@ -91,8 +91,10 @@ def evaluate(
     for name, system in systems.items():
         scores[name] = by_query(system, asked.films, asked.music, _told(progress, name))
         if system.name == Cmvmr.name:
-            paired = by_pairs(system, asked.films, asked.music, _told(progress, name))
-            listed[name + PAIRS] = shortlist_recall(scores[name], paired, SHORTLIST)
+            told = _told(progress, name)
+            paired = by_pairs(system, asked.films, asked.music, told, asked.gallery)
+            alone, both = (np.take_along_axis(t, asked.gallery, 1) for t in (scores[name], paired))
+            listed[name + PAIRS] = shortlist_recall(alone, both, SHORTLIST)
             scores[name + PAIRS] = paired
         divided = any(len(system.film_parts(film)) > 1 for film in asked.films)
         if system.name == OfVmNet.name and divided:
@@ -108,10 +110,10 @@ def evaluate(
         progress("Sliding rhythms", 0.0)
         scores["cm"] = cm_scores(asked.films, asked.music, asked.seconds)
         scores["dm"] = dm_scores(asked.films, asked.music, asked.seconds)
-    told = report(opened, asked, scores, order, seed)
+    found = report(opened, asked, scores, order, seed)
     for name, share in listed.items():
-        told["systems"][name]["shortlist"] = share
-    return told
+        found["systems"][name]["shortlist"] = share
+    return found
 
 
 def ask(

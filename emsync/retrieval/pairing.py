@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
-from emsync.arrays import Float32s, Float64s
+from emsync.arrays import Float32s, Float64s, Int64s
 from emsync.errors import UsageError
 from emsync.matching.matcher import Columns
 from emsync.progress import Progress, silent
@@ -49,17 +49,22 @@ def by_pairs(
     films: Sequence[Columns],
     tracks: Sequence[Columns],
     progress: Progress = silent,
+    among: Int64s | None = None,
 ) -> Float64s:
-    """Return the (Q, T) scores: means over the parts of a film, with the music under each."""
+    """Return the (Q, T) scores: means over the parts of a film, with the music under each.
+
+    With ``among``, the (Q, S) numbers of some tracks for each film, the others have -inf.
+    """
     parts, stretches, places = divided(system, films)
     heard = np.stack([of_music(system, track, stretches) for track in tracks], 1)
-    found = np.empty((len(films), len(tracks)))
+    found = np.full((len(films), len(tracks)), -np.inf)
     for q, (film, own, under) in enumerate(zip(films, parts, places, strict=True)):
+        some = np.arange(len(tracks)) if among is None else np.unique(among[q])
         each = [
-            _all_pairs(system, phi[None], heard[place])[0]
+            _all_pairs(system, phi[None], heard[place, some])[0]
             for phi, place in zip(of_film(system, film, own), under, strict=True)
         ]
-        found[q] = np.mean(each, axis=0)
+        found[q, some] = np.mean(each, axis=0)
         progress("Scoring pairs", (q + 1) / len(films))
     return found
 
