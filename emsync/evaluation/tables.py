@@ -58,14 +58,15 @@ def sync_table(report: Mapping[str, Any]) -> list[str]:
 def retrieval_table(report: Mapping[str, Any]) -> list[str]:
     """Return the lines that say how well the music of films was found."""
     systems, chance = report["systems"], report["chance"]
-    head = ["", *(f"R@{k}" for k in chance["recall"]), "median rank", "mean percentile", "p"]
+    told = [k for k in chance["recall"] if int(k) < report["gallery"]]  # else it is found anyhow
+    head = ["", *(f"R@{k}" for k in told), "median rank", "mean percentile", "p"]
     rows = [
-        [name, *(_share(one) for one in row["recall"].values()), _rank(row["median_rank"]),
+        [name, *(_share(row["recall"][k]) for k in told), _rank(row["median_rank"]),
          _real(row["percentile"]), f"{row['p']:.2g}"]
         for name, row in systems.items()
     ]  # fmt: skip
     rows.append([
-        "chance", *(f"{share:.1%}" for share in chance["recall"].values()),
+        "chance", *(f"{chance['recall'][k]:.1%}" for k in told),
         f"{chance['median_rank']:.0f}", f"{chance['percentile']:.3f}", "",
     ])  # fmt: skip
     if "frechet" in chance:
