@@ -37,6 +37,13 @@ settings.load_profile("calm")
 torch.set_num_threads(1)  # small sums are faster so, and added in one order: equal to the last bit
 
 
+def pytest_collection_modifyitems(items: Iterable[pytest.Item]) -> None:
+    """Count what drives a browser among the slow tests: setting one up takes seconds."""
+    for item in items:
+        if "browser" in item.keywords:
+            item.add_marker("slow")
+
+
 @pytest.fixture(scope="session")
 def shared() -> Path:
     """The folder of real clips and songs; the test is skipped where EMSYNC_SHARED names none."""
