@@ -152,11 +152,19 @@ def read_bytes(path: Path, most: int = MOST_BYTES, error: type[EmsyncError] = In
     return bytes(data)
 
 
-def read_text(path: Path, most: int = MOST_BYTES, error: type[EmsyncError] = InputError) -> str:
-    """Return the UTF-8 text of the file at ``path``, with or without a byte order mark."""
+def read_text(
+    path: Path,
+    most: int = MOST_BYTES,
+    error: type[EmsyncError] = InputError,
+    others: str = "strict",
+) -> str:
+    """Return the UTF-8 text of the file at ``path``, with or without a byte order mark.
+
+    With "surrogateescape" for ``others``, bytes that are no UTF-8 are read as in names of files.
+    """
     data = read_bytes(path, most, error)
     try:
-        return data.decode("utf-8-sig")
+        return data.decode("utf-8-sig", others)
     except UnicodeDecodeError as wrong:
         name = quoted(path)
         raise error(f"{name} is not a text: byte {wrong.start} is no UTF-8") from wrong

@@ -193,9 +193,10 @@ def write_rows(folder: Path, pairs: Sequence[Pair]) -> None:
 
 def _read_rows(path: Path) -> tuple[Pair, ...]:
     try:
-        pairs = tuple(
-            _pair(row) for row in csv.DictReader(io.StringIO(read_text(path), newline=""))
-        )
+        text = read_text(
+            path, others="surrogateescape"
+        )  # as it is written: names may have any byte
+        pairs = tuple(_pair(row) for row in csv.DictReader(io.StringIO(text, newline="")))
         numbers = [pair.number for pair in pairs]
         if any(b <= a for a, b in pairwise(numbers)):
             raise ValueError("its numbers do not ascend")
