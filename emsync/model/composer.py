@@ -9,7 +9,7 @@ from typing import Any, Self
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import Tensor
 
 from emsync import plugins
@@ -20,7 +20,7 @@ from emsync.files import together
 from emsync.limits import quoted, read_json, shown
 from emsync.model.int8.quantize import quantized
 from emsync.model.transformer import EventTransformer, ModelConfig
-from emsync.model.weights import SCALE, check_weights
+from emsync.model.weights import SCALE, check_weights, write_weights
 from emsync.music.lead_sheet import LeadSheet
 from emsync.music.piece import Piece
 from emsync.options import CHECKPOINT, PathLike, Sampling, check_tempo
@@ -123,7 +123,7 @@ class Composer:
         with together() as outputs:
             partial = outputs.file(folder / "model.safetensors")
             try:
-                save_file({k: v.contiguous() for k, v in weights.items()}, partial)
+                write_weights(partial, weights)
             except SafetensorError as error:
                 raise EmsyncError(f"cannot write {str(folder)!r}: {error}") from error
             text = json.dumps(config, indent=2) + "\n"

@@ -1,11 +1,15 @@
-"""The header of a file of weights: what it holds is compared before any memory is asked for."""
+"""Files of weights: written, and compared by their header before any memory is asked for."""
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from emsync.errors import AssetError
 from emsync.limits import quoted, shown
 from emsync.tensors import Shape, read_tensors
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 SCALE = ".scale"  # after the name of a matrix in int8: the tensor of its rows' scales
 KINDS = ("F64", "I64", "F32", "F16", "BF16", "I8", "U8")  # that weights have
@@ -36,6 +40,19 @@ def check_weights(path: Path, shapes: Mapping[str, Shape]) -> None:
         raise AssetError(
             f"the weights {name} do not fit config.json: {shown(extra[0])} is not in it"
         )
+
+
+def write_weights(path: Path, tensors: Mapping[str, "Tensor"]) -> None:
+    """Write tensors to ``path``, with the mode that the file has, or a new file gets.
+
+    safetensors by itself lets nobody but its owner read the file.
+    """
+    from safetensors.torch import save_file
+
+    path.touch()
+    mode = path.stat().st_mode & 0o777
+    save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, path)
+    path.chmod(mode)
 
 
 def read_header(path: Path) -> dict[str, tuple[str, Shape]]:

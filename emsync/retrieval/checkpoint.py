@@ -14,7 +14,7 @@ from typing import Any, Self
 import numpy as np
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from emsync.arrays import Float32s
@@ -24,7 +24,7 @@ from emsync.files import together
 from emsync.json_fields import FieldError, object_of, text_of
 from emsync.limits import quoted, read_json, shown
 from emsync.matching.matcher import Columns
-from emsync.model.weights import check_weights
+from emsync.model.weights import check_weights, write_weights
 from emsync.options import PathLike
 from emsync.retrieval import heard, seen
 from emsync.retrieval.cmvae import Cmvae
@@ -134,7 +134,7 @@ class System(nn.Module):
         with together() as outputs:
             partial = outputs.file(folder / WEIGHTS)
             try:
-                save_file({name: weight.contiguous() for name, weight in weights.items()}, partial)
+                write_weights(partial, weights)
             except SafetensorError as error:
                 raise EmsyncError(f"cannot write {quoted(folder)}: {error}") from error
             outputs.file(folder / CONFIG).write_text(json.dumps(config, indent=2) + "\n")

@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import Annotated
 
 import torch
-from safetensors.torch import save_file
 
 from emsync.errors import AssetError, UsageError, warn
 from emsync.limits import quoted, read_json, shown
 from emsync.model.composer import Composer, load_weights
 from emsync.model.transformer import EventTransformer
+from emsync.model.weights import write_weights
 from emsync.settings import Within, build
 from emsync.training.config import TrainConfig
 from emsync.training.saving import has_run, saved_whole
@@ -48,11 +48,10 @@ def save(
     snapshot: Snapshot,
 ) -> None:
     """Write the checkpoint and what exact resuming needs beside it, all of it or nothing."""
-    tensors = {name: value.contiguous() for name, value in memory(optims).items()}
     text = json.dumps({"progress": asdict(state), "config": asdict(config)}, indent=2)
     with saved_whole(out) as saving:
         composer.save_pretrained(saving)
-        save_file(tensors, saving / "optimizer.safetensors")
+        write_weights(saving / "optimizer.safetensors", memory(optims))
         snapshot.save(saving / "snapshot.safetensors")
         (saving / "train.json").write_text(text + "\n")
 

@@ -7,12 +7,13 @@ from typing import Self
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import Tensor
 
 from emsync.errors import AssetError
 from emsync.limits import check_file
 from emsync.model.transformer import EventTransformer
+from emsync.model.weights import write_weights
 
 WEIGHTS, MEMORY = "weights.", "optimizer."  # before the names of tensors in a file
 
@@ -40,11 +41,11 @@ class Snapshot:
     def save(self, path: Path) -> None:
         """Write the snapshot to ``path``."""
         named = {
-            prefix + name: value.contiguous()
+            prefix + name: value
             for prefix, tensors in ((WEIGHTS, self.weights), (MEMORY, self.memory))
             for name, value in tensors.items()
         }
-        save_file(named, path)
+        write_weights(path, named)
 
     @classmethod
     def load(cls, path: Path, model: EventTransformer) -> Self:
