@@ -158,6 +158,32 @@ def test_what_cannot_be_is_refused(
         train(settings(store, tmp_path / "out", **changes))
 
 
+@pytest.mark.parametrize("inside", ["", "shards", "new"])
+def test_a_store_is_no_place_for_a_run(inside: str, store: Path) -> None:
+    there = sorted(store.rglob("*"))
+    with pytest.raises(UsageError, match="the run would be in the store"):
+        train(settings(store, store / inside))
+    assert sorted(store.rglob("*")) == there
+
+
+def test_a_store_of_films_that_are_all_held_out_teaches_nothing(
+    store: Path, tmp_path: Path
+) -> None:
+    rows = (store / "pairs.csv").read_text().replace(",train,", ",held,")
+    held = tmp_path / "store"
+    shutil.copytree(store, held)
+    (held / "pairs.csv").write_text(rows)
+    with pytest.raises(InputError, match="are held out, so there is none to learn from; draw one"):
+        train(settings(held, tmp_path / "out"))
+
+
+def test_whoever_may_read_new_files_may_read_what_a_run_saves(store: Path, tmp_path: Path) -> None:
+    train(settings(store, tmp_path / "out", steps=1))
+    modes = {path.stat().st_mode for path in (tmp_path / "out").glob("*.*")}
+    (tmp_path / "new").touch()
+    assert modes == {(tmp_path / "new").stat().st_mode}
+
+
 def test_a_store_of_another_version_is_refused(store: Path, tmp_path: Path) -> None:
     old = tmp_path / "store"
     shutil.copytree(store, old)

@@ -18,7 +18,6 @@ from typing import Annotated
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from safetensors.torch import save_file
 
 from emsync.data.split import read_keys
 from emsync.encoders.threads import one_thread
@@ -26,6 +25,7 @@ from emsync.errors import AssetError, EmsyncError, InputError, UsageError
 from emsync.files import atomic_write
 from emsync.limits import quoted, read_json, shown
 from emsync.matching.matcher import Columns
+from emsync.model.weights import write_weights
 from emsync.progress import Progress, silent
 from emsync.retrieval import heard, seen
 from emsync.retrieval.checkpoint import System
@@ -42,7 +42,7 @@ from emsync.retrieval.pairs import Pair, PairStore
 from emsync.retrieval.scoring import by_query
 from emsync.retrieval.tags import unified
 from emsync.settings import Within, build
-from emsync.targets import check_apart
+from emsync.targets import check_apart, real_folder
 from emsync.training.accelerator import SingleProcess
 from emsync.training.log import Log
 from emsync.training.running import claimed, rate_at, seed_of, signals
@@ -105,8 +105,12 @@ def train(
     Writes what ``System.save`` does, ``train.json``, ``metrics.csv``, TensorBoard events and
     ``trained.npy`` there; ``report`` is called after each step. SIGINT and SIGTERM save and stop.
     """
-    out = Path(config.out)
-    check_apart([out / name for name in FILES], {"the store": Path(config.store) / "store.json"})
+    out, store = Path(config.out), Path(config.store)
+    check_apart([out / name for name in FILES], {"the store": store / "store.json"})
+    if real_folder(out).is_relative_to(real_folder(store)):
+        raise UsageError(
+            f"the run would be in the store {config.store!r} itself; name another folder in out"
+        )
     with claimed(out), one_thread():
         return _train(config, report, progress)
 
@@ -182,7 +186,11 @@ def split(store: PairStore, config: RetrievalConfig) -> tuple[list[int], list[in
     chosen = [i for i, p in enumerate(store.pairs) if not config.styles or p.style in config.styles]
     learned = [i for i in chosen if store.pairs[i].split == "train"]
     if not learned:
-        raise InputError(f"the store {config.store!r} has no pair to learn from")
+        of = f" in the styles {', '.join(config.styles)}" if config.styles else ""
+        raise InputError(
+            f"all pairs of the store {config.store!r}{of} are held out, so there is none to learn "
+            "from; draw one with `emsync pairs draw`, or name other styles"
+        )
     return learned, [i for i in chosen if store.pairs[i].split == "held"]
 
 
@@ -244,11 +252,10 @@ def held_out(run: Run) -> Figures:
 
 def save(run: Run, config: RetrievalConfig) -> None:
     """Write the checkpoint and what exact resuming needs beside it, all of it or nothing."""
-    tensors = {name: value.contiguous() for name, value in memory([run.optim]).items()}
     text = json.dumps({"progress": asdict(run.state), "config": asdict(config)}, indent=2)
     with saved_whole(Path(config.out)) as saving:
         run.system.save(saving)
-        save_file(tensors, saving / "optimizer.safetensors")
+        write_weights(saving / "optimizer.safetensors", memory([run.optim]))
         (saving / "train.json").write_text(text + "\n")
 
 
