@@ -2,24 +2,27 @@
 
 import json
 import shutil
+import sys
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
 from emsync.cli import main
-from emsync.errors import InputError, UsageError
+from emsync.errors import EmsyncWarning, InputError, UsageError
 from emsync.music.piece import DRUMS, GUITAR, PIANO, Piece, Played, to_score
 from emsync.progress import Stopwatch
 from emsync.retrieval.drawn.course import STEP, Course, course_of
 from emsync.retrieval.drawn.draw import Drawing, draw, one, strengths_in_words
 from emsync.retrieval.drawn.drawing import HEIGHT, STYLES, WIDTH, drawn
 from emsync.retrieval.drawn.following import CHANNELS, FASTEST, RATE, read_follow, written
+from emsync.retrieval.drawn.keeping import keep_film
 from emsync.retrieval.drawn.playing import RATE as SOUND_RATE
 from emsync.retrieval.drawn.playing import passage, play
 from emsync.retrieval.drawn.words import words_of
@@ -285,6 +288,34 @@ def constant(task: Task, watch: Stopwatch) -> Made:
     return Made(task.pair, film, {"beats": np.zeros(0, np.float32)})
 
 
+def test_kept_films_have_the_same_bytes_each_time(tmp_path: Path) -> None:
+    wide = np.random.default_rng(0).integers(0, 255, (90, 400, 3), np.uint8)
+    pictures = [cv2.GaussianBlur(wide[:, 3 * n : 3 * n + 160], (0, 0), 3) for n in range(75)]
+    written = set()
+    for n in range(6):
+        keep_film(tmp_path / f"{n}.mp4", pictures, np.zeros(96_000, np.float32))
+        written.add((tmp_path / f"{n}.mp4").read_bytes())
+    assert len(written) == 1
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="names of files are text")
+def test_a_store_with_a_song_of_any_name_is_opened(songs: Path, tmp_path: Path) -> None:
+    first = next(path for path in sorted(songs.rglob("*")) if path.is_file())
+    name = 'a\n\r,"\udcff b' + first.suffix
+    (tmp_path / "songs").mkdir()
+    shutil.copy(first, tmp_path / "songs" / name)
+    draw(tmp_path / "store", tmp_path / "songs", 1, small(), workers=1)
+    assert {pair.song for pair in PairStore.open(tmp_path / "store").pairs} == {name}
+
+
+def test_songs_that_cannot_be_read_are_told(songs: Path, tmp_path: Path) -> None:
+    mixed = tmp_path / "songs"
+    shutil.copytree(songs, mixed)
+    (mixed / "broken.npz").write_bytes(b"PK nothing")
+    with pytest.warns(EmsyncWarning, match=r"left out, 1 by now; the first: .*broken\.npz"):
+        draw(tmp_path / "store", mixed, 1000, small(), workers=1)
+
+
 def test_what_cannot_be_made_is_left_out_and_told(tmp_path: Path) -> None:
     filled_with(tmp_path, [1.0, np.nan, 3.0])
     store = PairStore.open(tmp_path)
@@ -382,6 +413,7 @@ def test_columns_are_named_or_all_or_plain() -> None:
         (["--follow", "smell=1"], 2, "'smell'"),
         (["--style", "cubes"], 2, "no style 'cubes'"),
         (["--style", ""], 2, "name a style"),
+        (["--style", "lines"], 2, "'lines' is both a style and unseen"),
         (["--held", "2"], 2, "held out is 2"),
         (["--seconds", "1"], 2, "not 1"),
         (["--columns", "smell"], 2, "no column"),
@@ -470,7 +502,13 @@ def test_clips_of_one_name_are_two(clips: Path, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("words", "code"),
-    [(["nowhere.mp4"], 3), (["."], 3), ([".", "--tags", "ask"], 2), ([".", "--tags", "csv:no"], 3)],
+    [
+        (["nowhere.mp4"], 3),
+        (["."], 3),
+        ([".", "--tags", "ask"], 2),
+        ([".", "--tags", "csv:no"], 3),
+        ([".", "--tags", "csv:a.mp4"], 3),
+    ],
 )
 def test_bad_clips_are_answered(
     words: list[str], code: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

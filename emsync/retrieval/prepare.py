@@ -109,6 +109,8 @@ def _read_tags(tags: str) -> Mapping[str, tuple[tuple[str, ...], str]]:
         raise UsageError(f"tags come from {shown(tags)}; give csv:FILE")
     try:
         rows = list(csv.DictReader(io.StringIO(read_text(Path(name)), newline=""), restval=""))
+        if not rows:
+            raise KeyError("it has no rows")
         return {
             Path(row["clip"]).as_posix(): (tuple(row["tags"].split()), row.get("source") or "")
             for row in rows

@@ -18,7 +18,7 @@ from emsync.data.labels import Labels, read_labels
 from emsync.data.prepare import of_songs
 from emsync.data.songs import Named, find_songs, read_played
 from emsync.data.split import is_held_out, song_key
-from emsync.errors import InputError, UsageError
+from emsync.errors import InputError, UsageError, warn
 from emsync.limits import quoted
 from emsync.progress import Progress, Stopwatch, silent
 from emsync.retrieval.drawn.course import course_of
@@ -62,6 +62,8 @@ class Drawing:
         if not self.styles:
             raise UsageError(f"name a style to draw in; choose of {', '.join(STYLES)}")
         check_styles((*self.styles, *self.unseen))
+        if both := sorted({*self.styles} & {*self.unseen}):
+            raise UsageError(f"{both[0]!r} is both a style and unseen; name it once")
 
     @property
     def strengths(self) -> dict[str, float]:
@@ -101,9 +103,15 @@ def draw(
     known = of_songs(read_labels(labels), found, labels) if labels else {}
     progress("Choosing songs", 0.0)
     tasks: list[Task] = []
-    for chosen, (named, group) in enumerate(islice(_chosen(found, known, drawing), count)):
+    broken: list[InputError] = []
+    songs_chosen = islice(_chosen(found, known, drawing, broken), count)
+    for chosen, (named, group) in enumerate(songs_chosen):
         tasks += _tasks(named, group, chosen, drawing)
         progress("Choosing songs", (chosen + 1) / count)
+    if broken:
+        warn(
+            f"songs that cannot be read are left out, {len(broken)} by now; the first: {broken[0]}"
+        )
     if not tasks:
         raise InputError(f"no song in {quoted(songs)} plays for {drawing.seconds:g} seconds")
     tasks = [
@@ -114,9 +122,15 @@ def draw(
 
 
 def _chosen(
-    found: Sequence[Named], known: Mapping[str, Labels], drawing: Drawing
+    found: Sequence[Named],
+    known: Mapping[str, Labels],
+    drawing: Drawing,
+    broken: list[InputError],
 ) -> Iterator[tuple[Named, str]]:
-    """Yield songs in an order of the seed's, with their groups: one of each, that can be played."""
+    """Yield songs in an order of the seed's, with their groups: one of each, that can be played.
+
+    Why others cannot be read goes to ``broken``.
+    """
     groups: set[str] = set()
     for place in np.random.default_rng(drawing.seed).permutation(len(found)):
         name, path = found[place]
@@ -125,7 +139,8 @@ def _chosen(
             continue
         try:
             song = read_played(path)
-        except InputError:
+        except InputError as error:
+            broken.append(error)
             continue
         if passage(song, drawing.seconds, np.random.default_rng(0)) is not None:
             groups.add(group)

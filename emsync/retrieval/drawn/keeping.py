@@ -14,9 +14,12 @@ from emsync.retrieval.drawn.playing import RATE as SOUND_RATE
 from emsync.sound.encode import in_words
 from emsync.targets import make_folder
 
+# x264 decides by its macroblock tree otherwise each time, even on one thread
+H264 = {"crf": "18", "threads": "1", "x264-params": "mbtree=0"}
+
 
 def keep_film(path: Path, pictures: Sequence[Picture], samples: Float32s) -> None:
-    """Write pictures in blue, green and red, and (N,) samples, as an .mp4."""
+    """Write pictures in blue, green and red, and (N,) samples, as an .mp4, always the same."""
     import av
 
     make_folder(path.parent)
@@ -26,7 +29,7 @@ def keep_film(path: Path, pictures: Sequence[Picture], samples: Float32s) -> Non
         av.open(f"file:{part}", "w", options={"fflags": "bitexact"}) as film,
     ):
         rate = Fraction(RATE).limit_denominator(1001)
-        shown: Any = film.add_stream("libx264", rate=rate, options={"crf": "18", "threads": "1"})
+        shown: Any = film.add_stream("libx264", rate=rate, options=H264)
         shown.height, shown.width = pictures[0].shape[:2]
         shown.pix_fmt = "yuv420p"
         sounding: Any = film.add_stream("aac", rate=SOUND_RATE, layout="mono")
