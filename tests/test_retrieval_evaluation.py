@@ -156,6 +156,11 @@ def test_what_learned_nothing_reads_what_the_other_does(trained: dict[str, str])
     assert not bare.state_dict()[first].equal(system.state_dict()[first])
 
 
+def test_any_seed_will_do(trained: dict[str, str], store: Path) -> None:
+    told = evaluate(store, [next(iter(trained.values()))], gallery=5, seconds=2, seed=10**30)
+    assert told["seed"] == 10**30
+
+
 def test_columns_are_cut_to_the_same_seconds(store: Path) -> None:
     opened = PairStore.open(store)
     film, music = cut(opened.film(0), 9), cut(opened.music(0), 9)

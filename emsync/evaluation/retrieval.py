@@ -195,7 +195,7 @@ def cut(columns: Columns, seconds: int) -> Columns:
 
 def untrained(system: System, seed: int) -> System:
     """Return a system of the same shape that reads the same, and whose network learned nothing."""
-    torch.manual_seed(seed)
+    torch.manual_seed(seed % 2**63)  # it takes no larger one
     new = System.build(
         system.name, system.films.widths, system.music.widths, asdict(system.network.settings)
     )
