@@ -12,6 +12,7 @@ from emsync.cli.common import (
     SoundFont,
     VideoPath,
     exit_code,
+    plain_line,
     print_report,
     progress,
     standard_output,
@@ -103,7 +104,9 @@ def match(
             video, library, metric=metric, top=top, index=index, out=video_out, lufs=lufs,
             progress=show,
         )  # fmt: skip
-    lines = [f"{m.score:10.4f}  from {m.offset:8.2f} s  {m.path}" for m in found.matches]
+    lines = [
+        f"{m.score:10.4f}  from {m.offset:8.2f} s  {plain_line(str(m.path))}" for m in found.matches
+    ]
     lines += [f"{video_out}: {found.loudness}"] if video_out else []
     report = found.to_json()
     print_report(report, as_json, "\n".join(lines))
