@@ -255,8 +255,13 @@ def test_more_songs_leave_those_that_are_there(
 def test_a_store_made_in_another_way_is_refused(
     drawn_store: tuple[Path, Filled], songs: Path
 ) -> None:
-    with pytest.raises(UsageError, match="another way"):
+    with pytest.raises(UsageError, match="another way: seed was 0, not 1;"):
         draw(drawn_store[0], songs, 5, small(seed=1), workers=1)
+
+
+def test_a_style_is_trained_on_or_unseen() -> None:
+    with pytest.raises(UsageError, match="'lines' cannot be trained on and unseen"):
+        Drawing(styles=("shapes", "lines"), unseen=("lines",))
 
 
 def test_films_of_one_song_differ_and_the_same_film_is_the_same(songs: Path) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from emsync.errors import EmsyncError, InputError, UsageError
-from emsync.limits import quoted
+from emsync.limits import quoted, shown
 from emsync.locks import locked
 from emsync.matching.matcher import Columns
 from emsync.processes import processes
@@ -95,15 +95,28 @@ def fill(
 def _begin(folder: Path, head: Head) -> None:
     """Say how the store is made; refuse a folder that holds something else."""
     if (folder / "store.json").exists():
-        if read_head(folder) != head:
+        if differs := _different(read_head(folder), head):
             raise UsageError(
-                f"the store {quoted(folder)} was made in another way; name a new folder, or the "
-                "options it was made with"
+                f"the store {quoted(folder)} was made in another way: {differs}; name a new "
+                "folder, or the options it was made with"
             )
     elif any(path.name not in (".lock", "films") for path in folder.iterdir()):
         raise UsageError(f"{quoted(folder)} holds other files; name a new folder for the pairs")
     write_head(folder, head)
     make_folder(folder / "shards")
+
+
+def _different(old: Head, new: Head) -> str:
+    """Return what of two ways to make a store differs, in a few words; nothing if they are one."""
+    were, are = ({"seconds": head.seconds, **head.made} for head in (old, new))
+    words = [
+        f"{name} was {shown(were.get(name))}, not {shown(are.get(name))}"
+        for name in dict.fromkeys([*were, *are])
+        if were.get(name) != are.get(name)
+    ]
+    if (old.film, old.music) != (new.film, new.music):
+        words.append("it has other columns, or other versions of them")
+    return ", ".join(words)
 
 
 def _fill(

@@ -62,8 +62,10 @@ class Drawing:
         if not self.styles:
             raise UsageError(f"name a style to draw in; choose of {', '.join(STYLES)}")
         check_styles((*self.styles, *self.unseen))
-        if both := sorted({*self.styles} & {*self.unseen}):
-            raise UsageError(f"{both[0]!r} is both a style and unseen; name it once")
+        if both := [style for style in self.unseen if style in self.styles]:
+            raise UsageError(
+                f"the style {both[0]!r} cannot be trained on and unseen; name it in one of both"
+            )
 
     @property
     def strengths(self) -> dict[str, float]:
