@@ -70,7 +70,7 @@ def test_a_shipped_system_has_a_name(monkeypatch: pytest.MonkeyPatch, tmp_path: 
     system("of-vm-net", PAIRS).save(tmp_path / "retrieval" / "mine")
     assert checkpoint.names() == ["mine"]
     assert System.load("mine").name == "of-vm-net"
-    with pytest.raises(AssetError, match=r"there is no system 'other': it is .* one of mine"):
+    with pytest.raises(AssetError, match=r"there is no system 'other': .* shipped are mine"):
         System.load("other")
 
 

@@ -187,9 +187,9 @@ def find(name: PathLike) -> Path:
     for folder in (checkpoints_folder() / SHIPPED / name, Path(name)):
         if (folder / CONFIG).is_file():
             return folder
+    there = f"; shipped are {', '.join(names())}" if names() else ""
     raise AssetError(
-        f"there is no system {shown(str(name))}: it is neither a folder with a {CONFIG} nor one of "
-        f"{', '.join(names()) or 'none'}"
+        f"there is no system {shown(str(name))}: no folder of that name has a {CONFIG}{there}"
     )
 
 
