@@ -15,8 +15,8 @@ from emsync.arrays import Float32s, Picture
 from emsync.errors import AssetError, InputError
 from emsync.matching import towers
 from emsync.matching.library import check_index, listen_to
-from emsync.matching.matcher import Columns, Match, Shelf
-from emsync.matching.towers import LOWEST, Cmvae, OfVmNet, Towers, VmNet, shortlisted
+from emsync.matching.matcher import SILENT, Columns, Match, Shelf
+from emsync.matching.towers import Cmvae, OfVmNet, Towers, VmNet, shortlisted
 from emsync.retrieval.of_vm_net import EMBEDDED
 from emsync.testing import check_matcher, still_footage
 from emsync.video.watch import watch_drawn
@@ -147,7 +147,7 @@ def by_hand(film: Columns, shelf: Shelf, passage: int, hop: int) -> list[Match]:
     found = []
     for number, seconds in enumerate(shelf.seconds):
         passages = shelf.columns["passages"].of(number).astype(float)
-        best = Match(number, LOWEST)
+        best = Match(number, SILENT)
         for i in range(len(passages)):
             offset = i * float(hop)
             if i and offset + film["seconds"][0] > seconds:
@@ -183,7 +183,7 @@ def test_a_query_finds_what_trying_all_finds(kind: type[Towers], folder: Path) -
         found, wanted = own.rank(film, shelf, 31), by_hand(film, shelf, passage, hop)
         assert [(m.track, m.offset) for m in found] == [(m.track, m.offset) for m in wanted]
         assert [m.score for m in found] == pytest.approx([m.score for m in wanted], abs=1e-5)
-        assert found[-1] == Match(0, LOWEST)
+        assert found[-1] == Match(0, SILENT)
         for match in found:
             fits = match.offset + film["seconds"][0] <= shelf.seconds[match.track]
             assert match.offset == 0 or fits

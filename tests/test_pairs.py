@@ -418,7 +418,7 @@ def test_columns_are_named_or_all_or_plain() -> None:
         (["--follow", "smell=1"], 2, "'smell'"),
         (["--style", "cubes"], 2, "no style 'cubes'"),
         (["--style", ""], 2, "name a style"),
-        (["--style", "lines"], 2, "'lines' is both a style and unseen"),
+        (["--style", "lines"], 2, "the style 'lines' cannot be trained on and unseen"),
         (["--held", "2"], 2, "held out is 2"),
         (["--seconds", "1"], 2, "not 1"),
         (["--columns", "smell"], 2, "no column"),

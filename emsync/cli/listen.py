@@ -96,6 +96,7 @@ def match(
 ) -> int:
     """Rank the music in LIBRARY by how well it meets VIDEO."""
     from emsync.matching.match import match as run
+    from emsync.matching.matcher import SILENT
 
     standard_output(as_json, folders=[index])
     (video_out,) = standard_output(as_json, video_out)
@@ -105,7 +106,9 @@ def match(
             progress=show,
         )  # fmt: skip
     lines = [
-        f"{m.score:10.4f}  from {m.offset:8.2f} s  {plain_line(str(m.path))}" for m in found.matches
+        f"{'silent' if m.score <= SILENT else format(m.score, '.4f'):>10}  from {m.offset:8.2f} s"
+        f"  {plain_line(str(m.path))}"
+        for m in found.matches
     ]
     lines += [f"{video_out}: {found.loudness}"] if video_out else []
     report = found.to_json()

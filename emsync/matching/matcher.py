@@ -20,6 +20,7 @@ from emsync.options import METRIC
 from emsync.video.footage import NOTHING_MORE, Footage, Needs
 from emsync.video.observers import Observer
 
+SILENT = -1e9  # the score of what is silent where a score has no least value
 Columns: TypeAlias = Mapping[str, NDArray[Any]]  # of one film or one track, each (rows, ...)
 
 

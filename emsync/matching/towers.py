@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from emsync.arrays import Float32s, Float64s, Int64s
 from emsync.errors import AssetError, InputError
 from emsync.limits import quoted, read_bytes, shown
-from emsync.matching.matcher import Columns, Match, Matcher, Shelf
+from emsync.matching.matcher import SILENT, Columns, Match, Matcher, Shelf
 from emsync.retrieval import heard, seen
 from emsync.retrieval.regimes import Stretch
 from emsync.video.footage import Footage, Needs
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from emsync.retrieval.network import Network
 
 SHORTLIST = 500  # tracks of which all passages are looked at
-LOWEST = -1e9  # the score of what is silent, below that of any music
 SHORTEST = 1.0  # seconds of a film
 MOST_WEIGHTS = 2**31  # bytes of a file of weights
 DIGITS = 12  # of a checkpoint's digest in a stamp
@@ -165,7 +164,7 @@ class Towers(Matcher):
         counts = np.diff(column.starts)[chosen]
         silent, chosen, counts = chosen[counts == 0], chosen[counts > 0], counts[counts > 0]
         if not len(chosen):
-            return [Match(int(track), LOWEST) for track in silent]
+            return [Match(int(track), SILENT) for track in silent]
         passages = np.concatenate([column.of(track) for track in chosen]).astype(np.float32)
         likeness = products(passages, film["embedded"])  # (R, P)
         first = np.cumsum(counts) - counts  # (T,) the row at which each track begins
@@ -185,7 +184,7 @@ class Towers(Matcher):
                 Match(int(track), float(scores[row]), float(offsets[row]))
                 for track, row in zip(chosen, best, strict=True)
             ),
-            *(Match(int(track), LOWEST) for track in silent),
+            *(Match(int(track), SILENT) for track in silent),
         ]
 
 
