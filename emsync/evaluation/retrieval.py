@@ -229,6 +229,9 @@ def report(
     if space is not None:
         picked = np.random.default_rng(seed).integers(asked.gallery.shape[1], size=len(asked.films))
         nothing["frechet"] = space.distance(asked.gallery[np.arange(len(picked)), picked])
+    notes = [] if "cm" in rows else ["CM and DM are left out: the store has no rhythm"]
+    if len(set(asked.units)) == 1:
+        notes.append("all films are of one source, so there is no interval, though it looks narrow")
     return {
         "store": str(store.folder),
         "films": len(asked.films),
@@ -239,7 +242,7 @@ def report(
         "seed": seed,
         "chance": nothing,
         "systems": rows,
-        "note": "" if "cm" in rows else "CM and DM are left out: the store has no rhythm",
+        "note": "; ".join(notes),
     }
 
 
