@@ -28,10 +28,10 @@ app = App(
     help="Music that follows a video: its mood, its cuts, its last frame.",
     pretty_exceptions_enable=False,
 )
-evaluate_app = App(help="Measure a model or its music.")
-app.add_typer(evaluate_app, name="evaluate")
 pairs_app = App(help="Make pairs of films and music, to learn to match them.")
 app.add_typer(pairs_app, name="pairs")
+evaluate_app = App(help="Measure a model, its music, or how well music is found.")
+app.add_typer(evaluate_app, name="evaluate")
 
 INTERRUPTED = 130
 BadCommandLine: Any = typer.BadParameter.__mro__[2]  # click's exception, vendored or not

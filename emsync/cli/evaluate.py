@@ -131,7 +131,10 @@ def retrieval(
     store: Annotated[Path, typer.Argument(metavar="STORE", help="made by `emsync pairs`")],
     checkpoint: Annotated[
         list[str],
-        typer.Option(help="a shipped system's name or a folder; again for each further one"),
+        typer.Option(
+            metavar="NAME|FOLDER",
+            help="a shipped system's name or a folder; again for each further one",
+        ),
     ] = ["of-vm-net"],  # noqa: B006
     gallery: Annotated[
         int | None, typer.Option(help="other songs to find it among", show_default="all, or 1000")

@@ -27,12 +27,22 @@ def draw(
     ] = None,
     count: Annotated[int, typer.Option(min=1, help="songs")] = 1000,
     films: Annotated[int, typer.Option(min=1, help="of a song that is trained on")] = 2,
-    style: Annotated[str, typer.Option(help="in turn; with commas")] = "shapes,plates",
+    style: Annotated[
+        str, typer.Option(metavar="STYLE,...", help="shapes, plates, triangles, lines: in turn")
+    ] = "shapes,plates",
     unseen: Annotated[
-        str, typer.Option(help="styles of which no song that is trained on has a film")
+        str,
+        typer.Option(
+            metavar="STYLE,...", help="styles of which no song that is trained on has a film"
+        ),
     ] = "triangles,lines",
     follow: Annotated[
-        str, typer.Option(help='how much films follow the music, such as "0.7" or "motion=1"')
+        str,
+        typer.Option(
+            metavar="K or CHANNEL=K,...",
+            help="how much films follow the music, from 0 to 1: by all channels, or by motion, "
+            "cuts, pulse, colour, words, such as motion=.7,cuts=.3",
+        ),
     ] = "0.7",
     seconds: Annotated[float, typer.Option(help="of each film")] = 28.0,
     held: Annotated[float, typer.Option(help="share of the songs that is held out")] = 0.15,
