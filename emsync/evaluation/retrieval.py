@@ -238,6 +238,7 @@ def report(
         "units": len(set(asked.units)),
         "styles": sorted({pair.style for pair in asked.pairs if pair.style}),
         "gallery": asked.gallery.shape[1],
+        "listed": SHORTLIST,
         "seconds": asked.seconds,
         "seed": seed,
         "chance": nothing,

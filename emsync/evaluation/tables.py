@@ -84,7 +84,7 @@ def retrieval_table(report: Mapping[str, Any]) -> list[str]:
     notes = [
         f"{name}: a shortlist has {row['shortlist']:.1%} of the best ten"
         for name, row in systems.items()
-        if "shortlist" in row
+        if "shortlist" in row and report["films"] > report["listed"]  # else all are on it
     ]
     notes += [report["note"]] if report["note"] else []
     return [*lines, "", *grid(head, rows), *(line for note in notes for line in ("", note))]
