@@ -157,7 +157,7 @@ def controls(stores: Sequence[Path], runs: Path, epochs: int) -> Iterator[str]:
         told = followed(opened.head.made.get("follow", {}))
         for name, row in report["systems"].items():
             if name in names or name in ("cm", "dm"):
-                rows.append([told, names.get(name, name.upper()), *cells(row)])
+                rows.append([told, names.get(name, name.upper()), *cells(row, report["gallery"])])
     yield from grid(["films follow", "system", *HEAD], rows)
 
 
@@ -184,18 +184,19 @@ def table(report: Mapping[str, Any], names: Mapping[str, tuple[str, str]]) -> li
         feature, system = names.get(folder, ("", name.upper() if len(name) == 2 else name))
         flow = row.get("flow_order")
         rows.append([
-            f"{system}{', ' + how if how and folder in names else ''}", feature, *cells(row),
-            number(row.get("frechet"), ".2f"), f"{flow['value']:.0%}" if flow else "",
+            f"{system}{', ' + how if how and folder in names else ''}", feature,
+            *cells(row, report["gallery"]), number(row.get("frechet"), ".2f"), f"{flow['value']:.0%}" if flow else "",
         ])  # fmt: skip
     return grid(["system", "films are read by", *HEAD, "Fréchet", "in order of flow"], rows)
 
 
-def cells(row: Mapping[str, Any]) -> list[str]:
-    """Return the cells of a row under HEAD."""
+def cells(row: Mapping[str, Any], gallery: int) -> list[str]:
+    """Return the cells of a row under HEAD; R@K says nothing of ``gallery`` pieces or fewer."""
     recall, percentile = row["recall"], row["percentile"]
     shares = [
-        f"{one['value']:.1%} [{one['low']:.1%}, {one['high']:.1%}]"
-        for one in (recall["1"], recall["10"])
+        f"{one['value']:.1%} [{one['low']:.1%}, {one['high']:.1%}]" if int(k) < gallery else "–"
+        for k, one in recall.items()
+        if k in ("1", "10")
     ]
     return [
         *shares, f"{row['median_rank']['value']:.0f}",

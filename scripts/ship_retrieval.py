@@ -123,7 +123,8 @@ def card(
         "Pianoroll, LPD-cleansed (Dong et al. 2018, CC BY 4.0), played by a synthesizer. How much "
         f"they follow the music: {follow or 'not told'}. Songs were held out by duplicate group; "
         f"`trained.npy` has the keys of those it saw. Drawn with the seed {made.get('seed', 0)}; "
-        "**no real film was learned from.**", "",
+        "**no real film was learned from.** They can be drawn again:", "",
+        f"    {drawn_by(config.store, store)}", "",
         "## Training", "",
         f"{int(last['step']):,} steps of {config.batch} films in "
         f"{float(last['seconds']) / 60:.1f} minutes on one thread, AdamW, rate {config.rate:g}"
@@ -139,12 +140,27 @@ def card(
         "The weights: Apache-2.0, as emsync.",
         *(f"It reads what is told by {words}." for words in read),
     ]  # fmt: skip
-    text = "\n".join(line if "|" in line else fill(line, WIDTH) for line in lines)
+    text = "\n".join(
+        line if "|" in line or line.startswith(" ") else fill(line, WIDTH) for line in lines
+    )
     return (
         text.replace(f"| {folder} |", f"| {folder.name} |").replace(
             f"| {folder},", f"| {folder.name},"
         )
         + "\n"
+    )
+
+
+def drawn_by(folder: str, store: PairStore) -> str:
+    """Return the command that draws the films of a store."""
+    made = store.head.made
+    follow = ",".join(f"{channel}={k:g}" for channel, k in made["follow"].items())
+    return (
+        f"emsync pairs draw {folder} --songs LPD_DIR --labels lpd_index.csv "
+        f"--count {len({pair.song for pair in store.pairs})} --films {made['films']} "
+        f"--style {','.join(made['styles'])} --unseen {','.join(made['unseen'])} "
+        f"--follow {follow} --held {made['held']:g} --seconds {store.head.seconds:g} "
+        f"--seed {made['seed']}"
     )
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from emsync.errors import UsageError
 from emsync.matching.index import folder_of
 from emsync.matching.library import check_index, listen_to, sounds_of
-from emsync.matching.matcher import Match, choose
+from emsync.matching.matcher import Match, Matcher, choose
 from emsync.options import LUFS, METRIC, PathLike, check_lufs
 from emsync.progress import Progress, silent
 from emsync.signals import STEP_RATE
@@ -67,7 +67,7 @@ def match(
     video: PathLike | Film,
     library: PathLike,
     *,
-    metric: str = METRIC,
+    metric: str | Matcher = METRIC,
     top: int = 10,
     index: PathLike | None = None,
     out: PathLike | None = None,
@@ -77,14 +77,14 @@ def match(
     """Rank the music in the folder ``library`` by how it meets ``video``.
 
     ``metric`` is the name of a matcher that ``emsync plugins`` lists, and after a colon what it
-    takes. ``index`` is a folder that keeps what was heard for the next time. ``out`` is written
-    with the film and the best track from its offset on, at an integrated loudness of ``lufs``; it
-    is silent where the track ends before the film.
+    takes, or a matcher. ``index`` is a folder that keeps what was heard for the next time. ``out``
+    is written with the film and the best track from its offset on, at an integrated loudness of
+    ``lufs``; it is silent where the track ends before the film.
     """
     check_lufs(lufs)
     if top < 1:
         raise UsageError(f"top is {top}; choose 1 or more")
-    matcher = choose(metric)
+    matcher = choose(metric) if isinstance(metric, str) else metric
     film = video if isinstance(video, Film) else open_film(video)
     library, index = Path(library), None if index is None else Path(index)
     out = None if out is None else Path(out)
@@ -112,7 +112,7 @@ def match(
         loudness = _write(film, footage.film.duration, matches[0], out, lufs, progress)
     return Ranking(
         tuple(matches),
-        metric,
+        metric if isinstance(metric, str) else matcher.name,
         len(found.shelf),
         found.heard,
         tuple((library / name, why) for name, why in found.skipped),

@@ -23,6 +23,7 @@ from emsync.errors import InputError, UsageError
 from emsync.files import atomic_write
 from emsync.limits import check_file, parse_json, quoted, read_json, read_text, shown
 from emsync.matching.matcher import Columns
+from emsync.options import PathLike
 
 VERSION = 1
 SHARD = 16  # pairs of a shard
@@ -75,8 +76,9 @@ class PairStore:
     pairs: tuple[Pair, ...]
 
     @classmethod
-    def open(cls, path: Path) -> Self:
+    def open(cls, path: PathLike) -> Self:
         """Return the store in the folder ``path``; InputError where there is no whole one."""
+        path = Path(path)
         if not (path / "store.json").is_file():
             raise InputError(f"{quoted(path)} is no store of pairs; `emsync pairs` makes one")
         pairs = _read_rows(path / "pairs.csv") if (path / "pairs.csv").exists() else ()
