@@ -185,7 +185,8 @@ def table(report: Mapping[str, Any], names: Mapping[str, tuple[str, str]]) -> li
         flow = row.get("flow_order")
         rows.append([
             f"{system}{', ' + how if how and folder in names else ''}", feature,
-            *cells(row, report["gallery"]), number(row.get("frechet"), ".2f"), f"{flow['value']:.0%}" if flow else "",
+            *cells(row, report["gallery"]), number(row.get("frechet"), ".2f"),
+            f"{flow['value']:.0%}" if flow else "",
         ])  # fmt: skip
     return grid(["system", "films are read by", *HEAD, "Fréchet", "in order of flow"], rows)
 
