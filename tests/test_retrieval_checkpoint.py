@@ -11,9 +11,11 @@ import torch
 from retrieval_toys import FILM, MUSIC, pair, system
 from safetensors.torch import load_file, save_file
 
+from emsync.data.split import read_keys
 from emsync.errors import AssetError, UsageError
 from emsync.retrieval import checkpoint
-from emsync.retrieval.checkpoint import System
+from emsync.retrieval.checkpoint import System, find
+from emsync.retrieval.config import RetrievalConfig
 
 PAIRS = [pair(seed) for seed in range(3)]
 
@@ -145,3 +147,19 @@ def test_weights_that_are_damaged_are_refused(folder: Path) -> None:
     path.unlink()
     with pytest.raises(AssetError, match="there are no weights"):
         System.load(folder)
+
+
+@pytest.mark.parametrize("name", ["cbvmr", "cmvae", "of-vm-net", "ut-cmvmr", "vm-net"])
+def test_a_shipped_system_is_whole_and_says_what_it_learned_from(name: str) -> None:
+    folder = find(name)
+    system = System.load(name)
+    assert system.name == name and all(
+        torch.isfinite(w).all() for w in system.state_dict().values()
+    )
+    config = RetrievalConfig.load(folder / "train.toml")
+    assert config.system == name and not Path(config.store).is_absolute()
+    assert (config.film, config.music) == (system.films.names, system.music.names)
+    assert len(read_keys(folder)) > 300
+    card = (folder / "README.md").read_text()
+    assert "No real film was learned from" in card and config.store in card
+    assert (folder / "curve.png").stat().st_size < 300_000
