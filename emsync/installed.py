@@ -5,6 +5,7 @@ from emsync.conditioning import Conditioner
 from emsync.emotion.estimator import Estimator
 from emsync.matching.matcher import Matcher
 from emsync.model.composer import checkpoint_names, find_checkpoint, read_config
+from emsync.retrieval import checkpoint
 from emsync.tokens import Tokenizer
 
 
@@ -16,6 +17,7 @@ def everything() -> dict[str, dict[str, str]]:
         "estimators": _summaries(plugins.ESTIMATORS, Estimator),
         "matchers": _summaries(plugins.MATCHERS, Matcher),
         "checkpoints": {name: _card(name) for name in checkpoint_names()},
+        "checkpoints of matchers": {name: _system_card(name) for name in checkpoint.names()},
     }
 
 
@@ -32,3 +34,12 @@ def _card(name: str) -> str:
         f"{model.get('depth')} layers of width {model.get('width')}, context "
         f"{model.get('context')} tokens, {size:.0f} MB"
     )
+
+
+def _system_card(name: str) -> str:
+    """Return what a checkpoint that finds music reads, in a line."""
+    folder = checkpoint.find(name)
+    config = checkpoint.read_config(folder)
+    film, music = (", ".join(config[side]) for side in ("film", "music"))
+    size = (folder / checkpoint.WEIGHTS).stat().st_size / 1e6
+    return f"films by {film}; music by {music}; {size:.1f} MB; learned from drawn films alone"
