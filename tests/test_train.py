@@ -27,6 +27,7 @@ from emsync.errors import AssetError, EmsyncError, InputError, UsageError
 from emsync.locks import locked
 from emsync.model.composer import Composer, find_checkpoint, read_config
 from emsync.model.transformer import EventTransformer, ModelConfig
+from emsync.model.weights import write_weights
 from emsync.music.piece import PIANO, Piece, to_score
 from emsync.options import CHECKPOINT, Sampling
 from emsync.settings import settings_of
@@ -477,17 +478,17 @@ def test_the_first_save_that_fails_says_that_nothing_is_saved(
         raise OSError(28, "No space left on device")
 
     config = settings(store, tmp_path / "out", steps=1)
-    monkeypatch.setattr("emsync.training.resume.save_file", full)
+    monkeypatch.setattr("emsync.training.resume.write_weights", full)
     with pytest.raises(EmsyncError, match="nothing of the run is saved yet"):
         train(config)
     assert not list((tmp_path / "out").glob("*.safetensors"))
     assert not (tmp_path / "out" / "saving").exists()
-    monkeypatch.setattr("emsync.training.resume.save_file", save_file)
+    monkeypatch.setattr("emsync.training.resume.write_weights", write_weights)
     train(config)
-    monkeypatch.setattr("emsync.training.resume.save_file", full)
+    monkeypatch.setattr("emsync.training.resume.write_weights", full)
     with pytest.raises(EmsyncError, match="the last save is good"):
         train(replace(config, steps=2))
-    monkeypatch.setattr("emsync.training.resume.save_file", save_file)
+    monkeypatch.setattr("emsync.training.resume.write_weights", write_weights)
     train(replace(config, steps=2))
 
 
