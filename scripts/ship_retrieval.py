@@ -123,8 +123,7 @@ def card(
         "Pianoroll, LPD-cleansed (Dong et al. 2018, CC BY 4.0), played by a synthesizer. How much "
         f"they follow the music: {follow or 'not told'}. Songs were held out by duplicate group; "
         f"`trained.npy` has the keys of those it saw. Drawn with the seed {made.get('seed', 0)}; "
-        "**no real film was learned from.** They can be drawn again:", "",
-        f"    {drawn_by(config.store, store)}", "",
+        "**no real film was learned from.**", "", *drawn_by(config.store, store),
         "## Training", "",
         f"{int(last['step']):,} steps of {config.batch} films in "
         f"{float(last['seconds']) / 60:.1f} minutes on one thread, AdamW, rate {config.rate:g}"
@@ -151,17 +150,20 @@ def card(
     )
 
 
-def drawn_by(folder: str, store: PairStore) -> str:
-    """Return the command that draws the films of a store."""
+def drawn_by(folder: str, store: PairStore) -> list[str]:
+    """Return the lines of a card that say how its films can be drawn again, if they were drawn."""
     made = store.head.made
+    if made.get("by") != "draw":
+        return []
     follow = ",".join(f"{channel}={k:g}" for channel, k in made["follow"].items())
-    return (
+    command = (
         f"emsync pairs draw {folder} --songs LPD_DIR --labels lpd_index.csv "
         f"--count {len({pair.song for pair in store.pairs})} --films {made['films']} "
         f"--style {','.join(made['styles'])} --unseen {','.join(made['unseen'])} "
         f"--follow {follow} --held {made['held']:g} --seconds {store.head.seconds:g} "
         f"--seed {made['seed']}"
     )
+    return ["They can be drawn again:", "", f"    {command}", ""]
 
 
 def draw_curve(steps: Sequence[Mapping[str, str]], out: Path) -> None:

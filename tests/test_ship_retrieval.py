@@ -1,16 +1,21 @@
 """What is shipped to find music: small, whole, and with a card that says what it is."""
 
 import importlib.util
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
 import torch
+import typer
 from drawn_pairs import write_store
 
+from emsync.cli import app
 from emsync.data.split import read_keys
 from emsync.retrieval.checkpoint import System
 from emsync.retrieval.config import RetrievalConfig
+from emsync.retrieval.pairs import PairStore, write_head
 from emsync.retrieval.training import train
 
 pytestmark = pytest.mark.filterwarnings(
@@ -61,3 +66,21 @@ def test_what_is_shipped_is_what_was_trained_and_says_so(
             )
             or not weight.is_floating_point()
         )
+
+
+def test_a_card_says_how_its_films_are_drawn_again(script: ModuleType, tmp_path: Path) -> None:
+    folder = write_store(tmp_path / "store", songs=3, shared=True)
+    assert script.drawn_by("runs/mine", PairStore.open(folder)) == []
+    made = {
+        "by": "draw", "films": 2, "styles": ["shapes"], "unseen": ["lines"], "held": 0.2, "seed": 4,
+        "follow": {"motion": 0.7, "cuts": 0.0},
+    }  # fmt: skip
+    write_head(folder, replace(PairStore.open(folder).head, made=made))
+    lines = script.drawn_by("runs/mine", PairStore.open(folder))
+    (command,) = (line for line in lines if "--" in line)
+    name, group, *words = command.split()
+    assert (name, words[0]) == ("emsync", "draw")
+    root: Any = typer.main.get_command(app)
+    context = root.commands[group].commands["draw"].make_context("draw", words[1:])
+    assert context.params["count"] == 3 and context.params["follow"] == "motion=0.7,cuts=0"
+    assert (context.params["style"], context.params["seed"]) == ("shapes", 4)
