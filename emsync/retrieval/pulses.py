@@ -15,7 +15,8 @@ from scipy.signal import resample_poly
 
 from emsync.arrays import Float32s, Float64s
 from emsync.matching.matcher import Columns
-from emsync.metrics.rhythm import POWER, continuous, discrete, distances
+from emsync.matching.rhythm import Cm
+from emsync.metrics.rhythm import discrete, distances
 from emsync.signals import SAMPLE_RATE, STEP_RATE
 from emsync.sound.rhythm import beats, rhythm_of
 from emsync.video.impact import Impact
@@ -42,9 +43,10 @@ def heard(samples: Float32s) -> Columns:
 
 def cm_scores(films: Sequence[Columns], tracks: Sequence[Columns], seconds: int) -> Float64s:
     """Return the (Q, T) CM of films and tracks, each from its beginning for so many seconds."""
-    music = _rows([track["rhythm"] for track in tracks], seconds)
+    length = _length(seconds)
+    music = [{"onsets": track["rhythm"][:length]} for track in tracks]
     pictures = _rows([film["impact"] for film in films], seconds)
-    return np.stack([continuous(music, film, POWER, "local")[:, 0] for film in pictures])
+    return np.stack([Cm().curves({"impact": film}, music, length)[:, 0] for film in pictures])
 
 
 def dm_scores(films: Sequence[Columns], tracks: Sequence[Columns], seconds: int) -> Float64s:

@@ -25,6 +25,7 @@ from emsync.errors import AssetError, EmsyncError, InputError, UsageError
 from emsync.files import atomic_write
 from emsync.limits import quoted, read_json, shown
 from emsync.matching.matcher import Columns
+from emsync.metrics.retrieval import percentiles, ranks
 from emsync.model.weights import write_weights
 from emsync.progress import Progress, silent
 from emsync.retrieval import heard, seen
@@ -56,6 +57,7 @@ FILES = (
 LOGGED = ("step", "seconds", "loss", "norm", "rate", "recall", "percentile")
 FITTED = 1000  # pairs at most to which the scales of the columns are fitted
 MEASURED = 200  # held-out songs at most on which a run is measured
+FIRST = 10  # places among which the own music counts as found
 Figures = dict[str, float]  # "loss", "norm", "rate", and now and then "recall", "percentile"
 
 
@@ -242,11 +244,9 @@ def held_out(run: Run) -> Figures:
     if len(films) < 2:
         return {}
     scores = by_query(run.system, films, music)
-    own = np.diag(scores)[:, None]
-    above = (scores > own).sum(1) + ((scores == own).sum(1) - 1) / 2
     return {
-        "recall": float((above < 10).mean()),
-        "percentile": float(above.mean() / (len(films) - 1)),
+        "recall": float((ranks(scores) < FIRST + 1).mean()),
+        "percentile": float(percentiles(scores).mean()),
     }
 
 
