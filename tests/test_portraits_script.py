@@ -1,25 +1,17 @@
 """The script that teaches the judge of likeness."""
 
-import importlib.util
-import sys
-from pathlib import Path
 from types import ModuleType
 
 import numpy as np
 import pytest
+from scripts_loaded import load_script
 
 from emsync.music.piece import PIANO, Piece
 
 
 @pytest.fixture(scope="module")
 def script() -> ModuleType:
-    path = Path(__file__).parents[1] / "scripts" / "portraits.py"
-    spec = importlib.util.spec_from_file_location("portraits", path)
-    assert spec and spec.loader
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["portraits"] = module
-    spec.loader.exec_module(module)
-    return module
+    return load_script("portraits")
 
 
 def test_excerpts_are_whole_bars_from_within_and_the_last_ones(script: ModuleType) -> None:

@@ -1,6 +1,5 @@
 """``scripts/sampling.py``: what an arm is, what it measures, and that it is measured once."""
 
-import importlib.util
 import json
 import sys
 from dataclasses import replace
@@ -10,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from scripts_loaded import load_script
 
 from emsync.model.composer import Composer
 from emsync.model.transformer import EventTransformer, ModelConfig
@@ -21,18 +21,12 @@ from emsync_conditioners.instruments import Instruments
 from emsync_conditioners.metre import Metre
 from emsync_conditioners.onset_density import OnsetDensity
 
-PATH = Path(__file__).parents[1] / "scripts" / "sampling.py"
 SECONDS = 16.0
 
 
 @pytest.fixture(scope="module")
 def script() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("sampling_script", PATH)
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module  # dataclasses look their module up
-    spec.loader.exec_module(module)
-    return module
+    return load_script("sampling")
 
 
 @pytest.fixture

@@ -1,6 +1,5 @@
 """What is shipped to find music: small, whole, and with a card that says what it is."""
 
-import importlib.util
 from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
@@ -10,6 +9,7 @@ import pytest
 import torch
 import typer
 from drawn_pairs import write_store
+from scripts_loaded import load_script
 
 from emsync.cli import app
 from emsync.data.split import read_keys
@@ -28,12 +28,7 @@ HEADINGS = (
 
 @pytest.fixture(scope="module")
 def script() -> ModuleType:
-    path = Path(__file__).parents[1] / "scripts" / "ship_retrieval.py"
-    spec = importlib.util.spec_from_file_location("ship_retrieval", path)
-    assert spec and spec.loader
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return load_script("ship_retrieval")
 
 
 @pytest.mark.slow
