@@ -2,17 +2,19 @@
 
 import asyncio
 import os
+import signal
 import socket
 import sys
 import threading
 import webbrowser
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from emsync.errors import AssetError, UsageError
+from emsync.files import SIGNALS
 from emsync.locks import locked
 
 if TYPE_CHECKING:
@@ -55,10 +57,9 @@ def serve(
 
     home = open_home(home or default_home())
     with locked(home, "showing the films of the studio in"), _bound(port) as listener:
-        try:
+        with suppress(KeyboardInterrupt):  # before it serves; from then on a signal ends it well
             asyncio.run(_serve(Studio(home), listener, clip, browser, told))
-        except KeyboardInterrupt:
-            print(file=sys.stderr)  # how a person ends it
+        print(file=sys.stderr)  # after the ^C of the person who ended it
 
 
 async def _serve(
@@ -74,6 +75,16 @@ async def _serve(
     from emsync.studio.guard import Secrets
 
     class Server(uvicorn.Server):
+        @contextmanager
+        def capture_signals(self) -> Iterator[None]:
+            for number in SIGNALS:
+                if signal.getsignal(number) is not signal.SIG_IGN:  # nohup wants one ignored
+                    signal.signal(number, self.end)
+            yield  # and a second signal does not cut short what the first has begun
+
+        def end(self, number: int, frame: object) -> None:
+            self.should_exit = True
+
         async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
             await studio.stop()  # which ends the streams of events that pages listen to
             await super().shutdown(sockets)
