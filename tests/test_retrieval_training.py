@@ -22,9 +22,10 @@ from emsync.retrieval.checkpoint import NETWORKS, System
 from emsync.retrieval.config import RetrievalConfig
 from emsync.retrieval.examples import Meetings
 from emsync.retrieval.pairs import PairStore, read_head, write_head
-from emsync.retrieval.training import RunState, train
+from emsync.retrieval.training import train
 from emsync.retrieval.vm_net import VmNet
 from emsync.settings import build
+from emsync.training.rounds import RunState
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::UserWarning"

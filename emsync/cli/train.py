@@ -2,6 +2,7 @@
 
 import tomllib
 from collections.abc import Mapping
+from importlib import import_module
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -10,8 +11,10 @@ import typer
 from emsync.cli.app import app
 from emsync.cli.common import Json, print_report, progress, standard_output
 from emsync.errors import UsageError
-from emsync.limits import quoted, read_toml
+from emsync.limits import quoted, read_toml, shown
 from emsync.targets import check_apart
+
+TASKS = {"retrieval": "emsync.retrieval.training"}  # by ``task`` of the settings
 
 
 @app.command()
@@ -98,7 +101,7 @@ def train(
     if config is None:
         raise UsageError("train what? name a CONFIG.toml; `emsync train --example` prints one")
     settings = read_toml(config)
-    print(_finder(config, settings) if "task" in settings else _composer(config, settings))
+    print(_network(config, settings) if "task" in settings else _composer(config, settings))
 
 
 def _composer(path: Path, settings: Mapping[str, Any]) -> str:
@@ -117,16 +120,20 @@ def _composer(path: Path, settings: Mapping[str, Any]) -> str:
     return teller.closing(str(path))
 
 
-def _finder(path: Path, settings: Mapping[str, Any]) -> str:
-    """Train what finds music for films; return where it is."""
-    from emsync.retrieval.config import RetrievalConfig
-    from emsync.retrieval.telling import Teller
-    from emsync.retrieval.training import FILES
-    from emsync.retrieval.training import train as run
+def _network(path: Path, settings: Mapping[str, Any]) -> str:
+    """Train what ``task`` names; return where it is."""
+    from emsync.training.telling import Teller
 
-    config = RetrievalConfig.of(settings, quoted(path))
-    check_apart([Path(config.out) / name for name in FILES], {"the settings": path})
+    name = settings["task"]
+    if name not in TASKS:
+        raise UsageError(
+            f"{quoted(path)}: task is {shown(name)}; choose one of {', '.join(TASKS)}, or leave it "
+            "out to train a composer"
+        )
+    task = import_module(TASKS[name]).TASK
+    config = task.config.of(settings, quoted(path))
+    check_apart([Path(config.out) / name for name in task.files], {"the settings": path})
     with progress() as show:
-        teller = Teller(config, show)
-        run(config, teller.tell, show)
+        teller = Teller(task, config, show)
+        task.train(config, teller.tell, show)
     return teller.closing(str(path))

@@ -6,27 +6,21 @@ One process and one thread: the towers are small, and what is read of films and 
 before. A run goes on exactly where it was stopped, by a signal or by a kill.
 """
 
-import json
-import math
-import time
-from collections.abc import Callable, Iterable, Sequence
-from contextlib import closing
-from dataclasses import asdict, dataclass
+import shlex
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import ClassVar
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from emsync.data.split import read_keys
-from emsync.encoders.threads import one_thread
-from emsync.errors import AssetError, EmsyncError, InputError, UsageError
+from emsync.errors import InputError, UsageError
 from emsync.files import atomic_write
-from emsync.limits import quoted, read_json, shown
 from emsync.matching.matcher import Columns
 from emsync.metrics.retrieval import percentiles, ranks
-from emsync.model.weights import write_weights
 from emsync.progress import Progress, silent
 from emsync.retrieval import heard, seen
 from emsync.retrieval.checkpoint import System
@@ -39,73 +33,77 @@ from emsync.retrieval.examples import (
     evenly,
     examples,
 )
+from emsync.retrieval.network import Network
 from emsync.retrieval.pairs import Pair, PairStore
 from emsync.retrieval.scoring import by_query
 from emsync.retrieval.tags import unified
-from emsync.settings import Within, build
 from emsync.targets import check_apart, real_folder
-from emsync.training.accelerator import SingleProcess
-from emsync.training.log import Log
-from emsync.training.running import claimed, rate_at, seed_of, signals
-from emsync.training.saving import has_run, saved_whole
-from emsync.training.snapshot import load_tensors, memory, remember
+from emsync.training import rounds
+from emsync.training.lesson import Lesson, Task, on_device
 
-FILES = (
-    *("model.safetensors", "config.json", "train.json", "optimizer.safetensors"),
-    *("metrics.csv", "trained.npy"),
-)
-LOGGED = ("step", "seconds", "loss", "norm", "rate", "recall", "percentile")
+FILES = (*rounds.FILES, "trained.npy")
 FITTED = 1000  # pairs at most to which the scales of the columns are fitted
 MEASURED = 200  # held-out songs at most on which a run is measured
 FIRST = 10  # places among which the own music counts as found
-Figures = dict[str, float]  # "loss", "norm", "rate", and now and then "recall", "percentile"
-
-
-@dataclass
-class RunState:
-    """How far a run has come."""
-
-    step: Annotated[int, Within(0, 10**15)] = 0
-    seconds: Annotated[float, Within(0, 10**12)] = 0.0
-
-    def share(self, config: RetrievalConfig, epoch: int) -> float:
-        """Return the share of the budget that is spent; ``epoch`` is how many steps one has."""
-        budget: list[tuple[float, float]] = [
-            (self.step, config.steps),
-            (self.step, config.epochs * epoch),
-            (self.seconds, config.minutes * 60),
-        ]
-        return min(1.0, max(spent / limit for spent, limit in budget if limit))
-
-
-Report = Callable[[RunState, float, Figures], None]  # the share of the budget, and the figures
 
 
 @dataclass(frozen=True, eq=False)
-class Run:
-    """What a run teaches, and on what."""
+class Finding(Lesson):
+    """A system that learns to find the music of films."""
 
+    figures: ClassVar = ("recall", "percentile")
+
+    config: RetrievalConfig
     system: System
-    optim: torch.optim.Optimizer
     meetings: Meetings
     learned: list[Example]
     names: list[str]  # of ``learned``
     labels: list[int]  # of ``learned``: the numbers of their unified tags, -1 for none
     held: tuple[list[Columns], list[Columns]]  # a film of each held-out song, and its music
-    state: RunState
 
-    def share(self, config: RetrievalConfig) -> float:
-        """Return the share of the budget that is spent."""
-        return self.state.share(config, self.meetings.steps)
+    @property
+    def network(self) -> Network:
+        """What learns: the readers were fitted before."""
+        return self.system.network
+
+    def limit(self, config: RetrievalConfig) -> int:
+        """Return after how many steps the budget is spent; 0 is no limit."""
+        limits = config.steps, config.epochs * self.meetings.steps
+        return min((limit for limit in limits if limit), default=0)
+
+    def loss(self, step: int, share: float) -> Tensor:
+        """Return the loss of the films that are met in a step."""
+        places = self.meetings.at(step)
+        examples = [self.learned[place] for place in places]
+        batch = batch_of(self.network, examples, [self.labels[place] for place in places])
+        return self.network.loss(batch, share)
+
+    def met(self, step: int) -> str:
+        """Return the names of the films that are met in a step."""
+        return "films: " + ", ".join(sorted(self.names[place] for place in self.meetings.at(step)))
+
+    def held_out(self) -> dict[str, float]:
+        """Return R@10 and the mean percentile of the own music among that of held-out songs."""
+        films, music = self.held
+        if len(films) < 2:
+            return {}
+        scores = by_query(self.system, films, music)
+        return {
+            "recall": float((ranks(scores) < FIRST + 1).mean()),
+            "percentile": float(percentiles(scores).mean()),
+        }
+
+    def save(self, folder: Path) -> None:
+        """Write the system."""
+        self.system.save(folder)
 
 
 def train(
-    config: RetrievalConfig, report: Report | None = None, progress: Progress = silent
+    config: RetrievalConfig, report: rounds.Report | None = None, progress: Progress = silent
 ) -> System:
     """Train until the budget is spent, going on from ``config.out`` if it holds a run.
 
-    Writes what ``System.save`` does, ``train.json``, ``metrics.csv``, TensorBoard events and
-    ``trained.npy`` there; ``report`` is called after each step. SIGINT and SIGTERM save and stop.
+    Writes what ``rounds.run`` does, and ``trained.npy``; ``report`` is called after each step.
     """
     out, store = Path(config.out), Path(config.store)
     check_apart([out / name for name in FILES], {"the store": store / "store.json"})
@@ -113,35 +111,12 @@ def train(
         raise UsageError(
             f"the run would be in the store {config.store!r} itself; name another folder in out"
         )
-    with claimed(out), one_thread():
-        return _train(config, report, progress)
+    lesson = rounds.run(config, lambda goes_on: opened(config, goes_on, progress), report)
+    return lesson.system.eval()
 
 
-def _train(config: RetrievalConfig, report: Report | None, progress: Progress) -> System:
-    out, run = Path(config.out), set_up(config, progress)
-    state, saved = run.state, time.monotonic()
-    started = saved - state.seconds
-    log = Log(out, state.step, LOGGED)
-    with signals() as caught, closing(log):
-        while run.share(config) < 1.0 and not caught:
-            figures = step(run, config)
-            state.step += 1
-            state.seconds = time.monotonic() - started
-            last = run.share(config) >= 1.0
-            if state.step % config.validate_every == 0 or last:
-                figures |= held_out(run)
-            log.write(asdict(state), figures)
-            if report is not None:
-                report(state, run.share(config), figures)
-            if time.monotonic() - saved > config.save_minutes * 60:
-                save(run, config)
-                saved = time.monotonic()
-        save(run, config)
-    return run.system.eval()
-
-
-def set_up(config: RetrievalConfig, progress: Progress = silent) -> Run:
-    """Return the run that ``config`` describes, as far as it has come."""
+def opened(config: RetrievalConfig, goes_on: bool, progress: Progress = silent) -> Finding:
+    """Return the lesson that ``config`` describes, as far as it has come."""
     out, store = Path(config.out), PairStore.open(Path(config.store))
     learned, held = split(store, config)
     meetings = Meetings(store.pairs, learned, config.batch, config.seed)
@@ -150,16 +125,8 @@ def set_up(config: RetrievalConfig, progress: Progress = silent) -> Run:
             f"batch is {config.batch}, and the store {config.store!r} has {len(meetings.groups)} "
             "songs to learn from; choose a smaller batch"
         )
-    goes_on = has_run(out)
-    torch.manual_seed(config.seed)
-    system = System.load(out) if goes_on else new_system(config, store, learned)
+    system = on_device(System.load(out) if goes_on else new_system(config, store, learned))
     check_columns(system, store)
-    machine = SingleProcess(bf16=False)
-    system = machine.prepare(system)
-    optim = torch.optim.AdamW(
-        system.network.parameters(), lr=config.rate, weight_decay=config.weight_decay
-    )
-    state = restore(config, optim) if goes_on else RunState()
     keys = {key for number in learned for key in store.pairs[number].keys}
     if goes_on:
         keys |= set(read_keys(out).tolist())  # the store may have been another one then
@@ -167,15 +134,14 @@ def set_up(config: RetrievalConfig, progress: Progress = silent) -> Run:
         np.save(file, np.array(sorted(keys), np.uint32))
     songs = {store.pairs[number].group: number for number in reversed(held)}
     measured = evenly(sorted(songs.values()), MEASURED)
-    return Run(
+    return Finding(
+        config=config,
         system=system,
-        optim=machine.prepare(optim),
         meetings=meetings,
         learned=examples(system, store, learned, progress),
         names=[store.pairs[number].name for number in learned],
         labels=labels_of([store.pairs[number] for number in learned]),
         held=([store.film(n) for n in measured], [store.music(n) for n in measured]),
-        state=state,
     )
 
 
@@ -215,71 +181,24 @@ def labels_of(pairs: Sequence[Pair]) -> list[int]:
     return [numbers[tags[pair.song]] if pair.song in tags else -1 for pair in pairs]
 
 
-def step(run: Run, config: RetrievalConfig) -> Figures:
-    """Move the weights by one batch; return the loss, the norm of the gradient and the rate."""
-    share = run.share(config)
-    factor = rate_at(share, config.warm_up, config.decay)
-    for group in run.optim.param_groups:
-        group["lr"] = config.rate * factor
-    places = run.meetings.at(run.state.step)
-    network = run.system.network.train()
-    torch.manual_seed(seed_of(config.seed, run.state.step))
-    batch = batch_of(
-        network, [run.learned[place] for place in places], [run.labels[place] for place in places]
-    )
-    loss = network.loss(batch, share)
-    if not math.isfinite(loss.item()):
-        films = ", ".join(sorted(run.names[place] for place in places))
-        raise EmsyncError(f"the loss is {loss.item()} at step {run.state.step + 1}; films: {films}")
-    torch.autograd.backward([loss])
-    norm = torch.nn.utils.clip_grad_norm_(network.parameters(), config.clip)
-    run.optim.step()
-    run.optim.zero_grad()
-    return {"loss": loss.item(), "norm": float(norm), "rate": factor}
-
-
-def held_out(run: Run) -> Figures:
-    """Return R@10 and the mean percentile of the own music among that of all held-out songs."""
-    films, music = run.held
-    if len(films) < 2:
-        return {}
-    scores = by_query(run.system, films, music)
-    return {
-        "recall": float((ranks(scores) < FIRST + 1).mean()),
-        "percentile": float(percentiles(scores).mean()),
-    }
-
-
-def save(run: Run, config: RetrievalConfig) -> None:
-    """Write the checkpoint and what exact resuming needs beside it, all of it or nothing."""
-    text = json.dumps({"progress": asdict(run.state), "config": asdict(config)}, indent=2)
-    with saved_whole(Path(config.out)) as saving:
-        run.system.save(saving)
-        write_weights(saving / "optimizer.safetensors", memory([run.optim]))
-        (saving / "train.json").write_text(text + "\n")
-
-
-def restore(config: RetrievalConfig, optim: torch.optim.Optimizer) -> RunState:
-    """Bring back how far the run in ``config.out`` came, and what its optimizer knows."""
-    path = Path(config.out) / "train.json"
-    was, name = read_json(path, error=AssetError), quoted(path)
-    before = was.get("config")
-    if not isinstance(before, dict):
-        raise AssetError(f"{name} is damaged: it has no settings; train into a new folder")
-    now = json.loads(json.dumps(asdict(config)))
-    for key in ("task", "system", "film", "music", "network", "styles"):
-        if before.get(key) != now[key]:
-            raise UsageError(
-                f"the run in {config.out!r} began with {key} = {shown(before.get(key))}, not "
-                f"{shown(now[key])}; name another folder in out"
-            )
-    memories = path.with_name("optimizer.safetensors")
-    remember([optim], load_tensors(memories), repr(str(memories)))
-    return build(RunState, was.get("progress"), f"{name} is damaged: ", AssetError)
-
-
 def _columns(
     sides: Sequence[Columns], names: Iterable[str]
 ) -> dict[str, list[NDArray[np.floating]]]:
     """Return the columns ``names`` of many films or tracks."""
     return {name: [side[name] for side in sides] for name in names}
+
+
+def _found(figures: Mapping[str, float]) -> str:
+    return f"own music in the first ten {figures['recall']:.0%}" if "recall" in figures else ""
+
+
+def _use(config: RetrievalConfig) -> str:
+    out, store = shlex.quote(config.out), shlex.quote(config.store)
+    metric = shlex.quote(f"{config.system}:{config.out}")
+    return (
+        f"measure it: emsync evaluate retrieval {store} --checkpoint {out}\n"
+        f"find music with it: emsync match clip.mp4 music/ --metric {metric}"
+    )
+
+
+TASK = Task(RetrievalConfig, FILES, train, _found, _use)
