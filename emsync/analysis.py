@@ -42,7 +42,9 @@ def as_it_is(times: Seconds) -> Seconds:
 
 
 def _stored(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    return {name: value for name, value in pairs if name not in ("sheet", "music_time")}
+    """Return what a file holds: the impact only where it was looked for."""
+    left = {"sheet", "music_time"} | {name for name, value in pairs if name == "impact" and not value}
+    return {name: value for name, value in pairs if name not in left}
 
 
 @dataclass(frozen=True)
@@ -53,6 +55,7 @@ class Analysis:
     fps: str  # frames a second as an exact fraction, such as "30000/1001"; "0" if unknown
     cuts: tuple[Cut, ...] = ()
     motion: Curve | None = None  # mean optical flow, in picture heights a second
+    impact: Curve | None = None  # what begins to move at once, in picture heights a second
     brightness: Curve | None = None  # mean luma, in [0, 1]
     saturation: Curve | None = None  # mean HSV saturation weighted by value, in [0, 1]
     colourfulness: Curve | None = None  # 0 grey, 0.4 vivid (Hasler & Süsstrunk 2003)
@@ -231,6 +234,7 @@ class Analysis:
             fps=str(Fraction(self.fps) / Fraction(factor).limit_denominator(FINEST)),
             cuts=tuple(replace(cut, time=cut.time * factor) for cut in self.cuts),
             motion=curve(self.motion, factor),
+            impact=curve(self.impact, factor),
             brightness=curve(self.brightness),
             saturation=curve(self.saturation),
             colourfulness=curve(self.colourfulness),

@@ -58,6 +58,7 @@ def read_fields(data: Mapping[str, Any], name: str) -> dict[str, Any]:
             "fps": _rate(data.get("fps", "0")),
             "cuts": tuple(sorted(cuts, key=lambda c: c.time)),
             "motion": _curve(data, "motion", duration, 0.0, MOST_MOTION),
+            "impact": _curve(data, "impact", duration, 0.0, MOST_MOTION),
             "brightness": _curve(data, "brightness", duration, 0.0, 1.0),
             "saturation": _curve(data, "saturation", duration, 0.0, 1.0),
             "colourfulness": _curve(data, "colourfulness", duration, 0.0, MOST_MOTION),
