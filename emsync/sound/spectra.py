@@ -46,20 +46,27 @@ def log_mel(powers: Float32s) -> Float32s:
 
 @cache
 def mel_bank() -> "csc_array[np.float32]":
-    """Return the (F, BANDS) weights of the bands: triangles of area 1 from 0 Hz to half the rate.
+    """Return the (F, BANDS) weights of the bands, from 0 Hz to half the rate.
 
-    They lie as in Slaney's Auditory Toolbox, and as librosa lays them: evenly below the knee, in
-    equal ratios above. Most are zero; sparse, they are also summed in one order, where those of a
-    dense product depend on the number of threads.
+    Most are zero; sparse, they are also summed in one order, where those of a dense product depend
+    on the number of threads.
     """
     from scipy.sparse import csc_array
 
-    edges = _hertz(np.linspace(0.0, _mels(RATE / 2), BANDS + 2))
-    frequencies = hertz()
+    return csc_array(triangles(hertz(), BANDS).astype(np.float32))
+
+
+def triangles(frequencies: Float64s, bands: int) -> Float64s:
+    """Return the (F, bands) weights of triangles of area 1 from 0 Hz to the last of (F,) ones.
+
+    They lie as in Slaney's Auditory Toolbox, and as librosa lays them: evenly below the knee, in
+    equal ratios above.
+    """
+    edges = _hertz(np.linspace(0.0, _mels(float(frequencies[-1])), bands + 2))
     rising = (frequencies[:, None] - edges[:-2]) / (edges[1:-1] - edges[:-2])
     falling = (edges[2:] - frequencies[:, None]) / (edges[2:] - edges[1:-1])
-    triangles = np.maximum(0.0, np.minimum(rising, falling))
-    return csc_array((triangles * (2.0 / (edges[2:] - edges[:-2]))).astype(np.float32))
+    heights: Float64s = np.maximum(0.0, np.minimum(rising, falling))
+    return heights * (2.0 / (edges[2:] - edges[:-2]))
 
 
 def hertz() -> Float64s:
