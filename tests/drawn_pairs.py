@@ -7,7 +7,8 @@ import numpy as np
 from emsync.arrays import Float32s, Float64s
 from emsync.matching.matcher import Columns
 from emsync.retrieval.measured import STAMPS
-from emsync.retrieval.pairs import Head, Pair, Written, shards, write_head, write_rows, write_shard
+from emsync.retrieval.pairs import PAIRS, Pair, sides
+from emsync.retrieval.stores import Head, Written, write_head
 from emsync.signals import STEP_RATE
 
 SECONDS = 12
@@ -72,9 +73,9 @@ def write_store(
     folder.mkdir()
     write_head(folder, Head(seconds, seen, heard, {}))
     (folder / "shards").mkdir()
-    for number, inside in shards(len(pairs)):
+    for number, inside in PAIRS.shards(len(pairs)):
         rows = [pairs[i] for i in inside]
         written = Written([pair.name for pair in rows], rows, [])
-        write_shard(folder, number, written, {i: made[i] for i in inside})
-    write_rows(folder, pairs)
+        PAIRS.write_shard(folder, number, written, {i: sides(*made[i]) for i in inside})
+    PAIRS.write_rows(folder, pairs)
     return folder

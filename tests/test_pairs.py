@@ -28,8 +28,9 @@ from emsync.retrieval.drawn.playing import passage, play
 from emsync.retrieval.drawn.words import words_of
 from emsync.retrieval.filling import Filled, Made, Task, fill
 from emsync.retrieval.measured import ALL, PLAIN, Measured, read_columns
-from emsync.retrieval.pairs import SHARD, Head, Pair, PairStore, read_written
+from emsync.retrieval.pairs import PAIRS, Pair, PairStore, sides
 from emsync.retrieval.prepare import prepare
+from emsync.retrieval.stores import Head
 from emsync.video.watch import watch_drawn
 
 CHEAP = Measured((), ("onsets",))
@@ -212,7 +213,7 @@ def test_a_drawn_store_has_its_songs_in_one_split_and_unseen_styles_held_out(
 ) -> None:
     folder, filled = drawn_store
     store = PairStore.open(folder)
-    assert filled.pairs == filled.made == len(store.pairs) and not filled.skipped
+    assert filled.count == filled.made == len(store.pairs) and not filled.skipped
     assert set(filled.seconds) == {"drawing", "playing", "watching", "hearing"}
     for name in {pair.song for pair in store.pairs}:
         own = [pair for pair in store.pairs if pair.song == name]
@@ -238,7 +239,7 @@ def test_a_store_that_was_cut_off_goes_on_to_the_same_bytes(
     shutil.copytree(whole, cut)
     (cut / "shards" / "00000.safetensors").unlink()
     again = draw(cut, songs, 5, small(), workers=workers)
-    assert 0 < again.made <= SHARD
+    assert 0 < again.made <= PAIRS.shard
     for name in ("pairs.csv", "store.json", "shards/00000.safetensors"):
         assert (cut / name).read_bytes() == (whole / name).read_bytes(), name
 
@@ -282,15 +283,15 @@ def filled_with(folder: Path, values: Iterable[float]) -> None:
         )
         for i, value in enumerate(values)
     ]
-    fill(folder, HEAD, tasks, constant, workers=1)
+    fill(PAIRS, folder, HEAD, tasks, constant, workers=1)
 
 
-def constant(task: Task, watch: Stopwatch) -> Made:
+def constant(task: Task[Pair], watch: Stopwatch) -> Made[Pair]:
     value = float(str(task.path))
     if not np.isfinite(value):
         raise InputError("it is not finite")
     film = {"flow": np.full(4, value, np.float32)}
-    return Made(task.pair, film, {"beats": np.zeros(0, np.float32)})
+    return Made(task.row, sides(film, {"beats": np.zeros(0, np.float32)}))
 
 
 def test_kept_films_have_the_same_bytes_each_time(tmp_path: Path) -> None:
@@ -328,7 +329,7 @@ def test_what_cannot_be_made_is_left_out_and_told(tmp_path: Path) -> None:
     assert [pair.number for pair in store.pairs] == [0, 2]
     assert store.film(1)["flow"][0] == 3 and store.pairs[0].tags == ("a", "b")
     assert store.music(1)["beats"].shape == (0,)
-    kept = read_written(tmp_path, 0)
+    kept = PAIRS.read_written(tmp_path, 0)
     assert kept is not None and kept.skipped == [("1", "it is not finite")]
     with pytest.raises(InputError, match="no pair could be made"):
         filled_with(tmp_path / "none", [np.nan])
@@ -383,12 +384,12 @@ def test_pairs_that_are_named_otherwise_are_made_anew(tmp_path: Path) -> None:
     """Such as songs whose versions are told of by a table that was not there before."""
     pair = Pair(0, "0", "0", "its own", 0, "train", "", "", (), "")
     for known in (pair, pair, replace(pair, group="a song's", split="held")):
-        filled = fill(tmp_path, HEAD, [Task("0", known, Path("1.0"))], constant, workers=1)
+        filled = fill(PAIRS, tmp_path, HEAD, [Task("0", known, Path("1.0"))], constant, workers=1)
         assert PairStore.open(tmp_path).pairs == (known,)
     assert filled.made == 1
-    tagged = replace(known, tags=("seen",))
-    assert fill(tmp_path, HEAD, [Task("0", tagged, Path("1.0"))], constant, workers=1).made == 1
-    assert fill(tmp_path, HEAD, [Task("0", known, Path("1.0"))], constant, workers=1).made == 0
+    for now in (replace(known, tags=("seen",)), known):
+        told = fill(PAIRS, tmp_path, HEAD, [Task("0", now, Path("1.0"))], constant, workers=1)
+        assert told.made == (now is not known)
 
 
 def test_a_folder_with_other_files_is_left_alone(tmp_path: Path) -> None:

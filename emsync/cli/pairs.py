@@ -97,9 +97,9 @@ def _told(store: Path, filled: "Filled", as_json: bool) -> int:
     """Print what is in a store now; return the exit code."""
     each = {name: seconds / max(1, filled.made) for name, seconds in filled.seconds.items()}
     skipped = [{"path": name, "reason": why} for name, why in filled.skipped]
-    report = {"store": str(store), "pairs": filled.pairs, "made": filled.made, "skipped": skipped,
+    report = {"store": str(store), "pairs": filled.count, "made": filled.made, "skipped": skipped,
               "seconds_each": {name: round(value, 3) for name, value in each.items()}}  # fmt: skip
     spent = ", ".join(f"{value:.2f} s {name}" for name, value in each.items())
-    words = f"{store}: {filled.pairs} pairs, {filled.made} of them new"
+    words = f"{store}: {filled.count} pairs, {filled.made} of them new"
     print_report(report, as_json, words + (f"; of the processor for each {spent}" if spent else ""))
     return exit_code(skipped)

@@ -9,7 +9,7 @@ from emsync.errors import UsageError
 from emsync.limits import shown
 from emsync.matching.matcher import Columns
 from emsync.retrieval import heard, pulses, seen
-from emsync.retrieval.pairs import Head
+from emsync.retrieval.stores import Head
 from emsync.video.footage import Footage, Needs
 from emsync.video.impact import Impact
 from emsync.video.observers import Observer

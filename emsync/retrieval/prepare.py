@@ -18,7 +18,7 @@ from emsync.progress import Progress, Stopwatch, silent
 from emsync.retrieval import heard
 from emsync.retrieval.filling import Filled, Made, Task, fill
 from emsync.retrieval.measured import Measured
-from emsync.retrieval.pairs import Pair
+from emsync.retrieval.pairs import PAIRS, Pair, sides
 from emsync.sound.decode import own_sound
 from emsync.video.film import FORMATS, open_film
 from emsync.video.watch import watch
@@ -55,10 +55,10 @@ def prepare(
         pair = Pair(number, path.name, path.as_posix(), source, 0, "held", "", "", words, source)
         tasks.append(Task(f"{path.absolute()} {facts.st_size} {facts.st_mtime_ns}", pair, path))
     head = columns.head(0.0, {"by": "prepare"})
-    return fill(folder, head, tasks, partial(make_real, columns), workers, progress)
+    return fill(PAIRS, folder, head, tasks, partial(make_real, columns), workers, progress)
 
 
-def make_real(columns: Measured, task: Task, stopwatch: Stopwatch) -> Made:
+def make_real(columns: Measured, task: Task[Pair], stopwatch: Stopwatch) -> Made[Pair]:
     """Return the pair of a clip and its own sound."""
     film = open_film(task.path)
     if not film.has_audio:
@@ -69,7 +69,7 @@ def make_real(columns: Measured, task: Task, stopwatch: Stopwatch) -> Made:
         pictures = columns.see(footage, observers)
     with stopwatch("hearing"):
         music = columns.hear(_sound(task.path, footage.film.duration))
-    return Made(task.pair, pictures, music)
+    return Made(task.row, sides(pictures, music))
 
 
 def _sound(path: Path, seconds: float) -> Float32s:

@@ -50,7 +50,7 @@ def course_of(played: Played, seconds: float) -> Course:
     return Course(
         energy=_rank(np.log1p(_smooth(struck, 3) * 2), ENERGY),
         density=_rank(_smooth(count, 9), DENSITY),
-        beats=_beats(piece.downbeats),
+        beats=beats_of(piece.downbeats),
         downbeats=piece.downbeats,
         major=float(_rank(np.array([fits[:12].max() - fits[12:].max()]), MODE)[0]),
         register=float(_rank(np.array([pitched.mean() if len(pitched) else 60.0]), REGISTER)[0]),
@@ -70,7 +70,7 @@ def _smooth(values: NDArray[Any], width: int) -> Float64s:
     return np.convolve(values, bell)[here] / weight
 
 
-def _beats(downbeats: Seconds) -> Seconds:
+def beats_of(downbeats: Seconds) -> Seconds:
     """Return the beats of bars of BEATS; after the last downbeat they go on."""
     if len(downbeats) < 2:
         return downbeats

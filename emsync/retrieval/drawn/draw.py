@@ -5,22 +5,20 @@ taken from the notes. Songs are divided by duplicate group into those to train o
 out; a held-out song has a film in each style, also in those that are never trained on.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
-from itertools import islice
 from pathlib import Path
 
 import numpy as np
 
 from emsync.arrays import Float32s, Picture
-from emsync.data.labels import Labels, read_labels
-from emsync.data.prepare import of_songs
-from emsync.data.songs import Named, find_songs, read_played
+from emsync.data.songs import Named, read_played
 from emsync.data.split import is_held_out, song_key
-from emsync.errors import InputError, UsageError, warn
+from emsync.errors import InputError, UsageError
 from emsync.limits import quoted
 from emsync.progress import Progress, Stopwatch, silent
+from emsync.retrieval.drawn.choosing import chosen_songs
 from emsync.retrieval.drawn.course import course_of
 from emsync.retrieval.drawn.drawing import STYLES, check_styles, drawn
 from emsync.retrieval.drawn.following import CHANNELS, RATE, Follow, written
@@ -29,7 +27,8 @@ from emsync.retrieval.drawn.playing import passage, play
 from emsync.retrieval.drawn.words import words_of
 from emsync.retrieval.filling import Filled, Made, Task, fill
 from emsync.retrieval.measured import Measured
-from emsync.retrieval.pairs import Head, Pair
+from emsync.retrieval.pairs import PAIRS, Pair, sides
+from emsync.retrieval.stores import Head
 from emsync.video.watch import watch_drawn
 
 VERSION = 1  # of what is drawn and played; raised when a seed no longer gives what it gave
@@ -97,59 +96,18 @@ def draw(
     ``labels`` is the index that names the duplicate groups, as in ``prepare``; without, each song
     is its own group. The first ``keep`` films are written with their sound, to look at.
     """
-    if count < 1:
-        raise UsageError(f"count is {count}; choose 1 song or more")
-    found = find_songs([songs])
-    if not found:
-        raise InputError(f"there are no songs in {quoted(songs)}: no .npz, .mid or .midi file")
-    known = of_songs(read_labels(labels), found, labels) if labels else {}
-    progress("Choosing songs", 0.0)
-    tasks: list[Task] = []
-    broken: list[InputError] = []
-    songs_chosen = islice(_chosen(found, known, drawing, broken), count)
-    for chosen, (named, group) in enumerate(songs_chosen):
-        tasks += _tasks(named, group, chosen, drawing)
-        progress("Choosing songs", (chosen + 1) / count)
-    if broken:
-        warn(
-            f"songs that cannot be read are left out, {len(broken)} by now; the first: {broken[0]}"
-        )
-    if not tasks:
-        raise InputError(f"no song in {quoted(songs)} plays for {drawing.seconds:g} seconds")
+    chosen = chosen_songs(songs, labels, count, drawing.seconds, drawing.seed, progress)
     tasks = [
-        replace(task, pair=replace(task.pair, number=place)) for place, task in enumerate(tasks)
+        task
+        for place, (named, group) in enumerate(chosen)
+        for task in _tasks(named, group, place, drawing)
     ]
+    tasks = [replace(task, row=replace(task.row, number=place)) for place, task in enumerate(tasks)]
     make = partial(make_drawn, drawing, folder / "films", keep)
-    return fill(folder, drawing.head(), tasks, make, workers, progress)
+    return fill(PAIRS, folder, drawing.head(), tasks, make, workers, progress)
 
 
-def _chosen(
-    found: Sequence[Named],
-    known: Mapping[str, Labels],
-    drawing: Drawing,
-    broken: list[InputError],
-) -> Iterator[tuple[Named, str]]:
-    """Yield songs in an order of the seed's, with their groups: one of each, that can be played.
-
-    Why others cannot be read goes to ``broken``.
-    """
-    groups: set[str] = set()
-    for place in np.random.default_rng(drawing.seed).permutation(len(found)):
-        name, path = found[place]
-        group = known[name].group if name in known else name
-        if group in groups:
-            continue
-        try:
-            song = read_played(path)
-        except InputError as error:
-            broken.append(error)
-            continue
-        if passage(song, drawing.seconds, np.random.default_rng(0)) is not None:
-            groups.add(group)
-            yield (name, path), group
-
-
-def _tasks(named: Named, group: str, chosen: int, drawing: Drawing) -> list[Task]:
+def _tasks(named: Named, group: str, chosen: int, drawing: Drawing) -> list[Task[Pair]]:
     """Return the films of the song that was chosen after ``chosen`` others."""
     name, path = named
     held = is_held_out(group, drawing.held)
@@ -183,26 +141,28 @@ def strengths_in_words(follow: Mapping[str, float]) -> str:
     return ",".join(f"{name}={value:g}" for name, value in follow.items() if value)
 
 
-def make_drawn(drawing: Drawing, films: Path, keep: int, task: Task, watch: Stopwatch) -> Made:
+def make_drawn(
+    drawing: Drawing, films: Path, keep: int, task: Task[Pair], watch: Stopwatch
+) -> Made[Pair]:
     """Return one pair; write its film into ``films`` where it is one of the first ``keep``."""
     pictures, samples, tags = one(drawing, task, watch)
-    columns = drawing.columns if task.pair.split == "held" else drawing.columns.learned
+    columns = drawing.columns if task.row.split == "held" else drawing.columns.learned
     with watch("watching"):
         observers = columns.observers()
         footage = watch_drawn(pictures, RATE, observers, columns.needs)
         film = columns.see(footage, observers)
     with watch("hearing"):
         music = columns.hear(samples)
-    if task.pair.number < keep:
-        keep_film(films / f"{task.pair.number:05d}.mp4", pictures, samples)
-    return Made(replace(task.pair, tags=tags), film, music)
+    if task.row.number < keep:
+        keep_film(films / f"{task.row.number:05d}.mp4", pictures, samples)
+    return Made(replace(task.row, tags=tags), sides(film, music))
 
 
 def one(
-    drawing: Drawing, task: Task, watch: Stopwatch
+    drawing: Drawing, task: Task[Pair], watch: Stopwatch
 ) -> tuple[list[Picture], Float32s, tuple[str, ...]]:
     """Return the pictures, the samples and the tags of one pair."""
-    pair = task.pair
+    pair = task.row
     rng = np.random.default_rng([drawing.seed, song_key(pair.song), pair.film])
     of_song, of_sound, of_script, of_words, of_film = rng.spawn(5)
     part = passage(read_played(task.path), drawing.seconds, of_song)

@@ -4,6 +4,7 @@ Each passage has its own General MIDI programs within the class of each track, i
 balance, its own low-pass and room.
 """
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
 import numpy as np
@@ -27,9 +28,20 @@ PROGRAMS = {
 }
 TRIES = 12  # beginnings that are tried before a song is given up
 LEAST = 1.0  # notes a second of a passage
-GAIN = (-34.0, -18.0)  # dB of full scale, of the mean level
-LOW_PASS = (3_000.0, 7_900.0)  # Hz
-ROOM = (0.0, 0.35), (0.1, 0.9)  # share of the sound, and seconds in which it falls to 1/e
+
+
+@dataclass(frozen=True)
+class Hall:
+    """Where passages are played; of each pair of numbers every passage has its own between them."""
+
+    rate: int = RATE  # samples a second
+    gain: tuple[float, float] = (-34.0, -18.0)  # dB of full scale, of the mean level
+    low_pass: tuple[float, float] = (3_000.0, 7_900.0)  # Hz
+    wet: tuple[float, float] = (0.0, 0.35)  # share of the sound that the room gives back
+    fade: tuple[float, float] = (0.1, 0.9)  # seconds in which that falls to 1/e
+
+
+HALL = Hall()
 
 
 def passage(song: Played, seconds: float, rng: Generator) -> Played | None:
@@ -44,13 +56,13 @@ def passage(song: Played, seconds: float, rng: Generator) -> Played | None:
     return None
 
 
-def play(passage: Played, seconds: float, rng: Generator) -> Float32s:
-    """Return the (N,) samples of a passage, RATE a second."""
-    length = round(seconds * RATE)
-    sound = synthesize(_score(passage, rng), rate=RATE).samples.mean(axis=1)[:length]
+def play(passage: Played, seconds: float, rng: Generator, hall: Hall = HALL) -> Float32s:
+    """Return the (N,) samples of a passage that is played in ``hall``."""
+    length = round(seconds * hall.rate)
+    sound = synthesize(_score(passage, rng), rate=hall.rate).samples.mean(axis=1)[:length]
     sound = np.pad(sound, (0, length - len(sound)))
-    sound = _filtered(_in_a_room(sound, rng), rng.uniform(*LOW_PASS))
-    level = 10 ** (rng.uniform(*GAIN) / 20) / max(float(np.sqrt(np.mean(sound**2))), 1e-9)
+    sound = _filtered(_in_a_room(sound, rng, hall), rng.uniform(*hall.low_pass), hall.rate)
+    level = 10 ** (rng.uniform(*hall.gain) / 20) / max(float(np.sqrt(np.mean(sound**2))), 1e-9)
     return np.clip(sound * level, -1, 1).astype(np.float32)
 
 
@@ -77,21 +89,20 @@ def _score(passage: Played, rng: Generator) -> "ScoreTick":
     return score
 
 
-def _in_a_room(sound: Float32s, rng: Generator) -> Float32s:
+def _in_a_room(sound: Float32s, rng: Generator, hall: Hall) -> Float32s:
     """Return the sound with the tail of a room: noise that fades."""
     from scipy.signal import oaconvolve
 
-    (low, high), (short, long) = ROOM
-    share, fade = rng.uniform(low, high), rng.uniform(short, long)
-    time = np.arange(round(3 * fade * RATE)) / RATE
+    share, fade = rng.uniform(*hall.wet), rng.uniform(*hall.fade)
+    time = np.arange(round(3 * fade * hall.rate)) / hall.rate
     tail = rng.standard_normal(len(time)) * np.exp(-time / fade)
     tail /= np.linalg.norm(tail)
     wet = oaconvolve(sound, tail)[: len(sound)]
     return (sound * (1 - share) + wet * share).astype(np.float32)
 
 
-def _filtered(sound: Float32s, cutoff: float) -> Float32s:
+def _filtered(sound: Float32s, cutoff: float, rate: int) -> Float32s:
     """Return the sound without what is above ``cutoff`` Hz."""
     from scipy.signal import butter, sosfilt
 
-    return np.asarray(sosfilt(butter(2, cutoff, fs=RATE, output="sos"), sound), np.float32)
+    return np.asarray(sosfilt(butter(2, cutoff, fs=rate, output="sos"), sound), np.float32)
