@@ -15,6 +15,7 @@ Store = Annotated[Path, typer.Argument(metavar="STORE", help="a folder for the p
 Wanted = Annotated[
     str, typer.Option("--columns", help='what is measured: "all", "plain", or names, with commas')
 ]
+Labels = Annotated[Path | None, typer.Option(help="lpd_index.csv, for versions of one song")]
 Workers = Annotated[int | None, typer.Option(min=1, help="processes", show_default="all cores")]
 
 
@@ -22,9 +23,7 @@ Workers = Annotated[int | None, typer.Option(min=1, help="processes", show_defau
 def draw(
     store: Store,
     songs: Annotated[Path, typer.Option(metavar="LPD_DIR", help="songs in .npz or MIDI")],
-    labels: Annotated[
-        Path | None, typer.Option(help="lpd_index.csv, for versions of one song")
-    ] = None,
+    labels: Labels = None,
     count: Annotated[int, typer.Option(min=1, help="songs")] = 1000,
     films: Annotated[int, typer.Option(min=1, help="of a song that is trained on")] = 2,
     style: Annotated[
@@ -89,17 +88,39 @@ def prepare(
     return _told(store, filled, as_json)
 
 
+@pairs_app.command()
+def play(
+    songs: Annotated[Path, typer.Argument(metavar="SONGS", help="songs in .npz or MIDI")],
+    out: Annotated[Path, typer.Option(metavar="DIR", help="a folder for the passages")],
+    labels: Labels = None,
+    count: Annotated[int, typer.Option(min=1, help="songs")] = 1000,
+    seconds: Annotated[float, typer.Option(help="of each passage")] = 24.0,
+    held: Annotated[float, typer.Option(help="share of the songs that is held out")] = 0.15,
+    seed: Annotated[int, typer.Option(min=0, help="the same passages for the same seed")] = 0,
+    workers: Workers = None,
+    as_json: Json = False,
+) -> int:
+    """Play passages of songs, whose accents are known; run it again to go on where it stopped."""
+    standard_output(as_json, folders=[out])
+    from emsync.synchrony.passages import PASSAGES, Playing, play_passages
+
+    playing = Playing(seconds, held, seed)
+    with progress() as show:
+        filled = play_passages(out, songs, count, playing, labels, workers, show)
+    return _told(out, filled, as_json, PASSAGES.name)
+
+
 def _names(text: str) -> tuple[str, ...]:
     return tuple(name.strip() for name in text.split(",") if name.strip())
 
 
-def _told(store: Path, filled: "Filled", as_json: bool) -> int:
+def _told(store: Path, filled: "Filled", as_json: bool, name: str = "pairs") -> int:
     """Print what is in a store now; return the exit code."""
     each = {name: seconds / max(1, filled.made) for name, seconds in filled.seconds.items()}
     skipped = [{"path": name, "reason": why} for name, why in filled.skipped]
-    report = {"store": str(store), "pairs": filled.count, "made": filled.made, "skipped": skipped,
+    report = {"store": str(store), name: filled.count, "made": filled.made, "skipped": skipped,
               "seconds_each": {name: round(value, 3) for name, value in each.items()}}  # fmt: skip
     spent = ", ".join(f"{value:.2f} s {name}" for name, value in each.items())
-    words = f"{store}: {filled.count} pairs, {filled.made} of them new"
+    words = f"{store}: {filled.count} {name}, {filled.made} of them new"
     print_report(report, as_json, words + (f"; of the processor for each {spent}" if spent else ""))
     return exit_code(skipped)
