@@ -13,8 +13,8 @@ from safetensors.torch import load_file, save_file
 
 from emsync.data.split import read_keys
 from emsync.errors import AssetError, UsageError
-from emsync.retrieval import checkpoint
-from emsync.retrieval.checkpoint import System, find
+from emsync.model import folders
+from emsync.retrieval.checkpoint import System, find, names
 from emsync.retrieval.config import RetrievalConfig
 
 PAIRS = [pair(seed) for seed in range(3)]
@@ -68,9 +68,9 @@ def test_parts_beyond_the_end_are_what_is_there() -> None:
 
 
 def test_a_shipped_system_has_a_name(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(checkpoint, "checkpoints_folder", lambda: tmp_path)
+    monkeypatch.setattr(folders, "checkpoints_folder", lambda: tmp_path)
     system("of-vm-net", PAIRS).save(tmp_path / "retrieval" / "mine")
-    assert checkpoint.names() == ["mine"]
+    assert names() == ["mine"]
     assert System.load("mine").name == "of-vm-net"
     with pytest.raises(AssetError, match=r"there is no system 'other': .* shipped are mine"):
         System.load("other")

@@ -4,7 +4,6 @@ It is kept as a folder of ``config.json`` and ``model.safetensors``; those that 
 package are known by their names.
 """
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -13,18 +12,16 @@ from typing import Any, Self
 
 import numpy as np
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from emsync.arrays import Float32s
 from emsync.encoders.threads import one_thread
-from emsync.errors import AssetError, EmsyncError, UsageError
-from emsync.files import together
+from emsync.errors import AssetError, UsageError
 from emsync.json_fields import FieldError, object_of, text_of
-from emsync.limits import quoted, read_json, shown
+from emsync.limits import quoted, shown
 from emsync.matching.matcher import Columns
-from emsync.model.weights import check_weights, write_weights
+from emsync.model import folders
+from emsync.model.folders import CONFIG, WEIGHTS, read_config, read_weights
 from emsync.options import PathLike
 from emsync.retrieval import heard, seen
 from emsync.retrieval.cmvae import Cmvae
@@ -35,11 +32,8 @@ from emsync.retrieval.reader import Reader
 from emsync.retrieval.regimes import Stretch
 from emsync.retrieval.vm_net import Cbvmr, VmNet
 from emsync.settings import build
-from emsync.shipped import checkpoints_folder
 
 VERSION = 1  # of config.json
-MOST_CONFIG = 2**20  # bytes of it
-CONFIG, WEIGHTS = "config.json", "model.safetensors"
 SHIPPED = "retrieval"  # the folder of those that come with the package
 STAMPS = seen.STAMPS | heard.STAMPS
 NETWORKS: dict[str, type[Network]] = {
@@ -125,19 +119,11 @@ class System(nn.Module):
             "stamps": {name: STAMPS[name] for name in columns},
             "settings": asdict(self.network.settings),
         }
-        weights = {name: weight.detach() for name, weight in self.state_dict().items()}
-        for name, weight in weights.items():
-            if dtype and name.startswith("network.") and weight.is_floating_point():
-                weights[name] = weight.to(dtype)
-        folder = Path(folder)
-        folder.mkdir(parents=True, exist_ok=True)
-        with together() as outputs:
-            partial = outputs.file(folder / WEIGHTS)
-            try:
-                write_weights(partial, weights)
-            except SafetensorError as error:
-                raise EmsyncError(f"cannot write {quoted(folder)}: {error}") from error
-            outputs.file(folder / CONFIG).write_text(json.dumps(config, indent=2) + "\n")
+        weights = self.state_dict()
+        if dtype:
+            own = {name: weights[name] for name in weights if name.startswith("network.")}
+            weights = {**weights, **folders.in_dtype(own, dtype)}
+        folders.write(folder, config, weights)
 
     @classmethod
     def load(cls, name: PathLike) -> Self:
@@ -147,7 +133,7 @@ class System(nn.Module):
         """
         folder = find(name)
         system = cls._without_weights(read_config(folder), f"{quoted(folder / CONFIG)}: ")
-        weights = _read_weights(folder / WEIGHTS, system.state_dict())
+        weights = read_weights(folder / WEIGHTS, system.state_dict())
         system.load_state_dict(weights, assign=True)
         return system.eval()
 
@@ -179,23 +165,12 @@ class System(nn.Module):
 
 def names() -> list[str]:
     """Return the names of the shipped systems."""
-    return sorted(path.parent.name for path in (checkpoints_folder() / SHIPPED).glob(f"*/{CONFIG}"))
+    return folders.names(SHIPPED)
 
 
 def find(name: PathLike) -> Path:
     """Return the folder of a shipped system, or the folder named itself."""
-    for folder in (checkpoints_folder() / SHIPPED / name, Path(name)):
-        if (folder / CONFIG).is_file():
-            return folder
-    there = f"; shipped are {', '.join(names())}" if names() else ""
-    raise AssetError(
-        f"there is no system {shown(str(name))}: no folder of that name has a {CONFIG}{there}"
-    )
-
-
-def read_config(folder: Path) -> dict[str, Any]:
-    """Return what the system in ``folder`` is."""
-    return read_json(folder / CONFIG, MOST_CONFIG, AssetError)
+    return folders.find(SHIPPED, name, "system")
 
 
 def _check_widths(what: str, given: Mapping[str, Any], known: Mapping[str, int]) -> None:
@@ -207,24 +182,6 @@ def _check_widths(what: str, given: Mapping[str, Any], known: Mapping[str, int])
             raise UsageError(f"{shown(name)} is no column of {what}; choose of {', '.join(known)}")
         if type(width) is not int or width != known[name]:
             raise UsageError(f"{name} of {what} has {known[name]} numbers, not {shown(width)}")
-
-
-def _read_weights(path: Path, wanted: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Return the weights at ``path`` as those ``wanted``; AssetError names what does not fit."""
-    try:
-        check_weights(path, {name: tuple(weight.shape) for name, weight in wanted.items()})
-        stored = load_file(path)
-    except FileNotFoundError as error:
-        raise AssetError(f"there are no weights {quoted(path)}; fetch or train them") from error
-    except (OSError, SafetensorError) as error:
-        raise AssetError(f"cannot read the weights {quoted(path)}: {error}") from error
-    for name, weight in wanted.items():
-        if stored[name].is_floating_point() != weight.is_floating_point():
-            raise AssetError(f"the weights {quoted(path)} hold {name} as {stored[name].dtype}")
-        if not stored[name].isfinite().all():
-            raise AssetError(f"the weights {quoted(path)} are damaged: {name} is not finite")
-    # copied, since sums depend in their last digits on where numbers lie in memory
-    return {name: stored[name].to(weight.dtype, copy=True) for name, weight in wanted.items()}
 
 
 def _array(embedded: Tensor) -> Float32s:
