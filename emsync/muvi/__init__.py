@@ -1,0 +1,1 @@
+"""Sound by flow matching: a film and its conditions to mel spectrograms, after MuVi."""
