@@ -43,7 +43,9 @@ def as_it_is(times: Seconds) -> Seconds:
 
 def _stored(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     """Return what a file holds: the impact only where it was looked for."""
-    left = {"sheet", "music_time"} | {name for name, value in pairs if name == "impact" and not value}
+    left = {"sheet", "music_time"} | {
+        name for name, value in pairs if name == "impact" and not value
+    }
     return {name: value for name, value in pairs if name not in left}
 
 

@@ -84,7 +84,7 @@ class FilmTower(nn.Module):
         maps = gelu(self.second(gelu(self.first(maps))))
         cls = self.whole(torch.cat([maps.mean((2, 3)), maps.amax((2, 3))], dim=1))
         rows: Tensor = self.adaptor(maps, cls)
-        return rows.unflatten(0, luma.shape[:2])
+        return rows.reshape(*luma.shape[:2], -1)
 
 
 class SoundTower(nn.Module):

@@ -1,0 +1,206 @@
+"""The towers as a checkpoint: films, sound and notes embedded ten times a second.
+
+It is kept as a folder of ``config.json`` and ``model.safetensors``; those that come with the
+package are known by their names.
+
+Shapes: T = ceil(RATE * seconds) rows of D numbers, of length 1.
+"""
+
+import math
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from emsync.arrays import Float32s
+from emsync.encoders.threads import one_thread
+from emsync.errors import AssetError, UsageError
+from emsync.json_fields import FieldError, object_of
+from emsync.limits import quoted, shown
+from emsync.model import folders
+from emsync.model.folders import CONFIG, WEIGHTS
+from emsync.music.piece import Piece
+from emsync.options import PathLike
+from emsync.settings import build
+from emsync.sound.mel import HOP, log_mel
+from emsync.sound.mel import RATE as SAMPLE_RATE
+from emsync.synchrony import notes
+from emsync.synchrony.towers import RATE, TowerConfig, Towers
+
+VERSION, KIND = 1, "synchrony"  # of config.json
+SHIPPED = "synchrony"  # the folder of those that come with the package, and the name of the usual
+STAMPS = {name: f"{name} 1" for name in ("luma", "lite0map", "mel", "notes")}
+LEVEL, SILENT = 0.07, 1e-5  # RMS to which sound is brought, about that of what is learned from
+WINDOW, MARGIN = 600, 30  # rows embedded at once, and those around them that they may depend on
+HAIR = 1e-6  # rows by which a film may be longer than its last row
+Films = Mapping[str, NDArray[Any]]  # what is seen of one film: ``luma``, and ``lite0map`` if asked
+
+
+class Synchrony(nn.Module):
+    """Towers that embed films, sound and notes."""
+
+    def __init__(self, config: TowerConfig) -> None:
+        super().__init__()
+        self.towers = Towers(config)
+
+    @property
+    def config(self) -> TowerConfig:
+        """The shape of the towers."""
+        return self.towers.config
+
+    @property
+    def sees(self) -> tuple[str, ...]:
+        """The columns of a film that are read."""
+        return ("luma", "lite0map") if self.config.lite0 else ("luma",)
+
+    def embed_film(self, film: Films) -> Float32s:
+        """Return the (T, D) rows of a film of which ``sees`` was seen."""
+        seen = [np.asarray(film[name]) for name in self.sees]
+
+        def embed(start: int, stop: int) -> Tensor:
+            found: Tensor = self.towers.film(*(self._batch(rows[start:stop]) for rows in seen))
+            return found
+
+        return self._embedded(embed, len(seen[0]))
+
+    def embed_sound(self, samples: Float32s) -> Float32s:
+        """Return the (T, D) rows of (N,) samples at 24 kHz; their loudness has no part in it."""
+        step = SAMPLE_RATE // RATE
+        count = row_count(len(samples) / SAMPLE_RATE)
+        samples = np.asarray(samples, np.float32) * np.float32(_gain(samples))
+        samples = np.pad(samples, (0, max(0, count * step - len(samples))))
+
+        def embed(start: int, stop: int) -> Tensor:
+            mel = log_mel(self._batch(samples[start * step : stop * step]))
+            found: Tensor = self.towers.sound(mel[:, : (stop - start) * (step // HOP)])
+            return found
+
+        return self._embedded(embed, count)
+
+    def embed_notes(self, piece: Piece, duration: float) -> Float32s:
+        """Return the (T, D) rows of ``duration`` seconds of a piece; it is silent after its end."""
+        slots = notes.RATE // RATE
+
+        def embed(start: int, stop: int) -> Tensor:
+            rows = notes.rows(piece, start / RATE, (stop - start) * slots)
+            found: Tensor = self.towers.notes(self._batch(rows))
+            return found
+
+        return self._embedded(embed, row_count(duration))
+
+    def _batch(self, rows: NDArray[Any]) -> Tensor:
+        """Return a batch of one, where the towers are."""
+        return torch.from_numpy(rows[None].copy()).to(self.towers.log_temperature.device)
+
+    def _embedded(self, embed: Callable[[int, int], Tensor], count: int) -> Float32s:
+        """Return (count, D) rows, window by window, so that an hour needs little memory."""
+        parts = []
+        with self.answering():
+            for start in range(0, count, WINDOW):
+                stop = min(start + WINDOW, count)
+                before = max(0, start - MARGIN)
+                rows = embed(before, min(stop + MARGIN, count))[0]
+                parts.append(rows[start - before : stop - before].cpu().numpy())
+        return np.concatenate(parts).astype(np.float32)
+
+    @contextmanager
+    def answering(self) -> Iterator[None]:
+        """Let the towers answer rather than learn, and the same whatever the number of threads."""
+        training = self.training
+        self.eval()
+        try:
+            with one_thread(), torch.inference_mode():
+                yield
+        finally:
+            self.train(training)
+
+    def save(self, folder: PathLike, dtype: torch.dtype | None = None) -> None:
+        """Write the towers to ``folder``, their weights in ``dtype`` if given."""
+        config = {
+            "version": VERSION,
+            "kind": KIND,
+            "stamps": {name: STAMPS[name] for name in (*self.sees, "mel", "notes")},
+            "settings": asdict(self.config),
+        }
+        weights = self.towers.state_dict()
+        folders.write(folder, config, folders.in_dtype(weights, dtype) if dtype else weights)
+
+    @classmethod
+    def load(cls, name: PathLike) -> Self:
+        """Read what ``save`` wrote: a folder, or the name of shipped towers.
+
+        AssetError where anything is missing, does not fit, or is of another kind or version.
+        """
+        folder = find(name)
+        synchrony = cls._without_weights(folder)
+        weights = folders.read_weights(folder / WEIGHTS, synchrony.towers.state_dict())
+        synchrony.towers.load_state_dict(weights, assign=True)
+        return synchrony.eval()
+
+    @classmethod
+    def _without_weights(cls, folder: Path) -> Self:
+        """Return towers that take no memory until they have weights."""
+        config, place = check_config(folder), f"{quoted(folder / CONFIG)}: "
+        try:
+            stamps = object_of(config.get("stamps"), "stamps")
+            settings = object_of(config.get("settings"), "settings")
+            with torch.device("meta"):
+                synchrony = cls(build(TowerConfig, settings))
+        except (FieldError, UsageError) as error:
+            raise AssetError(f"{place}{error}") from error
+        for name in (*synchrony.sees, "mel", "notes"):
+            if stamps.get(name) != STAMPS[name]:
+                raise AssetError(
+                    f"{place}it was trained on {name} of the version {shown(stamps.get(name))}, "
+                    f"and now there is {STAMPS[name]!r}; train it anew"
+                )
+        return synchrony
+
+
+def names() -> list[str]:
+    """Return the names of the shipped towers."""
+    return folders.names(SHIPPED)
+
+
+def find(name: PathLike) -> Path:
+    """Return the folder of shipped towers, or the folder named itself."""
+    return folders.find(SHIPPED, name, "checkpoint of synchrony")
+
+
+def check_config(folder: Path) -> dict[str, Any]:
+    """Return the settings of the towers in ``folder``; AssetError where it has something else."""
+    config, place = folders.read_config(folder), f"{quoted(folder / CONFIG)}: "
+    if config.get("kind") != KIND:
+        kind = config.get("kind", "retrieval" if "system" in config else "events")
+        raise AssetError(
+            f"{place}it is of the kind {shown(kind)}, not {KIND!r}; name a folder that `emsync "
+            f'train` wrote with task = "{KIND}"'
+        )
+    if config.get("version") != VERSION:
+        raise AssetError(
+            f"{place}its version is {shown(config.get('version'))}, and only {VERSION} can be "
+            "read; install the emsync that it was made with"
+        )
+    return config
+
+
+def row_count(seconds: float) -> int:
+    """Return the number of rows of so many seconds, one at least."""
+    return max(1, math.ceil(seconds * RATE - HAIR))
+
+
+def is_silent(samples: Float32s) -> bool:
+    """Return whether nothing is heard in samples."""
+    return not len(samples) or _gain(samples) == 0
+
+
+def _gain(samples: Float32s) -> float:
+    """Return the factor that brings sound to LEVEL; 0 for silence."""
+    power = float(np.einsum("n,n->", samples, samples, dtype=np.float64)) / max(1, len(samples))
+    return LEVEL / math.sqrt(power) if power > SILENT**2 else 0.0
