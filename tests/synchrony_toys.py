@@ -11,10 +11,9 @@ from numpy.typing import NDArray
 from emsync.arrays import Float64s
 from emsync.music.piece import DRUMS, Piece
 from emsync.synchrony.checkpoint import Synchrony
-from emsync.synchrony.measured import Trial
+from emsync.synchrony.feed import Batch, Films, Group
 from emsync.synchrony.negatives import MEL_FLOOR, MEL_RATE, Recording, negatives
 from emsync.synchrony.towers import PICTURE, TowerConfig
-from emsync.synchrony.training import Batch
 
 SMOKE = TowerConfig(dimensions=16, width=16, channels=4)
 SECONDS = 12.0  # of a recording
@@ -64,33 +63,35 @@ class ToyFeed:
     same: bool = False
 
     def batch(self, step: int) -> Batch:
-        trial = toy_trial(self.films, 0 if self.same else step)
+        some = toy_films(self.films, 0 if self.same else step)
         count, rng = 8 * ROWS, np.random.default_rng([1, step])
-        own = [r.heard(s, count) for r, s in zip(trial.recordings, trial.starts, strict=True)]
+        own = [r.heard(s, count) for r, s in zip(some.recordings, some.starts, strict=True)]
         more = [
             negatives(r, s, count, own[i - 1], rng)
-            for i, (r, s) in enumerate(zip(trial.recordings, trial.starts, strict=True))
+            for i, (r, s) in enumerate(zip(some.recordings, some.starts, strict=True))
         ]
-        mel, notes = (torch.from_numpy(np.stack([clip[k] for clip in own])) for k in (0, 1))
+        mel, notes = (np.stack([clip[k] for clip in own]) for k in (0, 1))
         extra_mel, extra_notes = (
-            torch.from_numpy(np.stack([[n.heard[k] for n in (*m, m[0])[:2]] for m in more]))
-            for k in (0, 1)
+            np.stack([[n.heard[k] for n in (*m, m[0])[:2]] for m in more]) for k in (0, 1)
         )
-        there = torch.tensor([[len(m) > x for x in range(2)] for m in more])
-        return Batch(trial.luma, mel, notes, extra_mel, extra_notes, there)
+        there = np.array([[len(m) > x for x in range(2)] for m in more])
+        return Batch(some.luma, mel, notes, extra_mel, extra_notes, there)
 
     def met(self, step: int) -> str:
         return f"films: toy {step}"
 
+    def held_out(self, group: Group) -> list[Films]:
+        return [toy_films(4, 10_000)] if group == "seen" else []
 
-def toy_trial(films: int, seed: int) -> Trial:
+
+def toy_films(films: int, seed: int) -> Films:
     """Return films of strokes, the recording of each, and where in it the film begins."""
     rng = np.random.default_rng([2, seed])
     recordings = [recording(rng) for _ in range(films)]
     starts = [8 * int(rng.integers(0, 30)) for _ in range(films)]
     pairs = zip(recordings, starts, strict=True)
     luma = np.stack([film(r, s, ROWS, rng) for r, s in pairs])
-    return Trial(torch.from_numpy(luma), recordings, starts)
+    return Films(luma, recordings, starts)
 
 
 def saved(folder: Path, config: TowerConfig = SMOKE) -> Path:

@@ -14,7 +14,10 @@ from emsync.errors import UsageError
 from emsync.limits import quoted, read_toml, shown
 from emsync.targets import check_apart
 
-TASKS = {"retrieval": "emsync.retrieval.training"}  # by ``task`` of the settings
+TASKS = {  # by ``task`` of the settings
+    "retrieval": "emsync.retrieval.training",
+    "synchrony": "emsync.synchrony.training",
+}
 
 
 @app.command()

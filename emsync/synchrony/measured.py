@@ -14,6 +14,7 @@ from torch import Tensor
 
 from emsync.arrays import Float64s
 from emsync.synchrony.checkpoint import Synchrony
+from emsync.synchrony.feed import Films
 from emsync.synchrony.losses import similarities, similarity
 from emsync.synchrony.negatives import MEL_RATE, Heard, Recording, replaced, segment, shift
 
@@ -22,29 +23,14 @@ Move = Callable[[Recording, int, int, np.random.Generator], int | None]  # rows 
 
 
 @dataclass(frozen=True, eq=False)
-class Trial:
-    """Films, the clip of music that belongs to each, and where in its recording that is."""
-
-    luma: Tensor  # (B, T, 27, 48)
-    recordings: Sequence[Recording]  # (B,)
-    starts: Sequence[int]  # (B,) rows of the mel
-    lite0: Tensor | None = None
-
-    @property
-    def count(self) -> int:
-        """The rows of the mel of a clip."""
-        return 8 * self.luma.shape[1]
-
-
-@dataclass(frozen=True, eq=False)
 class Outcome:
-    """What towers made of trials: a number for each film, NaN where something could not be made."""
+    """What towers made of films: a number for each film, NaN where something could not be made."""
 
     recall: Float64s  # (B,) 1 where the own music is the likest in the batch
     above: Mapping[str, Float64s]  # (B,) of each change: 1 where the own music is likelier, else 0
 
-    def figures(self) -> dict[str, float]:
-        """Return the means."""
+    def means(self) -> dict[str, float]:
+        """Return the means, of what could be made."""
         above = {name: float(np.nanmean(values)) for name, values in self.above.items()
                  if np.isfinite(values).any()}  # fmt: skip
         return {"recall": float(self.recall.mean()), **above}
@@ -74,17 +60,17 @@ MOVES: dict[str, Move] = {
 CHANGES = (*MOVES, "replaced")
 
 
-def measure(synchrony: Synchrony, trials: Sequence[Trial], notes: bool, seed: int) -> Outcome:
+def measure(synchrony: Synchrony, batches: Sequence[Films], notes: bool) -> Outcome:
     """Return what the towers make of films and of sound, or of ``notes``."""
-    outcomes = [_outcome(synchrony, trial, notes, [seed, i]) for i, trial in enumerate(trials)]
+    outcomes = [_outcome(synchrony, films, notes, turn) for turn, films in enumerate(batches)]
     return Outcome(
         np.concatenate([outcome.recall for outcome in outcomes]),
         {name: np.concatenate([o.above[name] for o in outcomes]) for name in CHANGES},
     )
 
 
-def _outcome(synchrony: Synchrony, trial: Trial, notes: bool, seed: Sequence[int]) -> Outcome:
-    towers, count = synchrony.towers, trial.count
+def _outcome(synchrony: Synchrony, batch: Films, notes: bool, seed: int) -> Outcome:
+    towers, count = synchrony.towers, 8 * batch.luma.shape[1]
     tower = towers.notes if notes else towers.sound
     device = towers.log_temperature.device
 
@@ -93,14 +79,14 @@ def _outcome(synchrony: Synchrony, trial: Trial, notes: bool, seed: Sequence[int
         found: Tensor = tower(torch.from_numpy(rows).to(device))
         return found
 
-    own = [r.heard(s, count) for r, s in zip(trial.recordings, trial.starts, strict=True)]
+    own = [r.heard(s, count) for r, s in zip(batch.recordings, batch.starts, strict=True)]
     with synchrony.answering():
-        lite0 = None if trial.lite0 is None else trial.lite0.to(device)
-        films, music = towers.film(trial.luma.to(device), lite0), embedded(own)
+        films = towers.film(torch.from_numpy(batch.luma).to(device))
+        music = embedded(own)
         scores = similarities(films, music).cpu().numpy()
         mine, above = scores.diagonal(), {}
         for name in CHANGES:
-            changed = _changed(name, trial, own, np.random.default_rng(seed))
+            changed = _changed(name, batch, own, np.random.default_rng(seed))
             there = [i for i, clip in enumerate(changed) if clip is not None]
             won = np.full(len(own), np.nan)
             if there:
@@ -111,14 +97,14 @@ def _outcome(synchrony: Synchrony, trial: Trial, notes: bool, seed: Sequence[int
 
 
 def _changed(
-    name: str, trial: Trial, own: Sequence[Heard], rng: np.random.Generator
+    name: str, batch: Films, own: Sequence[Heard], rng: np.random.Generator
 ) -> list[Heard | None]:
     """Return the clips changed in one way, None where that cannot be."""
     if name == "replaced":
         others = [*own[1:], own[0]]
         return [replaced(a, b, segment(rng)) for a, b in zip(own, others, strict=True)]
     found: list[Heard | None] = []
-    for recording, start in zip(trial.recordings, trial.starts, strict=True):
-        by = MOVES[name](recording, start, trial.count, rng)
-        found.append(None if by is None else recording.heard(start + by, trial.count))
+    for recording, start in zip(batch.recordings, batch.starts, strict=True):
+        by = MOVES[name](recording, start, len(own[0].mel), rng)
+        found.append(None if by is None else recording.heard(start + by, len(own[0].mel)))
     return found

@@ -3,38 +3,38 @@
 emsync train synchrony.toml
 """
 
-from collections.abc import Callable, Mapping, Sequence
+import shlex
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Protocol
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
+from emsync.data.split import read_keys, song_key
+from emsync.errors import UsageError
+from emsync.files import atomic_write
+from emsync.progress import Progress, silent
 from emsync.synchrony.checkpoint import Synchrony
+from emsync.synchrony.config import SynchronyConfig
+from emsync.synchrony.feed import Batch, Feed, Films, Group
 from emsync.synchrony.losses import Extra, contrastive
-from emsync.synchrony.measured import CHANGES, Trial, measure
+from emsync.synchrony.measured import CHANGES, measure
+from emsync.synchrony.passages import Passages
 from emsync.synchrony.towers import Towers
-from emsync.training.lesson import Lesson
+from emsync.targets import check_apart, real_folder
+from emsync.training import rounds
+from emsync.training.lesson import Lesson, Task, on_device
 
-SOUND, NOTES = (("recall", *CHANGES), ("notes",))  # of sound, and of notes only how many are found
-Trials = Callable[[], Sequence[Trial]]
-
-
-@dataclass(frozen=True, eq=False)
-class Batch:
-    """B films of T rows, the music of each, and X pieces more that do not belong to it."""
-
-    luma: Tensor  # (B, T, 27, 48)
-    mel: Tensor  # (B, 8 T, 160)
-    notes: Tensor  # (B, 4 T, 15)
-    extra_mel: Tensor  # (B, X, 8 T, 160)
-    extra_notes: Tensor  # (B, X, 4 T, 15)
-    extra_is: Tensor  # (B, X) whether there is one
+GROUPS: tuple[Group, ...] = ("seen", "unseen")  # kinds of films, learned from or not
+MEASURED = ("recall", *CHANGES, "notes")  # by sound, and by notes only how often it is found
+FILES = (*rounds.FILES, "trained.npy")
 
 
 class Feeds(Protocol):
-    """What gives the batch of a step."""
+    """What gives the batch of a step, and held-out films."""
 
     def batch(self, step: int) -> Batch:
         """Return films, the music of each, and music that does not belong to it."""
@@ -42,18 +42,18 @@ class Feeds(Protocol):
     def met(self, step: int) -> str:
         """Return in words what a batch is made of."""
 
+    def held_out(self, group: Group) -> Sequence[Films]:
+        """Return films of kinds that are learned from, or of others, to songs that are not."""
+
 
 @dataclass(frozen=True, eq=False)
 class Syncing(Lesson):
     """Towers that learn which music belongs to a film."""
 
-    figures: ClassVar = tuple(f"{kind}_{name}" for kind in ("seen", "unseen")
-                              for name in (*SOUND, *NOTES))  # fmt: skip
+    figures: ClassVar = tuple(f"{group}_{name}" for group in GROUPS for name in MEASURED)
 
     synchrony: Synchrony
     feed: Feeds
-    trials: Mapping[str, Trials]  # by "seen" and "unseen": kinds of films
-    seed: int
 
     @property
     def network(self) -> nn.Module:
@@ -71,13 +71,12 @@ class Syncing(Lesson):
     def held_out(self) -> dict[str, float]:
         """Return how often the own music of held-out songs is found, and told from what is near."""
         figures: dict[str, float] = {}
-        for kind, trials in self.trials.items():
-            if not (films := trials()):
+        for group in GROUPS:
+            if not (films := self.feed.held_out(group)):
                 continue
-            sound = measure(self.synchrony, films, notes=False, seed=self.seed).figures()
-            written = measure(self.synchrony, films, notes=True, seed=self.seed).figures()
-            figures |= {f"{kind}_{name}": value for name, value in sound.items()}
-            figures[f"{kind}_notes"] = written["recall"]
+            sound, written = (measure(self.synchrony, films, notes) for notes in (False, True))
+            figures |= {f"{group}_{name}": value for name, value in sound.means().items()}
+            figures[f"{group}_notes"] = written.means()["recall"]
         return figures
 
     def save(self, folder: Path) -> None:
@@ -89,10 +88,8 @@ def loss_of(towers: Towers, batch: Batch) -> Tensor:
     """Return equation 2 of films and their music, the mean over sound and notes."""
     device = towers.log_temperature.device
     luma, mel, notes, more_mel, more_notes, there = (
-        torch.as_tensor(part, device=device)
-        for part in (batch.luma, batch.mel, batch.notes,
-                     batch.extra_mel, batch.extra_notes, batch.extra_is)
-    )  # fmt: skip
+        torch.from_numpy(part).to(device) for part in batch
+    )
     films = towers.film(luma)
     heard = _embedded(towers.sound, mel, more_mel, there)
     read = _embedded(towers.notes, notes, more_notes, there)
@@ -106,3 +103,56 @@ def _embedded(tower: nn.Module, own: Tensor, more: Tensor, there: Tensor) -> tup
     extra = rows.new_zeros(*there.shape, *rows.shape[1:])
     extra[there] = rows[len(own) :]
     return rows[: len(own)], (extra, there)
+
+
+def train(
+    config: SynchronyConfig, report: rounds.Report | None = None, progress: Progress = silent
+) -> Synchrony:
+    """Train until the budget is spent, going on from ``config.out`` if it holds a run.
+
+    Writes what ``rounds.run`` does, and ``trained.npy``, the songs that were learned from;
+    ``report`` is called after each step.
+    """
+    out, store = Path(config.out), Path(config.passages)
+    check_apart([out / name for name in FILES], {"the passages": store / "store.json"})
+    if real_folder(out).is_relative_to(real_folder(store)):
+        raise UsageError(
+            f"the run would be among the passages {config.passages!r}; name another folder in out"
+        )
+    lesson = rounds.run(config, lambda goes_on: opened(config, goes_on), report)
+    return lesson.synchrony.eval()
+
+
+def opened(config: SynchronyConfig, goes_on: bool) -> Syncing:
+    """Return the lesson that ``config`` describes, as far as it has come."""
+    out, passages = Path(config.out), Passages.open(Path(config.passages))
+    feed = Feed(passages, config.feed_config(), config.seed)
+    synchrony = Synchrony.load(out) if goes_on else Synchrony(config.tower_config())
+    keys = {song_key(passages.rows[place].song) for place in passages.places("train")}
+    if goes_on:
+        keys |= set(read_keys(out).tolist())  # the passages may have been others then
+    with atomic_write(out / "trained.npy") as part, part.open("wb") as file:
+        np.save(file, np.array(sorted(keys), np.uint32))
+    return Syncing(on_device(synchrony), feed)
+
+
+def _held(figures: Mapping[str, float]) -> str:
+    return "; ".join(
+        f"{group} kinds: own music found {figures[f'{group}_recall']:.0%}, told from itself off "
+        f"the beat {figures[f'{group}_shift']:.0%}"
+        for group in GROUPS
+        if f"{group}_shift" in figures
+    )
+
+
+def _use(config: SynchronyConfig) -> str:
+    out = shlex.quote(config.out)
+    return (
+        f"measure it: python scripts/synchrony.py held-out {out} {shlex.quote(config.passages)}\n"
+        f"find music with it: emsync match clip.mp4 music/ --metric "
+        f"{shlex.quote(f'sim:{config.out}')}\n"
+        f"measure music by it: emsync evaluate sync clip.mp4 music.wav --synchrony {out}"
+    )
+
+
+TASK = Task(SynchronyConfig, FILES, train, _held, _use)
