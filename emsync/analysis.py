@@ -97,6 +97,7 @@ class Analysis:
         estimator: Estimator | None = None,
         cuts: Sequence[Cut] | None = None,
         min_cut_distance: float | None = None,
+        impact: Curve | None = None,
     ) -> Self:
         """Return the analysis of ``footage``: its cuts thinned, its feeling estimated by scenes.
 
@@ -105,7 +106,7 @@ class Analysis:
 
         ``cuts``, where they are given, stand in the place of those that were found. Cuts are
         thinned to ``min_cut_distance`` seconds; None is CUT_DISTANCE for those that were found,
-        and keeps all that are given.
+        and keeps all that are given. ``impact`` is what an observer saw of the same film.
         """
         estimator, video = estimator or choose(), footage.film
         if cuts is None:
@@ -126,6 +127,7 @@ class Analysis:
             fps=str(video.fps),
             cuts=cuts,
             motion=footage.curve(footage.motion_times, footage.motion, PICTURE_STEP),
+            impact=impact,
             brightness=footage.curve(footage.times, footage.brightness, PICTURE_STEP),
             saturation=footage.curve(footage.times, footage.saturation, PICTURE_STEP),
             colourfulness=footage.curve(footage.times, footage.colourfulness, PICTURE_STEP),

@@ -23,7 +23,7 @@ from emsync.planning.theme import in_plan, read_theme
 from emsync.planning.wishes import felt, wished
 from emsync.video.cuts import Cut, thinned
 from emsync.video.film import Film, same_length
-from emsync.video.footage import Footage
+from emsync.video.footage import Curve, Footage
 from emsync.video.observers import Observer
 from emsync.video.timecode import Timecode
 from emsync.video.watch import watch
@@ -102,11 +102,14 @@ def first_timecode(film: Film, analysis: Analysis, options: Options) -> str:
     return own
 
 
-def brief_of(footage: Footage | None, options: Options) -> Analysis:
-    """Return what ``footage``, or the analysis that is given, asks of the music, with options."""
+def brief_of(footage: Footage | None, options: Options, impact: Curve | None = None) -> Analysis:
+    """Return what ``footage``, or the analysis that is given, asks of the music, with options.
+
+    ``impact`` is that of the footage, where something reads it.
+    """
     if footage is not None:
         cuts = _listed(options, footage.film.fps, footage.film.duration)
-        seen = Analysis.of(footage, estimator_of(options), cuts, options.min_cut_distance)
+        seen = Analysis.of(footage, estimator_of(options), cuts, options.min_cut_distance, impact)
         return apply_options(seen, options)
     if options.analysis is None:
         raise ValueError("there is neither footage nor an analysis to start from")

@@ -73,11 +73,13 @@ def generate(
         sampling = replace(composer.sampling, **options.sampling)
         check_understood(composer, options)
     with clock("analyze"):
-        impact = Impact() if options.rhythm else None
+        accented = any("impact" in c.reads for c in composer.model.conditioners)
+        impact = Impact() if options.rhythm or accented else None
         footage = look(film, options, _stage(progress, "Watching"), [impact] if impact else [])
         film = footage.film if footage else film  # no longer than what could be decoded
         progress("Feeling", 0.0)  # of a long film it takes a while
-        analysis = brief_of(footage, options)  # what is asked of the music, as editable JSON
+        seen = impact.curve(film.duration) if footage and impact and accented else None
+        analysis = brief_of(footage, options, seen)  # what is asked of the music, as editable JSON
         redo = Redo.of(options, analysis.duration, composer.tempo)  # None: compose all of it
         plan = (  # what the music will do, as editable JSON
             plan_of(analysis, options) if redo is None else redo.plan(analysis, options)
@@ -96,7 +98,7 @@ def generate(
             sampling=sampling,
             seeds=seeds_of(options),
             theme=None if options.theme is None else in_plan(read_theme(options.theme), plan),
-            visible=impact.signal(analysis.duration) if impact else None,
+            visible=impact.signal(analysis.duration) if impact and options.rhythm else None,
         )
         labels = ScoreLabels.of(asked, first_timecode(film, analysis, options), plan)
         strip = footage.strip if footage else ()

@@ -64,6 +64,7 @@ def example_video() -> Analysis:
         fps="25",
         cuts=(Cut(time=4.04), Cut(time=6.0, kept=False), Cut(time=12.52)),
         motion=Curve(step=0.1, values=swelling),
+        impact=Curve(step=0.1, values=swelling),
         brightness=Curve(step=0.1, values=swelling),
         saturation=Curve(step=0.1, values=swelling[::-1]),
         colourfulness=Curve(step=0.1, values=tuple(value / 2 for value in swelling)),

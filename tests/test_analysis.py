@@ -32,6 +32,7 @@ WHOLE = Analysis(
     fps="30000/1001",
     cuts=(Cut(1.5, 0.4, frame=45), Cut(3.0, 0.2, False, "within 4 s of the stronger cut")),
     motion=Curve(2.5, (0.1, 0.2, 0.3, 0.4)),
+    impact=Curve(5.0, (0.0, 0.7)),
     brightness=Curve(2.5, (0.5, 0.6, 0.7, 1.0)),
     saturation=Curve(5.0, (0.0, 0.9)),
     colourfulness=Curve(5.0, (0.4, 1.2)),
@@ -104,6 +105,12 @@ def test_any_analysis_survives_json(listed: list[Cut], valence: float) -> None:
     back = Analysis.from_json(json.loads(text))
     assert back.cuts == ordered
     assert math.isnan(back.valence) if math.isnan(valence) else back.valence == valence
+
+
+def test_a_file_says_of_the_impact_only_where_it_was_looked_for() -> None:
+    assert WHOLE.to_json()["impact"] == {"step": 5.0, "values": [0.0, 0.7]}
+    assert "impact" not in replace(WHOLE, impact=None).to_json()
+    assert Analysis.from_json({"duration": 7}).impact is None
 
 
 def test_an_edited_file_needs_no_more_than_a_duration() -> None:
@@ -397,11 +404,12 @@ def flat(value: Any, name: str = "") -> Iterator[tuple[str, Any]]:
 # named here: a time that stays behind is a wrong time for every conditioner that reads it.
 LONGER = {
     "duration", "cuts.time", "motion.step", "brightness.step", "saturation.step",
-    "colourfulness.step", "valence_curve.step", "arousal_curve.step", "arc.start", "arc.end",
+    "colourfulness.step", "impact.step", "valence_curve.step", "arousal_curve.step", "arc.start",
+    "arc.end",
     "sheet.harmony.starts", "sheet.passages.start", "sheet.passages.end", "sheet.begins",
     "sheet.resumes", "shots.start", "shots.end",
 }  # fmt: skip
-SLOWER = {"fps", "motion.values", "tempo"}
+SLOWER = {"fps", "motion.values", "impact.values", "tempo"}
 SAME = {
     "cuts.strength", "cuts.kept", "cuts.kind", "cuts.reason", "cuts.frame", "valence", "arousal",
     "tonic", "requested", "emotion", "valence_curve.values", "arousal_curve.values", "arc.valence",

@@ -78,6 +78,8 @@ def slow_waits(conditioner: Boundaries, target: Floats, music: Timeline) -> list
 @pytest.mark.parametrize(
     ("name", "target"),
     [
+        ("accents", floats(0.0, 1.0, NAN, 0.25)),
+        ("accents", floats()),
         ("boundaries", floats(1.0, 4.5, 4.6, 30.0)),
         ("boundaries", floats()),
         ("boundaries", floats(NAN)),

@@ -10,7 +10,6 @@ from emsync.plugin import (
     Analysis,
     Conditioner,
     Cursor,
-    Curve,
     Floats,
     Piece,
     Place,
@@ -23,9 +22,7 @@ from emsync.plugin import (
 
 AHEAD = ((0, 1), (1, 2), (2, 3), (3, 4), (4, 6), (6, 8), (8, 12), (12, 16))  # steps from now
 AROUND = 3  # steps to either side; what stands out of them is an accent
-STRONGEST = 3.0  # times the mean; what is above, such as a cut, counts no more
 LEAST = 0.01  # picture heights a second; a film without a stronger impact does not move
-FINER = 4  # points of a step at which a curve is read
 
 
 @dataclass(frozen=True)
@@ -59,7 +56,9 @@ class Accents(Conditioner):
         count = max(1, int(np.ceil(video.duration / self.step)))
         if video.impact is None or max(video.impact.values, default=0.0) < LEAST:
             return np.full(count, np.nan, np.float32)
-        return accents(_strongest(video.impact, np.arange(count) * self.step, self.step))
+        return accents(
+            video.impact.largest(np.arange(count, dtype=np.float64) * self.step, self.step)
+        )
 
     def features(self, target: Floats, timeline: Timeline) -> Floats:
         padded = np.append(target, np.zeros(AHEAD[-1][1], np.float32))
@@ -74,19 +73,11 @@ class Accents(Conditioner):
 def accents(strengths: Seconds) -> Floats:
     """Return the (S,) ranks of what stands out of the steps around it; 0 where nothing does."""
     soft = np.convolve(strengths, (0.25, 0.5, 0.25), mode="same")[: len(strengths)]
-    capped = np.minimum(soft, STRONGEST * soft.mean())
-    steps, total = np.arange(len(capped)), np.append(0.0, np.cumsum(capped))
+    steps, total = np.arange(len(soft)), np.append(0.0, np.cumsum(soft))
     first = np.maximum(steps - AROUND, 0)
-    last = np.minimum(steps + AROUND + 1, len(capped))
-    above = capped - (total[last] - total[first]) / (last - first)
-    above = np.where(above > 1e-9 * capped.max(), np.round(above, 9), 0.0)  # the rest is rounding
+    last = np.minimum(steps + AROUND + 1, len(soft))
+    above = soft - (total[last] - total[first]) / (last - first)
+    above = np.where(above > 1e-9 * soft.max(), np.round(above, 9), 0.0)  # the rest is rounding
     rank = np.sort(above[above > 0])
     ranks = np.searchsorted(rank, above, "left") + np.searchsorted(rank, above, "right")
     return np.where(above > 0, ranks / (2 * max(len(rank), 1)), 0.0).astype(np.float32)
-
-
-def _strongest(curve: Curve, starts: Seconds, width: float) -> Seconds:
-    """Return the largest value of ``curve`` in each of the windows of ``width`` seconds."""
-    points = starts[:, None] + (np.arange(FINER) + 0.5) / FINER * width
-    places = np.minimum((points / curve.step).astype(np.intp), len(curve.values) - 1)
-    return np.asarray(curve.values, np.float64)[places].max(axis=1)

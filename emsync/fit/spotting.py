@@ -25,6 +25,7 @@ from emsync.fit.tempo import tempo_by, tempo_of
 from emsync.music.piece import BEATS, Piece
 from emsync.options import Sync
 from emsync.video.cuts import Cut, thin
+from emsync.video.footage import FINER, Curve
 
 APART = 1.0  # seconds between two boundaries that a composer is asked for; one chord meets both
 BAR_LINE = 0.4  # what a bar line is worth more than a beat, on the strongest cut
@@ -106,9 +107,22 @@ class Spotting:
         )
         arc = tuple(replace(s, start=at(s.start) if s.start else 0.0, end=at(s.end))
                     for s in video.arc)  # fmt: skip
+        duration = at(video.duration)
         return replace(
-            video, duration=at(video.duration), cuts=cuts, arc=arc, music_time=self.composed
+            video,
+            duration=duration,
+            cuts=cuts,
+            impact=video.impact and self._seen(video.impact, duration),
+            arc=arc,
+            music_time=self.composed,
         )
+
+    def _seen(self, curve: Curve, duration: float) -> Curve:
+        """Return a curve of the film over ``duration`` seconds of the composed music."""
+        starts = np.arange(math.ceil(duration / curve.step - 1e-9)) * curve.step
+        points = starts[:, None] + (np.arange(FINER) + 0.5) / FINER * curve.step
+        values = curve.at(self.film(points.ravel())).reshape(points.shape).max(axis=1)
+        return Curve(curve.step, tuple(values.tolist()))
 
     def played(self, piece: Piece) -> Piece:
         """Return the composed ``piece`` without the beats that are left out.

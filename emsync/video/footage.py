@@ -33,6 +33,7 @@ class Needs:
 
 
 NOTHING_MORE = Needs()
+FINER = 4  # points of a window at which a curve is read
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,19 @@ class Curve:
 
     step: float  # seconds between two values; value i holds from i * step on
     values: tuple[float, ...]
+
+    def at(self, times: Seconds) -> Float64s:
+        """Return the values at ``times``, any shape; the first and the last go on for ever.
+
+        >>> Curve(0.5, (1.0, 2.0)).at(np.array([-1.0, 0.4, 0.6, 9.0])).tolist()
+        [1.0, 1.0, 2.0, 2.0]
+        """
+        places = np.clip(np.floor(times / self.step), 0, len(self.values) - 1)
+        return np.asarray(self.values, np.float64)[places.astype(np.intp)]
+
+    def largest(self, starts: Seconds, width: float) -> Float64s:
+        """Return the largest values in the (N,) windows of ``width`` seconds, at FINER points."""
+        return self.at(starts[:, None] + (np.arange(FINER) + 0.5) / FINER * width).max(axis=1)
 
 
 @dataclass(frozen=True, eq=False)

@@ -16,10 +16,12 @@ from emsync.arrays import Float64s, Picture
 from emsync.errors import InputError
 from emsync.signals import STEP_RATE, accents, bells, directions, flux
 from emsync.video.flow import farneback_flow, speeds
+from emsync.video.footage import Curve
 from emsync.video.observers import DIGITS, PAIR, Frame
 
 BINS = 36  # directions, 10 degrees each, the first one centred on "to the right"
 SIDES = 4  # right, down, left and up: what wavers within one of them is no impact
+CURVE_STEP = 0.05  # seconds
 LEAST_IMPACT = 0.01  # picture heights a second; a film without a stronger impact does not move
 
 
@@ -61,6 +63,14 @@ class Impact:
         """Return the visible impact over ``duration`` seconds, STEP_RATE steps a second."""
         length = max(1, math.ceil(duration * STEP_RATE))
         return bells(self.times, self.strengths, length)
+
+    def curve(self, duration: float) -> Curve:
+        """Return the strongest impact in each CURVE_STEP of ``duration`` seconds."""
+        count = max(1, math.ceil(duration / CURVE_STEP - 1e-9))
+        places = np.minimum(np.asarray(self.times, np.float64) / CURVE_STEP, count - 1)
+        values = np.zeros(count)
+        np.maximum.at(values, places.astype(np.intp), self.strengths)
+        return Curve(CURVE_STEP, tuple(np.round(values, 4).tolist()))
 
     def signal(self, duration: float) -> Float64s:
         """Return the accents of the visible impact: what music is compared with."""
