@@ -185,7 +185,7 @@ def _clip(
     """Compose for one clip and measure it; return its row and its measurements."""
     impact = Impact()
     footage = watch(open_film(clip), lambda share: note(0.1 * share), [impact], estimator.needs)
-    video = Analysis.of(footage, estimator)
+    video = Analysis.of(footage, estimator, impact=impact.curve(footage.film.duration))
     pictures = impact.signal(video.duration)
     rate = float(Fraction(video.fps))
     kept = [cut.time for cut in video.kept]
