@@ -8,13 +8,22 @@ import torch
 
 from emsync.arrays import Float32s
 from emsync.encoders.musicnn import CHANNELS, WINDOW, load
-from emsync.encoders.tags import TAGS
+from emsync.encoders.tags import MSD_TAGS, TAGS
 from emsync.sound.decode import own_sound
 from emsync.sound.spectra import BANDS, HOP, RATE, SIZE, log_mel, mel_bank, powers
 
 # What TensorFlow 2.21 gave with upstream's models.py and checkpoints for ``drawn()``, whose log-mel
-# spectrogram librosa 0.11 made in float32: the five likeliest tags.
+# spectrogram librosa 0.11 made in float32: the five likeliest tags, and some of the features.
 GOLDEN = {"guitar": 0.4045, "slow": 0.3529, "piano": 0.2151, "classical": 0.1194, "solo": 0.1169}
+GOLDEN_MSD = {
+    "electronic": 0.4108, "ambient": 0.1724, "instrumental": 0.1403, "chillout": 0.1336,
+    "electronica": 0.1258,
+}  # fmt: skip
+EVERY_50TH = [0, 50, 100, 150, 199]
+FEATURES = {
+    "mtt": [-0.0800, 0.4232, 0.2937, -0.0552, 0.8205],
+    "msd": [-0.1772, -0.1488, -0.3526, 2.1004, -0.2934],
+}
 PLACES = [0, 300, 500, 600, 700, 752]  # channels, at step 90
 AT_STEP_90 = [-0.0002, -0.0437, -0.0000, 2.2437, 1.6641, 1.5701]
 
@@ -39,14 +48,25 @@ def spectrogram(sound: Float32s) -> Float32s:
     return log_mel(powers(np.pad(sound, SIZE // 2)))[:WINDOW]
 
 
-def test_tags_and_channels_are_those_of_upstreams_graph() -> None:
-    network, mel = load(), torch.from_numpy(spectrogram(drawn()))[None]
-    found = dict(zip(TAGS, network(mel)[0].tolist(), strict=True))
+@pytest.mark.parametrize(
+    ("tagger", "tags", "golden"), [("mtt", TAGS, GOLDEN), ("msd", MSD_TAGS, GOLDEN_MSD)]
+)
+def test_tags_and_features_are_those_of_upstreams_graph(
+    tagger: str, tags: tuple[str, ...], golden: dict[str, float]
+) -> None:
+    mel = torch.from_numpy(spectrogram(drawn()))[None]
+    features, shares = load(tagger).heard(mel)
+    assert torch.equal(shares, load(tagger)(mel))
+    found = dict(zip(tags, shares[0].tolist(), strict=True))
     best = sorted(found, key=lambda tag: -found[tag])[:5]
-    assert best == list(GOLDEN)
-    for tag, probability in GOLDEN.items():
+    assert best == list(golden)
+    for tag, probability in golden.items():
         assert found[tag] == pytest.approx(probability, abs=1e-3)
-    channels = network.channels(mel)
+    assert features[0, EVERY_50TH].tolist() == pytest.approx(FEATURES[tagger], abs=0.01)
+
+
+def test_channels_are_those_of_upstreams_graph() -> None:
+    channels = load().channels(torch.from_numpy(spectrogram(drawn()))[None])
     assert channels.shape == (1, WINDOW, CHANNELS)
     assert channels[0, 90, PLACES].tolist() == pytest.approx(AT_STEP_90, abs=0.02)
 

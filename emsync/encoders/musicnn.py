@@ -1,11 +1,14 @@
-"""musicnn: tags of music, three seconds at a time, and the channels that they are read from.
+"""musicnn: tags of music, three seconds at a time, and the features that they are read from.
 
 Pons & Serra 2019 (arXiv:1909.06654): filters as wide as a timbre and as long as a rhythm, three
-convolutions over time, and what is greatest and mean in time.
+convolutions over time, and what is greatest and mean in time. One of its networks was taught by
+MagnaTagATune ("mtt"), which serves wherever none is named, one by the Million Song Dataset
+("msd"), whose tags are more of styles and moods.
 
 Shapes: B windows, T steps and BANDS of a log-mel spectrogram, CHANNELS before the pooling.
 """
 
+from collections.abc import Mapping
 from functools import cache
 
 import torch
@@ -14,7 +17,8 @@ from torch import Tensor, nn
 from emsync.encoders.weights import check_weights, read_weights
 from emsync.tensors import Shape
 
-NAME = "musicnn"
+FOLDERS: Mapping[str, str] = {"msd": "musicnn-msd", "mtt": "musicnn"}  # of each tagger's weights
+FEATURES = 200  # before the tags
 WINDOW = 187  # steps: the 3 s that it was trained with
 CHANNELS = 753  # 561 of the first filters, and 64 of each convolution over time
 MIDDLE = 64
@@ -77,8 +81,9 @@ class Musicnn(nn.Module):
         self.first = nn.ModuleList(timbres + rhythms)
         self.norm = Norm(1)
         self.middle = nn.ModuleList([Middle(CHANNELS - 3 * MIDDLE), Middle(MIDDLE), Middle(MIDDLE)])
-        self.dense = nn.Linear(2 * CHANNELS, 200)
-        self.head = nn.Linear(200, 50)
+        self.dense = nn.Linear(2 * CHANNELS, FEATURES)
+        self.features = Norm(FEATURES)  # whose factors and terms ``head`` holds, too
+        self.head = nn.Linear(FEATURES, 50)
 
     def channels(self, mel: Tensor) -> Tensor:
         """Return the (B, T, CHANNELS) before the pooling of a (B, T, BANDS) log-mel spectrogram."""
@@ -90,22 +95,30 @@ class Musicnn(nn.Module):
         return torch.cat([first, one, two, three], 2)
 
     def forward(self, mel: Tensor) -> Tensor:
-        """Return the (B, 50) probabilities of ``TAGS``."""
+        """Return the (B, 50) probabilities of its tags."""
+        return self.head(self._dense(mel)).sigmoid()
+
+    def heard(self, mel: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the (B, FEATURES) features, as upstream has them, and the (B, 50) tags."""
+        dense = self._dense(mel)
+        return self.features(dense), self.head(dense).sigmoid()
+
+    def _dense(self, mel: Tensor) -> Tensor:
         channels = self.channels(mel)
         pooled = torch.stack([channels.amax(1), channels.mean(1)], 2).flatten(1)  # (B, 1506)
-        return self.head(self.dense(pooled).relu()).sigmoid()
+        return self.dense(pooled).relu()
 
 
-def check() -> None:
+def check(tagger: str = "mtt") -> None:
     """Refuse weights that are missing or broken with an AssetError."""
-    check_weights(NAME, _shapes(_bare()))
+    check_weights(FOLDERS[tagger], _shapes(_bare()))
 
 
 @cache
-def load() -> Musicnn:
+def load(tagger: str = "mtt") -> Musicnn:
     """Return the network with its weights; AssetError where they are missing or broken."""
     model = _bare()
-    model.load_state_dict(read_weights(NAME, _shapes(model)), assign=True)
+    model.load_state_dict(read_weights(FOLDERS[tagger], _shapes(model)), assign=True)
     return model.eval().requires_grad_(False)
 
 

@@ -1,4 +1,8 @@
-"""What the outputs of musicnn stand for: the fifty commonest tags of MagnaTagATune (Law 2009)."""
+"""What the outputs of musicnn stand for: the fifty commonest tags of what it was taught by.
+
+TAGS are those of MagnaTagATune (Law 2009), MSD_TAGS those of the Million Song Dataset
+(Bertin-Mahieux 2011), which are Last.fm's.
+"""
 
 TAGS = (
     "guitar", "classical", "slow", "techno", "strings", "drums", "electronic", "rock", "fast",
@@ -7,4 +11,14 @@ TAGS = (
     "male vocal", "no vocal", "pop", "soft", "sitar", "solo", "man", "classic", "choir",
     "voice", "new age", "dance", "male voice", "female vocal", "beats", "harp", "cello",
     "no voice", "weird", "country", "metal", "female voice", "choral",
+)  # fmt: skip
+
+MSD_TAGS = (
+    "rock", "pop", "alternative", "indie", "electronic", "female vocalists", "dance", "00s",
+    "alternative rock", "jazz", "beautiful", "metal", "chillout", "male vocalists",
+    "classic rock", "soul", "indie rock", "Mellow", "electronica", "80s", "folk", "90s", "chill",
+    "instrumental", "punk", "oldies", "blues", "hard rock", "ambient", "acoustic", "experimental",
+    "female vocalist", "guitar", "Hip-Hop", "70s", "party", "country", "easy listening", "sexy",
+    "catchy", "funk", "electro", "heavy metal", "Progressive rock", "60s", "rnb", "indie pop",
+    "sad", "House", "happy",
 )  # fmt: skip

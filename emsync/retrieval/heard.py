@@ -201,7 +201,7 @@ def _musicnn(samples: Float32s, gain: float) -> NDArray[np.float16]:
     starts = [min(at, max(0, seconds - HEARD)) for at in range(0, seconds, HEARD)]
     for at in range(0, len(starts), BLOCK // HEARD):
         batch = starts[at : at + BLOCK // HEARD]
-        windows = [_window(samples[start * RATE :], gain) for start in batch]
+        windows = [_window(samples, start, gain) for start in batch]
         with one_thread(), torch.inference_mode():
             found = network.channels(torch.from_numpy(np.stack([mel for mel, _ in windows])))
         for start, (_, real), channels in zip(batch, windows, found.numpy(), strict=True):
@@ -211,18 +211,10 @@ def _musicnn(samples: Float32s, gain: float) -> NDArray[np.float16]:
     return rows
 
 
-def _window(samples: Float32s, gain: float) -> tuple[Float32s, int]:
-    """Return the (WINDOW, BANDS) spectrogram from the first sample on, and its steps of sound.
-
-    What is shorter than a second or two is repeated, as upstream; what lacks less is silent.
-    """
+def _window(samples: Float32s, start: int, gain: float) -> tuple[Float32s, int]:
+    """Return the (WINDOW, BANDS) spectrogram from second ``start`` on, and its steps of sound."""
     from emsync.encoders.musicnn import WINDOW
-    from emsync.sound.spectra import HOP, SIZE, log_mel, powers
+    from emsync.sound.spectra import window
 
-    length = (WINDOW - 1) * HOP + SIZE // 2
-    piece = samples[:length] * np.float32(gain)
-    mel = log_mel(powers(np.pad(piece, (SIZE // 2, length - len(piece)))))
-    real = min(WINDOW, max(1, math.ceil(len(piece) / HOP)))
-    if real < WINDOW - RATE // HOP:
-        mel = np.resize(mel[:real], mel.shape)
-    return mel, real
+    begin = start * RATE
+    return window(samples[begin : begin + (HEARD + 1) * RATE] * np.float32(gain), WINDOW)

@@ -3,6 +3,7 @@
 Shapes: N samples, T steps, F frequencies, BANDS of the mel scale.
 """
 
+import math
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -34,6 +35,21 @@ def powers(samples: Float32s) -> Float32s:
     spectra = rfft(pieces * window, axis=1)
     power: Float32s = spectra.real**2 + spectra.imag**2
     return power
+
+
+def window(samples: Float32s, steps: int) -> tuple[Float32s, int]:
+    """Return the (steps, BANDS) spectrogram from the first sample on, and its steps of sound.
+
+    The first window is around the first sample. What lacks more than a second is repeated, as
+    upstream; what lacks less is silent.
+    """
+    length = (steps - 1) * HOP + SIZE // 2
+    piece = samples[:length]
+    mel = log_mel(powers(np.pad(piece, (SIZE // 2, length - len(piece)))))
+    real = min(steps, max(1, math.ceil(len(piece) / HOP)))
+    if real < steps - RATE // HOP:
+        mel = np.resize(mel[:real], mel.shape)
+    return mel, real
 
 
 def log_mel(powers: Float32s) -> Float32s:

@@ -1,10 +1,14 @@
 """Make the weights of musicnn from its wheel, without TensorFlow.
 
-    python scripts/encoders/musicnn.py musicnn-0.1.0-py3-none-any.whl checkpoints/encoders/musicnn
+    python scripts/encoders/musicnn.py WHEEL MTT checkpoints/encoders/musicnn
+    python scripts/encoders/musicnn.py WHEEL MSD checkpoints/encoders/musicnn-msd
+
+Of the networks in musicnn-0.1.0-py3-none-any.whl, one was taught by MagnaTagATune, one by the Million Song Dataset.
 
 A TensorFlow checkpoint is a sorted table (LevelDB's, of protocol buffers: name, shape and place of
 each variable) and a file of raw floats. Normalisations become a factor and a term; those before
-and after the first dense layer become part of it and of the next.
+and after the first dense layer become part of it and of the next, and the one after it is kept
+beside them, since upstream's 200 features come out of it.
 """
 
 import struct
@@ -19,17 +23,17 @@ import torch
 from numpy.typing import NDArray
 from safetensors.torch import save_file
 
-NETWORK = "musicnn/MTT_musicnn/"  # the wheel holds another, of the Million Song Dataset's tags
 EPSILON = 1e-3  # of TensorFlow's batch normalisation
 FOOTER = 48  # bytes at the end of a table
 
 Arrays = dict[str, NDArray[np.float32]]
 
 
-def main(wheel: Path, out: Path) -> None:
-    """Write the weights and the licence into the folder ``out``."""
+def main(wheel: Path, taught_by: str, out: Path) -> None:
+    """Write the weights of a network and the licence into the folder ``out``."""
     with zipfile.ZipFile(wheel) as files:
-        index, data = (files.read(NETWORK + name) for name in (".index", ".data-00000-of-00001"))
+        stem = f"musicnn/{taught_by}_musicnn/"
+        index, data = (files.read(stem + name) for name in (".index", ".data-00000-of-00001"))
         (licence,) = [name for name in files.namelist() if name.endswith("LICENSE.md")]
         out.mkdir(parents=True, exist_ok=True)
         (out / "LICENSE").write_bytes(files.read(licence))
@@ -57,6 +61,7 @@ def rebuilt(variables: Arrays) -> Arrays:
         kernel, bias = variables[own + "/kernel"], variables[own + "/bias"]
         made[name + ".weight"] = (norm[0][:, None] * kernel).T
         made[name + ".bias"] = bias + norm[1] @ kernel
+    made["features.weight"], made["features.bias"] = norms[10]
     return made
 
 
@@ -134,4 +139,4 @@ def _varint(data: bytes, at: int) -> tuple[int, int]:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), Path(sys.argv[2]))
+    main(Path(sys.argv[1]), sys.argv[2], Path(sys.argv[3]))
