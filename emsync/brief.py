@@ -40,9 +40,9 @@ def look(
     progress: Callable[[float], None] | None = None,
     observers: Sequence[Observer] = (),
 ) -> Footage | None:
-    """Watch the film; None if a person gives its analysis."""
+    """Watch the film; None if a person gives its analysis and nobody else is to see it."""
     if options.analysis is not None:
-        return None
+        return watch(film, progress, observers) if observers else None
     needs = estimator_of(options).needs
     return watch(film, progress, observers, needs, options.audio_stream)
 
@@ -103,11 +103,11 @@ def first_timecode(film: Film, analysis: Analysis, options: Options) -> str:
 
 
 def brief_of(footage: Footage | None, options: Options, impact: Curve | None = None) -> Analysis:
-    """Return what ``footage``, or the analysis that is given, asks of the music, with options.
+    """Return what the analysis that is given, or ``footage``, asks of the music, with options.
 
     ``impact`` is that of the footage, where something reads it.
     """
-    if footage is not None:
+    if options.analysis is None and footage is not None:
         cuts = _listed(options, footage.film.fps, footage.film.duration)
         seen = Analysis.of(footage, estimator_of(options), cuts, options.min_cut_distance, impact)
         return apply_options(seen, options)

@@ -41,6 +41,7 @@ from emsync.music.chords import NONE, Harmony, parse_chord
 from emsync.music.general_midi import EXPRESSION
 from emsync.music.lead_sheet import THEME_BARS, LeadSheet
 from emsync.music.piece import BEATS, DRUMS, HIGHEST, STRINGS, Piece
+from emsync.options import Sampling
 from emsync.performance.dynamics import Dynamics
 from emsync.performance.expression import ramp
 from emsync.performance.part import Part
@@ -59,10 +60,14 @@ MARGIN = 1.0  # seconds drawn beyond the end of the film
 
 
 def redone(
-    commission: Commission, redo: Redo, progress: Callable[[float], None]
+    composer: Composer,
+    sampling: Sampling,
+    commission: Commission,
+    redo: Redo,
+    progress: Callable[[float], None],
 ) -> Iterator[Candidate]:
     """Yield a candidate for each seed: the score with its own draft of the span."""
-    composer, seeds, ending = commission.composer, commission.seeds, commission.ending
+    seeds, ending = commission.seeds, commission.ending
     sheet = lead_sheet(commission.plan, redo.grid, ending.chord)
     begin, ids, since = _context(composer, redo, sheet)
     themes = _themes(redo, sheet, since)
@@ -83,7 +88,7 @@ def redone(
     # no draft is told what it is judged by
     untold = targets if later is None else composer.targets(replace(asked, sheet=bare))
     drawn = composer.sample(
-        [targets] * n, [length] * n, seeds, commission.sampling, tell, sheets=[ahead] * n,
+        [targets] * n, [length] * n, seeds, sampling, tell, sheets=[ahead] * n,
         begins=[ids] * n,
     )  # fmt: skip
     planned = sheet.retimed(redo.grid.film)

@@ -1,10 +1,10 @@
 """What is installed: plug-ins and checkpoints, each with a line on what it does."""
 
 from emsync import plugins
+from emsync.checkpoints import checkpoint_names, find_checkpoint, read_config
 from emsync.conditioning import Conditioner
 from emsync.emotion.estimator import Estimator
 from emsync.matching.matcher import Matcher
-from emsync.model.composer import checkpoint_names, find_checkpoint, read_config
 from emsync.retrieval import checkpoint
 from emsync.tokens import Tokenizer
 

@@ -113,6 +113,7 @@ class Options:
     instruments: str | Sequence[str] | None = None  # "piano,strings", those that play throughout
     palette: PathLike | None = None  # who plays: a name such as "orchestra", or a TOML file
     theme: PathLike | None = None  # a MIDI file whose first bars the sections of theme A take up
+    like: PathLike | None = None  # music, a film or a MIDI file, for makers that take a style
     ask: Mapping[str, str] | None = None  # of plug-in conditions, by the name they read
     sync: Sync = "beat"  # the least event that may hit a cut
     max_tempo_change: float = 0.06  # share by which the tempo may bend towards the cuts
@@ -209,7 +210,7 @@ class Options:
         for name in ("emotion", "ask"):
             if values[name] is not None:
                 values[name] = dict(values[name])
-        for name in ("analysis", "plan", "palette", "theme", "emotion_file", "keep"):
+        for name in ("analysis", "plan", "palette", "theme", "like", "emotion_file", "keep"):
             if values[name] is not None:
                 is_path = isinstance(values[name], str | os.PathLike)
                 values[name] = os.fspath(values[name]) if is_path else "given"

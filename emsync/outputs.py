@@ -13,7 +13,7 @@ from emsync.errors import AssetError, UsageError
 from emsync.files import Together, check_suffix, check_target, together
 from emsync.formats.cut_lists import WRITERS, check_writable, write_cuts
 from emsync.formats.smf import parse
-from emsync.music.piece import Score
+from emsync.makers import Makes
 from emsync.options import LUFS, MOST_CANDIDATES, Options, Outputs, check_lufs
 from emsync.performance.palette import file_of
 from emsync.planning.plan import Plan
@@ -26,14 +26,14 @@ from emsync.report.bundle import (
     write_bundle,
 )
 from emsync.report.plots import plot_analysis, plot_plan
+from emsync.result import Result
 from emsync.sound import audio
-from emsync.sound.blocks import Kept, Made
 from emsync.sound.encode import KINDS, write_audio
-from emsync.sound.levelling import Levelled, level
+from emsync.sound.levelling import level
 from emsync.sound.loudness import Loudness
 from emsync.sound.mux import check_kept, check_mux, mux, soundtrack
 from emsync.sound.preview import is_encoded, preview_suffix, write_preview
-from emsync.sound.synthesis import check_soundfont, default_soundfont, played
+from emsync.sound.synthesis import check_soundfont, default_soundfont
 from emsync.targets import check_apart, is_special, real_folder, real_target
 from emsync.video.film import Film
 from emsync.video.footage import Still
@@ -64,7 +64,7 @@ def check_targets(
 
     That is also what is read: the film, the files of ``options``, the checkpoint, the sound font.
     """
-    from emsync.model.composer import files_of_checkpoint
+    from emsync.checkpoints import files_of_checkpoint
 
     targets = [p for p in (outputs.score, outputs.video, outputs.audio) if p is not None]
     score = outputs.score or (outputs.bundle and outputs.bundle / "score.mid")
@@ -91,6 +91,16 @@ def check_targets(
         check_soundfont(outputs.soundfont)
 
 
+def check_makes(makes: Makes, name: str, outputs: Outputs) -> None:
+    """Refuse what a checkpoint ``name`` that ``makes`` sound cannot write, as it has no notes."""
+    if makes == "score":
+        return
+    if outputs.score or outputs.bundle or outputs.keep_all:
+        raise UsageError(f"{name!r} makes sound, not a score; give --audio or --video")
+    if outputs.soundfont:
+        raise UsageError(f"{name!r} makes sound, which no sound font plays; leave --soundfont out")
+
+
 def _read(options: Options | None) -> dict[str, Path]:
     """Return the files that ``options`` name, by what they are."""
     options = options or Options()
@@ -99,6 +109,7 @@ def _read(options: Options | None) -> dict[str, Path]:
         "the plan": options.plan,
         "the palette": options.palette and file_of(os.fspath(options.palette)),
         "the theme": options.theme,
+        "the style": options.like,
         "the kept score": options.keep,
         "the list of cuts": None if options.cuts in ("auto", "none") else options.cuts,
         "the emotion file": options.emotion_file,
@@ -128,36 +139,30 @@ def check_outputs(outputs: Outputs, film: Film) -> None:
         check_bundle(outputs.bundle, film, outputs.force)
 
 
-def write_outputs(
-    composition: Composition, outputs: Outputs, progress: Progress = silent
-) -> Written:
+def write_outputs(made: Result[Any], outputs: Outputs, progress: Progress = silent) -> Written:
     """Write ``outputs``, together or not at all; return what was written."""
-    film, duration, clock = composition.film, composition.analysis.duration, Stopwatch()
+    film, duration, clock = made.film, made.analysis.duration, Stopwatch()
     font, lufs, loudness = outputs.soundfont, outputs.lufs, dict[str, Loudness]()
     if outputs.audio_stream is None:
-        outputs = replace(outputs, audio_stream=composition.options.audio_stream)
+        outputs = replace(outputs, audio_stream=made.options.audio_stream)
     if film is None:
         raise ValueError("a composition without a film can be written only by emsync.formats.midi")
     with clock("write"):
-        check_targets(outputs, film.path, composition.options, composition.checkpoint)
+        check_makes(made.makes, made.checkpoint, outputs)
+        check_targets(outputs, film.path, made.options, made.checkpoint)
         check_outputs(outputs, film)
     with together() as files:
         folder = outputs.bundle and _bundle(files, outputs.bundle)
-        with clock("write"):
-            data = composition.midi()
-            places = [p for p in (outputs.score, folder and folder / "score.mid") if p]
-            for place in places:
-                (place if folder in place.parents else files.file(place)).write_bytes(data)
-            if places and outputs.keep_all:
-                names = _numbered(places[0], len(composition.candidates))
-                for name, candidate in zip(names, composition.candidates, strict=True):
-                    file = name if folder in name.parents else files.file(name)
-                    file.write_bytes(composition.midi(candidate))
+        score = made if isinstance(made, Composition) else None
+        if score:
+            with clock("write"):
+                _write_scores(score, outputs, files, folder)
         if outputs.audio or outputs.video or folder:
             with clock("render"):
                 progress("Playing", 0.0)
-                stems = play_stems(parse(data), duration, font, lufs) if folder else None
-                music = stems.mix if stems else _played(parse(data), duration, font, lufs)
+                notes = parse(score.midi()) if score and folder else None
+                stems = play_stems(notes, duration, font, lufs) if notes else None
+                music = stems.mix if stems else level(made.heard(font), lufs, "the music")
                 loudness["audio"] = music.loudness
                 progress("Playing", 1.0)
                 if outputs.audio:
@@ -181,9 +186,9 @@ def write_outputs(
                         shutil.copyfile(target, preview)
                     else:
                         write_preview(film, mixed, preview, tell)
-        if folder and stems:
+        if folder and score and stems:
             with clock("bundle"):
-                write_bundle(folder, composition, stems, preview.name, loudness)
+                write_bundle(folder, score, stems, preview.name, loudness)
         with clock("write"):
             files.appear()
     return Written(outputs, clock.seconds, loudness)
@@ -195,19 +200,25 @@ def _bundle(files: Together, folder: Path) -> Path:
     return files.folder(folder, record.files if record else ())
 
 
-def play(
-    composition: Composition, soundfont: Path | None = None, lufs: float = LUFS
-) -> audio.Audio:
-    """Return the sound of a composition at ``lufs``, exactly as long as its film."""
-    check_lufs(lufs)
+def _write_scores(
+    composition: Composition, outputs: Outputs, files: Together, folder: Path | None
+) -> None:
+    """Write the score to its place and into the bundle, and all candidates beside the first."""
     data = composition.midi()
-    return audio.whole(_played(parse(data), composition.analysis.duration, soundfont, lufs))
+    places = [p for p in (outputs.score, folder and folder / "score.mid") if p]
+    for place in places:
+        (place if folder in place.parents else files.file(place)).write_bytes(data)
+    if places and outputs.keep_all:
+        names = _numbered(places[0], len(composition.candidates))
+        for name, candidate in zip(names, composition.candidates, strict=True):
+            file = name if folder in name.parents else files.file(name)
+            file.write_bytes(composition.midi(candidate))
 
 
-def _played(score: Score, duration: float, soundfont: Path | None, lufs: float) -> Levelled:
-    sound = played(score, soundfont)
-    kept = Kept(Made(sound.rate, round(duration * sound.rate), sound.make))
-    return level(kept, lufs, "the music")
+def play(made: Result[Any], soundfont: Path | None = None, lufs: float = LUFS) -> audio.Audio:
+    """Return the music as it sounds at ``lufs``, exactly as long as its film."""
+    check_lufs(lufs)
+    return audio.whole(level(made.heard(soundfont), lufs, "the music"))
 
 
 Kind: TypeAlias = Literal["analysis", "plan", "plot", "cuts"]

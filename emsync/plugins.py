@@ -1,4 +1,4 @@
-"""Find the conditioners, tokenizers, estimators and matchers that installed packages offer.
+"""Find the conditioners, tokenizers, estimators, matchers and makers that packages offer.
 
 A package offers a plug-in with an entry point; emsync's own plug-ins do the same:
 
@@ -16,11 +16,12 @@ from emsync.settings import build
 
 Plugin = TypeVar("Plugin")
 
-CONDITIONERS, TOKENIZERS, ESTIMATORS, MATCHERS = (
+CONDITIONERS, TOKENIZERS, ESTIMATORS, MATCHERS, MAKERS = (
     "emsync.conditioners",
     "emsync.tokenizers",
     "emsync.estimators",
     "emsync.matchers",
+    "emsync.makers",
 )
 
 

@@ -1,4 +1,6 @@
-"""Which of several pieces to keep: a stated score, each part from 0 to 1.
+"""Which of several candidates to keep: a stated score, each part from 0 to 1.
+
+Of a piece it is this; ``emsync.sounding`` has that of a sound.
 
     score = 0.24 hits + 0.08 density + 0.08 mood + 0.20 likeness + 0.40 plan
 
@@ -25,17 +27,18 @@ Where rhythm is requested, it counts for a fifth and all the others for four:
 """
 
 import math
-from collections.abc import Callable, Iterable
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
 from emsync.analysis import Analysis
-from emsync.arrays import Float64s
+from emsync.arrays import Float32s, Float64s
 from emsync.emotion.arc import State
 from emsync.fit.ending import Ending
-from emsync.fit.time_map import Fitted
+from emsync.fit.time_map import CutReport, Fitted
 from emsync.metrics.lead_sheet import planned_share
 from emsync.metrics.likeness import likeness
 from emsync.metrics.portrait import portrait
@@ -58,12 +61,53 @@ from emsync.tokens import Ids
 WEIGHTS = {"hits": 0.24, "density": 0.08, "mood": 0.08, "likeness": 0.20, "plan": 0.40}
 RHYTHM = {"rhythm": 0.25}  # weighs with the others, where it is requested
 SEAM = {"seam": 1.0}  # and this, where a span is composed anew
-WORTH = {"chord": 1.0, "downbeat": 0.85, "beat": 0.6}
+WORTH = {"chord": 1.0, "downbeat": 0.85, "beat": 0.6, "onset": 1.0}  # the last is of a sound
 CALM, BUSY = 0.5, 10.0  # notes a second of each instrument at arousal -1 and 1
 
 
+class Judged(ABC):
+    """Music that was made for a film, a score or a sound, and how good it is."""
+
+    seed: int
+    parts: dict[str, float]  # from 0 to 1, by name
+    ending: Ending
+
+    @property
+    @abstractmethod
+    def cuts(self) -> tuple[CutReport, ...]:
+        """The cuts of the film, kept or not, and what answers each."""
+
+    @abstractmethod
+    def weight(self, part: str) -> float:
+        """Return how much a part weighs in the score."""
+
+    @property
+    def kept(self) -> list[CutReport]:
+        """The reports on the cuts that the music was to hit."""
+        return [report for report in self.cuts if report.cut.kept]
+
+    @property
+    def hits(self) -> list[float]:
+        """The seconds at which the music meets the kept cuts that are hit."""
+        return [report.hit.time for report in self.kept if report.hit is not None]
+
+    @property
+    def score(self) -> float:
+        """The weighted mean of the parts, from 0 to 1."""
+        weights = {name: self.weight(name) for name in self.parts}
+        total = sum(weights[name] * value for name, value in self.parts.items())
+        return round(total / sum(weights.values()), 4)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain values for ``json.dumps``: the seed, the score and its parts."""
+        return {"seed": self.seed, "score": self.score, **self.parts}
+
+
+AnyJudged = TypeVar("AnyJudged", bound=Judged)
+
+
 @dataclass(frozen=True, eq=False)
-class Candidate:
+class Candidate(Judged):
     """One piece fitted to the video, and how good it is."""
 
     fitted: Fitted
@@ -79,19 +123,17 @@ class Candidate:
         """The chords that were asked for, in the film's time."""
         return None if self.sheet is None else self.sheet.harmony
 
-    def to_json(self) -> dict[str, Any]:
-        """Return plain values for ``json.dumps``: the seed, the score and its parts."""
-        return {"seed": self.seed, "score": self.score, **self.parts}
-
     @property
-    def score(self) -> float:
-        """The weighted mean of the parts, from 0 to 1."""
-        weights = {name: {**WEIGHTS, **RHYTHM, **SEAM}[name] for name in self.parts}
-        total = sum(weights[name] * value for name, value in self.parts.items())
-        return round(total / sum(weights.values()), 4)
+    def cuts(self) -> tuple[CutReport, ...]:
+        """The cuts of the film, kept or not, and what answers each."""
+        return self.fitted.cuts
+
+    def weight(self, part: str) -> float:
+        """Return how much a part weighs in the score."""
+        return {**WEIGHTS, **RHYTHM, **SEAM}[part]
 
 
-def rank(candidates: Iterable[Candidate]) -> list[Candidate]:
+def rank(candidates: Iterable[AnyJudged]) -> list[AnyJudged]:
     """Return the candidates, best first; of equals the one that came first."""
     return sorted(candidates, key=lambda candidate: -candidate.score)
 
@@ -111,7 +153,7 @@ def judge(
     chords and players that were asked for, in the film's time.
     """
     parts = {
-        "hits": _hits(fitted),
+        "hits": hits_of(fitted.kept),
         "density": _over_scenes(fitted.piece, requested, _density),
         "mood": _over_scenes(fitted.piece, requested, _mood),
         "likeness": _likeness(fitted),
@@ -123,12 +165,18 @@ def judge(
     return Candidate(fitted, ending, seed, ids, rounded, sheet)
 
 
-def _hits(fitted: Fitted) -> float:
-    total = sum(report.cut.strength for report in fitted.kept)
+def hits_of(kept: Sequence[CutReport]) -> float:
+    """Return how well the ``kept`` cuts are answered, from 0 to 1: the part "hits"."""
+    total = sum(report.cut.strength for report in kept)
     if not total:
         return 1.0
-    worth = sum(r.cut.strength * WORTH[r.hit.kind] for r in fitted.kept if r.hit is not None)
+    worth = sum(r.cut.strength * WORTH[r.hit.kind] for r in kept if r.hit is not None)
     return worth / total
+
+
+def rhythm_with(samples: Float32s, pictures: Float64s) -> float:
+    """Return the part "rhythm" of (N,) ``samples``, SAMPLE_RATE a second, with the pictures."""
+    return cm(rhythm_of(samples).signal, pictures, delays=(0.0,)).score
 
 
 def _over_scenes(
@@ -176,4 +224,4 @@ def _plan(fitted: Fitted, sheet: LeadSheet | None) -> float:
 def _rhythm(piece: Piece, duration: float, pictures: Float64s) -> float:
     # The sound itself: an envelope drawn from the notes correlates with it by no more than 0.5.
     sound = audio.fit(synthesize(to_score(piece), rate=SAMPLE_RATE), duration)
-    return cm(rhythm_of(sound.samples.mean(axis=1)).signal, pictures, delays=(0.0,)).score
+    return rhythm_with(sound.samples.mean(axis=1), pictures)

@@ -10,15 +10,16 @@ import pytest
 import torch
 
 import emsync
-from emsync import pipeline
+from emsync import composing
 from emsync.analysis import Analysis, Cut, State
 from emsync.cli import main
+from emsync.composing import PAIR, at_once
 from emsync.composition import Composition
 from emsync.errors import EmsyncError
 from emsync.model.composer import Composer, Sample
 from emsync.model.transformer import EventTransformer, ModelConfig
 from emsync.options import MOST_SEED, Options, Sampling
-from emsync.pipeline import PAIR, STRIDE, at_once, seeds_of
+from emsync.pipeline import STRIDE, seeds_of
 from emsync.studio.document import Document
 from emsync.studio.tasks import options_of_recipe
 from emsync_conditioners.boundaries import Boundaries
@@ -112,7 +113,7 @@ def test_how_many_are_drawn_at_once_changes_no_byte(
     together = scores(emsync.generate(film, asked, checkpoint=composer))
     assert len(set(together.values())) == 5
     for size in (1, 2, 3):
-        monkeypatch.setattr(pipeline, "at_once", lambda _sampling, few=size: few)
+        monkeypatch.setattr(composing, "at_once", lambda _sampling, few=size: few)
         told: list[Composition] = []
         found = emsync.generate(film, asked, checkpoint=composer, on_candidate=told.append)
         assert len(told) == 5 and scores(found) == together
@@ -132,7 +133,7 @@ def test_what_the_listener_raises_ends_the_work(
     composer: Composer, film: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     drawn: list[int] = []
-    draw = pipeline.draw
+    draw = composing.draw
 
     def spy(composer: Composer, briefs: Any, seeds: Sequence[int], *values: Any,
             **named: Any) -> list[Sample]:  # fmt: skip
@@ -142,8 +143,8 @@ def test_what_the_listener_raises_ends_the_work(
     def full(_piece: Composition) -> None:
         raise EmsyncError("the disk is full")
 
-    monkeypatch.setattr(pipeline, "draw", spy)
-    monkeypatch.setattr(pipeline, "at_once", lambda _sampling: 2)
+    monkeypatch.setattr(composing, "draw", spy)
+    monkeypatch.setattr(composing, "at_once", lambda _sampling: 2)
     with pytest.raises(EmsyncError, match="the disk is full"):
         emsync.generate(film, options(candidates=4), checkpoint=composer, on_candidate=full)
     assert drawn == [6, 6 + STRIDE]

@@ -10,11 +10,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from emsync.checkpoints import checkpoint_names, find_checkpoint
 from emsync.conditioning import Conditioner
 from emsync.data.crops import Passage, window
 from emsync.data.labels import Scale
 from emsync.evaluation.likelihood import untrained
-from emsync.model.composer import Composer, checkpoint_names, find_checkpoint
+from emsync.model.composer import Composer
 from emsync.model.int8 import kernels
 from emsync.model.int8.decoder import QuantizedDecoder, _linear
 from emsync.model.sliding_window import open_decoder

@@ -13,6 +13,7 @@ import torch
 
 from emsync.analysis import Analysis
 from emsync.brief import apply_options, brief_of, check_files
+from emsync.composing import FOLLOWED, check_followed, draw, tell_followed
 from emsync.conditioning import Conditioner
 from emsync.demo import draw_clip
 from emsync.errors import AssetError, EmsyncWarning
@@ -21,7 +22,6 @@ from emsync.model.composer import Composer
 from emsync.model.transformer import EventTransformer, ModelConfig
 from emsync.music.tonality import TONICS, key_fits
 from emsync.options import Options, Sampling
-from emsync.pipeline import FOLLOWED, check_followed, draw, tell_followed
 from emsync.tokens import Tokenizer
 from emsync.video.film import open_film
 from emsync.video.watch import watch

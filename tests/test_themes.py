@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from emsync.analysis import Analysis
 from emsync.brief import check_files
+from emsync.composing import draw
 from emsync.conditioning import Floats
 from emsync.errors import InputError, UsageError
 from emsync.model import sampling
@@ -23,7 +24,7 @@ from emsync.music.lead_sheet import LeadSheet, Passage
 from emsync.music.piece import BASS, CLASSES, DRUMS, LOWEST, PIANO, Piece
 from emsync.options import Options, Outputs, Sampling
 from emsync.outputs import check_targets
-from emsync.pipeline import draw, generate
+from emsync.pipeline import generate
 from emsync.planning.plan import Plan, Section
 from emsync.planning.theme import Theme, in_plan, read_theme, with_theme
 from emsync.planning.wishes import wished

@@ -18,6 +18,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
+from emsync.checkpoints import find_checkpoint, read_config
 from emsync.cli import main
 from emsync.data.crops import Cropping
 from emsync.data.prepare import prepare
@@ -25,7 +26,7 @@ from emsync.data.split import is_held_out, song_key, split, trained_keys
 from emsync.data.store import Store
 from emsync.errors import AssetError, EmsyncError, InputError, UsageError
 from emsync.locks import locked
-from emsync.model.composer import Composer, find_checkpoint, read_config
+from emsync.model.composer import Composer
 from emsync.model.transformer import EventTransformer, ModelConfig
 from emsync.model.weights import write_weights
 from emsync.music.piece import PIANO, Piece, to_score

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Mapping
 from itertools import count
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -25,8 +25,8 @@ from emsync.options import CHECKPOINT, LUFS, KeepAudio, Options, Outputs
 
 if TYPE_CHECKING:
     from emsync.analysis import Analysis
-    from emsync.composition import Composition
     from emsync.outputs import Written
+    from emsync.result import Result
 
 
 @app.command()
@@ -105,6 +105,7 @@ def generate(
     palette: wishes.Palette = None,
     theme: wishes.Theme = None,
     plan: wishes.PlanFile = None,
+    like: wishes.Like = None,
     ask: wishes.Ask = None,
     keep: Annotated[
         Path | None,
@@ -195,7 +196,8 @@ def generate(
     import torch
 
     from emsync import pipeline
-    from emsync.outputs import check_outputs, check_targets, write_outputs
+    from emsync.makers import maker_of
+    from emsync.outputs import check_makes, check_outputs, check_targets, write_outputs
     from emsync.video.film import open_film
 
     options = Options(
@@ -205,17 +207,23 @@ def generate(
         tempo=tempo, tonic=tonic, sync=sync, max_tempo_change=max_tempo_change, ending=ending,
         start_timecode=start_timecode,
         seed=seed, candidates=candidates, rhythm=rhythm, temperature=temperature, top_p=top_p,
-        top_k=top_k, guidance=guidance, plan=plan, theme=theme, mode=mode, chords=chords,
-        instruments=instruments, palette=palette, keep=keep, redo=redo, humanize=humanize,
-        rules_off=tuple(filter(None, rules_off.split(","))) or None,
+        top_k=top_k, guidance=guidance, plan=plan, theme=theme, like=like, mode=mode,
+        chords=chords, instruments=instruments, palette=palette, keep=keep, redo=redo,
+        humanize=humanize, rules_off=tuple(filter(None, rules_off.split(","))) or None,
     )  # fmt: skip
     out, video_out, audio_out = standard_output(
         as_json, out, video_out, audio_out, folders=[bundle]
     )
+    maker, _ = maker_of(checkpoint)
+    if maker.makes == "score":
+        out = out or (None if bundle else Path(video.name).with_suffix(".mid"))
+    elif not (out or bundle or video_out):
+        audio_out = audio_out or Path(video.name).with_suffix(".wav")
     outputs = Outputs(
-        out or (None if bundle else Path(video.name).with_suffix(".mid")), video_out, audio_out,
-        keep_all, soundfont, keep_audio, bundle, force, audio_stream, lufs,
+        out, video_out, audio_out, keep_all, soundfont, keep_audio, bundle, force, audio_stream,
+        lufs,
     )  # fmt: skip
+    check_makes(maker.makes, checkpoint, outputs)
     check_targets(outputs, video, options, checkpoint)
     film = open_film(video)
     check_outputs(outputs, film)
@@ -223,21 +231,21 @@ def generate(
         torch.set_num_threads(min(threads, os.cpu_count() or 1))
     started = time.perf_counter() - began
     with progress() as show:
-        composition = pipeline.generate(
+        made = pipeline.generate(
             film, options, checkpoint=checkpoint, device=device, progress=show,
             on_candidate=_teller(candidates) if candidates > 1 else None,
         )  # fmt: skip
-        written = write_outputs(composition, outputs, show)
-    timings = {"start": started, **composition.timings, **written.timings}
-    _report(composition, written, timings, time.perf_counter() - began, as_json)
+        written = write_outputs(made, outputs, show)
+    timings = {"start": started, **made.timings, **written.timings}
+    _report(made, written, timings, time.perf_counter() - began, as_json)
 
 
-def _teller(total: int) -> Callable[["Composition"], None]:
+def _teller(total: int) -> Callable[["Result[Any]"], None]:
     """Return what tells on stderr, a line for each, how good the pieces are that are composed."""
     numbers = count(1)
 
-    def tell(piece: "Composition") -> None:
-        hits, cuts = len(piece.fitted.hits), len(piece.cuts)
+    def tell(piece: "Result[Any]") -> None:
+        hits, cuts = len(piece.best.hits), len(piece.cuts)
         met = f", {hits} of {cuts} cuts hit" if cuts else ""
         words = f"emsync: piece {next(numbers)} of {total}: score {piece.best.score:.2f}{met}"
         print(words, file=sys.stderr, flush=True)  # above the bars, if there are any
@@ -246,7 +254,7 @@ def _teller(total: int) -> Callable[["Composition"], None]:
 
 
 def _report(
-    composition: "Composition",
+    made: "Result[Any]",
     written: "Written",
     timings: Mapping[str, float],
     total: float,
@@ -258,9 +266,9 @@ def _report(
     spent = {stage: round(seconds, 3) for stage, seconds in {**timings, "total": total}.items()}
     files = written.to_json()
     names = [name for kind, name in files.items() if name and kind not in ("score", "loudness")]
-    words = [f"{files['score'] or names[0]}: {composition.summary()}", *names]
+    words = [f"{files['score'] or names[0]}: {made.summary()}", *names]
     words += [*loudness_lines(written.loudness), f"{total:.1f} s"]
-    report = {**files, **composition.to_json(), "timings": spent}
+    report = {**files, **made.to_json(), "timings": spent}
     print_report(report, as_json, "\n".join(words))
 
 

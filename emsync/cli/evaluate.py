@@ -29,10 +29,11 @@ def likelihood(
     as_json: Json = False,
 ) -> None:
     """Measure the nats per token of songs that the model was not trained on."""
+    from emsync.checkpoints import find_checkpoint
     from emsync.evaluation import told
     from emsync.evaluation.likelihood import evaluate, untrained
     from emsync.evaluation.tables import told_table
-    from emsync.model.composer import Composer, find_checkpoint
+    from emsync.model.composer import Composer
 
     songs = untrained([corpus], find_checkpoint(checkpoint), limit)
     composer = Composer.from_pretrained(checkpoint)

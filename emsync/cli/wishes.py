@@ -118,6 +118,13 @@ Theme = Annotated[
         help="a MIDI file: sections of theme A take up its first bars", rich_help_panel=MUSIC
     ),
 ]
+Like = Annotated[
+    Path | None,
+    typer.Option(
+        help="music, a film or a MIDI file to be like, where the checkpoint takes a style",
+        rich_help_panel=MUSIC,
+    ),
+]
 PlanFile = Annotated[
     Path | None,
     typer.Option(help="what `emsync plan` wrote; wishes edit it", rich_help_panel=MUSIC),

@@ -18,7 +18,9 @@ import numpy as np
 
 import emsync
 from emsync.analysis import Analysis
+from emsync.checkpoints import files_of_checkpoint, find_checkpoint
 from emsync.commission import Commission
+from emsync.composing import candidate, draw
 from emsync.composition import Composition
 from emsync.data.songs import find_songs
 from emsync.emotion.estimator import Estimator, choose
@@ -34,10 +36,9 @@ from emsync.formats.midi_check import check
 from emsync.limits import shown
 from emsync.metrics import av_align, cut_hits, quality, rhythm, statistics
 from emsync.metrics.events import errors
-from emsync.model.composer import Composer, files_of_checkpoint, find_checkpoint
+from emsync.model.composer import Composer
 from emsync.music.piece import Piece
 from emsync.options import Options
-from emsync.pipeline import candidate, draw
 from emsync.plain import plain
 from emsync.planning.casting import casting
 from emsync.planning.planner import plan_of
@@ -247,8 +248,7 @@ def compose_arms(
             asked, (brief, ending) = plan.asked(video), plan.brief(video)
             players = casting(plan)
             commission = Commission(
-                composer, brief, plan=plan, casting=players, ending=ending, options=options,
-                sampling=composer.sampling, seeds=[seed],
+                brief, plan=plan, casting=players, ending=ending, options=options, seeds=[seed],
             )  # fmt: skip
             pair = draw(
                 composer, [brief, replace(brief, cuts=())], [seed, seed],

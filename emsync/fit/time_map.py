@@ -3,6 +3,7 @@
 Shapes: J joints.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
@@ -99,7 +100,7 @@ class Fitted:
             "sync": self.sync,
             "regular_bars": self.regular,
             "note": self.note,
-            "cuts": [_row(report, rate, start) for report in self.cuts],
+            "cuts": rows_of(self.cuts, rate, start),
             "time_map": {
                 "music": self.time_map.music.tolist(),
                 "video": self.time_map.video.tolist(),
@@ -114,6 +115,13 @@ class Fitted:
                 if self.tempo_map.starts[beat] < self.duration * 1e6
             ],
         }
+
+
+def rows_of(
+    reports: Sequence[CutReport], rate: Fraction | None, start: Timecode | None
+) -> list[dict[str, Any]]:
+    """Return what answers each cut, and how far off, as plain values; see ``Fitted.to_json``."""
+    return [_row(report, rate, start) for report in reports]
 
 
 def _row(report: CutReport, rate: Fraction | None, start: Timecode | None) -> dict[str, Any]:

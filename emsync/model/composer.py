@@ -14,10 +14,11 @@ from torch import Tensor
 
 from emsync import plugins
 from emsync.analysis import Analysis
+from emsync.checkpoints import EVENTS, find_checkpoint, kind_of, read_config
 from emsync.conditioning import Conditioner, Floats, Targets, check_conditions
 from emsync.errors import AssetError, EmsyncError, UsageError
 from emsync.files import together
-from emsync.limits import quoted, read_json, shown
+from emsync.limits import quoted, shown
 from emsync.model.int8.quantize import quantized
 from emsync.model.transformer import EventTransformer, ModelConfig
 from emsync.model.weights import SCALE, check_weights, write_weights
@@ -25,10 +26,7 @@ from emsync.music.lead_sheet import LeadSheet
 from emsync.music.piece import Piece
 from emsync.options import CHECKPOINT, PathLike, Sampling, check_tempo
 from emsync.settings import build
-from emsync.shipped import checkpoints_folder
 from emsync.tokens import Ids, Tokenizer
-
-MOST_CONFIG = 2**20  # bytes of a config.json
 
 
 @dataclass(frozen=True, eq=False)
@@ -158,6 +156,11 @@ class Composer:
         The model is on the device "meta", which has no memory, until ``load_weights`` fills it.
         """
         config = read_config(folder)
+        if (kind := kind_of(config, folder)) != EVENTS:
+            raise AssetError(
+                f"the checkpoint {quoted(folder)} is of the kind {shown(kind)}, which composes no "
+                "score; name one that does"
+            )
         place = f"{quoted(folder / 'config.json')} is not valid: "
         try:
             tokenizer = plugins.build_plugin(plugins.TOKENIZERS, config["tokenizer"], Tokenizer)
@@ -227,39 +230,6 @@ def _widened(stored: Mapping[str, Tensor]) -> dict[str, Tensor]:
         if stored[name].dtype is torch.int8:
             weight *= stored[name + SCALE].float()[:, None]
     return weights
-
-
-def checkpoint_names() -> list[str]:
-    """Return the names of the shipped checkpoints."""
-    return sorted(path.parent.name for path in checkpoints_folder().glob("*/config.json"))
-
-
-def find_checkpoint(name: PathLike) -> Path:
-    """Return the folder of a shipped checkpoint, the folder named itself, or of "hub:user/name"."""
-    if str(name).startswith("hub:"):
-        from emsync.model.hub import fetch  # nothing else opens a connection
-
-        return fetch(str(name).removeprefix("hub:"))
-    for folder in (checkpoints_folder() / name, Path(name)):
-        if (folder / "config.json").is_file():
-            return folder
-    raise AssetError(
-        f"no checkpoint {str(name)!r}: it is neither a folder with a config.json nor one of "
-        f"{', '.join(checkpoint_names()) or 'none'}"
-    )
-
-
-def files_of_checkpoint(name: str) -> list[Path]:
-    """Return the files that a checkpoint would be read from; none of one on the Hub."""
-    if not name or name.startswith("hub:"):
-        return []
-    folders = (checkpoints_folder() / name, Path(name))
-    return [folder / file for folder in folders for file in ("config.json", "model.safetensors")]
-
-
-def read_config(folder: Path) -> dict[str, Any]:
-    """Return the settings of the checkpoint in ``folder``."""
-    return read_json(folder / "config.json", MOST_CONFIG, AssetError)
 
 
 def describe(plugin: Tokenizer | Conditioner) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """The sound of media files and of films, decoded to samples."""
 
 import itertools
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
@@ -62,10 +63,11 @@ def check_sound(film: Film, track: int | None = None) -> None:
             raise InputError(f"{quoted(film.path)} holds no sound that can be heard")
 
 
-def own_sound(path: Path, rate: int) -> Audio:
+def own_sound(path: Path, rate: int, most: float = math.inf) -> Audio:
     """Return what is heard in a film from its first picture on, or in a file without pictures.
 
-    InputError where the file cannot be read, or holds no sound.
+    No more than ``most`` seconds are sure to be there. InputError where the file cannot be read, or
+    holds no sound.
     """
     with opened(path) as container:
         has_pictures = bool(picture_streams(container))
@@ -75,7 +77,16 @@ def own_sound(path: Path, rate: int) -> Audio:
             )
         tracks = heard_tracks(path, container, None)
     start, joins = _clock(open_film(path)) if has_pictures else (Fraction(0), None)
-    return _gathered(_heard(path, rate, tracks, start, joins), rate)
+    return _gathered(_until(_heard(path, rate, tracks, start, joins), most * rate), rate)
+
+
+def _until(blocks: Iterable[Float32s], length: float) -> Iterator[Float32s]:
+    """Yield ``blocks`` until there are ``length`` samples, or all of them."""
+    for block in blocks:
+        yield block
+        length -= len(block)
+        if length <= 0:
+            return
 
 
 def _clock(film: Film) -> tuple[Fraction, tuple[Fraction, ...]]:

@@ -8,7 +8,7 @@ from types import ModuleType
 import numpy as np
 from numpy.typing import NDArray
 
-from emsync.arrays import Float32s, Float64s
+from emsync.arrays import Float32s, Float64s, Seconds
 from emsync.signals import HOP, SAMPLE_RATE, STEP_RATE, accents, bells
 from emsync.sound.decode import read_mono
 
@@ -68,6 +68,17 @@ def onset_strength(samples: Float32s) -> Float32s:
     levels = librosa.power_to_db(np.concatenate(spectra, axis=1))  # dB, 80 below the loudest
     strength: Float32s = librosa.onset.onset_strength(S=levels, sr=SAMPLE_RATE, hop_length=HOP)
     return strength
+
+
+def onsets(samples: Float32s) -> Seconds:
+    """Return where (N,) samples, SAMPLE_RATE a second, have onsets: librosa's peaks, in seconds."""
+    if not np.abs(samples).max(initial=0.0) > 0:
+        return np.zeros(0)
+    librosa = load_librosa()
+    found = librosa.onset.onset_detect(
+        onset_envelope=onset_strength(samples), sr=SAMPLE_RATE, hop_length=HOP, units="time"
+    )
+    return np.asarray(found, np.float64)
 
 
 def beats(signal: NDArray[np.floating]) -> NDArray[np.int32]:

@@ -6,10 +6,10 @@ from dataclasses import MISSING
 from pathlib import Path
 from typing import Any
 
+from emsync.checkpoints import find_checkpoint, read_config
 from emsync.data.crops import LABELS, Cropping
 from emsync.errors import UsageError
 from emsync.files import atomic_write
-from emsync.model.composer import find_checkpoint, read_config
 from emsync.model.transformer import ModelConfig
 from emsync.options import CHECKPOINT
 from emsync.settings import Setting, settings_of

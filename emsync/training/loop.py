@@ -15,12 +15,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from emsync.checkpoints import files_of_checkpoint, find_checkpoint
 from emsync.data.split import split, trained_keys
 from emsync.data.store import Store
 from emsync.errors import EmsyncError, InputError, UsageError, warn
 from emsync.files import atomic_write
 from emsync.limits import shown
-from emsync.model.composer import Composer, files_of_checkpoint, find_checkpoint, load_weights
+from emsync.model.composer import Composer, load_weights
 from emsync.model.transformer import EventTransformer
 from emsync.options import Sampling
 from emsync.targets import check_apart

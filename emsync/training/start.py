@@ -4,10 +4,11 @@ from dataclasses import replace
 from typing import Any
 
 from emsync import plugins
+from emsync.checkpoints import find_checkpoint, read_config
 from emsync.conditioning import Conditioner
 from emsync.errors import UsageError
 from emsync.limits import shown
-from emsync.model.composer import Composer, find_checkpoint, read_config
+from emsync.model.composer import Composer
 from emsync.model.transformer import EventTransformer, ModelConfig
 from emsync.options import CHECKPOINT
 from emsync.settings import arguments

@@ -1,0 +1,54 @@
+"""Where checkpoints lie, and what their ``config.json`` says; no network is loaded here."""
+
+from pathlib import Path
+from typing import Any
+
+from emsync.errors import AssetError
+from emsync.limits import quoted, read_json, shown
+from emsync.options import PathLike
+from emsync.shipped import checkpoints_folder
+
+CONFIG, WEIGHTS = "config.json", "model.safetensors"
+MOST_CONFIG = 2**20  # bytes of a config.json
+EVENTS = "events"  # the kind of a checkpoint that names none
+
+
+def checkpoint_names() -> list[str]:
+    """Return the names of the shipped checkpoints."""
+    return sorted(path.parent.name for path in checkpoints_folder().glob(f"*/{CONFIG}"))
+
+
+def find_checkpoint(name: PathLike) -> Path:
+    """Return the folder of a shipped checkpoint, the folder named itself, or of "hub:user/name"."""
+    if str(name).startswith("hub:"):
+        from emsync.model.hub import fetch  # nothing else opens a connection
+
+        return fetch(str(name).removeprefix("hub:"))
+    for folder in (checkpoints_folder() / name, Path(name)):
+        if (folder / CONFIG).is_file():
+            return folder
+    raise AssetError(
+        f"no checkpoint {str(name)!r}: it is neither a folder with a config.json nor one of "
+        f"{', '.join(checkpoint_names()) or 'none'}"
+    )
+
+
+def files_of_checkpoint(name: str) -> list[Path]:
+    """Return the files that a checkpoint would be read from; none of one on the Hub."""
+    if not name or name.startswith("hub:"):
+        return []
+    folders = (checkpoints_folder() / name, Path(name))
+    return [folder / file for folder in folders for file in (CONFIG, WEIGHTS)]
+
+
+def read_config(folder: Path) -> dict[str, Any]:
+    """Return the settings of the checkpoint in ``folder``."""
+    return read_json(folder / CONFIG, MOST_CONFIG, AssetError)
+
+
+def kind_of(config: dict[str, Any], folder: Path) -> str:
+    """Return what kind of checkpoint ``config``, which lies in ``folder``, is of."""
+    kind = config.get("kind", EVENTS)
+    if not isinstance(kind, str) or not kind:
+        raise AssetError(f"{quoted(folder / CONFIG)}: kind is {shown(kind)}, not a name")
+    return kind
