@@ -5,6 +5,7 @@ from emsync.checkpoints import checkpoint_names, find_checkpoint, read_config
 from emsync.conditioning import Conditioner
 from emsync.emotion.estimator import Estimator
 from emsync.matching.matcher import Matcher
+from emsync.model import folders
 from emsync.retrieval import checkpoint
 from emsync.tokens import Tokenizer
 
@@ -39,7 +40,7 @@ def _card(name: str) -> str:
 def _system_card(name: str) -> str:
     """Return what a checkpoint that finds music reads, in a line."""
     folder = checkpoint.find(name)
-    config = checkpoint.read_config(folder)
+    config = folders.read_config(folder)
     film, music = (", ".join(config[side]) for side in ("film", "music"))
-    size = (folder / checkpoint.WEIGHTS).stat().st_size / 1e6
+    size = (folder / folders.WEIGHTS).stat().st_size / 1e6
     return f"films by {film}; music by {music}; {size:.1f} MB; learned from drawn films alone"

@@ -5,13 +5,13 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from emsync.synchrony.feed import Batch, Films, Group
 from numpy.random import Generator
 from numpy.typing import NDArray
 
 from emsync.arrays import Float64s
 from emsync.music.piece import DRUMS, Piece
 from emsync.synchrony.checkpoint import Synchrony
-from emsync.synchrony.feed import Batch, Films, Group
 from emsync.synchrony.negatives import MEL_FLOOR, MEL_RATE, Recording, negatives
 from emsync.synchrony.towers import PICTURE, TowerConfig
 

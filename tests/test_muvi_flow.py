@@ -91,7 +91,7 @@ def test_times_of_both_kinds_lie_between_the_ends() -> None:
     torch.manual_seed(1)
     even, middle = draw_times(4000, "uniform"), draw_times(4000, "logit-normal")
     for t in (even, middle):
-        assert 0 <= t.min() and t.max() <= 1 and abs(t.mean() - 0.5) < 0.02
+        assert t.min() >= 0 and t.max() <= 1 and abs(t.mean() - 0.5) < 0.02
     assert middle.std() < even.std()
 
 

@@ -3,7 +3,8 @@
     python scripts/encoders/musicnn.py WHEEL MTT checkpoints/encoders/musicnn
     python scripts/encoders/musicnn.py WHEEL MSD checkpoints/encoders/musicnn-msd
 
-Of the networks in musicnn-0.1.0-py3-none-any.whl, one was taught by MagnaTagATune, one by the Million Song Dataset.
+Of the networks in musicnn-0.1.0-py3-none-any.whl, one was taught by MagnaTagATune, one by the
+Million Song Dataset.
 
 A TensorFlow checkpoint is a sorted table (LevelDB's, of protocol buffers: name, shape and place of
 each variable) and a file of raw floats. Normalisations become a factor and a term; those before
