@@ -49,10 +49,10 @@ def passage(song: Played, seconds: float, rng: Generator) -> Played | None:
     piece = song.piece
     begins = piece.downbeats[piece.downbeats + seconds <= piece.duration]
     for start in rng.permutation(begins)[:TRIES].tolist():
-        inside = (piece.onsets >= start) & (piece.onsets < start + seconds)
-        if inside.sum() >= LEAST * seconds:
-            part = piece.since(start).until(seconds)
-            return Played(part, song.velocities[inside], song.tracks[inside])
+        left = piece.since(start)
+        inside = np.flatnonzero(piece.onsets >= start)[left.onsets < seconds]
+        if len(inside) >= LEAST * seconds:
+            return Played(left.until(seconds), song.velocities[inside], song.tracks[inside])
     return None
 
 
