@@ -159,6 +159,30 @@ def retrieval(
 
 
 @evaluate_app.command()
+def sound(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="sound, films or MIDI")],
+    reference: Annotated[
+        Path, typer.Option(help="a folder of real music: sound, films, MIDI or .npz")
+    ],
+    tagger: Annotated[
+        str, typer.Option(help='that listens: msd or mtt, or both, "msd,mtt"')
+    ] = "msd",
+    limit: Annotated[int, typer.Option(min=2, help="files to compare with")] = 100,
+    seed: Annotated[int, typer.Option(min=0, help="of what is drawn of longer music")] = 0,
+    as_json: Json = False,
+) -> int:
+    """Compare music with real music as sound; scores are played."""
+    from emsync.evaluation.sound import evaluate
+    from emsync.evaluation.tables import sound_table
+
+    with progress() as show:
+        taggers = [name.strip() for name in tagger.split(",") if name.strip()]
+        report = evaluate(folder, reference, taggers, limit, seed, show)
+    print_report(report, as_json, "\n".join(sound_table(report)))
+    return exit_code(report["failed"])
+
+
+@evaluate_app.command()
 def suite(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="a folder of films")],
     seeds: Annotated[int, typer.Option(min=1, help="pieces for each film and condition")] = 1,

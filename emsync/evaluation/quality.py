@@ -34,7 +34,7 @@ def evaluate(
     if not pieces:
         raise InputError("none of the scores could be read" + first_reason(skipped))
     seconds = float(np.median([piece.duration for piece in pieces]))
-    real, unread = read_all(_spread(songs, limit), progress, "Reading songs", seconds)
+    real, unread = read_all(spread(songs, limit), progress, "Reading songs", seconds)
     if not real:
         raise InputError(f"no song in {str(reference)!r} could be read" + first_reason(unread))
     progress("Measuring", 0.0)
@@ -80,7 +80,8 @@ def read_all(
     return pieces, failed
 
 
-def _spread(songs: Sequence[Named], limit: int) -> Sequence[Named]:
+def spread(songs: Sequence[Named], limit: int) -> Sequence[Named]:
+    """Return ``limit`` songs at most, evenly over their names."""
     return [songs[i * len(songs) // limit] for i in range(limit)] if limit < len(songs) else songs
 
 

@@ -90,6 +90,38 @@ def retrieval_table(report: Mapping[str, Any]) -> list[str]:
     return [*lines, "", *grid(head, rows), *(line for note in notes for line in ("", note))]
 
 
+def sound_table(report: Mapping[str, Any]) -> list[str]:
+    """Return the lines that say how near music comes to real music as sound."""
+    taggers = report["taggers"]
+    measures = {
+        "Fréchet distance": ("distance",),
+        "led on to endlessly many patches": ("endless",),
+        "of one half of the reference from the other": ("own", "distance"),
+        "led on": ("own", "endless"),
+        "KL of the tags of pairs, nats": ("kl",),
+        "of any other two": ("kl_others",),
+        "inception score": ("inception",),
+        "of the reference": ("inception_reference",),
+    }
+    rows = [
+        [words, *(_real(_inner(row, path), ".2f") for row in taggers.values())]
+        for words, path in measures.items()
+    ]
+    first = next(iter(taggers.values()))
+    own = "" if first["own"] is None else f", {first['own']['patches']} of each half"
+    head = (
+        f"{report['files']} files beside {report['reference']}, {report['pairs']} of one name; "
+        f"{first['patches']} patches of each{own}"
+    )
+    return [head, "", *grid(["", *taggers], rows)]
+
+
+def _inner(row: Mapping[str, Any], path: Sequence[str]) -> Mapping[str, Any]:
+    for key in path:
+        row = row[key] or dict.fromkeys(("value", *path))
+    return row
+
+
 def told_table(report: Mapping[str, Any]) -> list[str]:
     """Return the lines of a table of what telling gives, in nats a token."""
     columns = ("own", "other", "own_less_other")
@@ -357,7 +389,8 @@ def _change(estimate: Mapping[str, Any]) -> str:
     return f"{estimate['value']:+.3f} [{estimate['low']:+.3f}, {estimate['high']:+.3f}]"
 
 
-def _real(estimate: Mapping[str, Any]) -> str:
+def _real(estimate: Mapping[str, Any], how: str = ".3f") -> str:
     if estimate["value"] is None:
         return "–"
-    return f"{estimate['value']:.3f} [{estimate['low']:.3f}, {estimate['high']:.3f}]"
+    value, low, high = (number(estimate[key], how) for key in ("value", "low", "high"))
+    return f"{value} [{low}, {high}]"

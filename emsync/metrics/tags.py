@@ -11,6 +11,8 @@ Variants
 --------
 kl_categorical    both rows scaled to sum to 1
 kl_bernoulli      each tag is a coin of its own; the sum over the tags
+kl_softmax        the odds p / (1 - p) scaled to sum to 1: the softmax of the logits of a tagger of
+                  many labels, which audioldm_eval calls KL
 
 The tagger's file
 -----------------
@@ -99,6 +101,29 @@ def kl_bernoulli(original: ArrayLike, generated: ArrayLike) -> float:
     """
     p, q = _floored(original, generated)
     return float((p * np.log(p / q) + (1 - p) * np.log((1 - p) / (1 - q))).sum())
+
+
+def kl_softmax(original: ArrayLike, generated: ArrayLike) -> float:
+    """Return the divergence of two rows of probabilities, of each its odds scaled to sum to 1.
+
+    >>> round(kl_softmax([0.5, 0.5], [0.25, 0.5]), 4)
+    0.1438
+    """
+    p, q = _floored(original, generated)
+    p, q = softmax(p), softmax(q)
+    return float((p * np.log(p / q)).sum())
+
+
+def softmax(probabilities: ArrayLike) -> Floats:
+    """Return (..., T) distributions of tags: the softmax of the logits of (..., T) probabilities.
+
+    >>> softmax([0.5, 0.75]).tolist()
+    [0.25, 0.75]
+    """
+    p = np.clip(np.asarray(probabilities, np.float64), FLOOR, 1 - FLOOR)
+    odds = p / (1 - p)
+    shares: Floats = odds / odds.sum(axis=-1, keepdims=True)
+    return shares
 
 
 def evaluate(tagger: Tagger, original: Samples, generated: Samples) -> dict[str, float | str]:

@@ -204,9 +204,10 @@ def long_chords(
     return reduce(np.union1d, starts)
 
 
-def to_score(piece: Piece) -> Score:
+def to_score(piece: Piece, velocities: NDArray[np.uint8] | None = None) -> Score:
     """Return ``piece`` as a symusic score of one-millisecond ticks (120 BPM, 500 ticks a beat).
 
+    Its notes are struck with (N,) ``velocities``; if none are given all alike, but for its chords.
     The grid says nothing about the bars; ``emsync.formats.midi`` writes the file a musician opens.
     """
     from symusic import Note
@@ -217,7 +218,7 @@ def to_score(piece: Piece) -> Score:
     score.time_signatures.append(TimeSignatureTick(0, 4, 4))
     starts = np.round(piece.onsets * 1000).astype(np.int32)
     lengths = np.round(piece.offsets * 1000).astype(np.int32) - starts
-    loudness = _velocities(piece)
+    loudness = _velocities(piece) if velocities is None else velocities.clip(1, 127)
     for c in np.unique(piece.classes):
         mine = piece.classes == c
         track = TrackTick(name=CLASSES[c], program=PROGRAMS[c], is_drum=bool(c == DRUMS))

@@ -59,7 +59,7 @@ def hear(samples: Float32s, columns: Collection[str] = tuple(USUAL)) -> Columns:
     Without ``musicnn`` no network runs.
     """
     samples = np.asarray(samples if len(samples) else [0], np.float32)
-    gain = _gain(samples)
+    gain = level_gain(samples)
     mel, onsets = _levels(samples, gain)
     makers: dict[str, Callable[[], NDArray[Any]]] = {
         "musicnn": lambda: _musicnn(samples, gain),
@@ -80,10 +80,10 @@ def hear(samples: Float32s, columns: Collection[str] = tuple(USUAL)) -> Columns:
 
 def is_silent(samples: Float32s) -> bool:
     """Return whether nothing is heard in samples."""
-    return not len(samples) or _gain(samples) == 0
+    return not len(samples) or level_gain(samples) == 0
 
 
-def _gain(samples: Float32s) -> float:
+def level_gain(samples: Float32s) -> float:
     """Return the factor that brings sound to LEVEL; 0 for silence."""
     power = float(np.einsum("n,n->", samples, samples, dtype=np.float64)) / len(samples)
     return LEVEL / math.sqrt(power) if power > SILENT**2 else 0.0
