@@ -21,7 +21,8 @@ from emsync.errors import EmsyncError, InputError, UsageError
 from emsync.retrieval.checkpoint import NETWORKS, System
 from emsync.retrieval.config import RetrievalConfig
 from emsync.retrieval.examples import Meetings
-from emsync.retrieval.pairs import PairStore, read_head, write_head
+from emsync.retrieval.pairs import PAIRS, PairStore
+from emsync.retrieval.stores import write_head
 from emsync.retrieval.training import train
 from emsync.retrieval.vm_net import VmNet
 from emsync.settings import build
@@ -188,7 +189,7 @@ def test_whoever_may_read_new_files_may_read_what_a_run_saves(store: Path, tmp_p
 def test_a_store_of_another_version_is_refused(store: Path, tmp_path: Path) -> None:
     old = tmp_path / "store"
     shutil.copytree(store, old)
-    head = read_head(old)
+    head = PAIRS.read_head(old)
     write_head(old, replace(head, music={**head.music, "chroma": "chroma 0"}))
     with pytest.raises(InputError, match="has 'chroma 0', and now there is 'chroma"):
         train(settings(old, tmp_path / "out"))

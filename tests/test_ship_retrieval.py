@@ -15,7 +15,8 @@ from emsync.cli import app
 from emsync.data.split import read_keys
 from emsync.retrieval.checkpoint import System
 from emsync.retrieval.config import RetrievalConfig
-from emsync.retrieval.pairs import PairStore, write_head
+from emsync.retrieval.pairs import PairStore
+from emsync.retrieval.stores import write_head
 from emsync.retrieval.training import train
 
 pytestmark = pytest.mark.filterwarnings(
