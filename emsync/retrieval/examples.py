@@ -17,8 +17,9 @@ from emsync.matching.matcher import Columns
 from emsync.progress import Progress, silent
 from emsync.retrieval.checkpoint import STAMPS, System
 from emsync.retrieval.network import Batch, Network, Parts
-from emsync.retrieval.pairs import Pair, PairStore
+from emsync.retrieval.pairs import PairStore
 from emsync.retrieval.regimes import Stretch, places
+from emsync.retrieval.stores import Row
 
 NARROW = 64  # numbers of a row up to which a column is kept beside the tokens that were read of it
 
@@ -120,7 +121,7 @@ class Meetings:
     negative. What item i is depends on the seed alone.
     """
 
-    def __init__(self, pairs: Sequence[Pair], numbers: Sequence[int], batch: int, seed: int):
+    def __init__(self, pairs: Sequence[Row], numbers: Sequence[int], batch: int, seed: int):
         by_group: dict[str, list[int]] = {}
         for place, number in enumerate(numbers):
             by_group.setdefault(pairs[number].group, []).append(place)

@@ -53,6 +53,10 @@ class Row(Protocol):
         """Return what it is called where it cannot be made."""
 
     @property
+    def group(self) -> str:
+        """Return of which song it is: what is of one group is in one split."""
+
+    @property
     def split(self) -> str:
         """Return one of SPLITS: only what is of "train" is ever trained on."""
 
