@@ -43,7 +43,7 @@ WAYS = (
     Way("CM, accents", True, Cm(power=1)),
     Way("DM", True, Dm()),
 )
-LONGEST_FILM = "tos_battle.webm"  # 7 of the 16 pieces are of it
+LONGEST_FILM = "tos_battle.webm"  # half of the pieces are of it
 STEPS = round(PIECE * STEP_RATE)  # of a piece
 MOVES = np.round(np.concatenate([-np.arange(0.4, 2.01, 0.2), np.arange(0.4, 2.01, 0.2)]), 6)
 RESAMPLES = 4000

@@ -9,15 +9,17 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from emsync import pipeline
 from emsync.analysis import Analysis, Curve
 from emsync.arrays import Seconds
+from emsync.commission import Commission
 from emsync.demo import draw_clip
+from emsync.errors import UsageError
 from emsync.fit.spotting import spotting_of
 from emsync.model.composer import Composer
 from emsync.model.transformer import EventTransformer, ModelConfig
 from emsync.music.piece import BASS, DRUMS, PIANO, Piece
 from emsync.options import Options
-from emsync.pipeline import generate
 from emsync.tokens import Timeline
 from emsync.video.cuts import Cut
 from emsync.video.impact import CURVE_STEP, Impact
@@ -159,9 +161,19 @@ def test_a_film_s_impact_is_measured_for_a_checkpoint_that_reads_it(
     known = (Boundaries(), ACCENTS) if told else (Boundaries(),)
     composer = Composer(EventTransformer(config, known).eval(), Events())
     looked: list[float] = []
+    asked: list[Commission] = []
+
+    def stop(commission: Commission, *_: Any) -> None:
+        asked.append(commission)
+        raise UsageError("nothing is composed here")
+
     monkeypatch.setattr(Impact, "__call__", lambda _self, frame: looked.append(frame.time))
+    monkeypatch.setattr(pipeline, "candidates", stop)
     draw_clip(tmp_path / "clip.mp4", 1.0)
-    options = Options(candidates=1, rules_off=(), seed=1)
-    found = generate(tmp_path / "clip.mp4", options, checkpoint=composer)
+    with pytest.raises(UsageError):
+        pipeline.generate(tmp_path / "clip.mp4", Options(candidates=1), checkpoint=composer)
+    (commission,) = asked
     assert bool(looked) is told
-    assert ("impact" in found.analysis.to_json()) is told
+    assert (commission.brief.impact is not None) is told
+    assert ("impact" in commission.brief.to_json()) is told
+    assert commission.visible is None
