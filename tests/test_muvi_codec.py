@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import pytest
 import torch
+from muvi_toys import spectrogram
 from torch import Tensor
 
 from emsync.errors import UsageError
@@ -21,16 +22,7 @@ from emsync.sound.mel import BANDS
 
 
 def music(rows: int, seed: int = 0) -> Tensor:
-    """Return a (rows, BANDS) spectrogram of tones that begin and fade."""
-    drawn = torch.Generator().manual_seed(seed)
-    struck = (torch.rand(rows, 6, generator=drawn) < 0.08).float()
-    faded = torch.zeros(rows, 6)
-    for row in range(rows):
-        faded[row] = struck[row] + (0.9 * faded[row - 1] if row else 0)
-    bands = torch.arange(BANDS) / BANDS
-    places = torch.rand(6, 1, generator=drawn)
-    tones = torch.exp(-(((bands - places) / 0.03) ** 2))
-    return (faded @ tones + 1e-3).log()
+    return torch.from_numpy(spectrogram(rows, seed))
 
 
 def linear() -> LinearCodec:

@@ -14,9 +14,11 @@ from emsync.errors import UsageError
 from emsync.limits import quoted, read_toml, shown
 from emsync.targets import check_apart
 
-TASKS = {  # by ``task`` of the settings
+STAGE = " with stage "
+TASKS = {  # by ``task`` of the settings, and ``stage`` where it has several
     "retrieval": "emsync.retrieval.training",
     "synchrony": "emsync.synchrony.training",
+    f"muvi{STAGE}codec": "emsync.muvi.codec_training",
 }
 
 
@@ -127,7 +129,7 @@ def _network(path: Path, settings: Mapping[str, Any]) -> str:
     """Train what ``task`` names; return where it is."""
     from emsync.training.telling import Teller
 
-    name = settings["task"]
+    name = STAGE.join(str(settings[key]) for key in ("task", "stage") if key in settings)
     if name not in TASKS:
         raise UsageError(
             f"{quoted(path)}: task is {shown(name)}; choose one of {', '.join(TASKS)}, or leave it "
