@@ -29,6 +29,7 @@ class DitShape:
     width: Annotated[int, Within(2, 8192), "numbers that stand for a latent"] = 256
     depth: Annotated[int, Within(1, 256), "blocks"] = 6
     heads: Annotated[int, Within(1, 1024), "of attention"] = 4
+    seconds: Annotated[float, Within(1, 600), "that it learns and draws at once"] = 24.0
 
     def __post_init__(self) -> None:
         check(self)
@@ -38,7 +39,7 @@ class DitShape:
             )
 
 
-SMOKE, PAPER = DitShape(64, 2, 2), DitShape(1024, 12, 16)
+SMOKE, PAPER = DitShape(64, 2, 2, 4.0), DitShape(1024, 12, 16, 30.0)
 
 
 class DiT(nn.Module):
