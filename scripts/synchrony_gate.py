@@ -21,7 +21,6 @@ from pathlib import Path
 
 import matching
 import numpy as np
-from emsync.synchrony.seen import RATE, observers, see
 from matching import PIECE, TWINS, Film, Signal, Track, Way
 from scipy.stats import binomtest
 
@@ -34,6 +33,7 @@ from emsync.signals import STEP_RATE
 from emsync.sound.decode import read_mono
 from emsync.sound.mel import RATE as SAMPLE_RATE
 from emsync.synchrony.checkpoint import Synchrony
+from emsync.synchrony.seen import RATE, observers, see
 from emsync.video.film import open_film
 from emsync.video.impact import Impact
 from emsync.video.watch import watch
