@@ -135,5 +135,7 @@ def test_silence_at_both_ends_is_left_out(tmp_path: Path) -> None:
     padded = np.pad(tones(220), RATE)
     write(tmp_path / "a.wav", padded)
     write(tmp_path / "b.wav", tones(220))
-    one, two = (sound.music_of(tmp_path / name) for name in ("a.wav", "b.wav"))
+    one, two = (
+        sound.music_of(tmp_path / name, np.random.default_rng(0)) for name in ("a.wav", "b.wav")
+    )
     assert len(one) == pytest.approx(len(two), abs=RATE * 0.02)

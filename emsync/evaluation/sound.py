@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.random import Generator
 
 from emsync.arrays import Float32s, Float64s
 from emsync.data.songs import READERS, read_played
@@ -27,6 +28,7 @@ from emsync.metrics import sound
 from emsync.music.piece import to_score
 from emsync.plain import plain
 from emsync.progress import Progress, silent
+from emsync.retrieval.drawn.playing import passage
 from emsync.retrieval.heard import level_gain
 from emsync.sound.spectra import HOP, RATE, window
 from emsync.sound.synthesis import synthesize
@@ -34,6 +36,7 @@ from emsync.sound.synthesis import synthesize
 TAGGERS = tuple(musicnn.FOLDERS)
 LENGTH = musicnn.WINDOW * HOP  # samples of a patch
 PATCHES = 20  # of a file at most: of a longer one so many are drawn, so that none outweighs others
+PASSAGE = 32.0  # seconds of an .npz song that are played: as many patches
 FAINT = 1e-3  # of the highest sample: what is softer at both ends of a file is silence
 ENOUGH = musicnn.FEATURES  # patches; with fewer a covariance has no full rank
 
@@ -122,23 +125,26 @@ def hear_all(
     found, failed = {}, []
     for count, (name, path) in enumerate(files.items()):
         progress("Listening", count / len(files))
+        rng = np.random.default_rng([seed, song_key(name)])
         try:
-            samples = music_of(path)
+            samples = music_of(path, rng)
         except InputError as error:
             failed.append({"path": str(path), "reason": str(error)})
         else:
-            begins = patches(len(samples), np.random.default_rng([seed, song_key(name)]))
+            begins = patches(len(samples), rng)
             found[name] = {tagger: listen(samples, begins, tagger) for tagger in taggers}
     return found, failed
 
 
-def music_of(path: Path) -> Float32s:
+def music_of(path: Path, rng: Generator) -> Float32s:
     """Return the (N,) samples of a file, RATE a second, at one level and without silent ends.
 
-    InputError where it cannot be read, is silent, or is shorter than a patch.
+    Of a Lakh Pianoroll song a passage that is drawn, since to play all of it takes long.
+    InputError where a file cannot be read, is silent, or is shorter than a patch.
     """
     if path.suffix.lower() == ".npz":
         song = read_played(path)
+        song = passage(song, PASSAGE, rng) or song
         samples = synthesize(to_score(song.piece, song.velocities), rate=RATE).samples.mean(axis=1)
     else:
         samples = hear(path, RATE)
@@ -156,7 +162,7 @@ def music_of(path: Path) -> Float32s:
     return samples * np.float32(gain)
 
 
-def patches(length: int, rng: np.random.Generator) -> list[int]:
+def patches(length: int, rng: Generator) -> list[int]:
     """Return the first samples of the patches of so many samples: all, or PATCHES drawn of them."""
     begins = range(0, length - LENGTH + 1, LENGTH // 2)
     if len(begins) <= PATCHES:
