@@ -119,6 +119,7 @@ def test_what_would_count_twice_and_unknown_taggers_are_refused(
         sound.evaluate(tmp_path, folders[1])
     code, _, err = run("evaluate", "sound", tmp_path, "--reference", tmp_path, "--tagger", "vgg")
     assert code == 2 and "there is no tagger 'vgg'; choose from msd, mtt" in err
+    assert run("evaluate", "sound", tmp_path, "--reference", tmp_path, "--tagger", "")[0] == 2
 
 
 def test_patches_are_all_or_so_many_drawn_in_order() -> None:

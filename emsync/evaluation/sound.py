@@ -61,7 +61,7 @@ def evaluate(
     Of ``real`` at most ``limit`` files, spread evenly over their names; those of a name that is
     among ``made`` are always among them.
     """
-    for tagger in taggers:
+    for tagger in taggers or ("",):
         if tagger not in TAGGERS:
             raise UsageError(
                 f"there is no tagger {shown(tagger)}; choose from {', '.join(TAGGERS)}"
@@ -123,8 +123,7 @@ def hear_all(
 ) -> tuple[dict[str, dict[str, Heard]], list[dict[str, str]]]:
     """Return what each tagger hears in files, and those that could not be read and why."""
     found, failed = {}, []
-    for count, (name, path) in enumerate(files.items()):
-        progress("Listening", count / len(files))
+    for count, (name, path) in enumerate(files.items(), 1):
         rng = np.random.default_rng([seed, song_key(name)])
         try:
             samples = music_of(path, rng)
@@ -133,6 +132,7 @@ def hear_all(
         else:
             begins = patches(len(samples), rng)
             found[name] = {tagger: listen(samples, begins, tagger) for tagger in taggers}
+        progress("Listening", count / len(files))
     return found, failed
 
 
