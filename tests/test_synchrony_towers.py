@@ -9,6 +9,7 @@ from emsync.synchrony.adaptors import ADAPTORS
 from emsync.synchrony.towers import (
     BINS,
     LITE0,
+    MOVES,
     PICTURE,
     REACH,
     SLOTS,
@@ -75,11 +76,11 @@ def test_music_moved_by_a_tenth_has_its_rows_moved_by_one(name: str, wide: int, 
 
 def test_a_stack_is_a_picture_and_what_changes_before_and_after_it() -> None:
     films = luma(1, 4)
-    grey = films.float() / 127.5 - 1
+    grey = films.float() / 255 - 0.5
     found = stacked(films)
     torch.testing.assert_close(found[:, :, 0], grey)
-    torch.testing.assert_close(found[:, 2, 1], grey[:, 2] - grey[:, 1])
-    torch.testing.assert_close(found[:, 2, 2], grey[:, 3] - grey[:, 2])
+    torch.testing.assert_close(found[:, 2, 1], MOVES * (grey[:, 2] - grey[:, 1]))
+    torch.testing.assert_close(found[:, 2, 2], MOVES * (grey[:, 3] - grey[:, 2]))
     assert not found[:, 0, 1].any()
     assert not found[:, 3, 2].any()
 

@@ -23,6 +23,7 @@ BINS = 160  # of a mel, 8 * RATE a second
 SLOTS = 15  # of the rows of notes, 4 * RATE a second
 PICTURE = 27, 48  # the height and width of the grey pictures
 LITE0 = 112  # channels of the maps of EfficientNet-Lite0
+MOVES = 8.0  # how much more a difference of pictures weighs than they themselves
 REACH = 5  # rows to either side that one convolution over time sees; there are two
 LOUDEST, QUIETEST = 1.5, -11.5  # about, of the logarithms of a mel: they become 1 and -1
 
@@ -162,18 +163,23 @@ class OverTime(nn.Module):
         )
         self.norm = nn.LayerNorm(width)
         self.out = nn.Linear(width, dimensions)
+        self.centre = nn.BatchNorm1d(dimensions, affine=False)
 
     def forward(self, rows: Tensor) -> Tensor:
         """Return the rows."""
         for norm, step in zip(self.norms, self.steps, strict=True):
             rows = rows + gelu(step(norm(rows).transpose(1, 2))).transpose(1, 2)
-        return normalize(self.out(self.norm(rows)), dim=-1)
+        rows = self.out(self.norm(rows))
+        return normalize(self.centre(rows.flatten(0, 1)).reshape(rows.shape), dim=-1)
 
 
 def stacked(luma: Tensor) -> Tensor:
-    """Return (B, T, 3, H, W): each picture, and how it differs from the one before and after it."""
-    pictures = luma.float() / 127.5 - 1
-    steps = pictures.diff(dim=1)
+    """Return (B, T, 3, H, W): each picture, and how it differs from the one before and after it.
+
+    What stands still would drown what moves, and then nothing is learned for hundreds of steps.
+    """
+    pictures = luma.float() / 255 - 0.5
+    steps = MOVES * pictures.diff(dim=1)
     nothing = torch.zeros_like(pictures[:, :1])
     before, after = torch.cat([nothing, steps], dim=1), torch.cat([steps, nothing], dim=1)
     return torch.stack([pictures, before, after], dim=2)
