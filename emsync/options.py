@@ -28,6 +28,7 @@ KeepAudio: TypeAlias = Literal["replace", "mix", "duck"]
 CHECKPOINT = "emsync-small"  # the one that is shipped
 ESTIMATOR = "faces,pictures,sound"
 METRIC = "cm"
+SYNCHRONY = "small"  # the towers that come with the package
 SLOWEST, FASTEST = 30.0, 300.0  # beats a minute
 CUT_DISTANCE = 4.0  # seconds between two cuts that the music is to hit
 LARGEST_CUT_DISTANCE = 60.0  # seconds, that can be asked for

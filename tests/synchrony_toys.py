@@ -5,15 +5,16 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from emsync.synchrony.feed import Batch, Films, Group
 from numpy.random import Generator
 from numpy.typing import NDArray
 
 from emsync.arrays import Float64s
 from emsync.music.piece import DRUMS, Piece
 from emsync.synchrony.checkpoint import Synchrony
+from emsync.synchrony.feed import Batch, Films, Group
 from emsync.synchrony.negatives import MEL_FLOOR, MEL_RATE, Recording, negatives
-from emsync.synchrony.towers import PICTURE, TowerConfig
+from emsync.synchrony.seen import HEIGHT, WIDTH
+from emsync.synchrony.towers import TowerConfig
 
 SMOKE = TowerConfig(dimensions=16, width=16, channels=4)
 SECONDS = 12.0  # of a recording
@@ -48,7 +49,7 @@ def recording(rng: Generator) -> Recording:
 
 def film(heard: Recording, start: int, rows: int, rng: Generator) -> NDArray[np.uint8]:
     """Return a film (rows, 27, 48) that flashes at the strokes from row ``start`` of the mel on."""
-    luma = np.full((rows, *PICTURE), rng.integers(40, 90), np.uint8)
+    luma = np.full((rows, HEIGHT, WIDTH), rng.integers(40, 90), np.uint8)
     at = np.floor(heard.piece.onsets * 10 - start / 8).astype(int)
     column = int(rng.integers(0, 40))
     luma[at[(at >= 0) & (at < rows)], 5:20, column : column + 8] = 220

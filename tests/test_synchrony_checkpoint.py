@@ -13,8 +13,9 @@ from synchrony_toys import SMOKE, drums, saved, synchrony
 from emsync.arrays import Float32s
 from emsync.errors import AssetError
 from emsync.model import folders
-from emsync.synchrony.checkpoint import WINDOW, Synchrony, is_silent, names, row_count
-from emsync.synchrony.towers import PICTURE, TowerConfig
+from emsync.synchrony.checkpoint import WINDOW, Synchrony, is_silent, names
+from emsync.synchrony.seen import HEIGHT, WIDTH, row_count
+from emsync.synchrony.towers import TowerConfig
 
 
 def noise(seconds: float, seed: int = 0) -> Float32s:
@@ -23,7 +24,7 @@ def noise(seconds: float, seed: int = 0) -> Float32s:
 
 
 def luma(rows: int) -> NDArray[np.uint8]:
-    return np.random.default_rng(0).integers(0, 256, (rows, *PICTURE), np.uint8)
+    return np.random.default_rng(0).integers(0, 256, (rows, HEIGHT, WIDTH), np.uint8)
 
 
 def test_what_is_saved_is_what_is_loaded(tmp_path: Path) -> None:
@@ -92,13 +93,6 @@ def test_threads_change_nothing() -> None:
     for film, sound in found[1:]:
         assert np.array_equal(film, found[0][0])
         assert np.array_equal(sound, found[0][1])
-
-
-def test_maps_of_a_network_may_be_looked_at_too() -> None:
-    own = synchrony(config=TowerConfig(16, 16, 4, lite0=True))
-    maps = np.random.default_rng(0).normal(size=(12, 10, 10, 112)).astype(np.float16)
-    assert own.sees == ("luma", "lite0map")
-    assert own.embed_film({"luma": luma(12), "lite0map": maps}).shape == (12, 16)
 
 
 def test_half_the_digits_are_read_again(tmp_path: Path) -> None:

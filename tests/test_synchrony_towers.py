@@ -6,11 +6,10 @@ from torch import Tensor
 
 from emsync.errors import UsageError
 from emsync.synchrony.adaptors import ADAPTORS
+from emsync.synchrony.seen import HEIGHT, WIDTH
 from emsync.synchrony.towers import (
     BINS,
-    LITE0,
     MOVES,
-    PICTURE,
     REACH,
     SLOTS,
     TowerConfig,
@@ -33,7 +32,7 @@ def towers(config: TowerConfig = SMOKE) -> Towers:
 
 
 def luma(films: int, rows: int, seed: int = 0) -> Tensor:
-    return (255 * drawn(films, rows, *PICTURE, seed=seed)).byte()
+    return (255 * drawn(films, rows, HEIGHT, WIDTH, seed=seed)).byte()
 
 
 @pytest.mark.parametrize("rows", [1, 2, 31])
@@ -46,11 +45,9 @@ def test_each_tower_gives_unit_rows_ten_a_second(rows: int) -> None:
 
 
 @pytest.mark.parametrize("adaptor", sorted(ADAPTORS))
-@pytest.mark.parametrize("lite0", [False, True])
-def test_a_film_may_be_looked_at_by_any_adaptor(adaptor: str, lite0: bool) -> None:
-    net = towers(TowerConfig(16, 16, 4, adaptor=adaptor, lite0=lite0))  # type: ignore[arg-type]
-    maps = drawn(2, 5, 10, 10, LITE0).half() if lite0 else None
-    assert net.film(luma(2, 5), maps).shape == (2, 5, 16)
+def test_a_film_may_be_looked_at_by_any_adaptor(adaptor: str) -> None:
+    net = towers(TowerConfig(16, 16, 4, adaptor=adaptor))  # type: ignore[arg-type]
+    assert net.film(luma(2, 5)).shape == (2, 5, 16)
 
 
 def test_films_of_a_batch_do_not_see_each_other() -> None:

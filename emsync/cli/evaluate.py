@@ -60,6 +60,10 @@ def sync(
         Path | None, typer.Option(help="a music tagger (.onnx, or TorchScript: it runs code)")
     ] = None,
     tagger_rate: Annotated[int, typer.Option(help="samples a second it listens at")] = 16000,
+    synchrony: Annotated[
+        str | None,
+        typer.Option(help="towers for SIM: a folder or a name", show_default="those shipped"),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Measure how MUSIC goes with the pictures of VIDEO."""
@@ -67,7 +71,7 @@ def sync(
     from emsync.evaluation.tables import sync_table
 
     with progress() as show:
-        report = evaluate(video, music, reference, tagger, tagger_rate, show)
+        report = evaluate(video, music, reference, tagger, tagger_rate, synchrony, show)
     print_report(report, as_json, "\n".join(sync_table(report)))
 
 

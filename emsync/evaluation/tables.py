@@ -43,7 +43,7 @@ def sync_table(report: Mapping[str, Any]) -> list[str]:
         f"  {name:<14} {row['score']:.3f}  {row['shifted']:.3f}"
         for name, row in report["av_align"].items()
     ]
-    lines += [f"CM {report['cm']:.3f}"]
+    lines += [f"CM {report['cm']:.3f}", _sim(report["sim"])]
     lines += [
         f"beats, {name:<6} cover {row['cover']:.2f}, hit {row['hit']:.2f}"
         for name, row in report.get("beats", {}).items()
@@ -53,6 +53,17 @@ def sync_table(report: Mapping[str, Any]) -> list[str]:
         lines.append(f"tags ({row['tagger']}): KL {row['kl_categorical']:.3f} categorical, "
                      f"{row['kl_bernoulli']:.3f} Bernoulli")  # fmt: skip
     return lines
+
+
+def _sim(row: Mapping[str, Any] | None) -> str:
+    """Return the line that says how far the music moves with the film, and where the least."""
+    if row is None:
+        return "SIM not measured: no towers are installed; name some with --synchrony"
+    worst = min(range(len(row["curve"])), key=row["curve"].__getitem__)
+    return (
+        f"SIM {row['score']:.3f}, with the music shifted {row['shifted']:.3f}; the least around "
+        f"{row['times'][worst]:.1f} s, {row['curve'][worst]:.3f}"
+    )
 
 
 def retrieval_table(report: Mapping[str, Any]) -> list[str]:

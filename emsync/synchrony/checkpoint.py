@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import torch
@@ -31,19 +31,20 @@ from emsync.settings import build
 from emsync.sound.mel import HOP, log_mel
 from emsync.sound.mel import RATE as SAMPLE_RATE
 from emsync.synchrony import notes
-from emsync.synchrony.towers import RATE, TowerConfig, Towers
+from emsync.synchrony.seen import RATE, row_count
+from emsync.synchrony.towers import TowerConfig, Towers
 
 VERSION, KIND = 1, "synchrony"  # of config.json
 SHIPPED = "synchrony"  # the folder of those that come with the package, and the name of the usual
-STAMPS = {name: f"{name} 1" for name in ("luma", "lite0map", "mel", "notes")}
+STAMPS = {name: f"{name} 1" for name in ("luma", "mel", "notes")}
 LEVEL, SILENT = 0.07, 1e-5  # RMS to which sound is brought, about that of what is learned from
 WINDOW, MARGIN = 600, 30  # rows embedded at once, and those around them that they may depend on
-HAIR = 1e-6  # rows by which a film may be longer than its last row
-Films = Mapping[str, NDArray[Any]]  # what is seen of one film: ``luma``, and ``lite0map`` if asked
 
 
 class Synchrony(nn.Module):
     """Towers that embed films, sound and notes."""
+
+    sees: ClassVar[tuple[str, ...]] = ("luma",)  # the columns of a film that are read
 
     def __init__(self, config: TowerConfig) -> None:
         super().__init__()
@@ -54,20 +55,15 @@ class Synchrony(nn.Module):
         """The shape of the towers."""
         return self.towers.config
 
-    @property
-    def sees(self) -> tuple[str, ...]:
-        """The columns of a film that are read."""
-        return ("luma", "lite0map") if self.config.lite0 else ("luma",)
-
-    def embed_film(self, film: Films) -> Float32s:
-        """Return the (T, D) rows of a film of which ``sees`` was seen."""
-        seen = [np.asarray(film[name]) for name in self.sees]
+    def embed_film(self, film: Mapping[str, NDArray[Any]]) -> Float32s:
+        """Return the (T, D) rows of a film of which ``luma`` was seen."""
+        luma = film["luma"]
 
         def embed(start: int, stop: int) -> Tensor:
-            found: Tensor = self.towers.film(*(self._batch(rows[start:stop]) for rows in seen))
+            found: Tensor = self.towers.film(self._batch(luma[start:stop]))
             return found
 
-        return self._embedded(embed, len(seen[0]))
+        return self._embedded(embed, len(luma))
 
     def embed_sound(self, samples: Float32s) -> Float32s:
         """Return the (T, D) rows of (N,) samples at 24 kHz; their loudness has no part in it."""
@@ -125,7 +121,7 @@ class Synchrony(nn.Module):
         config = {
             "version": VERSION,
             "kind": KIND,
-            "stamps": {name: STAMPS[name] for name in (*self.sees, "mel", "notes")},
+            "stamps": STAMPS,
             "settings": asdict(self.config),
         }
         weights = self.towers.state_dict()
@@ -154,11 +150,11 @@ class Synchrony(nn.Module):
                 synchrony = cls(build(TowerConfig, settings))
         except (FieldError, UsageError) as error:
             raise AssetError(f"{place}{error}") from error
-        for name in (*synchrony.sees, "mel", "notes"):
-            if stamps.get(name) != STAMPS[name]:
+        for name, stamp in STAMPS.items():
+            if stamps.get(name) != stamp:
                 raise AssetError(
                     f"{place}it was trained on {name} of the version {shown(stamps.get(name))}, "
-                    f"and now there is {STAMPS[name]!r}; train it anew"
+                    f"and now there is {stamp!r}; train it anew"
                 )
         return synchrony
 
@@ -188,11 +184,6 @@ def check_config(folder: Path) -> dict[str, Any]:
             "read; install the emsync that it was made with"
         )
     return config
-
-
-def row_count(seconds: float) -> int:
-    """Return the number of rows of so many seconds, one at least."""
-    return max(1, math.ceil(seconds * RATE - HAIR))
 
 
 def is_silent(samples: Float32s) -> bool:

@@ -17,12 +17,10 @@ from torch.nn.functional import gelu, normalize
 from emsync.errors import UsageError
 from emsync.settings import Within, check
 from emsync.synchrony.adaptors import ADAPTORS, GROUPS
+from emsync.synchrony.seen import RATE
 
-RATE = 10  # rows a second
 BINS = 160  # of a mel, 8 * RATE a second
 SLOTS = 15  # of the rows of notes, 4 * RATE a second
-PICTURE = 27, 48  # the height and width of the grey pictures
-LITE0 = 112  # channels of the maps of EfficientNet-Lite0
 MOVES = 8.0  # how much more a difference of pictures weighs than they themselves
 REACH = 5  # rows to either side that one convolution over time sees; there are two
 LOUDEST, QUIETEST = 1.5, -11.5  # about, of the logarithms of a mel: they become 1 and -1
@@ -40,7 +38,6 @@ class TowerConfig:
         "how patches of a picture become one vector",
     ] = "softmax"
     pictures: Annotated[int, Within(1, RATE), "of a film that are looked at, a second"] = RATE
-    lite0: Annotated[bool, "whether maps of EfficientNet-Lite0 are looked at as well"] = False
 
     def __post_init__(self) -> None:
         check(self)
@@ -51,31 +48,24 @@ class TowerConfig:
 class FilmTower(nn.Module):
     """Grey pictures (B, T, 27, 48) of values from 0 to 255, ten a second: (B, T, D).
 
-    A picture is seen with the one before and the one after it. With ``lite0`` it takes maps (B, T,
-    10, 10, 112) as well.
+    A picture is seen with the one before and the one after it.
     """
 
     def __init__(self, config: TowerConfig) -> None:
         super().__init__()
-        adaptor, width = ADAPTORS[config.adaptor], config.width
+        width = config.width
         self.pictures = config.pictures
         self.first = nn.Conv2d(3, config.channels, 3, stride=2, padding=1)
         # the 14 rows become 8, not 7, so that the adaptor can halve them
         self.second = nn.Conv2d(config.channels, 2 * config.channels, 3, 2, padding=(2, 1))
         self.whole = nn.Linear(4 * config.channels, 2 * config.channels)
-        self.adaptor = adaptor(2 * config.channels, width, width)
-        if config.lite0:
-            self.lite0 = adaptor(LITE0, width, width)
+        self.adaptor = ADAPTORS[config.adaptor](2 * config.channels, width, width)
         self.over_time = OverTime(width, config.dimensions)
 
-    def forward(self, luma: Tensor, lite0: Tensor | None = None) -> Tensor:
+    def forward(self, luma: Tensor) -> Tensor:
         """Return the rows of films."""
-        count = luma.shape[1]
-        looked_at, shown = held(count, self.pictures)
+        looked_at, shown = held(luma.shape[1], self.pictures)
         rows = self._of_pictures(luma[:, looked_at])
-        if lite0 is not None:
-            maps = lite0[:, looked_at].flatten(0, 1).permute(0, 3, 1, 2).to(rows.dtype)
-            rows = rows + self.lite0(maps, maps.mean((2, 3))).reshape(rows.shape)
         found: Tensor = self.over_time(rows[:, shown])
         return found
 
