@@ -9,6 +9,7 @@ import pytest
 from scripts_loaded import SCRIPTS, load_script
 
 from emsync.signals import STEP_RATE
+from emsync.sound.rhythm import Rhythm
 
 CHECKPOINT = "toy"
 
@@ -25,7 +26,8 @@ def thing(script: ModuleType, name: str, seconds: float, seed: int) -> Any:
     signal = np.repeat(rng.random(int(seconds * STEP_RATE / 4) + 1) ** 4, 4)
     rows = rng.normal(size=(int(seconds * 10), 16))
     rows /= np.linalg.norm(rows, axis=1, keepdims=True)
-    return script.Thing(name, script.matching.signal_of(signal, signal), {CHECKPOINT: rows})
+    rhythm = Rhythm(signal, np.sort(rng.choice(len(signal), len(signal) // 20)).astype(np.int32))
+    return script.Thing(name, script.Signal(rhythm, rhythm), {CHECKPOINT: rows})
 
 
 def test_the_own_music_is_first_where_a_film_is_as_its_music(script: ModuleType) -> None:
