@@ -41,7 +41,7 @@ class Events(Maker):
 
     kind = EVENTS
     makes = "score"
-    summary = "scores, note by note: a transformer over events, with its tokenizer and conditions"
+    summary = "scores, note by note: a transformer over events"
     follows = frozenset(WISHES) - {"like"}
 
     composer: Composer

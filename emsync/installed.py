@@ -1,9 +1,17 @@
 """What is installed: plug-ins and checkpoints, each with a line on what it does."""
 
 from emsync import plugins
-from emsync.checkpoints import checkpoint_names, find_checkpoint, read_config
+from emsync.checkpoints import (
+    EVENTS,
+    WEIGHTS,
+    checkpoint_names,
+    find_checkpoint,
+    kind_of,
+    read_config,
+)
 from emsync.conditioning import Conditioner
 from emsync.emotion.estimator import Estimator
+from emsync.makers import Maker
 from emsync.matching.matcher import Matcher
 from emsync.model import folders
 from emsync.retrieval import checkpoint
@@ -17,6 +25,7 @@ def everything() -> dict[str, dict[str, str]]:
         "tokenizers": _summaries(plugins.TOKENIZERS, Tokenizer),
         "estimators": _summaries(plugins.ESTIMATORS, Estimator),
         "matchers": _summaries(plugins.MATCHERS, Matcher),
+        "makers": _summaries(plugins.MAKERS, Maker),
         "checkpoints": {name: _card(name) for name in checkpoint_names()},
         "checkpoints of matchers": {name: _system_card(name) for name in checkpoint.names()},
     }
@@ -27,10 +36,13 @@ def _summaries(group: str, kind: type) -> dict[str, str]:
 
 
 def _card(name: str) -> str:
-    """Return the shape of a checkpoint in a line."""
+    """Return the kind or the shape of a checkpoint in a line."""
     folder = find_checkpoint(name)
-    model = read_config(folder).get("model", {})
-    size = (folder / "model.safetensors").stat().st_size / 1e6
+    config = read_config(folder)
+    size = (folder / WEIGHTS).stat().st_size / 1e6
+    if (kind := kind_of(config, folder)) != EVENTS:
+        return f"of the kind {kind}, {size:.0f} MB"
+    model = config.get("model", {})
     return (
         f"{model.get('depth')} layers of width {model.get('width')}, context "
         f"{model.get('context')} tokens, {size:.0f} MB"

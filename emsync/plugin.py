@@ -51,6 +51,13 @@ For a matcher:
 - ``Observer``: what looks at each ``Frame`` of a film, in the one pass that is made over it.
   ``Floats`` are the samples of a track; ``Footage`` and ``Needs`` are those of an estimator.
 
+For a maker of sound:
+
+- ``SoundMaker``: the base class. ``Commission``: what it is asked for: the film's ``Analysis``, the
+  plan, the ending, ``Options`` and seeds. ``Drawn``: its answer for each seed, an ``Audio``, and
+  its own judgements. ``read_config`` reads the ``config.json`` of its checkpoint.
+- ``Film``: a film that is opened. ``Observer`` and ``Frame`` are those of a matcher.
+
 For the settings of any of them:
 
 - ``Within``: the range of a number, as ``step: Annotated[float, Within(0.1, 60)] = 0.5``.
@@ -63,6 +70,8 @@ Errors, whose message is shown to the user as it is:
 
 from emsync.analysis import Analysis
 from emsync.arrays import Picture, Seconds
+from emsync.checkpoints import read_config
+from emsync.commission import Commission
 from emsync.conditioning import (
     Conditioner,
     Cursor,
@@ -78,6 +87,7 @@ from emsync.emotion.belief import Belief
 from emsync.emotion.estimator import Estimator, Span
 from emsync.emotion.plane import EMOTIONS
 from emsync.errors import AssetError, InputError, UsageError
+from emsync.makers import Drawn, SoundMaker
 from emsync.matching.matcher import Column, Columns, Match, Matcher, Shelf
 from emsync.music.chords import NONE as NO_CHORD
 from emsync.music.chords import ROOTS, TONES, Chords, Harmony, half_bars, heard
@@ -101,10 +111,13 @@ from emsync.music.piece import (
 )
 from emsync.music.statistics import sounded
 from emsync.music.tonality import KEYS, TONICS, key_fits, pitch_class
+from emsync.options import Options
 from emsync.settings import Within
+from emsync.sound.audio import Audio
 from emsync.tokens import Ids, LogitsProcessor, Timeline, Tokenizer
 from emsync.video.cuts import Cut
 from emsync.video.faces import Face
+from emsync.video.film import Film
 from emsync.video.footage import Curve, Footage, Needs, Still
 from emsync.video.observers import Frame, Observer
 
@@ -128,16 +141,20 @@ __all__ = [
     "TONICS",
     "Analysis",
     "AssetError",
+    "Audio",
     "Belief",
     "Chords",
     "Column",
     "Columns",
+    "Commission",
     "Conditioner",
     "Cursor",
     "Curve",
     "Cut",
+    "Drawn",
     "Estimator",
     "Face",
+    "Film",
     "Floats",
     "Footage",
     "Frame",
@@ -151,6 +168,7 @@ __all__ = [
     "Matcher",
     "Needs",
     "Observer",
+    "Options",
     "Passage",
     "Picture",
     "Piece",
@@ -158,6 +176,7 @@ __all__ = [
     "Score",
     "Seconds",
     "Shelf",
+    "SoundMaker",
     "Span",
     "State",
     "Still",
@@ -173,6 +192,7 @@ __all__ = [
     "key_fits",
     "onset_rate",
     "pitch_class",
+    "read_config",
     "sounded",
     "to_score",
     "window_starts",

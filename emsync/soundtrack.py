@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 from emsync.errors import UsageError
 from emsync.fit.time_map import rows_of
 from emsync.plain import plain
-from emsync.planning.words import key_of_plan
 from emsync.result import Result
 from emsync.sounding import SoundCandidate
 
@@ -55,7 +54,6 @@ class Soundtrack(Result[SoundCandidate]):
         parts = ", ".join(f"{name} {value:.2f}" for name, value in self.best.parts.items())
         return "\n".join([
             f"{self.analysis.duration:.2f} s of sound; seed {self.options.seed}",
-            f"asked for: {key_of_plan(self.plan)}, {self.plan.tempo:.4g} beats a minute",
             f"score {self.best.score:.2f}: {parts}",
             *self.cut_lines(),
         ])  # fmt: skip

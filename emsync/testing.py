@@ -1,13 +1,15 @@
 """Checks that a plug-in keeps the rules of its interface, for its author to run.
 
-    from emsync.testing import check_conditioner, check_estimator, check_matcher, check_tokenizer
+    from emsync.testing import check_conditioner, check_estimator, check_maker, check_matcher
+    from emsync.testing import check_tokenizer
 
 Each check raises AssertionError with a sentence that says which rule is broken, and where.
 """
 
+import itertools
 import json
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from copy import deepcopy
 from dataclasses import asdict, fields, is_dataclass, replace
 from fractions import Fraction
@@ -18,15 +20,22 @@ import numpy as np
 
 from emsync.analysis import Analysis, Curve, Cut, State
 from emsync.arrays import Float32s, Picture, Seconds
+from emsync.commission import Commission
 from emsync.conditioning import Conditioner, Floats, GivenKind
 from emsync.emotion.belief import Belief
-from emsync.emotion.estimator import Estimator
+from emsync.emotion.estimator import Estimator, choose
 from emsync.encoders.tags import TAGS
+from emsync.errors import EmsyncError, UsageError
+from emsync.makers import WISHES, Drawn, SoundMaker, check_wishes
 from emsync.matching.index import OWN, STARTS, Track, read_index, write_index
 from emsync.matching.matcher import Columns, Matcher, Shelf
 from emsync.music.chords import Harmony, parse_chord
 from emsync.music.lead_sheet import LeadSheet, Passage
 from emsync.music.piece import BASS, CLASSES, DRUMS, PIANO, STRINGS, Piece
+from emsync.options import Options
+from emsync.planning.casting import casting
+from emsync.planning.planner import plan_of
+from emsync.sound.audio import Audio, whole
 from emsync.sound.listening import Heard
 from emsync.sound.loudness import SILENT
 from emsync.tensors import KINDS
@@ -42,6 +51,14 @@ MOST_TOLD = 120  # characters of what a cue goes by
 ALIKE = 1e-4  # between two feelings that are one; sums in another order differ in the last digits
 QUIETER = 0.25  # of the samples of a track that is to be heard as before
 SILENCE = "silent.wav"  # the track that is to be ranked last
+EXAMPLE_RATE = 12.5  # drawn pictures a second
+SLOWEST_RATE, FASTEST_RATE = 8000, 192_000  # samples a second of a maker
+SILENT_PEAK = 1e-3
+OURS = ("hits", "sounding", "rhythm")  # parts of a sound's score that emsync judges itself
+UNFOLLOWED: dict[str, Any] = {  # a wish of each kind, that only some makers follow
+    "tempo": 90.0, "tonic": "D", "mode": "minor", "chords": "Am F", "instruments": "piano",
+    "palette": "plain", "theme": "theme.mid", "like": "like.wav", "guidance": 2.0, "top_k": 8,
+}  # fmt: skip
 AS_LOUD = 0.02  # of the largest number of a column; by so much it may differ then
 
 
@@ -422,7 +439,7 @@ def example_film(needs: Needs = NOTHING_MORE, observers: Sequence[Observer] = ()
 
     ``observers`` have looked at each frame then.
     """
-    return watch_drawn(_example_pictures(), 12.5, observers, needs)
+    return watch_drawn(_example_pictures(), EXAMPLE_RATE, observers, needs)
 
 
 def _example_pictures() -> list[Picture]:
@@ -560,6 +577,100 @@ def _check_ranking(matcher: Matcher, film: Columns, duration: float, shelf: Shel
                 np.allclose([match.score, match.offset], [other.score, other.offset], ALIKE, ALIKE),
                 f"{name} is ranked otherwise on a shelf of {len(some)} in another order",
             )
+
+
+def check_maker(maker: SoundMaker) -> None:
+    """Raise AssertionError if ``maker`` breaks a rule, on films that are drawn here.
+
+    These are one of four seconds with a cut, one of 0.3 s, and a black one. None is a file, so
+    that a maker that opens the film once more is found out.
+    """
+    _require(maker.makes == "sound", f"makes is {maker.makes!r}, not 'sound'")
+    _require(bool(maker.kind) and bool(maker.summary), "kind and summary say nothing")
+    unknown = sorted(set(maker.follows) - set(WISHES))
+    _require(not unknown, f"follows names {unknown}, which are no wishes: {', '.join(WISHES)}")
+    _require(
+        isinstance(maker.rate, int) and SLOWEST_RATE <= maker.rate <= FASTEST_RATE,
+        f"rate is {maker.rate!r}, not a number of samples a second",
+    )
+    json.dumps(maker.settings(Options()), allow_nan=False)
+    for wish, value in UNFOLLOWED.items():
+        if wish not in maker.follows:
+            _require(_refuses(maker, Options(**{wish: value})), f"{wish} is not refused")
+    pictures = _example_pictures()[25:75]
+    both = _made(maker, pictures, (1, 2))
+    again = _made(maker, pictures, (2,))
+    _require(
+        bool(np.array_equal(both[1], again[0])),
+        "the sound of a seed differs when it is made again, or beside another's",
+    )
+    _require(not np.array_equal(both[0], both[1]), "two seeds make the same sound")
+    _require(float(np.abs(both).max()) > SILENT_PEAK, "the sound is silent")
+    for name, odd in {"0.3 s": pictures[:4], "black": [np.zeros_like(pictures[0])] * 25}.items():
+        try:
+            _made(maker, odd, (3,))
+        except EmsyncError as error:  # to refuse it is well, too
+            _require(bool(str(error)), f"a film that is {name} is refused without a word")
+    if "like" in maker.follows:
+        chord = example_music(maker.rate)["calm.wav"]
+        like = Audio(np.repeat(chord[:, None], 2, axis=1), maker.rate)
+        _made(maker, pictures, (1,), like)
+
+
+def _refuses(maker: SoundMaker, options: Options) -> bool:
+    try:
+        check_wishes(maker, "", options)
+    except UsageError:
+        return True
+    return False
+
+
+def _made(
+    maker: SoundMaker, pictures: Sequence[Picture], seeds: Sequence[int], like: Audio | None = None
+) -> list[Float32s]:
+    """Return what is made of drawn ``pictures`` with each seed, as long as they are shown."""
+    opened = watch_drawn(pictures[:2], EXAMPLE_RATE).film
+    film = replace(opened, duration=len(pictures) / EXAMPLE_RATE, frames=len(pictures))
+    seen, others = maker.observers(film), maker.observers(film)
+    _require(not {*map(id, seen)} & {*map(id, others)}, "two films have the same observers")
+    footage = watch_drawn(pictures, EXAMPLE_RATE, seen)
+    video = Analysis.of(footage, choose("fixed:0.3/-0.2"))
+    plan = plan_of(video)
+    brief, ending = plan.brief(video)
+    asked = Commission(
+        brief, plan, casting(plan), ending, Options(), seeds, footage=footage, seen=seen, like=like
+    )
+    shares = [0.0]
+    found: list[Float32s] = []
+    length = round(video.duration * maker.rate)
+    for drawing in _drawing(maker, asked, shares.append):
+        sound = drawing.sound
+        _require(sound.rate == maker.rate, f"a sound has the rate {sound.rate}, not {maker.rate}")
+        _require(
+            sound.length >= length,
+            f"a sound has {sound.length} samples; the film of {video.duration:g} s needs {length}",
+        )
+        samples = whole(sound).samples
+        _require(bool(np.isfinite(samples).all()), "a sample is not finite")
+        for name, part in drawing.parts.items():
+            _require(name not in OURS, f"the part {name!r} is emsync's own")
+            _require(0 <= part <= 1, f"the part {name!r} is {part}, which is not within 0 to 1")
+        found.append(samples[:length])
+    _require(len(found) == len(seeds), f"{len(seeds)} seeds made {len(found)} sounds")
+    rises = all(a <= b for a, b in itertools.pairwise(shares))
+    _require(rises and max(shares) <= 1, "progress is told what falls, or what is above 1")
+    return found
+
+
+def _drawing(
+    maker: SoundMaker, asked: Commission, progress: Callable[[float], None]
+) -> Iterator[Drawn]:
+    try:
+        yield from maker.draw(asked, progress)
+    except OSError as error:  # the film is no file
+        raise AssertionError(
+            f"a file was opened while it drew: {error}; what it needs of the film, it observes"
+        ) from error
 
 
 def check_tokenizer(tokenizer: Tokenizer, piece: Piece) -> None:

@@ -3,7 +3,6 @@
 import inspect
 import re
 import sys
-import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from packages import install
 
 from emsync import plugin, plugins
 from emsync.analysis import Analysis
@@ -30,23 +30,6 @@ from emsync_tokenizers.events import Events
 
 ROOT = Path(__file__).parents[1]
 EXAMPLE = ROOT / "tests" / "third_party" / "emsync-ending"
-
-
-def install(package: Path, site: Path, name: str | None = None) -> None:
-    """Put ``package`` into the folder ``site`` with the metadata an installer makes of it."""
-    project = tomllib.loads((package / "pyproject.toml").read_text())["project"]
-    for module in package.glob("*.py"):
-        (site / module.name).write_text(module.read_text())
-    name = name or project["name"]
-    info = site / f"{name.replace('-', '_')}-{project['version']}.dist-info"
-    info.mkdir()
-    (info / "METADATA").write_text(
-        f"Metadata-Version: 2.1\nName: {name}\nVersion: {project['version']}\n"
-    )
-    lines = []
-    for group, points in project["entry-points"].items():
-        lines += [f"[{group}]", *(f"{key} = {value}" for key, value in points.items())]
-    (info / "entry_points.txt").write_text("\n".join(lines) + "\n")
 
 
 @pytest.fixture
