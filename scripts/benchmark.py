@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 
 PARTS = (
     "start", "decode", "conditions", "rules", "generate", "watch", "lengths", "prepare",
-    "retrieval",
+    "retrieval", "muvi",
 )  # fmt: skip
 SMALL = {"width": 256, "depth": 6, "heads": 4, "context": 766, "position_channels": 192}
 BASE = {"width": 512, "depth": 11, "heads": 8, "context": 1214, "position_channels": 256}
@@ -58,6 +58,7 @@ SUMMED = 512 * 2**20  # bytes, to measure how fast memory is read: far more than
 RULED = 32.0  # seconds of music composed after a lead sheet
 FILM = 60.0  # seconds of the clip that is watched and composed for
 PORTRAIT = (2160, 3840, 4.0)  # pixels, pixels and seconds of a telephone's film
+SOUNDED = 30.0  # seconds of sound as latents and back
 SONGS = 300  # to prepare, at most
 TRACKS, TRACK = 100_000, 200.0  # of a drawn index, and seconds of each
 QUERIES = 3  # films that are looked for in it
@@ -76,6 +77,34 @@ peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * unit
 print(json.dumps({"seconds": seconds, "peak": peak / 1e6, "said": json.loads(said)}))
 """
 
+
+# Takes sound to latents and back, and prints what each step took: the least of three.
+SOUND = """
+import json, resource, sys, time
+import torch
+from emsync.muvi.codec import CodecShape, codec_of
+from emsync.sound.mel import RATE, griffin_lim, log_mel
+torch.set_num_threads(int(sys.argv[1]))
+unit = 1 if sys.platform == "darwin" else 1024
+peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e6
+before, took = peak(), {}
+def timed(what, work):
+    for _ in range(3):
+        began = time.perf_counter()
+        done = work()
+        seconds = time.perf_counter() - began
+        took[what] = min(seconds, took.get(what, seconds))
+    return done
+samples = torch.randn(round(float(sys.argv[2]) * RATE)) / 10
+with torch.inference_mode():
+    mel = timed("log-mel", lambda: log_mel(samples))
+    for name, what in (("linear", 64), ("autoencoder", CodecShape())):
+        codec = codec_of(what)
+        latents = timed(f"encode, {name}", lambda: codec.encode(mel))
+        timed(f"decode, {name}", lambda: codec.decode(latents))
+    timed("Griffin-Lim, 32 iterations", lambda: griffin_lim(mel, len(samples)))
+print(json.dumps({"seconds": took, "peak memory, MB": peak(), "of which torch, MB": before}))
+"""
 
 # Opens an index, asks it for films, and prints what that took; then looks at all tracks of it.
 ASK = """
@@ -515,6 +544,15 @@ def _embedded(matcher: "Towers") -> int:
     return matcher.hear(np.zeros(matcher.rate, np.float32))["mean"].shape[1]
 
 
+def sounding(threads: int) -> dict[str, Any]:
+    """Return what it costs to take 30 s of sound to latents and back, by untrained codecs."""
+    command = [sys.executable, "-c", SOUND, str(threads), str(SOUNDED)]
+    said: dict[str, Any] = json.loads(
+        subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout
+    )
+    return {"seconds of sound": SOUNDED, **said}
+
+
 def measure(asked: argparse.Namespace, folder: Path) -> Iterator[tuple[str, dict[str, Any]]]:
     """Yield each part that is asked for and its figures; films and scores come to ``folder``."""
     shipped = Composer.from_pretrained(CHECKPOINT)
@@ -532,6 +570,8 @@ def measure(asked: argparse.Namespace, folder: Path) -> Iterator[tuple[str, dict
     if "retrieval" in asked.only:
         for name in ("of-vm-net", "vm-net"):
             yield f"retrieval, {name}", seeking(folder, name, asked.threads)
+    if "muvi" in asked.only:
+        yield "muvi, sound", sounding(asked.threads)
     if not {"generate", "watch", "lengths"}.intersection(asked.only):
         return
 
