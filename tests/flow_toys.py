@@ -1,15 +1,12 @@
-"""A store of toy songs, and systems that learn and draw in no time."""
-
-from pathlib import Path
+"""Toy songs, and systems that learn and draw in no time."""
 
 import numpy as np
 import torch
 
-from emsync.music.piece import BASS, DRUMS, PIANO, Piece, to_score
+from emsync.music.piece import BASS, DRUMS, PIANO, Piece
 from emsync.muvi.checkpoint import Shape, System, installed_conditioners
 from emsync.muvi.dit import DitShape
 from emsync.muvi.drawing import Solving
-from emsync.synchrony.passages import Playing, play_passages
 
 SECONDS = 4.0
 DIT = DitShape(16, 1, 2, SECONDS)
@@ -23,16 +20,6 @@ def song(seed: int, seconds: float = 10.0) -> Piece:
     bass = [(BASS, root - 12, t, t + 0.45) for t in np.arange(0, seconds, 0.5)]
     drums = [(DRUMS, 38, t, t + 0.1) for t in np.arange(0, seconds, 0.5)]
     return Piece.of(np.array(chords + bass + drums), downbeats=bars)
-
-
-def store(folder: Path, count: int = 4) -> Path:
-    """Return a store of passages, half of them held out or so."""
-    songs, made = folder / "songs", folder / "store"
-    songs.mkdir()
-    for seed in range(count):
-        to_score(song(seed)).dump_midi(songs / f"{seed}.mid")
-    play_passages(made, songs, count, Playing(seconds=SECONDS, held=0.4), workers=1)
-    return made
 
 
 def system(conditions: tuple[str, ...] = ("metre", "valence_arousal"), latent: int = 4) -> System:

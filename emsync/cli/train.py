@@ -19,6 +19,8 @@ TASKS = {  # by ``task`` of the settings, and ``stage`` where it has several
     "retrieval": "emsync.retrieval.training",
     "synchrony": "emsync.synchrony.training",
     f"muvi{STAGE}codec": "emsync.muvi.codec_training",
+    f"muvi{STAGE}flow": "emsync.muvi.flow_training",
+    f"muvi{STAGE}film": "emsync.muvi.film_training",
 }
 
 

@@ -20,7 +20,8 @@ from emsync.limits import quoted, shown
 from emsync.model import folders
 from emsync.model.composer import describe
 from emsync.model.folders import CONFIG, WEIGHTS, in_dtype
-from emsync.muvi.codec import CodecShape, Described, codec_of
+from emsync.muvi.codec import Described, codec_of
+from emsync.muvi.codec_training import described_in
 from emsync.muvi.conditions import CONDITIONS, RATE, Conditions
 from emsync.muvi.dit import DiT, DitShape
 from emsync.muvi.drawing import Solving
@@ -157,7 +158,7 @@ def _shape(config: Mapping[str, Any]) -> Shape:
     if not isinstance(described, list) or len(described) > MOST_CONDITIONERS:
         raise UsageError(f"conditioners is {shown(described)}, not a list of them")
     return Shape(
-        CodecShape(codec).width if type(codec) is int else build(CodecShape, codec, "codec: "),
+        described_in(codec),
         build(DitShape, config["dit"], "dit: "),
         tuple(plugins.build_plugin(plugins.CONDITIONERS, one, Conditioner) for one in described),
         None if film is None else build(TowerConfig, film, "film: "),
