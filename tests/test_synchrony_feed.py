@@ -1,16 +1,21 @@
 """Batches of films and music: pure in seed and step, and what is a negative is one."""
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
+from emsync.arrays import Picture
 from emsync.errors import UsageError
 from emsync.music.piece import DRUMS, PIANO, Piece, Played
-from emsync.retrieval.stores import Written, write_head
+from emsync.retrieval.stores import Head, Written, write_head
 from emsync.synchrony.feed import Batch, Feed, FeedConfig
+from emsync.synchrony.footage import FOOTAGE, TALL, WIDE, Clip, Shown
 from emsync.synchrony.negatives import MEL_FLOOR
 from emsync.synchrony.passages import PASSAGES, Passage, Passages, Playing, written_arrays
+from emsync.synchrony.retimed import retimed
 
 SECONDS = 8.0
 
@@ -115,3 +120,53 @@ def test_too_few_songs_or_too_short_passages_are_refused(passages: Passages) -> 
         Feed(passages, FeedConfig(films=7, seconds=2.0), 0)
     with pytest.raises(UsageError, match="last 8 s, too short for films of 9 s"):
         Feed(passages, FeedConfig(films=2, seconds=9.0), 0)
+
+
+@pytest.fixture(scope="module")
+def footage(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a store of three films, the first white, the second black, the third grey."""
+    folder = tmp_path_factory.mktemp("footage")
+    (folder / "shards").mkdir()
+    rows = [Shown(i, f"{i}.mp4", 50, 2.0, 1) for i in range(3)]
+    write_head(folder, Head(0.0, {}, {}, {}))
+    FOOTAGE.write_rows(folder, rows)
+    for row, level in zip(rows, (255, 0, 128), strict=True):
+        arrays = {
+            "luma": np.full((50, TALL, WIDE), level, np.uint8),
+            "times": np.arange(50) / 25,
+            "impacts": np.array([[1.0, 1.0]]),
+        }
+        written = Written([row.name], [row], [])
+        FOOTAGE.write_shard(folder, row.number, written, {row.number: arrays})
+    return folder
+
+
+def test_what_is_left_out_is_measured_on_and_never_learned_from(
+    passages: Passages, footage: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    levels: dict[str, set[int]] = {"batch": set(), "held": set()}
+    now = "batch"
+
+    def spied(clips: Sequence[Clip], *others: Any) -> Picture:
+        levels[now] |= {int(clip.luma[0, 0, 0]) for clip in clips}
+        return retimed(clips, *others)
+
+    monkeypatch.setattr("emsync.synchrony.feed.retimed", spied)
+    config = FeedConfig(
+        films=3, seconds=2.0, footage=str(footage), retimed=1.0, left_out="1.webm, 2"
+    )
+    feed = Feed(passages, config, 0)
+    assert feed.batch(0).luma.shape == (3, 20, 27, 48)
+    now = "held"
+    assert [len(films.luma) for films in feed.held_out("footage")] == [3]
+    assert levels == {"batch": {255}, "held": {0, 128}}
+    assert Feed(passages, SMALL, 0).held_out("footage") == []
+
+
+def test_films_that_are_not_there_cannot_be_left_out(passages: Passages, footage: Path) -> None:
+    for settings, match in (
+        ({"left_out": "1"}, "footage names no folder"),
+        ({"left_out": "9", "footage": str(footage)}, "has no film '9' to leave out; it has 0, 1"),
+    ):
+        with pytest.raises(UsageError, match=match):
+            Feed(passages, FeedConfig(films=3, seconds=2.0, **settings), 0)  # type: ignore[arg-type]

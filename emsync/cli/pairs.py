@@ -110,6 +110,22 @@ def play(
     return _told(out, filled, as_json, PASSAGES.name)
 
 
+@pairs_app.command()
+def watch(
+    clips: Annotated[list[Path], typer.Argument(metavar="CLIPS...", help="films, or folders")],
+    out: Annotated[Path, typer.Option(metavar="DIR", help="a folder for what is seen of them")],
+    workers: Workers = None,
+    as_json: Json = False,
+) -> int:
+    """Watch real films once, to be retimed to music; run it again to go on where it stopped."""
+    standard_output(as_json, folders=[out])
+    from emsync.synchrony.footage import FOOTAGE, watch_films
+
+    with progress() as show:
+        filled = watch_films(out, clips, workers, show)
+    return _told(out, filled, as_json, FOOTAGE.name)
+
+
 def _names(text: str) -> tuple[str, ...]:
     return tuple(name.strip() for name in text.split(",") if name.strip())
 

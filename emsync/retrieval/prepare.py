@@ -40,7 +40,7 @@ def prepare(
     tell it from others), tags (words with spaces between) and, if one likes, source; without, the
     source is the folder that a clip lies in.
     """
-    found = _films(clips)
+    found = films_in(clips)
     told = _read_tags(tags) if tags else {}
     rows = [next((told[name] for name in _names(path) if name in told), None) for path in found]
     if told and not any(rows):
@@ -81,7 +81,7 @@ def _sound(path: Path, seconds: float) -> Float32s:
     return np.pad(mono[:length], (0, max(0, length - len(mono)))).astype(np.float32)
 
 
-def _films(clips: Sequence[Path]) -> list[Path]:
+def films_in(clips: Sequence[Path]) -> list[Path]:
     """Return the films among files and folders, in order; InputError where there are none."""
     found: dict[Path, None] = {}
     for clip in clips:
