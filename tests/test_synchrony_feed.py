@@ -9,6 +9,7 @@ import pytest
 
 from emsync.arrays import Picture
 from emsync.errors import UsageError
+from emsync.matching.matcher import Columns
 from emsync.music.piece import DRUMS, PIANO, Piece, Played
 from emsync.retrieval.stores import Head, Written, write_head
 from emsync.synchrony.feed import Batch, Feed, FeedConfig
@@ -131,7 +132,7 @@ def footage(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_head(folder, Head(0.0, {}, {}, {}))
     FOOTAGE.write_rows(folder, rows)
     for row, level in zip(rows, (255, 0, 128), strict=True):
-        arrays = {
+        arrays: Columns = {
             "luma": np.full((50, TALL, WIDE), level, np.uint8),
             "times": np.arange(50) / 25,
             "impacts": np.array([[1.0, 1.0]]),

@@ -19,7 +19,7 @@ from emsync.files import atomic_write
 from emsync.progress import Progress, silent
 from emsync.synchrony.checkpoint import Synchrony
 from emsync.synchrony.config import SynchronyConfig
-from emsync.synchrony.feed import Batch, Feed, Films, Group
+from emsync.synchrony.feed import GROUPS, Batch, Feed, Films, Group
 from emsync.synchrony.losses import Extra, contrastive
 from emsync.synchrony.measured import CHANGES, measure
 from emsync.synchrony.passages import Passages
@@ -28,7 +28,7 @@ from emsync.targets import check_apart, real_folder
 from emsync.training import rounds
 from emsync.training.lesson import Lesson, Task, on_device
 
-GROUPS: tuple[Group, ...] = ("seen", "unseen")  # kinds of films, learned from or not
+WORDS = {"seen": "seen kinds", "unseen": "unseen kinds", "footage": "real films, retimed"}
 MEASURED = ("recall", *CHANGES, "notes")  # by sound, and by notes only how often it is found
 FILES = (*rounds.FILES, "trained.npy")
 
@@ -43,7 +43,7 @@ class Feeds(Protocol):
         """Return in words what a batch is made of."""
 
     def held_out(self, group: Group) -> Sequence[Films]:
-        """Return films of kinds that are learned from, or of others, to songs that are not."""
+        """Return films of a group, to songs that are not learned from; none where it has none."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -138,7 +138,7 @@ def opened(config: SynchronyConfig, goes_on: bool) -> Syncing:
 
 def _held(figures: Mapping[str, float]) -> str:
     return "; ".join(
-        f"{group} kinds: own music found {figures[f'{group}_recall']:.0%}, told from itself off "
+        f"{WORDS[group]}: own music found {figures[f'{group}_recall']:.0%}, told from itself off "
         f"the beat {figures[f'{group}_shift']:.0%}"
         for group in GROUPS
         if f"{group}_shift" in figures
