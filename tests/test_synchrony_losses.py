@@ -123,8 +123,12 @@ def test_more_music_teaches_the_films_alone() -> None:
     assert differs.tolist() == [False, False, True, False, False]
 
 
-def test_the_temperature_learns() -> None:
+@pytest.mark.parametrize("there", [None, False, True])
+def test_the_temperature_learns(there: bool | None) -> None:
     temperature = torch.tensor(0.07, dtype=torch.float64, requires_grad=True)
-    contrastive(rows(0), rows(1), temperature).backward()  # type: ignore[no-untyped-call]
+    more = units(FILMS, MORE, ROWS, seed=2), torch.full((FILMS, MORE), bool(there))
+    loss = contrastive(rows(0), rows(1), temperature, None if there is None else more)
+    loss.backward()  # type: ignore[no-untyped-call]
     assert temperature.grad is not None
+    assert temperature.grad.isfinite()
     assert temperature.grad.abs() > 0

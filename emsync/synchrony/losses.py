@@ -31,13 +31,10 @@ def contrastive(
     With ``extra``, equation 2: a film has to tell its music from those pieces too, while music has
     only the films to choose of.
     """
-    own = similarities(films, music) / temperature
-    among = own if extra is None else torch.cat([own, _against(films, extra) / temperature], dim=1)
+    own = among = similarities(films, music) / temperature
+    if extra is not None:
+        more, there = extra
+        against = similarity(films[:, None], more) / temperature
+        among = torch.cat([own, against.masked_fill(~there, -torch.inf)], dim=1)
     wanted = torch.arange(len(films), device=films.device)
     return (cross_entropy(among, wanted) + cross_entropy(own.T, wanted)) / 2
-
-
-def _against(films: Tensor, extra: Extra) -> Tensor:
-    """Return SIM (B, X) of each film and its extra music, minus infinity where there is none."""
-    music, there = extra
-    return similarity(films[:, None], music).masked_fill(~there, -torch.inf)
