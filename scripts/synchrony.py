@@ -20,10 +20,9 @@ from emsync.errors import EmsyncError, UsageError
 from emsync.evaluation.tables import grid
 from emsync.metrics.statistics import Estimate, mean
 from emsync.synchrony.checkpoint import Synchrony, find
-from emsync.synchrony.feed import Feed, FeedConfig, Films
+from emsync.synchrony.feed import GROUPS, Feed, FeedConfig, Films
 from emsync.synchrony.measured import CHANGES, measure
 from emsync.synchrony.passages import Passages
-from emsync.synchrony.training import GROUPS
 
 BATCH, BATCHES = 48, 8  # films among which a film's own music is sought; batches at most
 
