@@ -1,0 +1,137 @@
+"""Make towers ready to ship: python scripts/ship_synchrony.py CONFIG.toml --out FOLDER
+
+CONFIG.toml is that of their training. FOLDER gets the weights in bf16, the settings, the curve, the
+keys of the songs that they learned from, and a card whose figures are those of what is shipped.
+"""
+
+import argparse
+import csv
+import shutil
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from textwrap import fill
+
+import numpy as np
+import synchrony
+import torch
+from matplotlib.figure import Figure
+
+from emsync.errors import EmsyncError
+from emsync.synchrony.checkpoint import Synchrony
+from emsync.synchrony.config import SynchronyConfig
+from emsync.synchrony.passages import Passages
+
+SMOOTH = 25  # steps averaged
+WIDTH = 110  # letters of a line
+UNKNOWN = (
+    "Drawn films are simple figures that jump, turn, flash and cut with a song's accents by rules "
+    "that somebody wrote, and retimed ones are real pictures with made timing. So the figures "
+    "above show that the towers hear and see what moves together; whether that holds for real "
+    "films is told by docs/synchrony.md. They know nothing of people, stories, words or singing, "
+    "and nothing of music that is not played by a synthesizer."
+)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("config", type=Path)
+    parser.add_argument("--out", type=Path, required=True)
+    asked = parser.parse_args()
+    try:
+        ship(asked.config, asked.out)
+    except (EmsyncError, OSError) as error:
+        sys.exit(f"ship_synchrony: {error}")
+    for path in sorted(asked.out.iterdir()):
+        print(f"{path.stat().st_size / 1e6:8.2f} MB  {path.name}")
+
+
+def ship(settings: Path, out: Path) -> None:
+    """Write the towers that ``settings`` trained to ``out``, measured."""
+    config = SynchronyConfig.load(settings)
+    run, passages = Path(config.out), Passages.open(Path(config.passages))
+    towers = Synchrony.load(run)
+    towers.save(out, torch.bfloat16)
+    shutil.copy(run / "trained.npy", out)
+    shutil.copy(settings, out / "train.toml")
+    with (run / "metrics.csv").open(newline="") as file:
+        steps = list(csv.DictReader(file))
+    draw_curve(steps, out / "curve.png")
+    tables = list(synchrony.held_out([str(out)], passages, config.feed_config()))
+    (out / "README.md").write_text(card(out.name, config, towers, passages, steps, tables))
+
+
+def card(
+    name: str,
+    config: SynchronyConfig,
+    towers: Synchrony,
+    passages: Passages,
+    steps: Sequence[Mapping[str, str]],
+    tables: Sequence[str],
+) -> str:
+    """Return the card of the towers, under headings that all cards have."""
+    last, feed, shape = steps[-1], config.feed_config(), towers.config
+    made = passages.head.made
+    count = sum(weight.numel() for weight in towers.parameters())
+    more = [word for word, on in (("moved off the beat", feed.shift),
+                                  ("replaced in part", feed.replacement)) if on]  # fmt: skip
+    lines = [
+        f"# {name}", "",
+        "Tells how far music moves with a film, ten times a second (MuVi's contrastive towers, Li "
+        "et al. 2024).", "",
+        "## What it ranks", "",
+        f"Three towers ({count:,} weights, in bf16) embed grey pictures of 48 by 27, the log-mel "
+        f"of sound, and notes as {shape.dimensions} numbers; the adaptor is {shape.adaptor}. "
+        f"`emsync match clip.mp4 music/ --metric sim:{name}` ranks a folder by them, and `emsync "
+        f"evaluate sync clip.mp4 music.wav --synchrony {name}` tells where music minds the "
+        "pictures.", "",
+        "## Data", "",
+        f"Passages of {len(passages.places('train')):,} songs of Lakh Pianoroll, LPD-cleansed "
+        "(Dong et al. 2018, CC BY 4.0), played by a synthesizer; for every step films are made "
+        "anew to their accents. Songs were held out by duplicate group; `trained.npy` has the keys "
+        f"of those it saw. Played with the seed {made.get('seed', 0)}.", "",
+        "## Training", "",
+        f"{int(last['step']):,} steps of {feed.films} films of {feed.seconds:g} s in "
+        f"{float(last['seconds']) / 60:.0f} minutes on one thread, AdamW, rate {config.rate:g}; "
+        "each film is told from the music of the others"
+        f"{' and from its own ' + ' and '.join(more) if more else ''}: `emsync train "
+        "train.toml`.", "",
+        "![curve](curve.png)", "",
+        "## Figures", "",
+        "R@1 is the share of films whose own music is nearest; the other columns are the shares of "
+        "films nearer to their own music than to the same music moved off the beat, by half a "
+        "beat, by a bar (where 0.5 is right), or replaced in part; in brackets are 95 % intervals, "
+        "by song.", *tables, "",
+        "## What it does not know", "", UNKNOWN, "",
+        "## Licences", "",
+        "The weights: Apache-2.0, as emsync.",
+    ]  # fmt: skip
+    return "\n".join(line if "|" in line else fill(line, WIDTH) for line in lines) + "\n"
+
+
+def draw_curve(steps: Sequence[Mapping[str, str]], out: Path) -> None:
+    """Draw the loss of a run, and how often held-out films found their music."""
+    at = np.array([int(row["step"]) for row in steps])
+    loss = np.array([float(row["loss"]) for row in steps])
+    width = min(SMOOTH, len(loss))
+    smooth = np.convolve(loss, np.ones(width) / width, mode="valid")
+    figure = Figure(figsize=(8, 4), layout="constrained")
+    axes = figure.add_subplot()
+    axes.plot(at[width - 1 :], smooth, color="#3b6ea5", label="loss")
+    axes.set(xlabel="step", ylabel="loss", ylim=(0, None))
+    axes.grid(alpha=0.3)
+    beside = axes.twinx()
+    for group, colour in (("seen", "#c8485c"), ("unseen", "#d9a441")):
+        held = [(int(row["step"]), float(row[f"{group}_shift"])) for row in steps
+                if row.get(f"{group}_shift")]  # fmt: skip
+        if held:
+            beside.plot(*zip(*held, strict=True), "o-", ms=3, color=colour, label=f"{group} kinds")
+    beside.axhline(0.5, color="#c8485c", lw=1, ls=":")
+    beside.set(ylabel="nearer than moved off the beat, held out", ylim=(0.4, 1))
+    lines = [axes.get_lines()[0], *beside.get_lines()[:-1]]
+    axes.legend(lines, [str(line.get_label()) for line in lines], frameon=False, loc="lower left")
+    figure.savefig(out, dpi=110)
+
+
+if __name__ == "__main__":
+    main()
