@@ -14,7 +14,9 @@ from emsync.emotion.estimator import Estimator
 from emsync.makers import Maker
 from emsync.matching.matcher import Matcher
 from emsync.model import folders
+from emsync.model.folders import WEIGHTS
 from emsync.retrieval import checkpoint
+from emsync.synchrony import checkpoint as synchrony
 from emsync.tokens import Tokenizer
 
 
@@ -27,7 +29,10 @@ def everything() -> dict[str, dict[str, str]]:
         "matchers": _summaries(plugins.MATCHERS, Matcher),
         "makers": _summaries(plugins.MAKERS, Maker),
         "checkpoints": {name: _card(name) for name in checkpoint_names()},
-        "checkpoints of matchers": {name: _system_card(name) for name in checkpoint.names()},
+        "checkpoints of matchers": {
+            **{name: _system_card(name) for name in checkpoint.names()},
+            **{f"sim:{name}": _towers_card(name) for name in synchrony.names()},
+        },
     }
 
 
@@ -56,3 +61,14 @@ def _system_card(name: str) -> str:
     film, music = (", ".join(config[side]) for side in ("film", "music"))
     size = (folder / folders.WEIGHTS).stat().st_size / 1e6
     return f"films by {film}; music by {music}; {size:.1f} MB; learned from drawn films alone"
+
+
+def _towers_card(name: str) -> str:
+    """Return what the towers of a checkpoint are, in a line."""
+    folder = synchrony.find(name)
+    settings = synchrony.check_config(folder)["settings"]
+    size = (folder / WEIGHTS).stat().st_size / 1e6
+    return (
+        f"films, sound and notes as {settings['dimensions']} numbers, ten a second; "
+        f"{size:.1f} MB; learned from drawn and retimed films"
+    )

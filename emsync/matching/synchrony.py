@@ -138,6 +138,6 @@ def sliding(film: Float32s) -> Callable[[NDArray[np.floating]], Float32s]:
         size = fft.next_fast_len(max(len(track), len(film)) + len(film) - 1, real=True)
         spectra = fft.rfft(np.asarray(track, np.float32), size, axis=0) * spectrum(size)
         sums = fft.irfft(spectra.sum(axis=1), size)[: max(len(track) - len(film), 0) + 1]
-        return np.asarray(sums / len(film), np.float32)
+        return np.asarray(np.clip(sums / len(film), -1, 1), np.float32)
 
     return scores_of
