@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from emsync.planning.plan import Plan
     from emsync.sound.audio import Audio
     from emsync.sound.synthesis import render
+    from emsync.soundtrack import Soundtrack
 
 __version__ = "0.1.0"
 
@@ -38,6 +39,7 @@ _HOMES = {  # of each public name, imported when it is first used: ``emsync --he
     "Performance": "emsync.performance.performance",
     "Piece": "emsync.music.piece",
     "Plan": "emsync.planning.plan",
+    "Soundtrack": "emsync.soundtrack",
     "analyze": "emsync.pipeline",
     "check": "emsync.formats.midi_check",
     "generate": "emsync.pipeline",
@@ -58,6 +60,7 @@ __all__ = [
     "Performance",
     "Piece",
     "Plan",
+    "Soundtrack",
     "__version__",
     "analyze",
     "check",

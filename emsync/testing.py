@@ -617,6 +617,17 @@ def check_maker(maker: SoundMaker) -> None:
         _made(maker, pictures, (1,), like)
 
 
+def example_sounds(
+    maker: SoundMaker, seeds: Sequence[int] = (1,), like: Audio | None = None
+) -> list[Float32s]:
+    """Return what ``maker`` makes of ``example_film`` with each seed: (N, 2) samples.
+
+    AssertionError where that breaks a rule. The film has a cut after four of its eight seconds;
+    ``like`` is a style prompt, at the maker's rate.
+    """
+    return _made(maker, _example_pictures(), seeds, like)
+
+
 def _refuses(maker: SoundMaker, options: Options) -> bool:
     try:
         check_wishes(maker, "", options)

@@ -136,6 +136,12 @@ def example(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callabl
         sys.modules.pop(name, None)
 
 
+def test_the_example_of_a_maker_can_be_followed(example: Callable[[str], Any]) -> None:
+    assert example("maker").BELLS.kind == "sines"
+    package = ROOT / "tests" / "third_party" / "emsync-sines" / "emsync_sines.py"
+    assert package.read_text() in (ROOT / "docs" / "recipes" / "maker.md").read_text()
+
+
 def test_the_example_of_a_condition_can_be_followed(example: Callable[[str], Any]) -> None:
     laws = example("condition")
     conditioner = laws.Register()
