@@ -91,7 +91,9 @@ def prepare(
 @pairs_app.command()
 def play(
     songs: Annotated[Path, typer.Argument(metavar="SONGS", help="songs in .npz or MIDI")],
-    out: Annotated[Path, typer.Option(metavar="DIR", help="a folder for the passages")],
+    out: Annotated[
+        Path, typer.Option("--out", "-o", metavar="DIR", help="a folder for the passages")
+    ],
     labels: Labels = None,
     count: Annotated[int, typer.Option(min=1, help="songs")] = 1000,
     seconds: Annotated[float, typer.Option(help="of each passage")] = 24.0,
@@ -113,7 +115,9 @@ def play(
 @pairs_app.command()
 def watch(
     clips: Annotated[list[Path], typer.Argument(metavar="CLIPS...", help="films, or folders")],
-    out: Annotated[Path, typer.Option(metavar="DIR", help="a folder for what is seen of them")],
+    out: Annotated[
+        Path, typer.Option("--out", "-o", metavar="DIR", help="a folder for what is seen of them")
+    ],
     workers: Workers = None,
     as_json: Json = False,
 ) -> int:
