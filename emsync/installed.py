@@ -13,8 +13,6 @@ from emsync.conditioning import Conditioner
 from emsync.emotion.estimator import Estimator
 from emsync.makers import Maker
 from emsync.matching.matcher import Matcher
-from emsync.model import folders
-from emsync.model.folders import WEIGHTS
 from emsync.retrieval import checkpoint
 from emsync.synchrony import checkpoint as synchrony
 from emsync.tokens import Tokenizer
@@ -57,9 +55,9 @@ def _card(name: str) -> str:
 def _system_card(name: str) -> str:
     """Return what a checkpoint that finds music reads, in a line."""
     folder = checkpoint.find(name)
-    config = folders.read_config(folder)
+    config = read_config(folder)
     film, music = (", ".join(config[side]) for side in ("film", "music"))
-    size = (folder / folders.WEIGHTS).stat().st_size / 1e6
+    size = (folder / WEIGHTS).stat().st_size / 1e6
     return f"films by {film}; music by {music}; {size:.1f} MB; learned from drawn films alone"
 
 

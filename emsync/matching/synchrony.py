@@ -74,7 +74,7 @@ class Sim(Matcher):
 
     @cached_property
     def stamp(self) -> str:
-        from emsync.model.folders import CONFIG, WEIGHTS
+        from emsync.checkpoints import CONFIG, WEIGHTS
 
         digest = hashlib.sha256()
         for file in (CONFIG, WEIGHTS):

@@ -53,7 +53,7 @@ class Towers(Matcher):
 
     def _check_system(self) -> None:
         """Refuse a checkpoint that is missing, or another network's, before anything is seen."""
-        from emsync.model.folders import CONFIG, read_config
+        from emsync.checkpoints import CONFIG, read_config
 
         found = read_config(self.folder).get("system")
         if found != self.name:
@@ -79,7 +79,7 @@ class Towers(Matcher):
 
     @cached_property
     def stamp(self) -> str:
-        from emsync.model.folders import CONFIG, WEIGHTS
+        from emsync.checkpoints import CONFIG, WEIGHTS
 
         digest = hashlib.sha256()
         for file in (CONFIG, WEIGHTS):

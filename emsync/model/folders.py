@@ -13,15 +13,13 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
+from emsync.checkpoints import CONFIG, WEIGHTS
 from emsync.errors import AssetError, EmsyncError
 from emsync.files import together
-from emsync.limits import quoted, read_json, shown
+from emsync.limits import quoted, shown
 from emsync.model.weights import check_weights, write_weights
 from emsync.options import PathLike
 from emsync.shipped import checkpoints_folder
-
-CONFIG, WEIGHTS = "config.json", "model.safetensors"
-MOST_CONFIG = 2**20  # bytes of it
 
 
 def names(kind: str) -> list[str]:
@@ -41,11 +39,6 @@ def find(kind: str, name: PathLike, what: str) -> Path:
     raise AssetError(
         f"there is no {what} {shown(str(name))}: no folder of that name has a {CONFIG}{there}"
     )
-
-
-def read_config(folder: Path) -> dict[str, Any]:
-    """Return what the checkpoint in ``folder`` is."""
-    return read_json(folder / CONFIG, MOST_CONFIG, AssetError)
 
 
 def read_weights(path: Path, wanted: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -13,13 +13,14 @@ import torch
 from torch import Tensor, nn
 
 from emsync import plugins
+from emsync.checkpoints import CONFIG, WEIGHTS, read_config
 from emsync.conditioning import Conditioner
 from emsync.encoders.threads import one_thread
 from emsync.errors import AssetError, UsageError
 from emsync.limits import quoted, shown
 from emsync.model import folders
 from emsync.model.composer import describe
-from emsync.model.folders import CONFIG, WEIGHTS, in_dtype
+from emsync.model.folders import in_dtype
 from emsync.muvi.codec import Described, codec_of
 from emsync.muvi.codec_training import described_in
 from emsync.muvi.conditions import CONDITIONS, RATE, Conditions
@@ -134,7 +135,7 @@ class System(nn.Module):
 def read_shape(folder: Path) -> Shape:
     """Return what the system in ``folder`` is; AssetError where it is none, or damaged."""
     path = folder / CONFIG
-    place, config = quoted(path), folders.read_config(folder)
+    place, config = quoted(path), read_config(folder)
     if config.get("kind") != KIND:
         raise AssetError(
             f"{place} is of the kind {shown(config.get('kind', 'events'))}, not {KIND!r}; name a "

@@ -16,11 +16,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from emsync.checkpoints import CONFIG, WEIGHTS, read_config
 from emsync.encoders.threads import one_thread
 from emsync.errors import AssetError, InputError, UsageError
 from emsync.limits import quoted, shown
 from emsync.model import folders
-from emsync.model.folders import CONFIG, WEIGHTS
 from emsync.muvi.codec import RATE, STRIDE, Codec, CodecShape, Described, LinearCodec, Vae, codec_of
 from emsync.progress import Progress, silent
 from emsync.settings import Within, build
@@ -202,7 +202,7 @@ def write_codec(folder: Path, codec: Codec) -> None:
 
 def read_codec(folder: Path) -> Codec:
     """Read what ``write_codec`` wrote; AssetError where anything is missing or does not fit."""
-    config, place = folders.read_config(folder), quoted(folder / CONFIG)
+    config, place = read_config(folder), quoted(folder / CONFIG)
     if (config.get("kind"), config.get("version")) != (KIND, VERSION):
         raise AssetError(
             f"{place} is of the kind {shown(config.get('kind', 'events'))} and the version "

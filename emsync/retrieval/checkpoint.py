@@ -15,13 +15,14 @@ import torch
 from torch import Tensor, nn
 
 from emsync.arrays import Float32s
+from emsync.checkpoints import CONFIG, WEIGHTS, read_config
 from emsync.encoders.threads import one_thread
 from emsync.errors import AssetError, UsageError
 from emsync.json_fields import FieldError, object_of, text_of
 from emsync.limits import quoted, shown
 from emsync.matching.matcher import Columns
 from emsync.model import folders
-from emsync.model.folders import CONFIG, WEIGHTS, read_config, read_weights
+from emsync.model.folders import read_weights
 from emsync.options import PathLike
 from emsync.retrieval import heard, seen
 from emsync.retrieval.cmvae import Cmvae

@@ -19,12 +19,12 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from emsync.arrays import Float32s
+from emsync.checkpoints import CONFIG, WEIGHTS, read_config
 from emsync.encoders.threads import one_thread
 from emsync.errors import AssetError, UsageError
 from emsync.json_fields import FieldError, object_of
 from emsync.limits import quoted, shown
 from emsync.model import folders
-from emsync.model.folders import CONFIG, WEIGHTS
 from emsync.music.piece import Piece
 from emsync.options import PathLike
 from emsync.settings import build
@@ -171,7 +171,7 @@ def find(name: PathLike) -> Path:
 
 def check_config(folder: Path) -> dict[str, Any]:
     """Return the settings of the towers in ``folder``; AssetError where it has something else."""
-    config, place = folders.read_config(folder), f"{quoted(folder / CONFIG)}: "
+    config, place = read_config(folder), f"{quoted(folder / CONFIG)}: "
     if config.get("kind") != KIND:
         kind = config.get("kind", "retrieval" if "system" in config else "events")
         raise AssetError(
