@@ -248,8 +248,8 @@ def blind(shared: Path, checkpoint: str, out: Path, seed: int = 0) -> Iterator[s
         order = rng.permutation([0, best])
         keys[-1] += ["ab"[int(np.flatnonzero(order == best)[0])]]
         for letter, chosen in zip("ab", order, strict=True):
-            one = replace(composed, best=composed.candidates[chosen], others=())
-            one.write(video=out / f"{path.stem}-{letter}.mp4")
+            kept = replace(composed, best=composed.candidates[chosen], others=())
+            kept.write(video=out / f"{path.stem}-{letter}.mp4")
         judged.append([name, f"{path.stem}-a.mp4", f"{path.stem}-b.mp4", "", ""])
         yield f"{name}: two scores"
     write(out / "judgement.csv", ["film", "a", "b", "better", "remark"], judged)

@@ -171,7 +171,7 @@ def test_a_passage_has_a_velocity_for_each_note_wherever_its_end_falls() -> None
     times = np.arange(40) * 0.1
     notes = Piece.of(
         np.stack([np.full(40, PIANO), np.arange(40) + 40, times, times + 0.05], axis=1),
-        downbeats=times[::3],
+        downbeats=times[::3].astype(np.float64),
     )
     song = Played(notes, np.arange(40).astype(np.uint8), np.zeros(40, np.intp))
     for seed in range(20):
