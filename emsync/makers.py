@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from emsync.commission import Commission
     from emsync.ranking import Judged
     from emsync.sound.blocks import Sound
+    from emsync.sounding import SoundCandidate
     from emsync.video.film import Film
     from emsync.video.observers import Observer
 
@@ -99,7 +100,9 @@ class SoundMaker(Maker):
     def draw(self, asked: "Commission", progress: Callable[[float], None]) -> Iterator[Drawn]:
         """Yield a sound for each of the seeds of ``asked``, in order, as soon as it is there."""
 
-    def make(self, asked: "Commission", progress: Callable[[float], None]) -> "Iterator[Judged]":
+    def make(
+        self, asked: "Commission", progress: Callable[[float], None]
+    ) -> "Iterator[SoundCandidate]":
         """Yield each sound as long as the film, faded and judged."""
         from emsync.sounding import candidate
 

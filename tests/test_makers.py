@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -391,6 +392,28 @@ def test_the_demonstration_has_bells_on_its_cuts(
     assert all(cut["hit"] for cut in facts["cuts"] if cut["kept"])
     assert facts["loudness"]["audio"]["lufs"] == pytest.approx(-16.0, abs=0.2)
     assert read_stereo(Path(names[0]), 0.0, 60.0).length == 20 * OUTPUT_RATE
+
+
+@pytest.mark.slow
+def test_the_suite_measures_sound(
+    sines: Path, film: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    clips, out = tmp_path / "clips", tmp_path / "out"
+    clips.mkdir()
+    shutil.copyfile(film, clips / "a.mp4")
+    (clips / "b.mp4").write_bytes(b"no film")
+    asked = ["evaluate", "suite", str(clips), "--checkpoint", str(sines), "--json"]
+    assert main([*asked, "--seeds", "2", "--out", str(out)]) == 5
+    report = json.loads(capsys.readouterr().out)
+    assert json.loads((out / "suite.json").read_text()) == report
+    told = report["figures"]["onset hits"]["told the cuts"]
+    assert told["value"] == 1.0 and told["n"] == 1
+    assert report["figures"]["cm"]["own sound"]["n"] == 0
+    assert len(list(out.glob("a.mp4.*.flac"))) == 4
+    assert "| onset hits |" in (out / "suite.md").read_text()
+    assert "- b.mp4: " in (out / "suite.md").read_text()
+    assert main([*asked, "--control", "8"]) == 2
+    assert "judge scores" in capsys.readouterr().err
 
 
 def test_errors_are_of_the_kinds_that_are_told() -> None:

@@ -15,6 +15,7 @@ from emsync.cli.common import (
     progress,
     standard_output,
 )
+from emsync.errors import UsageError
 from emsync.options import CHECKPOINT
 
 
@@ -206,8 +207,24 @@ def suite(
     """Compose for all films in DIR, conditioned on their cuts and not, fitted and not."""
     standard_output(as_json, folders=[out])
     from emsync.evaluation.suite import evaluate
-    from emsync.evaluation.tables import suite_table
+    from emsync.evaluation.tables import soundtracks_table, suite_table
+    from emsync.makers import SoundMaker, maker_of
 
+    kind, place = maker_of(checkpoint)
+    if issubclass(kind, SoundMaker):
+        from emsync.evaluation import soundtracks
+
+        if reference is not None or control_pieces:
+            raise UsageError(
+                f"{checkpoint!r} makes sound, and --reference and --control judge scores; leave "
+                "them out, or compare its sound by `emsync evaluate sound`"
+            )
+        with progress() as show:
+            maker = kind.open(place, "auto")
+            report = soundtracks.evaluate(folder, maker, checkpoint, seeds, out, show)
+        page = str(out / "suite.md") if out else soundtracks_table(report)
+        print_report(report, as_json, page)
+        return exit_code(report["failed"])
     with progress() as show:
         report = evaluate(folder, checkpoint, seeds, out, reference, control_pieces, show)
     print_report(report, as_json, str(out / "suite.md") if out else suite_table(report))

@@ -304,6 +304,37 @@ def suite_table(report: Mapping[str, Any]) -> str:
     return "\n".join([*lines, *_clips(report)]) + "\n"
 
 
+def soundtracks_table(report: Mapping[str, Any]) -> str:
+    """Return the report of a maker of sound as a page of Markdown."""
+    title = (
+        f"# emsync {report['version']}, {report['checkpoint']}: "
+        f"{len(report['clips'])} clips, {report['seeds']} seeds"
+    )
+    words = (
+        "Sound, made with the cuts told and not. *Hits*: cuts with an event within a frame; *by "
+        "chance*: the same cuts moved around the video. *Beats*: those of the film's own sound. "
+        f"Brackets: {report['interval']}."
+    )
+    figures = report["figures"]
+    arms = list(next(iter(figures.values())))
+    lines = [title, "", words, ""]
+    lines += grid(["", *arms], [
+        [name, *(f"{_real(row[arm])}, n {row[arm]['n']}" for arm in arms)]
+        for name, row in figures.items()
+    ])  # fmt: skip
+    lines += ["", "Exact sign-flip test over clips with cuts, two-sided", ""]
+    lines += grid(["hits", "a − b", "difference", "p", "clips"], [
+        [t["kind"], f"{t['a']} − {t['b']}", number(t["difference"]["value"], "+.2f"),
+         f"{t['p']:.2g}", str(t["clips"])]
+        for t in report["tests"]
+    ])  # fmt: skip
+    lines += ["", *grid(["clip", "seconds", "cuts"], [
+        [row["clip"], f"{row['duration']:.2f}", str(row["cuts"])] for row in report["clips"]
+    ])]  # fmt: skip
+    lines += [f"- {item['path']}: {item['reason']}" for item in report["failed"]]
+    return "\n".join(lines) + "\n"
+
+
 def _measures(report: Mapping[str, Any]) -> list[tuple[str, str]]:
     """Return the kinds of events and the tolerances, which are those of every arm."""
     kinds = next(iter(report["cut_hits"].values()))
