@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, TypeAlias
 
 from emsync import plugins
-from emsync.checkpoints import CONFIG, find_checkpoint, kind_of, read_config
+from emsync.checkpoints import CONFIG, checkpoint_names, find_checkpoint, kind_of, read_config
 from emsync.errors import AssetError, UsageError
 from emsync.limits import quoted, shown
 from emsync.options import Options, PathLike
@@ -116,7 +116,7 @@ def maker_of(checkpoint: PathLike) -> tuple[type[Maker], Path]:
     AssetError where there is none, or where no installed maker is of its kind.
     """
     folder = find_checkpoint(checkpoint)
-    kind = kind_of(read_config(folder), folder)
+    kind = _kind(folder)
     known = plugins.names(plugins.MAKERS)
     if kind not in known:
         raise AssetError(
@@ -143,8 +143,14 @@ def _refusal(maker: Maker, name: str, wish: str) -> str:
     flag = f"--{wish.replace('_', '-')}"
     kinds = (k for k in plugins.names(plugins.MAKERS) if k != maker.kind)
     able = [k for k in kinds if _follows(plugins.load(plugins.MAKERS, k, Maker), wish)]
-    other = f", or name a checkpoint of the kind {' or '.join(able)}" if able else ""
+    shipped = [n for n in checkpoint_names() if _kind(find_checkpoint(n)) in able]
+    such = f", such as {shipped[0]}" if shipped else ""
+    other = f", or name a checkpoint of the kind {' or '.join(able)}{such}" if able else ""
     return f"{name!r} does not follow {flag}; leave it out{other}"
+
+
+def _kind(folder: Path) -> str:
+    return kind_of(read_config(folder), folder)
 
 
 def _follows(maker: type[Maker], wish: str) -> bool:

@@ -31,6 +31,7 @@ from emsync.planning.plan import Plan, Section
 from emsync.sound.audio import OUTPUT_RATE, Audio, whole
 from emsync.sound.decode import read_stereo
 from emsync.sound.resampling import at_rate
+from emsync.sound.style import read_style
 from emsync.sounding import answered, sounding_share
 from emsync.soundtrack import Soundtrack
 from emsync.testing import check_maker
@@ -177,6 +178,15 @@ def test_music_may_be_like_other_music(sines: Path, film: Path, tmp_path: Path) 
     samples = made.audio().samples[:, 0]
     loudest = np.argmax(np.abs(np.fft.rfft(samples[:OUTPUT_RATE])))
     assert loudest == pytest.approx(330, abs=1)
+
+
+def test_a_style_is_heard_in_sound_and_in_notes(piece: Piece, tmp_path: Path) -> None:
+    emsync.perform(piece, out=tmp_path / "a.mid")
+    notes = read_style(tmp_path / "a.mid", RATE)
+    assert notes.rate == RATE and 16 <= notes.duration <= 20
+    long = Audio(np.tile(notes.samples, (5, 1)), RATE)
+    long.save(tmp_path / "long.wav")
+    assert read_style(tmp_path / "long.wav", RATE).length == 60 * RATE
 
 
 # --- what cannot be -------------------------------------------------------------------------------

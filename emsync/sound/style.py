@@ -6,9 +6,10 @@ import numpy as np
 
 from emsync.errors import InputError
 from emsync.limits import quoted
-from emsync.sound.audio import Audio
+from emsync.sound.audio import Audio, whole
+from emsync.sound.blocks import Made
 from emsync.sound.decode import own_sound
-from emsync.sound.synthesis import synthesize
+from emsync.sound.synthesis import played
 
 SCORES = (".mid", ".midi")
 SHORTEST, LONGEST = 1.0, 60.0  # seconds; of a longer one the beginning counts
@@ -20,9 +21,12 @@ def read_style(path: Path, rate: int) -> Audio:
 
     It has ``rate`` samples a second. InputError where it cannot be read, is silent or too short.
     """
-    is_score = path.suffix.lower() in SCORES
-    sound = synthesize(path, rate=rate) if is_score else own_sound(path, rate, LONGEST)
-    sound = Audio(sound.samples[: round(LONGEST * rate)], rate)
+    most = round(LONGEST * rate)
+    if path.suffix.lower() in SCORES:
+        score = played(path, rate=rate)
+        sound = whole(Made(rate, min(most, score.length), score.make))
+    else:
+        sound = Audio(own_sound(path, rate, LONGEST).samples[:most], rate)
     if sound.duration < SHORTEST:
         raise InputError(
             f"{quoted(path)} has {sound.duration:.2f} s of sound, too little to be like; give "
