@@ -19,6 +19,7 @@ from emsync.conditioning import Conditioner, Floats, Targets, check_conditions
 from emsync.errors import AssetError, EmsyncError, UsageError
 from emsync.files import together
 from emsync.limits import quoted, shown
+from emsync.model.devices import moved
 from emsync.model.int8.quantize import quantized
 from emsync.model.transformer import EventTransformer, ModelConfig
 from emsync.model.weights import SCALE, check_weights, write_weights
@@ -50,13 +51,7 @@ class Composer:
 
     def to(self, device: str) -> Self:
         """Move the model to "cpu", "cuda", or with "auto" to a GPU if there is one."""
-        if device == "auto":
-            device = "cuda" if torch.cuda.is_available() else "cpu"
-        try:
-            self.model.to(torch.device(device))
-        except (AssertionError, RuntimeError) as error:
-            reason = str(error).splitlines()[0]
-            raise UsageError(f"device {device!r} cannot be used: {reason}; try 'cpu'") from error
+        moved(self.model, device)
         return self
 
     def targets(self, video: Analysis) -> dict[str, Floats]:
