@@ -106,6 +106,21 @@ with torch.inference_mode():
 print(json.dumps({"seconds": took, "peak memory, MB": peak(), "of which torch, MB": before}))
 """
 
+# Opens a checkpoint of the kind "muvi", makes one sound for a film, and prints what that took.
+MAKE = """
+import json, sys, torch
+from pathlib import Path
+import emsync
+from emsync.muvi.maker import Muvi
+folder, film, out, threads = sys.argv[1:]
+torch.set_num_threads(int(threads))
+maker, asked = Muvi.open(Path(folder), "cpu"), emsync.Options(candidates=1)
+made = emsync.generate(film, asked, checkpoint=maker)
+made.save(out)
+print(json.dumps(dict(made.timings)))
+"""
+
+
 # Opens an index, asks it for films, and prints what that took; then looks at all tracks of it.
 ASK = """
 import json, resource, sys, time
@@ -553,6 +568,34 @@ def sounding(threads: int) -> dict[str, Any]:
     return {"seconds of sound": SOUNDED, **said}
 
 
+def made_sound(clip: Path, folder: Path, threads: int) -> dict[str, Any]:
+    """Return what it costs to make SOUNDED seconds of sound for ``clip`` by an untrained flow.
+
+    From an empty process to the file; "draw" is what noise takes to become sound.
+    """
+    from emsync.muvi.checkpoint import Shape, System, installed_conditioners
+    from emsync.muvi.codec import CodecShape
+    from emsync.muvi.dit import DitShape
+    from emsync.synchrony.towers import TowerConfig
+
+    told = installed_conditioners()
+    System(Shape(CodecShape(), DitShape(), told, TowerConfig())).save(folder / "muvi")
+    film = repeated(clip, folder, SOUNDED)
+    command = [sys.executable, "-c", MEASURE, sys.executable, "-c", MAKE]
+    run = json.loads(
+        subprocess.run(
+            [*command, str(folder / "muvi"), str(film), str(folder / "made.wav"), str(threads)],
+            check=True, stdout=subprocess.PIPE,
+        ).stdout
+    )  # fmt: skip
+    return {
+        "seconds of film": SOUNDED,
+        "seconds": run["seconds"],
+        "seconds to draw": run["said"]["compose"],
+        "peak memory, MB": run["peak"],
+    }
+
+
 def measure(asked: argparse.Namespace, folder: Path) -> Iterator[tuple[str, dict[str, Any]]]:
     """Yield each part that is asked for and its figures; films and scores come to ``folder``."""
     shipped = Composer.from_pretrained(CHECKPOINT)
@@ -572,10 +615,14 @@ def measure(asked: argparse.Namespace, folder: Path) -> Iterator[tuple[str, dict
             yield f"retrieval, {name}", seeking(folder, name, asked.threads)
     if "muvi" in asked.only:
         yield "muvi, sound", sounding(asked.threads)
-    if not {"generate", "watch", "lengths"}.intersection(asked.only):
+    if not {"generate", "watch", "lengths", "muvi"}.intersection(asked.only):
         return
 
     clip = asked.video or drawn(folder)
+    if "muvi" in asked.only:
+        yield "muvi, film", made_sound(clip, folder, asked.threads)
+    if not {"generate", "watch", "lengths"}.intersection(asked.only):
+        return
     film = repeated(clip, folder, FILM)
     if "generate" in asked.only:
         base.save_pretrained(folder / "base", torch.int8)

@@ -1,11 +1,15 @@
 """The network of the flow: what it sums, how it attends, and how large it is."""
 
+from pathlib import Path
+
 import pytest
 import torch
 from torch import Tensor
 
 from emsync.errors import UsageError
-from emsync.muvi.dit import PAPER, SMOKE, DiT, DitShape, rotations, turned
+from emsync.muvi.codec import PAPER
+from emsync.muvi.config import FlowConfig
+from emsync.muvi.dit import SMOKE, DiT, DitShape, rotations, turned
 
 LATENT = 5
 
@@ -69,12 +73,14 @@ def test_a_new_network_says_nothing() -> None:
 
 
 def test_the_papers_network_has_the_papers_size() -> None:
+    config = FlowConfig.load(Path(__file__).parents[1] / "scripts" / "muvi-paper.toml")
+    shape = config.dit_shape()
     with torch.device("meta"):
-        dit = DiT(8, PAPER)
+        dit = DiT(PAPER.width, shape)
     size = sum(weight.numel() for weight in dit.parameters())
     assert size == pytest.approx(151e6, rel=0.01)
     inside = sum(weight.numel() for weight in dit.blocks[0].parameters() if weight.ndim == 2)
-    assert inside == 12 * PAPER.width**2
+    assert inside == 12 * shape.width**2
 
 
 @pytest.mark.parametrize(("width", "heads"), [(64, 3), (6, 2)])

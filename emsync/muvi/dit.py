@@ -39,7 +39,7 @@ class DitShape:
             )
 
 
-SMOKE, PAPER = DitShape(64, 2, 2, 4.0), DitShape(1024, 12, 16, 30.0)
+SMOKE = DitShape(64, 2, 2, 4.0)
 
 
 class DiT(nn.Module):
