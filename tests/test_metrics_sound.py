@@ -29,6 +29,15 @@ def test_a_set_is_at_no_distance_from_itself() -> None:
     assert found.at_n.n == 8
 
 
+def test_what_was_made_of_the_same_files_is_drawn_with_them() -> None:
+    one = files(0, 9)
+    found = sound.distance(one, one, together=True)
+    figures = [found.endless.value, found.endless.low, found.at_n.high]
+    assert figures == pytest.approx([0, 0, 0], abs=1e-9)
+    apart = sound.distance(one, one)
+    assert apart.endless.value < 0 < apart.at_n.high
+
+
 def test_it_is_the_distance_of_gaussians_with_as_many_patches_of_both() -> None:
     one, two = files(0, 10), files(1, 30)
     whole = sound.distance(one, two[:10])
@@ -65,8 +74,8 @@ def test_nothing_is_nearer_to_a_set_than_its_own_halves() -> None:
 
 def test_the_same_seed_gives_the_same_figures() -> None:
     one, two = files(0, 5), files(1, 9)
-    assert sound.distance(one, two, 3) == sound.distance(one, two, 3)
-    assert sound.distance(one, two, 3) != sound.distance(one, two, 4)
+    assert sound.distance(one, two, seed=3) == sound.distance(one, two, seed=3)
+    assert sound.distance(one, two, seed=3) != sound.distance(one, two, seed=4)
 
 
 @given(st.integers(2, 12), st.integers(0, 99))

@@ -188,9 +188,9 @@ def listen(samples: Float32s, begins: Sequence[int], tagger: str) -> Heard:
 
 def measured(made: Mapping[str, Heard], real: Mapping[str, Heard], seed: int = 0) -> dict[str, Any]:
     """Return all figures of what one tagger heard in the files of both sides, by their names."""
-    ours, theirs = ([heard.features for heard in side.values()] for side in (made, real))
+    ours, theirs = ([side[name].features for name in sorted(side)] for side in (made, real))
     tags, others = ({name: heard.tags for name, heard in side.items()} for side in (made, real))
-    found = sound.distance(theirs, ours, seed)
+    found = sound.distance(theirs, ours, set(made) == set(real), seed)
     own = sound.own_distance(theirs, found.patches, seed) if len(theirs) > 1 else None
     return {
         "patches": found.patches,

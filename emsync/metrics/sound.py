@@ -41,6 +41,7 @@ REACH = 1.96  # standard deviations of them, on both sides of a figure
 ENDLESS = np.array([2.0, -1.0])  # times what is at n, and at n / 2
 
 Music = Sequence[Float64s]  # of each file its (P, D) features, or its (P, T) tags
+Twins = tuple[Generator, Generator]  # of two sets
 
 
 @dataclass(frozen=True)
@@ -52,9 +53,13 @@ class Distance:
     endless: Estimate  # led on to endlessly many; NaN where a set is a single file
 
 
-def distance(real: Music, made: Music, seed: int = 0) -> Distance:
-    """Return the distance of two sets of features."""
-    return _measured(lambda _: (real, made), min(size(real), size(made)), seed)
+def distance(real: Music, made: Music, together: bool = False, seed: int = 0) -> Distance:
+    """Return the distance of two sets of features.
+
+    ``together`` says that each file of one set was made of that in its place in the other, as by a
+    codec: then both are drawn together.
+    """
+    return _measured(lambda _: (real, made), min(size(real), size(made)), together, seed)
 
 
 def own_distance(real: Music, most: int, seed: int = 0) -> Distance:
@@ -62,39 +67,52 @@ def own_distance(real: Music, most: int, seed: int = 0) -> Distance:
 
     Nothing can be nearer to the set than this, but by chance.
     """
-    return _measured(lambda rng: halved(real, rng), min(most, size(real) // 2), seed)
+    return _measured(lambda rng: halved(real, rng), min(most, size(real) // 2), False, seed)
 
 
-def _measured(sets: Callable[[Generator], tuple[Music, Music]], count: int, seed: int) -> Distance:
+def _measured(
+    sets: Callable[[Generator], tuple[Music, Music]], count: int, together: bool, seed: int
+) -> Distance:
     """Return the distance of two sets that are drawn time and again."""
     rng = np.random.default_rng(seed)
 
     def both(one: Music, two: Music) -> Float64s:
-        return np.array([_at(count, one, two, rng), _at_half(count, one, two, rng)])
+        twins = _twins(rng, together)
+        return np.array([_at(count, one, two, twins), _at_half(count, one, two, twins)])
+
+    def anew(one: Music, two: Music) -> Float64s:
+        first, second = _twins(rng, together)
+        return both(_anew(one, first), _anew(two, second))
 
     found = np.mean([both(*sets(rng)) for _ in range(DRAWS)], axis=0)
-    anew = np.array([both(*(_anew(m, rng) for m in sets(rng))) for _ in range(RESAMPLES)])
+    drawn = np.array([anew(*sets(rng)) for _ in range(RESAMPLES)])
     files = min(map(len, sets(rng)))
     return Distance(
         count,
-        _around(found[0], anew[:, 0], files),
-        _around(found @ ENDLESS, anew @ ENDLESS, files),
+        _around(found[0], drawn[:, 0], files),
+        _around(found @ ENDLESS, drawn @ ENDLESS, files),
     )
 
 
-def _at(count: int, one: Music, two: Music, rng: Generator) -> float:
+def _twins(rng: Generator, together: bool) -> Twins:
+    """Return a generator for each set; ``together`` they draw the same."""
+    one, two = rng.integers(2**63, size=2)
+    return np.random.default_rng(one), np.random.default_rng(one if together else two)
+
+
+def _at(count: int, one: Music, two: Music, twins: Twins) -> float:
     """Return the distance of so many patches of each of two sets, or as many as both have."""
     rows, others = np.concatenate(one), np.concatenate(two)
     count = min(count, len(rows), len(others))
-    return frechet.distance(_drawn(rows, count, rng), _drawn(others, count, rng))
+    return frechet.distance(_drawn(rows, count, twins[0]), _drawn(others, count, twins[1]))
 
 
-def _at_half(count: int, one: Music, two: Music, rng: Generator) -> float:
+def _at_half(count: int, one: Music, two: Music, twins: Twins) -> float:
     """Return the mean distance of halves of the files of both sets; NaN of a single file."""
     if min(len(one), len(two)) < 2:
         return math.nan
-    halves = zip(halved(one, rng), halved(two, rng), strict=True)
-    return float(np.mean([_at(max(1, count // 2), *pair, rng) for pair in halves]))
+    pairs = zip(halved(one, twins[0]), halved(two, twins[1]), strict=True)
+    return float(np.mean([_at(max(1, count // 2), *pair, twins) for pair in pairs]))
 
 
 def halved(music: Music, rng: Generator) -> tuple[Music, Music]:
