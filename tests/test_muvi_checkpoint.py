@@ -53,7 +53,8 @@ def test_a_system_with_an_autoencoder_and_eyes_is_read_as_it_was_written(tmp_pat
     before.save(tmp_path, torch.bfloat16)
     after = System.load(tmp_path)
     assert after.shape == before.shape and after.film_width == 4
-    assert {w.dtype for w in after.state_dict().values()} == {torch.float32}
+    kinds = {w.dtype for w in after.state_dict().values() if w.is_floating_point()}
+    assert kinds == {torch.float32}
 
 
 @pytest.mark.parametrize(
