@@ -14,6 +14,7 @@ import argparse
 import json
 import time
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -90,13 +91,13 @@ def drawn(
         "codec": _each(parts, lambda one: system.codec.decode(one.latents)),
     }
     for name, solving in ways.items():
-        made[name] = _each(
-            parts,
-            lambda one, solving=solving: system.codec.decode(
-                draw_latents(system, asked(system, one), one.place, solving)
-            ),
-        )
+        made[name] = _each(parts, partial(_drawn, system, solving))
     return made
+
+
+def _drawn(system: System, solving: Solving, one: Material) -> Tensor:
+    """Return the mel of what is drawn in the place of a passage."""
+    return system.codec.decode(draw_latents(system, asked(system, one), one.place, solving))
 
 
 def asked(system: System, one: Material) -> Asked:
