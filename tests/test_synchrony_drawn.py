@@ -19,8 +19,8 @@ from emsync.synchrony.passages import BAR, BEAT, HALF, HIT
 from emsync.synchrony.seen import HEIGHT, RATE, WIDTH, row_count
 
 SECONDS = 8.0
-ARRIVING = ("clap", "stack")  # which move until an impact, and not from it on
-TURNING = ("bounce", "swing", "walk")  # which move all the time, and turn back at an impact
+ARRIVING = ("clap", "stack", "arrive", "strike")  # which move until an impact, and not from it on
+TURNING = ("bounce", "swing", "walk", "halt")  # which move all the time, and turn or stand at one
 
 
 def accents(beat: float = 0.55) -> Float64s:

@@ -169,6 +169,35 @@ def clap(stage: Stage) -> None:
         stage.add(boxes(*(edge[:, None] for edge in block)), level)
 
 
+def arrive(stage: Stage) -> None:
+    """A figure sets out for another place, and is there at an impact."""
+    places = stage.rng.uniform((0.15, 0.15), (ACROSS - 0.15, 0.85), (len(stage.drive.times) + 1, 2))
+    gone = _gone(stage, stage.rng.uniform(0.15, 0.35)) ** stage.rng.uniform(1, 2)
+    last = stage.drive.last(stage.at)
+    next_ = np.minimum(last + 1, len(places) - 1)
+    x, y = (places[last] + gone[:, None] * (places[next_] - places[last])).T
+    _figure(stage, x, y, np.full(len(x), stage.rng.uniform(0.08, 0.2)))
+
+
+def strike(stage: Stage) -> None:
+    """A hammer comes down at each impact, and is raised slowly."""
+    raised = -np.expm1(-stage.drive.since(stage.at) / stage.rng.uniform(0.3, 0.6))
+    down = _gone(stage, stage.rng.uniform(0.12, 0.3)) ** 2
+    angle = stage.rng.choice((-1, 1)) * stage.rng.uniform(0.7, 1.4) * raised * (1 - down)
+    long, (x, y) = stage.rng.uniform(0.35, 0.6), stage.spot(0.35).T
+    to_x, to_y = x + long * np.cos(angle), y - long * np.abs(np.sin(angle))
+    level = stage.paint()
+    stage.add(stroke(x, y, to_x, to_y, stage.rng.uniform(0.04, 0.09)), level)
+    stage.add(disc(to_x, to_y, stage.rng.uniform(0.08, 0.15) * np.ones(len(x))), level)
+
+
+def halt(stage: Stage) -> None:
+    """The camera goes on and on, and stands still for a moment at each impact."""
+    speed = 1 - stage.drive.kick(stage.at, stage.rng.uniform(0.1, 0.25))
+    way = np.cumsum(speed) * stage.rng.uniform(0.06, 0.14)
+    stage.pan += way[:, None] * _headings(stage, 1)
+
+
 def wipe(stage: Stage) -> None:
     """An edge sweeps on through the picture by leaps."""
     part = stage.rng.uniform(0.2, 0.5)
@@ -253,9 +282,10 @@ KINDS: Mapping[str, Movement] = {
     "jump": jump, "cut": cut, "zoom": zoom, "slide": slide, "shake": shake, "turn": turn,
     "flash": flash, "swarm": swarm, "bounce": bounce, "type": typed, "grow": grow,
     "meters": meters, "blink": blink, "ripple": ripple, "clap": clap, "wipe": wipe,
-    "stack": stack, "swing": swing, "walk": walk, "particles": particles,
+    "stack": stack, "swing": swing, "walk": walk, "particles": particles, "arrive": arrive,
+    "strike": strike, "halt": halt,
 }  # fmt: skip
-OF_THE_CAMERA = ("zoom", "slide", "shake", "turn")
+OF_THE_CAMERA = ("zoom", "slide", "shake", "turn", "halt")
 UNSEEN = ("walk", "particles", "stack")  # never trained on
 SEEN = tuple(name for name in KINDS if name not in UNSEEN)
 
@@ -264,6 +294,11 @@ def _led(stage: Stage, places: Float64s) -> Float64s:
     """Return the (T, 2) place of what sets out for the next of (E + 1, 2) places at each impact."""
     arrived = stage.drive.arrived(stage.at, stage.rng.uniform(0.02, 0.12))
     return np.asarray(places[0] + arrived @ np.diff(places, axis=0))
+
+
+def _gone(stage: Stage, seconds: float) -> Float64s:
+    """Return the (T,) shares of a way of so many ``seconds`` that ends at the next impact."""
+    return np.asarray(1 - np.minimum(stage.drive.until(stage.at) / seconds, 1))
 
 
 def _headings(stage: Stage, count: int) -> Float64s:
