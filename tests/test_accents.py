@@ -9,7 +9,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from emsync import pipeline
+from emsync import composing, pipeline
 from emsync.analysis import Analysis, Curve
 from emsync.arrays import Seconds
 from emsync.commission import Commission
@@ -163,12 +163,12 @@ def test_a_film_s_impact_is_measured_for_a_checkpoint_that_reads_it(
     looked: list[float] = []
     asked: list[Commission] = []
 
-    def stop(commission: Commission, *_: Any) -> None:
+    def stop(_self: Any, commission: Commission, _progress: Any) -> None:
         asked.append(commission)
         raise UsageError("nothing is composed here")
 
     monkeypatch.setattr(Impact, "__call__", lambda _self, frame: looked.append(frame.time))
-    monkeypatch.setattr(pipeline, "candidates", stop)
+    monkeypatch.setattr(composing.Events, "make", stop)
     draw_clip(tmp_path / "clip.mp4", 1.0)
     with pytest.raises(UsageError):
         pipeline.generate(tmp_path / "clip.mp4", Options(candidates=1), checkpoint=composer)

@@ -562,7 +562,7 @@ def test_an_interrupt_leaves_nothing_behind(
     def interrupt(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("emsync.outputs.played", interrupt)
+    monkeypatch.setattr("emsync.sound.synthesis.played", interrupt)
     result = run(
         "generate", clip, "--checkpoint", small, "--out", "out.mid", "--audio", "music.wav"
     )
