@@ -40,11 +40,12 @@ class Muvi(SoundMaker):
     kind = "muvi"
     summary = "sound by flow matching, told what the film asks"
     rate = 24_000
+    follows = frozenset({"guidance", "like"})  # by every checkpoint
 
     def __init__(self, system: "System") -> None:
         self.system = system
         told = (TOLD.get(name, ()) for name in system.conditions.names)
-        self.follows = frozenset({"guidance", "like"}.union(*told))
+        self.follows = Muvi.follows.union(*told)
 
     @classmethod
     def open(cls, folder: Path, device: str) -> Self:
