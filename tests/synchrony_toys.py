@@ -10,9 +10,10 @@ from numpy.typing import NDArray
 
 from emsync.arrays import Float64s
 from emsync.music.piece import DRUMS, Piece
+from emsync.sound.mel import BANDS, ROW_RATE, SILENCE
 from emsync.synchrony.checkpoint import Synchrony
 from emsync.synchrony.feed import Batch, Films, Group
-from emsync.synchrony.negatives import MEL_FLOOR, MEL_RATE, Recording, negatives
+from emsync.synchrony.negatives import Heard, Recording, off_the_beat, replaced, segment, silence
 from emsync.synchrony.seen import HEIGHT, WIDTH
 from emsync.synchrony.towers import TowerConfig
 
@@ -41,9 +42,9 @@ def recording(rng: Generator) -> Recording:
     beat = float(rng.uniform(0.5, 0.9))
     grid = np.arange(0.1, SECONDS - 0.1, beat / 2)
     strokes = grid[rng.random(len(grid)) < 0.6]
-    mel = np.full((round(SECONDS * MEL_RATE), 160), MEL_FLOOR, np.float32)
+    mel = np.full((round(SECONDS * ROW_RATE), BANDS), SILENCE, np.float32)
     for k in range(8):
-        mel[np.minimum(strokes * MEL_RATE + k, len(mel) - 1).astype(int), :80] = -2.0 - k
+        mel[np.minimum(strokes * ROW_RATE + k, len(mel) - 1).astype(int), :80] = -2.0 - k
     return Recording(mel, drums(strokes), beat)
 
 
@@ -68,14 +69,14 @@ class ToyFeed:
         count, rng = 8 * ROWS, np.random.default_rng([1, step])
         own = [r.heard(s, count) for r, s in zip(some.recordings, some.starts, strict=True)]
         more = [
-            negatives(r, s, count, own[i - 1], rng)
+            (moved(r, s, count, rng), replaced(own[i], own[i - 1], segment(rng)))
             for i, (r, s) in enumerate(zip(some.recordings, some.starts, strict=True))
         ]
         mel, notes = (np.stack([clip[k] for clip in own]) for k in (0, 1))
         extra_mel, extra_notes = (
-            np.stack([[n.heard[k] for n in (*m, m[0])[:2]] for m in more]) for k in (0, 1)
+            np.stack([[clip[k] for clip in clips] for clips in more]) for k in (0, 1)
         )
-        there = np.array([[len(m) > x for x in range(2)] for m in more])
+        there = np.ones((self.films, 2), bool)
         return Batch(some.luma, mel, notes, extra_mel, extra_notes, there)
 
     def met(self, step: int) -> str:
@@ -83,6 +84,12 @@ class ToyFeed:
 
     def held_out(self, group: Group) -> list[Films]:
         return [toy_films(4, 10_000)] if group == "seen" else []
+
+
+def moved(heard: Recording, start: int, count: int, rng: Generator) -> Heard:
+    """Return the music of a film off the beat, or silence."""
+    by = off_the_beat(heard, start, count, rng)
+    return silence(count) if by is None else heard.heard(start + by, count)
 
 
 def toy_films(films: int, seed: int) -> Films:

@@ -12,9 +12,9 @@ from emsync.errors import UsageError
 from emsync.matching.matcher import Columns
 from emsync.music.piece import DRUMS, PIANO, Piece, Played
 from emsync.retrieval.stores import Head, Written, write_head
+from emsync.sound.mel import SILENCE
 from emsync.synchrony.feed import Batch, Feed, FeedConfig
 from emsync.synchrony.footage import FOOTAGE, TALL, WIDE, Clip, Shown
-from emsync.synchrony.negatives import MEL_FLOOR
 from emsync.synchrony.passages import PASSAGES, Passage, Passages, Playing, written_arrays
 from emsync.synchrony.retimed import retimed
 
@@ -31,7 +31,7 @@ def fill(folder: Path, songs: int, held: int) -> Path:
         notes = [(DRUMS, 38, t, t + 0.05) for t in times] + [(PIANO, 40 + number, 0, SECONDS)]
         piece = Piece.of(np.array(notes), downbeats=times[::4])
         played = Played(piece, np.full(len(piece), 90, np.uint8), piece.classes.astype(np.intp))
-        mel = np.full((round(80 * SECONDS), 160), MEL_FLOOR, np.float16)
+        mel = np.full((round(80 * SECONDS), 160), SILENCE, np.float16)
         mel[(times * 80).astype(int)] = number / 10
         arrays[number] = {"mel": mel, **written_arrays(played, SECONDS)}
         split = "held" if number < held else "train"
@@ -67,6 +67,8 @@ def test_a_batch_has_the_shapes_of_its_rows(passages: Passages) -> None:
     assert batch.extra_mel.shape == (3, 2, 160, 160)
     assert batch.extra_notes.shape == (3, 2, 80, 15)
     assert batch.extra_is.all()
+    begun = Feed(passages, FeedConfig(films=3, seconds=2.04), 0).batch(0)  # a tenth begun counts
+    assert begun.luma.shape[1] == 21 and begun.mel.shape[1] == 8 * 21
 
 
 def test_films_of_a_batch_are_of_songs_to_learn_from_and_each_of_another(
@@ -99,7 +101,7 @@ def test_each_kind_of_negative_can_be_left_out(passages: Passages) -> None:
 def test_music_that_cannot_be_moved_is_silence(passages: Passages) -> None:
     whole = FeedConfig(films=3, seconds=SECONDS)  # no room to move in
     batch = Feed(passages, whole, 0).batch(0)
-    assert (batch.extra_mel[:, 0] == np.float32(MEL_FLOOR)).all()
+    assert (batch.extra_mel[:, 0] == np.float32(SILENCE)).all()
     assert not batch.extra_notes[:, 0].any() and batch.extra_is.all()
 
 

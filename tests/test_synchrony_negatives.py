@@ -9,16 +9,15 @@ from hypothesis import strategies as st
 
 from emsync.arrays import Float32s
 from emsync.music.piece import PIANO, Piece
+from emsync.sound.mel import ROW_RATE, SILENCE
 from emsync.synchrony import notes
 from emsync.synchrony.negatives import (
     FADE,
     LONGEST,
-    MEL_FLOOR,
-    MEL_RATE,
     NEAR,
     SHORTEST,
     Recording,
-    negatives,
+    off_the_beat,
     replaced,
     replaced_mel,
     replaced_notes,
@@ -27,7 +26,7 @@ from emsync.synchrony.negatives import (
     silence,
 )
 
-CLIP = 8 * MEL_RATE
+CLIP = 8 * ROW_RATE
 SECONDS = 24
 SEEDS = st.integers(0, 9999)
 SONGS = 8
@@ -38,7 +37,7 @@ def recording(seed: int, beat: float = 0.5) -> Recording:
     rng = np.random.default_rng(seed)
     onsets = np.sort(rng.uniform(0, SECONDS, 100))
     columns = np.full(100, PIANO), rng.integers(40, 90, 100), onsets, onsets + 0.3
-    mel = rng.normal(size=(SECONDS * MEL_RATE, 160)).astype(np.float16)
+    mel = rng.normal(size=(SECONDS * ROW_RATE, 160)).astype(np.float16)
     return Recording(mel, Piece.of(np.stack(columns, axis=1)), beat)
 
 
@@ -48,23 +47,23 @@ def noise(seed: int) -> Float32s:
     return np.log(np.hypot(*np.moveaxis(draws, 2, 0)) / np.sqrt(2)).astype(np.float32)
 
 
-@given(st.floats(0.2, 2.0), st.integers(0, 16 * MEL_RATE), SEEDS)
+@given(st.floats(0.2, 2.0), st.integers(0, 16 * ROW_RATE), SEEDS)
 def test_a_shift_is_off_the_beat_and_the_half_beat_and_stays_inside(
     beat: float, start: int, seed: int
 ) -> None:
-    total = SECONDS * MEL_RATE
-    moved = shift(beat * MEL_RATE, start, CLIP, total, np.random.default_rng(seed))
+    total = SECONDS * ROW_RATE
+    moved = shift(beat * ROW_RATE, start, CLIP, total, np.random.default_rng(seed))
     assert moved is not None
     assert 0 < abs(moved) < CLIP
     assert 0 <= start + moved <= total - CLIP
-    halves = moved / MEL_RATE / (beat / 2)
+    halves = moved / ROW_RATE / (beat / 2)
     assert abs(halves - round(halves)) >= 2 * NEAR - 1e-9
 
 
 @given(st.floats(0.2, 2.0), SEEDS)
 def test_a_shift_goes_to_both_sides(beat: float, seed: int) -> None:
     rng = np.random.default_rng(seed)
-    moves = [shift(beat * MEL_RATE, CLIP, CLIP, 3 * CLIP, rng) for _ in range(40)]
+    moves = [shift(beat * ROW_RATE, CLIP, CLIP, 3 * CLIP, rng) for _ in range(40)]
     assert {move is not None and move > 0 for move in moves} == {False, True}
 
 
@@ -121,41 +120,36 @@ def test_notes_in_a_fade_count_in_part_and_their_pitch_is_that_of_what_sounds() 
     assert mixed[notes.PITCH] == pytest.approx([0, -1, 0, 0.4, 1])
 
 
+def test_only_fades_are_mixed_and_as_if_all_rows_were() -> None:
+    rng = np.random.default_rng(0)
+    own, other = rng.normal(-4, 3, (2, 90, 160)).astype(np.float32)
+    shares = np.concatenate([np.zeros(30), np.linspace(0.05, 0.95, 30), np.ones(30)])
+    mixed = replaced_mel(own, other, shares)
+    assert np.array_equal(mixed[:30], own[:30]) and np.array_equal(mixed[60:], other[60:])
+    share = shares[30:60, None]
+    powers = (1 - share) * np.exp(2.0 * own[30:60]) + share * np.exp(2.0 * other[30:60])
+    np.testing.assert_allclose(mixed[30:60], np.log(powers) / 2, rtol=1e-5, atol=1e-5)
+
+
 @given(SEEDS)
-def test_the_negatives_of_a_clip_are_a_shift_and_a_replacement(seed: int) -> None:
-    one, other = recording(seed % SONGS), recording((seed + 1) % SONGS).heard(0, CLIP)
-    found = negatives(one, 5 * MEL_RATE, CLIP, other, np.random.default_rng(seed))
-    assert [negative.kind for negative in found] == ["shift", "replacement"]
-    moved = found[0].heard
-    starts = [s for s in range(len(one.mel) - CLIP + 1) if one.mel[s, 0] == moved.mel[0, 0]]
-    assert any((one.mel[s : s + CLIP] == moved.mel).all() for s in starts)  # real music, no wrap
-    assert [part.shape for part in found[1].heard] == [(CLIP, 160), (CLIP // 2, notes.COLUMNS)]
+def test_what_is_moved_is_real_music_of_the_same_recording(seed: int) -> None:
+    one, start = recording(seed % SONGS), 5 * ROW_RATE
+    by = off_the_beat(one, start, CLIP, np.random.default_rng(seed))
+    assert by is not None and by == off_the_beat(one, start, CLIP, np.random.default_rng(seed))
+    found = one.heard(start + by, CLIP)
+    assert [part.shape for part in found] == [(CLIP, 160), (CLIP // 2, notes.COLUMNS)]
 
 
 @given(SEEDS)
 def test_sound_and_notes_are_moved_by_the_same(seed: int) -> None:
     one = recording(seed % SONGS)
-    start = int(np.random.default_rng(seed).integers(0, 16 * MEL_RATE))
+    start = int(np.random.default_rng(seed).integers(0, 16 * ROW_RATE))
     heard = one.heard(start, CLIP)
-    assert (heard.notes == notes.rows(one.piece, start / MEL_RATE, CLIP // 2)).all()
+    assert (heard.notes == notes.rows(one.piece, start / ROW_RATE, CLIP // 2)).all()
     assert (heard.mel == one.mel[start : start + CLIP]).all()
 
 
-def test_what_cannot_be_made_is_left_out_and_nothing_at_all_is_silence() -> None:
-    rng, one = np.random.default_rng(0), recording(0, beat=np.nan)
-    other = recording(1).heard(0, CLIP)
-    assert [n.kind for n in negatives(one, 0, CLIP, other, rng)] == ["replacement"]
-    assert [n.kind for n in negatives(recording(0), 0, CLIP, None, rng)] == ["shift"]
-    (last,) = negatives(one, 0, CLIP, None, rng)
-    assert last.kind == "silence"
-    assert (last.heard.mel == np.float32(MEL_FLOOR)).all()
-    assert not last.heard.notes.any()
-
-
-@given(SEEDS)
-def test_the_same_draws_make_the_same_negatives(seed: int) -> None:
-    one, other = recording(seed % SONGS), silence(CLIP)
-    twice = [negatives(one, 400, CLIP, other, np.random.default_rng(seed)) for _ in range(2)]
-    for a, b in zip(*twice, strict=True):
-        assert a.kind == b.kind
-        assert (a.heard.mel == b.heard.mel).all()
+def test_nothing_sounds_in_silence() -> None:
+    found = silence(CLIP)
+    assert (found.mel == np.float32(SILENCE)).all() and found.mel.shape == (CLIP, 160)
+    assert not found.notes.any()

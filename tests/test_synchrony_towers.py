@@ -5,13 +5,13 @@ import torch
 from torch import Tensor
 
 from emsync.errors import UsageError
+from emsync.sound.mel import BANDS
 from emsync.synchrony.adaptors import ADAPTORS
+from emsync.synchrony.notes import COLUMNS
 from emsync.synchrony.seen import HEIGHT, WIDTH
 from emsync.synchrony.towers import (
-    BINS,
     MOVES,
     REACH,
-    SLOTS,
     TowerConfig,
     Towers,
     held,
@@ -38,7 +38,7 @@ def luma(films: int, rows: int, seed: int = 0) -> Tensor:
 @pytest.mark.parametrize("rows", [1, 2, 31])
 def test_each_tower_gives_unit_rows_ten_a_second(rows: int) -> None:
     net = towers()
-    mel, notes = drawn(2, 8 * rows, BINS), drawn(2, 4 * rows, SLOTS)
+    mel, notes = drawn(2, 8 * rows, BANDS), drawn(2, 4 * rows, COLUMNS)
     for found in (net.film(luma(2, rows)), net.sound(mel), net.notes(notes)):
         assert found.shape == (2, rows, SMOKE.dimensions)
         torch.testing.assert_close(found.norm(dim=-1), torch.ones(2, rows))
@@ -63,7 +63,7 @@ def test_a_row_sees_a_second_to_either_side_and_no_more() -> None:
     assert differs.nonzero().flatten().tolist() == list(range(30 - AROUND, 31 + AROUND))
 
 
-@pytest.mark.parametrize(("name", "wide", "rate"), [("sound", BINS, 8), ("notes", SLOTS, 4)])
+@pytest.mark.parametrize(("name", "wide", "rate"), [("sound", BANDS, 8), ("notes", COLUMNS, 4)])
 def test_music_moved_by_a_tenth_has_its_rows_moved_by_one(name: str, wide: int, rate: int) -> None:
     tower, music = getattr(towers(), name), drawn(1, 61 * rate, wide)
     found, moved = tower(music), tower(music[:, rate:])

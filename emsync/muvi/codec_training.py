@@ -5,7 +5,6 @@ emsync train codec.toml      # task = "muvi", stage = "codec"
 A linear codec is fitted in one go. An autoencoder begins as one, and learns by steps to miss less.
 """
 
-import math
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -24,7 +23,7 @@ from emsync.model import folders
 from emsync.muvi.codec import RATE, STRIDE, Codec, CodecShape, Described, LinearCodec, Vae, codec_of
 from emsync.progress import Progress, silent
 from emsync.settings import Within, build
-from emsync.sound.mel import FLOOR
+from emsync.sound.mel import SILENCE
 from emsync.synchrony.passages import Passages
 from emsync.targets import check_apart, real_folder
 from emsync.training import rounds
@@ -32,7 +31,6 @@ from emsync.training.lesson import Lesson, LessonConfig, Task, on_device
 
 KIND, VERSION = "codec", 1  # of config.json
 FITTED, MEASURED = 800, 100  # passages at most that components and scales are of; held-out ones
-SILENCE = math.log(FLOOR)
 LOUDER = 0.35  # nats: the standard deviation of the gain by which an example is louder or softer
 
 

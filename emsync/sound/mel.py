@@ -7,6 +7,7 @@ Shapes: ... batches, N > 0 samples, T = ceil(N / HOP) rows, FREQUENCIES of a spe
 mel scale.
 """
 
+import math
 from functools import cache
 
 import numpy as np
@@ -22,6 +23,7 @@ ROW_RATE = RATE // HOP  # rows a second
 SIZE, WINDOW = 2048, 1200  # samples of a transform, and of those under the Hann window
 FREQUENCIES = SIZE // 2 + 1
 FLOOR = 1e-5  # the least amplitude of a band
+SILENCE = math.log(FLOOR)  # of a band in which nothing sounds
 BEFORE = (WINDOW - HOP) // 2  # samples of the first window before the first sample
 NEARER = 8  # updates that bring amplitudes to the bands they were inverted from
 MOMENTUM = 0.99  # of the fast algorithm (Perraudin, Balazs & Sondergaard 2013)

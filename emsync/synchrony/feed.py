@@ -20,13 +20,22 @@ from emsync.errors import UsageError
 from emsync.limits import quoted, shown
 from emsync.retrieval.examples import Meetings
 from emsync.settings import Within
+from emsync.sound.mel import ROW_RATE
 from emsync.synchrony.drawn.film import drawn
 from emsync.synchrony.drawn.kinds import SEEN, UNSEEN
 from emsync.synchrony.footage import Clip, Clips
-from emsync.synchrony.negatives import MEL_RATE, Heard, Recording, replaced, segment, shift, silence
+from emsync.synchrony.negatives import (
+    ROWS,
+    Heard,
+    Recording,
+    off_the_beat,
+    replaced,
+    segment,
+    silence,
+)
 from emsync.synchrony.passages import Passages
 from emsync.synchrony.retimed import retimed
-from emsync.synchrony.seen import RATE
+from emsync.synchrony.seen import row_count
 
 HELD_SEED = 2_024  # of the films that are measured on, whatever is trained with
 GRID = 2  # rows of the mel between places where a clip may begin: notes have one for each two
@@ -76,7 +85,7 @@ class Feed:
 
     def __init__(self, passages: Passages, config: FeedConfig, seed: int) -> None:
         self.passages, self.config, self.seed = passages, config, seed
-        self.count = 8 * round(RATE * config.seconds)  # rows of the mel of a clip
+        self.count = ROWS * row_count(config.seconds)  # rows of the mel of a clip
         self._numbers = passages.places("train")
         self._meetings = Meetings(passages.rows, self._numbers, config.films, seed)
         self._clips, self._left_out = _divided(config)
@@ -159,11 +168,11 @@ class Feed:
 
     def _start(self, place: int, rng: Generator) -> int:
         """Return from which row of the mel on a film goes with a passage."""
-        rows = round(self.passages.rows[place].seconds * MEL_RATE)
+        rows = round(self.passages.rows[place].seconds * ROW_RATE)
         return GRID * int(rng.integers((rows - self.count) // GRID + 1))
 
     def _film(self, place: int, start: int, make: Make, rng: Generator) -> Picture:
-        accents = self.passages.accents(place) - (start / MEL_RATE, 0.0, 0.0)
+        accents = self.passages.accents(place) - (start / ROW_RATE, 0.0, 0.0)
         return make(accents, self.passages.rows[place].beat, self.config.seconds, rng)
 
     def _extras(
@@ -172,7 +181,7 @@ class Feed:
         """Return the music of a film moved, and replaced in part by another's; else silence."""
         moved: Heard | None = None
         if self.config.shift:
-            by = shift(recording.beat * MEL_RATE, start, self.count, len(recording.mel), rng)
+            by = off_the_beat(recording, start, self.count, rng)
             moved = silence(self.count) if by is None else recording.heard(start + by, self.count)
         return [moved, replaced(own, other, segment(rng)) if self.config.replacement else None]
 

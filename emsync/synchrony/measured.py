@@ -1,4 +1,4 @@
-"""How well towers tell a film's own music from what nearly belongs to it (MUVI's Table 4).
+"""How well towers tell a film's own music from what nearly belongs to it (MuVi's table 4).
 
 Of held-out songs: the own music is compared with that of the other films of a batch, and with
 itself moved and changed. Moved by a bar it is as right as before, more or less, so it should win
@@ -13,10 +13,11 @@ import torch
 from torch import Tensor
 
 from emsync.arrays import Float64s
+from emsync.sound.mel import ROW_RATE
 from emsync.synchrony.checkpoint import Synchrony
 from emsync.synchrony.feed import Films
 from emsync.synchrony.losses import similarities, similarity
-from emsync.synchrony.negatives import MEL_RATE, Heard, Recording, replaced, segment, shift
+from emsync.synchrony.negatives import ROWS, Heard, Recording, off_the_beat, replaced, segment
 
 BEATS = 4  # of a bar
 Move = Callable[[Recording, int, int, np.random.Generator], int | None]  # rows of the mel
@@ -36,15 +37,9 @@ class Outcome:
         return {"recall": float(self.recall.mean()), **above}
 
 
-def _off_the_beat(
-    recording: Recording, start: int, count: int, rng: np.random.Generator
-) -> int | None:
-    return shift(recording.beat * MEL_RATE, start, count, len(recording.mel), rng)
-
-
 def _by_beats(beats: float) -> Move:
     def move(recording: Recording, start: int, count: int, rng: np.random.Generator) -> int | None:
-        by = round(beats * recording.beat * MEL_RATE) if recording.beat > 0 else 0
+        by = round(beats * recording.beat * ROW_RATE) if recording.beat > 0 else 0
         last = len(recording.mel) - count
         fits = [sign * by for sign in (-1, 1) if by and 0 <= start + sign * by <= last]
         return int(rng.choice(fits)) if fits else None
@@ -53,7 +48,7 @@ def _by_beats(beats: float) -> Move:
 
 
 MOVES: dict[str, Move] = {
-    "shift": _off_the_beat,
+    "shift": off_the_beat,
     "half": _by_beats(0.5),
     "bar": _by_beats(BEATS),
 }
@@ -70,7 +65,7 @@ def measure(synchrony: Synchrony, batches: Sequence[Films], notes: bool) -> Outc
 
 
 def _outcome(synchrony: Synchrony, batch: Films, notes: bool, seed: int) -> Outcome:
-    towers, count = synchrony.towers, 8 * batch.luma.shape[1]
+    towers, count = synchrony.towers, ROWS * batch.luma.shape[1]
     tower = towers.notes if notes else towers.sound
     device = towers.log_temperature.device
 

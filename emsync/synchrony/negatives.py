@@ -2,7 +2,8 @@
 
 *Temporal shift*: the music of another place of the same recording, so far away that no beat lies
 where a beat or a half beat lay. *Random replacement*: a passage of the music is another song's.
-Where neither can be made, the negative is *silence*.
+Where
+nothing can be moved, *silence* stands for it.
 
 The paper's figures are lost in part; ours: a shift is (k + a) beats to either side, k whole, and
 a at least NEAR from 0, from one half and from 1. A passage is 20 to 50 % of the clip, and lies at
@@ -11,50 +12,42 @@ least 5 % from its ends; 5 % of the clip before it and after it fade, their powe
 
 import math
 from dataclasses import dataclass
-from typing import Literal, NamedTuple, TypeAlias
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from emsync.arrays import Float32s, Float64s
 from emsync.music.piece import Piece
+from emsync.sound.mel import BANDS, ROW_RATE, SILENCE
 from emsync.synchrony import notes
+from emsync.synchrony.seen import RATE
 
-MEL_RATE = 80  # rows of a mel a second
-MEL_FLOOR = math.log(1e-5)  # of a row in which nothing sounds
+ROWS = ROW_RATE // RATE  # of a mel, in one row of a film
 NEAR = 0.2  # beats; what is moved to so near a beat or a half beat might still seem to be in time
 SHORTEST, LONGEST = 0.2, 0.5  # shares of the clip that are replaced
 FADE = 0.05  # share of the clip
-
-Kind: TypeAlias = Literal["shift", "replacement", "silence"]
 
 
 class Heard(NamedTuple):
     """A clip of music in both forms."""
 
-    mel: Float32s  # (n, 160) log magnitudes, MEL_RATE rows a second
+    mel: Float32s  # (n, 160) log magnitudes, ROW_RATE rows a second
     notes: Float32s  # (n / 2, notes.COLUMNS), notes.RATE rows a second
-
-
-class Negative(NamedTuple):
-    """Music that does not belong to a film, and how it was made."""
-
-    kind: Kind
-    heard: Heard
 
 
 @dataclass(frozen=True, eq=False)
 class Recording:
     """A passage of a song, as it sounds and as it is written."""
 
-    mel: NDArray[np.floating]  # (N, 160) log magnitudes, MEL_RATE rows a second
+    mel: NDArray[np.floating]  # (N, 160) log magnitudes, ROW_RATE rows a second
     piece: Piece  # its times from the recording's start
     beat: float  # seconds from one beat to the next; NaN or 0 where there is none
 
     def heard(self, start: int, count: int) -> Heard:
         """Return the clip of ``count`` rows of the mel from row ``start`` on; count is even."""
         mel = np.asarray(self.mel[start : start + count], np.float32)
-        return Heard(mel, notes.rows(self.piece, start / MEL_RATE, count * notes.RATE // MEL_RATE))
+        return Heard(mel, notes.rows(self.piece, start / ROW_RATE, count * notes.RATE // ROW_RATE))
 
 
 @dataclass(frozen=True)
@@ -74,22 +67,14 @@ class Segment:
         return np.cos(np.pi / 2 * np.minimum(away / FADE, 1.0)) ** 2 * (away < FADE)
 
 
-def negatives(
-    recording: Recording, start: int, count: int, other: Heard | None, rng: np.random.Generator
-) -> list[Negative]:
-    """Return the negatives of the clip of ``count`` rows of the mel from row ``start`` on.
+def off_the_beat(
+    recording: Recording, start: int, count: int, rng: np.random.Generator
+) -> int | None:
+    """Return by how many rows to move the clip of ``count`` rows from row ``start`` on, if at all.
 
-    ``other`` is as long a clip of another song, if there is one. They are a shift and a
-    replacement; one of the two, where the other cannot be made; or silence.
+    See ``shift``.
     """
-    found = []
-    moved = shift(recording.beat * MEL_RATE, start, count, len(recording.mel), rng)
-    if moved is not None:
-        found.append(Negative("shift", recording.heard(start + moved, count)))
-    if other is not None:
-        own, passage = recording.heard(start, count), segment(rng)
-        found.append(Negative("replacement", replaced(own, other, passage)))
-    return found or [Negative("silence", silence(count))]
+    return shift(recording.beat * ROW_RATE, start, count, len(recording.mel), rng)
 
 
 def shift(beat: float, start: int, count: int, total: int, rng: np.random.Generator) -> int | None:
@@ -125,10 +110,12 @@ def replaced(own: Heard, other: Heard, passage: Segment) -> Heard:
 
 def replaced_mel(own: Float32s, other: Float32s, shares: Float64s) -> Float32s:
     """Return (n, 160) log magnitudes whose powers are mixed by the (n,) shares of the other."""
-    share = shares[:, None]
-    with np.errstate(divide="ignore"):  # the logarithm of nothing is nothing
-        mixed = np.logaddexp(2 * own + np.log1p(-share), 2 * other + np.log(share)) / 2
-    return np.where(share == 0, own, np.where(share == 1, other, mixed)).astype(np.float32)
+    mixed = np.where(shares[:, None] < 1, own, other).astype(np.float32)
+    fades = (shares > 0) & (shares < 1)  # logarithms take long, and elsewhere nothing is mixed
+    share = shares[fades, None]
+    powers = 2 * own[fades] + np.log1p(-share), 2 * other[fades] + np.log(share)
+    mixed[fades] = np.logaddexp(*powers) / 2
+    return mixed
 
 
 def replaced_notes(own: Float32s, other: Float32s, shares: Float64s) -> Float32s:
@@ -145,7 +132,7 @@ def replaced_notes(own: Float32s, other: Float32s, shares: Float64s) -> Float32s
     return np.where(share == 0, own, np.where(share == 1, other, mixed)).astype(np.float32)
 
 
-def silence(count: int, bins: int = 160) -> Heard:
+def silence(count: int) -> Heard:
     """Return a clip of ``count`` rows of a mel in which nothing sounds."""
-    mel = np.full((count, bins), MEL_FLOOR, np.float32)
-    return Heard(mel, np.zeros((count * notes.RATE // MEL_RATE, notes.COLUMNS), np.float32))
+    mel = np.full((count, BANDS), SILENCE, np.float32)
+    return Heard(mel, np.zeros((count * notes.RATE // ROW_RATE, notes.COLUMNS), np.float32))

@@ -16,11 +16,11 @@ from torch.nn.functional import gelu, normalize
 
 from emsync.errors import UsageError
 from emsync.settings import Within, check
+from emsync.sound.mel import BANDS
 from emsync.synchrony.adaptors import ADAPTORS, GROUPS
+from emsync.synchrony.notes import COLUMNS
 from emsync.synchrony.seen import RATE
 
-BINS = 160  # of a mel, 8 * RATE a second
-SLOTS = 15  # of the rows of notes, 4 * RATE a second
 MOVES = 8.0  # how much more a difference of pictures weighs than they themselves
 REACH = 5  # rows to either side that one convolution over time sees; there are two
 LOUDEST, QUIETEST = 1.5, -11.5  # about, of the logarithms of a mel: they become 1 and -1
@@ -83,7 +83,7 @@ class SoundTower(nn.Module):
 
     def __init__(self, config: TowerConfig) -> None:
         super().__init__()
-        self.down = Down(BINS, config.width, 3)
+        self.down = Down(BANDS, config.width, 3)
         self.over_time = OverTime(config.width, config.dimensions)
 
     def forward(self, mel: Tensor) -> Tensor:
@@ -98,7 +98,7 @@ class NotesTower(nn.Module):
 
     def __init__(self, config: TowerConfig) -> None:
         super().__init__()
-        self.down = Down(SLOTS, config.width, 2)
+        self.down = Down(COLUMNS, config.width, 2)
         self.over_time = OverTime(config.width, config.dimensions)
 
     def forward(self, notes: Tensor) -> Tensor:
