@@ -6,7 +6,8 @@ import torch
 
 from emsync.arrays import Float32s
 from emsync.muvi import voice
-from emsync.muvi.voice import LEVEL, heard, level, voiced
+from emsync.muvi.voice import LEVEL, heard, voiced
+from emsync.sound.level import level
 from emsync.sound.mel import HOP, RATE, ROW_RATE, log_mel
 
 

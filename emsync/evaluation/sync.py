@@ -99,14 +99,11 @@ def hear(path: Path, rate: int = RATE) -> Mono:
 def embedded(towers: "Synchrony", music: Path, duration: float) -> Float32s:
     """Return the rows of the first ``duration`` seconds of a score or of sound; of silence none."""
     from emsync.sound.mel import RATE as SAMPLES
-    from emsync.synchrony.checkpoint import is_silent
 
     if music.suffix.lower() in SCORES:
         piece = read_midi(music)
         return towers.embed_notes(piece, min(duration, piece.duration))
-    sound = hear(music, SAMPLES)[: round(duration * SAMPLES)]
-    rows = towers.embed_sound(sound)
-    return rows[:0] if is_silent(sound) else rows
+    return towers.embed_sound(hear(music, SAMPLES)[: round(duration * SAMPLES)])
 
 
 def moments(music: Path, sound: Mono, duration: float) -> dict[str, NDArray[np.float64]]:

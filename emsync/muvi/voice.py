@@ -5,10 +5,12 @@ import torch
 from torch import Tensor
 
 from emsync.arrays import Float32s
+from emsync.sound.level import gain_to
 from emsync.sound.mel import HOP, ROW_RATE, griffin_lim
 
 CHUNK, OVERLAP = 30 * ROW_RATE, ROW_RATE // 2  # rows; chunks fade into each other
 ITERATIONS = 32  # of Griffin and Lim
+LEVEL = 10 ** (-23 / 20)  # of passages, about
 
 
 def voiced(mel: Tensor) -> Float32s:
@@ -29,15 +31,6 @@ def voiced(mel: Tensor) -> Float32s:
     return samples
 
 
-def level(samples: Float32s) -> float:
-    """Return the root of the mean square."""
-    return float(np.sqrt(np.mean(np.square(samples, dtype=np.float64)))) if len(samples) else 0.0
-
-
 def heard(samples: Float32s) -> Tensor:
     """Return (N,) samples, 24 kHz, as a tensor at the level of what is learned from."""
-    gain = LEVEL / max(level(samples), 1e-9)
-    return torch.from_numpy((samples * gain).astype(np.float32))
-
-
-LEVEL = 10 ** (-23 / 20)  # root of the mean square of passages, about
+    return torch.from_numpy((samples * gain_to(LEVEL, samples)).astype(np.float32))

@@ -31,6 +31,7 @@ from emsync.matching.matcher import Columns
 from emsync.retrieval import handcrafted
 from emsync.signals import flux
 from emsync.sound.blocks import excerpt
+from emsync.sound.level import gain_to
 from emsync.sound.rhythm import load_librosa
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ USUAL = {"musicnn": 753, "onsets": 3, "chroma": 12, "mel": 2 * BANDS}
 WIDTHS = USUAL | {"handcrafted": handcrafted.WIDTH}
 STAMPS = {name: f"{name} 1" for name in (*WIDTHS, "beats", "strength")}
 
-LEVEL, SILENT = 0.1, 1e-5  # RMS to which sound is brought; below it is silence
+LEVEL = 0.1  # RMS to which sound is brought
 SOFT = 1e-12  # power of a band at 0 dB: 26 dB above the noise of 16-bit samples
 FAINT = 0.01  # weight of a frequency in a pitch class, of the greatest, that is left out
 BLOCK = 30  # seconds worked on at once, a multiple of HEARD
@@ -80,13 +81,12 @@ def hear(samples: Float32s, columns: Collection[str] = tuple(USUAL)) -> Columns:
 
 def is_silent(samples: Float32s) -> bool:
     """Return whether nothing is heard in samples."""
-    return not len(samples) or level_gain(samples) == 0
+    return level_gain(samples) == 0
 
 
 def level_gain(samples: Float32s) -> float:
     """Return the factor that brings sound to LEVEL; 0 for silence."""
-    power = float(np.einsum("n,n->", samples, samples, dtype=np.float64)) / len(samples)
-    return LEVEL / math.sqrt(power) if power > SILENT**2 else 0.0
+    return gain_to(LEVEL, samples)
 
 
 def _levels(samples: Float32s, gain: float) -> tuple[Float32s, Float64s]:

@@ -6,7 +6,6 @@ package are known by their names.
 Shapes: T = ceil(RATE * seconds) rows of D numbers, of length 1.
 """
 
-import math
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -28,6 +27,7 @@ from emsync.model import folders
 from emsync.music.piece import Piece
 from emsync.options import PathLike
 from emsync.settings import build
+from emsync.sound.level import gain_to
 from emsync.sound.mel import HOP, log_mel
 from emsync.sound.mel import RATE as SAMPLE_RATE
 from emsync.synchrony import notes
@@ -37,7 +37,7 @@ from emsync.synchrony.towers import TowerConfig, Towers
 VERSION, KIND = 1, "synchrony"  # of config.json
 SHIPPED = "synchrony"  # the folder of those that come with the package, and the name of the usual
 STAMPS = {name: f"{name} 1" for name in ("luma", "mel", "notes")}
-LEVEL, SILENT = 0.07, 1e-5  # RMS to which sound is brought, about that of what is learned from
+LEVEL = 0.07  # RMS to which sound is brought, about that of what is learned from
 WINDOW, MARGIN = 600, 30  # rows embedded at once, and those around them that they may depend on
 
 
@@ -66,10 +66,15 @@ class Synchrony(nn.Module):
         return self._embedded(embed, len(luma))
 
     def embed_sound(self, samples: Float32s) -> Float32s:
-        """Return the (T, D) rows of (N,) samples at 24 kHz; their loudness has no part in it."""
+        """Return the (T, D) rows of (N,) samples at 24 kHz; of silence there are none.
+
+        Their loudness has no part in it.
+        """
+        if (gain := gain_to(LEVEL, samples)) == 0:
+            return np.zeros((0, self.config.dimensions), np.float32)
         step = SAMPLE_RATE // RATE
         count = row_count(len(samples) / SAMPLE_RATE)
-        samples = np.asarray(samples, np.float32) * np.float32(_gain(samples))
+        samples = np.asarray(samples, np.float32) * np.float32(gain)
         samples = np.pad(samples, (0, max(0, count * step - len(samples))))
 
         def embed(start: int, stop: int) -> Tensor:
@@ -184,14 +189,3 @@ def check_config(folder: Path) -> dict[str, Any]:
             "read; install the emsync that it was made with"
         )
     return config
-
-
-def is_silent(samples: Float32s) -> bool:
-    """Return whether nothing is heard in samples."""
-    return not len(samples) or _gain(samples) == 0
-
-
-def _gain(samples: Float32s) -> float:
-    """Return the factor that brings sound to LEVEL; 0 for silence."""
-    power = float(np.einsum("n,n->", samples, samples, dtype=np.float64)) / max(1, len(samples))
-    return LEVEL / math.sqrt(power) if power > SILENT**2 else 0.0
