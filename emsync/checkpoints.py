@@ -1,5 +1,6 @@
 """Where checkpoints lie, and what their ``config.json`` says; no network is loaded here."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ from emsync.shipped import checkpoints_folder
 
 CONFIG, WEIGHTS = "config.json", "model.safetensors"
 MOST_CONFIG = 2**20  # bytes of a config.json
-EVENTS = "events"  # the kind of a checkpoint that names none
+EVENTS, RETRIEVAL = "events", "retrieval"  # kinds of checkpoints that name none
 
 
 def checkpoint_names() -> list[str]:
@@ -48,7 +49,40 @@ def read_config(folder: Path) -> dict[str, Any]:
 
 def kind_of(config: dict[str, Any], folder: Path) -> str:
     """Return what kind of checkpoint ``config``, which lies in ``folder``, is of."""
-    kind = config.get("kind", EVENTS)
+    kind = config.get("kind", RETRIEVAL if "system" in config else EVENTS)
     if not isinstance(kind, str) or not kind:
         raise AssetError(f"{quoted(folder / CONFIG)}: kind is {shown(kind)}, not a name")
     return kind
+
+
+def config_of(folder: Path, kind: str, version: int, wanted: str) -> dict[str, Any]:
+    """Return the settings of the checkpoint of a kind in ``folder``.
+
+    AssetError where it is of another kind, which says to name what is ``wanted``, or version.
+    """
+    config = read_config(folder)
+    if (found := kind_of(config, folder)) != kind:
+        raise AssetError(
+            f"{quoted(folder / CONFIG)} is of the kind {shown(found)}, not {kind!r}; name {wanted}"
+        )
+    check_version(config, folder, version)
+    return config
+
+
+def check_version(config: Mapping[str, Any], folder: Path, version: int) -> None:
+    """Refuse the settings in ``folder`` if they are not of a version."""
+    if config.get("version") != version:
+        raise AssetError(
+            f"{quoted(folder / CONFIG)}: its version is {shown(config.get('version'))}, and only "
+            f"{version} can be read; install the emsync that it was made with"
+        )
+
+
+def check_stamps(stamps: Mapping[str, Any], now: Mapping[str, str], folder: Path) -> None:
+    """Refuse the checkpoint in ``folder`` if it was trained on columns of other versions."""
+    for name, stamp in now.items():
+        if stamps.get(name) != stamp:
+            raise AssetError(
+                f"{quoted(folder / CONFIG)}: it was trained on {name} of the version "
+                f"{shown(stamps.get(name))}, and now there is {stamp!r}; train it anew"
+            )

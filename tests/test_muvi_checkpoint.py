@@ -61,7 +61,7 @@ def test_a_system_with_an_autoencoder_and_eyes_is_read_as_it_was_written(tmp_pat
     ("changes", "words"),
     [
         ({"kind": "synchrony"}, "of the kind 'synchrony', not 'muvi'"),
-        ({"kind": None}, "of the kind"),
+        ({"kind": None}, "kind is None, not a name"),
         ({"version": 2}, "version is 2"),
         ({"codec": 0}, "width is 0"),
         ({"codec": {"width": "4"}}, "width"),

@@ -88,7 +88,7 @@ def test_music_comes_back_as_near_as_is_told(store: Path, tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     ("config", "words"),
     [({"kind": "muvi"}, "is of the kind 'muvi'"), ({"codec": 0}, "width is 0"),
-     ({"codec": 9}, "do not fit config.json"), ({"version": 2}, "the version 2")],
+     ({"codec": 9}, "do not fit config.json"), ({"version": 2}, "its version is 2")],
 )  # fmt: skip
 def test_a_codec_that_is_none_is_refused(
     store: Path, tmp_path: Path, config: dict[str, Any], words: str

@@ -11,6 +11,7 @@ from safetensors.torch import load_file, save_file
 from synchrony_toys import SMOKE, drums, saved, synchrony
 
 from emsync.arrays import Float32s
+from emsync.encoders.threads import answering
 from emsync.errors import AssetError
 from emsync.model import folders
 from emsync.synchrony.checkpoint import WINDOW, Synchrony, names
@@ -38,7 +39,7 @@ def test_what_is_saved_is_what_is_loaded(tmp_path: Path) -> None:
     assert np.array_equal(before.embed_sound(noise(3)), after.embed_sound(noise(3)))
 
 
-@pytest.mark.parametrize(("seconds", "rows"), [(0.0, 1), (0.04, 1), (1.0, 10), (2.31, 24)])
+@pytest.mark.parametrize(("seconds", "rows"), [(0.04, 1), (1.0, 10), (2.31, 24)])
 def test_music_has_a_row_for_each_begun_tenth(seconds: float, rows: int) -> None:
     own = synchrony()
     assert row_count(seconds) == rows
@@ -53,7 +54,7 @@ def test_music_has_a_row_for_each_begun_tenth(seconds: float, rows: int) -> None
 def test_long_films_and_music_are_embedded_as_short_ones() -> None:
     own, rows = synchrony(), luma(WINDOW + 50)
     found = own.embed_film({"luma": rows})
-    with own.answering():
+    with answering(own):
         whole = own.towers.film(torch.from_numpy(rows[None]))[0].numpy()
     assert np.allclose(found, whole, atol=1e-5)
     piece = drums(np.arange(0, 70, 0.7))
@@ -69,7 +70,7 @@ def test_long_films_and_music_are_embedded_as_short_ones() -> None:
 @pytest.mark.parametrize("pictures", [2, 4])
 def test_seldom_pictures_are_the_same_in_long_films(pictures: int) -> None:
     own, rows = synchrony(config=TowerConfig(16, 16, 4, pictures=pictures)), luma(WINDOW + 50)
-    with own.answering():
+    with answering(own):
         whole = own.towers.film(torch.from_numpy(rows[None]))[0].numpy()
     assert np.allclose(own.embed_film({"luma": rows}), whole, atol=1e-5)
 
@@ -115,7 +116,7 @@ def test_shipped_towers_have_a_name(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     ("change", "says"),
     [
         ({"kind": "muvi"}, "of the kind 'muvi', not 'synchrony'"),
-        ({"kind": None}, "of the kind None"),
+        ({"kind": None}, "kind is None, not a name"),
         ({"version": 2}, "its version is 2, and only 1 can be read"),
         ({"stamps": {}}, "trained on luma of the version None"),
         ({"stamps": 3}, "stamps"),

@@ -9,6 +9,7 @@ import pytest
 import torch
 from synchrony_toys import ROWS, ToyFeed, synchrony, toy_films
 
+from emsync.encoders.threads import answering
 from emsync.synchrony.checkpoint import Synchrony
 from emsync.synchrony.measured import CHANGES, measure
 from emsync.synchrony.training import Syncing, loss_of
@@ -104,7 +105,7 @@ def test_toy_films_find_their_music_by_sound_and_by_notes(tmp_path: Path) -> Non
     for trial in trials:
         pairs = zip(trial.recordings, trial.starts, strict=True)
         clips = [r.heard(s, 8 * ROWS) for r, s in pairs]
-        with own.answering():
+        with answering(own):
             sound, written = (
                 tower(torch.from_numpy(np.stack([clip[k] for clip in clips])))
                 for k, tower in enumerate(towers)

@@ -3,6 +3,10 @@
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from torch import nn
 
 
 @contextmanager
@@ -27,3 +31,17 @@ def one_thread_each() -> Iterator[ThreadPoolExecutor]:
     """Let torch compute on one thread in each of as many workers as it has threads."""
     with one_thread() as threads, ThreadPoolExecutor(threads) as workers:
         yield workers
+
+
+@contextmanager
+def answering(network: "nn.Module") -> Iterator[None]:
+    """Let a network answer rather than learn, and the same whatever the number of threads."""
+    import torch
+
+    training = network.training
+    network.eval()
+    try:
+        with one_thread(), torch.inference_mode():
+            yield
+    finally:
+        network.train(training)

@@ -3,8 +3,7 @@
 It is kept as a folder of ``config.json`` of the kind "muvi" and ``model.safetensors``.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -13,9 +12,8 @@ import torch
 from torch import Tensor, nn
 
 from emsync import plugins
-from emsync.checkpoints import CONFIG, WEIGHTS, read_config
+from emsync.checkpoints import CONFIG, WEIGHTS, config_of
 from emsync.conditioning import Conditioner
-from emsync.encoders.threads import one_thread
 from emsync.errors import AssetError, UsageError
 from emsync.limits import quoted, shown
 from emsync.model import folders
@@ -91,17 +89,6 @@ class System(nn.Module):
         asked = self.conditions(rows, film.to(self.device))
         return lambda x, t: self.dit(x, t, asked, context)
 
-    @contextmanager
-    def answering(self) -> Iterator[None]:
-        """Let the networks answer rather than learn, and the same whatever the threads."""
-        training = self.training
-        self.eval()
-        try:
-            with one_thread(), torch.inference_mode():
-                yield
-        finally:
-            self.train(training)
-
     def save(self, folder: Path, dtype: torch.dtype | None = None) -> None:
         """Write the system to ``folder``, its weights in ``dtype`` if given."""
         shape = self.shape
@@ -134,18 +121,8 @@ class System(nn.Module):
 
 def read_shape(folder: Path) -> Shape:
     """Return what the system in ``folder`` is; AssetError where it is none, or damaged."""
-    path = folder / CONFIG
-    place, config = quoted(path), read_config(folder)
-    if config.get("kind") != KIND:
-        raise AssetError(
-            f"{place} is of the kind {shown(config.get('kind', 'events'))}, not {KIND!r}; name a "
-            "checkpoint that makes sound"
-        )
-    if config.get("version") != VERSION:
-        raise AssetError(
-            f"{place}: its version is {shown(config.get('version'))}, and only {VERSION} can be "
-            "read; install the emsync that it was made with"
-        )
+    place = quoted(folder / CONFIG)
+    config = config_of(folder, KIND, VERSION, "a checkpoint that makes sound")
     try:
         return _shape(config)
     except KeyError as error:

@@ -15,10 +15,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from emsync.checkpoints import CONFIG, WEIGHTS, read_config
+from emsync.checkpoints import CONFIG, WEIGHTS, config_of
 from emsync.encoders.threads import one_thread
 from emsync.errors import AssetError, InputError, UsageError
-from emsync.limits import quoted, shown
+from emsync.limits import quoted
 from emsync.model import folders
 from emsync.muvi.codec import RATE, STRIDE, Codec, CodecShape, Described, LinearCodec, Vae, codec_of
 from emsync.progress import Progress, silent
@@ -200,18 +200,13 @@ def write_codec(folder: Path, codec: Codec) -> None:
 
 def read_codec(folder: Path) -> Codec:
     """Read what ``write_codec`` wrote; AssetError where anything is missing or does not fit."""
-    config, place = read_config(folder), quoted(folder / CONFIG)
-    if (config.get("kind"), config.get("version")) != (KIND, VERSION):
-        raise AssetError(
-            f"{place} is of the kind {shown(config.get('kind', 'events'))} and the version "
-            f"{shown(config.get('version'))}, not {KIND!r} and {VERSION}; name a folder that "
-            '`emsync train` wrote with stage = "codec"'
-        )
+    wanted = 'a folder that `emsync train` wrote with stage = "codec"'
+    config = config_of(folder, KIND, VERSION, wanted)
     try:
         with torch.device("meta"):
             codec = codec_of(described_in(config.get("codec")))
     except UsageError as error:
-        raise AssetError(f"{place}: {error}") from error
+        raise AssetError(f"{quoted(folder / CONFIG)}: {error}") from error
     weights = folders.read_weights(folder / WEIGHTS, codec.state_dict())
     codec.load_state_dict(weights, assign=True)
     return codec.eval()

@@ -17,6 +17,7 @@ from numpy.random import Generator
 from torch import Tensor, nn
 
 from emsync.arrays import Picture
+from emsync.encoders.threads import answering
 from emsync.errors import InputError, UsageError
 from emsync.muvi import flow
 from emsync.muvi.checkpoint import Shape, System, installed_conditioners
@@ -132,7 +133,7 @@ class Flowing(Lesson):
             return {}
         length = min(self.system.longest, *(len(one.latents) for one in self.held))
         rng = np.random.default_rng(self.seed)
-        with self.system.answering():
+        with answering(self.system):
             chosen = self._examples([(one, 0, length) for one in self.held], rng)
             told = {"held": (True, True), "film": (False, True), "unasked": (False, False)}
             if self.draw is None:

@@ -4,8 +4,7 @@ It is kept as a folder of ``config.json`` and ``model.safetensors``; those that 
 package are known by their names.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Self
@@ -15,8 +14,8 @@ import torch
 from torch import Tensor, nn
 
 from emsync.arrays import Float32s
-from emsync.checkpoints import CONFIG, WEIGHTS, read_config
-from emsync.encoders.threads import one_thread
+from emsync.checkpoints import CONFIG, WEIGHTS, check_stamps, check_version, read_config
+from emsync.encoders.threads import answering
 from emsync.errors import AssetError, UsageError
 from emsync.json_fields import FieldError, object_of, text_of
 from emsync.limits import quoted, shown
@@ -83,12 +82,12 @@ class System(nn.Module):
 
     def embed_film(self, film: Columns, parts: Sequence[Stretch]) -> Float32s:
         """Return the (P, D) embeddings of parts of a film."""
-        with self.answering():
+        with answering(self):
             return _array(self.network.film(self.divided(self.films, film, parts)))
 
     def embed_music(self, track: Columns, parts: Sequence[Stretch]) -> Float32s:
         """Return the (P, D) embeddings of parts of a track."""
-        with self.answering():
+        with answering(self):
             return _array(self.network.music(self.divided(self.music, track, parts)))
 
     def divided(self, reader: Reader, columns: Columns, parts: Sequence[Stretch]) -> Parts:
@@ -97,17 +96,6 @@ class System(nn.Module):
         last = len(tokens) - 1
         rows = [tokens[min(start, last) : max(stop, min(start, last) + 1)] for start, stop in parts]
         return Parts.of(rows, [self.network.marks(columns, part) for part in parts])
-
-    @contextmanager
-    def answering(self) -> Iterator[None]:
-        """Let the network answer rather than learn, and the same whatever the number of threads."""
-        training = self.training
-        self.eval()
-        try:
-            with one_thread(), torch.inference_mode():
-                yield
-        finally:
-            self.train(training)
 
     def save(self, folder: PathLike, dtype: torch.dtype | None = None) -> None:
         """Write the system to ``folder``, the weights of its network in ``dtype`` if given."""
@@ -133,19 +121,16 @@ class System(nn.Module):
         AssetError where anything is missing, does not fit, or is of columns of another version.
         """
         folder = find(name)
-        system = cls._without_weights(read_config(folder), f"{quoted(folder / CONFIG)}: ")
+        system = cls._without_weights(folder)
         weights = read_weights(folder / WEIGHTS, system.state_dict())
         system.load_state_dict(weights, assign=True)
         return system.eval()
 
     @classmethod
-    def _without_weights(cls, config: Mapping[str, Any], place: str) -> Self:
+    def _without_weights(cls, folder: Path) -> Self:
         """Return a system that takes no memory until it has weights."""
-        if config.get("version") != VERSION:
-            raise AssetError(
-                f"{place}its version is {shown(config.get('version'))}, and only {VERSION} can be "
-                "read; install the emsync that it was made with"
-            )
+        config = read_config(folder)
+        check_version(config, folder, VERSION)
         try:
             films, music = (object_of(config.get(side), side) for side in ("film", "music"))
             stamps = object_of(config.get("stamps"), "stamps")
@@ -154,13 +139,9 @@ class System(nn.Module):
             with torch.device("meta"):
                 system = cls.build(name, films, music, settings)
         except (FieldError, UsageError) as error:
-            raise AssetError(f"{place}{error}") from error
-        for name in (*system.films.names, *system.music.names, *system.network.looks_at):
-            if stamps.get(name) != STAMPS[name]:
-                raise AssetError(
-                    f"{place}it was trained on {name} of the version {shown(stamps.get(name))}, "
-                    f"and now there is {STAMPS[name]!r}; train it anew"
-                )
+            raise AssetError(f"{quoted(folder / CONFIG)}: {error}") from error
+        columns = (*system.films.names, *system.music.names, *system.network.looks_at)
+        check_stamps(stamps, {name: STAMPS[name] for name in columns}, folder)
         return system
 
 

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 
 from emsync.arrays import Float32s, Float64s, Int64s
+from emsync.encoders.threads import answering
 from emsync.errors import UsageError
 from emsync.matching.matcher import Columns
 from emsync.progress import Progress, silent
@@ -25,21 +26,21 @@ DIGITS = 5  # of a score: the rest depends on what else is scored with it
 
 def of_film(system: System, film: Columns, parts: Sequence[Stretch]) -> Float32s:
     """Return the (P, 768) φ of parts of a film."""
-    with system.answering():
+    with answering(system):
         phi = _network(system).film_phi(system.divided(system.films, film, parts))
     return phi.numpy()
 
 
 def of_music(system: System, track: Columns, parts: Sequence[Stretch]) -> Float32s:
     """Return the (P, 768) φ of parts of a track."""
-    with system.answering():
+    with answering(system):
         phi = _network(system).music_phi(system.divided(system.music, track, parts))
     return phi.numpy()
 
 
 def scores(system: System, films: Float32s, music: Float32s) -> Float64s:
     """Return the (N,) scores of pairs of φ, (N, 768) of films and of music."""
-    with system.answering():
+    with answering(system):
         found = _network(system).scores(torch.from_numpy(films), torch.from_numpy(music))
     return found.double().numpy().round(DIGITS)
 
@@ -78,7 +79,7 @@ def shortlist_recall(alone: Float64s, paired: Float64s, most: int, top: int = 10
 
 def _all_pairs(system: System, films: Float32s, music: Float32s) -> Float64s:
     """Return the (P, Q) scores of all pairs of φ."""
-    with system.answering():
+    with answering(system):
         found = _network(system).pairs(torch.from_numpy(films), torch.from_numpy(music))
     return found.double().numpy().round(DIGITS)
 

@@ -6,8 +6,7 @@ package are known by their names.
 Shapes: T = ceil(RATE * seconds) rows of D numbers, of length 1.
 """
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, ClassVar, Self
@@ -18,11 +17,11 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from emsync.arrays import Float32s
-from emsync.checkpoints import CONFIG, WEIGHTS, read_config
-from emsync.encoders.threads import one_thread
+from emsync.checkpoints import CONFIG, WEIGHTS, check_stamps, config_of
+from emsync.encoders.threads import answering
 from emsync.errors import AssetError, UsageError
 from emsync.json_fields import FieldError, object_of
-from emsync.limits import quoted, shown
+from emsync.limits import quoted
 from emsync.model import folders
 from emsync.music.piece import Piece
 from emsync.options import PathLike
@@ -102,24 +101,13 @@ class Synchrony(nn.Module):
     def _embedded(self, embed: Callable[[int, int], Tensor], count: int) -> Float32s:
         """Return (count, D) rows, window by window, so that an hour needs little memory."""
         parts = []
-        with self.answering():
+        with answering(self):
             for start in range(0, count, WINDOW):
                 stop = min(start + WINDOW, count)
                 before = max(0, start - MARGIN)
                 rows = embed(before, min(stop + MARGIN, count))[0]
                 parts.append(rows[start - before : stop - before].cpu().numpy())
         return np.concatenate(parts).astype(np.float32)
-
-    @contextmanager
-    def answering(self) -> Iterator[None]:
-        """Let the towers answer rather than learn, and the same whatever the number of threads."""
-        training = self.training
-        self.eval()
-        try:
-            with one_thread(), torch.inference_mode():
-                yield
-        finally:
-            self.train(training)
 
     def save(self, folder: PathLike, dtype: torch.dtype | None = None) -> None:
         """Write the towers to ``folder``, their weights in ``dtype`` if given."""
@@ -147,20 +135,15 @@ class Synchrony(nn.Module):
     @classmethod
     def _without_weights(cls, folder: Path) -> Self:
         """Return towers that take no memory until they have weights."""
-        config, place = check_config(folder), f"{quoted(folder / CONFIG)}: "
+        config = check_config(folder)
         try:
             stamps = object_of(config.get("stamps"), "stamps")
             settings = object_of(config.get("settings"), "settings")
             with torch.device("meta"):
                 synchrony = cls(build(TowerConfig, settings))
         except (FieldError, UsageError) as error:
-            raise AssetError(f"{place}{error}") from error
-        for name, stamp in STAMPS.items():
-            if stamps.get(name) != stamp:
-                raise AssetError(
-                    f"{place}it was trained on {name} of the version {shown(stamps.get(name))}, "
-                    f"and now there is {stamp!r}; train it anew"
-                )
+            raise AssetError(f"{quoted(folder / CONFIG)}: {error}") from error
+        check_stamps(stamps, STAMPS, folder)
         return synchrony
 
 
@@ -176,16 +159,5 @@ def find(name: PathLike) -> Path:
 
 def check_config(folder: Path) -> dict[str, Any]:
     """Return the settings of the towers in ``folder``; AssetError where it has something else."""
-    config, place = read_config(folder), f"{quoted(folder / CONFIG)}: "
-    if config.get("kind") != KIND:
-        kind = config.get("kind", "retrieval" if "system" in config else "events")
-        raise AssetError(
-            f"{place}it is of the kind {shown(kind)}, not {KIND!r}; name a folder that `emsync "
-            f'train` wrote with task = "{KIND}"'
-        )
-    if config.get("version") != VERSION:
-        raise AssetError(
-            f"{place}its version is {shown(config.get('version'))}, and only {VERSION} can be "
-            "read; install the emsync that it was made with"
-        )
-    return config
+    wanted = f'a folder that `emsync train` wrote with task = "{KIND}"'
+    return config_of(folder, KIND, VERSION, wanted)

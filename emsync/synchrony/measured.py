@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from emsync.arrays import Float64s
+from emsync.encoders.threads import answering
 from emsync.sound.mel import ROW_RATE
 from emsync.synchrony.checkpoint import Synchrony
 from emsync.synchrony.feed import Films
@@ -75,7 +76,7 @@ def _outcome(synchrony: Synchrony, batch: Films, notes: bool, seed: int) -> Outc
         return found
 
     own = [r.heard(s, count) for r, s in zip(batch.recordings, batch.starts, strict=True)]
-    with synchrony.answering():
+    with answering(synchrony):
         films = towers.film(torch.from_numpy(batch.luma).to(device))
         music = embedded(own)
         scores = similarities(films, music).cpu().numpy()
