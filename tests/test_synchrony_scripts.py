@@ -83,7 +83,7 @@ def test_what_was_learned_from_is_not_measured_on(
 @pytest.mark.parametrize(
     ("line", "says"),
     [
-        ('out = "{passages}/x"', "would be among the passages"),
+        ('out = "{passages}/x"', "would be in the store"),
         ("[towers]\nwidth = 18", "width is 18"),
         ("[feed]\nfilms = 99", "films"),
         ('adaptor = "softmax"', "adaptor"),

@@ -4,6 +4,7 @@ Songs of one duplicate group are versions of one another and are never divided.
 """
 
 import hashlib
+from collections.abc import Set
 from pathlib import Path, PurePosixPath
 
 import numpy as np
@@ -11,8 +12,11 @@ from numpy.typing import NDArray
 
 from emsync.data.store import Song, Store
 from emsync.errors import AssetError
+from emsync.files import atomic_write
 from emsync.limits import read_bytes
 from emsync.npy import plain_array
+
+KEYS = "trained.npy"  # the file of a checkpoint that says which songs it knows
 
 
 def split(store: Store, share: float) -> tuple[list[Song], list[Song]]:
@@ -45,15 +49,20 @@ def _hash(name: str) -> int:
     return int.from_bytes(hashlib.sha256(name.encode("utf-8", "surrogatepass")).digest()[:4])
 
 
-def trained_keys(store: Store, share: float) -> NDArray[np.uint32]:
+def trained_keys(store: Store, share: float) -> set[int]:
     """Return the keys of all songs whose group is trained on, also of versions never drawn."""
-    keys = {song_key(song.path) for song in store.songs if not is_held_out(song.group, share)}
-    return np.array(sorted(keys), np.uint32)
+    return {song_key(song.path) for song in store.songs if not is_held_out(song.group, share)}
+
+
+def write_keys(checkpoint: Path, keys: Set[int]) -> None:
+    """Write the keys of songs that are learned from beside the weights of ``checkpoint``."""
+    with atomic_write(checkpoint / KEYS) as part, part.open("wb") as file:
+        np.save(file, np.array(sorted(keys), np.uint32))
 
 
 def read_keys(checkpoint: Path) -> NDArray[np.uint32]:
-    """Return the ``trained_keys`` that training left beside the weights of ``checkpoint``."""
-    path = checkpoint / "trained.npy"
+    """Return what ``write_keys`` left beside the weights of ``checkpoint``."""
+    path = checkpoint / KEYS
     try:
         keys = plain_array(read_bytes(path, error=AssetError), "it")
         if keys.dtype != np.uint32 or (keys[1:] <= keys[:-1]).any():

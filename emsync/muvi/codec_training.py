@@ -25,9 +25,9 @@ from emsync.progress import Progress, silent
 from emsync.settings import Within, build
 from emsync.sound.mel import SILENCE
 from emsync.synchrony.passages import Passages
-from emsync.targets import check_apart, real_folder
 from emsync.training import rounds
 from emsync.training.lesson import Lesson, LessonConfig, Task, on_device
+from emsync.training.running import apart
 
 KIND, VERSION = "codec", 1  # of config.json
 FITTED, MEASURED = 800, 100  # passages at most that components and scales are of; held-out ones
@@ -121,11 +121,7 @@ def train(
     Goes on from ``config.out`` if it holds a run. ``report`` is called after each step.
     """
     out, store = Path(config.out), Path(config.store)
-    check_apart([out / name for name in rounds.FILES], {"the store": store / "store.json"})
-    if real_folder(out).is_relative_to(real_folder(store)):
-        raise UsageError(
-            f"the run would be in the store {config.store!r} itself; name another folder in out"
-        )
+    apart(out, rounds.FILES, store)
     passages = Passages.open(store)
     learned, held = passages.places("train"), passages.places("held")[:MEASURED]
     if not learned:

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from emsync.arrays import Picture
 from emsync.encoders.threads import answering
-from emsync.errors import InputError, UsageError
+from emsync.errors import InputError
 from emsync.muvi import flow
 from emsync.muvi.checkpoint import Shape, System, installed_conditioners
 from emsync.muvi.codec_training import read_codec
@@ -27,9 +27,9 @@ from emsync.muvi.config import FlowConfig, FlowingConfig
 from emsync.muvi.material import Material, materials
 from emsync.progress import Progress, silent
 from emsync.synchrony.passages import Passages
-from emsync.targets import check_apart, real_folder
 from emsync.training import rounds
 from emsync.training.lesson import Lesson, Task, on_device
+from emsync.training.running import apart
 
 CONTEXT = 0.8  # of the examples begin with music that is given (section 4.3)
 LONGEST = 14 * RATE, 0.5  # latents that are given at most; the paper's third is too few for windows
@@ -193,12 +193,7 @@ def taught(
     config: FlowingConfig, open_lesson: Callable[[bool], Flowing], report: rounds.Report | None
 ) -> System:
     """Return the system of a lesson when its budget is spent."""
-    out, store = Path(config.out), Path(config.store)
-    check_apart([out / name for name in rounds.FILES], {"the store": store / "store.json"})
-    if real_folder(out).is_relative_to(real_folder(store)):
-        raise UsageError(
-            f"the run would be in the store {config.store!r} itself; name another folder in out"
-        )
+    apart(Path(config.out), rounds.FILES, Path(config.store))
     return rounds.run(config, open_lesson, report).system.eval()
 
 

@@ -16,11 +16,13 @@ from pathlib import Path
 from typing import Any, ClassVar, Generic, Protocol, Self, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from emsync.errors import InputError
 from emsync.files import atomic_write
 from emsync.limits import check_file, parse_json, quoted, read_json, read_text, shown
 from emsync.matching.matcher import Columns
+from emsync.tensors import map_tensors, read_tensors
 
 VERSION = 1
 MOST_ROWS = 10_000_000
@@ -195,6 +197,25 @@ class Kind(Generic[R]):
             return Written(list(read["asked"]), rows, [(n, why) for n, why in read["skipped"]])
         except (SafetensorError, InputError, OSError, KeyError, TypeError, ValueError):
             return None
+
+    def map_shard(self, folder: Path, number: int) -> dict[str, NDArray[Any]]:
+        """Return the arrays of a shard by row and name; they stay on the disk until used."""
+        path = check_shard(folder, number)
+        tensors, _ = read_tensors(path, f"the {self.name} in {quoted(path)}", InputError)
+        return map_tensors(path, tensors)
+
+    def array_in(
+        self, arrays: Mapping[str, NDArray[Any]], folder: Path, number: int, name: str, ndim: int
+    ) -> NDArray[Any]:
+        """Return an array of a row, of so many dimensions, of those of its shard."""
+        found = arrays.get(f"{number}.{name}")
+        if found is None or found.ndim != ndim:
+            path = shard(folder, number // self.shard)
+            raise InputError(
+                f"{quoted(path)} has no {name!r} of {self.one} {number}; remove it, and run "
+                f"`{self.maker}` again"
+            )
+        return found
 
 
 def shard(folder: Path, number: int) -> Path:

@@ -16,9 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from emsync.data.split import read_keys
+from emsync.data.split import KEYS, read_keys, write_keys
 from emsync.errors import InputError, UsageError
-from emsync.files import atomic_write
 from emsync.matching.matcher import Columns
 from emsync.metrics.retrieval import percentiles, ranks
 from emsync.progress import Progress, silent
@@ -37,11 +36,11 @@ from emsync.retrieval.network import Network
 from emsync.retrieval.pairs import Pair, PairStore
 from emsync.retrieval.scoring import by_query
 from emsync.retrieval.tags import unified
-from emsync.targets import check_apart, real_folder
 from emsync.training import rounds
 from emsync.training.lesson import Lesson, Task, on_device
+from emsync.training.running import apart
 
-FILES = (*rounds.FILES, "trained.npy")
+FILES = (*rounds.FILES, KEYS)
 FITTED = 1000  # pairs at most to which the scales of the columns are fitted
 MEASURED = 200  # held-out songs at most on which a run is measured
 FIRST = 10  # places among which the own music counts as found
@@ -105,12 +104,7 @@ def train(
 
     Writes what ``rounds.run`` does, and ``trained.npy``; ``report`` is called after each step.
     """
-    out, store = Path(config.out), Path(config.store)
-    check_apart([out / name for name in FILES], {"the store": store / "store.json"})
-    if real_folder(out).is_relative_to(real_folder(store)):
-        raise UsageError(
-            f"the run would be in the store {config.store!r} itself; name another folder in out"
-        )
+    apart(Path(config.out), FILES, Path(config.store))
     lesson = rounds.run(config, lambda goes_on: opened(config, goes_on, progress), report)
     return lesson.system.eval()
 
@@ -130,8 +124,7 @@ def opened(config: RetrievalConfig, goes_on: bool, progress: Progress = silent) 
     keys = {key for number in learned for key in store.pairs[number].keys}
     if goes_on:
         keys |= set(read_keys(out).tolist())  # the store may have been another one then
-    with atomic_write(out / "trained.npy") as part, part.open("wb") as file:
-        np.save(file, np.array(sorted(keys), np.uint32))
+    write_keys(out, keys)
     songs = {store.pairs[number].group: number for number in reversed(held)}
     measured = evenly(sorted(songs.values()), MEASURED)
     return Finding(

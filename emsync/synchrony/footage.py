@@ -13,10 +13,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, NamedTuple, Self
+from typing import NamedTuple, Self
 
 import numpy as np
-from numpy.typing import NDArray
 
 from emsync.arrays import Float64s, Picture, Seconds
 from emsync.errors import InputError
@@ -26,9 +25,8 @@ from emsync.options import PathLike
 from emsync.progress import Progress, Stopwatch, silent
 from emsync.retrieval.filling import Filled, Made, Task, fill
 from emsync.retrieval.prepare import films_in
-from emsync.retrieval.stores import Head, Kind, check_shard
+from emsync.retrieval.stores import Head, Kind, shard
 from emsync.synchrony.seen import shrunk
-from emsync.tensors import map_tensors, read_tensors
 from emsync.video.film import open_film
 from emsync.video.impact import LEAST_IMPACT, Impact
 from emsync.video.observers import Frame
@@ -103,19 +101,18 @@ class Clips:
 
     def _read(self, place: int) -> Clip:
         row = self.rows[place]
-        path = check_shard(self.folder, row.number)
-        tensors, _ = read_tensors(path, f"the pictures in {quoted(path)}", InputError)
-        found = map_tensors(path, tensors)
-        luma, times, impacts = (_array(found, row.number, name, path) for name in STAMPS)
-        if luma.shape != (len(times), TALL, WIDE) or impacts.ndim != 2 or not len(times):
-            raise InputError(f"{quoted(path)} holds no film of {row.name!r}; remove it")
+        arrays = FOOTAGE.map_shard(self.folder, row.number)
+        luma, times, impacts = (
+            FOOTAGE.array_in(arrays, self.folder, row.number, name, ndim)
+            for name, ndim in (("luma", 3), ("times", 1), ("impacts", 2))
+        )
+        if luma.shape != (len(times), TALL, WIDE) or not len(times):
+            path = shard(self.folder, row.number)
+            raise InputError(
+                f"{quoted(path)} holds no film of {row.name!r}; remove it, and run "
+                f"`{FOOTAGE.maker}` again"
+            )
         return Clip(luma, times, impacts, row.seconds)
-
-
-def _array(found: dict[str, NDArray[Any]], number: int, name: str, path: Path) -> NDArray[Any]:
-    if (array := found.get(f"{number}.{name}")) is None:
-        raise InputError(f"{quoted(path)} has no {name!r}; remove it, and make it again")
-    return array
 
 
 # --- making one -----------------------------------------------------------------------------------

@@ -40,8 +40,7 @@ from emsync.retrieval.drawn.choosing import Chosen, chosen_songs
 from emsync.retrieval.drawn.course import beats_of
 from emsync.retrieval.drawn.playing import Hall, passage, play
 from emsync.retrieval.filling import Filled, Made, Task, fill
-from emsync.retrieval.stores import Head, Kind, check_shard
-from emsync.tensors import map_tensors, read_tensors
+from emsync.retrieval.stores import Head, Kind
 
 VERSION = 1  # of what is played; raised when a seed no longer gives what it gave
 SECONDS = (4.0, 120.0)  # that a passage may last
@@ -146,22 +145,12 @@ class Passages:
         number = self.rows[place].number
         shard = number // PASSAGES.shard
         if shard not in self._shards:
-            self._shards[shard] = _mapped(self.folder, shard)
-        found = self._shards[shard].get(f"{number}.{name}")
-        if found is None or found.ndim != dimensions:
-            path = check_shard(self.folder, shard)
-            raise InputError(f"{quoted(path)} has no {name!r} of passage {number}; remove it")
-        return found
+            self._shards[shard] = PASSAGES.map_shard(self.folder, shard)
+        return PASSAGES.array_in(self._shards[shard], self.folder, number, name, dimensions)
 
     @cached_property
     def _shards(self) -> dict[int, dict[str, NDArray[Any]]]:
         return {}
-
-
-def _mapped(folder: Path, number: int) -> dict[str, NDArray[Any]]:
-    path = check_shard(folder, number)
-    tensors, _ = read_tensors(path, f"the passages in {quoted(path)}", InputError)
-    return map_tensors(path, tensors)
 
 
 # --- making one -----------------------------------------------------------------------------------

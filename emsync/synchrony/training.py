@@ -9,13 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Protocol
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
-from emsync.data.split import read_keys, song_key
-from emsync.errors import UsageError
-from emsync.files import atomic_write
+from emsync.data.split import KEYS, read_keys, song_key, write_keys
 from emsync.progress import Progress, silent
 from emsync.synchrony.checkpoint import Synchrony
 from emsync.synchrony.config import SynchronyConfig
@@ -24,13 +21,13 @@ from emsync.synchrony.losses import Extra, contrastive
 from emsync.synchrony.measured import CHANGES, measure
 from emsync.synchrony.passages import Passages
 from emsync.synchrony.towers import Towers
-from emsync.targets import check_apart, real_folder
 from emsync.training import rounds
 from emsync.training.lesson import Lesson, Task, on_device
+from emsync.training.running import apart
 
 WORDS = {"seen": "seen kinds", "unseen": "unseen kinds", "footage": "real films, retimed"}
 MEASURED = ("recall", *CHANGES, "notes")  # by sound, and by notes only how often it is found
-FILES = (*rounds.FILES, "trained.npy")
+FILES = (*rounds.FILES, KEYS)
 
 
 class Feeds(Protocol):
@@ -113,12 +110,7 @@ def train(
     Writes what ``rounds.run`` does, and ``trained.npy``, the songs that were learned from;
     ``report`` is called after each step.
     """
-    out, store = Path(config.out), Path(config.passages)
-    check_apart([out / name for name in FILES], {"the passages": store / "store.json"})
-    if real_folder(out).is_relative_to(real_folder(store)):
-        raise UsageError(
-            f"the run would be among the passages {config.passages!r}; name another folder in out"
-        )
+    apart(Path(config.out), FILES, Path(config.passages))
     lesson = rounds.run(config, lambda goes_on: opened(config, goes_on), report)
     return lesson.synchrony.eval()
 
@@ -131,8 +123,7 @@ def opened(config: SynchronyConfig, goes_on: bool) -> Syncing:
     keys = {song_key(passages.rows[place].song) for place in passages.places("train")}
     if goes_on:
         keys |= set(read_keys(out).tolist())  # the passages may have been others then
-    with atomic_write(out / "trained.npy") as part, part.open("wb") as file:
-        np.save(file, np.array(sorted(keys), np.uint32))
+    write_keys(out, keys)
     return Syncing(on_device(synchrony), feed)
 
 

@@ -11,15 +11,13 @@ from contextlib import closing, nullcontext
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from emsync.checkpoints import files_of_checkpoint, find_checkpoint
-from emsync.data.split import split, trained_keys
+from emsync.data.split import KEYS, split, trained_keys, write_keys
 from emsync.data.store import Store
 from emsync.errors import EmsyncError, InputError, UsageError, warn
-from emsync.files import atomic_write
 from emsync.limits import shown
 from emsync.model.composer import Composer, load_weights
 from emsync.model.transformer import EventTransformer
@@ -41,7 +39,7 @@ from emsync.training.start import from_checkpoint, from_nothing, take_weights
 
 FILES = (
     *("model.safetensors", "config.json", "train.json", "optimizer.safetensors"),
-    *("snapshot.safetensors", "metrics.csv", "trained.npy"),
+    *("snapshot.safetensors", "metrics.csv", KEYS),
 )
 COLUMNS = ("step", "tokens", "seconds", "loss", "norm", "rate", "validation")
 Figures = dict[str, float]  # "loss", "norm", "rate" of a step, and now and then "validation"
@@ -52,7 +50,7 @@ def train(config: TrainConfig, report: Report | None = None) -> Composer:
     """Train until the budget is spent, going on from ``config.out`` if it holds a run.
 
     Writes ``model.safetensors``, ``config.json``, ``train.json``, ``metrics.csv``, TensorBoard
-    events and ``trained.npy`` (``trained_keys``) there; ``report`` is called after each step.
+    events and ``trained_keys`` there; ``report`` is called after each step.
     SIGINT and SIGTERM save and stop. A run that runs away goes back to where it was well, at half
     the rates; EmsyncError where it does so again and again, or its first loss is no number. Needs
     torch, NumPy and safetensors only: without Accelerate it is one process, without TensorBoard it
@@ -74,8 +72,7 @@ def _train(config: TrainConfig, machine: Accelerator, report: Report | None) -> 
     out, state, guard, begun = Path(config.out), run.state, run.guard, run.state.step
     log = Log(out, state.step, COLUMNS) if machine.is_main_process else None
     if log is not None:
-        with atomic_write(out / "trained.npy") as part, part.open("wb") as file:
-            np.save(file, trained_keys(run.store, config.validation))
+        write_keys(out, trained_keys(run.store, config.validation))
     parts = batches(run.crops, state.step * config.accumulate, config, machine)
     started, saved = time.monotonic() - state.seconds, time.monotonic()
 

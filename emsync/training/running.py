@@ -1,14 +1,25 @@
 """What every run does, whatever it learns: its rates, its folder, its seeds, and how it stops."""
 
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 
+from emsync.errors import UsageError
+from emsync.limits import quoted
 from emsync.locks import locked
-from emsync.targets import make_folder
+from emsync.targets import check_apart, make_folder, real_folder
+
+
+def apart(out: Path, files: Sequence[str], store: Path) -> None:
+    """Refuse a run whose ``files`` would lie in the folder of the store that it learns from."""
+    check_apart([out / name for name in files], {"the store": store / "store.json"})
+    if real_folder(out).is_relative_to(real_folder(store)):
+        raise UsageError(
+            f"the run would be in the store {quoted(store)} itself; name another folder in out"
+        )
 
 
 @contextmanager
