@@ -1,6 +1,7 @@
 """A codec learns the spectrograms of a store; a run that stops goes on as if it had not."""
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +11,24 @@ from muvi_toys import passages, spectrogram
 
 from emsync.errors import AssetError, InputError, UsageError
 from emsync.muvi.codec import LinearCodec, Vae
-from emsync.muvi.codec_training import CodecConfig, Coding, measured, read_codec, train
+from emsync.muvi.codec_training import CodecConfig, Coding, fitted, measured, read_codec, train
 
 SMOKE = {"width": 8, "channels": (16, 32), "strides": (4, 2), "blocks": 1}
+
+
+@pytest.fixture(autouse=True, scope="module")
+def fitted_once() -> Iterator[None]:
+    """Find the components once for all runs of a width: that takes longest."""
+    found: dict[int, LinearCodec] = {}
+
+    def once(width: int, *given: Any) -> LinearCodec:
+        if width not in found:
+            found[width] = fitted(width, *given)
+        return found[width]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("emsync.muvi.codec_training.fitted", once)
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -64,6 +80,14 @@ def test_a_run_that_stops_goes_on_as_if_it_had_not(store: Path, tmp_path: Path) 
         (tmp_path / name / "model.safetensors").read_bytes() for name in ("whole", "halves")
     )
     assert one == two
+
+
+def test_a_linear_codec_does_not_replace_a_run(store: Path, tmp_path: Path) -> None:
+    train(settings(store, tmp_path, 1))
+    before = (tmp_path / "model.safetensors").read_bytes()
+    with pytest.raises(UsageError, match="holds the run of an autoencoder"):
+        train(settings(store, tmp_path, 0, codec="linear", shape={"width": 8}))
+    assert (tmp_path / "model.safetensors").read_bytes() == before
 
 
 def test_the_latents_of_what_is_kept_are_scaled(store: Path, tmp_path: Path) -> None:

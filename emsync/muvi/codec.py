@@ -186,7 +186,9 @@ class Vae(Codec):
     def measure(self, mels: Iterable[Tensor]) -> None:
         """Set ``scale`` by the latents of (T, BANDS) spectrograms."""
         with torch.inference_mode():
-            found = torch.cat([self.posterior(mel[None]).mean[0] for mel in mels])
+            found = torch.cat(
+                [self.posterior(mel[None].to(self.scale.device)).mean[0] for mel in mels]
+            )
         self.scale.copy_(found.std(0).clamp_min(1e-3))
 
 

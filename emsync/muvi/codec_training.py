@@ -27,7 +27,8 @@ from emsync.sound.mel import SILENCE
 from emsync.synchrony.passages import Passages
 from emsync.training import rounds
 from emsync.training.lesson import Lesson, LessonConfig, Task, on_device
-from emsync.training.running import apart
+from emsync.training.running import apart, claimed
+from emsync.training.saving import has_run
 
 KIND, VERSION = "codec", 1  # of config.json
 FITTED, MEASURED = 800, 100  # passages at most that components and scales are of; held-out ones
@@ -128,8 +129,14 @@ def train(
         raise InputError(f"all passages of the store {config.store!r} are held out; play more")
     described = config.described()
     if isinstance(described, int):
+        if has_run(out):
+            raise UsageError(
+                f"{config.out!r} holds the run of an autoencoder, which a linear codec would "
+                "replace; name another folder in out"
+            )
         codec = fitted(described, passages, learned, progress)
-        write_codec(out, codec)
+        with claimed(out):
+            write_codec(out, codec)
         figures = measured(codec, spectrograms(passages, held or learned[:MEASURED]))
         if report is not None:
             report(rounds.RunState(1), 1.0, {"loss": figures["l1"], **(figures if held else {})})
