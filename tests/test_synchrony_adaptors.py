@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from emsync.synchrony.adaptors import ADAPTORS, GROUPS, Adaptor, Attention, Average, Gated
+from emsync.synchrony.adaptors import ADAPTORS, GROUPS, Adaptor, Attention, Average, Gated, Pooling
 
 CHANNELS, WIDTH, OUT = 6, 8, 5
 KINDS = sorted(ADAPTORS)
@@ -37,6 +37,7 @@ def test_each_picture_becomes_one_vector_whatever_the_others_are(kind: str, coun
 @pytest.mark.parametrize("kind", POOLING)
 def test_a_map_whose_patches_are_alike_gives_what_one_of_them_gives(kind: str) -> None:
     one, net = maps(1, 1, 1), adaptor(kind)
+    assert isinstance(net, Pooling)
     inside = net.halve(one.expand(1, CHANNELS, 2, 2))[..., 0, 0]
     value = net.value(inside) if isinstance(net, Attention) else inside
     for size in (2, 4, 14):
@@ -88,6 +89,7 @@ def test_where_patches_are_is_of_no_account_but_to_a_gate_that_sees_its_neighbou
     kind: str,
 ) -> None:
     net, inside = adaptor(kind), torch.randn(2, WIDTH, 2, 3).double()
+    assert isinstance(net, Pooling)
     if isinstance(net, Gated):
         shifted = net.pooled(inside.flip(3), cls(2))
         assert not torch.allclose(net.pooled(inside, cls(2)), shifted)

@@ -13,18 +13,29 @@ GROUPS = 4  # of weights in a gate, and heads of the attention
 
 
 class Adaptor(nn.Module, ABC):
-    """Makes (N, O) of maps (N, C, H, W), H and W even, and of ``cls`` (N, C), each picture's own.
+    """Makes (N, O) of maps (N, C, H, W) and of ``cls`` (N, C), each picture's own.
 
     ``cls`` is a token that stands for the whole picture; only some adaptors look at it.
     """
 
+    @abstractmethod
     def __init__(self, channels: int, width: int, out: int) -> None:
         super().__init__()
+
+    @abstractmethod
+    def forward(self, maps: Tensor, cls: Tensor) -> Tensor:
+        """Return one vector a picture."""
+
+
+class Pooling(Adaptor):
+    """Halves the map both ways, H and W being even, and makes one vector of its patches."""
+
+    def __init__(self, channels: int, width: int, out: int) -> None:
+        super().__init__(channels, width, out)
         self.halve = nn.Conv2d(channels, width, 2, stride=2)
         self.out = nn.Linear(width, out)
 
     def forward(self, maps: Tensor, cls: Tensor) -> Tensor:
-        """Return one vector a picture."""
         height, width = maps.shape[2:]
         if height % 2 or width % 2:
             raise ValueError(f"the map is of {height} by {width} patches; both must be even")
@@ -36,14 +47,14 @@ class Adaptor(nn.Module, ABC):
         """Return the (N, D) vector of each halved map (N, D, H / 2, W / 2)."""
 
 
-class Average(Adaptor):
+class Average(Pooling):
     """The mean of the patches."""
 
     def pooled(self, maps: Tensor, cls: Tensor) -> Tensor:
         return maps.mean((2, 3))
 
 
-class Gated(Adaptor):
+class Gated(Pooling):
     """Weighted means of the patches, of as many groups of weights as GROUPS; then their mean."""
 
     def __init__(self, channels: int, width: int, out: int) -> None:
@@ -74,7 +85,7 @@ class Sigmoid(Gated):
         return means / means.sum(dim=1, keepdim=True)
 
 
-class Attention(Adaptor):
+class Attention(Pooling):
     """The token of the whole picture asks, by as many heads as GROUPS, and the patches answer."""
 
     def __init__(self, channels: int, width: int, out: int) -> None:
@@ -99,15 +110,12 @@ class Cls(Adaptor):
     """The token of the whole picture alone."""
 
     def __init__(self, channels: int, width: int, out: int) -> None:
-        nn.Module.__init__(self)
+        super().__init__(channels, width, out)
         self.out = nn.Linear(channels, out)
 
     def forward(self, maps: Tensor, cls: Tensor) -> Tensor:
         answer: Tensor = self.out(cls)
         return answer
-
-    def pooled(self, maps: Tensor, cls: Tensor) -> Tensor:
-        return cls
 
 
 ADAPTORS: dict[str, type[Adaptor]] = {
