@@ -5,17 +5,13 @@ keys of the songs that it learned from, and a card whose figures are those of wh
 """
 
 import argparse
-import csv
-import shutil
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from textwrap import fill
 from typing import Any
 
-import numpy as np
+import cards
 import torch
-from matplotlib.figure import Figure
 
 from emsync.errors import EmsyncError
 from emsync.evaluation.retrieval import evaluate
@@ -24,8 +20,8 @@ from emsync.retrieval.checkpoint import System
 from emsync.retrieval.config import RetrievalConfig
 from emsync.retrieval.pairs import PairStore
 
-SMOOTH = 25  # steps averaged
-WIDTH = 110  # letters of a line
+HELD = {"mean percentile, held out": ("percentile", "#c8485c")}
+LABEL, LIMITS = "mean percentile of the own music (0.5 by chance)", (0.0, 0.6)
 ENCODERS = {  # by column, who made them and under what licence
     "lite0": "EfficientNet-Lite0 (`checkpoints/encoders/lite0`, Apache-2.0), taught by ImageNet",
     "musicnn": "musicnn (`checkpoints/encoders/musicnn`, ISC), taught by MagnaTagATune",
@@ -57,8 +53,7 @@ def main() -> None:
         ship(asked.config, asked.out, asked.real)
     except (EmsyncError, OSError) as error:
         sys.exit(f"ship_retrieval: {error}")
-    for path in sorted(asked.out.iterdir()):
-        print(f"{path.stat().st_size / 1e6:8.2f} MB  {path.name}")
+    cards.list_files(asked.out)
 
 
 def ship(settings: Path, out: Path, real: Path | None) -> None:
@@ -67,11 +62,8 @@ def ship(settings: Path, out: Path, real: Path | None) -> None:
     run, store = Path(config.out), Path(config.store)
     system = System.load(run)
     system.save(out, torch.bfloat16)
-    shutil.copy(run / "trained.npy", out)
-    shutil.copy(settings, out / "train.toml")
-    with (run / "metrics.csv").open(newline="") as file:
-        steps = list(csv.DictReader(file))
-    draw_curve(steps, out / "curve.png")
+    steps = cards.take(run, settings, out)
+    cards.draw_curve(steps, out / "curve.png", HELD, LABEL, LIMITS)
     pairs = PairStore.open(store)
     learned = sorted({pair.style for pair in pairs.pairs if pair.split == "train"})
     met = [style for style in learned if not config.styles or style in config.styles]
@@ -139,13 +131,10 @@ def card(
         "The weights: Apache-2.0, as emsync.",
         *(f"It reads what is told by {words}." for words in read),
     ]  # fmt: skip
-    text = "\n".join(
-        line if "|" in line or line.startswith(" ") else fill(line, WIDTH) for line in lines
-    )
     return (
-        text.replace(f"| {folder} |", f"| {folder.name} |").replace(
-            f"| {folder},", f"| {folder.name},"
-        )
+        cards.wrapped(lines)
+        .replace(f"| {folder} |", f"| {folder.name} |")
+        .replace(f"| {folder},", f"| {folder.name},")
         + "\n"
     )
 
@@ -164,27 +153,6 @@ def drawn_by(folder: str, store: PairStore) -> list[str]:
         f"--seed {made['seed']}"
     )
     return ["They can be drawn again:", "", f"    {command}", ""]
-
-
-def draw_curve(steps: Sequence[Mapping[str, str]], out: Path) -> None:
-    """Draw the loss of a run, and where the own music of held-out films was."""
-    at = np.array([int(row["step"]) for row in steps])
-    loss = np.array([float(row["loss"]) for row in steps])
-    width = min(SMOOTH, len(loss))
-    smooth = np.convolve(loss, np.ones(width) / width, mode="valid")
-    held = [(int(row["step"]), float(row["percentile"])) for row in steps if row["percentile"]]
-    figure = Figure(figsize=(8, 4), layout="constrained")
-    axes = figure.add_subplot()
-    axes.plot(at[width - 1 :], smooth, color="#3b6ea5", label="loss")
-    axes.set(xlabel="step", ylabel="loss", ylim=(0, None))
-    axes.grid(alpha=0.3)
-    beside = axes.twinx()
-    beside.plot(*zip(*held, strict=True), "o-", color="#c8485c", label="mean percentile, held out")
-    beside.axhline(0.5, color="#c8485c", lw=1, ls=":")
-    beside.set(ylabel="mean percentile of the own music (0.5 by chance)", ylim=(0, 0.6))
-    lines = [*axes.get_lines(), beside.get_lines()[0]]
-    axes.legend(lines, [str(line.get_label()) for line in lines], frameon=False, loc="lower left")
-    figure.savefig(out, dpi=110)
 
 
 if __name__ == "__main__":

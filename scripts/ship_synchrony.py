@@ -5,25 +5,21 @@ keys of the songs that they learned from, and a card whose figures are those of 
 """
 
 import argparse
-import csv
-import shutil
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from textwrap import fill
 
-import numpy as np
+import cards
 import synchrony
 import torch
-from matplotlib.figure import Figure
 
 from emsync.errors import EmsyncError
 from emsync.synchrony.checkpoint import Synchrony
 from emsync.synchrony.config import SynchronyConfig
 from emsync.synchrony.passages import Passages
 
-SMOOTH = 25  # steps averaged
-WIDTH = 110  # letters of a line
+HELD = {"seen kinds": ("seen_shift", "#c8485c"), "unseen kinds": ("unseen_shift", "#d9a441")}
+LABEL, LIMITS = "nearer than moved off the beat, held out", (0.4, 1.0)
 UNKNOWN = (
     "Drawn films are simple figures that jump, turn, flash and cut with a song's accents by rules "
     "that somebody wrote, and retimed ones are real pictures with made timing. So the figures "
@@ -42,8 +38,7 @@ def main() -> None:
         ship(asked.config, asked.out)
     except (EmsyncError, OSError) as error:
         sys.exit(f"ship_synchrony: {error}")
-    for path in sorted(asked.out.iterdir()):
-        print(f"{path.stat().st_size / 1e6:8.2f} MB  {path.name}")
+    cards.list_files(asked.out)
 
 
 def ship(settings: Path, out: Path) -> None:
@@ -52,11 +47,8 @@ def ship(settings: Path, out: Path) -> None:
     run, passages = Path(config.out), Passages.open(Path(config.passages))
     towers = Synchrony.load(run)
     towers.save(out, torch.bfloat16)
-    shutil.copy(run / "trained.npy", out)
-    shutil.copy(settings, out / "train.toml")
-    with (run / "metrics.csv").open(newline="") as file:
-        steps = list(csv.DictReader(file))
-    draw_curve(steps, out / "curve.png")
+    steps = cards.take(run, settings, out)
+    cards.draw_curve(steps, out / "curve.png", HELD, LABEL, LIMITS)
     tables = list(synchrony.held_out([str(out)], passages, config.feed_config()))
     (out / "README.md").write_text(card(out.name, config, towers, passages, steps, tables))
 
@@ -106,31 +98,7 @@ def card(
         "## Licences", "",
         "The weights: Apache-2.0, as emsync.",
     ]  # fmt: skip
-    return "\n".join(line if "|" in line else fill(line, WIDTH) for line in lines) + "\n"
-
-
-def draw_curve(steps: Sequence[Mapping[str, str]], out: Path) -> None:
-    """Draw the loss of a run, and how often held-out films found their music."""
-    at = np.array([int(row["step"]) for row in steps])
-    loss = np.array([float(row["loss"]) for row in steps])
-    width = min(SMOOTH, len(loss))
-    smooth = np.convolve(loss, np.ones(width) / width, mode="valid")
-    figure = Figure(figsize=(8, 4), layout="constrained")
-    axes = figure.add_subplot()
-    axes.plot(at[width - 1 :], smooth, color="#3b6ea5", label="loss")
-    axes.set(xlabel="step", ylabel="loss", ylim=(0, None))
-    axes.grid(alpha=0.3)
-    beside = axes.twinx()
-    for group, colour in (("seen", "#c8485c"), ("unseen", "#d9a441")):
-        held = [(int(row["step"]), float(row[f"{group}_shift"])) for row in steps
-                if row.get(f"{group}_shift")]  # fmt: skip
-        if held:
-            beside.plot(*zip(*held, strict=True), "o-", ms=3, color=colour, label=f"{group} kinds")
-    beside.axhline(0.5, color="#c8485c", lw=1, ls=":")
-    beside.set(ylabel="nearer than moved off the beat, held out", ylim=(0.4, 1))
-    lines = [axes.get_lines()[0], *beside.get_lines()[:-1]]
-    axes.legend(lines, [str(line.get_label()) for line in lines], frameon=False, loc="lower left")
-    figure.savefig(out, dpi=110)
+    return cards.wrapped(lines) + "\n"
 
 
 if __name__ == "__main__":

@@ -72,7 +72,6 @@ def sound(maker: Muvi, film: Path, **wishes) -> Float32s:  # type: ignore[no-unt
     return whole(made.heard()).samples
 
 
-@pytest.mark.slow
 def test_a_film_gets_sound_as_long_as_it_is(film: Path) -> None:
     made = emsync.generate(film, Options(estimator="fixed:joy"), checkpoint=Muvi(system()))
     heard = whole(made.heard())

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from scripts_loaded import SCRIPTS, load_script
+from scripts_loaded import load_script
 
 from emsync.signals import STEP_RATE
 from emsync.sound.rhythm import Rhythm
@@ -15,8 +15,7 @@ CHECKPOINT = "toy"
 
 
 @pytest.fixture
-def script(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
-    monkeypatch.syspath_prepend(SCRIPTS)  # it takes functions of the script of docs/matching.md
+def script() -> ModuleType:
     return load_script("synchrony_gate")
 
 

@@ -1,12 +1,11 @@
 """From songs to shipped towers: played, trained, measured and written down by the commands."""
 
-import sys
 from pathlib import Path
 from types import ModuleType
 
 import numpy as np
 import pytest
-from scripts_loaded import SCRIPTS, load_script
+from scripts_loaded import load_script
 from synchrony_toys import drums
 
 from emsync.cli import main
@@ -26,7 +25,6 @@ pytestmark = [
 
 @pytest.fixture(scope="module")
 def script() -> ModuleType:
-    sys.path.insert(0, str(SCRIPTS))
     return load_script("ship_synchrony")
 
 

@@ -1,0 +1,68 @@
+"""What scripts have in common that make a run of small networks ready to ship: its card."""
+
+import csv
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from textwrap import fill
+
+import numpy as np
+from matplotlib.figure import Figure
+
+SMOOTH = 25  # steps averaged
+WIDTH = 110  # letters of a line
+
+Steps = Sequence[Mapping[str, str]]  # the rows of metrics.csv
+
+
+def take(run: Path, settings: Path, out: Path) -> Steps:
+    """Copy the settings of a run, and the keys of what it saw, to ``out``; return its steps."""
+    shutil.copy(run / "trained.npy", out)
+    shutil.copy(settings, out / "train.toml")
+    with (run / "metrics.csv").open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def wrapped(lines: Sequence[str]) -> str:
+    """Return the text of a card: tables and commands as they are, all else in lines of WIDTH."""
+    return "\n".join(
+        line if "|" in line or line.startswith(" ") else fill(line, WIDTH) for line in lines
+    )
+
+
+def list_files(out: Path) -> None:
+    """Print what is in ``out``, and how large it is."""
+    for path in sorted(out.iterdir()):
+        print(f"{path.stat().st_size / 1e6:8.2f} MB  {path.name}")
+
+
+def draw_curve(
+    steps: Steps,
+    out: Path,
+    held: Mapping[str, tuple[str, str]],
+    label: str,
+    limits: tuple[float, float],
+) -> None:
+    """Draw the loss of a run; beside it what was ``held`` out, of which 0.5 is chance.
+
+    ``held`` are columns and colours by what they are called; ``label`` and ``limits`` are those of
+    their axis.
+    """
+    at = np.array([int(row["step"]) for row in steps])
+    loss = np.array([float(row["loss"]) for row in steps])
+    width = min(SMOOTH, len(loss))
+    smooth = np.convolve(loss, np.ones(width) / width, mode="valid")
+    figure = Figure(figsize=(8, 4), layout="constrained")
+    axes = figure.add_subplot()
+    lines = axes.plot(at[width - 1 :], smooth, color="#3b6ea5", label="loss")
+    axes.set(xlabel="step", ylabel="loss", ylim=(0, None))
+    axes.grid(alpha=0.3)
+    beside = axes.twinx()
+    for name, (column, colour) in held.items():
+        found = [(int(row["step"]), float(row[column])) for row in steps if row.get(column)]
+        if found:
+            lines += beside.plot(*zip(*found, strict=True), "o-", ms=4, color=colour, label=name)
+    beside.axhline(0.5, color="#c8485c", lw=1, ls=":")
+    beside.set(ylabel=label, ylim=limits)
+    axes.legend(lines, [str(line.get_label()) for line in lines], frameon=False, loc="lower left")
+    figure.savefig(out, dpi=110)
