@@ -4,7 +4,7 @@ import io
 import itertools
 import math
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, redirect_stdout
 from ctypes import c_int, c_void_p
 from functools import cache, lru_cache, partial
@@ -148,13 +148,13 @@ def _part(track: Any) -> _Part:
         pitches=pitches,
         velocities=np.clip(notes["velocity"][order], 1, 127).astype(np.int64),
         starts=starts,
-        ends=restruck(pitches, starts, ends),
+        ends=_restruck(pitches, starts, ends),
         controls=[(c.time, c.number, c.value) for c in track.controls],
         bends=[(b.time, b.value) for b in track.pitch_bends],
     )
 
 
-def restruck(pitches: Int64s, starts: Float64s, ends: Float64s) -> Float64s:
+def _restruck(pitches: Int64s, starts: Float64s, ends: Float64s) -> Float64s:
     """Return the (N,) ends of notes by pitch and start, each of which ends the one before."""
     again = (pitches[1:] == pitches[:-1]) & (starts[1:] > starts[:-1])
     return np.minimum(ends, np.append(np.where(again, starts[1:], np.inf), np.inf))
@@ -179,7 +179,7 @@ def sustained(part: _Part, end: float) -> _Part:
     caught = (before >= 0) & downs[before]
     until = np.where(caught, ups[np.searchsorted(ups[:-1], part.ends)], part.ends)
     rings = np.maximum(part.ends, np.minimum(until, end))
-    return part._replace(ends=restruck(part.pitches, part.starts, rings))
+    return part._replace(ends=_restruck(part.pitches, part.starts, rings))
 
 
 def check_soundfont(path: Path) -> SoundFont:
@@ -347,20 +347,6 @@ def _symusic(part: _Part, font: SoundFont, rate: int) -> Iterator[Any]:
         except (RuntimeError, ValueError) as error:
             name = quoted(font.path)
             raise AssetError(f"symusic cannot play the sound font {name}: {error}") from error
-
-
-def tones_of(
-    program: int, is_drum: bool, pitches: Sequence[int], seconds: float, rate: int
-) -> dict[int, Float32s]:
-    """Return each pitch of a program, or of a drum kit, as (N, 2) samples that symusic plays.
-
-    The font is the package's; each is struck as hard as can be, and held for ``seconds``.
-    """
-    count = len(pitches)
-    struck = np.full(count, 127), np.zeros(count), np.full(count, seconds)
-    part = _Part(program, is_drum, np.array(pitches, np.int64), *struck, [], [])
-    with _symusic(part, check_soundfont(default_soundfont()), rate) as synth:
-        return {pitch: _tone(synth, part, pitch, seconds) for pitch in pitches}
 
 
 def _tone(synth: Any, part: _Part, pitch: int, seconds: float) -> Float32s:

@@ -26,7 +26,6 @@ PROGRAMS = {
     PIANO: tuple(range(8)),
     STRINGS: (*range(16, 24), *range(40, 47), *range(48, 55), *range(56, 96)),
 }
-VOLUMES = 70, 120  # between which that of a track is
 TRIES = 12  # beginnings that are tried before a song is given up
 LEAST = 1.0  # notes a second of a passage
 
@@ -82,7 +81,7 @@ def _score(passage: Played, rng: Generator) -> "ScoreTick":
         mine = passage.tracks == number
         kind = int(piece.classes[mine][0])
         track = TrackTick("", int(rng.choice(PROGRAMS[kind])), kind == DRUMS)
-        track.controls.append(ControlChangeTick(0, VOLUME, int(rng.integers(*VOLUMES))))
+        track.controls.append(ControlChangeTick(0, VOLUME, int(rng.integers(70, 120))))
         pitches = piece.pitches[mine].astype(np.int8)
         notes = Note.from_numpy(starts[mine], lengths[mine], pitches, velocities[mine])
         track.notes = cast("NoteTickList", notes)
