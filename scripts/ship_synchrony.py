@@ -16,6 +16,8 @@ import torch
 from emsync.errors import EmsyncError
 from emsync.synchrony.checkpoint import Synchrony
 from emsync.synchrony.config import SynchronyConfig
+from emsync.synchrony.feed import FeedConfig
+from emsync.synchrony.footage import Clips
 from emsync.synchrony.passages import Passages
 
 HELD = {"seen kinds": ("seen_shift", "#c8485c"), "unseen kinds": ("unseen_shift", "#d9a441")}
@@ -82,6 +84,7 @@ def card(
         "(Dong et al. 2018, CC BY 4.0), played by a synthesizer; for every step films are made "
         "anew to their accents. Songs were held out by duplicate group; `trained.npy` has the keys "
         f"of those it saw. Played with the seed {made.get('seed', 0)}.", "",
+        *real_films(feed),
         "## Training", "",
         f"{int(last['step']):,} steps of {feed.films} films of {feed.seconds:g} s in "
         f"{float(last['seconds']) / 60:.0f} minutes on one thread, AdamW, rate {config.rate:g}; "
@@ -99,6 +102,18 @@ def card(
         "The weights: Apache-2.0, as emsync.",
     ]  # fmt: skip
     return cards.wrapped(lines) + "\n"
+
+
+def real_films(feed: FeedConfig) -> list[str]:
+    """Return what is said of the real films that were retimed, if there were any."""
+    if not feed.footage:
+        return []
+    left_out = [name.strip() for name in feed.left_out.split(",") if name.strip()]
+    shown = [row.name for row in Clips.open(feed.footage).rows if row.name not in left_out]
+    return [
+        f"{feed.retimed:.0%} of the films are real ones, retimed, of these, as 64 by 36 grey "
+        f"points: {', '.join(shown)}. Left out, and measured on: {', '.join(left_out)}.", "",
+    ]  # fmt: skip
 
 
 if __name__ == "__main__":
