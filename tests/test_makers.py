@@ -88,7 +88,7 @@ def test_a_checkpoint_that_names_no_kind_composes_scores(small: Path, sines: Pat
 @pytest.mark.parametrize(
     ("config", "sentence"),
     [
-        ('{"kind": "harp"}', "is of the kind 'harp', which nothing installed.*there is events, si"),
+        ('{"kind": "harp"}', "is of the kind 'harp', which nothing installed.*there is events, muvi, si"),
         ('{"kind": 3}', "kind is 3, not a name"),
         ('{"kind": ""}', "kind is '', not a name"),
         ('{"kind": "sines", "pitch": 1.0}', "has a pitch of 1.0"),
@@ -231,7 +231,7 @@ def test_what_a_sound_cannot_be_is_refused_in_a_sentence(
 
 
 def test_a_composer_takes_no_style(film: Path, small: Path, sines: Path) -> None:
-    refusal = "does not follow --like; leave it out, or name a checkpoint of the kind sines"
+    refusal = "does not follow --like; leave it out, or name a checkpoint of the kind muvi or sines"
     with pytest.raises(UsageError, match=refusal):
         emsync.generate(film, options(like=film), checkpoint=small)
 
