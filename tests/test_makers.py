@@ -88,7 +88,7 @@ def test_a_checkpoint_that_names_no_kind_composes_scores(small: Path, sines: Pat
 @pytest.mark.parametrize(
     ("config", "sentence"),
     [
-        ('{"kind": "harp"}', "is of the kind 'harp', which nothing inst.*there is events, muvi, si"),
+        ('{"kind": "harp"}', "is of the kind 'harp', which nothing ins.*there is events, muvi, si"),
         ('{"kind": 3}', "kind is 3, not a name"),
         ('{"kind": ""}', "kind is '', not a name"),
         ('{"kind": "sines", "pitch": 1.0}', "has a pitch of 1.0"),
