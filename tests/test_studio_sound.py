@@ -53,8 +53,8 @@ def put_film(home: Path, seconds: float = SECONDS, picture: bool = True) -> Proj
     project.record = record
     project.enter()
     seen = replace(example_video(), duration=seconds, cuts=(), motion=None, brightness=None,
-                   saturation=None, colourfulness=None, valence_curve=None, arousal_curve=None,
-                   arc=(), shots=())  # fmt: skip
+                   saturation=None, colourfulness=None, impact=None, valence_curve=None,
+                   arousal_curve=None, arc=(), shots=())  # fmt: skip
     seen.save(project.folder / "seen.json")
     project.put(Document.of(seen), "as seen")
     return project
