@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from emsync.encoders.weights import check_weights, read_weights
+from emsync.memoryless import memoryless
 from emsync.tensors import Shape
 
 FOLDERS: Mapping[str, str] = {"msd": "musicnn-msd", "mtt": "musicnn"}  # of each tagger's weights
@@ -124,7 +125,7 @@ def load(tagger: str = "mtt") -> Musicnn:
 
 def _bare() -> Musicnn:
     """Return the network without weights: none are drawn, which would move random numbers on."""
-    with torch.device("meta"):
+    with memoryless():
         return Musicnn()
 
 

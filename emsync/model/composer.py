@@ -19,6 +19,7 @@ from emsync.conditioning import Conditioner, Floats, Targets, check_conditions
 from emsync.errors import AssetError, EmsyncError, UsageError
 from emsync.files import together
 from emsync.limits import quoted, shown
+from emsync.memoryless import memoryless
 from emsync.model.devices import moved
 from emsync.model.int8.quantize import quantized
 from emsync.model.transformer import EventTransformer, ModelConfig
@@ -168,7 +169,7 @@ class Composer:
             shape = build(ModelConfig, config["model"], "[model] ")
             # older checkpoints have no such flag, and no norm
             shape = replace(shape, qk_norm=config["model"].get("qk_norm", False))
-            with torch.device("meta"):  # no memory is asked for until the weights are known to fit
+            with memoryless():  # no memory is asked for until the weights are known to fit
                 model = EventTransformer(shape, conditioners)
             tempo = _tempo(config.get("tempo"))
             sampling = build(Sampling, config.get("sampling", {}), "[sampling] ")

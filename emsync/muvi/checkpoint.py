@@ -16,6 +16,7 @@ from emsync.checkpoints import CONFIG, WEIGHTS, config_of
 from emsync.conditioning import Conditioner
 from emsync.errors import AssetError, UsageError
 from emsync.limits import quoted, shown
+from emsync.memoryless import memoryless
 from emsync.model import folders
 from emsync.model.composer import describe
 from emsync.model.folders import in_dtype
@@ -110,7 +111,7 @@ class System(nn.Module):
         place = quoted(folder / CONFIG)
         shape = read_shape(folder)
         try:
-            with torch.device("meta"):  # no memory is asked for until the weights are known to fit
+            with memoryless():  # no memory is asked for until the weights are known to fit
                 system = cls(shape)
         except UsageError as error:
             raise AssetError(f"{place}: {error}") from error

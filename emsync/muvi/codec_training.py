@@ -19,6 +19,7 @@ from emsync.checkpoints import CONFIG, WEIGHTS, config_of
 from emsync.encoders.threads import one_thread
 from emsync.errors import AssetError, InputError, UsageError
 from emsync.limits import quoted
+from emsync.memoryless import memoryless
 from emsync.model import folders
 from emsync.muvi.codec import RATE, STRIDE, Codec, CodecShape, Described, LinearCodec, Vae, codec_of
 from emsync.progress import Progress, silent
@@ -206,7 +207,7 @@ def read_codec(folder: Path) -> Codec:
     wanted = 'a folder that `emsync train` wrote with stage = "codec"'
     config = config_of(folder, KIND, VERSION, wanted)
     try:
-        with torch.device("meta"):
+        with memoryless():
             codec = codec_of(described_in(config.get("codec")))
     except UsageError as error:
         raise AssetError(f"{quoted(folder / CONFIG)}: {error}") from error

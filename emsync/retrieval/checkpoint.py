@@ -20,6 +20,7 @@ from emsync.errors import AssetError, UsageError
 from emsync.json_fields import FieldError, object_of, text_of
 from emsync.limits import quoted, shown
 from emsync.matching.matcher import Columns
+from emsync.memoryless import memoryless
 from emsync.model import folders
 from emsync.model.folders import read_weights
 from emsync.options import PathLike
@@ -136,7 +137,7 @@ class System(nn.Module):
             stamps = object_of(config.get("stamps"), "stamps")
             settings = object_of(config.get("settings"), "settings")
             name = text_of(config.get("system"), "system")
-            with torch.device("meta"):
+            with memoryless():
                 system = cls.build(name, films, music, settings)
         except (FieldError, UsageError) as error:
             raise AssetError(f"{quoted(folder / CONFIG)}: {error}") from error

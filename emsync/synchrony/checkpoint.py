@@ -22,6 +22,7 @@ from emsync.encoders.threads import answering
 from emsync.errors import AssetError, UsageError
 from emsync.json_fields import FieldError, object_of
 from emsync.limits import quoted
+from emsync.memoryless import memoryless
 from emsync.model import folders
 from emsync.music.piece import Piece
 from emsync.options import PathLike
@@ -139,7 +140,7 @@ class Synchrony(nn.Module):
         try:
             stamps = object_of(config.get("stamps"), "stamps")
             settings = object_of(config.get("settings"), "settings")
-            with torch.device("meta"):
+            with memoryless():
                 synchrony = cls(build(TowerConfig, settings))
         except (FieldError, UsageError) as error:
             raise AssetError(f"{quoted(folder / CONFIG)}: {error}") from error

@@ -6,6 +6,7 @@ two is their cosine.
 Shapes: B films or pieces of music, T rows, D numbers an embedding.
 """
 
+import math
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Annotated, Literal
@@ -116,7 +117,7 @@ class Towers(nn.Module):
         self.film = FilmTower(config)
         self.sound = SoundTower(config)
         self.notes = NotesTower(config)
-        self.log_temperature = nn.Parameter(torch.tensor(0.07).log())
+        self.log_temperature = nn.Parameter(torch.tensor(math.log(0.07)))
 
     @property
     def temperature(self) -> Tensor:

@@ -4,10 +4,9 @@ import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-import torch
-
 from emsync.conditioning import Conditioner
 from emsync.errors import EmsyncError, UsageError
+from emsync.memoryless import memoryless
 from emsync.model.transformer import EventTransformer, ModelConfig
 
 BYTES = 28  # of a parameter: the weight, its gradient, what an optimizer knows, and a snapshot
@@ -15,7 +14,7 @@ BYTES = 28  # of a parameter: the weight, its gradient, what an optimizer knows,
 
 def check_size(shape: ModelConfig, conditioners: Sequence[Conditioner]) -> None:
     """Refuse a network that this machine cannot train."""
-    with torch.device("meta"):  # shapes without memory
+    with memoryless():  # shapes without memory
         model = EventTransformer(shape, conditioners)
     count = sum(parameter.numel() for parameter in model.parameters())
     if count * BYTES > (there := _memory()):
