@@ -1,16 +1,19 @@
 """Where checkpoints lie, and what their ``config.json`` says; no network is loaded here."""
 
+import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from emsync.errors import AssetError
-from emsync.limits import quoted, read_json, shown
+from emsync.limits import quoted, read_bytes, read_json, shown
 from emsync.options import PathLike
 from emsync.shipped import checkpoints_folder
 
 CONFIG, WEIGHTS = "config.json", "model.safetensors"
 MOST_CONFIG = 2**20  # bytes of a config.json
+MOST_WEIGHTS = 2**31  # bytes of a file of weights
+DIGITS = 12  # of a digest
 EVENTS, RETRIEVAL = "events", "retrieval"  # kinds of checkpoints that name none
 
 
@@ -45,6 +48,17 @@ def files_of_checkpoint(name: str) -> list[Path]:
 def read_config(folder: Path) -> dict[str, Any]:
     """Return the settings of the checkpoint in ``folder``."""
     return read_json(folder / CONFIG, MOST_CONFIG, AssetError)
+
+
+def digest_of(folder: Path) -> str:
+    """Return what tells the checkpoint in ``folder`` from all others: of its settings and weights.
+
+    AssetError where one of both cannot be read.
+    """
+    digest = hashlib.sha256()
+    for file in (CONFIG, WEIGHTS):
+        digest.update(read_bytes(folder / file, MOST_WEIGHTS, AssetError))
+    return digest.hexdigest()[:DIGITS]
 
 
 def kind_of(config: dict[str, Any], folder: Path) -> str:

@@ -3,7 +3,6 @@
 Shapes: N rows of a film and R rows of a track, ten a second, of D numbers.
 """
 
-import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
@@ -15,8 +14,9 @@ from numpy.typing import NDArray
 from scipy import fft
 
 from emsync.arrays import Float32s
-from emsync.errors import AssetError, InputError
-from emsync.limits import quoted, read_bytes
+from emsync.checkpoints import digest_of
+from emsync.errors import InputError
+from emsync.limits import quoted
 from emsync.matching.matcher import Columns, Match, Matcher, Shelf
 from emsync.options import SYNCHRONY
 from emsync.synchrony import seen
@@ -28,8 +28,6 @@ if TYPE_CHECKING:
 
 SHORTEST = 1.0  # seconds of a film
 LEAST = -1.0  # the least score there is, that of silence
-MOST_WEIGHTS = 2**31  # bytes of a file of weights
-DIGITS = 12  # of a checkpoint's digest in a stamp
 
 
 @dataclass(frozen=True)
@@ -74,12 +72,7 @@ class Sim(Matcher):
 
     @cached_property
     def stamp(self) -> str:
-        from emsync.checkpoints import CONFIG, WEIGHTS
-
-        digest = hashlib.sha256()
-        for file in (CONFIG, WEIGHTS):
-            digest.update(read_bytes(self.folder / file, MOST_WEIGHTS, AssetError))
-        return f"{self.name} {digest.hexdigest()[:DIGITS]}"
+        return f"{self.name} {digest_of(self.folder)}"
 
     def observers(self) -> list[Observer]:
         return seen.observers(self.synchrony.sees)

@@ -7,7 +7,6 @@ product with the passage that covers most of what sounds under the part.
 Shapes: T tracks, R passages, P parts of a film, D numbers an embedding.
 """
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -18,8 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emsync.arrays import Float32s, Float64s, Int64s
+from emsync.checkpoints import CONFIG, digest_of, read_config
 from emsync.errors import AssetError, InputError
-from emsync.limits import quoted, read_bytes, shown
+from emsync.limits import quoted, shown
 from emsync.matching.matcher import SILENT, Columns, Match, Matcher, Shelf
 from emsync.retrieval import heard, seen
 from emsync.retrieval.regimes import Stretch
@@ -32,8 +32,6 @@ if TYPE_CHECKING:
 
 SHORTLIST = 500  # tracks of which all passages are looked at
 SHORTEST = 1.0  # seconds of a film
-MOST_WEIGHTS = 2**31  # bytes of a file of weights
-DIGITS = 12  # of a checkpoint's digest in a stamp
 
 
 @dataclass(frozen=True)
@@ -53,8 +51,6 @@ class Towers(Matcher):
 
     def _check_system(self) -> None:
         """Refuse a checkpoint that is missing, or another network's, before anything is seen."""
-        from emsync.checkpoints import CONFIG, read_config
-
         found = read_config(self.folder).get("system")
         if found != self.name:
             raise AssetError(
@@ -79,12 +75,7 @@ class Towers(Matcher):
 
     @cached_property
     def stamp(self) -> str:
-        from emsync.checkpoints import CONFIG, WEIGHTS
-
-        digest = hashlib.sha256()
-        for file in (CONFIG, WEIGHTS):
-            digest.update(read_bytes(self.folder / file, MOST_WEIGHTS, AssetError))
-        return f"{self.name} {digest.hexdigest()[:DIGITS]}"
+        return f"{self.name} {digest_of(self.folder)}"
 
     @property
     def needs(self) -> Needs:
