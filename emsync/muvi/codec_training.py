@@ -48,6 +48,7 @@ class CodecConfig(LessonConfig):
         default_factory=dict
     )
     divergence: Annotated[float, Within(0, 100), "weight of that from the unit Gaussian"] = 0.001
+    rate: Annotated[float, Within(1e-9, 10), "of AdamW"] = 0.0003  # above 0.0006 it may diverge
     batch: Annotated[int, Within(1, 65_536), "passages in a step"] = 32
     seconds: Annotated[float, Within(0.1, 60), "of each passage in a step"] = 2.0
 
