@@ -32,6 +32,7 @@ For a tokenizer:
 
 - ``Tokenizer``: the base class. ``Ids``: int64 arrays of tokens.
 - ``LogitsProcessor``: the type of a rule of grammar, and of what follows a lead sheet.
+  ``TokenFilter``: a base class of those that read a piece token by token, all in one pass.
 - ``Score``: symusic's score; ``from_score`` and ``to_score`` convert a ``Piece``.
 
 For an estimator:
@@ -87,6 +88,7 @@ from emsync.emotion.belief import Belief
 from emsync.emotion.estimator import Estimator, Span
 from emsync.emotion.plane import EMOTIONS
 from emsync.errors import AssetError, InputError, UsageError
+from emsync.filters import TokenFilter
 from emsync.makers import Drawn, SoundMaker
 from emsync.matching.matcher import Column, Columns, Match, Matcher, Shelf
 from emsync.music.chords import NONE as NO_CHORD
@@ -181,6 +183,7 @@ __all__ = [
     "State",
     "Still",
     "Timeline",
+    "TokenFilter",
     "Tokenizer",
     "UsageError",
     "Windows",

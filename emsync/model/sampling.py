@@ -10,6 +10,7 @@ import torch
 
 from emsync.conditioning import Floats, Targets, check_conditions, null_targets
 from emsync.errors import EmsyncError
+from emsync.filters import together
 from emsync.model.int8.nucleus import Doubles, draw
 from emsync.model.passages import Passages
 from emsync.model.primers import Primers
@@ -207,7 +208,7 @@ def _filters(
     filters = {name: make() for name, make in tokenizer.rules().items()}
     if sheets is not None:
         filters |= tokenizer.followers(sheets)
-    return [each for name, each in filters.items() if name not in sampling.rules_off]
+    return together([each for name, each in filters.items() if name not in sampling.rules_off])
 
 
 class UniformStreams:

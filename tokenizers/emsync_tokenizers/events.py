@@ -7,7 +7,7 @@ At one instant stand OFFs, BAR, CHORD, then ONs by instrument and pitch.
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
-from typing import TYPE_CHECKING, Annotated, ClassVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -69,7 +69,7 @@ class Events(Tokenizer):
     def excluded_ids(self) -> Sequence[int]:
         return (v.PAD, v.START, v.FEWER, v.MORE)
 
-    def rules(self) -> Mapping[str, "Callable[[], Rule]"]:
+    def rules(self) -> Mapping[str, "Callable[[], Rule[Any]]"]:
         from emsync_tokenizers.grammar import RULES, Metre
 
         return {**RULES, "metre": partial(Metre, self.bar_steps)} if self.bar_steps else RULES

@@ -1,61 +1,42 @@
 """What holds the music to a lead sheet: filters that make the next tokens likelier or less likely.
 
-Each is called as a rule of grammar is, after the rules, for scores on the CPU. It is made for one
-batch, reads every token once, and changes only what the time or a note has changed, so it costs
-microseconds a token.
-
-Shapes: B pieces drawn side by side, T tokens read so far, V vocabulary.
+Each is made for one batch, comes after the rules of grammar, and makes anew only what the time or a
+note has changed, so it costs microseconds a token.
 """
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
+from collections.abc import Sequence
+from typing import TypeVar
 
 import numpy as np
-import torch
-from torch import Tensor
 
-from emsync.plugin import CLASSES, Floats, Seconds
+from emsync.plugin import LeadSheet, Seconds, TokenFilter
 from emsync_tokenizers import vocabulary as v
 
+S = TypeVar("S")
 
-class Follower(ABC):
-    """Keep the time of B pieces, and lean their logits towards what is to be followed."""
 
-    def __init__(self, pieces: int) -> None:
-        self.seen = 0  # tokens read
-        self.now = [0] * pieces  # steps
+class Follower(TokenFilter[S]):
+    """Leans the logits of pieces towards their lead sheets, by what time and notes change.
 
-    def __call__(self, input_ids: Tensor, scores: Tensor) -> Tensor:
-        """Return (B, V) scores after (B, T) tokens, of which only the new ones are read."""
-        ids = input_ids.numpy()
-        for at in range(self.seen, ids.shape[1]):
-            for row, token in enumerate(ids[:, at].tolist()):
-                if token >= v.NOTE:
-                    instrument, place = divmod(token - v.NOTE, 2 * v.KEYS)
-                    self.struck(row, instrument, place % v.KEYS, place < v.KEYS)
-                elif token >= v.SHIFT:
-                    self.now[row] += token - v.SHIFT + 1
-                    self.moved(row)
-        self.seen = ids.shape[1]
-        before = scores.numpy()
-        leant = before.copy()
-        self.lean(leant, before)
-        return torch.from_numpy(leant)
+    ``bar`` is how many steps the bars last, or 0 where they differ.
+    """
+
+    def __init__(self, sheets: Sequence[LeadSheet], bar: int = 0) -> None:
+        self.sheets, self.bar = sheets, bar
+
+    def after(self, piece: int, state: S, token: int) -> S:
+        if token >= v.NOTE:
+            return self.struck(piece, state, *v.parts(token))
+        return self.moved(piece, state, token - v.SHIFT + 1) if token >= v.SHIFT else state
 
     @abstractmethod
-    def moved(self, row: int) -> None:
-        """Update what is asked of a piece whose time has moved on."""
-
-    def struck(self, row: int, instrument: int, key: int, begins: bool) -> None:  # noqa: B027
-        """Take note of a note that begins or ends."""
+    def moved(self, piece: int, state: S, wait: int) -> S:
+        """Return the state once ``wait`` steps have passed."""
 
     @abstractmethod
-    def lean(self, scores: Floats, before: Floats) -> None:
-        """Change the (B, V) logits in place; ``before`` are the same, and stay."""
-
-
-def notes_of(scores: Floats) -> Floats:
-    """Return the (B, 5, 2, 88) view of the notes in (B, V) scores: instrument, ON or OFF, key."""
-    return scores[:, v.NOTE :].reshape(len(scores), len(CLASSES), 2, v.KEYS)
+    def struck(self, piece: int, state: S, instrument: int, key: int, begins: bool) -> S:
+        """Return the state once a note has begun or ended."""
 
 
 def steps(times: Seconds) -> list[int]:

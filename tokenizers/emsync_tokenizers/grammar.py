@@ -1,23 +1,24 @@
 """Rules of musical grammar: filters that forbid the next tokens that no piece can contain.
 
-Each rule is called as transformers' logits processors are, and can stand in a list of theirs. It is
-made anew for each batch, reads every token once, and keeps one mask up to date, so a rule costs
-microseconds a token.
+Each can stand in a list of transformers' logits processors; together they read every token once.
+What a rule forbids is a row of penalties, made before or kept up to date, so a rule costs a
+microsecond a token.
 
-Shapes: B pieces drawn side by side, T tokens read so far, V vocabulary.
+Shapes: V vocabulary.
 """
 
-from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from abc import abstractmethod
+from collections.abc import Mapping, Sequence
 from functools import cache
+from types import MappingProxyType
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
-from emsync.plugin import BEATS, CLASSES, LOWEST
+from emsync.plugin import BEATS, CLASSES, LOWEST, Floats, TokenFilter
 from emsync_tokenizers import vocabulary as v
+from emsync_tokenizers.keys import SILENT, Keys, played
 
 # notes of one class at once, two players' included; in Lakh songs one ON in a thousand is beyond
 VOICES = {"drums": 8, "bass": 3, "guitar": 8, "piano": 10, "strings": 12}
@@ -26,150 +27,156 @@ VOICES = {"drums": 8, "bass": 3, "guitar": 8, "piano": 10, "strings": 12}
 LONGEST = {"drums": 0.25, "bass": 3.0, "guitar": 3.0, "piano": 4.0, "strings": 6.0}
 PER_BEAT = 24  # moments of Lakh Pianoroll
 STARTS = (0, 6, 8, 12, 16, 18)  # of those, where notes begin: sixteenths and triplets
-NEVER = 2**40  # a step later than all others
 
 _LONGEST = [round(LONGEST[name] * v.STEPS_PER_SECOND) for name in CLASSES]
-_OFFS = np.array([v.off(c, LOWEST + k) for c in range(len(CLASSES)) for k in range(v.KEYS)])
+_VOICES = [VOICES[name] for name in CLASSES]
+_NOTES = len(CLASSES) * v.KEYS
+NONE = -1  # in the place of a token
+
+S = TypeVar("S")
 
 
-class Rule(ABC):
-    """Set the logits of impossible tokens to minus infinity; for scores on the CPU."""
-
-    def __init__(self, vocab_size: int = v.SIZE) -> None:
-        self.vocab_size = vocab_size
-        self.seen = 0  # tokens read
-        self.mask = np.zeros((0, vocab_size), np.bool_)  # (B, V) what cannot come next
-
-    def __call__(self, input_ids: Tensor, scores: Tensor) -> Tensor:
-        """Return (B, V) scores after (B, T) tokens, of which only the new ones are read."""
-        if not len(self.mask):
-            self.mask = np.zeros((len(input_ids), self.vocab_size), np.bool_)
-            self.begin()
-        for at in range(self.seen, input_ids.shape[1]):
-            self.read(input_ids[:, at].tolist())
-        self.seen = input_ids.shape[1]
-        return scores.masked_fill(torch.from_numpy(self.mask), -torch.inf)
-
-    def begin(self) -> None:  # noqa: B027  (most rules forbid nothing yet)
-        """Set up the mask of the first token."""
+class Rule(TokenFilter[S]):
+    """Sets the logits of impossible tokens to minus infinity."""
 
     @abstractmethod
-    def read(self, ids: Sequence[int]) -> None:
-        """Update the mask after B new tokens."""
+    def penalties(self, state: S) -> Floats | None:
+        """Return (V,) minus infinity for what cannot come next, 0 for all else; None for all 0."""
+
+    def apply(self, state: S, logits: Floats) -> None:
+        penalties = self.penalties(state)
+        if penalties is not None:
+            logits += penalties
 
 
-class Sounding(Rule):
-    """No OFF for a note that does not sound."""
+class Sounding(Rule[Floats]):
+    """No OFF for a note that does not sound; the state is the penalties."""
 
-    def begin(self) -> None:
-        _notes(self.mask)[:, :, 1] = True  # nothing sounds
+    def start(self, piece: int) -> Floats:
+        nothing = np.zeros(v.SIZE, np.float32)
+        v.notes(nothing)[:, 1] = -np.inf
+        return nothing
 
-    def read(self, ids: Sequence[int]) -> None:
-        for row, token in enumerate(ids):
-            if token >= v.NOTE:
-                _, place = divmod(token - v.NOTE, 2 * v.KEYS)
-                begins = place < v.KEYS
-                self.mask[row, token + v.KEYS if begins else token] = not begins
+    def after(self, piece: int, state: Floats, token: int) -> Floats:
+        if token < v.NOTE:
+            return state
+        _, _, begins = v.parts(token)
+        changed = state.copy()
+        changed[token + v.KEYS if begins else token] = 0.0 if begins else -np.inf
+        return changed
 
-
-class Polyphony(Rule):
-    """No more notes at once than an instrument has voices."""
-
-    def begin(self) -> None:
-        shape = (len(self.mask), len(CLASSES))
-        self.sounding = np.zeros((*shape, v.KEYS), np.bool_)
-        self.count = np.zeros(shape, np.int64)
-
-    def read(self, ids: Sequence[int]) -> None:
-        for row, token in enumerate(ids):
-            if token >= v.NOTE:
-                instrument, place = divmod(token - v.NOTE, 2 * v.KEYS)
-                begins, key = place < v.KEYS, place % v.KEYS
-                if self.sounding[row, instrument, key] != begins:
-                    self.sounding[row, instrument, key] = begins
-                    self.count[row, instrument] += 1 if begins else -1
-                    full = self.count[row, instrument] >= VOICES[CLASSES[instrument]]
-                    _notes(self.mask)[row, instrument, 0] = full
+    def penalties(self, state: Floats) -> Floats:
+        return state
 
 
-class Length(Rule):
+class Polyphony(Rule[Keys]):
+    """No more notes at once than an instrument has voices; the state is the keys that sound."""
+
+    def start(self, piece: int) -> Keys:
+        return SILENT
+
+    def after(self, piece: int, state: Keys, token: int) -> Keys:
+        return played(state, *v.parts(token)) if token >= v.NOTE else state
+
+    def penalties(self, state: Keys) -> Floats | None:
+        full = [c for c, keys in enumerate(state) if len(keys) >= _VOICES[c]]
+        return _no_more(*full) if full else None
+
+
+@cache
+def _no_more(*full: int) -> Floats:
+    """Return the (V,) penalties of the ONs of some instruments."""
+    penalties = np.zeros(v.SIZE, np.float32)
+    v.notes(penalties)[list(full), 0] = -np.inf
+    return penalties
+
+
+class _Lengths(NamedTuple):
+    """Notes are counted in the order of their OFFs."""
+
+    now: int = 0  # steps
+    until: Mapping[int, int] = MappingProxyType({})  # steps at which notes are longer than real
+    first: int = 0  # OFFs from this note's on can come
+
+
+class Length(Rule[_Lengths]):
     """A note that is longer than real ones ends before time moves on.
 
     It has to end at the beginning of an instant, where the OFFs stand.
     """
 
-    def begin(self) -> None:
-        self.now = np.zeros(len(self.mask), np.int64)  # (B,) steps
-        # (B, 440) the step at which a note, in the order of the OFFs, is longer than real ones
-        self.until = np.full((len(self.mask), _OFFS.size), NEVER)
-        self.ended = np.zeros(len(self.mask), np.int64)  # (B,) OFFs from this one on can come
-        self.forbid = np.zeros(len(self.mask), np.bool_)  # (B,) whether the mask forbids anything
+    def start(self, piece: int) -> _Lengths:
+        return _Lengths()
 
-    def read(self, ids: Sequence[int]) -> None:
-        for row, token in enumerate(ids):
-            self.ended[row] = len(_OFFS)
-            if v.SHIFT <= token < v.NOTE:
-                self.now[row] += token - v.SHIFT + 1
-                self.ended[row] = 0
-            elif token >= v.NOTE:
-                instrument, place = divmod(token - v.NOTE, 2 * v.KEYS)
-                begins = place < v.KEYS
-                note = instrument * v.KEYS + place % v.KEYS
-                self.until[row, note] = self.now[row] + _LONGEST[instrument] if begins else NEVER
-                if not begins:
-                    self.ended[row] = note + 1
-        overdue = self.until <= self.now[:, None]
-        late = overdue.any(axis=1)
-        self.mask[self.forbid] = False
-        self.forbid[:] = False
-        for row in np.flatnonzero(late).tolist():
-            offs = _OFFS[self.ended[row] :][overdue[row, self.ended[row] :]]
-            if len(offs):
-                self.forbid[row] = True
-                self.mask[row] = True
-                self.mask[row, offs[0]] = False  # the lowest first, so that all can follow
+    def after(self, piece: int, state: _Lengths, token: int) -> _Lengths:
+        if token < v.SHIFT:
+            return _Lengths(state.now, state.until, _NOTES)
+        if token < v.NOTE:
+            return _Lengths(state.now + token - v.SHIFT + 1, state.until)
+        instrument, key, begins = v.parts(token)
+        note = instrument * v.KEYS + key
+        until = {**state.until, note: state.now + _LONGEST[instrument]}
+        if not begins:
+            del until[note]
+        return _Lengths(state.now, until, _NOTES if begins else note + 1)
+
+    def penalties(self, state: _Lengths) -> Floats | None:
+        now, until, first = state
+        if first == _NOTES:
+            return None
+        late = [note for note, step in until.items() if step <= now and note >= first]
+        return _nothing_but(min(late)) if late else None  # the lowest, so that all can follow
 
 
-class Metre(Rule):
+@cache
+def _nothing_but(note: int) -> Floats:
+    """Return the (V,) penalties of all but the OFF of a note."""
+    penalties = np.full(v.SIZE, -np.inf, np.float32)
+    penalties[v.off(note // v.KEYS, LOWEST + note % v.KEYS)] = 0.0
+    return penalties
+
+
+class _InBar(NamedTuple):
+    step: int = 0  # since the bar line
+    barred: bool = False  # the BAR of this line has come
+    sounding: Keys = SILENT
+
+
+class Metre(Rule[_InBar]):
     """Bars of one length: a BAR on each line, none passed over, and every moment on their grid.
 
     Moments are the 24 to a beat of Lakh Pianoroll; notes begin on sixteenths and triplets.
     """
 
     def __init__(self, bar: int) -> None:
-        super().__init__()
         self.bar = bar  # steps
+        # where nothing sounds, time moves to where notes may begin, or nothing could follow
         self.silent, self.busy = _in_bar(bar, STARTS), _in_bar(bar, range(PER_BEAT))
+        self.line = np.full(v.SIZE, -np.inf, np.float32)
+        self.line[v.BAR] = v.notes(self.line)[:, 1] = 0.0  # only OFFs come before the BAR
 
-    def begin(self) -> None:
-        self.step = np.zeros(len(self.mask), np.int64)  # (B,) steps since the bar line
-        self.barred = np.zeros(len(self.mask), np.bool_)  # (B,) the BAR of this line has come
-        self.sounding: list[set[int]] = [set() for _ in self.mask]  # ON tokens
-        self.read([v.START] * len(self.mask))
+    def start(self, piece: int) -> _InBar:
+        return _InBar()
 
-    def read(self, ids: Sequence[int]) -> None:
-        for row, token in enumerate(ids):
-            if v.SHIFT <= token < v.NOTE:
-                self.step[row] = (self.step[row] + token - v.SHIFT + 1) % self.bar
-                self.barred[row] = False
-            elif token == v.BAR:
-                self.barred[row] = True
-            elif token >= v.NOTE:
-                begins = (token - v.NOTE) % (2 * v.KEYS) < v.KEYS
-                (self.sounding[row].add if begins else self.sounding[row].discard)(
-                    token if begins else token - v.KEYS
-                )
-            # where nothing sounds, time moves to where notes may begin, or nothing could follow
-            self.mask[row] = (self.busy if self.sounding[row] else self.silent)[self.step[row]]
-            if self.step[row] == 0 and not self.barred[row]:  # only OFFs come before the BAR
-                self.mask[row] = True
-                self.mask[row, v.BAR] = False
-                _notes(self.mask[row : row + 1])[0, :, 1] = False
+    def after(self, piece: int, state: _InBar, token: int) -> _InBar:
+        step, barred, sounding = state
+        if token >= v.NOTE:
+            return _InBar(step, barred, played(sounding, *v.parts(token)))
+        if token >= v.SHIFT:
+            return _InBar((step + token - v.SHIFT + 1) % self.bar, False, sounding)
+        return _InBar(step, True, sounding) if token == v.BAR else state
+
+    def penalties(self, state: _InBar) -> Floats:
+        step, barred, sounding = state
+        if step == 0 and not barred:
+            return self.line
+        penalties: Floats = (self.busy if any(sounding) else self.silent)[step]
+        return penalties
 
 
 @cache
-def _in_bar(bar: int, moments: Sequence[int]) -> NDArray[np.bool_]:
-    """Return (bar, V): what is forbidden at each step, with time on ``moments`` of a beat."""
+def _in_bar(bar: int, moments: Sequence[int]) -> Floats:
+    """Return the (bar, V) penalties at each step, with time on ``moments`` of a beat."""
 
     def steps(places: Sequence[int]) -> NDArray[np.int64]:
         beats = np.arange(BEATS)[:, None] + np.array(places) / PER_BEAT
@@ -184,19 +191,27 @@ def _in_bar(bar: int, moments: Sequence[int]) -> NDArray[np.bool_]:
         mask[step, v.BAR] = step > 0
         if step not in steps(STARTS):
             mask[step, v.CHORD] = True
-            _notes(mask[step : step + 1])[0, :, 0] = True
-    return mask
+            v.notes(mask[step])[:, 0] = True
+    return penalized(mask)
 
 
-class Succession(Rule):
-    """A token may come only after certain others; ``forbidden`` is (V, V), by the one before."""
+class Succession(Rule[int]):
+    """A token may come only after certain others; the state is the one before, at first none.
 
-    def __init__(self, forbidden: NDArray[np.bool_]) -> None:
-        super().__init__(len(forbidden))
+    ``forbidden`` are the (V, V) penalties, by the token before.
+    """
+
+    def __init__(self, forbidden: Floats) -> None:
         self.forbidden = forbidden
 
-    def read(self, ids: Sequence[int]) -> None:
-        self.mask = self.forbidden[ids]
+    def start(self, piece: int) -> int:
+        return NONE
+
+    def after(self, piece: int, state: int, token: int) -> int:
+        return token
+
+    def penalties(self, state: int) -> Floats | None:
+        return None if state == NONE else self.forbidden[state]
 
 
 class Order(Succession):
@@ -210,8 +225,8 @@ class Order(Succession):
 
 
 @cache
-def _out_of_order() -> NDArray[np.bool_]:
-    """Return (V, V): whether the second token cannot follow the first."""
+def _out_of_order() -> Floats:
+    """Return the (V, V) penalties of each second token after the first."""
     token = np.arange(v.SIZE)
     instant = np.isin(token, (v.BAR, v.CHORD)) | (token >= v.NOTE)  # what stands at one instant
     on = (token >= v.NOTE) & ((token - v.NOTE) % (2 * v.KEYS) < v.KEYS)
@@ -220,15 +235,15 @@ def _out_of_order() -> NDArray[np.bool_]:
     backwards = instant[:, None] & instant & (place <= place[:, None])
     shift = (token >= v.SHIFT) & (token < v.NOTE)
     again = (shift & (token < v.NOTE - 1))[:, None] & shift
-    return backwards | again
+    return penalized(backwards | again)
 
 
-def _notes(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Return the (B, 5, 2, 88) view of the notes in a (B, V) mask: instrument, ON or OFF, key."""
-    return mask[:, v.NOTE :].reshape(len(mask), len(CLASSES), 2, v.KEYS)
+def penalized(forbidden: NDArray[np.bool_]) -> Floats:
+    """Return minus infinity for what is forbidden, 0 for all else."""
+    return np.where(forbidden, np.float32(-np.inf), np.float32(0.0))
 
 
-RULES: dict[str, type[Rule]] = {
+RULES: dict[str, type[Rule[Any]]] = {
     "sounding": Sounding,
     "polyphony": Polyphony,
     "length": Length,

@@ -10,7 +10,8 @@ last one that still sound lean towards their end.
 
 from bisect import bisect_right
 from collections.abc import Sequence
-from functools import cache
+from functools import cache, lru_cache
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,7 +28,7 @@ from emsync.plugin import (
     LeadSheet,
 )
 from emsync_tokenizers import vocabulary as v
-from emsync_tokenizers.following import Follower, notes_of, steps
+from emsync_tokenizers.following import Follower, steps
 
 # logits that a chord's tones gain and foreign tones lose: where half bars begin, as chords do, and
 ON_HALF, BETWEEN = 3.5, 1.5
@@ -46,77 +47,108 @@ _LEAST = np.float32(-1e30)  # a finite logit below all others
 _TINY = np.float32(1e-30)  # of a chance, so that the impossible is no 0 / 0
 
 
-class HarmonyFollower(Follower):
-    """Lean B pieces towards the chords of their lead sheets.
+class _Sounded(NamedTuple):
+    """What a piece has struck, and how it leans; arrays are (4, 88), of the pitched classes."""
 
-    ``bar`` is how many steps the bars last, or 0 where they differ: then a half bar may begin at
-    every moment.
+    now: int  # steps
+    struck: tuple[tuple[int, int], ...]  # (instrument, key) that began now
+    last: NDArray[np.bool_]  # what each instrument struck last, before now
+    near: NDArray[np.bool_]  # the keys a step from it
+    asked: "_Asked"
+    free: Floats  # 1 for the keys that lean, 0 for those that keep their own chance
+    leans: Floats  # logits that the free ONs gain
+
+
+class _Asked(NamedTuple):
+    """What the sheet asks for at a moment."""
+
+    chord: int
+    on_half: bool  # a half bar may begin
+    begins: bool  # the chord has just begun
+
+
+class HarmonyFollower(Follower[_Sounded]):
+    """Lean pieces towards the chords of their lead sheets.
+
+    Where the bars differ, a half bar may begin at every moment.
     """
 
     def __init__(self, sheets: Sequence[LeadSheet], bar: int = 0) -> None:
-        super().__init__(len(sheets))
+        super().__init__(sheets, bar)
         self.starts = [steps(sheet.harmony.starts) for sheet in sheets]
         self.chords = [sheet.harmony.chords.tolist() for sheet in sheets]
-        self.bar = bar
-        self.asked = [(NO_CHORD, False, False)] * len(sheets)
-        shape = (len(sheets), len(CLASSES) - 1, v.KEYS)  # of the pitched classes
-        self.ons, self.gains = np.zeros(shape, np.float32), np.ones(shape, np.float32)
-        self.offs = np.zeros((len(sheets), v.KEYS), np.float32)
-        self.again = np.zeros(shape, np.bool_)  # keys that may be struck again
-        # what each instrument struck last, before now, and the keys a step from it
-        self.last, self.near = (np.zeros(shape, np.bool_) for _ in range(2))
-        # 1 for the keys that lean, 0 for those that keep their own chance; what leans
-        self.free, self.leans = np.ones(shape, np.float32), np.zeros(shape, np.float32)
-        self.struck_now: list[dict[int, list[int]]] = [{} for _ in sheets]
-        for row in range(len(sheets)):
-            self.moved(row)
 
-    def moved(self, row: int) -> None:
-        for instrument, keys in self.struck_now[row].items():
-            self.last[row, instrument - 1] = False
-            self.last[row, instrument - 1, keys] = True
-            self.near[row, instrument - 1] = instrument != BASS and _near(keys)
-        self.struck_now[row].clear()
-        now, starts = self.now[row], self.starts[row]
+    def start(self, piece: int) -> _Sounded:
+        nothing = np.zeros((len(CLASSES) - 1, v.KEYS), np.bool_)
+        return _leaning_now(0, (), nothing, nothing, self._asked(piece, 0))
+
+    def moved(self, piece: int, state: _Sounded, wait: int) -> _Sounded:
+        now, last, near = state.now + wait, state.last, state.near
+        asked = self._asked(piece, now)
+        if not state.struck and asked == state.asked:
+            return state._replace(now=now)
+        if state.struck:
+            last, near = last.copy(), near.copy()
+        for row in {instrument - 1 for instrument, _ in state.struck}:
+            keys = tuple(key for instrument, key in state.struck if instrument - 1 == row)
+            last[row], near[row] = _heard(keys)
+            near[row] &= row != BASS - 1
+        return _leaning_now(now, (), last, near, asked)
+
+    def _asked(self, piece: int, now: int) -> _Asked:
+        """Return what is asked of a piece at a step."""
+        starts = self.starts[piece]
         at = bisect_right(starts, now) - 1
-        chord = self.chords[row][at] if at >= 0 else NO_CHORD
         on_half = not self.bar or now % self.bar in (0, self.bar // 2)
-        asked = (chord, on_half, at >= 0 and now < starts[at] + LET_GO)
-        if asked != self.asked[row]:
-            self.asked[row] = asked
-            self.ons[row], self.gains[row], self.offs[row], self.again[row] = leaning(*asked)
-        own = self.last[row] & self.again[row]
-        if not on_half:
-            own |= self.near[row]
-        np.logical_not(own, out=self.free[row], casting="unsafe")
-        np.multiply(self.ons[row], self.free[row], out=self.leans[row])
+        if at < 0:
+            return _Asked(NO_CHORD, on_half, False)
+        return _Asked(self.chords[piece][at], on_half, now < starts[at] + LET_GO)
 
-    def struck(self, row: int, instrument: int, key: int, begins: bool) -> None:
-        if begins and instrument != DRUMS:
-            self.struck_now[row].setdefault(instrument, []).append(key)
+    def struck(
+        self, piece: int, state: _Sounded, instrument: int, key: int, begins: bool
+    ) -> _Sounded:
+        if not begins or instrument == DRUMS:
+            return state
+        return state._replace(struck=(*state.struck, (instrument, key)))
 
-    def lean(self, scores: Floats, before: Floats) -> None:
-        notes = notes_of(scores)
-        ons = notes[:, 1:, 0]  # (B, 4, 88)
-        most = np.maximum.reduce(ons, axis=2, keepdims=True, initial=_LEAST)
-        weights = np.exp(ons - most)
-        weights *= self.free
-        mass = np.add.reduce(weights, axis=2, keepdims=True, initial=_TINY)
-        weights *= self.gains
-        gained = np.add.reduce(weights, axis=2, keepdims=True, initial=_TINY)
-        leant = ons + self.leans
-        leant += self.free * np.log(mass / gained)  # moved back, so that the chance stays
-        ons[:] = leant
-        for row, (_, _, begins) in enumerate(self.asked):
-            if begins:
-                notes[row, 1:, 1] += self.offs[row]
+    def apply(self, state: _Sounded, logits: Floats) -> None:
+        _, gains, offs, _ = leaning(*state.asked)
+        notes, free = v.notes(logits), state.free
+        ons = notes[1:, 0]  # (4, 88)
+        weights = ons - np.maximum.reduce(ons, axis=1, keepdims=True, initial=_LEAST)
+        np.exp(weights, out=weights)
+        weights *= free
+        mass = np.add.reduce(weights, axis=1, keepdims=True, initial=_TINY)
+        weights *= gains
+        mass /= np.add.reduce(weights, axis=1, keepdims=True, initial=_TINY)
+        ons += state.leans
+        ons += free * np.log(mass)  # moved back, so that the chance stays
+        if state.asked.begins:
+            notes[1:, 1] += offs
 
 
-def _near(keys: Sequence[int]) -> NDArray[np.bool_]:
-    """Return the (88,) keys that are a step from one of ``keys`` and none of them."""
-    near: NDArray[np.bool_] = np.logical_or.reduce(_STEPS[keys])
-    near[keys] = False
-    return near
+def _leaning_now(
+    now: int,
+    struck: tuple[tuple[int, int], ...],
+    last: NDArray[np.bool_],
+    near: NDArray[np.bool_],
+    asked: _Asked,
+) -> _Sounded:
+    """Return a state with what leans by the rest of it."""
+    ons, _, _, again = leaning(*asked)
+    own = last & again
+    if not asked.on_half:
+        own |= near
+    free = (~own).astype(np.float32)
+    return _Sounded(now, struck, last, near, asked, free, ons * free)
+
+
+@lru_cache(4096)
+def _heard(keys: Sequence[int]) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Return the (88,) ``keys``, and those that are a step from one of them and none of them."""
+    own = np.zeros(v.KEYS, np.bool_)
+    own[list(keys)] = True
+    return own, np.logical_or.reduce(_STEPS[own]) & ~own
 
 
 @cache

@@ -8,12 +8,14 @@ if it had been silent for long.
 import math
 from bisect import bisect_right
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 
 from emsync.plugin import BEATS, CLASSES, DRUMS, Floats, LeadSheet
 from emsync_tokenizers import vocabulary as v
-from emsync_tokenizers.following import Follower, notes_of, steps
+from emsync_tokenizers.following import Follower, steps
+from emsync_tokenizers.keys import SILENT, Keys, played
 
 ENDING = 8.0  # logits that the OFFs of those who rest gain
 BEAT = 0.5  # seconds, where the bars do not tell
@@ -22,74 +24,87 @@ OPENING = 8.0  # beats for which silence seems to have lasted before the first t
 GAIN, MOST = 0.5, 5.0  # logits a beat that a silent instrument gains, and at most
 
 
-class PlayersFollower(Follower):
-    """Hold B pieces to the instruments of their lead sheets; ``bar`` as for the harmony.
+class _Playing(NamedTuple):
+    """Who plays in a piece, and what is missed."""
+
+    now: int = 0  # steps
+    passage: int = -1
+    opened: bool = False  # whether a pitched note has begun
+    sounding: Keys = SILENT
+    since: tuple[float, ...] = ()  # step from which on each instrument is missed in silence
+    resting: tuple[int, ...] = ()  # instruments, in the passage
+    ons: tuple[float, ...] = ()  # logits that the ONs of each instrument gain
+    gains: Floats = np.zeros(v.SIZE, np.float32)  # (V,) and all others
+
+
+class PlayersFollower(Follower[_Playing]):
+    """Hold pieces to the instruments of their lead sheets.
 
     A piece in which nothing else could follow may begin a note all the same.
     """
 
     def __init__(self, sheets: Sequence[LeadSheet], bar: int = 0) -> None:
-        super().__init__(len(sheets))
+        super().__init__(sheets, bar)
         self.beat = bar / BEATS or BEAT * v.STEPS_PER_SECOND  # steps
         self.starts = [steps(np.array([p.start for p in sheet.passages])) for sheet in sheets]
         self.classes = [[frozenset(p.classes) for p in sheet.passages] for sheet in sheets]
-        self.passage = [-1] * len(sheets)
-        self.resting: list[list[int]] = [[] for _ in sheets]  # instruments, in the passage
-        self.opened = [False] * len(sheets)  # whether a pitched note has begun
-        # of each instrument, the keys that sound and the step from which on it is missed in silence
-        self.sounding: list[list[set[int]]] = [[set() for _ in CLASSES] for _ in sheets]
-        self.since = [[0.0] * len(CLASSES) for _ in sheets]
-        self.gains = np.zeros((len(sheets), v.SIZE), np.float32)
-        self.ons, self.offs = notes_of(self.gains).transpose(2, 0, 1, 3)  # (B, 5, 88) views
-        for row in range(len(sheets)):
-            self.moved(row)
 
-    def moved(self, row: int) -> None:
-        passage = max(bisect_right(self.starts[row], self.now[row]) - 1, 0)
-        if passage != self.passage[row]:
-            self._enter(row, passage)
-        self._gain(row, range(len(CLASSES)))
+    def start(self, piece: int) -> _Playing:
+        return self.moved(piece, _Playing(), 0)
 
-    def _enter(self, row: int, passage: int) -> None:
-        """Begin a passage of a piece."""
-        playing, self.passage[row] = self.classes[row][passage], passage
-        self.resting[row] = [c for c in range(len(CLASSES)) if c not in playing]
-        before = 0.0 if self.opened[row] else OPENING * self.beat
-        self.since[row] = [self.starts[row][passage] - before] * len(CLASSES)
-        self.offs[row] = 0.0
-        for instrument in self.resting[row]:
-            self.offs[row, instrument, list(self.sounding[row][instrument])] = ENDING
+    def moved(self, piece: int, state: _Playing, wait: int) -> _Playing:
+        now = state.now + wait
+        passage = max(bisect_right(self.starts[piece], now) - 1, 0)
+        moved = state._replace(now=now)
+        if passage != state.passage:
+            moved = self._enter(piece, moved, passage)
+        return self._gaining(moved, anew=passage != state.passage)
 
-    def struck(self, row: int, instrument: int, key: int, begins: bool) -> None:
-        keys = self.sounding[row][instrument]
-        (keys.add if begins else keys.discard)(key)
-        if instrument in self.resting[row]:
-            self.offs[row, instrument, key] = ENDING if begins else 0.0
-        changed: Sequence[int] = [instrument]
-        if not self.opened[row] and instrument != DRUMS:
-            self.opened[row] = True
-            start = self.starts[row][self.passage[row]]
-            self.since[row] = [max(since, start) for since in self.since[row]]
-            changed = range(len(CLASSES))
-        self.since[row][instrument] = self.now[row] + REST * self.beat
-        self._gain(row, changed)
+    def _enter(self, piece: int, state: _Playing, passage: int) -> _Playing:
+        """Return the state in which a passage begins."""
+        playing = self.classes[piece][passage]
+        before = 0.0 if state.opened else OPENING * self.beat
+        return state._replace(
+            passage=passage,
+            resting=tuple(c for c in range(len(CLASSES)) if c not in playing),
+            since=(self.starts[piece][passage] - before,) * len(CLASSES),
+        )
 
-    def _gain(self, row: int, instruments: Sequence[int]) -> None:
-        """Update what the ONs of some instruments of a piece gain."""
-        for instrument in instruments:
-            self.ons[row, instrument] = self._gained(row, instrument)
+    def struck(
+        self, piece: int, state: _Playing, instrument: int, key: int, begins: bool
+    ) -> _Playing:
+        since, opened = list(state.since), state.opened or instrument != DRUMS
+        if opened and not state.opened:
+            start = self.starts[piece][state.passage]
+            since = [max(each, start) for each in since]
+        since[instrument] = state.now + REST * self.beat
+        sounding = played(state.sounding, instrument, key, begins)
+        changed = state._replace(opened=opened, sounding=sounding, since=tuple(since))
+        return self._gaining(changed, anew=instrument in state.resting)
 
-    def _gained(self, row: int, instrument: int) -> float:
+    def _gaining(self, state: _Playing, anew: bool) -> _Playing:
+        """Return the state with what it gains; ``anew``, also where the ONs gain what they did."""
+        ons = tuple(self._gained(state, instrument) for instrument in range(len(CLASSES)))
+        if ons == state.ons and not anew:
+            return state
+        gains = np.zeros(v.SIZE, np.float32)
+        notes = v.notes(gains)
+        notes[:, 0] = np.array(ons)[:, None]
+        for instrument in state.resting:
+            notes[instrument, 1, list(state.sounding[instrument])] = ENDING
+        return state._replace(ons=ons, gains=gains)
+
+    def _gained(self, state: _Playing, instrument: int) -> float:
         """Return the logits that the ONs of an instrument gain."""
-        if instrument in self.resting[row]:
+        if instrument in state.resting:
             return -math.inf
-        waited = self.now[row] - self.since[row][instrument]  # steps
-        if waited <= 0 or self.sounding[row][instrument]:
+        waited = state.now - state.since[instrument]  # steps
+        if waited <= 0 or state.sounding[instrument]:
             return 0.0
         return min(waited / self.beat * GAIN, MOST)
 
-    def lean(self, scores: Floats, before: Floats) -> None:
-        scores += self.gains
-        for row, resting in enumerate(self.resting):
-            if resting and scores[row].max() == -math.inf:
-                scores[row] = before[row]
+    def apply(self, state: _Playing, logits: Floats) -> None:
+        before = logits.copy() if state.resting else logits
+        logits += state.gains
+        if state.resting and np.maximum.reduce(logits) == -math.inf:
+            logits[:] = before

@@ -7,8 +7,8 @@ one interval.
 """
 
 from bisect import bisect_right
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
 
@@ -27,7 +27,7 @@ from emsync.plugin import (
     Piece,
 )
 from emsync_tokenizers import vocabulary as v
-from emsync_tokenizers.following import Follower, notes_of, steps
+from emsync_tokenizers.following import Follower, steps
 
 GAIN = 2.5  # logits that a note of the theme gains
 LOSS = 0.25  # logits that other notes of the pitched instruments lose
@@ -39,54 +39,70 @@ BAR = 2.0  # seconds, where the bars do not tell
 Moments = dict[int, list[tuple[int, int]]]  # (instrument, key) that begin, by the step
 
 
-@dataclass
-class _State:
-    """Where one piece is."""
+class _Told(NamedTuple):
+    """A theme as a passage takes it up."""
 
+    notes: Moments
+    moments: Sequence[int]  # of it, ascending
+    up: int  # semitones by which it is moved
+    weight: float  # of the rule
+
+
+class _Themed(NamedTuple):
+    """Where a piece is in its themes."""
+
+    now: int  # steps
+    themes: Mapping[str, tuple[Moments, int]]  # by letter, and the step where each began
     passage: int = -1
     origin: int = 0  # step from which the theme's moments are counted
     end: int = 0  # step at which the theme is over
-    noted: Moments | None = None  # the theme that is being written
-    told: Moments | None = None  # the theme that is taken up
-    moments: list[int] = field(default_factory=list)  # of it, ascending
-    up: int = 0  # semitones by which it is moved
-    weight: float = 1.0  # of the rule
+    # (step, instrument, key) of the theme that is being written
+    noted: tuple[tuple[int, int, int], ...] | None = None
+    told: _Told | None = None  # the theme that is taken up
 
 
-class ThemeFollower(Follower):
-    """Lean B pieces towards the themes of their lead sheets; ``bar`` as for the harmony."""
+class ThemeFollower(Follower[_Themed]):
+    """Lean pieces towards the themes of their lead sheets."""
 
     def __init__(self, sheets: Sequence[LeadSheet], bar: int = 0) -> None:
-        super().__init__(len(sheets))
-        self.sheets, self.bar = sheets, bar
+        super().__init__(sheets, bar)
         self.length = THEME_BARS * (bar or round(BAR * v.STEPS_PER_SECOND))
         self.starts = [steps(np.array([p.start for p in sheet.passages])) for sheet in sheets]
-        self.themes: list[dict[str, tuple[Moments, int]]] = [  # and the step where each began
-            {letter: (moments_of(theme), -1) for letter, theme in sheet.themes.items()}
-            for sheet in sheets
-        ]
-        self.states = [_State() for _ in sheets]
         self.shifts = np.arange(1, v.LONGEST + 1)
-        for row in range(len(sheets)):
-            self.moved(row)
 
-    def moved(self, row: int) -> None:
-        passage = max(bisect_right(self.starts[row], self.now[row]) - 1, 0)
-        if passage != self.states[row].passage:
-            self.states[row] = self._entered(row, passage)
+    def start(self, piece: int) -> _Themed:
+        given = self.sheets[piece].themes.items()
+        themes = {letter: (moments_of(theme), -1) for letter, theme in given}
+        return self.moved(piece, _Themed(0, themes), 0)
 
-    def _entered(self, row: int, passage: int) -> _State:
+    def moved(self, piece: int, state: _Themed, wait: int) -> _Themed:
+        now = state.now + wait
+        passage = max(bisect_right(self.starts[piece], now) - 1, 0)
+        if passage == state.passage:
+            return state._replace(now=now)
+        return self._entered(piece, self._themes(piece, state), passage)._replace(now=now)
+
+    def _themes(self, piece: int, state: _Themed) -> Mapping[str, tuple[Moments, int]]:
+        """Return the themes that there are once a passage is over."""
+        if state.noted is None:
+            return state.themes
+        moments: Moments = {}
+        for step, instrument, key in state.noted:
+            moments.setdefault(step, []).append((instrument, key))
+        letter = self.sheets[piece].passages[state.passage].theme
+        return {**state.themes, letter: (moments, state.origin)}
+
+    def _entered(
+        self, piece: int, themes: Mapping[str, tuple[Moments, int]], passage: int
+    ) -> _Themed:
         """Return the state of a piece whose passage begins."""
-        sheet, start = self.sheets[row], self.starts[row][passage]
+        sheet, start = self.sheets[piece], self.starts[piece][passage]
         letter = sheet.passages[passage].theme
         if not letter:
-            return _State(passage)
-        known = self.themes[row].get(letter)
-        if known is None:
-            moments: Moments = {}
-            self.themes[row][letter] = moments, start
-            return _State(passage, start, start + self.length, noted=moments)
-        moments, first = known
+            return _Themed(0, themes, passage)
+        if letter not in themes:
+            return _Themed(0, themes, passage, start, start + self.length, noted=())
+        moments, first = themes[letter]
         line = max(start, *steps(np.array([sheet.begins])))
         line = line if not self.bar else -(-line // self.bar) * self.bar
         if first < 0:  # it begins on a bar line
@@ -95,31 +111,33 @@ class ThemeFollower(Follower):
             same = not self.bar or first % self.bar == start % self.bar
             origin = start if same else line + first - -(-first // self.bar) * self.bar
             up, weight = interval(sheet, first, origin, self.length), 1.0
-        told = arranged(moments, sheet.passages[passage].classes)
-        end, moments_told = origin + self.length, sorted(told)
-        return _State(passage, origin, end, None, told, moments_told, up, weight)
+        notes = arranged(moments, sheet.passages[passage].classes)
+        told = _Told(notes, sorted(notes), up, weight)
+        return _Themed(0, themes, passage, origin, origin + self.length, told=told)
 
-    def struck(self, row: int, instrument: int, key: int, begins: bool) -> None:
-        state = self.states[row]
-        if begins and state.noted is not None and self.now[row] < state.end:
-            state.noted.setdefault(self.now[row] - state.origin, []).append((instrument, key))
+    def struck(
+        self, piece: int, state: _Themed, instrument: int, key: int, begins: bool
+    ) -> _Themed:
+        if not begins or state.noted is None or state.now >= state.end:
+            return state
+        note = state.now - state.origin, instrument, key
+        return state._replace(noted=(*state.noted, note))
 
-    def lean(self, scores: Floats, before: Floats) -> None:
-        for row, state in enumerate(self.states):
-            if state.told is None or self.now[row] >= state.end:
-                continue
-            at = self.now[row] - state.origin
-            gain, loss, wait = (state.weight * logits for logits in (GAIN, LOSS, WAIT))
-            notes = notes_of(scores[row : row + 1])[0]
-            notes[DRUMS + 1 :, 0] -= loss
-            for instrument, key in state.told.get(at, ()):
-                if instrument == DRUMS:
-                    notes[DRUMS, 0, key] += gain
-                elif 0 <= key + state.up < v.KEYS:
-                    notes[instrument, 0, key + state.up] += gain + loss
-            after = bisect_right(state.moments, at)
-            if after < len(state.moments):
-                scores[row, v.SHIFT : v.NOTE] -= wait * (self.shifts > state.moments[after] - at)
+    def apply(self, state: _Themed, logits: Floats) -> None:
+        told, at = state.told, state.now - state.origin
+        if told is None or state.now >= state.end:
+            return
+        gain, loss, wait = (told.weight * logits for logits in (GAIN, LOSS, WAIT))
+        notes = v.notes(logits)
+        notes[DRUMS + 1 :, 0] -= loss
+        for instrument, key in told.notes.get(at, ()):
+            if instrument == DRUMS:
+                notes[DRUMS, 0, key] += gain
+            elif 0 <= key + told.up < v.KEYS:
+                notes[instrument, 0, key + told.up] += gain + loss
+        after = bisect_right(told.moments, at)
+        if after < len(told.moments):
+            logits[v.SHIFT : v.NOTE] -= wait * (self.shifts > told.moments[after] - at)
 
 
 def arranged(moments: Moments, classes: Sequence[int]) -> Moments:

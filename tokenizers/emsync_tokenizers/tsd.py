@@ -8,7 +8,7 @@ quarter of a second up to 32 s, the longest there is.
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, partial
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -71,10 +71,10 @@ class Tsd(Tokenizer):
     def excluded_ids(self) -> Sequence[int]:
         return tuple(_scheme().special_tokens_ids)
 
-    def rules(self) -> Mapping[str, "Callable[[], Rule]"]:
-        from emsync_tokenizers.grammar import Succession
+    def rules(self) -> Mapping[str, "Callable[[], Rule[Any]]"]:
+        from emsync_tokenizers.grammar import Succession, penalized
 
-        return {"succession": partial(Succession, _out_of_order())}
+        return {"succession": partial(Succession, penalized(_out_of_order()))}
 
     def transpose(self, ids: Ids, semitones: int) -> Ids:
         """Return ``ids`` moved by ``semitones``; a pitch beyond the keys moves by octaves."""

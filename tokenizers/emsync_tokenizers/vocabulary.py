@@ -1,6 +1,9 @@
 """The 1,011 events of EMSYNC as arithmetic (Sulun, Viana & Davies, section 3.1)."""
 
+from typing import TypeVar
+
 import numpy as np
+from numpy.typing import NDArray
 
 from emsync.plugin import CLASSES, HIGHEST, LOWEST, Seconds
 
@@ -16,6 +19,8 @@ KEYS = HIGHEST - LOWEST + 1  # 88
 SIZE = NOTE + len(CLASSES) * 2 * KEYS
 assert SIZE == 1011
 
+N = TypeVar("N", bound=np.generic)
+
 
 def on(instrument: int, pitch: int) -> int:
     """Return the token that begins a note.
@@ -29,6 +34,21 @@ def on(instrument: int, pitch: int) -> int:
 def off(instrument: int, pitch: int) -> int:
     """Return the token that ends a note."""
     return on(instrument, pitch) + KEYS
+
+
+def parts(token: int) -> tuple[int, int, bool]:
+    """Return the instrument and the key of a note's token, and whether the note begins.
+
+    >>> parts(off(4, 108))
+    (4, 87, False)
+    """
+    instrument, place = divmod(token - NOTE, 2 * KEYS)
+    return instrument, place % KEYS, place < KEYS
+
+
+def notes(row: NDArray[N]) -> NDArray[N]:
+    """Return the (5, 2, 88) view of the notes in a (V,) row: instrument, ON or OFF, key."""
+    return row[NOTE:].reshape(len(CLASSES), 2, KEYS)
 
 
 def names() -> list[str]:
