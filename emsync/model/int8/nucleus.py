@@ -66,6 +66,6 @@ def draw(scores: Floats, uniforms: Doubles, temperature: float, top_p: float, to
     drawn = np.empty(len(scores), np.int64)
     for b, (row, uniform) in enumerate(zip(scores, uniforms, strict=True)):
         tokens, mass = _nucleus()(row, temperature, top_p, top_k)
-        at = np.searchsorted(mass, uniform * mass[-1], side="right")
+        at = int(mass.searchsorted(uniform * mass[-1], "right"))
         drawn[b] = tokens[min(at, len(tokens) - 1)]  # rounding may make the product the whole mass
     return drawn
