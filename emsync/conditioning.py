@@ -38,17 +38,20 @@ class Cursor:
     conditioner may return a faster one from ``cursor``. Its rows must equal ``features``.
     """
 
+    # whether a row depends on its time alone; it is not asked for again while that stays
+    timed: ClassVar[bool] = False
+
     def __init__(self, conditioner: "Conditioner", target: Floats) -> None:
         self.conditioner, self.target = conditioner, target
         self.times: list[float] = []
         self.marks: list[bool] = []
 
-    def row(self, time: float, mark: bool) -> Sequence[float]:
+    def row(self, time: float, mark: bool) -> Sequence[float] | Floats:
         """Return the (channels,) row of a token that ends at ``time`` seconds."""
         self.times.append(time)
         self.marks.append(mark)
         timeline = Timeline(np.asarray(self.times), np.asarray(self.marks))
-        row: list[float] = self.conditioner.features(self.target, timeline)[-1].tolist()
+        row: Floats = self.conditioner.features(self.target, timeline)[-1]
         return row
 
     def waits(self, time: float) -> bool:
@@ -59,14 +62,16 @@ class Cursor:
 class Windows(Cursor):
     """A cursor for rows that depend on nothing but the window that the time is in."""
 
+    timed = True
+
     def __init__(self, conditioner: "Conditioner", target: Floats, width: float) -> None:
         super().__init__(conditioner, target)
         self.width = width  # seconds
         edges = np.arange(len(target) + 1, dtype=np.float64) * width
-        self.rows = conditioner.features(target, Timeline(edges, edges < 0)).tolist()
+        self.rows = conditioner.features(target, Timeline(edges, edges < 0))
 
-    def row(self, time: float, mark: bool) -> Sequence[float]:
-        row: list[float] = self.rows[min(int(time / self.width + NEAR), len(self.rows) - 1)]
+    def row(self, time: float, mark: bool) -> Floats:
+        row: Floats = self.rows[min(int(time / self.width + NEAR), len(self.rows) - 1)]
         return row
 
 

@@ -340,6 +340,16 @@ def test_a_conditioner_without_a_cursor_of_its_own_gets_one_that_is_right() -> N
     assert np.array_equal(rows, conditioner.features(target, music))
 
 
+def test_a_cursor_that_is_not_of_the_time_alone_may_not_say_it_is(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    target, music = floats(1.0, 4.0), timeline((0.9, False), (0.9, True))
+    check_conditioner(Boundaries(), target, music)
+    monkeypatch.setattr(type(Boundaries().cursor(target)), "timed", True)
+    with pytest.raises(AssertionError, match="row 1 of the cursor on the given target"):
+        check_conditioner(Boundaries(), target, music)
+
+
 def test_the_metre_turns_once_a_bar_and_goes_on_evenly_outside_of_the_bars() -> None:
     metre, times = Metre(), np.array([0.0, 2.0, 3.0, 4.0, 7.0, 10.0, 13.0])
     rows = metre.features(np.array([2.0, 4.0, 7.0], np.float32), Timeline(times, times < 0))

@@ -2,7 +2,6 @@
 
 import math
 from bisect import bisect_right
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -78,14 +77,16 @@ class Chords(Conditioner):
 class _HalfBars(Cursor):
     """Looks the row up of the half bar that the time is in."""
 
+    timed = True
+
     def __init__(self, conditioner: Conditioner, target: Floats) -> None:
         super().__init__(conditioner, target)
         rows = _rows(target)
         self.starts: list[float] = target[:, 0].tolist()
-        self.rows = np.concatenate([rows[:-1], rows[1:]], axis=1).tolist()
+        self.rows = np.concatenate([rows[:-1], rows[1:]], axis=1)
 
-    def row(self, time: float, mark: bool) -> Sequence[float]:
-        row: list[float] = self.rows[max(bisect_right(self.starts, time + NEAR) - 1, 0)]
+    def row(self, time: float, mark: bool) -> Floats:
+        row: Floats = self.rows[max(bisect_right(self.starts, time + NEAR) - 1, 0)]
         return row
 
 

@@ -59,6 +59,8 @@ class Given(Conditioner):
 class _Wait(Cursor):
     """Computes a row from the time alone."""
 
+    timed = True
+
     def row(self, time: float, mark: bool) -> Sequence[float]:
         wait = float(self.target[0]) - time
         if math.isnan(wait):

@@ -1,7 +1,5 @@
 """Where in the bar each token stands, so that the music keeps the beat."""
 
-import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
@@ -59,17 +57,13 @@ class Metre(Conditioner):
 
 
 class _Phase(Cursor):
-    """Rows depend on the time alone, and most tokens take none: the last row is kept."""
+    """Computes a row from the time alone."""
 
-    def __init__(self, conditioner: Metre, target: Floats) -> None:
-        super().__init__(conditioner, target)
-        self.now, self.last = math.nan, [math.nan]
+    timed = True
 
-    def row(self, time: float, mark: bool) -> Sequence[float]:
-        if time != self.now:
-            moment = Timeline(np.array([time]), np.array([mark]))
-            self.now, self.last = time, self.conditioner.features(self.target, moment)[0].tolist()
-        return self.last
+    def row(self, time: float, mark: bool) -> Floats:
+        moment = Timeline(np.array([time]), np.array([mark]))
+        return self.conditioner.features(self.target, moment)[0]
 
 
 def _bars(downbeats: Seconds, times: Seconds) -> Seconds:

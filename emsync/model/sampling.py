@@ -3,12 +3,14 @@
 Shapes: B pieces drawn side by side, T tokens so far, P prefix vectors, V vocabulary.
 """
 
+import math
 from collections.abc import Callable, Iterator, Sequence
+from itertools import pairwise
 
 import numpy as np
 import torch
 
-from emsync.conditioning import Floats, Targets, check_conditions, null_targets
+from emsync.conditioning import Cursor, Floats, Targets, check_conditions, null_targets
 from emsync.errors import EmsyncError
 from emsync.filters import together
 from emsync.model.int8.nucleus import Doubles, draw
@@ -118,7 +120,8 @@ def guided(logits: Floats, guidance: float) -> Floats:
     Classifier-free guidance (Ho & Salimans 2021, equation 6) multiplies by ``guidance`` what the
     conditions change. The constants that normalize the logits cancel.
     """
-    conditional, unconditional = np.split(logits, 2)
+    pieces = len(logits) // 2
+    conditional, unconditional = logits[:pieces], logits[pieces:]
     return unconditional + guidance * (conditional - unconditional)
 
 
@@ -127,9 +130,19 @@ class _Conditions:
 
     def __init__(self, model: EventTransformer, targets: Sequence[Targets]) -> None:
         self.prefix, self.targets = model.prefix, targets
-        self.cursors = {
-            c.name: [c.cursor(target[c.name]) for target in targets] for c in model.per_token
-        }
+        cursors = [[c.cursor(target[c.name]) for c in model.per_token] for target in targets]
+        # of each piece those that may let a mark wait
+        self.waiting = [[c for c in own if type(c).waits is not Cursor.waits] for own in cursors]
+        ends = np.cumsum([0, *(c.channels for c in model.per_token)]).tolist()
+        columns = [slice(*edges) for edges in pairwise(ends)]
+        self.columns = {c.name: own for c, own in zip(model.per_token, columns, strict=True)}
+        self.newest = np.zeros((len(targets), ends[-1]), np.float32)  # rows of all conditions
+        # of each piece the cursors, each with its view of the newest rows, and their time
+        self.cursors = [
+            [(cursor, row[part]) for cursor, part in zip(own, columns, strict=True)]
+            for own, row in zip(cursors, self.newest, strict=True)
+        ]
+        self.times = [math.nan] * len(targets)
         self.changes = [self._changes(target) for target in targets]
 
     def _changes(self, target: Targets) -> list[float]:
@@ -155,21 +168,18 @@ class _Conditions:
 
     def rows(self, times: Sequence[float], marks: Sequence[bool]) -> dict[str, Floats]:
         """Return the {name: (B, channels)} rows of tokens that end at ``times``."""
-        moments = list(zip(times, marks, strict=True))
-        return {
-            name: np.array(
-                [cursor.row(*now) for cursor, now in zip(cursors, moments, strict=True)], np.float32
-            )
-            for name, cursors in self.cursors.items()
-        }
+        moments = zip(self.cursors, times, self.times, marks, strict=True)
+        for cursors, time, before, mark in moments:
+            for cursor, row in cursors:
+                if time != before or not cursor.timed:
+                    row[:] = cursor.row(time, mark)
+        self.times, newest = list(times), self.newest.copy()
+        return {name: newest[:, own] for name, own in self.columns.items()}
 
     def wait(self, times: Sequence[float]) -> list[int]:
         """Return the first of the pieces, at (B,) ``times``, that must not mark a boundary yet."""
-        return [
-            b
-            for b, now in enumerate(times)
-            if any(cursors[b].waits(now) for cursors in self.cursors.values())
-        ]
+        marked = zip(self.waiting, times, strict=False)
+        return [b for b, (own, now) in enumerate(marked) if any(c.waits(now) for c in own)]
 
     def finish(self, pieces: Sequence[int]) -> None:
         """Change the prefix of some pieces no more."""
