@@ -20,12 +20,14 @@ from emsync.fit.spotting import Spotting, spotting_of
 from emsync.fit.tempo import at_tempo, tempo_of
 from emsync.makers import WISHES, Maker
 from emsync.model.composer import Composer, Sample
+from emsync.model.sliding_window import make_ready
 from emsync.music.piece import Piece
 from emsync.music.tonality import TONICS
 from emsync.options import Options, Sampling, Sync
 from emsync.planning.placing import lead_sheet
 from emsync.planning.plan import Plan
 from emsync.planning.theme import LETTER
+from emsync.progress import Progress
 from emsync.ranking import Candidate, judge
 from emsync.tokens import check_rules
 
@@ -69,6 +71,10 @@ class Events(Maker):
     def sampling(self, options: Options) -> Sampling:
         """Return how the next token is drawn: as the checkpoint says, and the options."""
         return replace(self.composer.sampling, **options.sampling)
+
+    def make_ready(self, progress: Progress) -> None:
+        """Compile what decodes on a CPU, at the first run on a machine."""
+        make_ready(self.composer.model, progress)
 
     def settings(self, options: Options) -> Mapping[str, Any]:
         """Return how it draws, as plain values for JSON."""

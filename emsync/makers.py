@@ -16,6 +16,7 @@ from emsync.checkpoints import CONFIG, checkpoint_names, find_checkpoint, kind_o
 from emsync.errors import AssetError, UsageError
 from emsync.limits import quoted, shown
 from emsync.options import Options, PathLike
+from emsync.progress import Progress
 
 if TYPE_CHECKING:
     from emsync.commission import Commission
@@ -68,6 +69,12 @@ class Maker(ABC):
     def observers(self, film: "Film") -> Sequence["Observer"]:
         """Return new observers, which are shown every frame of ``film`` in the one pass over it."""
         return ()
+
+    def make_ready(self, progress: Progress) -> None:  # noqa: B027
+        """Do before the first note what only the first run on a machine has to, such as compiling.
+
+        ``progress`` is told the stage, and the share of it that is done.
+        """
 
     def settings(self, options: Options) -> Mapping[str, Any]:
         """Return how it draws, as plain values for JSON."""

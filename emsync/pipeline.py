@@ -129,7 +129,8 @@ def generate(
         )  # fmt: skip
 
     with clock("compose"):
-        progress("Composing", 0.0)  # the first run compiles for a while
+        maker.make_ready(progress)
+        progress("Composing", 0.0)
         found: list[Judged] = []
         for one in maker.make(commission, _stage(progress, "Composing")):
             found.append(one)

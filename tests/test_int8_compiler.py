@@ -7,13 +7,17 @@ import sys
 from contextlib import suppress
 from pathlib import Path
 
+import numba
 import numpy as np
 import pytest
+from numba.core.caching import CacheImpl
 
+from emsync.errors import EmsyncWarning
 from emsync.model import sliding_window
 from emsync.model.composer import Composer
 from emsync.model.int8 import compiler, kernels
-from emsync.model.int8.compiler import compiles
+from emsync.model.int8.compiler import COMPILING, compiled, compiles, told
+from emsync.progress import silent
 
 DRAW = """
 import sys
@@ -45,6 +49,10 @@ IndexDataCacheFile.save = fail
 """,
         "OSError: [Errno 28] No space left on device)",
     ),
+    "it is told not to": (
+        "import os; os.environ['NUMBA_DISABLE_JIT'] = '1'",
+        "NotImplementedError: ",
+    ),
 }
 
 
@@ -67,7 +75,7 @@ def test_where_numba_cannot_compile_pytorch_decodes_and_one_warning_says_so(
         env={**os.environ, "NUMBA_CACHE_DIR": str(tmp_path)},
     )
     warned = made.stderr.decode()
-    assert f"RuntimeWarning: Numba cannot compile here ({reason}" in warned
+    assert f"EmsyncWarning: Numba cannot compile here ({reason}" in warned
     assert warned.count("Warning") == 1
     monkeypatch.setattr(sliding_window, "_compile", lambda: False)
     composer = Composer.from_pretrained(small)
@@ -79,9 +87,45 @@ def test_after_a_failure_nothing_is_compiled_any_more() -> None:
     def fail() -> None:
         raise ValueError
 
-    with pytest.warns(RuntimeWarning, match=r"\(ValueError: no reason given\)"):
+    with pytest.warns(EmsyncWarning, match=r"\(ValueError: no reason given\)"):
         assert not compiles(fail)
     assert not compiles(lambda: pytest.fail("it is tried again"))
+
+
+def test_all_that_is_compiled_is_told_of_and_what_is_ready_is_not(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    function = numba.njit(lambda x: x + 1)
+    monkeypatch.setattr(compiler, "_functions", {function.py_func.__qualname__})
+    said: list[tuple[str, float]] = []
+    for x in (1, 2):
+        with told(lambda *at: said.append(at)):
+            assert function(x) == x + 1
+        assert said == [(COMPILING, 0.0), (COMPILING, 1.0)]
+
+
+def test_what_is_raised_by_who_is_told_is_no_failure_to_compile() -> None:
+    function = numba.njit(lambda x: x + 1)
+
+    def refuse(stage: str, share: float) -> None:
+        raise ValueError("enough")
+
+    with pytest.raises(ValueError, match="enough"), told(refuse):
+        assert compiles(lambda: function(1))
+    assert function(2) == 3
+
+
+def test_what_cannot_be_kept_is_told_of(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(CacheImpl, "_locator_classes", [])
+    for name, value in (("_functions", set()), ("_unkept", [])):
+        monkeypatch.setattr(compiler, name, value)
+
+    @compiled
+    def following(x: int) -> int:
+        return x + 1
+
+    with pytest.warns(EmsyncWarning, match="in every run; name a folder"), told(silent):
+        assert following(1) == 2
 
 
 def test_the_trial_compiles_all_that_decoding_calls(small: Path) -> None:

@@ -29,6 +29,7 @@ from emsync.evaluation.drawing import Counter, counted, draw_all, uncounted
 from emsync.metrics.cut_hits import hits
 from emsync.metrics.statistics import Correlation, spearman
 from emsync.model.composer import Composer
+from emsync.model.sliding_window import make_ready
 from emsync.music.mood import MoodModel, features, major_third_share
 from emsync.music.piece import Piece
 from emsync.music.statistics import density
@@ -59,6 +60,7 @@ def evaluate(
     to, as ``generate`` does ("planned"). All draw ``pieces`` pieces for each of their checks.
     """
     composer, scene = Composer.from_pretrained(checkpoint), seconds / 2
+    make_ready(composer.model, progress)
     count = counted(8 * pieces, progress)
     report = sweeps(composer, pieces, seconds, count)
     drawers = {"arcs": following.drawer, "planned": following.planned_drawer}

@@ -12,8 +12,9 @@ import numpy as np
 import torch
 
 from emsync.conditioning import Floats, knows_given
-from emsync.model.int8.compiler import compiles
+from emsync.model.int8.compiler import compiles, told
 from emsync.model.transformer import Decoder, EventTransformer, ModelConfig
+from emsync.progress import Progress
 from emsync.tokens import Ids
 
 if TYPE_CHECKING:
@@ -147,11 +148,25 @@ def with_given(model: EventTransformer, own: Excerpt, given: Excerpt) -> Excerpt
 
 def open_decoder(model: EventTransformer, batch: int) -> "Decoder | QuantizedDecoder":
     """Return the int8 decoder on a CPU, if Numba can compile it there; else the PyTorch one."""
-    if model.head.weight.device.type == "cpu" and _compile():
+    if _on_cpu(model) and _compile():
         from emsync.model.int8.decoder import QuantizedDecoder
 
         return QuantizedDecoder(model, batch)
     return Decoder(model, batch)
+
+
+def make_ready(model: EventTransformer, progress: Progress) -> None:
+    """Compile all that drawing with ``model`` calls, where it is not yet; tell how far that is."""
+    from emsync.model.int8.nucleus import suited_nucleus
+
+    with told(progress):
+        if _on_cpu(model):
+            _compile()
+        suited_nucleus()
+
+
+def _on_cpu(model: EventTransformer) -> bool:
+    return model.head.weight.device.type == "cpu"
 
 
 @cache

@@ -2,14 +2,21 @@
 
 import signal
 import threading
-import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from typing import Any, TypeVar, cast
 
+from emsync.errors import warn
+from emsync.progress import Progress
+
 F = TypeVar("F", bound=Callable[..., Any])
 
+COMPILING = "Compiling for this processor, once"  # the stage of ``told``
+KEEP = "name a folder that can be written in NUMBA_CACHE_DIR"
+
+_functions: set[str] = set()  # the names of all that are compiled
+_unkept: list[str] = []  # those that are compiled anew in each process
 _failures: list[str] = []  # at most one: after it nothing is compiled any more
 
 
@@ -27,17 +34,57 @@ def compiled(function: F) -> F:
         from numba import njit
     except Exception:  # not installed, or it finds no LLVM
         return function
+    _functions.add(function.__qualname__)
     compiler = partial(njit, nogil=True, error_model="numpy")
     try:
         return cast(F, compiler(cache=True)(function))
-    except RuntimeError:  # no folder can be written; each process compiles anew
+    except RuntimeError:  # no folder can be written
+        _unkept.append(function.__qualname__)
         return cast(F, compiler()(function))
+
+
+@contextmanager
+def told(progress: Progress) -> Iterator[None]:
+    """Tell ``progress`` how many of our functions are ready, while any is compiled in the block.
+
+    Nothing is told where all of them are loaded from Numba's cache. What ``progress`` raises is
+    raised at the end of the block: Numba would take it for a failure of its own.
+    """
+    try:
+        from numba.core.event import Event, Listener, install_listener
+    except Exception:  # as in ``compiled``
+        yield
+        return
+    ready: set[str] = set()
+    raised: list[Exception] = []
+
+    def tell() -> None:
+        try:
+            progress(COMPILING, len(ready) / len(_functions))
+        except Exception as error:
+            raised.append(error)
+
+    class Compilations(Listener):
+        def on_start(self, event: Event) -> None:
+            tell()
+
+        def on_end(self, event: Event) -> None:
+            name = event.data["dispatcher"].py_func.__qualname__  # one of ours, or of Numba's own
+            ready.update({name} & _functions)
+            tell()
+
+    with install_listener("numba:compile", Compilations()):
+        yield
+    if raised:
+        raise raised[0]
+    if ready.intersection(_unkept):
+        warn(f"what was compiled cannot be kept, and is compiled anew in every run; {KEEP}")
 
 
 def compiles(work: Callable[[], object]) -> bool:
     """Run ``work``, which calls compiled functions; return whether that is possible here.
 
-    The first failure is a RuntimeWarning, and nothing is tried after it. An interrupt raises
+    The first failure is told of, and nothing is tried after it. An interrupt raises
     KeyboardInterrupt, also where Numba has swallowed it and failed in another way.
     """
     if _failures:
@@ -52,11 +99,10 @@ def compiles(work: Callable[[], object]) -> bool:
             raise KeyboardInterrupt from error
         reason = next(iter(str(error).splitlines()), "no reason given")
         _failures.append(f"{type(error).__name__}: {reason}")
-        warnings.warn(
+        where = f"; {KEEP}" if isinstance(error, OSError) else ""
+        warn(
             f"Numba cannot compile here ({_failures[0]}); music is drawn without compiled code, "
-            "several times slower",
-            RuntimeWarning,
-            stacklevel=2,
+            f"several times slower{where}"
         )
         return False
     if interrupts:

@@ -55,7 +55,7 @@ def nucleus(scores: Floats, temperature: float, top_p: float, top_k: int) -> tup
 
 
 @cache
-def _nucleus() -> Callable[[Floats, float, float, int], tuple[Tokens, Doubles]]:
+def suited_nucleus() -> Callable[[Floats, float, float, int], tuple[Tokens, Doubles]]:
     """Return ``nucleus``, or the Python function behind it where Numba cannot compile it."""
     possible = compiles(lambda: nucleus(np.zeros(1, np.float32), 1.0, 1.0, 0))
     return nucleus if possible else getattr(nucleus, "py_func", nucleus)
@@ -65,7 +65,7 @@ def draw(scores: Floats, uniforms: Doubles, temperature: float, top_p: float, to
     """Return (B,) tokens of (B, V) logits, drawn by (B,) ``uniforms`` in [0, 1)."""
     drawn = np.empty(len(scores), np.int64)
     for b, (row, uniform) in enumerate(zip(scores, uniforms, strict=True)):
-        tokens, mass = _nucleus()(row, temperature, top_p, top_k)
+        tokens, mass = suited_nucleus()(row, temperature, top_p, top_k)
         at = int(mass.searchsorted(uniform * mass[-1], "right"))
         drawn[b] = tokens[min(at, len(tokens) - 1)]  # rounding may make the product the whole mass
     return drawn

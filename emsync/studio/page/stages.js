@@ -7,12 +7,13 @@ const STAGES = {
   "Drawing the clip": "Drawing the clip",
   "Watching": "Watching the film: its cuts, its motion, its pictures",
   "Feeling": "Finding out what it feels like",
+  "Compiling for this processor, once":
+    "Getting ready to compose: once, the program is compiled for this processor",
   "Composing": "Composing",
   "Playing": "Playing it",
   "Writing the film": "Writing the film with its music",
 };
 const KINDS = { stems: "Playing each instrument alone", file: "Making the file" };
-const COMPILING = "Getting ready to compose: once, the program is compiled for this processor";
 
 /** Return whether a job has ended, whichever way. */
 export const isOver = (job) => ["done", "failed", "cancelled"].includes(job.state);
@@ -24,7 +25,6 @@ export function stageWords(job) {
     const words = job.place ? `Waiting; ${count(job.place, "job")} before it` : STAGES.Starting;
     return { words, share: null };
   }
-  if (job.stage === "Composing" && !job.share) return { words: COMPILING, share: null };
   const words = STAGES[job.stage] ?? (job.words || KINDS[job.kind] || job.stage || "Working");
   return { words, share: job.share > 0 ? job.share : null };
 }
