@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from emsync.matching.towers import Towers
 
 PARTS = (
-    "start", "decode", "conditions", "rules", "generate", "watch", "lengths", "prepare",
+    "start", "first", "decode", "conditions", "rules", "generate", "watch", "lengths", "prepare",
     "retrieval", "muvi",
 )  # fmt: skip
 SMALL = {"width": 256, "depth": 6, "heads": 4, "context": 766, "position_channels": 192}
@@ -157,6 +157,18 @@ print(json.dumps({**{name: [max(t), min(t)] for name, t in took.items()},
 """
 
 
+# Makes the decoder ready, and prints the seconds that took.
+READY = """
+import json, time
+from emsync.model.composer import Composer
+from emsync.model.sliding_window import make_ready
+from emsync.progress import silent
+model, began = Composer.from_pretrained().model, time.perf_counter()
+make_ready(model, silent)
+print(json.dumps(time.perf_counter() - began))
+"""
+
+
 @dataclass(frozen=True)
 class Run:
     """What a command of emsync took, and the JSON object that it printed."""
@@ -196,6 +208,18 @@ def starting() -> dict[str, Any]:
         "baseline empty process, seconds": best(lambda: python("-c", "")),
         "help imports torch": any(line.endswith("| torch") for line in told.splitlines()),
     }
+
+
+def first_run(folder: Path) -> dict[str, Any]:
+    """Return what compiling the decoder costs, against loading what was compiled."""
+    environment = {**os.environ, "NUMBA_CACHE_DIR": str(folder / "numba")}
+
+    def ready() -> float:
+        command = [sys.executable, "-c", READY]
+        made = subprocess.run(command, check=True, stdout=subprocess.PIPE, env=environment)
+        return float(json.loads(made.stdout))
+
+    return {"compiling, seconds": ready(), "baseline loading, seconds": ready()}
 
 
 def random_base(shipped: Composer) -> Composer:
@@ -602,6 +626,8 @@ def measure(asked: argparse.Namespace, folder: Path) -> Iterator[tuple[str, dict
     base = random_base(shipped)
     if "start" in asked.only:
         yield "start", starting()
+    if "first" in asked.only:
+        yield "first", first_run(folder)
     if "decode" in asked.only:
         yield "decode", decoding(base.model)
     if "conditions" in asked.only:
