@@ -1,6 +1,6 @@
 """Measure training: tokens a second, and the share of the matrix rate of the same run, as JSON.
 
-    python scripts/benchmark_training.py [--attention plain biased flexible] [--compile] [...]
+    python scripts/benchmark_training.py [--attention plain skewed ...] [--compile] [...]
 
 The default shape is that of emsync-base. A step is what the training loop does on the device: it
 reads a batch, clips the gradients, and Muon and Adam move the weights. Runs from a checkout, as
@@ -64,6 +64,7 @@ def measure(asked: argparse.Namespace, attention: str) -> dict[str, Any]:
     """Return the figures of one form of attention."""
     from emsync import plugins
     from emsync.conditioning import Conditioner
+    from emsync.model.attention import check_attention
     from emsync.model.transformer import EventTransformer, ModelConfig
     from emsync.training.accelerator import SingleProcess
     from emsync.training.config import TrainConfig
@@ -73,6 +74,7 @@ def measure(asked: argparse.Namespace, attention: str) -> dict[str, Any]:
 
     torch.manual_seed(0)
     machine = SingleProcess(asked.bf16)
+    check_attention(attention, machine.device)
     conditioners = [
         plugins.load(plugins.CONDITIONERS, name, Conditioner)() for name in CONDITIONERS
     ]
@@ -114,6 +116,8 @@ def measure(asked: argparse.Namespace, attention: str) -> dict[str, Any]:
 
 
 def main() -> None:
+    from emsync.errors import UsageError
+
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--width", type=int, default=512)
     parser.add_argument("--depth", type=int, default=11)
@@ -122,7 +126,7 @@ def main() -> None:
     parser.add_argument("--batch", type=int, default=64)
     parser.add_argument("--dropout", type=float, default=0.0)
     parser.add_argument("--steps", type=int, default=10)
-    parser.add_argument("--attention", nargs="+", default=["plain", "biased", "flexible"])
+    parser.add_argument("--attention", nargs="+", default=["plain", "biased", "flexible", "skewed"])
     parser.add_argument("--compile", action="store_true")
     parser.add_argument("--fp32", dest="bf16", action="store_false")
     asked = parser.parse_args()
@@ -140,6 +144,8 @@ def main() -> None:
             report[attention] = measure(asked, attention)
         except torch.cuda.OutOfMemoryError:
             report[attention] = "out of memory"
+        except UsageError as error:
+            report[attention] = str(error)
     print(json.dumps(report, indent=2))
 
 

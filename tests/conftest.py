@@ -31,6 +31,8 @@ from emsync_conditioners.valence_arousal import ValenceArousal
 from emsync_tokenizers import vocabulary as v
 from emsync_tokenizers.events import Events
 
+if not torch.cuda.is_available():
+    os.environ["TRITON_INTERPRET"] = "1"  # before Triton is imported: its kernels run on the CPU
 settings.register_profile("calm", deadline=None)  # a busy machine breaks no law
 settings.register_profile("fast", deadline=None, max_examples=12)
 settings.load_profile("calm")

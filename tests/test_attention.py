@@ -1,11 +1,13 @@
 """Fused relative attention, against the network's own."""
 
+from importlib.util import find_spec
+
 import pytest
 import torch
 from torch import Tensor, nn
 
 from emsync.errors import UsageError
-from emsync.model.attention import ATTENTIONS, biased, flexible
+from emsync.model.attention import ATTENTIONS, biased, check_attention, flexible
 from emsync.model.transformer import (
     QUERIES,
     Cache,
@@ -16,6 +18,10 @@ from emsync.model.transformer import (
 from emsync.training.fast import plainly, speed_up
 
 DEVICES = ["cpu", "cuda"] if torch.cuda.is_available() else ["cpu"]
+
+NO_TRITON = pytest.mark.skipif(not find_spec("triton"), reason="Triton is not installed")
+FORMS = [pytest.param(name, marks=NO_TRITON if name == "skewed" else ()) for name in ATTENTIONS]
+FUSED = FORMS[1:]  # without the network's own
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")  # of FlexAttention on a CPU
 
@@ -44,7 +50,7 @@ def outputs(layer: RelativeAttention, x: Tensor) -> list[Tensor]:
 
 
 @pytest.mark.parametrize("device", DEVICES)
-@pytest.mark.parametrize("name", [name for name, attend in ATTENTIONS.items() if attend])
+@pytest.mark.parametrize("name", FUSED)
 @pytest.mark.parametrize(
     "tokens", [37, *(pytest.param(n, marks=pytest.mark.slow) for n in (1, QUERIES + 44))]
 )
@@ -62,7 +68,7 @@ def test_fused_attention_is_the_network_s_own_forwards_and_backwards(
     assert float(own[1 + names.index("distance")].abs().max()) > 0 or tokens == 1
 
 
-@pytest.mark.parametrize("name", ATTENTIONS)
+@pytest.mark.parametrize("name", FORMS)
 def test_a_network_with_fused_attention_foretells_the_same_and_reads_with_a_cache(
     name: str,
 ) -> None:
@@ -81,6 +87,12 @@ def test_a_network_with_fused_attention_foretells_the_same_and_reads_with_a_cach
             layer.fused = ATTENTIONS[name]
         assert torch.allclose(model(ids, {}), own, atol=1e-4)
         assert torch.allclose(model(ids, {}, Cache(model, 2)), own, atol=1e-4)
+
+
+def test_a_kernel_that_a_machine_cannot_run_is_refused() -> None:
+    check_attention("plain", torch.device("cpu"))
+    with pytest.raises(UsageError, match=r"needs an NVIDIA GPU and Triton.* attention = 'plain'"):
+        check_attention("skewed", torch.device("cpu"))
 
 
 def test_dropout_that_a_kernel_does_not_know_is_refused() -> None:

@@ -1,14 +1,16 @@
 """Relative attention over all queries at once, in PyTorch's fused kernels: for training on a GPU.
 
-The reference implementation is ``transformer.RelativeAttention``; these give the same numbers. Both
-first compute the products of all queries and distance vectors, (B, H, N, N) in the dtype of the
-queries. On a CPU the reference is faster, since it works less on keys that lie in the future.
+The reference implementation is ``transformer.RelativeAttention``; these give the same numbers.
+``biased`` and ``flexible`` first compute the products of all queries and distance vectors,
+(B, H, N, N) in the dtype of the queries; ``skewed`` computes them where it needs them. On a CPU the
+reference is faster, since it works less on keys that lie in the future.
 
 Shapes: B batch, H heads, N positions, K width of a head.
 """
 
 from collections.abc import Callable, Mapping
 from functools import lru_cache
+from importlib.util import find_spec
 from typing import Any, TypeAlias
 
 import torch
@@ -34,11 +36,7 @@ def biased(q: Tensor, k: Tensor, v: Tensor, distance: Tensor, dropout: float) ->
 
 def flexible(q: Tensor, k: Tensor, v: Tensor, distance: Tensor, dropout: float) -> Tensor:
     """Return FlexAttention, which skips the keys in the future and cannot drop weights."""
-    if dropout:
-        raise UsageError(
-            f"attention 'flexible' cannot drop {dropout} of the weights; set dropout = 0, or "
-            "attention = 'biased'"
-        )
+    _check_dropout("flexible", dropout)
     n = q.shape[2]
     far = F.pad(distance[-n:].to(q.dtype), (0, 0, -n % 8, 0))  # tensor cores want multiples of 8
     step = len(far) - 1
@@ -49,6 +47,22 @@ def flexible(q: Tensor, k: Tensor, v: Tensor, distance: Tensor, dropout: float) 
 
     kernel, mask = _flex(q.is_cuda), _causal(n, q.device)
     return kernel(q, k, v, score_mod=relative, block_mask=mask, scale=1.0)
+
+
+def skewed(q: Tensor, k: Tensor, v: Tensor, distance: Tensor, dropout: float) -> Tensor:
+    """Attend by ``emsync.model.skewed``, which keeps no matrix of scores and drops no weights."""
+    _check_dropout("skewed", dropout)
+    from emsync.model.skewed import attend
+
+    return attend(q, k, v, distance[-q.shape[2] :].to(q.dtype))[0]
+
+
+def _check_dropout(attention: str, dropout: float) -> None:
+    if dropout:
+        raise UsageError(
+            f"attention {attention!r} cannot drop {dropout} of the weights; set dropout = 0, or "
+            "attention = 'biased'"
+        )
 
 
 @lru_cache
@@ -71,4 +85,14 @@ ATTENTIONS: Mapping[str, Attend | None] = {
     "plain": None,  # the reference
     "biased": biased,
     "flexible": flexible,
+    "skewed": skewed,
 }
+
+
+def check_attention(attention: str, device: torch.device) -> None:
+    """Refuse a form of attention that ``device`` cannot compute."""
+    if attention == "skewed" and not (device.type == "cuda" and find_spec("triton")):
+        raise UsageError(
+            "attention 'skewed' needs an NVIDIA GPU and Triton, which comes with PyTorch for CUDA; "
+            "set attention = 'plain'"
+        )

@@ -64,7 +64,7 @@ class TrainConfig:
     save_minutes: Annotated[float, Within(0, 10**5), "between two saves"] = 5.0
     bf16: Annotated[bool, "multiply matrices in bfloat16"] = True
     attention: Annotated[
-        str, '"plain" on a CPU; "biased" or "flexible" are fused kernels for a GPU'
+        str, '"plain" on a CPU; "biased", "flexible" and "skewed" are fused kernels for a GPU'
     ] = "plain"
     compile: Annotated[bool, "each layer: half a minute at first, then faster on a GPU"] = False
     seed: Annotated[int, Within(0, 2**63 - 1), "of all that is drawn by chance"] = 0

@@ -19,6 +19,7 @@ from emsync.data.split import KEYS, split, trained_keys, write_keys
 from emsync.data.store import Store
 from emsync.errors import EmsyncError, InputError, UsageError, warn
 from emsync.limits import shown
+from emsync.model.attention import check_attention
 from emsync.model.composer import Composer, load_weights
 from emsync.model.transformer import EventTransformer
 from emsync.options import Sampling
@@ -127,6 +128,7 @@ class Run:
 
 def set_up(config: TrainConfig, machine: Accelerator) -> Run:
     """Return the run that ``config`` describes, as far as it has come."""
+    check_attention(config.attention, machine.device)
     out = Path(config.out)
     goes_on = has_run(out)
     origin = config.out if goes_on else config.start_from
