@@ -13,6 +13,7 @@ import torch
 
 from emsync.conditioning import Floats, knows_given
 from emsync.model.int8.compiler import compiles, told
+from emsync.model.static_decoder import StaticDecoder
 from emsync.model.transformer import Decoder, EventTransformer, ModelConfig
 from emsync.progress import Progress
 from emsync.tokens import Ids
@@ -147,7 +148,9 @@ def with_given(model: EventTransformer, own: Excerpt, given: Excerpt) -> Excerpt
 
 
 def open_decoder(model: EventTransformer, batch: int) -> "Decoder | QuantizedDecoder":
-    """Return the int8 decoder on a CPU, if Numba can compile it there; else the PyTorch one."""
+    """Return the int8 decoder on a CPU, if Numba can compile it there; else one in PyTorch."""
+    if model.head.weight.device.type == "cuda":
+        return StaticDecoder(model, batch)
     if _on_cpu(model) and _compile():
         from emsync.model.int8.decoder import QuantizedDecoder
 

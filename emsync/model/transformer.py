@@ -151,17 +151,21 @@ class RelativeAttention(nn.Module):
 
     def forward(self, x: Tensor, layer: int, cache: Cache | None) -> Tensor:  # (B, N, D)
         b, n, d = x.shape
-        q, k, v = self.qkv(x).view(b, n, 3, self.heads, -1).permute(2, 0, 3, 1, 4)  # (B, H, N, K)
-        if self.qk_norm:
-            q, k = (F.rms_norm(x.float(), x.shape[-1:]).to(v.dtype) for x in (q, k))
+        q, k, v = self.project(x)
         if cache is not None:
             k, v = cache.extend(layer, k, v)  # (B, H, L, K)
-        q = q / math.sqrt(q.shape[-1])
         if cache is None and self.fused is not None:
             y = self.fused(q, k, v, self.distance, self.dropout.p if self.training else 0.0)
         else:
             y = self.attend(q, k, v)  # (B, H, N, K)
         return self.out(y.transpose(1, 2).reshape(b, n, d))
+
+    def project(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Return the scaled queries, the keys and the values of (B, N, D), each (B, H, N, K)."""
+        q, k, v = self.qkv(x).view(*x.shape[:2], 3, self.heads, -1).permute(2, 0, 3, 1, 4)
+        if self.qk_norm:
+            q, k = (F.rms_norm(x.float(), x.shape[-1:]).to(v.dtype) for x in (q, k))
+        return q / math.sqrt(q.shape[-1]), k, v
 
     def attend(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
         """Return (B, H, N, K): the attention of the newest N of (B, H, L, K) keys and values."""
@@ -313,20 +317,23 @@ class EventTransformer(nn.Module):
         if at == 0:
             prefix = [self.conditions(c.name, features[c.name]) for c in self.prefix]
             x = torch.cat([*(p.to(x.dtype) for p in prefix), x], dim=1)  # (B, N, D)
-        n, ahead = x.shape[1], x.shape[1] - ids.shape[1]
+        n = x.shape[1]
         if at + n > self.longest:
             raise ValueError(f"{at + n} positions do not fit a context of {self.longest}")
+        return self.place(x, self.positions[at : at + n].expand(len(ids), -1, -1), features)
 
-        learned = self.positions[at : at + n].expand(len(ids), -1, -1)
+    def place(self, x: Tensor, learned: Tensor, features: Mapping[str, Tensor]) -> Tensor:
+        """Return (B, N, D) vectors with their (B, N, share) positions and conditions added."""
 
         def encoded(c: Conditioner) -> Tensor:  # (B, N, share or D)
             rows: Tensor = self.conditions(c.name, features[c.name]).to(learned.dtype)
+            ahead = x.shape[1] - rows.shape[1]
             return torch.cat([rows[:, :1].expand(-1, ahead, -1), rows], dim=1)  # the prefix: row 0
 
-        x = x + torch.cat([learned, *map(encoded, self.shared)], dim=-1)
+        placed = x + torch.cat([learned, *map(encoded, self.shared)], dim=-1)
         for c in self.added:
-            x = x + encoded(c)
-        return x
+            placed = placed + encoded(c)
+        return placed
 
 
 class Decoder:
@@ -345,8 +352,9 @@ class Decoder:
         fresh = Cache(self.model, len(pieces))
         tensors = {name: self._tensor(rows) for name, rows in features.items()}
         logits = self.model(self._tensor(ids), tensors, fresh)[:, -1]
-        self.cache.memory[:, :, pieces] = fresh.memory
-        self.lengths[pieces] = fresh.length
+        n = fresh.length
+        self.cache.memory[:, :, pieces, :, :n] = fresh.memory[..., :n, :]
+        self.lengths[pieces] = n
         return _array(logits)
 
     def step(self, ids: Ids, rows: Mapping[str, Floats], pieces: Sequence[int]) -> Floats:
