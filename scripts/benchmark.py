@@ -9,6 +9,7 @@ asked for. Without --songs nothing is prepared.
 """
 
 import argparse
+import copy
 import json
 import os
 import platform
@@ -31,6 +32,7 @@ from emsync.conditioning import Conditioner
 from emsync.demo import HEIGHT, LENGTH, WIDTH, draw_clip
 from emsync.model.composer import Composer
 from emsync.model.int8.decoder import QuantizedDecoder
+from emsync.model.static_decoder import StaticDecoder
 from emsync.model.transformer import Decoder, EventTransformer, ModelConfig
 from emsync.music.chords import Harmony, parse_chord
 from emsync.music.lead_sheet import LeadSheet, Passage
@@ -42,8 +44,8 @@ if TYPE_CHECKING:
     from emsync.matching.towers import Towers
 
 PARTS = (
-    "start", "first", "decode", "conditions", "rules", "generate", "watch", "lengths", "prepare",
-    "retrieval", "muvi",
+    "start", "first", "decode", "conditions", "rules", "generate", "watch", "lengths",
+    "prepare", "retrieval", "muvi", "gpu",
 )  # fmt: skip
 SMALL = {"width": 256, "depth": 6, "heads": 4, "context": 766, "position_channels": 192}
 BASE = {"width": 512, "depth": 11, "heads": 8, "context": 1214, "position_channels": 256}
@@ -52,6 +54,7 @@ ADDED = ("chords", "instruments", "given")  # over the full width
 READ = 1000  # tokens that a decoding step looks back on, at most four fifths of the context
 ROUNDS = 5  # in turn, of steps that are compared
 CANDIDATES = 8  # decoded in one batch
+GPU_BATCH = 64  # pieces that a GPU decodes at once
 STEP = 0.06  # seconds by which time passes at once in music from random weights
 VOCABULARY = 1011  # tokens
 SUMMED = 512 * 2**20  # bytes, to measure how fast memory is read: far more than its caches hold
@@ -262,8 +265,8 @@ def step_seconds(decoder: Decoder | QuantizedDecoder, batch: int) -> float:
     return best(stepping(decoder, batch), 20)
 
 
-def transformers_seconds(model: EventTransformer) -> float:
-    """Return the seconds of a step of transformers' GPT-2 of the same shape, with its cache."""
+def gpt2_of(model: EventTransformer) -> Any:
+    """Return transformers' GPT-2 of the same shape, where ``model`` is."""
     from transformers import GPT2Config, GPT2LMHeadModel
 
     c = model.config
@@ -271,7 +274,12 @@ def transformers_seconds(model: EventTransformer) -> float:
         vocab_size=c.vocab_size, n_positions=c.context, n_embd=c.width, n_layer=c.depth,
         n_head=c.heads, bos_token_id=0, eos_token_id=0,
     )  # fmt: skip
-    gpt2 = GPT2LMHeadModel(shape).train(False)
+    return GPT2LMHeadModel(shape).train(False).to(model.head.weight.device)
+
+
+def transformers_seconds(model: EventTransformer) -> float:
+    """Return the seconds of a step of transformers' GPT-2 of the same shape, with its cache."""
+    c, gpt2 = model.config, gpt2_of(model)
     ids = torch.randint(c.vocab_size, (1, READ))
     past = gpt2(ids, use_cache=True).past_key_values  # grows by a token in each step, as ours does
     return best(lambda: gpt2(ids[:, :1], past_key_values=past, use_cache=True), 20)
@@ -320,6 +328,56 @@ def decoding(model: EventTransformer) -> dict[str, Any]:
         "bytes read for a token": read,
         "read bandwidth, GB_per_second": bandwidth / 1e9,
         "share of the memory roofline": read / bandwidth / one,
+    }
+
+
+@torch.inference_mode()
+def static_gpt2_seconds(model: EventTransformer, batch: int) -> float:
+    """Return the seconds of a step of transformers' GPT-2 with a cache of fixed size.
+
+    On a GPU it is compiled into CUDA graphs, and its logits go to the CPU, as ours do.
+    """
+    from transformers import StaticCache
+
+    gpt2, device = gpt2_of(model), model.head.weight.device
+    past = StaticCache(config=gpt2.config, max_cache_len=model.config.context)
+    read = min(READ, model.config.context * 4 // 5)
+    ids = torch.randint(model.config.vocab_size, (batch, read), device=device)
+    gpt2(ids, past_key_values=past, use_cache=True)
+    foretell = torch.compile(gpt2, mode="reduce-overhead") if device.type == "cuda" else gpt2
+
+    def step() -> None:
+        foretell(ids[:, :1], past_key_values=past, use_cache=True).logits.float().cpu()
+
+    for _ in range(3):  # while it compiles
+        step()
+    return best(step, 20)
+
+
+def decoding_at_once(model: EventTransformer, batch: int) -> dict[str, Any]:
+    """Return tokens a second of many pieces in one batch, where ``model`` is, and baselines."""
+    ours = step_seconds(StaticDecoder(model, batch), batch)
+    plain = step_seconds(Decoder(model, batch), batch)
+    gpt2 = static_gpt2_seconds(model, batch)
+    return {
+        "weights": "random, float32",
+        "batch": batch,
+        "context": min(READ, model.config.context * 4 // 5),
+        "tokens_per_second": batch / ours,
+        "baseline plain decoder, tokens_per_second": batch / plain,
+        "ratio to plain decoder": plain / ours,
+        "baseline transformers GPT-2, static cache, tokens_per_second": batch / gpt2,
+        "ratio to transformers GPT-2": gpt2 / ours,
+    }
+
+
+def on_gpu(model: EventTransformer) -> dict[str, Any]:
+    """Return what decoding GPU_BATCH pieces on a GPU takes, or that there is none."""
+    if not torch.cuda.is_available():
+        return {"skipped": "PyTorch finds no CUDA GPU here"}
+    return {
+        "device": torch.cuda.get_device_name(),
+        **decoding_at_once(copy.deepcopy(model).to("cuda"), GPU_BATCH),
     }
 
 
@@ -630,6 +688,8 @@ def measure(asked: argparse.Namespace, folder: Path) -> Iterator[tuple[str, dict
         yield "first", first_run(folder)
     if "decode" in asked.only:
         yield "decode", decoding(base.model)
+    if "gpu" in asked.only:
+        yield "gpu", on_gpu(base.model)
     if "conditions" in asked.only:
         yield "conditions", telling()
     if "rules" in asked.only:

@@ -5,6 +5,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
+from test_transformer import network
 
 SCRIPT = runpy.run_path(str(Path(__file__).parents[1] / "scripts" / "benchmark.py"))
 
@@ -16,6 +18,17 @@ def test_peak_memory_is_the_command_s_own_and_not_that_of_who_measures() -> None
     assert 10 < run.peak < ours.nbytes / 1e6
     assert "emsync-small" in run.said["checkpoints"]
     assert run.seconds > 0
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::FutureWarning")  # of transformers, whose names change
+def test_what_is_measured_on_a_gpu_runs_without_one_in_small() -> None:
+    pytest.importorskip("transformers")
+    figures = SCRIPT["decoding_at_once"](network(200), 3)
+    assert figures["context"] == 160
+    assert min(value for name, value in figures.items() if name.startswith("ratio")) > 0
+    if not torch.cuda.is_available():
+        assert SCRIPT["on_gpu"](network()) == {"skipped": "PyTorch finds no CUDA GPU here"}
 
 
 @pytest.mark.slow
