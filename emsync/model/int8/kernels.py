@@ -418,19 +418,20 @@ def attend(
         products(keys[:groups], 0, short_queries[h * m : (h + 1) * m], near)
         for i in range(m):
             row, own = h * m + i, first + i + 1
-            for j in range(own):
-                apart = longest - own + j
-                a = np.float32(near[i, j]) * key_scales[j]
-                b = np.float32(far[row, apart]) * distance_scales[apart]
-                weights[j] = (a + b) * query_scales[row]
+            here, apart, scale = near[i], far[row, longest - own :], query_scales[row]
+            apart_scales = distance_scales[longest - own :]
+            for j in range(own):  # over slices: what is counted from their start is vectorized
+                a = np.float32(here[j]) * key_scales[j]
+                b = np.float32(apart[j]) * apart_scales[j]
+                weights[j] = (a + b) * scale
             most = highest(weights[:own])
             for j in range(own):
                 weights[j] = exp(weights[j] - most)
             mass = total(weights[:own])
             for j in range(own):
                 weights[j] *= value_scales[j]
-            scale = quantize(weights[:own], quantization_range(longest), short_weights[i])
-            weight_scales[i] = scale / mass
+            step = quantize(weights[:own], quantization_range(longest), short_weights[i])
+            weight_scales[i] = step / mass
         products(values, 0, short_weights, sums)
         for i in range(m):
             for c in range(k):
