@@ -29,6 +29,7 @@ from emsync.model.int8.compiler import compiled
 ROWS = 64  # of a group
 AT_ONCE = 16  # numbers of 32 bits in a vector of the processor; wider ones are taken apart
 PARTS = ROWS // AT_ONCE
+STRETCH = 64  # pairs of numbers, whose rows (8 kB) stay in the nearest cache while they are read
 TINY = np.float32(1e-30)  # a vector of nothing larger is quantized to zeros
 EPSILON = np.finfo(np.float32).eps  # of PyTorch's rms_norm
 
@@ -110,19 +111,35 @@ def _vector(bits: int, numbers: int) -> ir.VectorType:
     return ir.VectorType(ir.IntType(bits), numbers)
 
 
-def _products_of(vectors: int) -> Any:
-    """Return the compiled function ``(packed, group, x, first, pairs, out)``.
+def _fetch(builder: ir.IRBuilder, place: Any) -> None:
+    """Ask for what is read soon, so that memory works while the processor does."""
+    kind = ir.FunctionType(ir.VoidType(), [place.type, *[ir.IntType(32)] * 3])
+    fetch = builder.module.declare_intrinsic("llvm.prefetch", [place.type], kind)
+    read, near, data = (ir.Constant(ir.IntType(32), value) for value in (0, 3, 1))
+    builder.call(fetch, [place, read, near, data])
 
-    It writes to int32 ``out[first : first + vectors, ROWS * group : ROWS * (group + 1)]`` the
-    products of the group's rows with ``vectors`` rows of int16 ``x`` from ``first`` on, over
-    ``pairs`` pairs of numbers. The arrays are C-contiguous. Widening to 32 bits, multiplying and
-    adding the two products of a pair is what LLVM knows as one instruction (on x86 pmaddwd or
-    vpdpwssd).
+
+def _products_of(vectors: int, parts: int) -> Any:
+    """Return the compiled function ``(packed, group, part, x, first, begin, end, out)``.
+
+    It adds to int32 ``out[first : first + vectors]`` the products of ``parts`` parts of a group's
+    rows, from ``part`` on, with ``vectors`` rows of int16 ``x`` from ``first`` on, over the pairs
+    of numbers from ``begin`` to ``end``. The arrays are C-contiguous. Widening to 32 bits,
+    multiplying and adding the two products of a pair is what LLVM knows as one instruction (on x86
+    pmaddwd or vpdpwssd).
     """
 
     @intrinsic
     def of_group(  # long, since it is one loop: LLVM's instructions in the order they run
-        typing: Any, rows: Any, group: Any, x: Any, first: Any, pairs: Any, out: Any
+        typing: Any,
+        rows: Any,
+        group: Any,
+        part: Any,
+        x: Any,
+        first: Any,
+        begin: Any,
+        end: Any,
+        out: Any,
     ) -> Any:
         def codegen(context: Any, builder: ir.IRBuilder, signature: Any, given: Any) -> Any:
             def number(value: int) -> ir.Constant:
@@ -147,50 +164,60 @@ def _products_of(vectors: int) -> Any:
                     numbers, numbers, ir.Constant(_vector(32, len(places)), places)
                 )
 
-            (row, _), (vector, apart) = matrix(0, given[1]), matrix(2, given[3])
+            (row, _), (vector, apart) = matrix(0, given[1]), matrix(3, given[4])
+            base, across = matrix(7, given[4])
+            ahead = builder.mul(given[2], number(AT_ONCE))  # rows of the group
+            lanes, places, sums = _vector(32, AT_ONCE), [], []
+            for k in range(vectors):
+                for which in range(parts):
+                    column = builder.add(builder.mul(given[1], number(ROWS)), ahead)
+                    column = builder.add(column, builder.mul(across, number(k)))
+                    column = builder.add(column, number(AT_ONCE * which))
+                    places.append(pointer(base, column, lanes))
+            known = [builder.load(place, align=4) for place in places]
             before, again, after = builder.block, *(builder.append_basic_block() for _ in range(2))
-            zeros = ir.Constant(_vector(32, AT_ONCE), None)
             builder.branch(again)
             builder.position_at_end(again)
             pair = builder.phi(ir.IntType(64))
-            pair.add_incoming(number(0), before)
-            sums = [[builder.phi(zeros.type) for _ in range(PARTS)] for _ in range(vectors)]
+            pair.add_incoming(given[5], before)
+            for start in known:
+                sums.append(builder.phi(lanes))
+                sums[-1].add_incoming(start, before)
             weights = []
-            for part in range(PARTS):
-                place = builder.add(builder.mul(pair, number(2 * ROWS)), number(2 * AT_ONCE * part))
+            for which in range(parts):
+                place = builder.add(builder.mul(pair, number(ROWS)), ahead)
+                place = builder.mul(builder.add(place, number(AT_ONCE * which)), number(2))
                 kind = _vector(8, 2 * AT_ONCE)
                 weights.append(widened(builder.load(pointer(row, place, kind), align=1)))
+                later = builder.add(place, number(2 * ROWS * STRETCH))
+                _fetch(builder, builder.gep(row, [later]))
             for k in range(vectors):
                 place = builder.add(builder.mul(pair, number(2)), builder.mul(apart, number(k)))
                 both = builder.load(pointer(vector, place, ir.IntType(32)), align=2)
-                both = builder.insert_element(ir.Constant(zeros.type, None), both, number(0))
+                both = builder.insert_element(ir.Constant(lanes, None), both, number(0))
                 both = builder.bitcast(picked(both, [0] * AT_ONCE), _vector(16, 2 * AT_ONCE))
-                for part, total in enumerate(sums[k]):
-                    many = builder.mul(weights[part], widened(both))
+                for which, total in enumerate(sums[parts * k : parts * (k + 1)]):
+                    many = builder.mul(weights[which], widened(both))
                     even = picked(many, list(range(0, 2 * AT_ONCE, 2)))
                     odd = picked(many, list(range(1, 2 * AT_ONCE, 2)))
-                    total.add_incoming(zeros, before)
                     total.add_incoming(builder.add(total, builder.add(even, odd)), again)
             further = builder.add(pair, number(1))
             pair.add_incoming(further, again)
-            builder.cbranch(builder.icmp_signed("<", further, given[4]), again, after)
+            builder.cbranch(builder.icmp_signed("<", further, given[6]), again, after)
             builder.position_at_end(after)
-            base, apart = matrix(5, given[3])
-            for k in range(vectors):
-                for part, total in enumerate(sums[k]):
-                    column = builder.mul(given[1], number(ROWS))
-                    column = builder.add(column, builder.mul(apart, number(k)))
-                    column = builder.add(column, number(AT_ONCE * part))
-                    place = pointer(base, column, zeros.type)
-                    builder.store(total.incomings[1][0], place, align=4)
+            for place, total in zip(places, sums, strict=True):
+                builder.store(total.incomings[1][0], place, align=4)
             return context.get_dummy_value()
 
-        return types.void(rows, types.int64, x, types.int64, types.int64, out), codegen
+        whole = types.int64
+        return types.void(rows, whole, whole, x, whole, whole, whole, out), codegen
 
     return of_group
 
 
-products1, products2, products4 = _products_of(1), _products_of(2), _products_of(4)
+# As many sums as the registers of AVX2 hold beside the numbers that are multiplied
+products1, products2 = _products_of(1, PARTS), _products_of(2, PARTS // 2)
+products3, products4 = _products_of(3, 1), _products_of(4, 1)
 
 
 @compiled
@@ -250,16 +277,22 @@ def products(rows: Bytes, first: int, x: Shorts, out: Sums) -> None:
     Where ``x`` has fewer numbers than the rows, the rest of each row counts as zeros.
     """
     m, pairs = len(x), x.shape[1] // 2
+    out[:, first * ROWS :] = 0
     for group in range(first, len(rows)):
-        at = 0
-        while at + 4 <= m:
-            products4(rows, group, x, at, pairs, out)
-            at += 4
-        if at + 2 <= m:
-            products2(rows, group, x, at, pairs, out)
-            at += 2
-        if at < m:
-            products1(rows, group, x, at, pairs, out)
+        for begin in range(0, pairs, STRETCH):
+            end, at = min(begin + STRETCH, pairs), 0
+            while m - at >= 4:
+                for part in range(PARTS):
+                    products4(rows, group, part, x, at, begin, end, out)
+                at += 4
+            if m - at == 3:
+                for part in range(PARTS):
+                    products3(rows, group, part, x, at, begin, end, out)
+            elif m - at == 2:
+                for part in range(0, PARTS, 2):
+                    products2(rows, group, part, x, at, begin, end, out)
+            elif m - at == 1:
+                products1(rows, group, 0, x, at, begin, end, out)
 
 
 @compiled
