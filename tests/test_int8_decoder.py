@@ -1,5 +1,6 @@
 """Decoding in int8, against the plain model."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from emsync.checkpoints import checkpoint_names, find_checkpoint
-from emsync.conditioning import Conditioner
+from emsync.conditioning import Conditioner, Floats
 from emsync.data.crops import Passage, window
 from emsync.data.labels import Scale
 from emsync.evaluation.likelihood import untrained
@@ -114,6 +115,56 @@ def test_prefill_and_single_steps_are_the_same_to_the_bit(
     assert torch.equal(
         decode(QuantizedDecoder(model, 3), ids, features, first), one_by_one[:, first - 1 :]
     )
+
+
+def at_once(
+    decoder: Decoder | QuantizedDecoder,
+    tokens: Tensor,
+    tensors: dict[str, Tensor],
+    counts: Sequence[int],
+) -> list[Floats]:
+    """Return the (T, V) logits of pieces that read ``counts[b]`` tokens at once, again and again.
+
+    What each step reads after its first token is forgotten once and read again, as another.
+    """
+    ids, features = tokens.numpy(), {name: rows.numpy() for name, rows in tensors.items()}
+    logits = [[row] for row in decoder.prefill(ids[:, :1], part(features, 1), range(len(ids)))]
+    while on := [b for b in range(len(ids)) if len(logits[b]) < ids.shape[1]]:
+        spans = [range(len(logits[b]), min(len(logits[b]) + counts[b], ids.shape[1])) for b in on]
+        pieces = [b for b, span in zip(on, spans, strict=True) for _ in span]
+        places = [t for span in spans for t in span]
+        rows = {k: v[pieces, places] for k, v in features.items() if k != "valence_arousal"}
+        before = decoder.lengths.copy()
+        decoder.step((ids[pieces, places] + 7) % 50, rows, pieces)
+        decoder.lengths[:] = before
+        read = decoder.step(ids[pieces, places], rows, pieces)
+        for piece, row in zip(pieces, read, strict=True):
+            logits[piece].append(row)
+    return [np.stack(rows) for rows in logits]
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_several_tokens_at_once_are_to_the_bit_what_they_are_one_by_one(threads: int) -> None:
+    """Also where others stood in their place and were forgotten."""
+    model = network()
+    ids, features = inputs(90, 3, 0.3)
+    expected = decode(QuantizedDecoder(model, 3), ids, features, 1).numpy()
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        together = at_once(QuantizedDecoder(model, 3), ids, features, [1, 3, 9])
+    finally:
+        torch.set_num_threads(before)
+    for piece, logits in enumerate(together):
+        assert np.array_equal(logits, expected[piece])
+
+
+def test_the_plain_decoder_reads_several_tokens_at_once_too() -> None:
+    model = network()
+    ids, features = inputs(30, 3, 0.3)
+    expected = decode(Decoder(model, 3), ids, features, 1).numpy()
+    for piece, logits in enumerate(at_once(Decoder(model, 3), ids, features, [1, 2, 4])):
+        np.testing.assert_allclose(logits, expected[piece], rtol=1e-3, atol=1e-4)
 
 
 @pytest.mark.parametrize("threads", [1, 2, 3])

@@ -358,16 +358,20 @@ class Decoder:
         return _array(logits)
 
     def step(self, ids: Ids, rows: Mapping[str, Floats], pieces: Sequence[int]) -> Floats:
-        """Read one more of the (P,) tokens of P ``pieces``, with their (P, channels) rows of
-        features; return (P, V) logits. Pieces whose windows are equally long are read together.
+        """Read (N,) more tokens of (N,) ``pieces``, with their (N, channels) rows of features;
+        return the (N, V) logits after each. A piece may stand there several times. Pieces whose
+        windows are equally long are read together.
         """
-        own, lengths = np.array(pieces, np.int64), self.lengths[pieces]
+        own = np.array(pieces, np.int64)
+        lengths = np.empty_like(own)
+        for i, piece in enumerate(pieces):
+            lengths[i] = self.lengths[piece]
+            self.lengths[piece] += 1
         logits = np.zeros((len(own), self.model.config.vocab_size), np.float32)
         for length in np.unique(lengths).tolist():
             here = lengths == length
             some = {name: row[here] for name, row in rows.items()}
             logits[here] = self._step(ids[here], some, own[here].tolist(), length)
-        self.lengths[pieces] += 1
         return logits
 
     @torch.inference_mode()

@@ -84,17 +84,20 @@ class QuantizedDecoder:
         return _numbers(self.model.conditions(name, torch.from_numpy(rows)))
 
     def step(self, ids: Ids, rows: Mapping[str, Floats], pieces: Sequence[int]) -> Floats:
-        """Read one more of the (P,) tokens of P ``pieces``, with their (P, channels) rows of
-        features; return (P, V) logits.
+        """Read (N,) more tokens of (N,) ``pieces``, with their (N, channels) rows of features;
+        return the (N, V) logits after each. A piece that stands there several times in a row reads
+        so many tokens, one after another, at once.
         """
         x, own = self.tokens[ids], np.array(pieces, np.int64)
-        positions = self.lengths[own]
+        positions = np.empty_like(own)
+        for i, piece in enumerate(pieces):
+            positions[i] = self.lengths[piece]
+            self.lengths[piece] += 1
         self._embed(self._rows(rows, len(own)), positions, x)
-        self.lengths[own] += 1
-        threads = max(1, min(torch.get_num_threads(), len(own)))
-        parts = zip(
-            *(np.array_split(values, threads) for values in (x, own, positions)), strict=True
-        )
+        firsts = [i for i, piece in enumerate(pieces) if i == 0 or piece != pieces[i - 1]]
+        threads = max(1, min(torch.get_num_threads(), len(firsts)))
+        cuts = [int(part[0]) for part in np.array_split(firsts, threads)[1:]]  # between pieces
+        parts = zip(*(np.split(values, cuts) for values in (x, own, positions)), strict=True)
         return np.concatenate(_run(decode_step, [(self.network, self.cache, *p) for p in parts]))
 
     def _embed(self, rows: Floats, positions: Indices, x: Floats) -> None:

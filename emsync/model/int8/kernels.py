@@ -516,7 +516,7 @@ def lm_head(network: QuantizedTransformer, x: Floats) -> Floats:
 def decode_step(
     network: QuantizedTransformer, cache: KVCache, x: Floats, pieces: Indices, positions: Indices
 ) -> Floats:
-    """Read (N, D) embedded tokens of different pieces; return the (N, V) logits of the next."""
+    """Read (N, D) embedded tokens, those of a piece in a row; return (N, V) logits after each."""
     for layer in range(len(network.qkv.rows)):
         qkv = project_qkv(network, cache, layer, x, pieces, positions)
         attention_and_mlp(network, cache, layer, x, pieces, positions, qkv)
