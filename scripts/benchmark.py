@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from emsync.matching.towers import Towers
 
 PARTS = (
-    "start", "first", "decode", "conditions", "rules", "generate", "watch", "lengths",
+    "start", "first", "decode", "drafts", "conditions", "rules", "generate", "watch", "lengths",
     "prepare", "retrieval", "muvi", "gpu",
 )  # fmt: skip
 SMALL = {"width": 256, "depth": 6, "heads": 4, "context": 766, "position_channels": 192}
@@ -55,6 +55,8 @@ READ = 1000  # tokens that a decoding step looks back on, at most four fifths of
 ROUNDS = 5  # in turn, of steps that are compared
 CANDIDATES = 8  # decoded in one batch
 GPU_BATCH = 64  # pieces that a GPU decodes at once
+DRAFTS = (1, 2, 3, 4, 6, 8)  # tokens that a piece reads at once, a drafted one and more after it
+LONGEST_MATCH = 8  # tokens that are looked up to draft what followed them last
 STEP = 0.06  # seconds by which time passes at once in music from random weights
 VOCABULARY = 1011  # tokens
 SUMMED = 512 * 2**20  # bytes, to measure how fast memory is read: far more than its caches hold
@@ -187,14 +189,16 @@ def emsync(*arguments: str | Path) -> Run:
     return Run(**json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout))
 
 
-def best(work: Callable[[], object], repeats: int = 5) -> float:
+def best(
+    work: Callable[[], object], repeats: int = 5, clock: Callable[[], float] = time.perf_counter
+) -> float:
     """Return the least seconds that ``work`` takes, after one run to warm up."""
     work()
     seconds = []
     for _ in range(repeats):
-        start = time.perf_counter()
+        start = clock()
         work()
-        seconds.append(time.perf_counter() - start)
+        seconds.append(clock() - start)
     return min(seconds)
 
 
@@ -381,6 +385,81 @@ def on_gpu(model: EventTransformer) -> dict[str, Any]:
     }
 
 
+def drafting(base: EventTransformer, shipped: Composer) -> dict[str, Any]:
+    """Return what reading several tokens at once costs, and what drafts of music could gain by it.
+
+    The drafts are what followed the longest match earlier in pieces that ``shipped`` composes; as
+    many are read as ``gained`` finds best for the cost measured on ``base`` and on ``shipped``.
+    """
+    rows = [one.tolist() for one in composed_in_pairs(shipped)]
+    return {
+        name: {**costs, "share of drafts that are right": right(rows), "gain at best": gain}
+        for name, model in (("base", base), (CHECKPOINT, shipped.model))
+        for costs in [reading_at_once(model)]
+        for gain in [max(gained(rows, k, costs["ratio to one token"]) for k in DRAFTS)]
+    }
+
+
+def reading_at_once(model: EventTransformer) -> dict[str, Any]:
+    """Return the processor's seconds of a step in which one piece reads DRAFTS tokens."""
+    decoder = QuantizedDecoder(model, 1)
+    stepping(decoder, 1)
+    read = int(decoder.lengths[0])
+    rows = {c.name: np.full((max(DRAFTS), c.channels), 0.5, np.float32) for c in model.per_token}
+
+    def step(count: int) -> None:
+        decoder.lengths[0] = read
+        beside = {name: row[:count] for name, row in rows.items()}
+        decoder.step(np.arange(count), beside, [0] * count)
+
+    steps = [partial(step, k) for k in DRAFTS]
+    rounds = [[best(one, 10, time.process_time) for one in steps] for _ in range(ROUNDS)]
+    seconds = dict(zip(DRAFTS, np.median(rounds, axis=0).tolist(), strict=True))
+    return {
+        "step, seconds": seconds,
+        "ratio to one token": {k: seconds[k] / seconds[1] for k in DRAFTS},
+    }
+
+
+def foretold(ids: Sequence[int], count: int) -> Iterator[tuple[int, int]]:
+    """Yield, step by step, how many tokens are drafted, ``count`` at most, and how many are right.
+
+    A step reads the token that was drawn and its drafts, and draws one more than are right.
+    """
+    after: dict[tuple[int, ...], int] = {}  # what followed up to LONGEST_MATCH tokens last
+    at, noted = 1, 1
+    while at < len(ids):
+        for end in range(noted, at):
+            for n in range(1, min(LONGEST_MATCH, end) + 1):
+                after[tuple(ids[end - n : end])] = ids[end]
+        noted, known = at, list(ids[max(0, at - LONGEST_MATCH) : at])
+        drafts: list[int] = []
+        while len(drafts) < count:
+            ends = (tuple(known[-n:]) for n in range(LONGEST_MATCH, 0, -1))
+            draft = next((after[end] for end in ends if end in after), None)
+            if draft is None:
+                break
+            drafts.append(draft)
+            known.append(draft)
+        agree = [a == b for a, b in zip(drafts, ids[at:], strict=False)]
+        correct = agree.index(False) if False in agree else len(agree)
+        yield len(drafts), correct
+        at += correct + 1
+
+
+def gained(rows: Sequence[Sequence[int]], count: int, costs: Mapping[int, float]) -> float:
+    """Return the gain of reading ``count`` tokens at once over one by one, all else being free."""
+    steps = [step for ids in rows for step in foretold(ids, count - 1)]
+    read = [np.interp(drafted + 1, list(costs), list(costs.values())) for drafted, _ in steps]
+    return float(sum(correct + 1 for _, correct in steps) / sum(read))
+
+
+def right(rows: Sequence[Sequence[int]]) -> float:
+    """Return the share of single drafts that are the token that was drawn."""
+    steps = np.array([step for ids in rows for step in foretold(ids, 1)])
+    return float(steps[:, 1].sum() / steps[:, 0].sum())
+
+
 def telling() -> dict[str, Any]:
     """Return what ADDED conditions and a norm cost a decoding step, against a network without."""
     return {
@@ -424,21 +503,26 @@ def held(decoder: QuantizedDecoder) -> int:
     return size((decoder.network, decoder.cache, decoder.inputs, decoder.added, decoder.tokens))
 
 
+def lead_sheets() -> list[LeadSheet]:
+    """Return a lead sheet of RULED seconds for each of two pieces, whose second half is louder."""
+    bars = np.arange(0.0, RULED, 2.0)
+    quiet, loud = Passage(0.0, RULED / 2, (BASS, PIANO, STRINGS)), Passage(RULED / 2, RULED)
+    chords = np.resize([parse_chord(name) for name in ("Am", "F", "C", "G")], len(bars))
+    return [LeadSheet(Harmony(bars, chords), (quiet, loud))] * 2
+
+
+def composed_in_pairs(composer: Composer) -> list[Ids]:
+    """Return the tokens of two pieces that follow ``lead_sheets``."""
+    targets = [composer.null_targets(RULED)] * 2
+    return [one.ids for one in composer.sample(targets, [RULED] * 2, [0, 1], sheets=lead_sheets())]
+
+
 def ruling(composer: Composer) -> dict[str, Any]:
     """Return what following a lead sheet costs a token, against all that composing does for it.
 
     Two pieces are composed as they come, then read once more by the filters alone.
     """
-    bars = np.arange(0.0, RULED, 2.0)
-    quiet, loud = Passage(0.0, RULED / 2, (BASS, PIANO, STRINGS)), Passage(RULED / 2, RULED)
-    chords = np.resize([parse_chord(name) for name in ("Am", "F", "C", "G")], len(bars))
-    sheets = [LeadSheet(Harmony(bars, chords), (quiet, loud))] * 2
-    targets = [composer.null_targets(RULED)] * 2
-
-    def compose() -> list[Ids]:
-        drawn = composer.sample(targets, [RULED] * 2, [0, 1], sheets=sheets)
-        return [one.ids for one in drawn]
-
+    sheets, compose = lead_sheets(), partial(composed_in_pairs, composer)
     rows = compose()
     length, longest = min(map(len, rows)), max(map(len, rows))
     ids = torch.from_numpy(np.stack([row[:length] for row in rows]))
@@ -690,6 +774,8 @@ def measure(asked: argparse.Namespace, folder: Path) -> Iterator[tuple[str, dict
         yield "decode", decoding(base.model)
     if "gpu" in asked.only:
         yield "gpu", on_gpu(base.model)
+    if "drafts" in asked.only:
+        yield "drafts", drafting(base.model, shipped)
     if "conditions" in asked.only:
         yield "conditions", telling()
     if "rules" in asked.only:

@@ -20,6 +20,13 @@ def test_peak_memory_is_the_command_s_own_and_not_that_of_who_measures() -> None
     assert run.seconds > 0
 
 
+def test_a_draft_is_what_followed_the_longest_match_last() -> None:
+    steps = list(SCRIPT["foretold"]([1, 2, 3, 1, 2, 3, 1, 2, 9, 2], 4))
+    assert steps == [(0, 0), (0, 0), (0, 0), (4, 4), (0, 0)]
+    assert list(SCRIPT["foretold"]([1, 2, 1, 3, 2], 1))[2:] == [(1, 0), (0, 0)]
+    assert SCRIPT["gained"]([[5] * 9], 2, {1: 1.0, 2: 1.0}) == 9 / 5
+
+
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::FutureWarning")  # of transformers, whose names change
 def test_what_is_measured_on_a_gpu_runs_without_one_in_small() -> None:
