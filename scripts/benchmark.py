@@ -44,8 +44,8 @@ if TYPE_CHECKING:
     from emsync.matching.towers import Towers
 
 PARTS = (
-    "start", "first", "decode", "drafts", "conditions", "rules", "generate", "watch", "lengths",
-    "prepare", "retrieval", "muvi", "gpu",
+    "start", "first", "decode", "drafts", "conditions", "guidance", "rules", "generate", "watch",
+    "lengths", "prepare", "retrieval", "muvi", "gpu",
 )  # fmt: skip
 SMALL = {"width": 256, "depth": 6, "heads": 4, "context": 766, "position_channels": 192}
 BASE = {"width": 512, "depth": 11, "heads": 8, "context": 1214, "position_channels": 256}
@@ -484,6 +484,23 @@ def told_and_not(shape: Mapping[str, int], batch: int) -> dict[str, Any]:
     }
 
 
+def guiding() -> dict[str, Any]:
+    """Return what guidance costs a step: a token is read with the conditions and without."""
+    return {name: guided_and_not(shape) for name, shape in (("small", SMALL), ("base", BASE))}
+
+
+def guided_and_not(shape: Mapping[str, int]) -> dict[str, Any]:
+    """Return one thread's own seconds for a step of both copies of a piece, and of one."""
+    model, threads = random_network(shape, ADDED), torch.get_num_threads()
+    torch.set_num_threads(1)
+    steps = [stepping(QuantizedDecoder(model, copies), copies) for copies in (2, 1)]
+    rounds = [[best(step, 15, time.thread_time) for step in steps] for _ in range(ROUNDS)]
+    torch.set_num_threads(threads)
+    both, one = map(min, zip(*rounds, strict=True))
+    ratio = float(np.median([first / second for first, second in rounds]))
+    return {"step, seconds": both, "baseline unguided, seconds": one, "ratio": ratio}
+
+
 def random_network(shape: Mapping[str, int], added: tuple[str, ...]) -> EventTransformer:
     """Return a network of BORN conditions without a norm; or with ``added`` ones and with it."""
     conditioners = [
@@ -778,6 +795,8 @@ def measure(asked: argparse.Namespace, folder: Path) -> Iterator[tuple[str, dict
         yield "drafts", drafting(base.model, shipped)
     if "conditions" in asked.only:
         yield "conditions", telling()
+    if "guidance" in asked.only:
+        yield "guidance", guiding()
     if "rules" in asked.only:
         yield "rules", ruling(shipped)
     if "prepare" in asked.only and asked.songs:
