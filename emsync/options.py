@@ -225,7 +225,7 @@ class Sampling:
     temperature: float = 1.0
     top_p: float = 0.95  # the likeliest tokens that hold this share of the mass
     top_k: int = 0  # and at most so many; 0 is no limit
-    guidance: float = 1.0  # above 1 what is asked weighs more, at twice the cost; see ``guided``
+    guidance: float = 1.0  # above 1 what is asked weighs more, and steps cost more; see ``guided``
     # conditions on which guidance does not press: they hold in the unconditional prediction, too
     unguided: tuple[str, ...] = ()
     rules_off: tuple[str, ...] = ()  # rules of the sampler that do not hold
