@@ -42,9 +42,11 @@ def look(
 ) -> Footage | None:
     """Watch the film; None if a person gives its analysis and nobody else is to see it."""
     if options.analysis is not None:
-        return watch(film, progress, observers) if observers else None
+        if not observers:
+            return None
+        return watch(film, progress, observers, hardware=options.hardware)
     needs = estimator_of(options).needs
-    return watch(film, progress, observers, needs, options.audio_stream)
+    return watch(film, progress, observers, needs, options.audio_stream, options.hardware)
 
 
 def check_files(film: Film, options: Options) -> None:

@@ -98,6 +98,7 @@ class Options:
     estimator: str = ESTIMATOR  # of the emotion; see ``emsync.emotion.estimator.choose``
     ignore_sound: bool = False  # whether the film's own sound, a temp track say, tells nothing
     audio_stream: int | None = None  # which of its sounds counts, from 0; None: what players take
+    hardware: bool = False  # whether a graphics card may decode the pictures, where one can
     emotion_file: PathLike | None = None  # a CSV of valence and arousal over time
     arc: Arc = "scene"  # whether the emotion follows the scenes
     max_va: float | None = None  # the largest mean of an emotion, up to 1; None leaves them

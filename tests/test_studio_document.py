@@ -147,7 +147,7 @@ def test_every_option_is_a_wish_or_has_its_reason_not_to_be_one() -> None:
         "cuts", "min_cut_distance",  # cuts are moved and removed in the page
         "emotion", "valence", "arousal", "arc", "emotion_file",  # feelings are drawn there
         "keep", "redo",  # a marked stretch
-        "estimator", "ignore_sound", "audio_stream",  # said before a film is watched
+        "estimator", "ignore_sound", "audio_stream", "hardware",  # said before a film is watched
         "theme", "like", "ask", "start_timecode",  # files and plug-ins, for the command line
         "rhythm",  # sees the film itself, which is not watched again
         "top_k", "rules_off",  # for experiments

@@ -159,6 +159,7 @@ def generate(
         ),
     ] = None,
     analysis: wishes.AnalysisFile = None,
+    hardware: wishes.Hardware = False,
     max_tempo_change: wishes.TempoChange = DEFAULTS.max_tempo_change,
     top_k: Annotated[
         int | None,
@@ -202,7 +203,8 @@ def generate(
 
     options = Options(
         analysis=analysis, cuts=cuts, min_cut_distance=min_cut_distance, estimator=estimator,
-        ignore_sound=ignore_sound, audio_stream=audio_stream, emotion_file=emotion_file, arc=arc,
+        ignore_sound=ignore_sound, audio_stream=audio_stream, hardware=hardware,
+        emotion_file=emotion_file, arc=arc,
         emotion=emotion, max_va=max_va, ask=wishes.asked(ask), valence=valence, arousal=arousal,
         tempo=tempo, tonic=tonic, sync=sync, max_tempo_change=max_tempo_change, ending=ending,
         start_timecode=start_timecode,
@@ -284,6 +286,7 @@ def analyze(
     ignore_sound: wishes.IgnoreSound = False,
     audio_stream: wishes.AudioStream = None,
     min_cut_distance: wishes.CutDistance = None,
+    hardware: wishes.Hardware = False,
     as_json: Json = False,
 ) -> None:
     """Find the cuts, motion and emotion of VIDEO."""
@@ -293,7 +296,7 @@ def analyze(
 
     options = Options(
         estimator=estimator, ignore_sound=ignore_sound, audio_stream=audio_stream,
-        min_cut_distance=min_cut_distance,
+        min_cut_distance=min_cut_distance, hardware=hardware,
     )  # fmt: skip
     estimator_of(options)  # refuses what cannot be
     out, plot = standard_output(as_json, out, plot)
@@ -383,6 +386,7 @@ def plan(
     start_timecode: wishes.StartTimecode = DEFAULTS.start_timecode,
     seed: wishes.Seed = DEFAULTS.seed,
     analysis: wishes.AnalysisFile = None,
+    hardware: wishes.Hardware = False,
     max_tempo_change: wishes.TempoChange = DEFAULTS.max_tempo_change,
     as_json: Json = False,
 ) -> None:
@@ -394,7 +398,8 @@ def plan(
 
     options = Options(
         analysis=analysis, cuts=cuts, min_cut_distance=min_cut_distance, estimator=estimator,
-        ignore_sound=ignore_sound, audio_stream=audio_stream, emotion_file=emotion_file, arc=arc,
+        ignore_sound=ignore_sound, audio_stream=audio_stream, hardware=hardware,
+        emotion_file=emotion_file, arc=arc,
         emotion=emotion, max_va=max_va, valence=valence, arousal=arousal, tempo=tempo, tonic=tonic,
         mode=mode, chords=chords,
         instruments=instruments, palette=palette, plan=plan, theme=theme, sync=sync,

@@ -169,6 +169,14 @@ AnalysisFile = Annotated[
     Path | None,
     typer.Option(help="what `emsync analyze` wrote, instead of watching", rich_help_panel=ADVANCED),
 ]
+Hardware = Annotated[
+    bool,
+    typer.Option(
+        "--hardware",
+        help="let a graphics card decode the film, where one can",
+        rich_help_panel=ADVANCED,
+    ),
+]
 TempoChange = Annotated[
     float, typer.Option(help="to hit the cuts; 0.06 is 6 %", rich_help_panel=ADVANCED)
 ]

@@ -44,6 +44,8 @@ if TYPE_CHECKING:
 
     Decode: TypeAlias = Callable[[Packet[Any]], list[VideoFrame]]
 
+Threads: TypeAlias = Literal["AUTO", "SLICE"]  # which of a decoder's run beside each other
+
 DOLBY = ("dvh1", "dvhe")  # tags of pictures that make sense to Dolby Vision alone
 MOMENT = 1e-6  # seconds; less is a rounded number
 FORMATS = {".mp4": "mp4", ".mov": "mov", ".mkv": "matroska", ".webm": "webm"}  # FFmpeg's names
@@ -116,13 +118,17 @@ def open_film(path: str | os.PathLike[str]) -> Film:
         )
 
 
-def frames(film: Film) -> Iterator[tuple[float, float, "VideoFrame"]]:
-    """Yield each frame with the seconds between which it is shown, ascending from 0."""
+def frames(film: Film, device: str | None = None) -> Iterator[tuple[float, float, "VideoFrame"]]:
+    """Yield each frame with the seconds between which it is shown, ascending from 0.
+
+    ``device`` decodes as far as it can, see ``device_for``; the processor goes on from there.
+    """
     import av
 
     yielded, time = 0, 0.0
+    threads: Threads = "SLICE" if device else "AUTO"
     try:
-        for time, end, frame in _frames(film, "AUTO", lambda packet: packet.decode()):
+        for time, end, frame in _frames(film, threads, lambda packet: packet.decode(), device):
             yield time, end, frame
             yielded += 1
         whole = film.timing is None or time >= film.timing.times[-1] - MOMENT
@@ -133,10 +139,10 @@ def frames(film: Film) -> Iterator[tuple[float, float, "VideoFrame"]]:
 
 
 def _frames(
-    film: Film, threads: Literal["AUTO", "SLICE"], decode: "Decode"
+    film: Film, threads: Threads, decode: "Decode", device: str | None = None
 ) -> Iterator[tuple[float, float, "VideoFrame"]]:
     timing = film.timing
-    with reopened(film) as container:
+    with reopened(film, device) as container:
         stream = moving_picture(film.path, container)
         stream.thread_type = threads
         base = Fraction(stream.time_base or 1)
@@ -162,9 +168,9 @@ def until(film: Film, seconds: float, count: int) -> Film:
     return replace(film, duration=seconds, frames=count, timing=timing)
 
 
-def reopened(film: Film) -> AbstractContextManager["InputContainer"]:
-    """Open a film again as ``open_film`` has read it."""
-    return opened(film.path, film.timing is not None and film.timing.uncut)
+def reopened(film: Film, device: str | None = None) -> AbstractContextManager["InputContainer"]:
+    """Open a film again as ``open_film`` has read it, to be decoded by ``device``."""
+    return opened(film.path, film.timing is not None and film.timing.uncut, device)
 
 
 def timing_of(film: Film) -> Timing:

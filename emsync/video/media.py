@@ -26,12 +26,16 @@ DISCONTINUOUS = 0x200  # FFmpeg's flag of formats whose timestamps may jump (AVF
 
 
 @contextmanager
-def opened(path: Path, uncut: bool = False) -> Iterator["InputContainer"]:
+def opened(
+    path: Path, uncut: bool = False, device: str | None = None
+) -> Iterator["InputContainer"]:
     """Open a media file as a file: neither its name nor its content can open anything else.
 
-    ``uncut`` leaves out the edit list of an MP4.
+    ``uncut`` leaves out the edit list of an MP4. ``device`` is FFmpeg's name of the hardware that
+    decodes, and nothing else does; None is the processor.
     """
     import av
+    from av.codec.hwaccel import HWAccel
 
     with _file(path) as file:
         try:
@@ -44,6 +48,7 @@ def opened(path: Path, uncut: bool = False) -> Iterator["InputContainer"]:
                 metadata_errors="replace",  # tags are in any encoding, and no part of the film
                 container_options={"protocol_whitelist": ","},
                 io_open=_refuse,
+                hwaccel=HWAccel(device, allow_software_fallback=False) if device else None,
             )
         except (av.FFmpegError, OSError, _ElsewhereError) as error:
             raise InputError(

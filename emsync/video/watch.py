@@ -22,6 +22,7 @@ from emsync.video.cuts import with_fades
 from emsync.video.faces import Faces
 from emsync.video.film import MOMENT, Film, frames, until
 from emsync.video.footage import NOTHING_MORE, Footage, Needs
+from emsync.video.hardware import device_for
 from emsync.video.media import nothing_decodes, only_a_picture
 from emsync.video.observers import Colours, Motion, Observer, Reducer, Stills, Strip
 from emsync.video.scenes import SceneDetector
@@ -38,19 +39,23 @@ def watch(
     observers: Sequence[Observer] = (),
     needs: Needs = NOTHING_MORE,
     track: int | None = None,
+    hardware: bool = False,
 ) -> Footage:
     """Decode ``film`` once and measure cuts, motion and colours on reduced frames.
 
     ``progress`` is called now and then with the share that is done, in [0, 1]. ``observers`` are
     shown every frame too. ``needs`` is what else is gathered of the film; AssetError where the
     weights for it are missing or broken. ``track`` is which of the film's sounds is listened to,
-    counted from 0; None takes what a player does.
+    counted from 0; None takes what a player does. ``hardware`` lets a graphics card decode, where
+    one can; see ``device_for``.
     """
     told = progress or (lambda _share: None)
+    if needs.sound:
+        check_listening(film, track)
+    shown = frames(film, device_for(film) if hardware else None)
     if not needs.sound:
-        return _look(film, frames(film), told, observers, needs)
-    check_listening(film, track)
-    footage = _look(film, frames(film), lambda share: told(WATCHING * share), observers, needs)
+        return _look(film, shown, told, observers, needs)
+    footage = _look(film, shown, lambda share: told(WATCHING * share), observers, needs)
     rest = 1 - WATCHING
     sound = listen(footage.film, lambda share: told(WATCHING + rest * share), track)
     return replace(footage, sound=sound)
