@@ -20,6 +20,7 @@ from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 from llvmlite import ir
+from llvmlite.binding import get_host_cpu_features
 from numba import types
 from numba.extending import intrinsic
 from numpy.typing import NDArray
@@ -215,9 +216,21 @@ def _products_of(vectors: int, parts: int) -> Any:
     return of_group
 
 
-# As many sums as the registers of AVX2 hold beside the numbers that are multiplied
-products1, products2 = _products_of(1, PARTS), _products_of(2, PARTS // 2)
-products3, products4 = _products_of(3, 1), _products_of(4, 1)
+def _parts_at_once() -> tuple[int, int, int]:
+    """Return the parts of a group's rows that two, three and four vectors are multiplied with.
+
+    So many that the sums stay in registers: AVX-512 has 32, others 16 of half the width or less.
+    """
+    try:
+        many = get_host_cpu_features().get("avx512f", False)
+    except RuntimeError:  # LLVM does not know the processor
+        many = False
+    return (PARTS, PARTS, PARTS) if many else (PARTS // 2, 1, 1)
+
+
+OF_TWO, OF_THREE, OF_FOUR = _parts_at_once()
+products1, products2 = _products_of(1, PARTS), _products_of(2, OF_TWO)
+products3, products4 = _products_of(3, OF_THREE), _products_of(4, OF_FOUR)
 
 
 @compiled
@@ -282,14 +295,14 @@ def products(rows: Bytes, first: int, x: Shorts, out: Sums) -> None:
         for begin in range(0, pairs, STRETCH):
             end, at = min(begin + STRETCH, pairs), 0
             while m - at >= 4:
-                for part in range(PARTS):
+                for part in range(0, PARTS, OF_FOUR):
                     products4(rows, group, part, x, at, begin, end, out)
                 at += 4
             if m - at == 3:
-                for part in range(PARTS):
+                for part in range(0, PARTS, OF_THREE):
                     products3(rows, group, part, x, at, begin, end, out)
             elif m - at == 2:
-                for part in range(0, PARTS, 2):
+                for part in range(0, PARTS, OF_TWO):
                     products2(rows, group, part, x, at, begin, end, out)
             elif m - at == 1:
                 products1(rows, group, 0, x, at, begin, end, out)
