@@ -7,11 +7,9 @@ import hashlib
 import json
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
+from contextlib import closing
 from dataclasses import asdict, dataclass
 from functools import partial
-from itertools import islice
 from pathlib import Path, PurePosixPath
 from typing import Any, TypeAlias, TypeVar
 
@@ -27,7 +25,7 @@ from emsync.limits import check_file, parse_json, quoted, read_bytes, read_json,
 from emsync.locks import locked
 from emsync.music.statistics import density
 from emsync.options import check_tempo
-from emsync.processes import processes
+from emsync.processes import Died, cores, in_order
 from emsync.progress import Progress, silent
 from emsync.targets import check_apart, make_folder
 from emsync.tokens import Tokenizer
@@ -90,7 +88,7 @@ def prepare(
         with locked(out, "preparing the store"):
             _begin(out, head)
             read = partial(_tokenize_all, tokenizer, tempo)
-            return _fill(out, songs, read, known, workers or os.cpu_count() or 1, progress, head)
+            return _fill(out, songs, read, known, workers or cores(), progress, head)
     except OSError as error:
         raise EmsyncError(
             f"cannot write the store {str(out)!r}: {error.strerror}; what is written stays good, "
@@ -237,43 +235,21 @@ def _tokenize(
 
     A song on which its process dies is skipped too: native code reads MIDI, and may crash on it.
     """
-    chunks = (songs[i : i + CHUNK] for i in range(0, len(songs), CHUNK))
-    many, single = processes(workers), processes(1)
-    try:
-        if songs and isinstance(many.submit(int).exception(), BrokenProcessPool):
-            raise EmsyncError(
-                "cannot start a process to read songs in; a script of your own that prepares them "
-                'does so below `if __name__ == "__main__":`'
-            )
-        while wave := list(islice(chunks, workers * AHEAD)):
-            results = [_submit(many, read, [path for _, path in chunk]) for chunk in wave]
-            for chunk, result in zip(wave, results, strict=True):
-                if not isinstance(result.exception(), BrokenProcessPool):
-                    yield from zip((name for name, _ in chunk), result.result(), strict=True)
-                    continue
-                for name, path in chunk:
-                    again = _submit(single, read, [path])
-                    if isinstance(again.exception(), BrokenProcessPool):
-                        single = processes(1)
-                        yield name, f"{str(path)!r} crashes its reader"
-                    else:
-                        yield name, again.result()[0]
-            if any(isinstance(result.exception(), BrokenProcessPool) for result in results):
-                many = processes(workers)
-    finally:
-        many.shutdown(cancel_futures=True)
-        single.shutdown(cancel_futures=True)
+    chunks = [songs[i : i + CHUNK] for i in range(0, len(songs), CHUNK)]
+    paths = [[path for _, path in chunk] for chunk in chunks]
+    with closing(in_order(read, paths, workers, workers * AHEAD)) as results:
+        for chunk, result in zip(chunks, results, strict=True):
+            told = _one_by_one(read, chunk) if isinstance(result, Died) else result
+            yield from zip((name for name, _ in chunk), told, strict=True)
 
 
-def _submit(
-    pool: ProcessPoolExecutor, read: "Read", paths: Sequence[Path]
-) -> "Future[list[_Tokens | str]]":
-    try:
-        return pool.submit(read, paths)
-    except BrokenProcessPool as error:
-        broken: Future[list[_Tokens | str]] = Future()
-        broken.set_exception(error)
-        return broken
+def _one_by_one(read: "Read", chunk: Sequence[Named]) -> list[_Tokens | str]:
+    """Return what becomes of the songs of a chunk at which processes have died."""
+    with closing(in_order(read, [[path] for _, path in chunk], 1, ahead=1)) as results:
+        return [
+            f"{str(path)!r} crashes its reader" if isinstance(result, Died) else result[0]
+            for (_, path), result in zip(chunk, results, strict=True)
+        ]
 
 
 def _tokenize_all(

@@ -1,13 +1,10 @@
 """Fill a store in several processes, shard by shard; what is there already is kept."""
 
-import os
 import time
-from collections import deque
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
-from concurrent.futures.process import BrokenProcessPool
 from contextlib import closing
 from dataclasses import dataclass, field
-from itertools import islice
+from functools import partial
 from pathlib import Path
 from typing import Generic, TypeAlias
 
@@ -15,7 +12,7 @@ from emsync.errors import EmsyncError, InputError, UsageError
 from emsync.limits import quoted, shown
 from emsync.locks import locked
 from emsync.matching.matcher import Columns
-from emsync.processes import processes
+from emsync.processes import Died, cores, in_order
 from emsync.progress import Progress, Stopwatch, silent
 from emsync.retrieval.stores import Head, Kind, R, Written, write_head
 from emsync.targets import make_folder
@@ -73,7 +70,7 @@ def fill(
         make_folder(folder)
         with locked(folder, f"making the {kind.name} of"):
             _begin(kind, folder, head)
-            return _fill(kind, folder, tasks, make, workers or os.cpu_count() or 1, progress)
+            return _fill(kind, folder, tasks, make, workers or cores(), progress)
     except OSError as error:
         raise EmsyncError(
             f"cannot write the store {quoted(folder)}: {error.strerror}; what is written stays "
@@ -167,20 +164,15 @@ def _answers(
     if min(workers, len(tasks)) < 2:
         yield from (_answer(make, task) for task in tasks)
         return
-    pool, left = processes(min(workers, len(tasks))), iter(tasks)
-    try:
-        first = islice(left, workers * AHEAD)
-        waiting = deque(pool.submit(_answer_alone, make, task) for task in first)
-        while waiting:
-            yield waiting.popleft().result()
-            waiting += [pool.submit(_answer_alone, make, task) for task in islice(left, 1)]
-    except BrokenProcessPool as error:
-        raise EmsyncError(
-            f"a process that made {name} has died; what is written stays good, run the same "
-            "command again"
-        ) from error
-    finally:
-        pool.shutdown(cancel_futures=True)
+    alone = partial(_answer_alone, make)
+    with closing(in_order(alone, tasks, workers, workers * AHEAD)) as answers:
+        for answer in answers:
+            if isinstance(answer, Died):
+                raise EmsyncError(
+                    f"process after process that made {name} has died; what is written stays "
+                    "good, run the same command again with fewer --workers"
+                )
+            yield answer
 
 
 def _counted(
