@@ -20,8 +20,8 @@ from emsync.cli.common import (
     progress,
     standard_output,
 )
-from emsync.cli.wishes import ADVANCED, DEFAULTS, DRAWING, FILES
-from emsync.options import CHECKPOINT, LUFS, KeepAudio, Options, Outputs
+from emsync.cli.wishes import ADVANCED, DEFAULTS, FILES
+from emsync.options import CHECKPOINT, LUFS, Options, Outputs
 
 if TYPE_CHECKING:
     from emsync.analysis import Analysis
@@ -72,20 +72,9 @@ def generate(
             "--keep-all", help="write all candidates, ranked: OUT.1.mid …", rich_help_panel=FILES
         ),
     ] = False,
-    keep_audio: Annotated[
-        KeepAudio,
-        typer.Option(help="the film's own sound; duck plays music under it", rich_help_panel=FILES),
-    ] = "replace",
-    soundfont: Annotated[
-        Path | None, typer.Option(help="an .sf2 or .sf3 file to play with", rich_help_panel=FILES)
-    ] = None,
-    lufs: Annotated[
-        float,
-        typer.Option(
-            help="how loud all sound is, in LUFS: -16 for the web, -23 for television",
-            rich_help_panel=FILES,
-        ),
-    ] = LUFS,
+    keep_audio: wishes.KeptAudio = "replace",
+    soundfont: wishes.SoundFontFile = None,
+    lufs: wishes.Loudness = LUFS,
     emotion: wishes.Emotion = None,
     valence: wishes.Affect = None,
     arousal: wishes.Affect = None,
@@ -125,62 +114,18 @@ def generate(
     humanize: wishes.Humanize = DEFAULTS.humanize,
     start_timecode: wishes.StartTimecode = DEFAULTS.start_timecode,
     seed: wishes.Seed = DEFAULTS.seed,
-    candidates: Annotated[
-        int, typer.Option(help="compose so many pieces, keep the best", rich_help_panel=DRAWING)
-    ] = DEFAULTS.candidates,
-    rhythm: Annotated[
-        bool,
-        typer.Option(
-            "--rhythm",
-            help="of the candidates, prefer one that moves with the pictures",
-            rich_help_panel=DRAWING,
-        ),
-    ] = False,
-    guidance: Annotated[
-        float | None,
-        typer.Option(
-            help="how strongly the conditions weigh: 1 as learned, more is stricter",
-            show_default="the checkpoint's",
-            rich_help_panel=DRAWING,
-        ),
-    ] = None,
-    temperature: Annotated[
-        float | None,
-        typer.Option(
-            help="higher is bolder", show_default="the checkpoint's", rich_help_panel=DRAWING
-        ),
-    ] = None,
-    top_p: Annotated[
-        float | None,
-        typer.Option(
-            help="draw among the likeliest tokens that hold this share",
-            show_default="the checkpoint's",
-            rich_help_panel=DRAWING,
-        ),
-    ] = None,
+    candidates: wishes.Candidates = DEFAULTS.candidates,
+    rhythm: wishes.Rhythm = False,
+    guidance: wishes.Guidance = None,
+    temperature: wishes.Temperature = None,
+    top_p: wishes.TopP = None,
     analysis: wishes.AnalysisFile = None,
     hardware: wishes.Hardware = False,
     max_tempo_change: wishes.TempoChange = DEFAULTS.max_tempo_change,
-    top_k: Annotated[
-        int | None,
-        typer.Option(help="draw among so many tokens at most", rich_help_panel=ADVANCED),
-    ] = None,
-    rules_off: Annotated[
-        str,
-        typer.Option(
-            help="rules to lift: sounding,polyphony,length,order,metre,harmony,instruments,theme",
-            rich_help_panel=ADVANCED,
-        ),
-    ] = "",
-    checkpoint: Annotated[
-        str,
-        typer.Option(
-            help="a shipped checkpoint's name, a folder, or hub:user/name", rich_help_panel=ADVANCED
-        ),
-    ] = CHECKPOINT,
-    device: Annotated[
-        str, typer.Option(help="cpu, cuda, or auto", rich_help_panel=ADVANCED)
-    ] = "auto",
+    top_k: wishes.TopK = None,
+    rules_off: wishes.RulesOff = "",
+    checkpoint: wishes.CheckpointName = CHECKPOINT,
+    device: wishes.Device = "auto",
     threads: Annotated[
         int | None,
         typer.Option(
@@ -211,7 +156,7 @@ def generate(
         seed=seed, candidates=candidates, rhythm=rhythm, temperature=temperature, top_p=top_p,
         top_k=top_k, guidance=guidance, plan=plan, theme=theme, like=like, mode=mode,
         chords=chords, instruments=instruments, palette=palette, keep=keep, redo=redo,
-        humanize=humanize, rules_off=tuple(filter(None, rules_off.split(","))) or None,
+        humanize=humanize, rules_off=wishes.lifted(rules_off),
     )  # fmt: skip
     out, video_out, audio_out = standard_output(
         as_json, out, video_out, audio_out, folders=[bundle]

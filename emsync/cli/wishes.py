@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from emsync.errors import UsageError
-from emsync.options import Arc, EndingKind, Mode, Options, Sync
+from emsync.options import Arc, EndingKind, KeepAudio, Mode, Options, Sync
 
 DEFAULTS = Options()
 MUSIC, EMOTION, DRAWING, FILES, ADVANCED = (
@@ -165,6 +165,37 @@ Ask = Annotated[
 Seed = Annotated[
     int, typer.Option(min=0, help="another number, another piece", rich_help_panel=DRAWING)
 ]
+Candidates = Annotated[
+    int, typer.Option(help="compose so many pieces, keep the best", rich_help_panel=DRAWING)
+]
+Rhythm = Annotated[
+    bool,
+    typer.Option(
+        "--rhythm",
+        help="of the candidates, prefer one that moves with the pictures",
+        rich_help_panel=DRAWING,
+    ),
+]
+Guidance = Annotated[
+    float | None,
+    typer.Option(
+        help="how strongly the conditions weigh: 1 as learned, more is stricter",
+        show_default="the checkpoint's",
+        rich_help_panel=DRAWING,
+    ),
+]
+Temperature = Annotated[
+    float | None,
+    typer.Option(help="higher is bolder", show_default="the checkpoint's", rich_help_panel=DRAWING),
+]
+TopP = Annotated[
+    float | None,
+    typer.Option(
+        help="draw among the likeliest tokens that hold this share",
+        show_default="the checkpoint's",
+        rich_help_panel=DRAWING,
+    ),
+]
 AnalysisFile = Annotated[
     Path | None,
     typer.Option(help="what `emsync analyze` wrote, instead of watching", rich_help_panel=ADVANCED),
@@ -180,6 +211,41 @@ Hardware = Annotated[
 TempoChange = Annotated[
     float, typer.Option(help="to hit the cuts; 0.06 is 6 %", rich_help_panel=ADVANCED)
 ]
+TopK = Annotated[
+    int | None,
+    typer.Option(help="draw among so many tokens at most", rich_help_panel=ADVANCED),
+]
+RulesOff = Annotated[
+    str,
+    typer.Option(
+        help="rules to lift: sounding,polyphony,length,order,metre,harmony,instruments,theme",
+        rich_help_panel=ADVANCED,
+    ),
+]
+CheckpointName = Annotated[
+    str,
+    typer.Option(
+        help="a shipped checkpoint's name, a folder, or hub:user/name", rich_help_panel=ADVANCED
+    ),
+]
+Device = Annotated[str, typer.Option(help="cpu, cuda, or auto", rich_help_panel=ADVANCED)]
+
+# --- what is written ------------------------------------------------------------------------------
+
+KeptAudio = Annotated[
+    KeepAudio,
+    typer.Option(help="the film's own sound; duck plays music under it", rich_help_panel=FILES),
+]
+SoundFontFile = Annotated[
+    Path | None, typer.Option(help="an .sf2 or .sf3 file to play with", rich_help_panel=FILES)
+]
+Loudness = Annotated[
+    float,
+    typer.Option(
+        help="how loud all sound is, in LUFS: -16 for the web, -23 for television",
+        rich_help_panel=FILES,
+    ),
+]
 
 
 def asked(pairs: list[str] | None) -> dict[str, str] | None:
@@ -190,3 +256,8 @@ def asked(pairs: list[str] | None) -> dict[str, str] | None:
         if not pair.partition("=")[0] or "=" not in pair:
             raise UsageError(f"--ask {pair!r} is no NAME=VALUE, such as style=calm")
     return dict(pair.split("=", 1) for pair in pairs)
+
+
+def lifted(names: str) -> tuple[str, ...] | None:
+    """Return the rules of ``--rules-off``; None where none is named."""
+    return tuple(filter(None, names.split(","))) or None
