@@ -70,7 +70,7 @@ def check_targets(
     score = outputs.score or (outputs.bundle and outputs.bundle / "score.mid")
     more = _numbered(score, MOST_CANDIDATES) if score and outputs.keep_all else []
     replaced = files_of(outputs.bundle) if outputs.bundle else []
-    inputs: dict[str, Path | Sequence[Path]] = {"the video": source, **_read(options)}
+    inputs: dict[str, Path | Sequence[Path]] = {"the video": source, **files_read(options)}
     inputs["the checkpoint"] = files_of_checkpoint(checkpoint)
     inputs["the sound font"] = outputs.soundfont or _default_font()
     check_apart(targets, inputs)
@@ -101,7 +101,7 @@ def check_makes(makes: Makes, name: str, outputs: Outputs) -> None:
         raise UsageError(f"{name!r} makes sound, which no sound font plays; leave --soundfont out")
 
 
-def _read(options: Options | None) -> dict[str, Path]:
+def files_read(options: Options | None) -> dict[str, Path]:
     """Return the files that ``options`` name, by what they are."""
     options = options or Options()
     given = {
@@ -139,8 +139,13 @@ def check_outputs(outputs: Outputs, film: Film) -> None:
         check_bundle(outputs.bundle, film, outputs.force)
 
 
-def write_outputs(made: Result[Any], outputs: Outputs, progress: Progress = silent) -> Written:
-    """Write ``outputs``, together or not at all; return what was written."""
+def write_outputs(
+    made: Result[Any],
+    outputs: Outputs,
+    progress: Progress = silent,
+    texts: Mapping[Path, str] | None = None,
+) -> Written:
+    """Write ``outputs``, and ``texts`` into files, together or not at all; return the former."""
     film, duration, clock = made.film, made.analysis.duration, Stopwatch()
     font, lufs, loudness = outputs.soundfont, outputs.lufs, dict[str, Loudness]()
     if outputs.audio_stream is None:
@@ -190,6 +195,8 @@ def write_outputs(made: Result[Any], outputs: Outputs, progress: Progress = sile
             with clock("bundle"):
                 write_bundle(folder, score, stems, preview.name, loudness)
         with clock("write"):
+            for path, text in (texts or {}).items():
+                files.file(path).write_text(text, encoding="utf-8")
             files.appear()
     return Written(outputs, clock.seconds, loudness)
 
@@ -248,7 +255,7 @@ def plan_targets(source: Path, out: Path | None, plot: Path | None, options: Opt
     targets: list[tuple[Path, Kind]] = []
     targets += [(out, "plan")] if out else []
     targets += [(plot, "plot")] if plot else []
-    return _checked(targets, {"the video": source, **_read(options)})
+    return _checked(targets, {"the video": source, **files_read(options)})
 
 
 def _checked(targets: Targets, inputs: Mapping[str, Path]) -> Targets:

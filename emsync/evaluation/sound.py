@@ -20,7 +20,6 @@ from emsync.encoders import musicnn
 from emsync.encoders.threads import one_thread_each
 from emsync.errors import InputError, UsageError, warn
 from emsync.evaluation.quality import SONGS, first_reason, spread
-from emsync.evaluation.suite import FILMS
 from emsync.evaluation.sync import hear
 from emsync.limits import quoted, shown
 from emsync.matching.library import SOUNDS
@@ -32,6 +31,7 @@ from emsync.retrieval.drawn.playing import passage
 from emsync.retrieval.heard import level_gain
 from emsync.sound.spectra import HOP, RATE, window
 from emsync.sound.synthesis import synthesize
+from emsync.video.film import FILMS
 
 TAGGERS = tuple(musicnn.FOLDERS)
 LENGTH = musicnn.WINDOW * HOP  # samples of a patch

@@ -47,11 +47,10 @@ from emsync.sound import audio
 from emsync.sound.rhythm import rhythm_of
 from emsync.sound.synthesis import synthesize, synthesizer_name
 from emsync.targets import check_apart, make_folder
-from emsync.video.film import open_film
+from emsync.video.film import FILMS, open_film
 from emsync.video.impact import Impact
 from emsync.video.watch import watch
 
-FILMS = {".3gp", ".avi", ".m4v", ".mkv", ".mov", ".mp4", ".mpg", ".ogv", ".webm"}
 OPTIONS = Options()  # those of ``emsync generate``
 KEPT = ("suite.md", "suite.json")
 SILENCE = 2**-16  # a peak below this is no sound: half a step of 16 bits

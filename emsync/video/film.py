@@ -48,6 +48,7 @@ Threads: TypeAlias = Literal["AUTO", "SLICE"]  # which of a decoder's run beside
 
 DOLBY = ("dvh1", "dvhe")  # tags of pictures that make sense to Dolby Vision alone
 MOMENT = 1e-6  # seconds; less is a rounded number
+FILMS = {".3gp", ".avi", ".m4v", ".mkv", ".mov", ".mp4", ".mpg", ".ogv", ".webm"}  # in a folder
 FORMATS = {".mp4": "mp4", ".mov": "mov", ".mkv": "matroska", ".webm": "webm"}  # FFmpeg's names
 SAME_FILM = (0.5, 0.02)  # seconds, and a share: how far the durations of one film may differ
 RAW_IN_MOV = ("rgb24", "uyvy422", "yuyv422")  # pixels that are read again as they were written
