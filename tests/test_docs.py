@@ -89,11 +89,16 @@ def test_the_plan_of_the_documentation_can_be_followed() -> None:
     assert followed.sections[1].emotion == "joy" and followed.sections[2].chords
 
 
-def test_every_wish_of_a_plan_is_one_of_generate_with_its_words_and_its_default() -> None:
+@pytest.mark.parametrize(
+    ("name", "own"),
+    [("plan", "video out plot as_json"), ("batch", "source out save workers cluster as_json")],
+)
+def test_every_wish_of_a_command_is_one_of_generate_with_its_words_and_its_default(
+    name: str, own: str
+) -> None:
     known = {p.name: p for p in GROUP.commands["generate"].params}
-    own = {"video", "out", "plot", "as_json"}
-    for parameter in GROUP.commands["plan"].params:
-        if parameter.name not in own:
+    for parameter in GROUP.commands[name].params:
+        if parameter.name not in own.split():
             wish = known[parameter.name]
             assert (parameter.help, parameter.default) == (wish.help, wish.default)
 

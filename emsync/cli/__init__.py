@@ -4,10 +4,11 @@ from emsync.cli import (  # each adds its commands to the app
     compose,
     evaluate,
     listen,
+    many,
     pairs,
     studio,
     train,
 )
 from emsync.cli.app import app, main
 
-__all__ = ["app", "compose", "evaluate", "listen", "main", "pairs", "studio", "train"]
+__all__ = ["app", "compose", "evaluate", "listen", "main", "many", "pairs", "studio", "train"]

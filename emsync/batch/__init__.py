@@ -1,0 +1,1 @@
+"""Music for many films: which ones, what is made of each, on which machines."""
