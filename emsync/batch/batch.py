@@ -22,7 +22,7 @@ from emsync.errors import UsageError
 from emsync.files import atomic_write
 from emsync.limits import quoted, shown
 from emsync.locks import locked
-from emsync.makers import Makes, check_wishes
+from emsync.makers import Maker, Makes, check_wishes
 from emsync.options import CHECKPOINT, LUFS, KeepAudio, Options, Outputs
 from emsync.outputs import files_read
 from emsync.pipeline import opened
@@ -80,7 +80,8 @@ def batch(
     if workers is not None and workers < 1:
         raise UsageError(f"workers is {workers}; choose 1 or more")
     out = Path(os.path.normpath(out.absolute()))
-    jobs = _jobs(source, out, options, saved, checkpoint, device)
+    maker, _ = opened(checkpoint, "cpu")
+    jobs = _jobs(source, out, options, saved, maker, checkpoint, device)
     rows: dict[int, Row] = {}
 
     def note(place: int, row: Row) -> None:
@@ -99,6 +100,8 @@ def batch(
                 note(place, row)
         left = [place for place in range(len(jobs)) if place not in rows]
         todo = [jobs[place] for place in left]
+        if todo and address is None:
+            maker.make_ready(progress)  # once, or all processes would compile the same
         with closing(
             cluster.spread(do, todo, address) if address else spread(do, todo, workers or cores())
         ) as found:
@@ -126,13 +129,18 @@ def _counted(rows: Sequence[Row]) -> dict[str, Any]:
 
 
 def _jobs(
-    source: Path, out: Path, options: Options, saved: Saved, checkpoint: str, device: str
+    source: Path,
+    out: Path,
+    options: Options,
+    saved: Saved,
+    maker: Maker,
+    checkpoint: str,
+    device: str,
 ) -> list[Job]:
     """Return what is to be done; UsageError and its kin where something of it cannot be."""
     listed = films_of(source, out)
     if saved.soundfont is not None:
         check_soundfont(saved.soundfont)
-    maker, _ = opened(checkpoint, "cpu")
     everywhere = anchored(options, Path.cwd())
     jobs = []
     for one in listed:

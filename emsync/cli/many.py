@@ -70,6 +70,7 @@ def batch(
     estimator: wishes.Estimator = DEFAULTS.estimator,
     ignore_sound: wishes.IgnoreSound = False,
     audio_stream: wishes.AudioStream = None,
+    hardware: wishes.Hardware = False,
     arc: wishes.ArcKind = DEFAULTS.arc,
     max_va: wishes.LargestMean = None,
     cuts: wishes.Cuts = DEFAULTS.cuts,
@@ -107,9 +108,9 @@ def batch(
     standard_output(as_json, folders=[out])
     options = Options(
         cuts=cuts, min_cut_distance=min_cut_distance, estimator=estimator,
-        ignore_sound=ignore_sound, audio_stream=audio_stream, arc=arc, emotion=emotion,
-        max_va=max_va, ask=wishes.asked(ask), valence=valence, arousal=arousal, tempo=tempo,
-        tonic=tonic, sync=sync, max_tempo_change=max_tempo_change, ending=ending,
+        ignore_sound=ignore_sound, audio_stream=audio_stream, hardware=hardware, arc=arc,
+        emotion=emotion, max_va=max_va, ask=wishes.asked(ask), valence=valence, arousal=arousal,
+        tempo=tempo, tonic=tonic, sync=sync, max_tempo_change=max_tempo_change, ending=ending,
         start_timecode=start_timecode, seed=seed, candidates=candidates, rhythm=rhythm,
         temperature=temperature, top_p=top_p, top_k=top_k, guidance=guidance, theme=theme,
         like=like, mode=mode, chords=chords, instruments=instruments, palette=palette,
