@@ -55,7 +55,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if isinstance(stream, io.TextIOWrapper):  # a name may have letters that it cannot encode
             stream.reconfigure(errors="backslashreplace")
     gc.set_threshold(50_000)  # imports make much of which little is garbage, and take a third less
-    atexit.register(gc.freeze)  # what is left goes with the process, and need not be looked through
+    atexit.register(_leave)
     try:
         with notes():
             code = app(
@@ -127,3 +127,9 @@ def _top(
     ] = False,
 ) -> None:
     pass
+
+
+def _leave() -> None:
+    """Leave what is left to the end of the process, and look through it for nothing."""
+    if "triton" not in sys.modules:  # which tells of all that it finds left
+        gc.freeze()
