@@ -12,6 +12,7 @@ from flow_toys import SECONDS, song, system
 from safetensors.torch import load_file
 from torch import Tensor
 
+from emsync.data.split import read_keys, song_key, write_keys
 from emsync.errors import InputError, UsageError
 from emsync.muvi import film_training, flow_training
 from emsync.muvi.checkpoint import System
@@ -133,6 +134,18 @@ def test_the_loss_of_one_batch_falls(config: Configs, tmp_path: Path) -> None:
         loss().backward()  # type: ignore[no-untyped-call]
         optim.step()
     assert loss() < 0.8 * before
+
+
+def test_a_run_tells_which_songs_it_learned_from_itself_or_before(
+    config: Configs, passages: Path, flow: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(flow, earlier := tmp_path / "earlier")
+    write_keys(earlier, {7})
+    more = {"flow": str(earlier)} if config(tmp_path).stage == "film" else {}
+    train(config(tmp_path / "run", **more))
+    store = Passages.open(passages)
+    learned = {song_key(store.rows[place].song) for place in store.places("train")}
+    assert set(read_keys(tmp_path / "run").tolist()) == learned | ({7} if more else set())
 
 
 def test_what_is_measured_is_told(config: Configs, tmp_path: Path) -> None:

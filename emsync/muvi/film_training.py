@@ -14,7 +14,16 @@ from emsync.errors import UsageError
 from emsync.muvi.checkpoint import System
 from emsync.muvi.conditions import RATE
 from emsync.muvi.config import FilmConfig
-from emsync.muvi.flow_training import Draws, Flowing, held_in_words, lesson, taught, use
+from emsync.muvi.flow_training import (
+    FILES,
+    Draws,
+    Flowing,
+    held_in_words,
+    lesson,
+    remember,
+    taught,
+    use,
+)
 from emsync.muvi.material import Material
 from emsync.progress import Progress, silent
 from emsync.synchrony.checkpoint import Synchrony
@@ -30,19 +39,22 @@ def train(
 ) -> System:
     """Train until the budget is spent, going on from ``config.out`` if it holds a run.
 
-    Writes what ``rounds.run`` does; ``report`` is called after each step.
+    Writes what ``rounds.run`` does, and ``trained.npy``, the songs that were learned from;
+    ``report`` is called after each step.
     """
     return taught(config, lambda goes_on: opened(config, goes_on, progress), report)
 
 
 def opened(config: FilmConfig, goes_on: bool, progress: Progress = silent) -> Flowing:
     """Return the lesson that ``config`` describes, as far as it has come."""
-    passages = Passages.open(config.store)
-    system = System.load(Path(config.out)) if goes_on else seeing(config)
+    passages, out = Passages.open(config.store), Path(config.out)
+    system = System.load(out) if goes_on else seeing(config)
     if system.sight is not None:
         system.sight.requires_grad_(False)
         system.sight.towers.film.requires_grad_(True)
-    return lesson(config, system, passages, films_to(passages), progress)
+    teaching = lesson(config, system, passages, films_to(passages), progress)
+    remember(out, passages, before=out if goes_on else Path(config.flow))
+    return teaching
 
 
 def films_to(passages: Passages) -> Draws:
@@ -73,4 +85,4 @@ def seeing(config: FilmConfig) -> System:
     return system
 
 
-TASK = Task(FilmConfig, rounds.FILES, train, held_in_words, use)
+TASK = Task(FilmConfig, FILES, train, held_in_words, use)

@@ -17,6 +17,7 @@ from numpy.random import Generator
 from torch import Tensor, nn
 
 from emsync.arrays import Picture
+from emsync.data.split import KEYS, read_keys, song_key, write_keys
 from emsync.encoders.threads import answering
 from emsync.errors import InputError
 from emsync.muvi import flow
@@ -31,6 +32,7 @@ from emsync.training import rounds
 from emsync.training.lesson import Lesson, Task, on_device
 from emsync.training.running import apart
 
+FILES = (*rounds.FILES, KEYS)
 CONTEXT = 0.8  # of the examples begin with music that is given (section 4.3)
 LONGEST = 14 * RATE, 0.5  # latents that are given at most; the paper's third is too few for windows
 UNASKED, LEFT_OUT = 0.2, 0.2  # of the examples ask for nothing; and each condition of the others
@@ -184,7 +186,8 @@ def train(
 ) -> System:
     """Train until the budget is spent, going on from ``config.out`` if it holds a run.
 
-    Writes what ``rounds.run`` does; ``report`` is called after each step.
+    Writes what ``rounds.run`` does, and ``trained.npy``, the songs that were learned from;
+    ``report`` is called after each step.
     """
     return taught(config, lambda goes_on: opened(config, goes_on, progress), report)
 
@@ -193,15 +196,23 @@ def taught(
     config: FlowingConfig, open_lesson: Callable[[bool], Flowing], report: rounds.Report | None
 ) -> System:
     """Return the system of a lesson when its budget is spent."""
-    apart(Path(config.out), rounds.FILES, Path(config.store))
+    apart(Path(config.out), FILES, Path(config.store))
     return rounds.run(config, open_lesson, report).system.eval()
 
 
 def opened(config: FlowConfig, goes_on: bool, progress: Progress = silent) -> Flowing:
     """Return the lesson that ``config`` describes, as far as it has come."""
-    passages = Passages.open(config.store)
-    system = System.load(Path(config.out)) if goes_on else new_system(config)
-    return lesson(config, system, passages, None, progress)
+    passages, out = Passages.open(config.store), Path(config.out)
+    system = System.load(out) if goes_on else new_system(config)
+    teaching = lesson(config, system, passages, None, progress)
+    remember(out, passages, before=out if goes_on else None)
+    return teaching
+
+
+def remember(out: Path, passages: Passages, before: Path | None) -> None:
+    """Write which songs are learned from beside those that were by the checkpoint ``before``."""
+    keys = {song_key(passages.rows[place].song) for place in passages.places("train")}
+    write_keys(out, keys | (set(read_keys(before).tolist()) if before else set()))
 
 
 def new_system(config: FlowConfig) -> System:
@@ -257,4 +268,4 @@ def use(config: FlowingConfig) -> str:
     return f"make sound with it: emsync generate clip.mp4 --model {out} --audio out.wav"
 
 
-TASK = Task(FlowConfig, rounds.FILES, train, held_in_words, use)
+TASK = Task(FlowConfig, FILES, train, held_in_words, use)
