@@ -1,8 +1,7 @@
 """Filters of logits that read a piece token by token, several of them in one pass.
 
 A filter remembers nothing itself. It has a state of each piece, a value that is never changed, and
-makes the next one of it and of a token. So a history whose end was replaced, as a draft's is that
-was rejected, goes on from the state before that end.
+makes the next one of it and of a token.
 
 Shapes: B pieces drawn side by side, T tokens so far, V vocabulary.
 """
@@ -13,15 +12,11 @@ from functools import cached_property
 from itertools import groupby
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-import numpy as np
-
 from emsync.conditioning import Floats
-from emsync.tokens import Ids, LogitsProcessor
+from emsync.tokens import LogitsProcessor
 
 if TYPE_CHECKING:
     from torch import Tensor
-
-KEPT = 32  # of the newest tokens of a piece, at least, the states before them are kept
 
 S = TypeVar("S")
 
@@ -29,8 +24,7 @@ S = TypeVar("S")
 class TokenFilter(ABC, Generic[S]):
     """Changes the logits of the next token by a state of the piece; called, a logits processor.
 
-    An object filters one batch, whose pieces only grow but for their last KEPT tokens. Scores are
-    on the CPU.
+    An object filters one batch, whose pieces only grow. Scores are on the CPU.
     """
 
     @abstractmethod
@@ -59,58 +53,27 @@ class Together:
 
     def __init__(self, filters: Sequence[TokenFilter[Any]]) -> None:
         self.filters = filters
-        self.histories: list[_History] = []  # of each piece
+        self.states: list[list[Any]] = []  # of each piece, those of the filters
+        self.count = 0  # tokens read
 
     def __call__(self, input_ids: "Tensor", scores: "Tensor") -> "Tensor":
         """Return (B, V) scores after (B, T) tokens, each filter's in turn."""
-        filtered = scores.clone()
-        if not self.histories:
-            self.histories = [_History(self.filters, piece) for piece in range(len(input_ids))]
-        rows = zip(self.histories, input_ids.numpy(), filtered.numpy(), strict=True)
-        for history, ids, logits in rows:
-            for each, state in zip(self.filters, history.states_after(ids), strict=True):
-                each.apply(state, logits)
+        ids, filtered = input_ids.numpy(), scores.clone()
+        if not self.states:
+            self.states = [[each.start(b) for each in self.filters] for b in range(len(ids))]
+        if ids.shape != (len(self.states), max(self.count, ids.shape[1])):
+            raise ValueError(
+                f"tokens of shape {ids.shape} do not go on from ({len(self.states)}, {self.count}) "
+                "that were read; make filters anew for each batch"
+            )
+        rows = zip(self.states, ids[:, self.count :].tolist(), filtered.numpy(), strict=True)
+        for piece, (states, new, logits) in enumerate(rows):
+            for i, each in enumerate(self.filters):
+                for token in new:
+                    states[i] = each.after(piece, states[i], token)
+                each.apply(states[i], logits)
+        self.count = ids.shape[1]
         return filtered
-
-
-class _History:
-    """What some filters have read of a piece."""
-
-    def __init__(self, filters: Sequence[TokenFilter[Any]], piece: int) -> None:
-        self.filters, self.piece = filters, piece
-        self._begin()
-
-    def _begin(self) -> None:
-        """Forget all that was read."""
-        self.first = self.count = 0  # tokens that are not remembered; tokens read
-        self.newest = b""  # those between
-        # of each filter before each of these, and after the last
-        self.states: list[list[Any]] = [[each.start(self.piece) for each in self.filters]]
-
-    def states_after(self, ids: Ids) -> list[Any]:
-        """Return the state of each filter after (T,) tokens."""
-        if ids[self.first : self.count].tobytes() != self.newest:
-            self._go_back(ids)
-        for token in ids[self.count :].tolist():
-            pairs = zip(self.filters, self.states[-1], strict=True)
-            self.states.append([each.after(self.piece, state, token) for each, state in pairs])
-        if len(self.states) > 2 * KEPT:
-            del self.states[: -KEPT - 1]
-        self.count = len(ids)
-        self.first = self.count + 1 - len(self.states)
-        self.newest = ids[self.first :].tobytes()
-        return self.states[-1]
-
-    def _go_back(self, ids: Ids) -> None:
-        """Forget the newest tokens from the first one on that is not in its place in ``ids``."""
-        newest = np.frombuffer(self.newest, ids.dtype)
-        again = ids[self.first : self.count]
-        other = np.flatnonzero(newest[: len(again)] != again)
-        same = int(other[0]) if len(other) else len(again)
-        if same == 0:  # and perhaps others differ before
-            self._begin()
-        self.count = self.first + same
-        del self.states[same + 1 :]
 
 
 def together(filters: Sequence[LogitsProcessor]) -> list[LogitsProcessor]:
