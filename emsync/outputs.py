@@ -139,13 +139,8 @@ def check_outputs(outputs: Outputs, film: Film) -> None:
         check_bundle(outputs.bundle, film, outputs.force)
 
 
-def write_outputs(
-    made: Result[Any],
-    outputs: Outputs,
-    progress: Progress = silent,
-    texts: Mapping[Path, str] | None = None,
-) -> Written:
-    """Write ``outputs``, and ``texts`` into files, together or not at all; return the former."""
+def write_outputs(made: Result[Any], outputs: Outputs, progress: Progress = silent) -> Written:
+    """Write ``outputs``, together or not at all; return what was written."""
     film, duration, clock = made.film, made.analysis.duration, Stopwatch()
     font, lufs, loudness = outputs.soundfont, outputs.lufs, dict[str, Loudness]()
     if outputs.audio_stream is None:
@@ -195,8 +190,6 @@ def write_outputs(
             with clock("bundle"):
                 write_bundle(folder, score, stems, preview.name, loudness)
         with clock("write"):
-            for path, text in (texts or {}).items():
-                files.file(path).write_text(text, encoding="utf-8")
             files.appear()
     return Written(outputs, clock.seconds, loudness)
 

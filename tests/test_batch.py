@@ -10,9 +10,11 @@ import pytest
 
 from emsync import cluster
 from emsync.batch import batch as batches
+from emsync.batch import job
 from emsync.batch.films import films_of
 from emsync.cli import main
 from emsync.errors import EmsyncError, InputError, UsageError
+from emsync.options import Options, Outputs
 from emsync.processes import Died
 
 Run = Callable[..., tuple[int, dict[str, Any]]]
@@ -91,6 +93,35 @@ def test_what_is_there_is_kept_and_what_is_missing_changed_or_wished_otherwise_i
         file.write(b"\0")
     assert statuses(run(films)[1]) == ["kept", "composed"]
     assert statuses(run(films, "--candidates", 1)[1]) == ["composed", "composed"]
+
+
+def test_no_record_vouches_for_outputs_that_were_about_to_be_replaced(
+    films: Path, tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.rmtree(films / "day 2")
+    assert statuses(run(films)[1]) == ["composed"]
+
+    def halfway(*_: object) -> None:
+        (tmp_path / "out" / "a.mid").write_bytes(b"of seed 1")
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as full:
+        full.setattr(job, "write_outputs", halfway)
+        assert "No space left" in run(films, "--seed", 1)[1]["films"][0]["error"]
+    assert statuses(run(films)[1]) == ["composed"]
+
+
+def test_a_checkpoint_of_any_kind_is_told_from_others_and_none_takes_its_place(
+    film: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "config.json").write_text('{"kind": "sines", "pitch": 220.0}')
+    digest = job.digest_of(str(tmp_path))
+    (tmp_path / "config.json").write_text('{"kind": "sines", "pitch": 110.0}')
+    assert job.digest_of(str(tmp_path)) != digest
+    record = tmp_path / "clip.film.json"
+    asked = job.Job(film, Options(), Outputs(), record, str(tmp_path), digest, "cpu")
+    row = job.do(asked)
+    assert row["code"] == 4 and "is another here" in row["error"]
 
 
 def test_a_table_wishes_film_by_film(films: Path, tmp_path: Path, run: Run) -> None:
@@ -184,6 +215,9 @@ def test_films_are_found_and_named(tmp_path: Path) -> None:
         ("seed\n3\n", "no column 'film'"),
         ("film,seed\na.mp4,many\n", "line 2: seed is 'many'"),
         ("film,seed\na.mp4\n", "line 2: it has not as many fields"),
+        ("film,seed,seed\na.mp4,1,2\n", "two columns 'seed'"),
+        ("film,seed\n,2\n", "a folder; list its films"),
+        ('film,chords\na.mp4,"Am\n', "unexpected end of data"),
     ],
 )
 def test_a_table_that_cannot_be_is_refused(tmp_path: Path, text: str, words: str) -> None:

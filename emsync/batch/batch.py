@@ -15,9 +15,9 @@ from typing import Any, Final
 import emsync
 from emsync import cluster
 from emsync.batch.films import anchored, films_of
-from emsync.batch.job import Job, Row, do, failed, kept
+from emsync.batch.job import Job, Row, digest_of, do, failed, kept
 from emsync.brief import estimator_of
-from emsync.checkpoints import files_of_checkpoint
+from emsync.checkpoints import checkpoint_names, files_of_checkpoint
 from emsync.errors import UsageError
 from emsync.files import atomic_write
 from emsync.limits import quoted, shown
@@ -81,6 +81,10 @@ def batch(
         raise UsageError(f"workers is {workers}; choose 1 or more")
     out = Path(os.path.normpath(out.absolute()))
     maker, _ = opened(checkpoint, "cpu")
+    if checkpoint not in checkpoint_names() and Path(checkpoint).is_dir():
+        checkpoint = str(Path(checkpoint).absolute())  # workers may be in other folders
+    if saved.soundfont is not None:
+        saved = replace(saved, soundfont=saved.soundfont.absolute())
     jobs = _jobs(source, out, options, saved, maker, checkpoint, device)
     rows: dict[int, Row] = {}
 
@@ -141,7 +145,7 @@ def _jobs(
     listed = films_of(source, out)
     if saved.soundfont is not None:
         check_soundfont(saved.soundfont)
-    everywhere = anchored(options, Path.cwd())
+    everywhere, digest = anchored(options, Path.cwd()), digest_of(checkpoint)
     jobs = []
     for one in listed:
         try:
@@ -155,7 +159,7 @@ def _jobs(
         base = out / one.name
         outputs = replace(_outputs(base, saved, maker.makes), audio_stream=wished.audio_stream)
         record = base.with_name(f"{base.name}.film.json")
-        jobs.append(Job(one.film, wished, outputs, record, checkpoint, device))
+        jobs.append(Job(one.film, wished, outputs, record, checkpoint, digest, device))
     written = [path for job in jobs for path in (*_files(job.outputs), job.record)]
     read = [path for job in jobs for path in files_read(job.options).values()]
     check_apart(

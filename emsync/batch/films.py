@@ -1,6 +1,7 @@
 """Which films a batch has, what is wished of each, and what its outputs are named."""
 
 import csv
+import io
 import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -51,6 +52,8 @@ def films_of(source: Path, out: Path) -> list[Listed]:
             "or a list with a path a line"
         )
     paths = [_whole(folder / path) for path, _ in rows]
+    if folders := [path for path in paths if path.is_dir()]:
+        raise UsageError(f"{quoted(source)} lists {quoted(folders[0])}, a folder; list its films")
     twice = [path for path, count in Counter(paths).items() if count > 1]
     if twice:
         raise UsageError(f"{quoted(source)} has {quoted(twice[0])} twice; name each film once")
@@ -98,7 +101,16 @@ def _listed(source: Path, folder: Path) -> list[tuple[str, dict[str, Any]]]:
     if source.suffix.lower() != ".csv":
         lines = [line.strip() for line in text.splitlines()]
         return [(line, {}) for line in lines if line and not line.startswith("#")]
-    table = csv.DictReader(text.splitlines(), skipinitialspace=True)
+    table = csv.DictReader(io.StringIO(text, newline=""), skipinitialspace=True, strict=True)
+    try:
+        return _rows(table, source, folder)
+    except csv.Error as error:
+        raise UsageError(f"{quoted(source)}, line {table.line_num}: {error}") from error
+
+
+def _rows(
+    table: "csv.DictReader[str]", source: Path, folder: Path
+) -> list[tuple[str, dict[str, Any]]]:
     columns = table.fieldnames or ()
     known = ("film", *sorted({*FILES, *NUMBERS, *REALS, *WORDS}))
     for column in columns:
@@ -106,6 +118,8 @@ def _listed(source: Path, folder: Path) -> list[tuple[str, dict[str, Any]]]:
             raise UsageError(
                 f"{quoted(source)}: {shown(column)} is no column; there are {', '.join(known)}"
             )
+    if twice := [name for name, count in Counter(columns).items() if count > 1]:
+        raise UsageError(f"{quoted(source)} has two columns {twice[0]!r}; leave one out")
     if "film" not in columns:
         raise UsageError(f"{quoted(source)} has no column 'film'; its first line names the columns")
     return [

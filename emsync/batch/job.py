@@ -1,7 +1,7 @@
 """One film of a batch: composed for where it is not yet, and told of in a row.
 
-Beside its outputs, and together with them, a record appears: the row, and a key that tells what it
-was made of. Whoever finds it needs not make them again, whatever became of who made them.
+Once its outputs are there, a record appears beside them: the row, and a key that tells what they
+were made of. Whoever finds it needs not make them again, whatever became of who made them.
 """
 
 import hashlib
@@ -15,9 +15,10 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 import emsync
-from emsync.checkpoints import digest_of, find_checkpoint
-from emsync.errors import EmsyncError, UsageError, noted
-from emsync.limits import check_file, quoted, read_bytes, read_json
+from emsync.checkpoints import find_checkpoint
+from emsync.errors import AssetError, EmsyncError, UsageError, noted
+from emsync.files import atomic_write
+from emsync.limits import check_file, quoted, read_bytes, read_json, shown
 from emsync.makers import Maker
 from emsync.options import Options, Outputs
 from emsync.outputs import check_outputs, files_read, write_outputs
@@ -40,6 +41,7 @@ class Job:
     outputs: Outputs
     record: Path
     checkpoint: str
+    digest: str  # of the checkpoint, as who asks has it
     device: str
     version: str = emsync.__version__  # of who asks; another machine may have another
 
@@ -89,8 +91,10 @@ def _composed(job: Job) -> Row:
     with noted() as notes:
         film = open_film(job.film)
         check_outputs(job.outputs, film)
-        maker = _opened(job.checkpoint, job.device)
+        maker = _opened(job.checkpoint, job.digest, job.device)
         made = replace(generate(film, job.options, checkpoint=maker), checkpoint=job.checkpoint)
+        job.record.unlink(missing_ok=True)  # it vouches for other outputs
+        write_outputs(made, job.outputs)
         row = plain({
             "film": str(job.film),
             "status": "composed",
@@ -101,16 +105,34 @@ def _composed(job: Job) -> Row:
             "hits": len(made.best.hits),
             "score": made.best.score,
             "notes": notes,
+            "seconds": round(time.perf_counter() - began, 3),
         })  # fmt: skip
-        row["seconds"] = round(time.perf_counter() - began, 3)
-        text = json.dumps({"key": key, **row}, indent=1, allow_nan=False) + "\n"
-        write_outputs(made, job.outputs, texts={job.record: text})
-    return {**row, "seconds": round(time.perf_counter() - began, 3)}
+    with atomic_write(job.record) as partial:
+        text = json.dumps({"key": key, **row}, indent=1, allow_nan=False)
+        partial.write_text(text + "\n", encoding="utf-8")
+    return row
 
 
 @lru_cache(maxsize=1)
-def _opened(checkpoint: str, device: str) -> Maker:
+def _opened(checkpoint: str, digest: str, device: str) -> Maker:
+    """Return the maker of a checkpoint, which has to be the one that is asked for."""
+    if digest_of(checkpoint) != digest:
+        raise AssetError(
+            f"the checkpoint {shown(checkpoint)} is another here than where it was asked for; have "
+            "the same everywhere, and run the same command again"
+        )
     return opened(checkpoint, device)[0]
+
+
+def digest_of(checkpoint: str) -> str:
+    """Return what tells a checkpoint from others, of whatever kind: of its files."""
+    digest = hashlib.sha256()
+    for path in sorted(find_checkpoint(checkpoint).iterdir()):
+        if path.is_file():
+            with path.open("rb") as file:
+                own = hashlib.file_digest(file, "sha256").hexdigest()
+            digest.update(f"{path.name} {own}\n".encode("utf-8", "surrogateescape"))
+    return digest.hexdigest()
 
 
 def _files(outputs: Outputs) -> Mapping[str, str | None]:
@@ -130,7 +152,8 @@ def _key(job: Job) -> str:
         "options": job.options.to_json() | job.options.sampling,
         "files": {what: _digest(path) for what, path in read.items()},
         "outputs": {name: str(value) for name, value in asdict(job.outputs).items()},
-        "checkpoint": _digest_of_checkpoint(job.checkpoint),
+        "checkpoint": job.digest,
+        "device": job.device,
     }
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
 
@@ -138,8 +161,3 @@ def _key(job: Job) -> str:
 def _digest(path: Path) -> str:
     check_file(path)
     return hashlib.sha256(read_bytes(path, MOST_FILE)).hexdigest()
-
-
-@lru_cache(maxsize=1)
-def _digest_of_checkpoint(checkpoint: str) -> str:
-    return digest_of(find_checkpoint(checkpoint))
