@@ -49,8 +49,8 @@ class StaticDecoder(Decoder):
 
     @torch.inference_mode()
     def step(self, ids: Ids, rows: Mapping[str, Floats], pieces: Sequence[int]) -> Floats:
-        """Read one more of the (P,) tokens of P ``pieces``, with their (P, channels) rows of
-        features; return (P, V) logits.
+        """Read one more of the (P,) tokens of P different ``pieces``, with their (P, channels) rows
+        of features; return (P, V) logits.
         """
         own, longest = list(pieces), self.model.longest
         last = int(self.lengths[own].max())
