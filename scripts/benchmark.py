@@ -17,9 +17,9 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -30,6 +30,7 @@ from torch import Tensor
 from emsync import plugins
 from emsync.conditioning import Conditioner
 from emsync.demo import HEIGHT, LENGTH, WIDTH, draw_clip
+from emsync.filters import together
 from emsync.model.composer import Composer
 from emsync.model.int8.decoder import QuantizedDecoder
 from emsync.model.static_decoder import StaticDecoder
@@ -43,10 +44,6 @@ from emsync.tokens import Ids, LogitsProcessor
 if TYPE_CHECKING:
     from emsync.matching.towers import Towers
 
-PARTS = (
-    "start", "first", "decode", "drafts", "conditions", "guidance", "rules", "generate", "watch",
-    "lengths", "prepare", "retrieval", "muvi", "gpu",
-)  # fmt: skip
 SMALL = {"width": 256, "depth": 6, "heads": 4, "context": 766, "position_channels": 192}
 BASE = {"width": 512, "depth": 11, "heads": 8, "context": 1214, "position_channels": 256}
 BORN = ("valence_arousal", "metre", "boundaries", "onset_density", "chroma")
@@ -535,9 +532,10 @@ def composed_in_pairs(composer: Composer) -> list[Ids]:
 
 
 def ruling(composer: Composer) -> dict[str, Any]:
-    """Return what following a lead sheet costs a token, against all that composing does for it.
+    """Return what rules and lead sheet cost a token, against all that composing does for it.
 
-    Two pieces are composed as they come, then read once more by the filters alone.
+    Two pieces are composed as they come, then read once more by the filters alone, together as
+    sampling has them.
     """
     sheets, compose = lead_sheets(), partial(composed_in_pairs, composer)
     rows = compose()
@@ -545,24 +543,31 @@ def ruling(composer: Composer) -> dict[str, Any]:
     ids = torch.from_numpy(np.stack([row[:length] for row in rows]))
     scores = torch.zeros(2, composer.tokenizer.vocab_size)
 
-    def reading(make: Callable[[], Iterable[LogitsProcessor]]) -> float:
+    def reading(make: Callable[[], Sequence[LogitsProcessor]]) -> float:
         def read() -> None:
-            filters = list(make())
+            filters = make()
             for t in range(1, length):
                 for each in filters:
                     each(ids[:, :t], scores)
 
         return best(read) / length
 
-    tokenizer, composing = composer.tokenizer, best(compose, 2) / longest
-    followed = reading(lambda: tokenizer.followers(sheets).values())
-    grammar = reading(lambda: [make() for make in tokenizer.rules().values()])
+    def grammar() -> list[LogitsProcessor]:
+        return [make() for make in composer.tokenizer.rules().values()]
+
+    def everything() -> list[LogitsProcessor]:
+        return [*grammar(), *composer.tokenizer.followers(sheets).values()]
+
+    composing, all_of_them = best(compose, 2) / longest, reading(lambda: together(everything()))
+    ruled, apart = reading(lambda: together(grammar())), reading(everything)
     return {
         "tokens": longest,
         "composing, microseconds a token": composing * 1e6,
-        "following the lead sheet, microseconds a token": followed * 1e6,
-        "share of following": followed / composing,
-        "baseline rules of grammar, microseconds a token": grammar * 1e6,
+        "rules and lead sheet, microseconds a token": all_of_them * 1e6,
+        "share of composing": all_of_them / composing,
+        "baseline rules of grammar alone, microseconds a token": ruled * 1e6,
+        "baseline each filter apart, microseconds a token": apart * 1e6,
+        "ratio to each apart": all_of_them / apart,
     }
 
 
@@ -781,71 +786,92 @@ def made_sound(clip: Path, folder: Path, threads: int) -> dict[str, Any]:
     }
 
 
-def measure(asked: argparse.Namespace, folder: Path) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Yield each part that is asked for and its figures; films and scores come to ``folder``."""
-    shipped = Composer.from_pretrained(CHECKPOINT)
-    base = random_base(shipped)
-    if "start" in asked.only:
-        yield "start", starting()
-    if "first" in asked.only:
-        yield "first", first_run(folder)
-    if "decode" in asked.only:
-        yield "decode", decoding(base.model)
-    if "gpu" in asked.only:
-        yield "gpu", on_gpu(base.model)
-    if "drafts" in asked.only:
-        yield "drafts", drafting(base.model, shipped)
-    if "conditions" in asked.only:
-        yield "conditions", telling()
-    if "guidance" in asked.only:
-        yield "guidance", guiding()
-    if "rules" in asked.only:
-        yield "rules", ruling(shipped)
-    if "prepare" in asked.only and asked.songs:
-        yield "prepare", preparing(asked.songs)
-    if "retrieval" in asked.only:
-        for name in ("of-vm-net", "vm-net"):
-            yield f"retrieval, {name}", seeking(folder, name, asked.threads)
-    if "muvi" in asked.only:
-        yield "muvi, sound", sounding(asked.threads)
-    if not {"generate", "watch", "lengths", "muvi"}.intersection(asked.only):
-        return
+@dataclass
+class Bench:
+    """What the parts measure, and a folder for their films and scores."""
 
-    clip = asked.video or drawn(folder)
-    if "muvi" in asked.only:
-        yield "muvi, film", made_sound(clip, folder, asked.threads)
-    if not {"generate", "watch", "lengths"}.intersection(asked.only):
-        return
-    film = repeated(clip, folder, FILM)
-    if "generate" in asked.only:
-        base.save_pretrained(folder / "base", torch.int8)
-        yield (
-            "generate",
-            {
-                "random emsync-base, plain": generating(
-                    film, folder / "base", asked.threads, *PLAIN
-                ),
-                f"{asked.checkpoint}, plain": generating(
-                    film, asked.checkpoint, asked.threads, *PLAIN
-                ),
-                f"{asked.checkpoint}, as it comes": generating(
-                    film, asked.checkpoint, asked.threads
-                ),
-            },
-        )
-    if "watch" in asked.only:
-        portrait = redrawn(clip, folder / "portrait.mp4", *PORTRAIT)
-        yield "watch", {"film": watching(film), "portrait": watching(portrait)}
-    if "lengths" in asked.only:
-        films = [repeated(clip, folder, seconds) for seconds in asked.lengths]
-        yield "lengths", over_lengths(films, asked.checkpoint, asked.threads)
+    asked: argparse.Namespace
+    folder: Path
+
+    @cached_property
+    def shipped(self) -> Composer:
+        return Composer.from_pretrained(CHECKPOINT)
+
+    @cached_property
+    def base(self) -> Composer:
+        return random_base(self.shipped)
+
+    @cached_property
+    def clip(self) -> Path:
+        given: Path | None = self.asked.video
+        return given or drawn(self.folder)
+
+    def film(self, seconds: float) -> Path:
+        return repeated(self.clip, self.folder, seconds)
+
+    def generating(self) -> dict[str, Any]:
+        """Return what composing costs with the large network and with a trained one."""
+        asked, film = self.asked, self.film(FILM)
+        self.base.save_pretrained(self.folder / "base", torch.int8)
+        return {
+            f"{name}, {how}": generating(film, checkpoint, asked.threads, *more)
+            for name, checkpoint, how, more in (
+                ("random emsync-base", self.folder / "base", "plain", PLAIN),
+                (asked.checkpoint, asked.checkpoint, "plain", PLAIN),
+                (asked.checkpoint, asked.checkpoint, "as it comes", ()),
+            )
+        }
+
+    def watching(self) -> dict[str, Any]:
+        """Return how fast a film and one of a telephone are watched."""
+        portrait = redrawn(self.clip, self.folder / "portrait.mp4", *PORTRAIT)
+        return {"film": watching(self.film(FILM)), "portrait": watching(portrait)}
+
+    def lengths(self) -> dict[str, Any]:
+        """Return what films of several lengths cost."""
+        films = [self.film(seconds) for seconds in self.asked.lengths]
+        return over_lengths(films, self.asked.checkpoint, self.asked.threads)
+
+    def retrieval(self) -> dict[str, Any]:
+        """Return what it costs to seek by two systems."""
+        names, threads = ("of-vm-net", "vm-net"), self.asked.threads
+        return {name: seeking(self.folder, name, threads) for name in names}
+
+    def muvi(self) -> dict[str, Any]:
+        """Return what sound by flow matching costs."""
+        threads = self.asked.threads
+        return {
+            "sound": sounding(threads), "film": made_sound(self.clip, self.folder, threads)
+        }  # fmt: skip
+
+    def prepare(self) -> dict[str, Any]:
+        """Return how fast songs are read, if there are any."""
+        return preparing(self.asked.songs) if self.asked.songs else {"skipped": "no --songs"}
+
+
+PARTS: Mapping[str, Callable[[Bench], dict[str, Any]]] = {
+    "start": lambda _: starting(),
+    "first": lambda bench: first_run(bench.folder),
+    "decode": lambda bench: decoding(bench.base.model),
+    "gpu": lambda bench: on_gpu(bench.base.model),
+    "drafts": lambda bench: drafting(bench.base.model, bench.shipped),
+    "conditions": lambda _: telling(),
+    "guidance": lambda _: guiding(),
+    "rules": lambda bench: ruling(bench.shipped),
+    "prepare": Bench.prepare,
+    "retrieval": Bench.retrieval,
+    "muvi": Bench.muvi,
+    "generate": Bench.generating,
+    "watch": Bench.watching,
+    "lengths": Bench.lengths,
+}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
-    parser.add_argument("--only", nargs="+", choices=PARTS, default=PARTS)
+    parser.add_argument("--only", nargs="+", choices=PARTS, default=PARTS, metavar="PART")
     parser.add_argument("--checkpoint", default=CHECKPOINT, help="a trained one to compose with")
     parser.add_argument("--video", type=Path)
     parser.add_argument("--songs", type=Path, help="a folder of Lakh Pianoroll")
@@ -859,9 +885,11 @@ def main() -> None:
         "film": str(asked.video or "the demonstration's, 640x360, 25 frames a second, with noise"),
     }
     with tempfile.TemporaryDirectory() as folder:
-        for part, figures in measure(asked, Path(folder)):
-            print(f"{part}: done", file=sys.stderr)
-            report[part] = figures
+        bench = Bench(asked, Path(folder))
+        for part, measured in PARTS.items():
+            if part in asked.only:
+                report[part] = measured(bench)
+                print(f"{part}: done", file=sys.stderr)
     print(json.dumps(report, indent=1))
 
 
