@@ -19,6 +19,8 @@ from emsync.processes import Died
 
 Run = Callable[..., tuple[int, dict[str, Any]]]
 
+QUICKLY = ("--device", "cpu", "--estimator", "fixed:0/0")
+
 
 @pytest.fixture(scope="module")
 def film(tmp_path_factory: pytest.TempPathFactory, draw_cut: Callable[..., Path]) -> Path:
@@ -49,8 +51,8 @@ def run(small: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str],
     monkeypatch.setattr(batches, "spread", in_turn)
 
     def call(*arguments: object) -> tuple[int, dict[str, Any]]:
-        wanted = (*arguments, "--out", tmp_path / "out", "--checkpoint", small, "--json")
-        code = main(["batch", *map(str, wanted), "--device", "cpu"])
+        wanted = (*arguments, "--out", tmp_path / "out", "--checkpoint", small, "--json", *QUICKLY)
+        code = main(["batch", *map(str, wanted)])
         out = capsys.readouterr().out
         return code, json.loads(out) if out else {}
 
@@ -70,7 +72,7 @@ def test_films_are_composed_for_as_alone_and_one_that_fails_costs_no_other(
     last = report["films"][2]
     assert last["code"] == 3 and "c.mov" in last["error"]
     assert json.loads((tmp_path / "out" / "batch.json").read_text()) == report
-    alone = ("generate", films / "a.mp4", "--seed", 3, "--checkpoint", small, "--device", "cpu")
+    alone = ("generate", films / "a.mp4", "--seed", 3, "--checkpoint", small, *QUICKLY)
     assert main([*map(str, alone), "--out", str(tmp_path / "alone.mid")]) == 0
     capsys.readouterr()
     made = (tmp_path / "out" / "a.mid").read_bytes()
@@ -162,7 +164,8 @@ def test_processes_compose_for_films(films: Path, tmp_path: Path, small: Path) -
         ("films --tempo 9", 2, "a tempo of 9"),
         ("films --checkpoint nowhere", 4, "no checkpoint 'nowhere'"),
         ("films --out films/a.mp4", 2, "is no folder"),
-        ("films --out films --save mp4", 2, "is a film itself"),
+        ("films --out films --save mkv", 2, "would be taken for its films"),
+        ("films/list.txt --save mp4 --out films", 2, "is a film itself"),
         ("films --estimator none", 4, "no plug-in 'none'"),
     ],
 )
@@ -172,6 +175,7 @@ def test_what_no_film_could_have_is_refused_before_any_work(
 ) -> None:  # fmt: skip
     monkeypatch.chdir(tmp_path)
     (tmp_path / "empty").mkdir()
+    (tmp_path / "films" / "list.txt").write_text("a.mp4\n")
     before = sorted(films.rglob("*"))
     common = ["--out", "out", "--checkpoint", str(small)]
     assert main(["batch", *common, *wishes.split()]) == code

@@ -143,6 +143,12 @@ def _jobs(
 ) -> list[Job]:
     """Return what is to be done; UsageError and its kin where something of it cannot be."""
     listed = films_of(source, out)
+    has_films = any(kind == "bundle" or f".{kind}" in FORMATS for kind in saved.kinds)
+    if has_films and source.is_dir() and out.resolve() == source.resolve():
+        raise UsageError(
+            f"films that are written into {quoted(out)} would be taken for its films by the next "
+            "run; choose another folder for them"
+        )
     if saved.soundfont is not None:
         check_soundfont(saved.soundfont)
     everywhere, digest = anchored(options, Path.cwd()), digest_of(checkpoint)
