@@ -7,6 +7,7 @@ with it.
 
 import multiprocessing
 import os
+import pickle
 import signal
 import sys
 import threading
@@ -179,10 +180,20 @@ def _serve(pipe: Connection, threads: int) -> None:
             try:
                 answer = "made", function(item)
             except Exception as error:
-                error.add_note(f"in a process of its own:\n{traceback.format_exc()}")
-                answer = "raised", error
+                raised = _portable(error)
+                raised.add_note(f"in a process of its own:\n{traceback.format_exc()}")
+                answer = "raised", raised
             pipe.send(answer)
     os._exit(0)  # at once: what is asked to end while it ends complains
+
+
+def _portable(error: Exception) -> Exception:
+    """Return an error as another process can have it: where it cannot be pickled, its words."""
+    try:
+        pickle.loads(pickle.dumps(error))
+    except Exception:
+        return RuntimeError(f"{type(error).__name__}: {error}")
+    return error
 
 
 def _follow_parent() -> None:

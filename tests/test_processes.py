@@ -23,6 +23,15 @@ def odd_refused(item: int) -> int:
     return item
 
 
+class TwoWordsError(Exception):
+    def __init__(self, one: str, other: str) -> None:
+        super().__init__(f"{one} {other}")
+
+
+def refused_in_two_words(_: int) -> None:
+    raise TwoWordsError("not", "so")
+
+
 def killed_once(folder: Path, item: int) -> int:
     """Die at item 3 the first time, as by kill -9; note each time that an item is done."""
     if item == 3 and not (folder / "died").exists():
@@ -71,6 +80,11 @@ def test_what_is_raised_in_a_process_is_raised_here() -> None:
     with pytest.raises(InputError, match="1 is odd") as raised:
         list(spread(odd_refused, [0, 1], 1))
     assert "odd_refused" in raised.value.__notes__[0]
+
+
+def test_an_error_that_cannot_be_pickled_is_raised_in_its_words() -> None:
+    with pytest.raises(RuntimeError, match="TwoWordsError: not so"):
+        list(spread(refused_in_two_words, [0], 1))
 
 
 def test_nothing_is_begun_far_ahead_of_what_is_not_done(tmp_path: Path) -> None:
