@@ -44,7 +44,8 @@ def _card(name: str) -> str:
     config = read_config(folder)
     size = (folder / WEIGHTS).stat().st_size / 1e6
     if (kind := kind_of(config, folder)) != EVENTS:
-        return f"of the kind {kind}, {size:.0f} MB"
+        makes = plugins.load(plugins.MAKERS, kind, Maker).makes
+        return f"makes {makes}, of the kind {kind}, {size:.0f} MB"
     model = config.get("model", {})
     return (
         f"{model.get('depth')} layers of width {model.get('width')}, context "
