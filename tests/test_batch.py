@@ -159,6 +159,7 @@ def test_processes_compose_for_films(films: Path, tmp_path: Path, small: Path) -
     [
         ("empty", 3, "there is no film in"),
         ("films --workers 2 --cluster tcp://127.0.0.1:1", 2, "leave one out"),
+        ("films/a.mp4", 2, "is no list; name its folder"),
         ("films --save mid,doc", 2, "cannot save 'doc'"),
         ("films --save wav,mp3", 2, "each film has one audio"),
         ("films --tempo 9", 2, "a tempo of 9"),
@@ -210,6 +211,19 @@ def test_films_are_found_and_named(tmp_path: Path) -> None:
         films_of(listed, tmp_path / "out")
     with pytest.raises(InputError, match="there is no file"):
         films_of(tmp_path / "nowhere.txt", tmp_path / "out")
+    listed.write_text("a.webm\n", "utf-16")
+    with pytest.raises(InputError, match="is not a text"):
+        films_of(listed, tmp_path / "out")
+
+
+def test_names_have_any_letters_and_columns_the_names_of_options(tmp_path: Path) -> None:
+    names = ["a\u2028b.mp4", "c\fd.mp4", "e\x85f.mp4"]
+    (tmp_path / "films.txt").write_bytes("\r\n".join(["\ufeff", *names]).encode())
+    found = films_of(tmp_path / "films.txt", tmp_path / "out")
+    assert [one.film.name for one in found] == names
+    (tmp_path / "films.csv").write_text('film, max-va\n"a\nb.mp4",0.5\n')
+    (one,) = films_of(tmp_path / "films.csv", tmp_path / "out")
+    assert (one.film.name, one.wishes) == ("a\nb.mp4", {"max_va": 0.5})
 
 
 @pytest.mark.parametrize(

@@ -44,6 +44,8 @@ def films_of(source: Path, out: Path) -> list[Listed]:
     has the paths, and whose other columns are wishes. Paths are relative to its folder. InputError
     where there is no film, UsageError where one is listed twice or a wish cannot be.
     """
+    if not source.is_dir() and source.suffix.lower() in FILMS:
+        raise UsageError(f"{quoted(source)} is no list; name its folder, or use generate")
     folder = _whole(source if source.is_dir() else source.parent)
     rows = _below(folder, _whole(out)) if source.is_dir() else _listed(source, folder)
     if not rows:
@@ -98,8 +100,10 @@ def _below(folder: Path, out: Path) -> list[tuple[str, dict[str, Any]]]:
 
 def _listed(source: Path, folder: Path) -> list[tuple[str, dict[str, Any]]]:
     text = read_text(source, others="surrogateescape")
+    if "\0" in text:
+        raise InputError(f"{quoted(source)} is not a text; save it as UTF-8")
     if source.suffix.lower() != ".csv":
-        lines = [line.strip() for line in text.splitlines()]
+        lines = [line.strip() for line in text.split("\n")]  # names may have other ends of lines
         return [(line, {}) for line in lines if line and not line.startswith("#")]
     table = csv.DictReader(io.StringIO(text, newline=""), skipinitialspace=True, strict=True)
     try:
@@ -111,7 +115,8 @@ def _listed(source: Path, folder: Path) -> list[tuple[str, dict[str, Any]]]:
 def _rows(
     table: "csv.DictReader[str]", source: Path, folder: Path
 ) -> list[tuple[str, dict[str, Any]]]:
-    columns = table.fieldnames or ()
+    columns = [name.strip().replace("-", "_") for name in table.fieldnames or ()]
+    table.fieldnames = columns
     known = ("film", *sorted({*FILES, *NUMBERS, *REALS, *WORDS}))
     for column in columns:
         if column not in known:
