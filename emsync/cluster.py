@@ -4,6 +4,7 @@ What a worker was at when it died is begun again elsewhere by the scheduler. Who
 scheduler can run code on its workers: their network has to be a trusted one.
 """
 
+import logging
 from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import CancelledError
 from contextlib import ExitStack
@@ -26,6 +27,8 @@ def spread(
     machines share. What ``function`` raises is raised here; AssetError where Dask is not installed,
     EmsyncError where no scheduler answers.
     """
+    if not items:
+        return
     try:
         import distributed
     except ImportError as error:
@@ -34,7 +37,10 @@ def spread(
             "pip install 'emsync[cluster]'"
         ) from error
     dask: Any = distributed  # which has no types
+    log = logging.getLogger("distributed.client")  # a traceback for what is a sentence here
     with ExitStack() as stack:
+        stack.callback(log.setLevel, log.level)
+        log.setLevel(logging.CRITICAL)
         try:
             client = stack.enter_context(dask.Client(address, timeout=PATIENCE))
         except (OSError, TimeoutError, ValueError) as error:

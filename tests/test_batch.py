@@ -2,6 +2,9 @@
 
 import json
 import shutil
+import subprocess
+import sys
+import time
 from collections.abc import Callable, Generator, Sequence
 from pathlib import Path
 from typing import Any
@@ -133,6 +136,8 @@ def test_a_table_wishes_film_by_film(films: Path, tmp_path: Path, run: Run) -> N
     assert code == 0 and [row["seed"] for row in report["films"]] == [5, 2]
     table.write_text("film,tempo\na.mp4,9000\n")
     assert run(table)[0] == 2  # before anything is composed
+    table.write_text("film,plan,estimator\na.mp4,,none\n")
+    assert run(table)[0] == 4
 
 
 def test_a_film_whose_processes_died_is_told_of(
@@ -159,7 +164,9 @@ def test_processes_compose_for_films(films: Path, tmp_path: Path, small: Path) -
     [
         ("empty", 3, "there is no film in"),
         ("films --workers 2 --cluster tcp://127.0.0.1:1", 2, "leave one out"),
+        ("films --cluster=", 2, "--cluster has no address"),
         ("films/a.mp4", 2, "is no list; name its folder"),
+        ("films --theme none.mid", 3, "none.mid"),
         ("films --save mid,doc", 2, "cannot save 'doc'"),
         ("films --save wav,mp3", 2, "each film has one audio"),
         ("films --tempo 9", 2, "a tempo of 9"),
@@ -183,6 +190,22 @@ def test_what_no_film_could_have_is_refused_before_any_work(
     out, err = capsys.readouterr()
     assert words in err and not out
     assert sorted(films.rglob("*")) == before and not (tmp_path / "out").exists()
+
+
+def test_a_report_that_cannot_be_written_is_told_of_first(films: Path, run: Run) -> None:
+    (films.parent / "out" / "batch.json").mkdir(parents=True)
+    assert run(films)[0] == 2
+    assert not list((films.parent / "out").rglob("*.mid"))
+
+
+def test_a_failed_film_has_one_of_the_last_lines_whatever_its_name(
+    tmp_path: Path, small: Path, run: Run, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "b\nc.mp4").touch()
+    wanted = ("batch", tmp_path, "--out", tmp_path / "out", "--checkpoint", small, *QUICKLY)
+    assert main([*map(str, wanted)]) == 5
+    _, line = capsys.readouterr().out.splitlines()
+    assert "b c.mp4: cannot read" in line
 
 
 def test_films_are_found_and_named(tmp_path: Path) -> None:
@@ -264,5 +287,27 @@ def test_machines_make_all_of_it() -> None:
 def test_a_scheduler_that_does_not_answer_is_told_of(monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("distributed")
     monkeypatch.setattr(cluster, "PATIENCE", 0.2)
+    assert not list(cluster.spread(doubled, [], "tcp://127.0.0.1:9"))  # it is not asked
     with pytest.raises(EmsyncError, match="no Dask scheduler answers at"):
         list(cluster.spread(doubled, [1], "tcp://127.0.0.1:9"))
+
+
+def test_a_scheduler_that_dies_is_told_of_in_a_sentence(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, tmp_path: Path
+) -> None:
+    pytest.importorskip("distributed")
+    place = tmp_path / "scheduler.json"
+    command = [sys.executable, "-m", "distributed.cli.dask_scheduler", "--no-dashboard"]
+    command += ["--host", "127.0.0.1", "--port", "0", "--scheduler-file", str(place)]
+    with subprocess.Popen(command, stderr=subprocess.DEVNULL) as scheduler:
+        try:
+            while not (place.exists() and place.read_text()):
+                assert scheduler.poll() is None
+                time.sleep(0.05)
+            address = json.loads(place.read_text())["address"]
+            monkeypatch.setattr(cluster, "warn", lambda _: scheduler.kill())  # it has no worker
+            with pytest.raises(EmsyncError, match="is gone; run the same command again"):
+                list(cluster.spread(doubled, [1], address))
+        finally:
+            scheduler.kill()
+    assert not [record for record in caplog.records if record.name == "distributed.client"]

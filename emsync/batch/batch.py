@@ -18,9 +18,9 @@ from emsync.batch.films import anchored, films_of
 from emsync.batch.job import Job, Row, digest_of, do, failed, kept
 from emsync.brief import estimator_of
 from emsync.checkpoints import checkpoint_names, files_of_checkpoint
-from emsync.errors import UsageError
+from emsync.errors import EmsyncError, UsageError
 from emsync.files import atomic_write
-from emsync.limits import quoted, shown
+from emsync.limits import check_file, quoted, shown
 from emsync.locks import locked
 from emsync.makers import Maker, Makes, check_wishes
 from emsync.options import CHECKPOINT, LUFS, KeepAudio, Options, Outputs
@@ -30,7 +30,7 @@ from emsync.processes import Died, cores, spread
 from emsync.progress import Progress, silent
 from emsync.sound.encode import KINDS
 from emsync.sound.synthesis import check_soundfont
-from emsync.targets import check_apart, make_folder
+from emsync.targets import check_apart, check_target, make_folder
 from emsync.video.film import FORMATS
 
 REPORT: Final = "batch.json"
@@ -79,6 +79,8 @@ def batch(
         raise UsageError("--workers are of this machine, --cluster has its own; leave one out")
     if workers is not None and workers < 1:
         raise UsageError(f"workers is {workers}; choose 1 or more")
+    if address is not None and not address.strip():
+        raise UsageError("--cluster has no address; name that of a Dask scheduler")
     out = Path(os.path.normpath(out.absolute()))
     maker, _ = opened(checkpoint, "cpu")
     if checkpoint not in checkpoint_names() and Path(checkpoint).is_dir():
@@ -96,6 +98,7 @@ def batch(
 
     make_folder(out)
     with locked(out, "composing for films into"):
+        check_target(out / REPORT)
         for folder in {job.record.parent for job in jobs}:
             make_folder(folder)
         progress("Composing", 0.0)
@@ -152,16 +155,18 @@ def _jobs(
     if saved.soundfont is not None:
         check_soundfont(saved.soundfont)
     everywhere, digest = anchored(options, Path.cwd()), digest_of(checkpoint)
+    for path in files_read(everywhere).values():
+        check_file(path)
     jobs = []
     for one in listed:
         try:
             wished = replace(everywhere, **one.wishes)
             estimator_of(wished)
             check_wishes(maker, checkpoint, wished)
-        except UsageError as error:
+        except EmsyncError as error:
             if not one.wishes:
                 raise
-            raise UsageError(f"{quoted(one.film)}: {error}") from error
+            raise type(error)(f"{quoted(one.film)}: {error}") from error
         base = out / one.name
         outputs = replace(_outputs(base, saved, maker.makes), audio_stream=wished.audio_stream)
         record = base.with_name(f"{base.name}.film.json")

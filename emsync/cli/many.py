@@ -116,7 +116,7 @@ def batch(
         like=like, mode=mode, chords=chords, instruments=instruments, palette=palette,
         humanize=humanize, rules_off=wishes.lifted(rules_off),
     )  # fmt: skip
-    kinds = tuple(filter(None, save.split(",")))
+    kinds = tuple(kind for part in save.split(",") if (kind := part.strip()))
     numbers = count(1)
 
     def tell(row: "Row") -> None:
@@ -147,7 +147,7 @@ def _lines(out: Path, report: dict[str, Any]) -> list[str]:
         f"{out}: {len(report['films'])} films: {counts}; {report['hits']} of {report['cuts']} cuts "
         f"hit; {clock(report['seconds'])}",
         *(
-            f"  {row['film']}: {row['error']}"
+            plain_line(f"  {row['film']}: {row['error']}")
             for row in report["films"]
             if row["status"] == "failed"
         ),
