@@ -817,6 +817,7 @@ class Bench:
             f"{name}, {how}": generating(film, checkpoint, asked.threads, *more)
             for name, checkpoint, how, more in (
                 ("random emsync-base", self.folder / "base", "plain", PLAIN),
+                ("random emsync-base", self.folder / "base", "as it comes", ()),
                 (asked.checkpoint, asked.checkpoint, "plain", PLAIN),
                 (asked.checkpoint, asked.checkpoint, "as it comes", ()),
             )
