@@ -19,11 +19,12 @@ from numpy.typing import NDArray
 
 from emsync.errors import InputError
 from emsync.options import CUT_DISTANCE
+from emsync.video import observers
 from emsync.video.cuts import CUT_MARGIN, Cut, thin
 from emsync.video.film import Film, open_film
-from emsync.video.footage import Footage
+from emsync.video.footage import Footage, Needs
 from emsync.video.observers import STRIP
-from emsync.video.watch import watch
+from emsync.video.watch import watch, watch_drawn
 
 Pixels = NDArray[np.uint8]
 
@@ -331,6 +332,15 @@ def test_a_curve_is_the_mean_over_each_step_and_covers_the_video(tmp_path: Path)
     assert curve.values == (2.0, 5.0, 7.0)
     assert footage.curve(np.asarray([0.1, 1.1]), np.asarray([1.0, 2.0]), 0.5).values[1] == 1.5
     assert footage.curve(np.asarray([]), np.asarray([]), 0.5).values == (0.0, 0.0, 0.0)
+
+
+def test_stills_thin_out_within_the_same_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(observers, "MOST_STILLS", 4)
+    levels = [np.full((90, 160, 3), level, np.uint8) for level in range(36)]
+    stills = watch_drawn(levels, 2.0, needs=Needs(stills=1.0)).stills
+    assert [still.time for still in stills] == [3.5, 7.0, 10.0, 14.0]
+    assert [still.pixels.mean() for still in stills] == [2 * still.time for still in stills]
+    assert len({id(still.pixels.base) for still in stills}) == 1
 
 
 def test_the_strip_spans_the_video(tmp_path: Path) -> None:

@@ -150,13 +150,25 @@ class Stills:
         self.pictures: list[Still] = []
         self._step = step
         self._upright = Upright(film, STILL_HEIGHT)
+        self._room: list[Picture] | None = None  # where further pictures go
 
     def __call__(self, frame: Frame) -> None:
         """Take the next frame in."""
         if self._step and frame.time >= (len(self.pictures) + 0.5) * self._step:
-            self.pictures.append(self._upright(frame.time, frame.decoded))
+            self._keep(self._upright(frame.time, frame.decoded))
             if len(self.pictures) > MOST_STILLS:
+                self._room = [still.pixels for still in self.pictures[::2]]
                 self.pictures, self._step = self.pictures[1::2], 2 * self._step
+
+    def _keep(self, still: Still) -> None:
+        if self._room is None:
+            # One block, of which the system gives what is written to. Were each allocated alone,
+            # what goes would leave holes among what stays, and memory would grow with the film.
+            block = np.empty((MOST_STILLS + 1, *still.pixels.shape), np.uint8)
+            self._room = list(block[::-1])
+        pixels = self._room.pop()
+        pixels[:] = still.pixels
+        self.pictures.append(Still(still.time, pixels))
 
 
 class Upright:
