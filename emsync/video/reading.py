@@ -43,6 +43,7 @@ if TYPE_CHECKING:
 
 MOST_DELAYED = 16  # pictures that a decoder holds back at most, to put them in order
 ROUNDED = 0.005  # seconds by which the length of a track may be rounded
+UNSEEN = {"skip_loop_filter": "all"}  # of a decoder: of its pictures only the order counts
 
 
 @dataclass(frozen=True, eq=False)
@@ -135,6 +136,7 @@ def _in_decoded_order(path: Path, read: Reading, usual: int) -> Reading:
     again = _again(path, uncut=True) if uncut else read
     with opened(path, uncut) as container:
         stream = moving_picture(path, container)
+        stream.codec_context.options = UNSEEN
         order = decoded_order(packets(container, stream), decode, again.shown)
     if order is None or not len(order):
         return read
