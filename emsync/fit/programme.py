@@ -57,8 +57,7 @@ class _Order(NamedTuple):
         return cls(np.append(np.zeros(len(cut) - len(moment), np.intp), moment), cut, cuts)
 
 
-@dataclass(frozen=True, eq=False)
-class _Ways:
+class _Ways(NamedTuple):
     """Ways into meetings; each is known by its place in all that were found."""
 
     meeting: Indices  # (S,)
@@ -70,8 +69,7 @@ class _Ways:
     @classmethod
     def of(cls, parts: "list[_Ways]") -> "_Ways":
         """Return the ways of all ``parts``, one after the other."""
-        names = ("meeting", "slope", "sum", "before", "shape")
-        return cls(*(np.concatenate([getattr(part, name) for part in parts]) for name in names))
+        return cls(*map(np.concatenate, zip(*parts, strict=True)))
 
 
 def best_path(
@@ -107,7 +105,7 @@ def best_path(
             continue
         counts.append(counts[-1] + len(parts[-1].meeting))
         begins.append(k)
-        parts.append(_with_before(found, counts[first]))
+        parts.append(found._replace(before=found.before + counts[first]))
     ways = _Ways.of(parts)
     at = int(ways.sum.argmax())
     best = float(ways.sum[at])
@@ -148,9 +146,12 @@ def _continued(
 ) -> _Ways:
     """Return the ways into ``to`` by one more segment; ``before`` counts from the first of old."""
     s, t = near
-    slope, total = old.slope[s], old.sum[s] + meetings.worth[to[t]]
+    total = old.sum[s] + meetings.worth[to[t]]
     if toll is not None:
         total = total - toll(old.meeting, to)[s, t]
+        allowed = np.isfinite(total)  # a toll may be infinite
+        s, t, total = s[allowed], t[allowed], total[allowed]
+    slope = old.slope[s]
     music, video = meetings.music, meetings.video
     span, time = music[to[t]] - music[old.meeting[s]], video[to[t]] - video[old.meeting[s]]
     first = _middle(changes, music[old.meeting], float(music[to[0]]))[s]  # seconds before it
@@ -161,18 +162,14 @@ def _continued(
         late = np.where(inside, np.log((time - first) / last), np.nan)
         early = np.where(inside, np.log((time - last) / first), np.nan)
     zero = np.zeros(len(s))
-    shapes = [  # slope at its start, slope at its end, and its mean square
-        (even, even, even**2),
-        (zero, late, late**2 * last / span),
-        (early, zero, early**2 * first / span),
-    ]
-    enter, leave, bend = (np.concatenate(columns) for columns in zip(*shapes, strict=True))
-    s, t, slope, total = np.tile(s, 3), np.tile(t, 3), np.tile(slope, 3), np.tile(total, 3)
+    # of each shape and pair: slope at its start, slope at its end, and its mean square
+    enter, leave = np.array([even, zero, early]), np.array([even, late, zero])
+    bend = np.array([even**2, late**2 * last / span, early**2 * first / span])
     total = total - BENDING * bend / limit**2
-    shape = np.repeat(np.arange(3), len(zero))
     steepest = np.maximum(np.maximum(abs(enter), abs(leave)), abs(enter - slope))
-    fits = np.flatnonzero((steepest <= limit + HAIR) & np.isfinite(total))
-    best = fits[_undominated(t[fits], leave[fits], total[fits])]
+    shape, pair = np.nonzero((steepest <= limit + HAIR) & np.isfinite(total))
+    s, t, leave, total = s[pair], t[pair], leave[shape, pair], total[shape, pair]
+    best = _undominated(t, leave, total)
     return _Ways(to[t[best]], leave[best], total[best], s[best], shape[best])
 
 
@@ -185,12 +182,13 @@ def _undominated(groups: Indices, slopes: Float64s, sums: Float64s) -> Indices:
     value[np.argsort(sums, kind="stable")] = np.arange(len(sums))  # all sums of the group before
     value += groups * len(sums)
     order = np.lexsort((-value, np.abs(slopes), groups))
-    stay = []
+    stays = np.zeros(len(sums), bool)
     for sign in (1, -1):
         side = order[slopes[order] * sign >= 0]
-        top = np.maximum.accumulate(value[side])
-        stay.append(side[np.append(True, value[side][1:] > top[:-1])[: len(side)]])
-    return np.unique(np.concatenate(stay))
+        ranks = value[side]
+        stays[side[:1]] = True
+        stays[side[1:][ranks[1:] > np.maximum.accumulate(ranks)[:-1]]] = True
+    return np.flatnonzero(stays)
 
 
 def _middle(changes: Seconds, start: Seconds, end: float) -> Seconds:
@@ -207,7 +205,3 @@ def _joint(
     (m0, m1), (v0, v1) = meetings.music[[a, b]], meetings.video[[a, b]]
     middle = m0 + float(_middle(changes, np.array([m0]), float(m1))[0])
     return float(middle), float(v0 + middle - m0 if shape == REST_FIRST else v1 - (m1 - middle))
-
-
-def _with_before(ways: _Ways, first: int) -> _Ways:
-    return _Ways(ways.meeting, ways.slope, ways.sum, ways.before + first, ways.shape)
