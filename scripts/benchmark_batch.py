@@ -50,7 +50,7 @@ def cut(clip: Path, start: float, seconds: float, out: Path) -> bool:
                 break
         written.mux(stream.encode(None))
     if number < wanted:
-        out.unlink()
+        out.unlink(missing_ok=True)
     return number == wanted
 
 
@@ -60,9 +60,10 @@ def cut_all(clips: Path, films: int, seconds: float, rounds: int, out: Path) -> 
     made = 0
     for turn in count():
         before = made
-        for clip in found[: films - made]:
-            place = out / str(made % rounds) / f"{made}.mp4"
-            made += cut(clip, turn * seconds / 4, seconds, place)
+        for clip in found:
+            if made < films:
+                place = out / str(made % rounds) / f"{made}.mp4"
+                made += cut(clip, turn * seconds / 4, seconds, place)
         if made == films:
             return
         if made == before:

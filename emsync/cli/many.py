@@ -143,9 +143,10 @@ def _became(row: "Row") -> str:
 def _lines(out: Path, report: dict[str, Any]) -> list[str]:
     """Return a line on all films, and one on each that failed."""
     counts = ", ".join(f"{report[status]} {status}" for status in ("composed", "kept", "failed"))
+    many = len(report["films"])
     return [
-        f"{out}: {len(report['films'])} films: {counts}; {report['hits']} of {report['cuts']} cuts "
-        f"hit; {clock(report['seconds'])}",
+        f"{out}: {many} film{'' if many == 1 else 's'}: {counts}; {report['hits']} of "
+        f"{report['cuts']} cuts hit; {clock(report['seconds'])}",
         *(
             plain_line(f"  {row['film']}: {row['error']}")
             for row in report["films"]
