@@ -64,7 +64,7 @@ def copied(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def unwatched(monkeypatch: pytest.MonkeyPatch) -> Film:
     """A film none of whose frames may be decoded."""
 
-    def decoded(film: Film) -> Iterator[None]:
+    def decoded(film: Film, device: str | None) -> Iterator[None]:
         raise AssertionError("a frame is decoded")
         yield
 
