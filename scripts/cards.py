@@ -19,6 +19,11 @@ def take(run: Path, settings: Path, out: Path) -> Steps:
     """Copy the settings of a run, and the keys of what it saw, to ``out``; return its steps."""
     shutil.copy(run / "trained.npy", out)
     shutil.copy(settings, out / "train.toml")
+    return steps_of(run)
+
+
+def steps_of(run: Path) -> Steps:
+    """Return the steps of a run."""
     with (run / "metrics.csv").open(newline="") as file:
         return list(csv.DictReader(file))
 

@@ -6,7 +6,6 @@ card whose figures are those of what is shipped.
 """
 
 import argparse
-import csv
 import json
 import shutil
 import subprocess
@@ -67,16 +66,10 @@ def ship(settings: Path, out: Path, count: int) -> None:
     system.save(out, torch.bfloat16)
     for path in (settings, flow_settings, run / KEYS):
         shutil.copy(path, out)
-    steps = {"flow": rows(before), "film": rows(run)}
+    steps = {"flow": cards.steps_of(before), "film": cards.steps_of(run)}
     cards.draw_curve(steps["flow"], out / "curve.png", HELD, LABEL, LIMITS)
     figures = measured(Path(flow.store), out, count)
     (out / "README.md").write_text(card(out.name, system, flow, film, steps, figures))
-
-
-def rows(run: Path) -> cards.Steps:
-    """Return the steps of a run."""
-    with (run / "metrics.csv").open(newline="") as file:
-        return list(csv.DictReader(file))
 
 
 def measured(store: Path, model: Path, count: int) -> Mapping[str, Any]:

@@ -54,8 +54,13 @@ def trained_keys(store: Store, share: float) -> set[int]:
     return {song_key(song.path) for song in store.songs if not is_held_out(song.group, share)}
 
 
-def write_keys(checkpoint: Path, keys: Set[int]) -> None:
-    """Write the keys of songs that are learned from beside the weights of ``checkpoint``."""
+def write_keys(checkpoint: Path, keys: Set[int], before: Path | None = None) -> None:
+    """Write the keys of songs that are learned from beside the weights of ``checkpoint``.
+
+    With them go those of the checkpoint ``before``, from which it goes on: its songs may be others.
+    """
+    if before is not None:
+        keys = keys | set(read_keys(before).tolist())
     with atomic_write(checkpoint / KEYS) as part, part.open("wb") as file:
         np.save(file, np.array(sorted(keys), np.uint32))
 

@@ -10,6 +10,7 @@ from numpy.random import Generator
 from torch import nn
 
 from emsync.arrays import Picture
+from emsync.data.split import write_keys
 from emsync.errors import UsageError
 from emsync.muvi.checkpoint import System
 from emsync.muvi.conditions import RATE
@@ -20,7 +21,6 @@ from emsync.muvi.flow_training import (
     Flowing,
     held_in_words,
     lesson,
-    remember,
     taught,
     use,
 )
@@ -53,7 +53,8 @@ def opened(config: FilmConfig, goes_on: bool, progress: Progress = silent) -> Fl
         system.sight.requires_grad_(False)
         system.sight.towers.film.requires_grad_(True)
     teaching = lesson(config, system, passages, films_to(passages), progress)
-    remember(out, passages, before=out if goes_on else Path(config.flow))
+    before = out if goes_on else Path(config.flow)
+    write_keys(out, passages.song_keys("train"), before)
     return teaching
 
 

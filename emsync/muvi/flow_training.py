@@ -17,7 +17,7 @@ from numpy.random import Generator
 from torch import Tensor, nn
 
 from emsync.arrays import Picture
-from emsync.data.split import KEYS, read_keys, song_key, write_keys
+from emsync.data.split import KEYS, write_keys
 from emsync.encoders.threads import answering
 from emsync.errors import InputError
 from emsync.muvi import flow
@@ -205,14 +205,8 @@ def opened(config: FlowConfig, goes_on: bool, progress: Progress = silent) -> Fl
     passages, out = Passages.open(config.store), Path(config.out)
     system = System.load(out) if goes_on else new_system(config)
     teaching = lesson(config, system, passages, None, progress)
-    remember(out, passages, before=out if goes_on else None)
+    write_keys(out, passages.song_keys("train"), before=out if goes_on else None)
     return teaching
-
-
-def remember(out: Path, passages: Passages, before: Path | None) -> None:
-    """Write which songs are learned from beside those that were by the checkpoint ``before``."""
-    keys = {song_key(passages.rows[place].song) for place in passages.places("train")}
-    write_keys(out, keys | (set(read_keys(before).tolist()) if before else set()))
 
 
 def new_system(config: FlowConfig) -> System:

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from emsync.data.split import KEYS, read_keys, write_keys
+from emsync.data.split import KEYS, write_keys
 from emsync.errors import InputError, UsageError
 from emsync.matching.matcher import Columns
 from emsync.metrics.retrieval import percentiles, ranks
@@ -122,9 +122,7 @@ def opened(config: RetrievalConfig, goes_on: bool, progress: Progress = silent) 
     system = on_device(System.load(out) if goes_on else new_system(config, store, learned))
     check_columns(system, store)
     keys = {key for number in learned for key in store.pairs[number].keys}
-    if goes_on:
-        keys |= set(read_keys(out).tolist())  # the store may have been another one then
-    write_keys(out, keys)
+    write_keys(out, keys, before=out if goes_on else None)
     songs = {store.pairs[number].group: number for number in reversed(held)}
     measured = evenly(sorted(songs.values()), MEASURED)
     return Finding(

@@ -119,6 +119,10 @@ class Passages:
         """Return which of ``rows`` are of a split."""
         return [place for place, row in enumerate(self.rows) if row.split == split]
 
+    def song_keys(self, split: str) -> set[int]:
+        """Return the keys of the songs of a split; see ``emsync.data.split.song_key``."""
+        return {song_key(self.rows[place].song) for place in self.places(split)}
+
     def mel(self, place: int) -> NDArray[np.float16]:
         """Return the (80 S, 160) spectrogram of ``rows[place]``."""
         return self._array(place, "mel", 2)

@@ -12,7 +12,7 @@ from typing import ClassVar, Protocol
 import torch
 from torch import Tensor, nn
 
-from emsync.data.split import KEYS, read_keys, song_key, write_keys
+from emsync.data.split import KEYS, write_keys
 from emsync.progress import Progress, silent
 from emsync.synchrony.checkpoint import Synchrony
 from emsync.synchrony.config import SynchronyConfig
@@ -120,10 +120,7 @@ def opened(config: SynchronyConfig, goes_on: bool) -> Syncing:
     out, passages = Path(config.out), Passages.open(Path(config.passages))
     feed = Feed(passages, config.feed_config(), config.seed)
     synchrony = Synchrony.load(out) if goes_on else Synchrony(config.tower_config())
-    keys = {song_key(passages.rows[place].song) for place in passages.places("train")}
-    if goes_on:
-        keys |= set(read_keys(out).tolist())  # the passages may have been others then
-    write_keys(out, keys)
+    write_keys(out, passages.song_keys("train"), before=out if goes_on else None)
     return Syncing(on_device(synchrony), feed)
 
 
