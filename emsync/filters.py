@@ -13,7 +13,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from emsync.conditioning import Floats
-from emsync.tokens import LogitsProcessor
+from emsync.tokens import Ids, LogitsProcessor
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -58,7 +58,12 @@ class Together:
 
     def __call__(self, input_ids: "Tensor", scores: "Tensor") -> "Tensor":
         """Return (B, V) scores after (B, T) tokens, each filter's in turn."""
-        ids, filtered = input_ids.numpy(), scores.clone()
+        filtered = scores.clone()
+        self.apply(input_ids.numpy(), filtered.numpy())
+        return filtered
+
+    def apply(self, ids: Ids, logits: Floats) -> None:
+        """Change the (B, V) logits after (B, T) tokens in place, each filter in turn."""
         if not self.states:
             self.states = [[each.start(b) for each in self.filters] for b in range(len(ids))]
         if ids.shape != (len(self.states), max(self.count, ids.shape[1])):
@@ -66,14 +71,13 @@ class Together:
                 f"tokens of shape {ids.shape} do not go on from ({len(self.states)}, {self.count}) "
                 "that were read; make filters anew for each batch"
             )
-        rows = zip(self.states, ids[:, self.count :].tolist(), filtered.numpy(), strict=True)
-        for piece, (states, new, logits) in enumerate(rows):
+        rows = zip(self.states, ids[:, self.count :].tolist(), logits, strict=True)
+        for piece, (states, new, row) in enumerate(rows):
             for i, each in enumerate(self.filters):
                 for token in new:
                     states[i] = each.after(piece, states[i], token)
-                each.apply(states[i], logits)
+                each.apply(states[i], row)
         self.count = ids.shape[1]
-        return filtered
 
 
 def together(filters: Sequence[LogitsProcessor]) -> list[LogitsProcessor]:

@@ -291,7 +291,7 @@ def bytes_read(decoder: QuantizedDecoder) -> tuple[int, int]:
     network, cache = decoder.network, decoder.cache
     share = float(decoder.lengths[0]) / decoder.model.longest
     blocks = (network.qkv, network.out, network.mlp_in, network.mlp_out)
-    matrices = (*blocks, network.head, decoder.added.last)
+    matrices = (*blocks, network.head, decoder.inputs.added.last)
     weights = sum(part.nbytes for matrix in matrices for part in matrix)
     distance = share * (network.distance.rows.nbytes + network.distance.scales.nbytes)
     return weights + int(distance), int(share * sum(part.nbytes for part in cache))
@@ -514,7 +514,7 @@ def held(decoder: QuantizedDecoder) -> int:
     def size(part: Any) -> int:
         return sum(map(size, part)) if isinstance(part, tuple) else getattr(part, "nbytes", 0)
 
-    return size((decoder.network, decoder.cache, decoder.inputs, decoder.added, decoder.tokens))
+    return size((decoder.network, decoder.cache, decoder.inputs, decoder.tokens))
 
 
 def lead_sheets() -> list[LeadSheet]:

@@ -1,5 +1,6 @@
 """Where in the bar each token stands, so that the music keeps the beat."""
 
+from bisect import bisect_right
 from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
@@ -19,6 +20,7 @@ from emsync.plugin import (
 )
 
 CYCLES = (1, 2, 4, 8, 16)  # a bar: from the bar itself to its sixteenths
+_CYCLES = np.array(CYCLES)
 
 
 @dataclass(frozen=True)
@@ -47,7 +49,7 @@ class Metre(Conditioner):
         return np.arange(0, video.duration + 2 * bar, bar).astype(np.float32)
 
     def features(self, target: Floats, timeline: Timeline) -> Floats:
-        if len(target) < 2 or np.isnan(target).any():
+        if not _requested(target):
             return np.full((len(timeline.times), self.channels), np.nan, np.float32)
         turns = 2 * np.pi * np.outer(_bars(target.astype(np.float64), timeline.times), CYCLES)
         return np.concatenate([np.sin(turns), np.cos(turns)], axis=1).astype(np.float32)
@@ -61,9 +63,22 @@ class _Phase(Cursor):
 
     timed = True
 
+    def __init__(self, conditioner: Conditioner, target: Floats) -> None:
+        super().__init__(conditioner, target)
+        self.downbeats: list[float] = target.astype(np.float64).tolist()
+        self.requested = _requested(target)
+
     def row(self, time: float, mark: bool) -> Floats:
-        moment = Timeline(np.array([time]), np.array([mark]))
-        return self.conditioner.features(self.target, moment)[0]
+        if not self.requested:
+            return np.full(2 * len(CYCLES), np.nan, np.float32)
+        i = min(max(bisect_right(self.downbeats, time) - 1, 0), len(self.downbeats) - 2)
+        before, after = self.downbeats[i : i + 2]
+        turns = 2 * np.pi * ((i + (time - before) / (after - before)) * _CYCLES)
+        return np.concatenate([np.sin(turns), np.cos(turns)]).astype(np.float32)
+
+
+def _requested(target: Floats) -> bool:
+    return len(target) > 1 and not np.isnan(target).any()
 
 
 def _bars(downbeats: Seconds, times: Seconds) -> Seconds:

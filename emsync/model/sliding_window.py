@@ -6,7 +6,7 @@ Shapes: B pieces, T tokens in the window, P prefix vectors, V vocabulary.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 import torch
@@ -20,6 +20,8 @@ from emsync.tokens import Ids
 
 if TYPE_CHECKING:
     from emsync.model.int8.decoder import QuantizedDecoder
+
+AnyDecoder: TypeAlias = "Decoder | QuantizedDecoder"
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,15 +54,27 @@ class SlidingWindowDecoder:
     is left stay in it.
     """
 
-    def __init__(self, model: EventTransformer, prefix: Mapping[str, Floats], batch: int) -> None:
+    def __init__(
+        self,
+        model: EventTransformer,
+        prefix: Mapping[str, Floats],
+        batch: int,
+        decoder: "AnyDecoder | None" = None,
+        first: int = 0,
+    ) -> None:
+        """Decode with ``decoder``, whose pieces from number ``first`` on these are; None: with one
+        of its own.
+        """
         c = model.config
         self.model, self.prefix = model, prefix
         self.context, self.vocab_size = c.context, c.vocab_size
-        self.decoder = open_decoder(model, batch)
-        self.active = list(range(batch))  # pieces that are not finished
-        self.stale = set(self.active)  # pieces whose windows are to be read anew
+        self.decoder, self.first = decoder or open_decoder(model, batch), first
+        self.pieces = np.arange(batch)
+        self.going = np.ones(batch, np.bool_)  # whether each piece is not finished
+        self.stale = set(range(batch))  # those whose windows are to be read anew
         self.given = [NOTHING] * batch  # what each piece reads besides its own tokens
-        self.lengths = np.zeros(batch, np.int64)  # (B,) tokens of its own in each window
+        self.room = np.full(batch, c.context)  # (B,) tokens of its own that each piece may read
+        self.lengths = np.zeros(batch, np.int64)  # (B,) of them in each window
         self.ids = np.zeros((batch, c.context + 1), np.int64)
         self.rows = {
             one.name: np.zeros((batch, c.context + 1, one.channels), np.float32)
@@ -75,7 +89,7 @@ class SlidingWindowDecoder:
 
     def finish(self, pieces: Sequence[int]) -> None:
         """Decode some pieces no further; their logits are undefined from now on."""
-        self.active = [piece for piece in self.active if piece not in pieces]
+        self.going[list(pieces)] = False
         self.stale.difference_update(pieces)
 
     def excerpt(self, piece: int, first: int, last: int) -> Excerpt:
@@ -89,28 +103,28 @@ class SlidingWindowDecoder:
 
         Of its own tokens stay the first and, at most, so many of the newest.
         """
-        self.given[piece] = given
+        self.given[piece], self.room[piece] = given, self.context - len(given)
         self._keep(piece, newest)
         self.stale.add(piece)
 
     def step(self, ids: Ids, rows: Mapping[str, Floats]) -> Floats:
         """Read (B,) tokens and their {name: (B, channels)} features; return (B, V) logits."""
-        at = self.lengths[self.active]
-        self.ids[self.active, at] = ids[self.active]
+        self.ids[self.pieces, self.lengths] = ids
         for name, new in rows.items():
-            self.rows[name][self.active, at] = new[self.active]
-        self.lengths[self.active] += 1
-        sizes = self.lengths + [len(given) for given in self.given]
-        for piece in np.flatnonzero(sizes > self.context).tolist():
-            self._keep(piece, (self.context - len(self.given[piece])) // 2)
+            self.rows[name][self.pieces, self.lengths] = new
+        self.lengths += self.going
+        for piece in np.flatnonzero(self.lengths > self.room).tolist():
+            self._keep(piece, int(self.room[piece]) // 2)
             self.stale.add(piece)
+        if not self.stale and self.going.all():  # as mostly
+            return self.decoder.step(ids, rows, self._numbers(range(len(ids))))
         logits = np.zeros((len(ids), self.vocab_size), np.float32)
         anew, self.stale = sorted(self.stale), set()
         windows = {piece: self.window(piece) for piece in anew}
-        on = [piece for piece in self.active if piece not in anew] if anew else self.active
+        on = [piece for piece in np.flatnonzero(self.going).tolist() if piece not in anew]
         if on:
             beside = {name: row[on] for name, row in rows.items()}
-            logits[on] = self.decoder.step(ids[on], beside, on)
+            logits[on] = self.decoder.step(ids[on], beside, self._numbers(on))
         for length in sorted({len(window) for window in windows.values()}):
             alike = [piece for piece in anew if len(windows[piece]) == length]
             logits[alike] = self._prefill(alike, [windows[piece] for piece in alike])
@@ -135,7 +149,12 @@ class SlidingWindowDecoder:
         """Read ``windows`` of one length anew; return the (P, V) logits of their next tokens."""
         features = {name: rows[pieces] for name, rows in self.prefix.items()}
         features |= {name: np.stack([one.rows[name] for one in windows]) for name in self.rows}
-        return self.decoder.prefill(np.stack([one.ids for one in windows]), features, pieces)
+        ids = np.stack([one.ids for one in windows])
+        return self.decoder.prefill(ids, features, self._numbers(pieces))
+
+    def _numbers(self, pieces: Sequence[int]) -> list[int]:
+        """Return what the decoder calls ``pieces``."""
+        return [self.first + piece for piece in pieces]
 
 
 def with_given(model: EventTransformer, own: Excerpt, given: Excerpt) -> Excerpt:
@@ -147,7 +166,7 @@ def with_given(model: EventTransformer, own: Excerpt, given: Excerpt) -> Excerpt
     return own[:at] + given + own[at:]
 
 
-def open_decoder(model: EventTransformer, batch: int) -> "Decoder | QuantizedDecoder":
+def open_decoder(model: EventTransformer, batch: int) -> AnyDecoder:
     """Return the int8 decoder on a CPU, if Numba can compile it there; else one in PyTorch."""
     if model.head.weight.device.type == "cuda":
         return StaticDecoder(model, batch)

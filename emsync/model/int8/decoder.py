@@ -11,7 +11,7 @@ close the logits are. Shapes as in ``emsync.model.int8.kernels``.
 import math
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import lru_cache
+from itertools import pairwise
 from typing import Any, TypeVar, cast
 
 import numpy as np
@@ -24,12 +24,11 @@ from emsync.model.int8.kernels import (
     AddedInputs,
     Bytes,
     Floats,
-    Indices,
+    Inputs,
     KVCache,
     PositionalInputs,
     QuantizedLinear,
     QuantizedTransformer,
-    add_conditions,
     attention_and_mlp,
     decode_step,
     embed,
@@ -52,8 +51,10 @@ class QuantizedDecoder:
         self.model = model
         self.lengths = np.zeros(batch, np.int64)  # tokens and prefix vectors read of each piece
         self.network, self.cache = _quantized(model), _empty_cache(model, batch)
-        self.inputs, self.added = _positional_inputs(model), _added_inputs(model)
+        self.inputs = Inputs(_positional_inputs(model), _added_inputs(model))
         self.tokens = _numbers(model.tokens.weight)
+        self.threads = torch.get_num_threads()  # at most, of this object
+        self.pool = ThreadPoolExecutor(self.threads)
 
     def prefill(self, ids: Ids, features: Mapping[str, Floats], pieces: Sequence[int]) -> Floats:
         """Read the first (P, T) tokens of P ``pieces`` anew; return (P, V) logits of the next."""
@@ -69,13 +70,13 @@ class QuantizedDecoder:
         rows = np.concatenate([ahead, rows])
         pieces, positions = np.full(len(x), piece), np.arange(len(x))
         parts = [slice(at, at + CHUNK) for at in range(0, len(x), CHUNK)]
-        _run(self._embed, [(rows[part], positions[part], x[part]) for part in parts])
+        self._run(embed, [(self.inputs, rows[p], positions[p], x[p]) for p in parts])
         given = [(x[part], pieces[part], positions[part]) for part in parts]
         for layer in range(self.model.config.depth):
             here = self.network, self.cache, layer
-            found = _run(project_qkv, [(*here, *part) for part in given])
+            found = self._run(project_qkv, [(*here, *part) for part in given])
             calls = [(*here, *part, qkv) for part, qkv in zip(given, found, strict=True)]
-            _run(attention_and_mlp, calls)
+            self._run(attention_and_mlp, calls)
         self.lengths[piece] = len(x)
         return lm_head(self.network, x[-1:])
 
@@ -88,46 +89,37 @@ class QuantizedDecoder:
         return the (N, V) logits after each. A piece that stands there several times in a row reads
         so many tokens, one after another, at once.
         """
-        x, own = self.tokens[ids], np.array(pieces, np.int64)
+        x, own, beside = self.tokens[ids], np.array(pieces, np.int64), self._rows(rows, len(ids))
         positions = np.empty_like(own)
         for i, piece in enumerate(pieces):
             positions[i] = self.lengths[piece]
             self.lengths[piece] += 1
-        self._embed(self._rows(rows, len(own)), positions, x)
         firsts = [i for i, piece in enumerate(pieces) if i == 0 or piece != pieces[i - 1]]
-        threads = max(1, min(torch.get_num_threads(), len(firsts)))
-        cuts = [int(part[0]) for part in np.array_split(firsts, threads)[1:]]  # between pieces
-        parts = zip(*(np.split(values, cuts) for values in (x, own, positions)), strict=True)
-        return np.concatenate(_run(decode_step, [(self.network, self.cache, *p) for p in parts]))
-
-    def _embed(self, rows: Floats, positions: Indices, x: Floats) -> None:
-        """Add the learned positions and the (N, channels) conditions to (N, D) tokens."""
-        embed(self.inputs, rows, positions, x)
-        add_conditions(self.added, rows, x)
+        threads = max(1, min(self.threads, len(firsts)))
+        cuts = [firsts[len(firsts) * k // threads] for k in range(threads)]  # between pieces
+        parts = [slice(*edges) for edges in pairwise([*cuts, len(own)])]
+        here = self.network, self.cache, self.inputs
+        calls = [(*here, beside[p], x[p], own[p], positions[p]) for p in parts]
+        found = self._run(decode_step, calls)
+        return found[0] if threads == 1 else np.concatenate(found)
 
     def _rows(self, rows: Mapping[str, Floats], n: int) -> Floats:
         """Return the (N, channels) features of all per-token conditions, side by side."""
         features = [rows[c.name] for c in (*self.model.shared, *self.model.added)]
         return np.concatenate([np.empty((n, 0), np.float32), *features], axis=1)
 
+    def _run(self, work: Callable[..., T], calls: Sequence[tuple[Any, ...]]) -> list[T]:
+        """Return the results of ``calls``, from as many threads as may be, this one included."""
+        threads = min(self.threads, len(calls))
+        if threads == 1:
+            return [work(*call) for call in calls]
 
-def _run(work: Callable[..., T], calls: Sequence[tuple[Any, ...]]) -> list[T]:
-    """Return the results of ``calls``, from as many threads as torch has, this one included."""
-    threads = min(torch.get_num_threads(), len(calls))
-    if threads == 1:
-        return [work(*call) for call in calls]
+        def some(first: int) -> list[T]:
+            return [work(*call) for call in calls[first::threads]]
 
-    def some(first: int) -> list[T]:
-        return [work(*call) for call in calls[first::threads]]
-
-    others = [_pool(threads - 1).submit(some, first) for first in range(1, threads)]
-    results = [some(0), *(other.result() for other in others)]
-    return [results[i % threads][i // threads] for i in range(len(calls))]
-
-
-@lru_cache
-def _pool(threads: int) -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(threads)
+        others = [self.pool.submit(some, first) for first in range(1, threads)]
+        results = [some(0), *(other.result() for other in others)]
+        return [results[i % threads][i // threads] for i in range(len(calls))]
 
 
 def _numbers(weight: Tensor) -> Floats:

@@ -93,6 +93,13 @@ class AddedInputs(NamedTuple):
     nulls: Floats  # (A, D)
 
 
+class Inputs(NamedTuple):
+    """The weights of all that is added to tokens."""
+
+    positional: PositionalInputs
+    added: AddedInputs
+
+
 _one, _half = np.float32(1), np.float32(0.5)
 
 
@@ -526,18 +533,7 @@ def lm_head(network: QuantizedTransformer, x: Floats) -> Floats:
 
 
 @compiled
-def decode_step(
-    network: QuantizedTransformer, cache: KVCache, x: Floats, pieces: Indices, positions: Indices
-) -> Floats:
-    """Read (N, D) embedded tokens, those of a piece in a row; return (N, V) logits after each."""
-    for layer in range(len(network.qkv.rows)):
-        qkv = project_qkv(network, cache, layer, x, pieces, positions)
-        attention_and_mlp(network, cache, layer, x, pieces, positions, qkv)
-    return lm_head(network, x)
-
-
-@compiled
-def embed(inputs: PositionalInputs, rows: Floats, positions: Indices, x: Floats) -> None:
+def add_positions(inputs: PositionalInputs, rows: Floats, positions: Indices, x: Floats) -> None:
     """Add the learned positions and the E conditions of (N, channels) rows to (N, D) vectors."""
     encoders, share = inputs.nulls.shape
     learned = inputs.positions.shape[1]
@@ -594,3 +590,31 @@ def add_conditions(inputs: AddedInputs, rows: Floats, x: Floats) -> None:
         for j in range(m):
             for k in range(d):
                 x[asked[j], k] += encoded[j, k]
+
+
+@compiled
+def embed(inputs: Inputs, rows: Floats, positions: Indices, x: Floats) -> None:
+    """Add positions and conditions, (N, channels) rows of features, to (N, D) tokens."""
+    add_positions(inputs.positional, rows, positions, x)
+    add_conditions(inputs.added, rows, x)
+
+
+@compiled
+def decode_step(
+    network: QuantizedTransformer,
+    cache: KVCache,
+    inputs: Inputs,
+    rows: Floats,
+    x: Floats,
+    pieces: Indices,
+    positions: Indices,
+) -> Floats:
+    """Read (N, D) tokens, those of a piece in a row, with their (N, channels) rows of features.
+
+    Return (N, V) logits after each.
+    """
+    embed(inputs, rows, positions, x)
+    for layer in range(len(network.qkv.rows)):
+        qkv = project_qkv(network, cache, layer, x, pieces, positions)
+        attention_and_mlp(network, cache, layer, x, pieces, positions, qkv)
+    return lm_head(network, x)
