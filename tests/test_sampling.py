@@ -1,6 +1,7 @@
 """Algorithm 1, on a small untrained network."""
 
 import json
+from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Any
 
@@ -72,14 +73,25 @@ def test_pieces_side_by_side_each_reach_their_own_end(model: EventTransformer) -
         assert times[-2] < end <= times[-1]
 
 
+@pytest.fixture
+def threads(request: pytest.FixtureRequest) -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(request.param)
+    yield
+    torch.set_num_threads(before)
+
+
 @pytest.mark.parametrize("guidance", [1.0, 2.0])
+@pytest.mark.parametrize("threads", [1, 2, 4], indirect=True)
+@pytest.mark.usefixtures("threads")
 def test_a_piece_drawn_alone_is_the_piece_drawn_in_a_batch(
     model: EventTransformer, guidance: float
 ) -> None:
-    """Also where its neighbours end before it."""
+    """Also where its neighbours end before it, and in whichever threads they are drawn."""
     seeds, ends = (5, 6, 7), (2.0, 6.0, 3.0)
-    sampling = Sampling(guidance=guidance)
-    pieces = sample(model, Events(), [TARGETS] * 3, ends, seeds, sampling)
+    sampling, told = Sampling(guidance=guidance), [0.0]
+    pieces = sample(model, Events(), [TARGETS] * 3, ends, seeds, sampling, told.append)
+    assert told == sorted(told) and told[-1] <= 6.0
     for seed, end, ids in zip(seeds, ends, pieces, strict=True):
         assert np.array_equal(ids, one(model, seed=seed, seconds=end, guidance=guidance))
 

@@ -5,6 +5,7 @@ Shapes: B pieces drawn side by side, T tokens so far, P prefix vectors, V vocabu
 
 import math
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from itertools import pairwise
 
 import numpy as np
@@ -12,15 +13,17 @@ import torch
 
 from emsync.conditioning import Cursor, Floats, Targets, check_conditions, null_targets
 from emsync.errors import EmsyncError
-from emsync.filters import together
+from emsync.filters import Together, together
+from emsync.model.int8.decoder import QuantizedDecoder
 from emsync.model.int8.nucleus import Doubles, draw
 from emsync.model.passages import Passages
 from emsync.model.primers import Primers
-from emsync.model.sliding_window import SlidingWindowDecoder
+from emsync.model.sliding_window import AnyDecoder, SlidingWindowDecoder, open_decoder
 from emsync.model.transformer import EventTransformer
 from emsync.music.lead_sheet import LeadSheet
 from emsync.music.piece import CLASSES
 from emsync.options import Sampling
+from emsync.side_by_side import Tell, side_by_side
 from emsync.tokens import Ids, LogitsProcessor, Timeline, Tokenizer, check_rules
 
 FREE = -1  # in the place of a token that is to be drawn
@@ -47,13 +50,68 @@ def sample(
     ``sampling.tokens_per_second``, as music that stands still does.
     """
     check_conditions(model.conditioners, sampling.unguided)
+    copies = 1 if sampling.guidance == 1.0 else 2
+    decoder, threads = open_decoder(model, len(targets) * copies), torch.get_num_threads()
+    # only in int8 are pieces the same to the bit whatever is read beside them
+    apart = isinstance(decoder, QuantizedDecoder)
+    groups = _groups(len(targets), threads if apart else 1)
+    running = list(groups)
+
+    def share_threads() -> None:
+        if isinstance(decoder, QuantizedDecoder):
+            decoder.threads = threads // max(1, len(running))
+
+    def draw(group: slice, tell: Tell) -> list[Ids]:
+        try:
+            return _sample(
+                model, tokenizer, targets[group], durations[group], seeds[group], sampling, tell,
+                sheets and sheets[group], begins and begins[group], decoder, group.start * copies,
+            )  # fmt: skip
+        finally:  # those that are still drawn have its threads
+            running.remove(group)
+            share_threads()
+
+    share_threads()
+    drawn = side_by_side([partial(draw, group) for group in groups], progress or _silent)
+    return [ids for group in drawn for ids in group]
+
+
+def _groups(batch: int, threads: int) -> list[slice]:
+    """Return the pieces that are drawn together; each group has a thread of its own.
+
+    So the rules of one piece are read while the network computes another.
+    """
+    count = min(batch, threads)
+    return [slice(*edges) for edges in pairwise(batch * i // count for i in range(count + 1))]
+
+
+def _silent(seconds: float) -> None:
+    """Tell nothing."""
+
+
+def _sample(
+    model: EventTransformer,
+    tokenizer: Tokenizer,
+    targets: Sequence[Targets],
+    durations: Sequence[float],
+    seeds: Sequence[int],
+    sampling: Sampling,
+    tell: Tell,
+    sheets: Sequence[LeadSheet] | None,
+    begins: Sequence[Ids] | None,
+    decoder: AnyDecoder,
+    first: int,
+) -> list[Ids]:
+    """Return B pieces as ``sample`` does, drawn step by step, as the pieces of ``decoder`` from
+    number ``first`` on.
+    """
     batch, copies = len(targets), 1
     if sampling.guidance != 1.0:  # the same pieces are decoded once more, unconditionally
         nulls = (null_targets(model.conditioners, t, sampling.unguided) for t in targets)
         targets, copies = [*targets, *nulls], 2
     conditions = _Conditions(model, targets)
     chooser = _Chooser(_filters(tokenizer, sampling, sheets), tokenizer, sampling, seeds)
-    decoder = SlidingWindowDecoder(model, conditions.first_prefix(), batch * copies)
+    windows = SlidingWindowDecoder(model, conditions.first_prefix(), batch * copies, decoder, first)
     # The token that tells the instruments alone: after the others a song begins, often thinly, and
     # a film's music is in full swing from its first bar on
     headers = [tokenizer.header(n)[:1] for n in _class_counts(sheets, batch)]
@@ -62,37 +120,39 @@ def sample(
     passages = [
         Passages(model, tokenizer, first, sampling.unguided) for first in forced[:, 0].tolist()
     ]
-    primers = Primers(tokenizer, sheets or (), passages, decoder, own)
+    primers = Primers(tokenizer, sheets or (), passages, windows, own)
     seconds, mark = tokenizer.durations, -1 if tokenizer.mark is None else tokenizer.mark
     limit = int(max(durations) * sampling.tokens_per_second) + 256  # tokens; a start may be slow
-    drawn = np.zeros((batch, limit + forced.shape[1]), np.int64)
-    times, lengths = np.zeros(batch), np.zeros(batch, np.int64)  # lengths: of what is finished
+    drawn = np.full((batch, limit + forced.shape[1]), FREE)
+    drawn[:, : forced.shape[1]] = forced
+    free = (drawn == FREE).any(axis=0).tolist()  # of each place, whether a piece draws there
+    times, ends, now = np.zeros(batch), np.asarray(durations), [0.0] * batch * copies
+    lengths = np.zeros(batch, np.int64)  # of what is finished
     logits = np.zeros((batch, tokenizer.vocab_size), np.float32)
     for t in range(drawn.shape[1]):
-        if mark >= 0:
-            logits[conditions.wait(times.tolist()), mark] = -np.inf
-        ids = forced[:, t] if t < forced.shape[1] else np.full(batch, FREE)
-        if (ids == FREE).any():
-            ids = np.where(ids == FREE, chooser.next(drawn[:, :t], logits), ids)
-        drawn[:, t] = ids
+        ids = drawn[:, t]
+        if free[t]:
+            for b in conditions.wait(now[:batch]) if mark >= 0 else ():
+                logits[b, mark] = -np.inf
+            chosen = chooser.next(drawn[:, :t], logits)
+            ids[:] = np.where(ids == FREE, chosen, ids) if t < forced.shape[1] else chosen
         times += seconds[ids]
-        for b in np.flatnonzero((times >= np.asarray(durations)) & (lengths == 0)).tolist():
+        now = times.tolist() * copies
+        for b in np.flatnonzero((times >= ends) & (lengths == 0)).tolist():
             lengths[b] = t + 1
             conditions.finish(own[b])
-            decoder.finish(own[b])
+            windows.finish(own[b])
             primers.finish(b)
         if lengths.all():
             return [row[:length] for row, length in zip(drawn, lengths, strict=True)]
-        now = np.tile(times, copies).tolist()
         for piece, prefix in conditions.new_prefixes(now):
-            decoder.update_prefix(piece, prefix)
-        rows = conditions.rows(now, np.tile(ids == mark, copies).tolist())
+            windows.update_prefix(piece, prefix)
+        rows = conditions.rows(now, (ids == mark).tolist() * copies)
         primers.read(ids, times)
-        logits = decoder.step(np.tile(ids, copies), rows)
+        logits = windows.step(np.concatenate([ids] * copies), rows)
         if copies == 2:
             logits = guided(logits, sampling.guidance)
-        if progress is not None:
-            progress(float(np.minimum(times, durations).min()))
+        tell(min(map(min, now, durations)))
     raise EmsyncError(
         f"the music stands still: {limit} tokens reach only {min(times):.1f} s of "
         f"{max(durations):.1f} s; try another seed or a lower temperature"
@@ -203,11 +263,13 @@ class _Chooser:
     def next(self, ids: Ids, logits: Floats) -> Ids:
         """Return the (B,) tokens after (B, T) ids; (B, V) logits may be changed."""
         logits[:, self.excluded] = -np.inf
-        history, scores = torch.from_numpy(ids), torch.from_numpy(logits)  # the same memory
-        for filtered in self.filters:  # transformers' logits processors take tensors
-            scores = filtered(history, scores)
+        for each in self.filters:
+            if isinstance(each, Together):
+                each.apply(ids, logits)
+            else:  # transformers' logits processors take tensors
+                logits = each(torch.from_numpy(ids), torch.from_numpy(logits)).numpy()
         s = self.sampling
-        return draw(scores.numpy(), self.streams.next(), s.temperature, s.top_p, s.top_k)
+        return draw(logits, self.streams.next(), s.temperature, s.top_p, s.top_k)
 
 
 def _filters(
