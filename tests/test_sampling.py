@@ -16,7 +16,7 @@ from transformers.generation.logits_process import (
 )
 
 from emsync.errors import EmsyncError, UsageError
-from emsync.model.int8.nucleus import draw, nucleus
+from emsync.model.nucleus import draw, nucleus
 from emsync.model.sampling import UniformStreams, guided, sample
 from emsync.model.transformer import EventTransformer, ModelConfig
 from emsync.music.chords import Harmony

@@ -14,12 +14,11 @@ import torch
 from emsync.conditioning import Cursor, Floats, Targets, check_conditions, null_targets
 from emsync.errors import EmsyncError
 from emsync.filters import Together, together
-from emsync.model.int8.decoder import QuantizedDecoder
-from emsync.model.int8.nucleus import Doubles, draw
+from emsync.model.nucleus import Doubles, draw
 from emsync.model.passages import Passages
 from emsync.model.primers import Primers
 from emsync.model.sliding_window import AnyDecoder, SlidingWindowDecoder, open_decoder
-from emsync.model.transformer import EventTransformer
+from emsync.model.transformer import Decoder, EventTransformer
 from emsync.music.lead_sheet import LeadSheet
 from emsync.music.piece import CLASSES
 from emsync.options import Sampling
@@ -53,12 +52,12 @@ def sample(
     copies = 1 if sampling.guidance == 1.0 else 2
     decoder, threads = open_decoder(model, len(targets) * copies), torch.get_num_threads()
     # only in int8 are pieces the same to the bit whatever is read beside them
-    apart = isinstance(decoder, QuantizedDecoder)
+    apart = not isinstance(decoder, Decoder)
     groups = _groups(len(targets), threads if apart else 1)
     running = list(groups)
 
     def share_threads() -> None:
-        if isinstance(decoder, QuantizedDecoder):
+        if not isinstance(decoder, Decoder):
             decoder.threads = threads // max(1, len(running))
 
     def draw(group: slice, tell: Tell) -> list[Ids]:

@@ -179,12 +179,9 @@ def open_decoder(model: EventTransformer, batch: int) -> AnyDecoder:
 
 def make_ready(model: EventTransformer, progress: Progress) -> None:
     """Compile all that drawing with ``model`` calls, where it is not yet; tell how far that is."""
-    from emsync.model.int8.nucleus import suited_nucleus
-
     with told(progress):
         if _on_cpu(model):
             _compile()
-        suited_nucleus()
 
 
 def _on_cpu(model: EventTransformer) -> bool:

@@ -43,6 +43,15 @@ def compiled(function: F) -> F:
         return cast(F, compiler()(function))
 
 
+def inlined(function: F) -> F:
+    """Compile a function as a part of the one that calls it, once."""
+    try:
+        from numba import njit
+    except Exception:  # as in ``compiled``
+        return function
+    return cast(F, njit(inline="always", nogil=True, error_model="numpy")(function))
+
+
 @contextmanager
 def told(progress: Progress) -> Iterator[None]:
     """Tell ``progress`` how many of our functions are ready, while any is compiled in the block.

@@ -9,16 +9,17 @@ close the logits are. Shapes as in ``emsync.model.int8.kernels``.
 """
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
-from typing import Any, TypeVar, cast
+from typing import Any, cast
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from emsync.conditioning import Conditioner
+from emsync.model.int8 import kernels
 from emsync.model.int8.kernels import (
     ROWS,
     AddedInputs,
@@ -29,11 +30,6 @@ from emsync.model.int8.kernels import (
     PositionalInputs,
     QuantizedLinear,
     QuantizedTransformer,
-    attention_and_mlp,
-    decode_step,
-    embed,
-    lm_head,
-    project_qkv,
 )
 from emsync.model.int8.quantize import quantized
 from emsync.model.transformer import Block, EventTransformer
@@ -41,7 +37,7 @@ from emsync.tokens import Ids
 
 CHUNK = 64  # vectors of one piece that a thread computes at a time
 
-T = TypeVar("T")
+NOTHING = np.empty((0, 0), np.float32)  # where a stage takes no queries, keys and values
 
 
 class QuantizedDecoder:
@@ -70,15 +66,17 @@ class QuantizedDecoder:
         rows = np.concatenate([ahead, rows])
         pieces, positions = np.full(len(x), piece), np.arange(len(x))
         parts = [slice(at, at + CHUNK) for at in range(0, len(x), CHUNK)]
-        self._run(embed, [(self.inputs, rows[p], positions[p], x[p]) for p in parts])
-        given = [(x[part], pieces[part], positions[part]) for part in parts]
+        given = [(rows[part], x[part], pieces[part], positions[part]) for part in parts]
+        found = [NOTHING] * len(parts)
+        self._run([(kernels.EMBED, 0, *part, NOTHING) for part in given])
         for layer in range(self.model.config.depth):
-            here = self.network, self.cache, layer
-            found = self._run(project_qkv, [(*here, *part) for part in given])
-            calls = [(*here, *part, qkv) for part, qkv in zip(given, found, strict=True)]
-            self._run(attention_and_mlp, calls)
+            for stage in (kernels.PROJECT, kernels.ATTEND):
+                calls = zip(given, found, strict=True)
+                found = self._run([(stage, layer, *part, qkv) for part, qkv in calls])
         self.lengths[piece] = len(x)
-        return lm_head(self.network, x[-1:])
+        last = (values[-1:] for values in (rows, x, pieces, positions))
+        (logits,) = self._run([(kernels.HEAD, 0, *last, NOTHING)])
+        return logits
 
     def _prefix(self, name: str, rows: Floats) -> Floats:
         """Return the (P, D) vectors of a prefix condition."""
@@ -98,9 +96,8 @@ class QuantizedDecoder:
         threads = max(1, min(self.threads, len(firsts)))
         cuts = [firsts[len(firsts) * k // threads] for k in range(threads)]  # between pieces
         parts = [slice(*edges) for edges in pairwise([*cuts, len(own)])]
-        here = self.network, self.cache, self.inputs
-        calls = [(*here, beside[p], x[p], own[p], positions[p]) for p in parts]
-        found = self._run(decode_step, calls)
+        calls = [(kernels.ALL, 0, beside[p], x[p], own[p], positions[p], NOTHING) for p in parts]
+        found = self._run(calls)
         return found[0] if threads == 1 else np.concatenate(found)
 
     def _rows(self, rows: Mapping[str, Floats], n: int) -> Floats:
@@ -108,14 +105,13 @@ class QuantizedDecoder:
         features = [rows[c.name] for c in (*self.model.shared, *self.model.added)]
         return np.concatenate([np.empty((n, 0), np.float32), *features], axis=1)
 
-    def _run(self, work: Callable[..., T], calls: Sequence[tuple[Any, ...]]) -> list[T]:
-        """Return the results of ``calls``, from as many threads as may be, this one included."""
+    def _run(self, calls: Sequence[tuple[Any, ...]]) -> list[Floats]:
+        """Return what ``compute`` returns for ``calls``, from as many threads as may be."""
         threads = min(self.threads, len(calls))
-        if threads == 1:
-            return [work(*call) for call in calls]
+        here = self.network, self.cache, self.inputs
 
-        def some(first: int) -> list[T]:
-            return [work(*call) for call in calls[first::threads]]
+        def some(first: int) -> list[Floats]:
+            return [kernels.compute(*here, *call) for call in calls[first::threads]]
 
         others = [self.pool.submit(some, first) for first in range(1, threads)]
         results = [some(0), *(other.result() for other in others)]

@@ -25,7 +25,7 @@ from numba import types
 from numba.extending import intrinsic
 from numpy.typing import NDArray
 
-from emsync.model.int8.compiler import compiled
+from emsync.model.int8.compiler import compiled, inlined
 
 ROWS = 64  # of a group
 AT_ONCE = 16  # numbers of 32 bits in a vector of the processor; wider ones are taken apart
@@ -99,6 +99,8 @@ class Inputs(NamedTuple):
     positional: PositionalInputs
     added: AddedInputs
 
+
+ALL, EMBED, PROJECT, ATTEND, HEAD = range(5)  # stages of ``compute``
 
 _one, _half = np.float32(1), np.float32(0.5)
 
@@ -361,7 +363,7 @@ def layer_norm(x: Floats) -> Floats:
     return out
 
 
-@compiled
+@inlined
 def norm_queries_and_keys(qkv: Floats, k: int) -> None:
     """Divide each head's K queries and keys in (N, 3 D) by their root mean square.
 
@@ -396,7 +398,7 @@ def apply(matrix: QuantizedLinear, layer: int, x: Floats, out: Floats) -> None:
             out[i, r] += np.float32(sums[i, r]) * scales[r] * scale[i] + bias[r]
 
 
-@compiled
+@inlined
 def project_qkv(
     network: QuantizedTransformer,
     cache: KVCache,
@@ -431,7 +433,7 @@ def project_qkv(
     return qkv
 
 
-@compiled
+@inlined
 def attend(
     network: QuantizedTransformer,
     cache: KVCache,
@@ -491,7 +493,7 @@ def attend(
                 y[i, h * k + c] = np.float32(sums[i, c]) * weight_scales[i]
 
 
-@compiled
+@inlined
 def attention_and_mlp(
     network: QuantizedTransformer,
     cache: KVCache,
@@ -524,7 +526,7 @@ def attention_and_mlp(
     apply(network.mlp_out, layer, wide, x)
 
 
-@compiled
+@inlined
 def lm_head(network: QuantizedTransformer, x: Floats) -> Floats:
     """Return the (N, V) logits of the next token from (N, D) outputs of the last block."""
     logits = np.zeros((len(x), network.head.bias.shape[1]), np.float32)
@@ -532,7 +534,7 @@ def lm_head(network: QuantizedTransformer, x: Floats) -> Floats:
     return logits
 
 
-@compiled
+@inlined
 def add_positions(inputs: PositionalInputs, rows: Floats, positions: Indices, x: Floats) -> None:
     """Add the learned positions and the E conditions of (N, channels) rows to (N, D) vectors."""
     encoders, share = inputs.nulls.shape
@@ -561,7 +563,7 @@ def add_positions(inputs: PositionalInputs, rows: Floats, positions: Indices, x:
                 x[i, at + k] += inputs.nulls[e, k] if missing else encoded[k]
 
 
-@compiled
+@inlined
 def add_conditions(inputs: AddedInputs, rows: Floats, x: Floats) -> None:
     """Add the A conditions of (N, channels) rows to (N, D) vectors."""
     n, d = x.shape
@@ -593,28 +595,34 @@ def add_conditions(inputs: AddedInputs, rows: Floats, x: Floats) -> None:
 
 
 @compiled
-def embed(inputs: Inputs, rows: Floats, positions: Indices, x: Floats) -> None:
-    """Add positions and conditions, (N, channels) rows of features, to (N, D) tokens."""
-    add_positions(inputs.positional, rows, positions, x)
-    add_conditions(inputs.added, rows, x)
-
-
-@compiled
-def decode_step(
+def compute(
     network: QuantizedTransformer,
     cache: KVCache,
     inputs: Inputs,
+    stage: int,
+    layer: int,
     rows: Floats,
     x: Floats,
     pieces: Indices,
     positions: Indices,
+    qkv: Floats,
 ) -> Floats:
-    """Read (N, D) tokens, those of a piece in a row, with their (N, channels) rows of features.
+    """Do a stage of reading (N, D) tokens, those of a piece in a row; or all of them.
 
-    Return (N, V) logits after each.
+    EMBED adds to ``x`` what is added to tokens, by (N, channels) ``rows`` of features. PROJECT
+    returns the ``qkv`` of a layer, with which ATTEND goes on there. HEAD, and ALL, return the
+    (N, V) logits after each token. It is one function, since what each calls is compiled into it.
     """
-    embed(inputs, rows, positions, x)
-    for layer in range(len(network.qkv.rows)):
-        qkv = project_qkv(network, cache, layer, x, pieces, positions)
-        attention_and_mlp(network, cache, layer, x, pieces, positions, qkv)
-    return lm_head(network, x)
+    if stage in (ALL, EMBED):
+        add_positions(inputs.positional, rows, positions, x)
+        add_conditions(inputs.added, rows, x)
+    first, end = (0, len(network.qkv.rows)) if stage == ALL else (layer, layer + 1)
+    if stage in (ALL, PROJECT, ATTEND):
+        for at in range(first, end):
+            if stage != ATTEND:
+                qkv = project_qkv(network, cache, at, x, pieces, positions)
+            if stage != PROJECT:
+                attention_and_mlp(network, cache, at, x, pieces, positions, qkv)
+    if stage in (ALL, HEAD):
+        return lm_head(network, x)
+    return qkv
