@@ -12,6 +12,7 @@ from emsync.emotion.arc import read_arc
 from emsync.emotion.estimator import Estimator, choose
 from emsync.errors import UsageError, warn
 from emsync.formats.cut_lists import read_cuts
+from emsync.formats.cut_lists.listing import Listing
 from emsync.limits import can_be_read_again, shown
 from emsync.music.tonality import TONICS, pitch_class
 from emsync.options import Options, PathLike, check_tempo
@@ -27,6 +28,8 @@ from emsync.video.footage import Curve, Footage
 from emsync.video.observers import Observer
 from emsync.video.timecode import Timecode
 from emsync.video.watch import watch
+
+FINEST = Fraction(1000)  # frames a second: as many as a timecode can count
 
 
 def estimator_of(options: Options) -> Estimator:
@@ -49,24 +52,26 @@ def look(
     return watch(film, progress, observers, needs, options.audio_stream, options.hardware)
 
 
-def check_files(film: Film, options: Options) -> None:
+def check_files(film: Film | None, options: Options) -> None:
     """Refuse what a person gives that does not fit ``film``, before it is watched.
 
-    These are an estimator that cannot be, an analysis or a plan of another film, a theme, a cut
-    list, an emotion file, and a start timecode. What can be read only once, such as a pipe, is read
-    when it is needed.
+    These are an estimator that cannot be, an analysis or a plan of another film, a theme, a
+    palette, a cut list, an emotion file, and a start timecode. With None for the film, what fits
+    none is refused; a list of cuts then only has to be a text, since its times may be frames. What
+    can be read only once, such as a pipe, is read when it is needed.
     """
+    duration = film.duration if film else None
     if options.analysis is None:
         estimator_of(options)
     elif _can_be_read_again(options.analysis):
         given = _given(options.analysis)
-        if not same_length(given.duration, film.duration):
+        if duration is not None and not same_length(given.duration, duration):
             raise UsageError(
                 f"the analysis is of {given.source or 'a film'} and {given.duration:.2f} s, the "
-                f"video has {film.duration:.2f} s; analyze this video"
+                f"video has {duration:.2f} s; analyze this video"
             )
     if options.plan is not None and _can_be_read_again(options.plan):
-        planned = with_players(wished(given_plan(options.plan, film.duration), options), options)
+        planned = with_players(wished(given_plan(options.plan, duration), options), options)
         if options.theme is not None:
             in_plan(read_theme(options.theme), planned)
     elif options.theme is not None:
@@ -74,14 +79,28 @@ def check_files(film: Film, options: Options) -> None:
     if options.palette is not None:
         palette = Palette.named(os.fspath(options.palette))
         check_plays(palette, options.instruments or (), "the instruments name")
-    if options.start_timecode and film.fps:
-        Timecode.parse(options.start_timecode, film.fps)
-    if _can_be_read_again(options.cuts):
-        _listed(options, film.fps, film.duration)
+    if options.start_timecode:
+        _check_timecode(options.start_timecode, film.fps if film else None)
+    if options.cuts not in ("auto", "none") and _can_be_read_again(options.cuts):
+        if film is None:
+            Listing.open(Path(options.cuts), None, math.inf)
+        else:
+            _listed(options, film.fps, film.duration)
     if options.emotion_file is not None and _can_be_read_again(options.emotion_file):
-        read_arc(Path(options.emotion_file), film.duration)
-    if options.start_timecode and not film.fps and options.analysis is None:
+        read_arc(Path(options.emotion_file), math.inf if duration is None else duration)
+    if film and options.start_timecode and not film.fps and options.analysis is None:
         raise UsageError("a start timecode needs the video's frame rate, which is unknown")
+
+
+def _check_timecode(text: str, rate: Fraction | None) -> None:
+    """Refuse what is no timecode of a film of ``rate``: None of one that is not opened yet.
+
+    The frame rate of a film may be unknown, 0.
+    """
+    if rate:
+        Timecode.parse(text, rate)
+    elif rate is None:
+        Timecode.parse(text.replace(";", ":"), FINEST)
 
 
 def first_timecode(film: Film, analysis: Analysis, options: Options) -> str:

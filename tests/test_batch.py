@@ -19,6 +19,7 @@ from emsync.cli import main
 from emsync.errors import EmsyncError, InputError, UsageError
 from emsync.options import Options, Outputs
 from emsync.processes import Died
+from emsync.sound.synthesis import default_soundfont
 
 Run = Callable[..., tuple[int, dict[str, Any]]]
 
@@ -175,6 +176,15 @@ def test_processes_compose_for_films(films: Path, tmp_path: Path, small: Path) -
         ("films --out films --save mkv", 2, "would be taken for its films"),
         ("films/list.txt --save mp4 --out films", 2, "is a film itself"),
         ("films --estimator none", 4, "no plug-in 'none'"),
+        ("films --start-timecode 25:00:00:00", 2, "there are no 25 hours"),
+        ("films --start-timecode noon", 2, "'noon' is not a timecode"),
+        ("films --device gpu", 2, "device 'gpu' cannot be used"),
+        ("films --palette films/list.txt", 3, "list.txt' is not TOML"),
+        ("films --palette piano --instruments drums", 2, "the instruments name drums"),
+        ("films --theme films/list.txt", 3, "list.txt"),
+        ("films --cuts films/a.mp4", 3, "a.mp4"),
+        ("films --checkpoint muvi-small --soundfont {font}", 2, "no sound font plays"),
+        ("films/plan.csv", 3, "a.mp4': '"),
     ],
 )
 def test_what_no_film_could_have_is_refused_before_any_work(
@@ -184,9 +194,11 @@ def test_what_no_film_could_have_is_refused_before_any_work(
     monkeypatch.chdir(tmp_path)
     (tmp_path / "empty").mkdir()
     (tmp_path / "films" / "list.txt").write_text("a.mp4\n")
+    (tmp_path / "films" / "plan.csv").write_text("film,plan\na.mp4,list.txt\n")
     before = sorted(films.rglob("*"))
     common = ["--out", "out", "--checkpoint", str(small)]
-    assert main(["batch", *common, *wishes.split()]) == code
+    asked = [word.format(font=default_soundfont()) for word in wishes.split()]
+    assert main(["batch", *common, *asked]) == code
     out, err = capsys.readouterr()
     assert words in err and not out
     assert sorted(films.rglob("*")) == before and not (tmp_path / "out").exists()

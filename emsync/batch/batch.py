@@ -14,9 +14,9 @@ from typing import Any, Final
 
 import emsync
 from emsync import cluster
-from emsync.batch.films import anchored, films_of
+from emsync.batch.films import Listed, anchored, films_of
 from emsync.batch.job import Job, Row, digest_of, do, failed, kept
-from emsync.brief import estimator_of
+from emsync.brief import check_files
 from emsync.checkpoints import checkpoint_names, files_of_checkpoint
 from emsync.errors import EmsyncError, UsageError
 from emsync.files import atomic_write
@@ -24,8 +24,8 @@ from emsync.limits import check_file, quoted, shown
 from emsync.locks import locked
 from emsync.makers import Maker, Makes, check_wishes
 from emsync.options import CHECKPOINT, LUFS, KeepAudio, Options, Outputs
-from emsync.outputs import files_read
-from emsync.pipeline import opened
+from emsync.outputs import check_makes, files_read
+from emsync.pipeline import opened, style_of
 from emsync.processes import Died, cores, spread
 from emsync.progress import Progress, silent
 from emsync.sound.encode import KINDS
@@ -82,12 +82,12 @@ def batch(
     if address is not None and not address.strip():
         raise UsageError("--cluster has no address; name that of a Dask scheduler")
     out = Path(os.path.normpath(out.absolute()))
-    maker, _ = opened(checkpoint, "cpu")
+    maker, _ = opened(checkpoint, device if address is None else "cpu")
     if checkpoint not in checkpoint_names() and Path(checkpoint).is_dir():
         checkpoint = str(Path(checkpoint).absolute())  # workers may be in other folders
     if saved.soundfont is not None:
         saved = replace(saved, soundfont=saved.soundfont.absolute())
-    jobs = _jobs(source, out, options, saved, maker, checkpoint, device)
+    jobs = _jobs(source, out, options, saved, maker, checkpoint, device, progress)
     rows: dict[int, Row] = {}
 
     def note(place: int, row: Row) -> None:
@@ -143,6 +143,7 @@ def _jobs(
     maker: Maker,
     checkpoint: str,
     device: str,
+    progress: Progress,
 ) -> list[Job]:
     """Return what is to be done; UsageError and its kin where something of it cannot be."""
     listed = films_of(source, out)
@@ -157,18 +158,16 @@ def _jobs(
     everywhere, digest = anchored(options, Path.cwd()), digest_of(checkpoint)
     for path in files_read(everywhere).values():
         check_file(path)
+    check_files(None, everywhere)
+    check_wishes(maker, checkpoint, everywhere)
+    style_of(maker, everywhere)
     jobs = []
-    for one in listed:
-        try:
-            wished = replace(everywhere, **one.wishes)
-            estimator_of(wished)
-            check_wishes(maker, checkpoint, wished)
-        except EmsyncError as error:
-            if not one.wishes:
-                raise
-            raise type(error)(f"{quoted(one.film)}: {error}") from error
+    for place, one in enumerate(listed):
+        progress("Checking", place / len(listed))
+        wished = _wished(one, everywhere, maker, checkpoint) if one.wishes else everywhere
         base = out / one.name
         outputs = replace(_outputs(base, saved, maker.makes), audio_stream=wished.audio_stream)
+        check_makes(maker.makes, checkpoint, outputs)
         record = base.with_name(f"{base.name}.film.json")
         jobs.append(Job(one.film, wished, outputs, record, checkpoint, digest, device))
     written = [path for job in jobs for path in (*_files(job.outputs), job.record)]
@@ -184,6 +183,17 @@ def _jobs(
         },
     )
     return jobs
+
+
+def _wished(one: Listed, everywhere: Options, maker: Maker, checkpoint: str) -> Options:
+    """Return what is wished of a film, of it alone and of all; what cannot be names the film."""
+    try:
+        wished = replace(everywhere, **one.wishes)
+        check_files(None, wished)
+        check_wishes(maker, checkpoint, wished)
+    except EmsyncError as error:
+        raise type(error)(f"{quoted(one.film)}: {error}") from error
+    return wished
 
 
 def _outputs(base: Path, saved: Saved, makes: Makes) -> Outputs:

@@ -53,13 +53,13 @@ def plan_of(analysis: Analysis, options: Options = Options(), grid: Placing | No
     return in_bars(filled(plan, bars.planned, options.seed), bars.most, options)
 
 
-def given_plan(plan: Plan | PathLike, duration: float) -> Plan:
+def given_plan(plan: Plan | PathLike, duration: float | None) -> Plan:
     """Return the plan, or the one of the file that is named, checked.
 
-    UsageError where it is of another film than one of ``duration`` seconds.
+    UsageError where it is of another film than one of ``duration`` seconds; None is any.
     """
     given = Plan.from_json(plan.to_json()) if isinstance(plan, Plan) else Plan.load(plan)
-    if not same_length(given.duration, duration):
+    if duration is not None and not same_length(given.duration, duration):
         raise UsageError(
             f"the plan is of {given.source or 'a film'} and {given.duration:.2f} s, the video has "
             f"{duration:.2f} s; plan this video"
