@@ -20,12 +20,13 @@ from itertools import islice
 from multiprocessing.connection import Connection, wait
 from typing import Any, Final, Generic, TypeVar
 
-from emsync.errors import EmsyncError
+from emsync.errors import EmsyncError, warn
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 DEATHS: Final = 2  # of processes at one item, after which it is begun no more
+AGAIN: Final = "a process has died, perhaps for want of memory; {} is begun again"
 PATIENCE = 5.0  # seconds that a process has to clear up once it is told to end
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS", "OPENCV_FOR_THREADS_NUM")
 
@@ -47,12 +48,14 @@ def spread(
     items: Sequence[Item],
     workers: int,
     ahead: int | None = None,
+    name: Callable[[Item], str] = lambda _: "what it was at",
 ) -> Generator[tuple[int, Result | Died]]:
     """Yield each item's place and what ``function`` makes of it, as soon as it is made.
 
     ``function`` is one that another process can import. The ``workers`` processes share the
     processors; none begins an item that is ``ahead`` places or more after the first that is not
-    done. What ``function`` raises is raised here; EmsyncError where no process can be started.
+    done. What ``function`` raises is raised here; EmsyncError where no process can be started. An
+    item that is begun again is told of, by its ``name``.
     """
     waiting, deaths = deque(range(len(items))), Counter[int]()
     most = max(1, min(workers, len(items)))
@@ -79,6 +82,8 @@ def spread(
                     deaths[worker.place] += 1
                     if deaths[worker.place] < DEATHS:
                         waiting.appendleft(worker.place)
+                        if is_sure:
+                            warn(AGAIN.format(name(items[worker.place])))
                     elif is_sure:
                         yield worker.place, Died()
                     else:

@@ -48,7 +48,7 @@ def run(small: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str],
     """A function that runs a batch into ``out``, in this process."""
 
     def in_turn(
-        function: Callable[..., Any], items: Sequence[Any], workers: int
+        function: Callable[..., Any], items: Sequence[Any], workers: int, **_: object
     ) -> Generator[tuple[int, Any]]:
         yield from reversed([(place, function(item)) for place, item in enumerate(items)])
 
@@ -144,7 +144,7 @@ def test_a_table_wishes_film_by_film(films: Path, tmp_path: Path, run: Run) -> N
 def test_a_film_whose_processes_died_is_told_of(
     films: Path, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def die(*_: object) -> Generator[tuple[int, Died]]:
+    def die(*_: object, **__: object) -> Generator[tuple[int, Died]]:
         yield from ((place, Died()) for place in range(3))
 
     monkeypatch.setattr(batches, "spread", die)

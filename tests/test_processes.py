@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from emsync.errors import InputError
+from emsync.errors import EmsyncWarning, InputError
 from emsync.processes import Died, cores, in_order, spread
 
 
@@ -65,14 +65,17 @@ def test_everything_is_made_once_and_placed() -> None:
 
 
 def test_what_a_killed_process_was_at_is_done_again_and_nothing_twice(tmp_path: Path) -> None:
-    found = list(in_order(partial(killed_once, tmp_path), range(8), 2, ahead=8))
-    assert found == list(range(0, 16, 2))
+    work = partial(killed_once, tmp_path)
+    with pytest.warns(EmsyncWarning, match="a process has died.* item 3 is begun again") as told:
+        found = dict(spread(work, range(8), 2, name=lambda item: f"item {item}"))
+    assert found == {item: 2 * item for item in range(8)} and len(told) == 1
     assert (tmp_path / "died").exists()
     assert all((tmp_path / str(item)).read_text() == "done\n" for item in range(8))
 
 
 def test_what_kills_process_after_process_is_told_of_and_the_rest_is_done() -> None:
-    found = list(in_order(killed_always, range(6), 2, ahead=6))
+    with pytest.warns(EmsyncWarning, match="what it was at is begun again"):
+        found = list(in_order(killed_always, range(6), 2, ahead=6))
     assert found == [0, 2, 4, Died(), 8, 10]
 
 

@@ -110,7 +110,9 @@ def batch(
         if todo and address is None:
             maker.make_ready(progress)  # once, or all processes would compile the same
         with closing(
-            cluster.spread(do, todo, address) if address else spread(do, todo, workers or cores())
+            cluster.spread(do, todo, address)
+            if address
+            else spread(do, todo, workers or cores(), name=lambda job: quoted(job.film))
         ) as found:
             for place, result in found:
                 row = failed(todo[place], DIED) if isinstance(result, Died) else result
