@@ -6,13 +6,12 @@ from pathlib import Path
 from typing import Any
 
 from emsync.errors import AssetError
-from emsync.limits import quoted, read_bytes, read_json, shown
+from emsync.limits import check_file, quoted, read_json, shown
 from emsync.options import PathLike
 from emsync.shipped import checkpoints_folder
 
 CONFIG, WEIGHTS = "config.json", "model.safetensors"
 MOST_CONFIG = 2**20  # bytes of a config.json
-MOST_WEIGHTS = 2**31  # bytes of a file of weights
 DIGITS = 12  # of a digest
 EVENTS, RETRIEVAL = "events", "retrieval"  # kinds of checkpoints that name none
 
@@ -50,14 +49,21 @@ def read_config(folder: Path) -> dict[str, Any]:
     return read_json(folder / CONFIG, MOST_CONFIG, AssetError)
 
 
-def digest_of(folder: Path) -> str:
+def digest_of(folder: Path, *, whole: bool = False) -> str:
     """Return what tells the checkpoint in ``folder`` from all others: of its settings and weights.
 
-    AssetError where one of both cannot be read.
+    With ``whole`` all files of the folder count, as a checkpoint of any kind may have others.
+    AssetError where one cannot be read.
     """
+    files = [path for path in sorted(folder.iterdir()) if path.is_file()]
     digest = hashlib.sha256()
-    for file in (CONFIG, WEIGHTS):
-        digest.update(read_bytes(folder / file, MOST_WEIGHTS, AssetError))
+    for path in files if whole else (folder / CONFIG, folder / WEIGHTS):
+        check_file(path, AssetError)
+        try:
+            with path.open("rb") as file:
+                hashlib.file_digest(file, lambda: digest)
+        except OSError as error:
+            raise AssetError(f"cannot read {quoted(path)}: {error.strerror}") from error
     return digest.hexdigest()[:DIGITS]
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from importlib.metadata import entry_points
 from typing import Any, TypeVar
 
+import emsync
 from emsync.errors import AssetError
 from emsync.limits import shown
 from emsync.settings import build
@@ -23,6 +24,14 @@ CONDITIONERS, TOKENIZERS, ESTIMATORS, MATCHERS, MAKERS = (
     "emsync.matchers",
     "emsync.makers",
 )
+
+
+def versions() -> str:
+    """Return what has a say in music: emsync and the packages of plug-ins, with their versions."""
+    groups = (CONDITIONERS, TOKENIZERS, ESTIMATORS, MAKERS)
+    packages = [point.dist for group in groups for point in entry_points(group=group)]
+    others = {f"{one.name} {one.version}" for one in packages if one and one.name != "emsync"}
+    return ", ".join([f"emsync {emsync.__version__}", *sorted(others)])
 
 
 def names(group: str) -> list[str]:

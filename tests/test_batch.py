@@ -10,14 +10,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from packages import install
 
 from emsync import cluster
 from emsync.batch import batch as batches
 from emsync.batch import job
 from emsync.batch.films import films_of
+from emsync.checkpoints import digest_of
 from emsync.cli import main
 from emsync.errors import EmsyncError, InputError, UsageError
 from emsync.options import Options, Outputs
+from emsync.plugins import versions
 from emsync.processes import Died
 from emsync.sound.synthesis import default_soundfont
 
@@ -121,13 +124,30 @@ def test_a_checkpoint_of_any_kind_is_told_from_others_and_none_takes_its_place(
     film: Path, tmp_path: Path
 ) -> None:
     (tmp_path / "config.json").write_text('{"kind": "sines", "pitch": 220.0}')
-    digest = job.digest_of(str(tmp_path))
+    digest = digest_of(tmp_path, whole=True)
     (tmp_path / "config.json").write_text('{"kind": "sines", "pitch": 110.0}')
-    assert job.digest_of(str(tmp_path)) != digest
+    assert digest_of(tmp_path, whole=True) != digest
     record = tmp_path / "clip.film.json"
-    asked = job.Job(film, Options(), Outputs(), record, str(tmp_path), digest, "cpu")
+    asked = job.Job(film, Options(), Outputs(), record, str(tmp_path), digest, "cpu", versions())
     row = job.do(asked)
     assert row["code"] == 4 and "is another here" in row["error"]
+
+
+def test_another_version_of_a_plug_in_or_another_file_of_an_estimator_makes_it_anew(
+    films: Path, tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site, arc, table = tmp_path / "site", tmp_path / "arc.csv", films / "films.csv"
+    site.mkdir()
+    monkeypatch.setattr(sys, "path", [str(site), *sys.path])
+    install(Path(__file__).parent / "third_party" / "emsync-ending", site)
+    arc.write_text("time,emotion\n0,joy\n")
+    table.write_text(f"film,estimator\na.mp4,file:{arc}\n")
+    assert [statuses(run(table)[1]) for _ in range(2)] == [["composed"], ["kept"]]
+    said = site / "emsync_ending-1.0.dist-info" / "METADATA"
+    said.write_text("Name: emsync-ending\nVersion: 2.0\n")
+    assert [statuses(run(table)[1]) for _ in range(2)] == [["composed"], ["kept"]]
+    arc.write_text("time,emotion\n0,anger\n")
+    assert statuses(run(table)[1]) == ["composed"]
 
 
 def test_a_table_wishes_film_by_film(films: Path, tmp_path: Path, run: Run) -> None:

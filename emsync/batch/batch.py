@@ -15,9 +15,14 @@ from typing import Any, Final
 import emsync
 from emsync import cluster
 from emsync.batch.films import Listed, anchored, films_of
-from emsync.batch.job import Job, Row, digest_of, do, failed, kept
+from emsync.batch.job import Job, Row, do, failed, kept
 from emsync.brief import check_files
-from emsync.checkpoints import checkpoint_names, files_of_checkpoint
+from emsync.checkpoints import (
+    checkpoint_names,
+    digest_of,
+    files_of_checkpoint,
+    find_checkpoint,
+)
 from emsync.errors import EmsyncError, UsageError
 from emsync.files import atomic_write
 from emsync.limits import check_file, quoted, shown
@@ -26,6 +31,7 @@ from emsync.makers import Maker, Makes, check_wishes
 from emsync.options import CHECKPOINT, LUFS, KeepAudio, Options, Outputs
 from emsync.outputs import check_makes, files_read
 from emsync.pipeline import opened, style_of
+from emsync.plugins import versions
 from emsync.processes import Died, cores, spread
 from emsync.progress import Progress, silent
 from emsync.sound.encode import KINDS
@@ -157,7 +163,8 @@ def _jobs(
         )
     if saved.soundfont is not None:
         check_soundfont(saved.soundfont)
-    everywhere, digest = anchored(options, Path.cwd()), digest_of(checkpoint)
+    everywhere = anchored(options, Path.cwd())
+    digest, installed = digest_of(find_checkpoint(checkpoint), whole=True), versions()
     for path in files_read(everywhere).values():
         check_file(path)
     check_files(None, everywhere)
@@ -171,7 +178,7 @@ def _jobs(
         outputs = replace(_outputs(base, saved, maker.makes), audio_stream=wished.audio_stream)
         check_makes(maker.makes, checkpoint, outputs)
         record = base.with_name(f"{base.name}.film.json")
-        jobs.append(Job(one.film, wished, outputs, record, checkpoint, digest, device))
+        jobs.append(Job(one.film, wished, outputs, record, checkpoint, digest, device, installed))
     written = [path for job in jobs for path in (*_files(job.outputs), job.record)]
     read = [path for job in jobs for path in files_read(job.options).values()]
     check_apart(

@@ -14,8 +14,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypeAlias
 
-import emsync
-from emsync.checkpoints import find_checkpoint
+from emsync.checkpoints import digest_of, find_checkpoint
+from emsync.emotion.estimator import paths_of
 from emsync.errors import AssetError, EmsyncError, UsageError, noted
 from emsync.files import atomic_write
 from emsync.limits import check_file, quoted, read_bytes, read_json, shown
@@ -24,6 +24,7 @@ from emsync.options import Options, Outputs
 from emsync.outputs import check_outputs, files_read, write_outputs
 from emsync.pipeline import generate, opened
 from emsync.plain import plain
+from emsync.plugins import versions
 from emsync.report.bundle import fingerprint
 from emsync.video.film import open_film
 
@@ -43,16 +44,16 @@ class Job:
     checkpoint: str
     digest: str  # of the checkpoint, as who asks has it
     device: str
-    version: str = emsync.__version__  # of who asks; another machine may have another
+    installed: str  # versions, where it is asked for; another machine may have others
 
 
 def do(job: Job) -> Row:
     """Return the row of a film, which is composed for unless it has been; what fails is in it."""
     try:
-        if job.version != emsync.__version__:
+        if job.installed != (here := versions()):
             raise UsageError(
-                f"emsync {emsync.__version__} is installed where {quoted(job.film)} was to be "
-                f"composed for, not {job.version}; install the same everywhere"
+                f"{here} is installed where {quoted(job.film)} was to be composed for, not "
+                f"{job.installed}; install the same everywhere"
             )
         return kept(job) or _composed(job)
     except EmsyncError as error:
@@ -116,23 +117,12 @@ def _composed(job: Job) -> Row:
 @lru_cache(maxsize=1)
 def _opened(checkpoint: str, digest: str, device: str) -> Maker:
     """Return the maker of a checkpoint, which has to be the one that is asked for."""
-    if digest_of(checkpoint) != digest:
+    if digest_of(find_checkpoint(checkpoint), whole=True) != digest:
         raise AssetError(
             f"the checkpoint {shown(checkpoint)} is another here than where it was asked for; have "
             "the same everywhere, and run the same command again"
         )
     return opened(checkpoint, device)[0]
-
-
-def digest_of(checkpoint: str) -> str:
-    """Return what tells a checkpoint from others, of whatever kind: of its files."""
-    digest = hashlib.sha256()
-    for path in sorted(find_checkpoint(checkpoint).iterdir()):
-        if path.is_file():
-            with path.open("rb") as file:
-                own = hashlib.file_digest(file, "sha256").hexdigest()
-            digest.update(f"{path.name} {own}\n".encode("utf-8", "surrogateescape"))
-    return digest.hexdigest()
 
 
 def _files(outputs: Outputs) -> Mapping[str, str | None]:
@@ -147,10 +137,11 @@ def _key(job: Job) -> str:
         read["the sound font"] = job.outputs.soundfont
     check_file(job.film)
     facts = {
-        "version": job.version,
+        "installed": job.installed,
         "film": fingerprint(job.film),
         "options": job.options.to_json() | job.options.sampling,
         "files": {what: _digest(path) for what, path in read.items()},
+        "estimator": [_facts(path) for path in paths_of(job.options.estimator)],
         "outputs": {name: str(value) for name, value in asdict(job.outputs).items()},
         "checkpoint": job.digest,
         "device": job.device,
@@ -161,3 +152,10 @@ def _key(job: Job) -> str:
 def _digest(path: Path) -> str:
     check_file(path)
     return hashlib.sha256(read_bytes(path, MOST_FILE)).hexdigest()
+
+
+def _facts(path: Path) -> list[tuple[str, int, int]]:
+    """Return the name, size and time of change of a file, or of the files below a folder."""
+    found = [path, *sorted(path.rglob("*"))]
+    facts = [(one, one.stat()) for one in found if one.is_file()]
+    return [(str(one.relative_to(path)), now.st_size, now.st_mtime_ns) for one, now in facts]

@@ -4,10 +4,12 @@ An estimator is given spans of time, all at once, and returns what it believes o
 of a film, its scenes and its seconds are spans alike.
 """
 
+import os
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import reduce
+from pathlib import Path
 from typing import ClassVar, Self, TypeAlias
 
 from emsync import plugins
@@ -144,7 +146,10 @@ def choose(text: str = ESTIMATOR, *, ignore_sound: bool = False) -> Estimator:
             f"the estimator {shown(text)} leaves a name out; name one, such as pictures, or "
             "several with a comma between them"
         )
-    parts = [_part(part) for part in named]
+    parts = [
+        (plugins.load(plugins.ESTIMATORS, name, Estimator).given(argument), trust)
+        for name, argument, trust in map(_split, named)
+    ]
     if ignore_sound:
         parts = [(estimator, trust) for estimator, trust in parts if not estimator.needs.sound]
         if not parts:
@@ -157,8 +162,16 @@ def choose(text: str = ESTIMATOR, *, ignore_sound: bool = False) -> Estimator:
     return Together(tuple(parts))
 
 
-def _part(text: str) -> tuple[Estimator, float]:
-    named, weight = text, 1.0
+def paths_of(text: str) -> list[Path]:
+    """Return the files and folders that the parts of an estimator name after their colons."""
+    arguments = [_split(part)[1] for part in text.split(",")]
+    # Path.exists raises an error of a text that is too long for a name
+    return [Path(one) for one in arguments if os.path.exists(one)]  # noqa: PTH110
+
+
+def _split(text: str) -> tuple[str, str, float]:
+    """Return the name, the argument and the trust of a part such as ``file:arc.csv=0.5``."""
+    named, weight = text.strip(), 1.0
     before, equals, number = text.rpartition("=")
     if equals:
         try:
@@ -173,4 +186,4 @@ def _part(text: str) -> tuple[Estimator, float]:
                 f"{LEAST_TRUST:g} to {MOST_TRUST:g}"
             )
     name, _, argument = named.partition(":")
-    return plugins.load(plugins.ESTIMATORS, name.strip(), Estimator).given(argument), weight
+    return name.strip(), argument, weight
