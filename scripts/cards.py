@@ -1,18 +1,42 @@
 """What scripts have in common that make a run of small networks ready to ship: its card."""
 
+import argparse
 import csv
 import shutil
-from collections.abc import Mapping, Sequence
+import sys
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from textwrap import fill
+from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
+
+from emsync.errors import EmsyncError
 
 SMOOTH = 25  # steps averaged
 WIDTH = 110  # letters of a line
 
 Steps = Sequence[Mapping[str, str]]  # the rows of metrics.csv
+
+
+def ship_by(ship: Callable[..., None], words: str, **options: Mapping[str, Any]) -> None:
+    """Run a script: ``ship`` gets the settings and the folder that are named, and its ``options``.
+
+    ``words`` begin with what the script does.
+    """
+    parser = argparse.ArgumentParser(description=words.partition("\n")[0])
+    parser.add_argument("config", type=Path)
+    parser.add_argument("--out", type=Path, required=True)
+    for name, how in options.items():
+        parser.add_argument(f"--{name}", **how)
+    asked = parser.parse_args()
+    try:
+        ship(asked.config, asked.out, *(getattr(asked, name) for name in options))
+    except (EmsyncError, OSError) as error:
+        sys.exit(f"{Path(parser.prog).stem}: {error}")
+    for path in sorted(asked.out.iterdir()):
+        print(f"{path.stat().st_size / 1e6:8.2f} MB  {path.name}")
 
 
 def take(run: Path, settings: Path, out: Path) -> Steps:
@@ -33,12 +57,6 @@ def wrapped(lines: Sequence[str]) -> str:
     return "\n".join(
         line if "|" in line or line.startswith(" ") else fill(line, WIDTH) for line in lines
     )
-
-
-def list_files(out: Path) -> None:
-    """Print what is in ``out``, and how large it is."""
-    for path in sorted(out.iterdir()):
-        print(f"{path.stat().st_size / 1e6:8.2f} MB  {path.name}")
 
 
 def draw_curve(

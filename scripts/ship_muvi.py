@@ -5,7 +5,6 @@ in bf16, the settings and curves of both stages, the keys of the songs that they
 card whose figures are those of what is shipped.
 """
 
-import argparse
 import json
 import shutil
 import subprocess
@@ -20,7 +19,6 @@ import cards
 import torch
 
 from emsync.data.split import KEYS
-from emsync.errors import EmsyncError
 from emsync.muvi.checkpoint import System
 from emsync.muvi.config import FilmConfig, FlowConfig
 from emsync.muvi.drawing import Solving
@@ -40,19 +38,6 @@ UNKNOWN = (
     "voice. A score by emsync-small, played, sounds better, is sharper on the cuts and can be "
     "edited. It is here so that the path from film to sound can be tried, measured and trained on."
 )
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("config", type=Path)
-    parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--count", type=int, default=20, help="held-out passages that are drawn")
-    asked = parser.parse_args()
-    try:
-        ship(asked.config, asked.out, asked.count)
-    except (EmsyncError, OSError) as error:
-        sys.exit(f"ship_muvi: {error}")
-    cards.list_files(asked.out)
 
 
 def ship(settings: Path, out: Path, count: int) -> None:
@@ -145,4 +130,8 @@ def interval(value: Mapping[str, Any]) -> str:
 
 
 if __name__ == "__main__":
-    main()
+    cards.ship_by(
+        ship,
+        __doc__,
+        count={"type": int, "default": 20, "help": "held-out passages that are drawn"},
+    )

@@ -4,8 +4,6 @@ CONFIG.toml is that of its training. FOLDER gets the weights in bf16, the settin
 keys of the songs that it learned from, and a card whose figures are those of what is shipped.
 """
 
-import argparse
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,7 +11,6 @@ from typing import Any
 import cards
 import torch
 
-from emsync.errors import EmsyncError
 from emsync.evaluation.retrieval import evaluate
 from emsync.evaluation.tables import retrieval_table
 from emsync.retrieval.checkpoint import System
@@ -41,19 +38,6 @@ BESIDE = (
     "clips are real, by source; p is that of a permutation test. Beside it stand a network of the "
     "same shape that learned nothing, the rhythm (CM and DM), and chance."
 )
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("config", type=Path)
-    parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--real", type=Path, help="a store of real clips")
-    asked = parser.parse_args()
-    try:
-        ship(asked.config, asked.out, asked.real)
-    except (EmsyncError, OSError) as error:
-        sys.exit(f"ship_retrieval: {error}")
-    cards.list_files(asked.out)
 
 
 def ship(settings: Path, out: Path, real: Path | None) -> None:
@@ -156,4 +140,4 @@ def drawn_by(folder: str, store: PairStore) -> list[str]:
 
 
 if __name__ == "__main__":
-    main()
+    cards.ship_by(ship, __doc__, real={"type": Path, "help": "a store of real clips"})

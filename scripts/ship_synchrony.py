@@ -4,8 +4,6 @@ CONFIG.toml is that of their training. FOLDER gets the weights in bf16, the sett
 keys of the songs that they learned from, and a card whose figures are those of what is shipped.
 """
 
-import argparse
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -13,7 +11,6 @@ import cards
 import synchrony
 import torch
 
-from emsync.errors import EmsyncError
 from emsync.synchrony.checkpoint import Synchrony
 from emsync.synchrony.config import SynchronyConfig
 from emsync.synchrony.feed import FeedConfig
@@ -29,18 +26,6 @@ UNKNOWN = (
     "films is told by docs/synchrony.md. They know nothing of people, stories, words or singing, "
     "and nothing of music that is not played by a synthesizer."
 )
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("config", type=Path)
-    parser.add_argument("--out", type=Path, required=True)
-    asked = parser.parse_args()
-    try:
-        ship(asked.config, asked.out)
-    except (EmsyncError, OSError) as error:
-        sys.exit(f"ship_synchrony: {error}")
-    cards.list_files(asked.out)
 
 
 def ship(settings: Path, out: Path) -> None:
@@ -117,4 +102,4 @@ def real_films(feed: FeedConfig) -> list[str]:
 
 
 if __name__ == "__main__":
-    main()
+    cards.ship_by(ship, __doc__)
