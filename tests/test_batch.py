@@ -173,6 +173,23 @@ def test_a_film_whose_processes_died_is_told_of(
     assert "process after process" in report["films"][0]["error"]
 
 
+def test_who_interrupts_it_is_told_how_to_go_on(
+    films: Path, small: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    def interrupted(
+        function: Callable[..., Any], items: Sequence[Any], *_: object, **__: object
+    ) -> Generator[tuple[int, Any]]:
+        yield 2, function(items[2])
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(batches, "spread", interrupted)
+    wanted = ("batch", films, "--out", tmp_path / "out", "--checkpoint", small, *QUICKLY)
+    assert main([*map(str, wanted)]) == 130
+    err = capsys.readouterr().err
+    assert "film 1 of 3: " in err and "the same command goes on" in err
+
+
 @pytest.mark.slow
 def test_processes_compose_for_films(films: Path, tmp_path: Path, small: Path) -> None:
     wanted = ("batch", films, "--out", tmp_path / "out", "--checkpoint", small, "--workers", 2)

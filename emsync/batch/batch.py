@@ -70,15 +70,15 @@ def batch(
     workers: int | None = None,
     address: str | None = None,
     progress: Progress = silent,
-    on_film: Callable[[Row], None] | None = None,
+    on_film: Callable[[Row, int], None] | None = None,
 ) -> dict[str, Any]:
     """Compose for the films of ``source``, see ``films_of``, into the folder ``out``.
 
     Returns the report, which ``batch.json`` has, too. A film whose outputs are there, made of the
     same, is kept as it is; one that fails is told of in its row, and costs the others nothing.
     ``workers`` processes of this machine do it, or the workers of the Dask scheduler at
-    ``address``. ``on_film`` is given each row as soon as it is known. Raises UsageError and its
-    kin for what can be known before.
+    ``address``. ``on_film`` is given each row as soon as it is known, and how many there will be.
+    Raises UsageError and its kin for what can be known before.
     """
     began = time.perf_counter()
     if workers is not None and address is not None:
@@ -100,7 +100,7 @@ def batch(
         rows[place] = row
         progress("Composing", len(rows) / len(jobs))
         if on_film is not None:
-            on_film(row)
+            on_film(row, len(jobs))
 
     make_folder(out)
     with locked(out, "composing for films into"):
@@ -126,7 +126,7 @@ def batch(
         report = {
             "version": emsync.__version__,
             "checkpoint": checkpoint,
-            "settings": options.to_json(),
+            "settings": options.to_json() | options.sampling,
             **_counted([rows[place] for place in range(len(jobs))]),
             "seconds": round(time.perf_counter() - began, 3),
         }

@@ -117,17 +117,23 @@ def batch(
         humanize=humanize, rules_off=wishes.lifted(rules_off),
     )  # fmt: skip
     kinds = tuple(kind for part in save.split(",") if (kind := part.strip()))
+    saved = Saved(kinds, keep_audio, soundfont, lufs)
     numbers = count(1)
 
-    def tell(row: "Row") -> None:
-        told = plain_line(f"emsync: film {next(numbers)}: {row['film']}: {_became(row)}")
+    def tell(row: "Row", total: int) -> None:
+        number = f"film {next(numbers)} of {total}"
+        told = plain_line(f"emsync: {number}: {row['film']}: {_became(row)}")
         print(told, file=sys.stderr, flush=True)  # above the bar, if there is one
 
-    with progress() as show:
-        report = run(
-            source, out, options, Saved(kinds, keep_audio, soundfont, lufs), checkpoint=checkpoint,
-            device=device, workers=workers, address=cluster, progress=show, on_film=tell,
-        )  # fmt: skip
+    try:
+        with progress() as show:
+            report = run(
+                source, out, options, saved, checkpoint=checkpoint, device=device, workers=workers,
+                address=cluster, progress=show, on_film=tell,
+            )  # fmt: skip
+    except KeyboardInterrupt:
+        print("emsync: films that are done stay; the same command goes on", file=sys.stderr)
+        raise
     print_report(report, as_json, "\n".join(_lines(out, report)))
     return PartialError.exit_code if report["failed"] else 0
 
