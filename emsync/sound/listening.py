@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from emsync.arrays import Float32s, Float64s, Int64s
 from emsync.encoders.threads import one_thread_each
 from emsync.errors import InputError, warn
+from emsync.sound.biquads import at_rest, filtered
 from emsync.sound.blocks import evened
 from emsync.sound.decode import check_track, film_sound
 from emsync.sound.loudness import OFFSET, SILENT, Weighting, lufs, with_context
@@ -36,7 +37,17 @@ QUIETEST = 10 ** ((SILENT - OFFSET) / 10)  # the power of SILENT
 NEAR = 3.0  # seconds around each that tell of speech, and of tones
 PULSE = 5.0  # seconds around each that tell of its pulse
 BEATS = 0.25, 1.2  # seconds from beat to beat
-SYLLABLES = 2.5, 6.0  # hertz: around the 4 Hz by which speech is modulated
+# A Butterworth filter of 2.5 to 6 Hz, around the 4 Hz of syllables, by which speech is modulated:
+# scipy.signal.butter(2, (2.5, 6.0), "bandpass", fs=STEP_RATE, output="sos")
+SYLLABLES = np.reshape(
+    (
+        *(0.024630608049068834, 0.04926121609813767, 0.024630608049068834),
+        *(1.0, -1.4746379902539084, 0.722728276912528),
+        *(1.0, -2.0, 1.0),
+        *(1.0, -1.7695305894814763, 0.8414029322156326),
+    ),
+    (2, 6),
+)
 TONES = 160  # frequencies, up to 5 kHz, among which tones are sought
 AROUND, STANDS_OUT = 15, 4.0  # frequencies above whose mean level a tone is, by so many dB
 STAYS, HELD = 15, 0.85  # steps, a quarter of a second, for this share of which a tone is held
@@ -215,12 +226,10 @@ def _near(values: NDArray[Any], seconds: float) -> Float64s:
 
 def _modulation(power: Float64s) -> Float64s:
     """Return (T,) how strongly the amplitude swings as by syllables, of its mean."""
-    from scipy.signal import butter, sosfilt
-
     amplitude = np.sqrt(power)
     mean = _near(amplitude, NEAR)
-    band = butter(2, SYLLABLES, "bandpass", fs=STEP_RATE, output="sos")
-    swing = _near(sosfilt(band, amplitude - mean) ** 2, NEAR)
+    swings = filtered(SYLLABLES, (amplitude - mean)[:, None], at_rest(SYLLABLES, 1))[:, 0]
+    swing = _near(swings**2, NEAR)
     return np.sqrt(np.maximum(swing, 0.0)) / (mean + math.sqrt(QUIETEST))
 
 

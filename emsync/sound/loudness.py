@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from emsync.arrays import Float32s, Float64s
+from emsync.sound.biquads import at_rest, filtered
 from emsync.sound.blocks import BLOCK, Sound, evened
 
 HOPS = 4  # a gating block lasts 0.4 s, and one begins every 0.1 s
@@ -129,13 +130,11 @@ class Weighting:
 
     def __init__(self, rate: int) -> None:
         self._sections = _sections(rate)
-        self._state = np.zeros((2, 2, 2))
+        self._state = at_rest(self._sections, 2)
 
     def __call__(self, block: Float32s) -> Float64s:
         """Return the power of both sides together, weighted, of the next (n, 2) samples."""
-        from scipy.signal import sosfilt
-
-        heard, self._state = sosfilt(self._sections, block, axis=0, zi=self._state)
+        heard = filtered(self._sections, block, self._state)
         power: Float64s = (heard**2).sum(axis=1)
         return power
 
