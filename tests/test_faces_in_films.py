@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Sequence
+from concurrent.futures import Executor
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
@@ -118,8 +119,8 @@ def observed(monkeypatch: pytest.MonkeyPatch) -> list[Faces]:
     kept: list[Faces] = []
 
     class Observed(Faces):
-        def __init__(self, film: Any) -> None:
-            super().__init__(film)
+        def __init__(self, film: Any, looking: Executor) -> None:
+            super().__init__(film, looking)
             self._detector, self._expressions = Everywhere(), Smiling()  # type: ignore[assignment]
             kept.append(self)
 

@@ -1,6 +1,7 @@
 """Laws of listening to a film: each measure on sound that is drawn, odd and damaged sound."""
 
 import itertools
+import threading
 import tracemalloc
 from collections.abc import Callable
 from fractions import Fraction
@@ -15,13 +16,16 @@ import torch
 from emsync.arrays import Float64s
 from emsync.encoders import weights
 from emsync.encoders.tags import TAGS
-from emsync.errors import AssetError, EmsyncWarning, UsageError
+from emsync.errors import AssetError, EmsyncWarning, UsageError, noted
 from emsync.sound import decode, listening
 from emsync.sound.blocks import Made
 from emsync.sound.listening import CELL, Heard, listen
 from emsync.sound.loudness import SILENT
 from emsync.sound.spectra import RATE
-from emsync.video.film import Film, open_film
+from emsync.video import watch as watching
+from emsync.video.film import Film, frames, open_film
+from emsync.video.footage import Needs
+from emsync.video.watch import watch
 
 
 def film_of(seconds: float) -> Film:
@@ -237,6 +241,37 @@ def test_a_film_is_heard_under_its_pictures(tmp_path: Path) -> None:
     assert len(found.loudness) == 8
     assert found.music.min() > 0.9
     assert shares[-1] == 1.0
+
+
+@pytest.mark.parametrize("lost", [0, 6])
+@pytest.mark.filterwarnings("ignore:the sound of")
+def test_a_film_is_heard_while_it_is_watched_as_far_as_its_pictures_go(
+    lost: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    film = write_film(tmp_path / "film.mp4", tune(14), cut=0.6)
+    monkeypatch.setattr(watching, "frames", lambda *_: list(frames(film))[: film.frames - lost])
+    shares: list[float] = []
+    with noted() as notes:
+        seen = watch(film, shares.append, needs=Needs(faces=True, sound=True))
+    assert seen.sound is not None
+    alone = listen(seen.film)
+    assert alone is not None
+    for name, values in vars(alone).items():
+        assert np.array_equal(getattr(seen.sound, name), values)
+    assert shares == sorted(shares)
+    assert shares[-1] == 1.0
+    assert ["damaged; where" in note for note in notes] == [False] * bool(lost) + [True]
+
+
+def test_an_interrupt_ends_watching_and_listening(tmp_path: Path) -> None:
+    def interrupt(share: float) -> None:
+        if share > 0.3:
+            raise KeyboardInterrupt
+
+    film, threads = write_film(tmp_path / "film.mp4", tune(14)), threading.active_count()
+    with pytest.raises(KeyboardInterrupt):
+        watch(film, interrupt, needs=Needs(faces=True, sound=True))
+    assert threading.active_count() == threads
 
 
 def test_a_film_without_sound_is_not_heard(tmp_path: Path) -> None:

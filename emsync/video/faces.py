@@ -6,6 +6,7 @@ is it known where the cuts are; then the sightings of one face within a shot bec
 
 import math
 from collections.abc import Mapping, Sequence
+from concurrent.futures import Executor, Future
 from dataclasses import dataclass
 from itertools import pairwise
 from statistics import fmean
@@ -15,7 +16,6 @@ import numpy as np
 
 from emsync.arrays import Picture
 from emsync.encoders.faces.boxes import Box, cut_out
-from emsync.encoders.threads import one_thread
 from emsync.video.cuts import Cut
 from emsync.video.film import Film
 from emsync.video.observers import Frame, Upright
@@ -28,6 +28,7 @@ RATE, SAVED = 0.9, 4.0  # looks a second, on average; and how many may be saved 
 GLANCE = (32, 18)  # pixels of the reduced picture that tells whether there is anything new
 CHANGED = 8.0  # levels of 255 in one of them since the last look; less is nothing new
 OTHER = 0.5  # standard deviations of the picture; so large a step between frames may be a cut
+WAITING = 4  # pictures at most that wait to be looked at
 
 REACH = 1.5  # face heights that a face moves from one sighting to the next, at most
 GROWN = 2.0  # times that it grows or shrinks, at most
@@ -67,13 +68,18 @@ class Look:
 
 
 class Faces:
-    """Observer of faces: where they are, and what they express."""
+    """Observer of faces: where they are, and what they express.
 
-    def __init__(self, film: Film) -> None:
+    ``looking`` does the looking, one picture after the other, while frames go on.
+    """
+
+    def __init__(self, film: Film, looking: Executor) -> None:
         from emsync.encoders.faces.detector import FaceDetector
         from emsync.encoders.faces.expressions import Expressions
 
-        self.looks: list[Look] = []
+        self._times: list[float] = []  # of the looks, seconds
+        self._seen: list[Future[tuple[Sighting, ...]]] = []
+        self._looking = looking
         self._aspect = film.width / film.height
         self._upright = Upright(film, HEIGHT)
         self._detector, self._expressions = FaceDetector.load(), Expressions.load()
@@ -85,9 +91,17 @@ class Faces:
     def __call__(self, frame: Frame) -> None:
         """Take the next frame in."""
         if self._is_due(frame):
-            with one_thread():
-                seen = self._seen(self._upright(frame.time, frame.decoded).pixels)
-            self.looks.append(Look(frame.time, seen))
+            if len(self._seen) >= WAITING:
+                self._seen[-WAITING].result()
+            picture = self._upright(frame.time, frame.decoded).pixels
+            self._times.append(frame.time)
+            self._seen.append(self._looking.submit(self._see, picture))
+
+    @property
+    def looks(self) -> list[Look]:
+        """What was seen, look by look."""
+        seen = (one.result() for one in self._seen)
+        return [Look(time, sightings) for time, sightings in zip(self._times, seen, strict=True)]
 
     def _is_due(self, frame: Frame) -> bool:
         """Tell whether to look: soon after a cut, then ever less often, and never too often."""
@@ -99,16 +113,16 @@ class Faces:
             self._wait = 0.0
         self._saved = min(SAVED, self._saved + RATE * (frame.time - self._time))
         self._last, self._time = glance, frame.time
-        waited = frame.time - self.looks[-1].time if self.looks else math.inf
+        waited = frame.time - self._times[-1] if self._times else math.inf
         changed = np.abs(glance - self._looked_at).max() >= CHANGED
-        if self.looks and (waited < max(LEAST, self._wait) or self._saved < 1 or not changed):
+        if self._times and (waited < max(LEAST, self._wait) or self._saved < 1 or not changed):
             return False
         self._wait = min(2 * self._wait, LATER) if self._wait else SOON
         self._saved -= 1
         self._looked_at = glance
         return True
 
-    def _seen(self, picture: Picture) -> tuple[Sighting, ...]:
+    def _see(self, picture: Picture) -> tuple[Sighting, ...]:
         (found,) = self._detector.detect([picture])
         whole = [
             box
@@ -126,9 +140,9 @@ class Faces:
     def faces(self, cuts: Sequence[Cut], duration: float) -> tuple[Face, ...]:
         """Return each face of each shot, in order of time; ``cuts`` divide the shots."""
         edges = [-math.inf, *(cut.time for cut in cuts), math.inf]
-        found: list[Face] = []
+        every, found = self.looks, list[Face]()
         for start, end in pairwise(edges):
-            looks = [look for look in self.looks if start <= look.time < end]
+            looks = [look for look in every if start <= look.time < end]
             found += faces_of(looks, min(end, duration), self._aspect)
         return tuple(sorted(found, key=lambda face: (face.start, face.end)))
 

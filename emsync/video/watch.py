@@ -8,6 +8,8 @@ from the first frame, by presentation timestamps, so a variable frame rate is sa
 
 from array import array
 from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
@@ -16,6 +18,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from emsync.arrays import Picture
+from emsync.beside import beside
+from emsync.encoders.threads import one_thread
 from emsync.sound.listening import check_listening, listen
 from emsync.video.complete import check_complete
 from emsync.video.cuts import with_fades
@@ -55,10 +59,16 @@ def watch(
     shown = frames(film, device_for(film) if hardware else None)
     if not needs.sound:
         return _look(film, shown, told, observers, needs)
-    footage = _look(film, shown, lambda share: told(WATCHING * share), observers, needs)
-    rest = 1 - WATCHING
-    sound = listen(footage.film, lambda share: told(WATCHING + rest * share), track)
-    return replace(footage, sound=sound)
+
+    def rest(share: float) -> None:
+        told(WATCHING + (1 - WATCHING) * share)
+
+    with one_thread(), beside(lambda tell: listen(film, tell, track)) as listened:
+        footage = _look(film, shown, lambda share: told(WATCHING * share), observers, needs)
+        if footage.film.duration == film.duration:
+            return replace(footage, sound=listened(rest))
+    # It is damaged, and ends sooner than it says: what lies behind is not to be heard either.
+    return replace(footage, sound=listen(footage.film, rest, track))
 
 
 def watch_drawn(
@@ -93,23 +103,12 @@ def _look(
     needs: Needs,
 ) -> Footage:
     """Measure frames with the seconds between which each is shown; tell the share that is done."""
-    reduce = Reducer(film)
     colours, motion, scenes = Colours(), Motion(), SceneDetector(film.fps)
     strip, kept = Strip(film), Stills(film, needs.stills)
     everyone: list[Observer] = [colours, scenes, *observers, motion, strip, kept]
-    faces = Faces(film) if needs.faces else None
-    everyone += [faces] if faces else []
-    times = array("d")
-    end, reported = 0.0, 0.0  # seconds; share
-    for time, end, decoded in shown:
-        times.append(time)
-        frame = reduce(time, decoded)
-        for observe in everyone:
-            observe(frame)
-        share = min(1.0, end / film.duration) if film.duration else 0.0
-        if share > reported:
-            told(share)
-            reported = share + 0.01
+    with one_thread() if needs.faces else nullcontext(), ThreadPoolExecutor(1) as looking:
+        faces = Faces(film, looking) if needs.faces else None
+        times, end = _shown_to([*everyone, faces] if faces else everyone, film, shown, told)
     if not times:
         raise nothing_decodes(film.path)
     if len(times) == 1:
@@ -137,3 +136,24 @@ def _look(
         stills=tuple(kept.pictures),
         faces=faces.faces(boundaries, film.duration) if faces else (),
     )
+
+
+def _shown_to(
+    everyone: Sequence[Observer],
+    film: Film,
+    shown: Iterable[tuple[float, float, "VideoFrame"]],
+    told: Callable[[float], None],
+) -> tuple["array[float]", float]:
+    """Show all frames to ``everyone``; return their times, and until when the last is shown."""
+    reduce, times = Reducer(film), array("d")
+    end, reported = 0.0, 0.0  # seconds; share
+    for time, end, decoded in shown:
+        times.append(time)
+        frame = reduce(time, decoded)
+        for observe in everyone:
+            observe(frame)
+        share = min(1.0, end / film.duration) if film.duration else 0.0
+        if share > reported:
+            told(share)
+            reported = share + 0.01
+    return times, end
