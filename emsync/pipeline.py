@@ -9,6 +9,7 @@ from emsync.brief import brief_of, check_files, first_timecode, look
 from emsync.commission import Commission
 from emsync.composing import Events
 from emsync.composition import Composition
+from emsync.encoders.threads import one_thread
 from emsync.fit.ending import Ending
 from emsync.formats.labels import ScoreLabels
 from emsync.makers import Maker, SoundMaker, check_wishes, maker_of
@@ -82,7 +83,7 @@ def generate(
         film = video if isinstance(video, Film) else open_film(video)
         check_files(film, options)
         check_redo(options, film.duration)
-    with clock("load"):
+    with clock("load"), one_thread():  # of many small tensors, on which threads would wait
         maker, name = opened(checkpoint, device)
         check_wishes(maker, name, options)
         like = style_of(maker, options)

@@ -88,7 +88,6 @@ def _each(
     width: int,
 ) -> Float32s:
     """Return the (N, width) rows that ``run`` makes of prepared pictures and the weights."""
-    weights = _weights()
 
     def row(picture: Picture) -> Float32s:
         import torch
@@ -97,6 +96,7 @@ def _each(
             return np.asarray(run(_prepared(picture), weights)[0].numpy())
 
     with one_thread_each() as workers:
+        weights = _weights()
         rows = list(workers.map(row, pictures))
     return np.array(rows, np.float32).reshape(-1, width)
 
