@@ -1,4 +1,4 @@
-"""One pass over the frames of a film: cuts, motion, colour, a film strip; then over its sound.
+"""One pass over the frames of a film: cuts, motion, colour, a film strip; beside it, its sound.
 
 ``watch`` decodes every frame once, and everything that is measured on the pictures comes
 from that pass. Memory does not grow with the pictures: a few numbers stay of each frame, and a
@@ -34,7 +34,7 @@ from emsync.video.scenes import SceneDetector
 if TYPE_CHECKING:
     from av.video.frame import VideoFrame
 
-WATCHING = 0.9  # share of the time, where the sound is listened to as well
+WATCHING = 0.9  # share of the time, where there may still be sound to listen to
 
 
 def watch(
