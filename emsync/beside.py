@@ -1,17 +1,20 @@
 """Work beside work: what needs nothing of each other runs in threads, and is told of in order."""
 
 import threading
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from contextvars import copy_context
+from math import inf
 from queue import SimpleQueue
 from typing import TypeAlias, TypeVar
 
 from emsync.errors import noted, warn
 
 Result = TypeVar("Result")
-Tell: TypeAlias = Callable[[float], None]  # is told the share that is done
+Tell: TypeAlias = Callable[[float], None]  # is told now and then how far work is
+
+OFTEN = 0.1  # seconds between looks at other threads
 
 
 @contextmanager
@@ -38,7 +41,7 @@ def beside(work: Callable[[Tell], Result]) -> Iterator[Callable[[Tell], Result]]
         finally:
             shares.put(None)
 
-    def wait(tell: Tell) -> Result:
+    def result(tell: Tell) -> Result:
         for share in iter(shares.get, None):
             tell(share)
         for sentence in told:
@@ -48,10 +51,54 @@ def beside(work: Callable[[Tell], Result]) -> Iterator[Callable[[Tell], Result]]
     with ThreadPoolExecutor(1) as thread:
         running = thread.submit(noting.run, run)
         try:
-            yield wait
+            yield result
         finally:
             left.set()
 
 
+def side_by_side(parts: Sequence[Callable[[Tell], Result]], tell: Tell) -> list[Result]:
+    """Return the results of ``parts``, the first of which runs in this thread.
+
+    ``tell`` is called in this thread alone, with how far the part is that is furthest behind. Where
+    one fails, the others stop when they next tell how far they are, and its exception is raised.
+    """
+    reached, over = [0.0] * len(parts), threading.Event()
+
+    def run(i: int) -> Result:
+        def told(now: float) -> None:
+            if over.is_set():
+                raise _LeftError
+            reached[i] = now
+            if i == 0:
+                tell(min(reached))
+
+        try:
+            return parts[i](told)
+        except BaseException:
+            over.set()
+            raise
+        finally:
+            reached[i] = inf
+
+    if len(parts) == 1:
+        return [run(0)]
+    with ThreadPoolExecutor(len(parts) - 1) as pool:
+        others = [pool.submit(copy_context().run, run, i) for i in range(1, len(parts))]
+        try:
+            done = [run(0)]
+            while wait(others, OFTEN).not_done:
+                if (now := min(reached)) < inf:
+                    tell(now)
+        except _LeftError:
+            done = []  # why is told by the other one
+        except BaseException:
+            over.set()
+            raise
+    failures = [e for e in (other.exception() for other in others) if e is not None]
+    for failure in sorted(failures, key=lambda e: isinstance(e, _LeftError)):
+        raise failure
+    return [*done, *(other.result() for other in others)]
+
+
 class _LeftError(Exception):
-    """Nobody waits for the work any more."""
+    """Nobody waits for the work any more, or it is in vain."""

@@ -11,6 +11,7 @@ from itertools import pairwise
 import numpy as np
 import torch
 
+from emsync.beside import Tell, side_by_side
 from emsync.conditioning import Cursor, Floats, Targets, check_conditions, null_targets
 from emsync.errors import EmsyncError
 from emsync.filters import Together, together
@@ -22,7 +23,6 @@ from emsync.model.transformer import Decoder, EventTransformer
 from emsync.music.lead_sheet import LeadSheet
 from emsync.music.piece import CLASSES
 from emsync.options import Sampling
-from emsync.side_by_side import Tell, side_by_side
 from emsync.tokens import Ids, LogitsProcessor, Timeline, Tokenizer, check_rules
 
 FREE = -1  # in the place of a token that is to be drawn
