@@ -1,5 +1,6 @@
 """From songs to shipped towers: played, trained, measured and written down by the commands."""
 
+import shutil
 from pathlib import Path
 from types import ModuleType
 
@@ -13,6 +14,7 @@ from emsync.data.split import read_keys
 from emsync.errors import UsageError
 from emsync.music.piece import to_score
 from emsync.synchrony.checkpoint import Synchrony
+from emsync.synchrony.feed import FeedConfig
 from emsync.synchrony.passages import Passages, Playing, play_passages
 
 pytestmark = [
@@ -76,6 +78,20 @@ def test_what_was_learned_from_is_not_measured_on(
     ))  # fmt: skip
     with pytest.raises(UsageError, match="has learned from"):
         script.synchrony.check_unseen(settings.parent / "run", store)
+
+
+def test_a_checkpoint_is_no_better_than_itself(
+    script: ModuleType, settings: Path, passages: Path
+) -> None:
+    one = str(settings.parent / "run")
+    twin = shutil.copytree(one, settings.parent / "twin", dirs_exist_ok=True)
+    store, feed = Passages.open(passages), FeedConfig(films=2, seconds=4)
+    told = list(script.synchrony.held_out([one, str(twin)], store, feed, one))
+    rows = [line for line in told if line.startswith("| twin")]
+    assert len(rows) == 8  # of both kinds of films, sound and notes: as they are, and less ``run``
+    assert all("+0.00 [+0.00, +0.00]" in row for row in (*rows[2:4], *rows[6:8]))
+    with pytest.raises(UsageError, match="'other' is not among"):
+        list(script.synchrony.held_out([one], store, feed, "other"))
 
 
 @pytest.mark.parametrize(
