@@ -324,6 +324,16 @@ def test_a_cursor_over_steps_equals_the_features(target: list[float], music: Tim
         assert np.array_equal(found.reshape(expected.shape), expected, equal_nan=True)
 
 
+@given(st.lists(st.integers(0, 8), max_size=4), st.integers(-2, 20))
+def test_the_place_in_the_bar_equals_the_features_also_of_a_bar_that_lasts_nothing(
+    downbeats: list[int], time: int
+) -> None:
+    target = floats(*sorted(downbeats))
+    row = np.asarray(Metre().cursor(target).row(time / 2, False))
+    expected = Metre().features(target, timeline((time / 2, False)))
+    assert np.array_equal(row[None], expected, equal_nan=True)
+
+
 def test_a_sum_of_waits_that_falls_short_of_a_second_is_in_that_second() -> None:
     short = np.cumsum(np.full(125, 0.008))[-1]
     assert short != 1.0

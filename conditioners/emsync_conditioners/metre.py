@@ -28,7 +28,7 @@ class Metre(Conditioner):
     """The position in the bar at each token, as sine and cosine of several cycles a bar.
 
     Targets are the (K,) downbeats in seconds; the bars before and after them go on evenly. Fewer
-    than two, or NaN, request no metre.
+    than two, or NaN, request no metre, nor does a bar that lasts nothing.
     """
 
     name: ClassVar[str] = "metre"
@@ -51,8 +51,9 @@ class Metre(Conditioner):
     def features(self, target: Floats, timeline: Timeline) -> Floats:
         if not _requested(target):
             return np.full((len(timeline.times), self.channels), np.nan, np.float32)
-        turns = 2 * np.pi * np.outer(_bars(target.astype(np.float64), timeline.times), CYCLES)
-        return np.concatenate([np.sin(turns), np.cos(turns)], axis=1).astype(np.float32)
+        with np.errstate(divide="ignore", invalid="ignore"):  # of a bar that lasts nothing
+            turns = 2 * np.pi * np.outer(_bars(target.astype(np.float64), timeline.times), CYCLES)
+            return np.concatenate([np.sin(turns), np.cos(turns)], axis=1).astype(np.float32)
 
     def cursor(self, target: Floats) -> Cursor:
         return _Phase(self, target)
@@ -69,10 +70,10 @@ class _Phase(Cursor):
         self.requested = _requested(target)
 
     def row(self, time: float, mark: bool) -> Floats:
-        if not self.requested:
+        i = max(0, min(bisect_right(self.downbeats, time) - 1, len(self.downbeats) - 2))
+        before, after = self.downbeats[i : i + 2] if self.requested else (0.0, 0.0)
+        if before == after:
             return np.full(2 * len(CYCLES), np.nan, np.float32)
-        i = min(max(bisect_right(self.downbeats, time) - 1, 0), len(self.downbeats) - 2)
-        before, after = self.downbeats[i : i + 2]
         turns = 2 * np.pi * ((i + (time - before) / (after - before)) * _CYCLES)
         return np.concatenate([np.sin(turns), np.cos(turns)]).astype(np.float32)
 
