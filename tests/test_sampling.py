@@ -173,12 +173,16 @@ def test_the_stream_of_a_piece_is_its_own_and_uniform() -> None:
     assert np.abs(uniforms.mean(0) - 0.5).max() < 0.05
 
 
+@pytest.mark.parametrize("threads", [1, 2], indirect=True)
+@pytest.mark.usefixtures("threads")
 def test_music_that_stands_still_is_an_error_with_a_way_out(model: EventTransformer) -> None:
+    """Of each piece alone, whatever is drawn beside it and in whichever threads."""
+    sampling = Sampling(rules_off=("order", "sounding", "polyphony"))
     with torch.no_grad():
         model.head.bias[v.SHIFT : v.NOTE] -= 200.0
     try:
-        with pytest.raises(EmsyncError, match="stands still: 456 tokens reach only"):
-            one(model, seconds=0.5, rules_off=("order", "sounding", "polyphony"))
+        with pytest.raises(EmsyncError, match=r"457 tokens reach only .* of 0\.5 s"):
+            sample(model, Events(), [TARGETS] * 2, [2.0, 0.5], [1, 0], sampling)
     finally:
         with torch.no_grad():
             model.head.bias[v.SHIFT : v.NOTE] += 200.0

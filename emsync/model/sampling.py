@@ -121,8 +121,11 @@ def _sample(
     ]
     primers = Primers(tokenizer, sheets or (), passages, windows, own)
     seconds, mark = tokenizer.durations, -1 if tokenizer.mark is None else tokenizer.mark
-    limit = int(max(durations) * sampling.tokens_per_second) + 256  # tokens; a start may be slow
-    drawn = np.full((batch, limit + forced.shape[1]), FREE)
+    limits = [  # tokens of each piece; a start may be slow
+        int(duration * sampling.tokens_per_second) + 256 + len(given)
+        for duration, given in zip(durations, begins or headers, strict=True)
+    ]
+    drawn = np.full((batch, max(limits)), FREE)
     drawn[:, : forced.shape[1]] = forced
     free = (drawn == FREE).any(axis=0).tolist()  # of each place, whether a piece draws there
     times, ends, now = np.zeros(batch), np.asarray(durations), [0.0] * batch * copies
@@ -144,6 +147,9 @@ def _sample(
             primers.finish(b)
         if lengths.all():
             return [row[:length] for row, length in zip(drawn, lengths, strict=True)]
+        still = [b for b, limit in enumerate(limits) if limit == t + 1 and not lengths[b]]
+        if still:
+            break
         for piece, prefix in conditions.new_prefixes(now):
             windows.update_prefix(piece, prefix)
         rows = conditions.rows(now, (ids == mark).tolist() * copies)
@@ -153,8 +159,8 @@ def _sample(
             logits = guided(logits, sampling.guidance)
         tell(min(map(min, now, durations)))
     raise EmsyncError(
-        f"the music stands still: {limit} tokens reach only {min(times):.1f} s of "
-        f"{max(durations):.1f} s; try another seed or a lower temperature"
+        f"the music stands still: {limits[still[0]]} tokens reach only {times[still[0]]:.1f} s of "
+        f"{durations[still[0]]:.1f} s; try another seed or a lower temperature"
     )
 
 
