@@ -49,8 +49,8 @@ def beside(work: Callable[[Tell], Result]) -> Iterator[Callable[[Tell], Result]]
         return running.result()
 
     with ThreadPoolExecutor(1) as thread:
-        running = thread.submit(noting.run, run)
         try:
+            running = thread.submit(noting.run, run)
             yield result
         finally:
             left.set()
@@ -83,8 +83,8 @@ def side_by_side(parts: Sequence[Callable[[Tell], Result]], tell: Tell) -> list[
     if len(parts) == 1:
         return [run(0)]
     with ThreadPoolExecutor(len(parts) - 1) as pool:
-        others = [pool.submit(copy_context().run, run, i) for i in range(1, len(parts))]
         try:
+            others = [pool.submit(copy_context().run, run, i) for i in range(1, len(parts))]
             done = [run(0)]
             while wait(others, OFTEN).not_done:
                 if (now := min(reached)) < inf:

@@ -120,6 +120,25 @@ def test_where_one_part_fails_all_stop(parts: tuple[Callable[[Tell], str], ...])
         side_by_side(parts, lambda now: None)
 
 
+def test_where_one_part_cannot_begin_the_others_stop(monkeypatch: pytest.MonkeyPatch) -> None:
+    begin, begun, ended = threading.Thread.start, [], []
+
+    def work(tell: Tell) -> None:
+        counting("", ENDLESS)(tell)
+        ended.append(tell)
+
+    def start(thread: threading.Thread) -> None:
+        begun.append(thread)
+        if len(begun) == 2:
+            raise RuntimeError("can't start new thread")
+        begin(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", start)
+    with pytest.raises(RuntimeError, match="can't start"):
+        side_by_side([work] * 3, lambda now: None)
+    assert not ended
+
+
 @pytest.mark.parametrize("parts", [1, 2, 3])
 def test_who_is_told_may_stop_it(parts: int) -> None:
     def stop(now: float) -> None:
