@@ -55,9 +55,9 @@ def digest_of(folder: Path, *, whole: bool = False) -> str:
     With ``whole`` all files of the folder count, as a checkpoint of any kind may have others.
     AssetError where one cannot be read.
     """
-    files = [path for path in sorted(folder.iterdir()) if path.is_file()]
+    named = (folder / CONFIG, folder / WEIGHTS)
     digest = hashlib.sha256()
-    for path in files if whole else (folder / CONFIG, folder / WEIGHTS):
+    for path in sorted(filter(Path.is_file, folder.iterdir())) if whole else named:
         check_file(path, AssetError)
         try:
             with path.open("rb") as file:

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from safetensors.torch import load_file, save_file
 
+from emsync.checkpoints import digest_of
 from emsync.errors import AssetError
 from emsync.model.composer import Composer
 
@@ -129,3 +130,8 @@ def test_a_pipe_or_a_device_is_no_checkpoint(name: str, small: Path, tmp_path: P
     (out / name).symlink_to("/dev/zero")
     with pytest.raises(AssetError):
         Composer.from_pretrained(out)
+
+
+def test_a_checkpoint_that_has_gone_has_no_digest(tmp_path: Path) -> None:
+    with pytest.raises(AssetError, match=r"cannot read .*json': No such file"):
+        digest_of(tmp_path / "gone")
