@@ -77,7 +77,10 @@ class Tokenizer(ABC):
         return ()
 
     def rules(self) -> Mapping[str, Callable[[], LogitsProcessor]]:
-        """Return the rules of musical grammar by name; calling one makes a filter for one batch."""
+        """Return the rules of musical grammar by name; calling one makes a filter for one batch.
+
+        Of several candidates there may be several batches, each read in a thread of its own.
+        """
         return {}
 
     def followers(self, sheets: Sequence[LeadSheet]) -> Mapping[str, LogitsProcessor]:
