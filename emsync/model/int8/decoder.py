@@ -49,7 +49,7 @@ class QuantizedDecoder:
         self.network, self.cache = _quantized(model), _empty_cache(model, batch)
         self.inputs = Inputs(_positional_inputs(model), _added_inputs(model))
         self.tokens = _numbers(model.tokens.weight)
-        self.threads = torch.get_num_threads()  # at most, of this object
+        self.threads = torch.get_num_threads()  # at most, of each call
         self.pool = ThreadPoolExecutor(self.threads)
 
     def prefill(self, ids: Ids, features: Mapping[str, Floats], pieces: Sequence[int]) -> Floats:
