@@ -1,6 +1,7 @@
 """Where checkpoints lie, and what their ``config.json`` says; no network is loaded here."""
 
 import hashlib
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -52,13 +53,16 @@ def read_config(folder: Path) -> dict[str, Any]:
 def digest_of(folder: Path, *, whole: bool = False) -> str:
     """Return what tells the checkpoint in ``folder`` from all others: of its settings and weights.
 
-    With ``whole`` all files of the folder count, as a checkpoint of any kind may have others.
+    With ``whole`` all files of the folder count, and their names, as a checkpoint of any kind may
+    have others.
     AssetError where one cannot be read.
     """
     named = (folder / CONFIG, folder / WEIGHTS)
     digest = hashlib.sha256()
     for path in sorted(filter(Path.is_file, folder.iterdir())) if whole else named:
         check_file(path, AssetError)
+        if whole:
+            digest.update(b"%s\0%d\0" % (os.fsencode(path.name), path.stat().st_size))
         try:
             with path.open("rb") as file:
                 hashlib.file_digest(file, lambda: digest)

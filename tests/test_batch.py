@@ -127,6 +127,11 @@ def test_a_checkpoint_of_any_kind_is_told_from_others_and_none_takes_its_place(
     digest = digest_of(tmp_path, whole=True)
     (tmp_path / "config.json").write_text('{"kind": "sines", "pitch": 110.0}')
     assert digest_of(tmp_path, whole=True) != digest
+    other = digest_of(tmp_path, whole=True)
+    (tmp_path / "weights").write_bytes(b"1")
+    named = digest_of(tmp_path, whole=True)
+    (tmp_path / "weights").rename(tmp_path / "w")
+    assert len({digest, other, named, digest_of(tmp_path, whole=True)}) == 4
     record = tmp_path / "clip.film.json"
     asked = job.Job(film, Options(), Outputs(), record, str(tmp_path), digest, "cpu", versions())
     row = job.do(asked)

@@ -51,7 +51,6 @@ def ruling(composer: Composer) -> dict[str, Any]:
         "tokens": longest,
         "composing, microseconds a token": composing * 1e6,
         "rules and lead sheet, microseconds a token": all_of_them * 1e6,
-        "share of composing": all_of_them / composing,
         "baseline rules of grammar alone, microseconds a token": ruled * 1e6,
         "baseline each filter apart, microseconds a token": apart * 1e6,
         "ratio to each apart": all_of_them / apart,
