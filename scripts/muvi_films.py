@@ -27,7 +27,7 @@ from emsync.errors import EmsyncError
 from emsync.evaluation import sim, sound
 from emsync.evaluation.suite import find_films
 from emsync.evaluation.sync import hear
-from emsync.evaluation.tables import grid
+from emsync.evaluation.tables import grid, ranged
 from emsync.makers import Maker
 from emsync.matching.library import sounds_of
 from emsync.matching.match import match
@@ -153,14 +153,14 @@ def measured(films: Path, songs: Path, out: Path, judges: Sequence[str]) -> Iter
             [
                 way,
                 str(heard[0]["patches"]),
-                *("; ".join(in_words(one[key]) for one in heard) for key in HEARD.values()),
+                *("; ".join(ranged(one[key], ".3g") for one in heard) for key in HEARD.values()),
                 f"{np.median(list(took.values())):.1f}",
             ]
         )
         along.append([way, *with_pictures(seen_films, files, towers)])
         print(f"{way}: measured", file=sys.stderr)
-    floor = (in_words(one["own"]["distance"]) for one in heard)
-    score = (in_words(one["inception_reference"]) for one in heard)
+    floor = (ranged(one["own"]["distance"], ".3g") for one in heard)
+    score = (ranged(one["inception_reference"], ".3g") for one in heard)
     patches = str(heard[0]["own"]["patches"])
     beside.append(["halves of SONGS", patches, "; ".join(floor), "–", "; ".join(score), "–"])
     yield from grid(["", "patches", *HEARD, "seconds a film"], beside)
@@ -196,14 +196,14 @@ def with_pictures(
                 for (film, _), times in zip(pairs, onsets, strict=True)]  # fmt: skip
         found, chance, cuts = zip(*rows, strict=True)
         share, expected = ratio(found, cuts), ratio(chance, cuts)
-        cells.append(f"{in_words(asdict(share))}, {expected.value:.2f} by chance")
+        cells.append(f"{ranged(asdict(share), '.3g')}, {expected.value:.2f} by chance")
     for number, judge in enumerate(judges):
         scores = [
             sim.evaluate(film.rows[number], judge.embed_sound(hear(path, SAMPLE_RATE)))
             for film, path in pairs
         ]
         more = mean([one["score"] - one["shifted"] for one in scores])
-        cells.append(in_words(asdict(more)))
+        cells.append(ranged(asdict(more), ".3g"))
     return cells
 
 
@@ -211,11 +211,6 @@ def near_cuts(film: Seen, onsets: Seconds, near: float) -> tuple[float, float, i
     """Return how many cuts have an onset as near as that, how many by chance, and of how many."""
     count = len(film.cuts)
     return hits(film.cuts, onsets, near), count * covered(onsets, near, film.duration), count
-
-
-def in_words(figure: Mapping[str, float]) -> str:
-    """Return a figure and its interval."""
-    return "{value:.3g} [{low:.3g}, {high:.3g}]".format_map(figure)
 
 
 def tell(lines: Iterable[str]) -> None:

@@ -20,11 +20,12 @@ import numpy as np
 from emsync.arrays import Float64s
 from emsync.errors import InputError
 from emsync.evaluation.sound import find, listen, music_of, patches
+from emsync.evaluation.suite import find_films
 from emsync.makers import Maker
 from emsync.metrics.statistics import mean
 from emsync.options import Options
 from emsync.pipeline import generate, opened
-from emsync.video.film import FILMS, Film, open_film
+from emsync.video.film import Film, open_film
 
 
 def main() -> None:
@@ -43,8 +44,11 @@ def main() -> None:
             print(error, file=sys.stderr)
     likes = [path for path, _ in prompts.values()]
     wanted = np.stack([features for _, features in prompts.values()])
-    films = [open_film(p) for p in sorted(given.films.iterdir()) if p.suffix in FILMS]
-    films = [film for film in films if 4 <= film.duration <= given.seconds]
+    films = [
+        film
+        for film in map(open_film, find_films(given.films))
+        if 4 <= film.duration <= given.seconds
+    ]
     made = np.stack([[features(maker, film, like) for like in likes] for film in films])
     middle = wanted.mean(0)
     alike = unit(made - middle) @ unit(wanted - middle).T  # (films, made, prompt)

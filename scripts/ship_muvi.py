@@ -19,6 +19,7 @@ import cards
 import torch
 
 from emsync.data.split import KEYS
+from emsync.evaluation.tables import ranged
 from emsync.muvi.checkpoint import System
 from emsync.muvi.config import FilmConfig, FlowConfig
 from emsync.muvi.drawing import Solving
@@ -120,13 +121,8 @@ def card(
 
 def row(way: str, figures: Mapping[str, Any]) -> str:
     """Return a line of the table."""
-    like = " | ".join(interval(figures["followed"][look]) for look in ("sound", "onsets"))
-    return f"| {way.replace('-', ', ')} | {like} | {interval(figures['distance'])} |"
-
-
-def interval(value: Mapping[str, Any]) -> str:
-    """Return a figure with its interval."""
-    return f"{value['value']:.3g} [{value['low']:.3g}, {value['high']:.3g}]"
+    like = " | ".join(ranged(figures["followed"][look], ".3g") for look in ("sound", "onsets"))
+    return f"| {way.replace('-', ', ')} | {like} | {ranged(figures['distance'], '.3g')} |"
 
 
 if __name__ == "__main__":

@@ -73,7 +73,7 @@ def retrieval_table(report: Mapping[str, Any]) -> list[str]:
     head = ["", *(f"R@{k}" for k in told), "median rank", "mean percentile", "p"]
     rows = [
         [name, *(_share(row["recall"][k]) for k in told), _rank(row["median_rank"]),
-         _real(row["percentile"]), f"{row['p']:.2g}"]
+         ranged(row["percentile"]), f"{row['p']:.2g}"]
         for name, row in systems.items()
     ]  # fmt: skip
     rows.append([
@@ -115,7 +115,7 @@ def sound_table(report: Mapping[str, Any]) -> list[str]:
         "of the reference": ("inception_reference",),
     }
     rows = [
-        [words, *(_real(_inner(row, path), ".2f") for row in taggers.values())]
+        [words, *(ranged(_inner(row, path), ".2f") for row in taggers.values())]
         for words, path in measures.items()
     ]
     first = next(iter(taggers.values()))
@@ -253,13 +253,13 @@ def plan_table(report: Mapping[str, Any]) -> str:
         rows.append([words, *cells])
     moves = [
         [words,
-         *(f"{_real(arm['moves'][name])}; {number(arm['moves'][name]['inside'], '.0%')} inside"
+         *(f"{ranged(arm['moves'][name])}; {number(arm['moves'][name]['inside'], '.0%')} inside"
            for arm in arms.values()),
          f"{real[name]['median']:.2f} [{real[name]['low']:.2f}, {real[name]['high']:.2f}]"]
         for name, words in MOVES.items()
     ]  # fmt: skip
     moves += [
-        [RETURNED, *(_real(arm["returned"]) for arm in arms.values()), "–"],
+        [RETURNED, *(ranged(arm["returned"]) for arm in arms.values()), "–"],
     ]
     kept = report["notes"]
     classes = list(next(iter(kept.values())))
@@ -319,7 +319,7 @@ def soundtracks_table(report: Mapping[str, Any]) -> str:
     arms = list(next(iter(figures.values())))
     lines = [title, "", words, ""]
     lines += grid(["", *arms], [
-        [name, *(f"{_real(row[arm])}, n {row[arm]['n']}" for arm in arms)]
+        [name, *(f"{ranged(row[arm])}, n {row[arm]['n']}" for arm in arms)]
         for name, row in figures.items()
     ])  # fmt: skip
     lines += ["", "Exact sign-flip test over clips with cuts, two-sided", ""]
@@ -382,7 +382,7 @@ def _tests(report: Mapping[str, Any]) -> list[str]:
 def _av_align(report: Mapping[str, Any]) -> list[str]:
     sources = [*report["arms"], "own sound"]
     rows = [
-        [variant, *(f"{_real(row[s]['score'])} / {number(row[s]['shifted']['value'], '.3f')}"
+        [variant, *(f"{ranged(row[s]['score'])} / {number(row[s]['shifted']['value'], '.3f')}"
                     for s in sources)]
         for variant, row in report["av_align"].items()
     ]  # fmt: skip
@@ -395,7 +395,7 @@ def _av_align(report: Mapping[str, Any]) -> list[str]:
 
 
 def _cm(report: Mapping[str, Any]) -> list[str]:
-    row = ["CM", *(_real(estimate) for estimate in report["cm"].values())]
+    row = ["CM", *(ranged(estimate) for estimate in report["cm"].values())]
     return ["", "## CM, power 5, local, no delay", "", *grid(["", *report["cm"]], [row])]
 
 
@@ -431,7 +431,8 @@ def _change(estimate: Mapping[str, Any]) -> str:
     return f"{estimate['value']:+.3f} [{estimate['low']:+.3f}, {estimate['high']:+.3f}]"
 
 
-def _real(estimate: Mapping[str, Any], how: str = ".3f") -> str:
+def ranged(estimate: Mapping[str, Any], how: str = ".3f") -> str:
+    """Return a figure and its interval, each formatted as ``how`` says; a dash for none."""
     if estimate["value"] is None:
         return "–"
     value, low, high = (number(estimate[key], how) for key in ("value", "low", "high"))
