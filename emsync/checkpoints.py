@@ -54,8 +54,7 @@ def digest_of(folder: Path, *, whole: bool = False) -> str:
     """Return what tells the checkpoint in ``folder`` from all others: of its settings and weights.
 
     With ``whole`` all files of the folder count, and their names, as a checkpoint of any kind may
-    have others.
-    AssetError where one cannot be read.
+    have others. AssetError where one cannot be read.
     """
     named = (folder / CONFIG, folder / WEIGHTS)
     digest = hashlib.sha256()

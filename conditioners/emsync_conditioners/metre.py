@@ -19,8 +19,7 @@ from emsync.plugin import (
     Within,
 )
 
-CYCLES = (1, 2, 4, 8, 16)  # a bar: from the bar itself to its sixteenths
-_CYCLES = np.array(CYCLES)
+CYCLES = np.array([1, 2, 4, 8, 16])  # a bar: from the bar itself to its sixteenths
 
 
 @dataclass(frozen=True)
@@ -74,7 +73,7 @@ class _Phase(Cursor):
         before, after = self.downbeats[i : i + 2] if self.requested else (0.0, 0.0)
         if before == after:
             return np.full(2 * len(CYCLES), np.nan, np.float32)
-        turns = 2 * np.pi * ((i + (time - before) / (after - before)) * _CYCLES)
+        turns = 2 * np.pi * ((i + (time - before) / (after - before)) * CYCLES)
         return np.concatenate([np.sin(turns), np.cos(turns)]).astype(np.float32)
 
 

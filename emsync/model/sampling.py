@@ -49,7 +49,7 @@ def sample(
     ``sampling.tokens_per_second``, as music that stands still does.
     """
     check_conditions(model.conditioners, sampling.unguided)
-    copies = 1 if sampling.guidance == 1.0 else 2
+    copies = _copies(sampling)
     decoder, threads = open_decoder(model, len(targets) * copies), torch.get_num_threads()
     # only in int8 are pieces the same to the bit whatever is read beside them
     apart = not isinstance(decoder, Decoder)
@@ -84,6 +84,11 @@ def _groups(batch: int, threads: int) -> list[slice]:
     return [slice(*edges) for edges in pairwise(batch * i // count for i in range(count + 1))]
 
 
+def _copies(sampling: Sampling) -> int:
+    """Return how often each piece is decoded: under guidance once more, unconditionally."""
+    return 1 if sampling.guidance == 1.0 else 2
+
+
 def _silent(seconds: float) -> None:
     """Tell nothing."""
 
@@ -104,10 +109,10 @@ def _sample(
     """Return B pieces as ``sample`` does, drawn step by step, as the pieces of ``decoder`` from
     number ``first`` on.
     """
-    batch, copies = len(targets), 1
-    if sampling.guidance != 1.0:  # the same pieces are decoded once more, unconditionally
+    batch, copies = len(targets), _copies(sampling)
+    if copies == 2:
         nulls = (null_targets(model.conditioners, t, sampling.unguided) for t in targets)
-        targets, copies = [*targets, *nulls], 2
+        targets = [*targets, *nulls]
     conditions = _Conditions(model, targets)
     chooser = _Chooser(_filters(tokenizer, sampling, sheets), tokenizer, sampling, seeds)
     windows = SlidingWindowDecoder(model, conditions.first_prefix(), batch * copies, decoder, first)

@@ -30,12 +30,10 @@ def compiled(function: F) -> F:
 
     Without Numba the function is returned as it is.
     """
-    try:
-        from numba import njit
-    except Exception:  # not installed, or it finds no LLVM
+    compiler = _compiler()
+    if compiler is None:
         return function
     _functions.add(function.__qualname__)
-    compiler = partial(njit, nogil=True, error_model="numpy")
     try:
         return cast(F, compiler(cache=True)(function))
     except RuntimeError:  # no folder can be written
@@ -45,11 +43,17 @@ def compiled(function: F) -> F:
 
 def inlined(function: F) -> F:
     """Compile a function as a part of the one that calls it, once."""
+    compiler = _compiler()
+    return function if compiler is None else cast(F, compiler(inline="always")(function))
+
+
+def _compiler() -> Callable[..., Any] | None:
+    """Return Numba's decorator, which takes further options; None without Numba."""
     try:
         from numba import njit
-    except Exception:  # as in ``compiled``
-        return function
-    return cast(F, njit(inline="always", nogil=True, error_model="numpy")(function))
+    except Exception:  # not installed, or it finds no LLVM
+        return None
+    return partial(njit, nogil=True, error_model="numpy")
 
 
 @contextmanager
@@ -61,7 +65,7 @@ def told(progress: Progress) -> Iterator[None]:
     """
     try:
         from numba.core.event import Event, Listener, install_listener
-    except Exception:  # as in ``compiled``
+    except Exception:  # as in ``_compiler``
         yield
         return
     ready: set[str] = set()
